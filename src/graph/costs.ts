@@ -1,0 +1,95 @@
+/** What a graph costs: parameters, multiply-adds and activations, one rule for each operation. */
+import {
+  elementCount,
+  type Graph,
+  isStatistic,
+  type Node,
+  type NodeOf,
+  type Op,
+  type Parameter,
+  type Shape,
+} from './graph.ts';
+
+export interface Costs {
+  /** Trainable parameters. */
+  readonly parameters: number;
+  /** Multiply-adds of convolutions and dense layers for one image. */
+  readonly macs: number;
+  /** Values that convolutions and dense layers write for one image, timm's "activations". */
+  readonly activations: number;
+}
+
+type MacRule<K extends Op> = (node: NodeOf<K>) => number;
+
+const none = () => 0;
+
+const perOutput = (node: Node): number => {
+  const weight = node.parameters.members.map(
+    (member) => (member as { weight?: Parameter }).weight?.shape ?? [0],
+  );
+  return weight.reduce((sum, shape) => sum + elementCount(shape), 0);
+};
+
+const macRules: { readonly [K in Op]: MacRule<K> } = {
+  input: none,
+  conv: (node) => node.shape[0] * node.shape[1] * perOutput(node),
+  batchNorm: none,
+  relu: none,
+  maxPool: none,
+  avgPool: none,
+  globalAvgPool: none,
+  concat: none,
+  slice: none,
+  scaledAdd: none,
+  dropout: none,
+  linear: perOutput,
+};
+
+/** Multiply-adds of one node for one image. */
+export const macsOf = (node: Node): number => (macRules[node.op] as MacRule<Op>)(node);
+
+const trainable = (parameters: readonly Parameter[]): number =>
+  parameters.filter((each) => !isStatistic(each)).reduce((sum, each) => sum + elementCount(each.shape), 0);
+
+export const costsOfNodes = (nodes: readonly Node[]): Costs => ({
+  parameters: trainable(
+    nodes.flatMap((node) =>
+      node.parameters.members.flatMap((member) => Object.values(member) as Parameter[]),
+    ),
+  ),
+  macs: nodes.reduce((sum, node) => sum + macsOf(node), 0),
+  activations: nodes
+    .filter((node) => node.op === 'conv' || node.op === 'linear')
+    .reduce((sum, node) => sum + elementCount(node.shape), 0),
+});
+
+export const costsOf = (graph: Graph): Costs => costsOfNodes(graph.nodes);
+
+export interface LayerSummary extends Costs {
+  /** `inceptionA/2/branch1/conv2`, or a whole part such as `inceptionA/2`. */
+  readonly name: string;
+  /** What the layer is, in the figures' words: `conv 3x3 96`, `max pool 3x3 stride 2 V`. */
+  readonly shape: Shape;
+}
+
+/** One entry for each named part of the network (stem, inceptionA/0, …), in order, with the costs inside it. */
+export function summariseParts(graph: Graph): readonly LayerSummary[] {
+  const parts = partNames(graph);
+  return parts.map((name) => {
+    const inside = graph.nodes.filter((node) => node.path === name || node.path.startsWith(`${name}/`));
+    const output = graph.nodes[graph.endpoints.get(name) as number] as Node;
+    return { name, shape: output.shape, ...costsOfNodes(inside) };
+  });
+}
+
+/** The finest endpoints that together make up the network: blocks of a repetition, else the layer with its key. */
+function partNames(graph: Graph): string[] {
+  const { layers, auxiliary } = graph.network;
+  const keys = (prefix: string, of: typeof layers) =>
+    Object.entries(of).flatMap(([key, layer]) =>
+      layer.kind === 'repeat'
+        ? Array.from({ length: layer.count }, (_, index) => `${prefix}${key}/${index}`)
+        : [`${prefix}${key}`],
+    );
+  return [...keys('', layers), ...(auxiliary ? keys('auxiliary/', auxiliary.layers) : [])];
+}

@@ -1,0 +1,111 @@
+/** The graph: every operation of a network with its inputs, its shape and the names of its parameters. */
+import type { ConfiguredNetwork } from '../networks/networks.ts';
+
+/** [height, width, channels], as the figures print them. Programs use [n, c, h, w] (see `compile/program.ts`). */
+export type Shape = readonly [height: number, width: number, channels: number];
+
+export type Pair = readonly [vertical: number, horizontal: number];
+
+/** What each operation needs to know besides its inputs. Every table over operations is typed by this one. */
+export interface Attributes {
+  input: Record<never, never>;
+  /** Cross-correlation; parameters `weight` and, if `bias`, `bias`. */
+  conv: { readonly window: Pair; readonly stride: number; readonly padding: Pair; readonly bias: boolean };
+  /** Over n, h and w; parameters `gamma`, `beta`; statistics `movingMean`, `movingVariance`. */
+  batchNorm: { readonly epsilon: number };
+  relu: Record<never, never>;
+  maxPool: { readonly window: Pair; readonly stride: number; readonly padding: Pair };
+  avgPool: {
+    readonly window: Pair;
+    readonly stride: number;
+    readonly padding: Pair;
+    readonly countPadding: boolean;
+  };
+  /** Mean over height and width; a 1×1 grid comes out. */
+  globalAvgPool: Record<never, never>;
+  /** By depth. */
+  concat: Record<never, never>;
+  /** Channels `from` (inclusive) to `to` (exclusive). Made by merging sibling convolutions, never by a figure. */
+  slice: { readonly from: number; readonly to: number };
+  /** inputs[0] + scale · inputs[1]. */
+  scaledAdd: { readonly scale: number };
+  dropout: { readonly keep: number };
+  /** Parameters `weight` and `bias`. */
+  linear: Record<never, never>;
+}
+
+export type Op = keyof Attributes;
+
+export interface NodeOf<K extends Op> {
+  readonly id: number;
+  readonly op: K;
+  /** Ids of the nodes whose results it reads; always smaller than its own id. */
+  readonly inputs: readonly number[];
+  /** The layer's name, the prefix of its parameters' names: `inceptionA/2/branch1/conv2`. */
+  readonly path: string;
+  readonly shape: Shape;
+  readonly attributes: Attributes[K];
+  readonly parameters: ParametersOf<K>;
+}
+
+/** One record of the union for each operation. */
+export type Node = { [K in Op]: NodeOf<K> }[Op];
+
+export type Role =
+  | 'convWeight'
+  | 'convBias'
+  | 'linearWeight'
+  | 'linearBias'
+  | 'gamma'
+  | 'beta'
+  | 'movingMean'
+  | 'movingVariance';
+
+export interface Parameter {
+  /** `layer path/weight`, `…/bias`, `…/gamma`, `…/beta`, `…/movingMean`, `…/movingVariance`. */
+  readonly name: string;
+  readonly role: Role;
+  /** Convolutions [out, in, h, w], dense layers [out, in], the rest [channels]. */
+  readonly shape: readonly number[];
+}
+
+/**
+ * Names of a node's parameters, by part. A merged convolution has several members, whose parameters lie one after the
+ * other; every other node has one.
+ */
+export interface ParametersOf<K extends Op = Op> {
+  readonly members: readonly MemberParameters<K>[];
+}
+
+type Part<K extends Op> = K extends 'conv' | 'linear'
+  ? 'weight' | 'bias'
+  : K extends 'batchNorm'
+    ? 'gamma' | 'beta' | 'movingMean' | 'movingVariance'
+    : never;
+
+export type MemberParameters<K extends Op = Op> = { readonly [P in Part<K>]?: Parameter };
+
+export interface Graph {
+  readonly network: ConfiguredNetwork;
+  /** In an order in which they can be computed. */
+  readonly nodes: readonly Node[];
+  readonly logits: number;
+  readonly auxiliaryLogits: number | undefined;
+  /** Node ids of the named parts' outputs: `stem`, `inceptionA/0`, …; insertion order is the network's. */
+  readonly endpoints: ReadonlyMap<string, number>;
+}
+
+/** Every parameter and statistic of the graph, in the order of its nodes. */
+export const parametersOf = (graph: Graph): readonly Parameter[] =>
+  graph.nodes.flatMap((node) =>
+    node.parameters.members.flatMap((member) => Object.values(member) as Parameter[]),
+  );
+
+export const isStatistic = ({ role }: Parameter): boolean =>
+  role === 'movingMean' || role === 'movingVariance';
+
+export const elementCount = (shape: readonly number[]): number =>
+  shape.reduce((product, size) => product * size, 1);
+
+/** 35×35×384 */
+export const formatShape = (shape: readonly number[]): string => shape.join('×');

@@ -1,0 +1,72 @@
+/**
+ * Inception-ResNet-v2 as drawn in arXiv 1602.07261.
+ *
+ * The figures contradict the text. Figure 15 draws 5, 10 and 5 blocks (9.3 G multiply-adds, 32.4 M parameters), while
+ * the text says that the network "matches the raw cost of Inception-v4" (12.25 G); with 10, 20 and 10 blocks the drawn
+ * widths cost 14.1 G. This is the network as drawn; the counts are an option. The weights that everybody uses belong to
+ * `inception-resnet-v2-released`.
+ */
+import { auxiliaryHead } from './auxiliary-head.ts';
+import { reductionA, stem } from './inception-v4.ts';
+import {
+  conv,
+  dropout,
+  filterConcat,
+  fullyConnected,
+  globalAvgPool,
+  maxPool,
+  type Network,
+  repeat,
+  residual,
+} from './notation.ts';
+
+/** Figure 16. The 35×35 grid module. The scale is the released one; the paper says "between 0.1 and 0.3". */
+export const inceptionResnetA = residual(
+  { scale: 0.17 },
+  [conv('1x1', 32)],
+  [conv('1x1', 32), conv('3x3', 32)],
+  [conv('1x1', 32), conv('3x3', 48), conv('3x3', 64)],
+);
+
+/** Figure 17. The 17×17 grid module; prints 1154 Linear filters where the depth is 384 + 384 + 384 = 1152. */
+export const inceptionResnetB = residual(
+  { scale: 0.1 },
+  [conv('1x1', 192)],
+  [conv('1x1', 128), conv('1x7', 160), conv('7x1', 192)],
+);
+
+/** Figure 18, 17×17 to 8×8. */
+export const reductionB = filterConcat(
+  [conv('1x1', 256), conv('3x3', 384, 'stride 2 V')],
+  [conv('1x1', 256), conv('3x3', 288, 'stride 2 V')],
+  [conv('1x1', 256), conv('3x3', 288), conv('3x3', 320, 'stride 2 V')],
+  [maxPool('3x3', 'stride 2 V')], // drawn first
+);
+
+/** Figure 19. The 8×8 grid module; prints 2048 Linear filters where the depth is 1152 + 384 + 288 + 320 = 2144. */
+export const inceptionResnetC = residual(
+  { scale: 0.2 },
+  [conv('1x1', 192)],
+  [conv('1x1', 192), conv('1x3', 224), conv('3x1', 256)],
+);
+
+/** Figure 15. */
+export const inceptionResnetV2: Network = {
+  name: 'inception-resnet-v2',
+  about: 'residual Inception with the stem of Inception-v4, as drawn in the paper',
+  input: [299, 299, 3],
+  classes: 1000,
+  layers: {
+    stem, // 35×35×384
+    inceptionResnetA: repeat(5, inceptionResnetA),
+    reductionA: reductionA({ k: 256, l: 256, m: 384, n: 384 }), // 17×17×1152
+    inceptionResnetB: repeat(10, inceptionResnetB),
+    reductionB, // 8×8×2144
+    inceptionResnetC: repeat(5, inceptionResnetC),
+    averagePooling: globalAvgPool(),
+    dropout: dropout({ keep: 0.8 }),
+    logits: fullyConnected(),
+  },
+  auxiliary: auxiliaryHead('inceptionResnetB'),
+  published: { singleCrop: [19.9, 4.9], tenOrTwelveCrops: [18.7, 4.1], crops144: [17.8, 3.7] },
+};
