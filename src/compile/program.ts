@@ -1,0 +1,214 @@
+/**
+ * A program: the flat list of steps that the engine runs, its printer and its check.
+ *
+ * Slots are numbered values in single assignment. A step is one ATen operator, a read from the store or from the
+ * inputs, a result, or a free. Operators whose name ends in `_` write into their first argument, which is how weights
+ * and statistics in the store change.
+ */
+
+export type Slot = number;
+
+export type DType = 'float32' | 'bfloat16' | 'int64' | 'uint8' | 'bool';
+
+/**
+ * One argument of an operator. Numbers, booleans, lists and strings are converted to what the operator's schema
+ * declares: a number becomes int, float or Scalar; `dtype` a ScalarType; `memoryFormat` a MemoryFormat; `device` the
+ * store's device and `generator` its random generator.
+ */
+export type Argument =
+  | { readonly slot: Slot }
+  | { readonly slots: readonly Slot[] }
+  | { readonly dtype: DType }
+  | { readonly memoryFormat: 'contiguous' | 'channelsLast' }
+  | { readonly device: 'store' }
+  | { readonly generator: 'store' }
+  | number
+  | boolean
+  | null
+  | readonly number[]
+  | readonly boolean[];
+
+export interface Call {
+  readonly do: 'call';
+  /** `aten::convolution`, or with an overload `aten::add.Tensor`. */
+  readonly operator: string;
+  /** Positional, then by name; what is left out takes the schema's default. */
+  readonly args: readonly Argument[];
+  readonly named?: Readonly<Record<string, Argument>>;
+  /** One slot for each result that is needed; null for a result that is not. */
+  readonly to: readonly (Slot | null)[];
+  /** Where in the network this step belongs, for errors and profiles: `inceptionA/0/branch1/conv2`. */
+  readonly layer: string;
+}
+
+export type Step =
+  | Call
+  /** The store's tensor or view with this name; the slot is the tensor itself, not a copy. */
+  | { readonly do: 'load'; readonly name: string; readonly to: Slot }
+  /** One of the program's inputs, on the store's device. */
+  | { readonly do: 'input'; readonly name: string; readonly to: Slot }
+  /** Names a slot as a result that `run` returns. */
+  | { readonly do: 'output'; readonly name: string; readonly from: Slot }
+  | { readonly do: 'free'; readonly slots: readonly Slot[] };
+
+export interface ProgramInput {
+  readonly name: string;
+  readonly dtype: DType;
+  /** In the order in which the bytes lie (C order); images are [n, h, w, c]. */
+  readonly shape: readonly number[];
+}
+
+export interface Program {
+  /** `inception-v4 train batch 8 bfloat16` */
+  readonly name: string;
+  readonly inputs: readonly ProgramInput[];
+  readonly outputs: readonly string[];
+  /** Number of slots; every slot is below it. */
+  readonly slots: number;
+  readonly steps: readonly Step[];
+}
+
+/** A store's tensor of its own memory. */
+export interface TensorSpec {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  /** Every element's first value; default 0. */
+  readonly fill?: number;
+}
+
+/** A named part of a store's tensor, sharing its memory; strides and offset in elements. */
+export interface ViewSpec {
+  readonly name: string;
+  readonly of: string;
+  readonly shape: readonly number[];
+  readonly strides: readonly number[];
+  readonly offset: number;
+}
+
+export interface StoreSpec {
+  readonly tensors: readonly TensorSpec[];
+  readonly views: readonly ViewSpec[];
+}
+
+/** A malformed program; the message names the step by its number. */
+export class ProgramError extends Error {
+  override name = 'ProgramError';
+}
+
+/** The slots that an argument reads. */
+export function slotsOf(argument: Argument): readonly Slot[] {
+  if (typeof argument !== 'object' || argument === null || Array.isArray(argument)) return [];
+  if ('slot' in argument) return [argument.slot];
+  return 'slots' in argument ? argument.slots : [];
+}
+
+/** The slots that a step reads; a free reads nothing. */
+export function reads(step: Step): readonly Slot[] {
+  if (step.do === 'call') return [...step.args, ...Object.values(step.named ?? {})].flatMap(slotsOf);
+  return step.do === 'output' ? [step.from] : [];
+}
+
+/** The slots that a step assigns. */
+export function writes(step: Step): readonly Slot[] {
+  if (step.do === 'call') return step.to.filter((slot) => slot !== null);
+  return step.do === 'load' || step.do === 'input' ? [step.to] : [];
+}
+
+const operatorName = /^[a-z_]\w*::\w+(\.\w+)?$/;
+
+/**
+ * Refuses a program that is not in single assignment, reads a slot that is not assigned or already freed, names an
+ * input, output or operator wrongly, or leaves a slot unfreed. With a store's spec, also a name that the store lacks.
+ * @throws ProgramError naming the step's number.
+ */
+export function checkProgram(program: Program, store?: StoreSpec): void {
+  const names = store && new Set([...store.tensors, ...store.views].map(({ name }) => name));
+  const inputs = new Set(program.inputs.map(({ name }) => name));
+  const missing = new Set(program.outputs);
+  const assigned = new Set<Slot>();
+  const freed = new Set<Slot>();
+  program.steps.forEach((step, number) => {
+    const refuse = (problem: string): never => {
+      throw new ProgramError(`${program.name}: step ${number} (${printStep(step)}): ${problem}`);
+    };
+    const live = (slot: Slot) => {
+      if (!assigned.has(slot)) refuse(`reads %${slot}, which no earlier step assigns`);
+      if (freed.has(slot)) refuse(`reads %${slot}, which an earlier step freed`);
+    };
+    reads(step).forEach(live);
+    for (const slot of writes(step)) {
+      if (!Number.isSafeInteger(slot) || slot < 0 || slot >= program.slots) {
+        refuse(`assigns %${slot}, expected a slot from 0 to ${program.slots - 1}`);
+      }
+      if (assigned.has(slot)) refuse(`assigns %${slot} a second time`);
+      assigned.add(slot);
+    }
+    if (step.do === 'free') {
+      step.slots.forEach(live);
+      for (const slot of step.slots) freed.add(slot);
+    }
+    if (step.do === 'call' && !operatorName.test(step.operator)) {
+      refuse(`'${step.operator}' is not an operator's name, expected like aten::add.Tensor`);
+    }
+    if (step.do === 'input' && !inputs.has(step.name)) refuse(`the program has no input '${step.name}'`);
+    if (step.do === 'load' && names && !names.has(step.name))
+      refuse(`the store has no tensor '${step.name}'`);
+    if (step.do === 'output' && !missing.delete(step.name)) {
+      refuse(`'${step.name}' is not an output of the program, or given twice`);
+    }
+  });
+  for (const slot of assigned) {
+    if (!freed.has(slot)) throw new ProgramError(`${program.name}: %${slot} is never freed`);
+  }
+  for (const name of missing) throw new ProgramError(`${program.name}: no step gives the output '${name}'`);
+}
+
+/** The program as text, one step a line, with its layers as comments. */
+export function printProgram(program: Program): string {
+  const inputs = program.inputs.map(({ name, dtype, shape }) => `${name}: ${dtype}[${shape.join(', ')}]`);
+  const lines = [`program ${program.name}`, `inputs ${inputs.join(', ') || 'none'}`];
+  const digits = String(program.steps.length - 1).length;
+  let layer = '';
+  program.steps.forEach((step, number) => {
+    if (step.do === 'call' && step.layer !== layer) {
+      layer = step.layer;
+      lines.push(`# ${layer}`);
+    }
+    lines.push(`${String(number).padStart(digits)}  ${printStep(step)}`);
+  });
+  return `${lines.join('\n')}\n`;
+}
+
+/** One step as text: `%7 = aten::add.Tensor(%5, %6, alpha=0.17)`. */
+export function printStep(step: Step): string {
+  switch (step.do) {
+    case 'call': {
+      const named = Object.entries(step.named ?? {}).map(
+        ([name, value]) => `${name}=${printArgument(value)}`,
+      );
+      const results = step.to.some((slot) => slot !== null)
+        ? `${step.to.map((slot) => (slot === null ? '_' : `%${slot}`)).join(', ')} = `
+        : '';
+      return `${results}${step.operator}(${[...step.args.map(printArgument), ...named].join(', ')})`;
+    }
+    case 'load':
+      return `%${step.to} = load ${step.name}`;
+    case 'input':
+      return `%${step.to} = input ${step.name}`;
+    case 'output':
+      return `output ${step.name} = %${step.from}`;
+    case 'free':
+      return `free ${step.slots.map((slot) => `%${slot}`).join(' ')}`;
+  }
+}
+
+function printArgument(argument: Argument): string {
+  if (argument === null) return 'none';
+  if (typeof argument !== 'object') return String(argument);
+  if (Array.isArray(argument)) return `[${argument.join(', ')}]`;
+  const [[kind, value] = ['', '']] = Object.entries(argument);
+  if (kind === 'slot') return `%${value}`;
+  if (kind === 'slots') return `[${(value as Slot[]).map((slot) => `%${slot}`).join(', ')}]`;
+  return kind === 'generator' || kind === 'device' ? kind : String(value);
+}

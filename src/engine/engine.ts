@@ -1,0 +1,73 @@
+/**
+ * What runs programs. Tensors live on the engine's side, in a store; JavaScript sends and receives typed arrays and
+ * never holds a tensor.
+ */
+import type { DType, Program, StoreSpec } from '../compile/program.ts';
+
+/** Host memory of a tensor: float32, bfloat16 (as its 16 bits), int64, uint8, bool (as 0 and 1). */
+export type HostArray = Float32Array | Uint16Array | BigInt64Array | Uint8Array;
+
+export interface HostTensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  /** In C order of `shape`. */
+  readonly data: HostArray;
+}
+
+/** An operator failed, memory ran out, or something released was used again. */
+export class EngineError extends Error {
+  override name = 'EngineError';
+}
+
+export interface Store {
+  /** Names of all tensors and views. */
+  readonly names: readonly string[];
+  /**
+   * Copies values into a tensor or view; `data` in C order of the view's shape.
+   * @throws EngineError if there is no such name, or dtype or element count differ.
+   */
+  write(name: string, data: HostArray): Promise<void>;
+  /** Copies a tensor or view out, in C order of its shape. */
+  read(name: string): Promise<HostTensor>;
+  /** Seeds the generator that random operators use. */
+  seed(seed: number): Promise<void>;
+  /** The generator's whole state; restoring it continues the same random numbers. */
+  randomState(): Promise<Uint8Array>;
+  setRandomState(state: Uint8Array): Promise<void>;
+  /** Bytes of the store's own tensors. */
+  readonly bytes: number;
+  /** Frees the memory. Any later use is an EngineError. */
+  release(): void;
+}
+
+export interface LoadedProgram {
+  readonly program: Program;
+  /**
+   * Runs every step off the main thread. Runs of one engine queue up in the order of the calls.
+   * @throws EngineError naming the step, the layer and the shapes.
+   */
+  run(inputs: Readonly<Record<string, HostArray>>): Promise<Record<string, HostTensor>>;
+  release(): void;
+}
+
+export type Device = 'cpu' | 'cuda';
+
+export interface EngineFacts {
+  readonly device: Device;
+  /** libtorch's version: `1.13.1`. */
+  readonly libtorch: string;
+  /** The processor's or the graphics card's name. */
+  readonly hardware: string;
+  readonly threads: number;
+  /** Whether bfloat16 is arithmetic of the hardware (AVX512_BF16, AMX, CUDA), not an emulation. */
+  readonly fastBfloat16: boolean;
+}
+
+export interface Engine {
+  readonly facts: EngineFacts;
+  createStore(spec: StoreSpec): Promise<Store>;
+  /** Resolves each step's operator by its schema. @throws EngineError naming the step that does not fit. */
+  load(program: Program, store: Store): Promise<LoadedProgram>;
+  /** Waits for what is running and frees everything. */
+  close(): Promise<void>;
+}
