@@ -1,0 +1,22 @@
+/** One store for several programs, as when a training evaluates itself. */
+import type { StoreSpec } from './program.ts';
+
+/** The union by name; equal names must mean equal tensors. @throws TypeError naming a tensor that differs. */
+export function mergeStores(...specs: readonly StoreSpec[]): StoreSpec {
+  return {
+    tensors: union(specs.map(({ tensors }) => tensors)),
+    views: union(specs.map(({ views }) => views)),
+  };
+}
+
+function union<T extends { readonly name: string }>(lists: readonly (readonly T[])[]): T[] {
+  const byName = new Map<string, T>();
+  for (const entry of lists.flat()) {
+    const known = byName.get(entry.name);
+    if (known && JSON.stringify(known) !== JSON.stringify(entry)) {
+      throw new TypeError(`two programs mean different tensors by '${entry.name}'`);
+    }
+    byName.set(entry.name, entry);
+  }
+  return [...byName.values()];
+}

@@ -1,0 +1,60 @@
+/** What a compilation is asked for and what it gives. */
+import type { Program, StoreSpec } from './program.ts';
+
+/** Weights, optimiser, statistics and loss are float32 in both; bfloat16 is for activations and convolutions. */
+export type Precision = 'float32' | 'bfloat16';
+
+/** Images as [n, h, w, c]: uint8 is scaled by x / 127.5 − 1 in the program, float32 must be scaled already. */
+export type ImageType = 'uint8' | 'float32';
+
+/** RMSProp in TensorFlow's form: the mean square starts at 1 and epsilon stands inside the root. */
+export interface RmsProp {
+  readonly decay: number;
+  readonly epsilon: number;
+  readonly momentum: number;
+}
+
+export interface TrainingOptions {
+  readonly batch: number;
+  readonly precision: Precision;
+  readonly images?: ImageType;
+  readonly optimizer: RmsProp;
+  /** Added to the gradient of convolution and dense weights, not of biases and batch normalisation. */
+  readonly weightDecay: number;
+  readonly labelSmoothing: number;
+  /** Weight of the auxiliary classifier's loss, if the network has one. */
+  readonly auxiliaryLossWeight: number;
+  /** Share that one step's batch statistics take in the moving ones (0.0003 is TensorFlow's decay 0.9997). */
+  readonly batchNormMomentum: number;
+  /** The gradient's norm is scaled down to at most this; undefined is off. */
+  readonly clipNorm: number | undefined;
+}
+
+/**
+ * Training's inputs: `images`, `labels` int64 [n], `learningRate` and `averageDecay` float32 [].
+ * Outputs: `loss` float32 [] (without the auxiliary and the weight decay's part), `wrong` int64 [] (images whose
+ * highest logit is another class), `gradientNorm` float32 [] (before clipping), `zeroShare` float32 [] (share of zeros
+ * among the features before dropout: 1 is a dead network).
+ */
+export interface CompiledTraining {
+  /** Parameters under their names, running averages as `averages/NAME`, and RMSProp's `meanSquare/NAME`, `momentum/NAME`. */
+  readonly store: StoreSpec;
+  readonly step: Program;
+}
+
+export interface InferenceOptions {
+  readonly batch: number;
+  readonly precision: Precision;
+  readonly images?: ImageType;
+  /** Which copy of the parameters to read. Averages exist only in a training's store. Default 'weights'. */
+  readonly parameters?: 'weights' | 'averages';
+}
+
+/** Inference's input: `images`. Output: `probabilities` float32 [n, classes]. */
+export interface CompiledInference {
+  /** Parameters under their names and the folded copies; share it with a training by {@link mergeStores}. */
+  readonly store: StoreSpec;
+  /** Folds batch normalisation and residual scales; run it once whenever the parameters have changed. */
+  readonly prepare: Program;
+  readonly predict: Program;
+}
