@@ -28,6 +28,29 @@ export interface TrainingOptions {
   readonly batchNormMomentum: number;
   /** The gradient's norm is scaled down to at most this; undefined is off. */
   readonly clipNorm: number | undefined;
+  /** Statistics of the batch, or the moving ones, as a frozen network has them. Default 'batch'. */
+  readonly batchNorm?: 'batch' | 'moving';
+  /** Default true; false also for a network whose figure has dropout. */
+  readonly dropout?: boolean;
+  /** Whether the step changes weights, averages and optimiser, or only leaves `gradient/NAME`. Default true. */
+  readonly update?: boolean;
+  /**
+   * Instead of the cross-entropy: sum(endpoint · `projection`), whose input `projection` is float32 [n, c, h, w]. The
+   * program then has no `labels` and no `wrong`.
+   */
+  readonly projectEndpoint?: string;
+  /** Endpoints to return as float32 [n, c, h, w], each under its own name; also `logits` [n, classes]. */
+  readonly endpoints?: readonly string[];
+  readonly passes?: Passes;
+}
+
+/** Passes that can be switched off, to see what each changes. All are on by default. */
+export interface Passes {
+  readonly mergeSiblings?: boolean;
+  /** Inference only. */
+  readonly foldBatchNorm?: boolean;
+  /** Inference only. */
+  readonly foldResidualScale?: boolean;
 }
 
 /**
@@ -48,9 +71,12 @@ export interface InferenceOptions {
   readonly images?: ImageType;
   /** Which copy of the parameters to read. Averages exist only in a training's store. Default 'weights'. */
   readonly parameters?: 'weights' | 'averages';
+  /** Endpoints to return as float32 [n, c, h, w], each under its own name. */
+  readonly endpoints?: readonly string[];
+  readonly passes?: Passes;
 }
 
-/** Inference's input: `images`. Output: `probabilities` float32 [n, classes]. */
+/** Inference's input: `images`. Outputs: `probabilities` and `logits`, float32 [n, classes]. */
 export interface CompiledInference {
   /** Parameters under their names and the folded copies; share it with a training by {@link mergeStores}. */
   readonly store: StoreSpec;

@@ -10,7 +10,14 @@ export type Pair = readonly [vertical: number, horizontal: number];
 export interface Attributes {
   input: Record<never, never>;
   /** Cross-correlation; parameters `weight` and, if `bias`, `bias`. */
-  conv: { readonly window: Pair; readonly stride: number; readonly padding: Pair; readonly bias: boolean };
+  conv: {
+    readonly window: Pair;
+    readonly stride: number;
+    readonly padding: Pair;
+    readonly bias: boolean;
+    /** What inference's passes have moved into the weight and bias; figures have none. */
+    readonly folded?: Folded;
+  };
   /** Over n, h and w; parameters `gamma`, `beta`; statistics `movingMean`, `movingVariance`. */
   batchNorm: { readonly epsilon: number };
   relu: Record<never, never>;
@@ -32,6 +39,12 @@ export interface Attributes {
   dropout: { readonly keep: number };
   /** Parameters `weight` and `bias`. */
   linear: Record<never, never>;
+}
+
+/** output = scale · batchNorm(conv(input)), to be computed by one convolution with a bias. */
+export interface Folded {
+  readonly scale: number;
+  readonly batchNorm?: { readonly epsilon: number; readonly parameters: ParametersOf<'batchNorm'> };
 }
 
 export type Op = keyof Attributes;

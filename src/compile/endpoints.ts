@@ -1,0 +1,34 @@
+/** The network's named parts as results of a program. */
+import type { Graph } from '../graph/graph.ts';
+import { type Emitter, slot } from './emitter.ts';
+import type { Lowered } from './forward.ts';
+
+/** The options and the network do not go together. */
+export class CompileError extends Error {
+  override name = 'CompileError';
+}
+
+/** Node ids of the endpoints asked for. @throws CompileError listing the names that exist. */
+export function endpointIds(graph: Graph, names: readonly string[]): ReadonlyMap<string, number> {
+  return new Map(
+    names.map((name) => {
+      const id = graph.endpoints.get(name);
+      if (id !== undefined) return [name, id];
+      throw new CompileError(
+        `there is no endpoint '${name}'; there are ${[...graph.endpoints.keys()].join(', ')}`,
+      );
+    }),
+  );
+}
+
+/** Outputs the endpoints as float32, each under its name. */
+export function returnEndpoints(
+  emitter: Emitter,
+  endpoints: ReadonlyMap<string, number>,
+  lowered: readonly Lowered[],
+): void {
+  for (const [name, id] of endpoints) {
+    const { value } = lowered[id] as Lowered;
+    emitter.output(name, emitter.call('aten::_to_copy', [slot(value)], { dtype: { dtype: 'float32' } }));
+  }
+}

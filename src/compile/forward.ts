@@ -1,0 +1,178 @@
+/** The forward lowering: what each operation of the graph becomes, as a table that is complete by its type. */
+import type { Attributes, Graph, Node, NodeOf, Op, Parameter } from '../graph/graph.ts';
+import { type Emitter, slot } from './emitter.ts';
+import { mergedName } from './layout.ts';
+import type { ImageType, Precision } from './options.ts';
+import type { Slot } from './program.ts';
+import { consumersOf } from './rewrite.ts';
+
+/** What the rules know besides their node. */
+export interface Lowering {
+  readonly emitter: Emitter;
+  readonly graph: Graph;
+  readonly batch: number;
+  readonly precision: Precision;
+  readonly images: ImageType;
+  /** Statistics of the batch (training) or the moving ones. */
+  readonly batchStatistics: boolean;
+  readonly batchNormMomentum: number;
+  readonly dropout: boolean;
+  /** The stored name for a parameter's name: training and inference keep different copies. */
+  readonly stored: (name: string, node: Node) => string;
+  /** For each node, whether its only reader may overwrite its result. */
+  readonly overwritable: readonly boolean[];
+}
+
+/** A node's result and what its gradient rule wants to see again. */
+export interface Lowered {
+  readonly value: Slot;
+  readonly saved?: readonly Slot[];
+}
+
+type ForwardRule<K extends Op> = (node: NodeOf<K>, inputs: readonly Slot[], lowering: Lowering) => Lowered;
+
+const one = [1, 1] as const;
+const zero = [0, 0] as const;
+
+/** The stored tensor of one part of a node's parameters. */
+export function parameterSlot(node: Node, part: string, { emitter, stored }: Lowering): Slot {
+  const members = node.parameters.members.map(
+    (member) => (member as Record<string, Parameter>)[part] as Parameter,
+  );
+  return emitter.load(stored(mergedName(members), node));
+}
+
+/** ATen's arguments for a convolution after input and weights. */
+export const convolutionGeometry = ({ stride, padding }: Attributes['conv']) =>
+  [[stride, stride], padding, one, false, zero, 1] as const;
+
+export const forwardRules: { readonly [K in Op]: ForwardRule<K> } = {
+  input: (node, _, { emitter, batch, precision, images }) => {
+    const [height, width, channels] = node.shape;
+    const given = emitter.input('images', images, [batch, height, width, channels]);
+    // [n, h, w, c] read as [n, c, h, w] is channels-last already.
+    const permuted = emitter.call('aten::permute', [slot(given), [0, 3, 1, 2]]);
+    if (images === 'float32') return { value: toPrecision(emitter, permuted, precision) };
+    const floats = emitter.call('aten::_to_copy', [slot(permuted)], { dtype: { dtype: 'float32' } });
+    const scaled = emitter.call('aten::mul_.Scalar', [slot(floats), 1 / 127.5]);
+    return { value: toPrecision(emitter, emitter.call('aten::sub_.Scalar', [slot(scaled), 1]), precision) };
+  },
+  conv: (node, [input], lowering) => {
+    const weight = parameterSlot(node, 'weight', lowering);
+    const bias = node.attributes.bias ? slot(parameterSlot(node, 'bias', lowering)) : null;
+    const geometry = convolutionGeometry(node.attributes);
+    return {
+      value: lowering.emitter.call('aten::convolution', [
+        slot(input as Slot),
+        slot(weight),
+        bias,
+        ...geometry,
+      ]),
+    };
+  },
+  batchNorm: (node, [input], lowering) => {
+    const { emitter, batchStatistics, batchNormMomentum } = lowering;
+    const [gamma, beta, mean, variance] = ['gamma', 'beta', 'movingMean', 'movingVariance'].map((part) =>
+      slot(parameterSlot(node, part, lowering)),
+    ) as [never, never, never, never];
+    const args = [
+      slot(input as Slot),
+      gamma,
+      beta,
+      mean,
+      variance,
+      batchStatistics,
+      batchNormMomentum,
+      node.attributes.epsilon,
+    ];
+    if (!batchStatistics) {
+      const [value] = emitter.calls('aten::native_batch_norm', args, { results: 3, unused: [1, 2] });
+      return { value: value as Slot };
+    }
+    const [value, batchMean, inverseDeviation] = emitter.calls('aten::native_batch_norm', args, {
+      results: 3,
+    });
+    return { value: value as Slot, saved: [batchMean as Slot, inverseDeviation as Slot] };
+  },
+  relu: (node, [input], { emitter, overwritable }) => {
+    const inPlace = overwritable[node.inputs[0] as number];
+    return { value: emitter.call(inPlace ? 'aten::relu_' : 'aten::relu', [slot(input as Slot)]) };
+  },
+  maxPool: ({ attributes: { window, stride, padding } }, [input], { emitter }) => {
+    const args = [slot(input as Slot), window, [stride, stride], padding, one, false];
+    const [value, indices] = emitter.calls('aten::max_pool2d_with_indices', args, { results: 2 });
+    return { value: value as Slot, saved: [indices as Slot] };
+  },
+  avgPool: ({ attributes: { window, stride, padding, countPadding } }, [input], { emitter }) => ({
+    value: emitter.call('aten::avg_pool2d', [
+      slot(input as Slot),
+      window,
+      [stride, stride],
+      padding,
+      false,
+      countPadding,
+      null,
+    ]),
+  }),
+  // From here on values are float32 [n, c]: the classifier costs little and its precision shows in the logits.
+  globalAvgPool: (_, [input], { emitter }) => ({
+    value: emitter.call('aten::mean.dim', [slot(input as Slot), [2, 3], false], {
+      dtype: { dtype: 'float32' },
+    }),
+  }),
+  concat: (_, inputs, { emitter }) => ({ value: emitter.call('aten::cat', [{ slots: inputs }, 1]) }),
+  slice: ({ attributes: { from, to }, id }, [input], { emitter, graph }) => {
+    const view = emitter.call('aten::slice.Tensor', [slot(input as Slot), 1, from, to, 1]);
+    // A convolution copies what is not dense, forward and again backward: one copy here serves both.
+    const readByConvolution = graph.nodes.some((node) => node.op === 'conv' && node.inputs.includes(id));
+    if (!readByConvolution) return { value: view };
+    return {
+      value: emitter.call('aten::clone', [slot(view)], { memory_format: { memoryFormat: 'channelsLast' } }),
+    };
+  },
+  scaledAdd: ({ attributes: { scale } }, [input, branch], { emitter }) => ({
+    value: emitter.call('aten::add.Tensor', [slot(input as Slot), slot(branch as Slot)], { alpha: scale }),
+  }),
+  dropout: ({ attributes: { keep } }, [input], { emitter, dropout }) => {
+    if (!dropout || keep === 1) return { value: input as Slot };
+    const kept = emitter.call('aten::bernoulli.p', [slot(input as Slot), keep], {
+      generator: { generator: 'store' },
+    });
+    const mask = emitter.call('aten::mul_.Scalar', [slot(kept), 1 / keep]);
+    return { value: emitter.call('aten::mul.Tensor', [slot(input as Slot), slot(mask)]), saved: [mask] };
+  },
+  linear: (node, [input], lowering) => {
+    const { emitter } = lowering;
+    const transposed = emitter.call('aten::t', [slot(parameterSlot(node, 'weight', lowering))]);
+    const bias = parameterSlot(node, 'bias', lowering);
+    return { value: emitter.call('aten::addmm', [slot(bias), slot(input as Slot), slot(transposed)]) };
+  },
+};
+
+export const toPrecision = (emitter: Emitter, from: Slot, precision: Precision): Slot =>
+  precision === 'float32'
+    ? from
+    : emitter.call('aten::_to_copy', [slot(from)], { dtype: { dtype: precision } });
+
+/** Lowers every node in order. */
+export function lowerForward(lowering: Lowering): readonly Lowered[] {
+  const lowered: Lowered[] = [];
+  for (const node of lowering.graph.nodes) {
+    lowering.emitter.layer = node.path;
+    const inputs = node.inputs.map((id) => (lowered[id] as Lowered).value);
+    lowered.push((forwardRules[node.op] as ForwardRule<Op>)(node, inputs, lowering));
+  }
+  return lowered;
+}
+
+/**
+ * Which results their only reader may overwrite: those whose value no gradient rule looks at (a convolution's and a
+ * sum's never, a batch normalisation's neither) and that are not asked for as endpoints.
+ */
+export function overwritableResults(graph: Graph, endpoints: readonly number[]): readonly boolean[] {
+  const consumers = consumersOf(graph);
+  const unseen = new Set<Op>(['conv', 'batchNorm', 'scaledAdd']);
+  return graph.nodes.map(
+    (node) => unseen.has(node.op) && consumers[node.id]?.length === 1 && !endpoints.includes(node.id),
+  );
+}

@@ -1,0 +1,224 @@
+/** The backward lowering: one gradient rule for each operation, as a table that is complete by its type. */
+import type { Node, NodeOf, Op, Parameter } from '../graph/graph.ts';
+import { slot } from './emitter.ts';
+import { convolutionGeometry, type Lowered, type Lowering, parameterSlot, toPrecision } from './forward.ts';
+import { mergedName } from './layout.ts';
+import type { Slot } from './program.ts';
+
+interface Backward extends Lowering {
+  /** The node's own lowering: its result and what it saved. */
+  readonly own: Lowered;
+  /** The results that the node read. */
+  readonly inputs: readonly Slot[];
+  /** Whether anything before the node's inputs can be trained. */
+  readonly needsInputGradient: boolean;
+}
+
+/** From the gradient of the node's result to the gradients of its inputs, in their order; parameters' are stored. */
+type GradientRule<K extends Op> = (
+  node: NodeOf<K>,
+  gradient: Slot,
+  backward: Backward,
+) => readonly (Slot | null)[];
+
+const one = [1, 1] as const;
+
+function storeGradient(node: Node, part: string, gradient: Slot, { emitter }: Lowering): void {
+  const members = node.parameters.members.map(
+    (member) => (member as Record<string, Parameter>)[part] as Parameter,
+  );
+  emitter.effect('aten::copy_', [slot(emitter.load(`gradient/${mergedName(members)}`)), slot(gradient)]);
+}
+
+export const gradientRules: { readonly [K in Op]: GradientRule<K> } = {
+  input: () => [],
+  conv: (node, gradient, backward) => {
+    const { emitter, inputs, needsInputGradient } = backward;
+    const { bias } = node.attributes;
+    const [ofInput, ofWeight, ofBias] = emitter.calls(
+      'aten::convolution_backward',
+      [
+        slot(gradient),
+        slot(inputs[0] as Slot),
+        slot(parameterSlot(node, 'weight', backward)),
+        bias ? [node.shape[2]] : null,
+        ...convolutionGeometry(node.attributes),
+        [needsInputGradient, true, bias],
+      ],
+      { results: 3, unused: [...(needsInputGradient ? [] : [0]), ...(bias ? [] : [2])] },
+    );
+    storeGradient(node, 'weight', ofWeight as Slot, backward);
+    if (bias) storeGradient(node, 'bias', ofBias as Slot, backward);
+    return [ofInput as Slot | null];
+  },
+  batchNorm: (node, gradient, backward) => {
+    const { emitter, inputs, own, batchStatistics } = backward;
+    const [gamma, mean, variance] = ['gamma', 'movingMean', 'movingVariance'].map((part) =>
+      slot(parameterSlot(node, part, backward)),
+    ) as [never, never, never];
+    const [batchMean = null, inverseDeviation = null] = (own.saved ?? []).map(slot);
+    const [ofInput, ofGamma, ofBeta] = emitter.calls(
+      'aten::native_batch_norm_backward',
+      [
+        slot(gradient),
+        slot(inputs[0] as Slot),
+        gamma,
+        mean,
+        variance,
+        batchMean,
+        inverseDeviation,
+        batchStatistics,
+        node.attributes.epsilon,
+        [true, true, true],
+      ],
+      { results: 3 },
+    );
+    storeGradient(node, 'gamma', ofGamma as Slot, backward);
+    storeGradient(node, 'beta', ofBeta as Slot, backward);
+    return [ofInput as Slot];
+  },
+  relu: (_, gradient, { emitter, own }) => [
+    emitter.call('aten::threshold_backward', [slot(gradient), slot(own.value), 0]),
+  ],
+  maxPool: ({ attributes: { window, stride, padding } }, gradient, { emitter, inputs, own }) => [
+    emitter.call('aten::max_pool2d_with_indices_backward', [
+      slot(gradient),
+      slot(inputs[0] as Slot),
+      window,
+      [stride, stride],
+      padding,
+      one,
+      false,
+      slot(own.saved?.[0] as Slot),
+    ]),
+  ],
+  avgPool: ({ attributes: { window, stride, padding, countPadding } }, gradient, { emitter, inputs }) => [
+    emitter.call('aten::avg_pool2d_backward', [
+      slot(gradient),
+      slot(inputs[0] as Slot),
+      window,
+      [stride, stride],
+      padding,
+      false,
+      countPadding,
+      null,
+    ]),
+  ],
+  globalAvgPool: (node, gradient, { emitter, graph, batch, precision }) => {
+    const [height, width, channels] = (graph.nodes[node.inputs[0] as number] as Node).shape;
+    const share = emitter.call('aten::mul.Scalar', [slot(gradient), 1 / (height * width)]);
+    const rounded = toPrecision(emitter, share, precision);
+    const grid = emitter.call('aten::view', [slot(rounded), [batch, channels, 1, 1]]);
+    const everywhere = emitter.call('aten::expand', [slot(grid), [batch, channels, height, width]]);
+    return [
+      emitter.call('aten::clone', [slot(everywhere)], { memory_format: { memoryFormat: 'channelsLast' } }),
+    ];
+  },
+  concat: (node, gradient, { emitter, graph }) => {
+    let from = 0;
+    return node.inputs.map((id) => {
+      const to = from + (graph.nodes[id] as Node).shape[2];
+      const part = emitter.call('aten::slice.Tensor', [slot(gradient), 1, from, to, 1]);
+      from = to;
+      return part;
+    });
+  },
+  slice: () => {
+    throw new Error('slices of one node are differentiated together, by concatenation');
+  },
+  scaledAdd: ({ attributes: { scale } }, gradient, { emitter }) => [
+    gradient,
+    scale === 1 ? gradient : emitter.call('aten::mul.Scalar', [slot(gradient), scale]),
+  ],
+  dropout: (_, gradient, { emitter, own }) => {
+    const mask = own.saved?.[0];
+    return [mask === undefined ? gradient : emitter.call('aten::mul.Tensor', [slot(gradient), slot(mask)])];
+  },
+  linear: (node, gradient, backward) => {
+    const { emitter, inputs } = backward;
+    const weight = parameterSlot(node, 'weight', backward);
+    const transposed = emitter.call('aten::t', [slot(gradient)]);
+    storeGradient(
+      node,
+      'weight',
+      emitter.call('aten::mm', [slot(transposed), slot(inputs[0] as Slot)]),
+      backward,
+    );
+    storeGradient(
+      node,
+      'bias',
+      emitter.call('aten::sum.dim_IntList', [slot(gradient), [0], false]),
+      backward,
+    );
+    return [emitter.call('aten::mm', [slot(gradient), slot(weight)])];
+  },
+};
+
+/**
+ * Lowers the backward pass. `seeds` are the gradients of the nodes at which the loss reads the graph. Gradients of the
+ * parameters are written to `gradient/NAME` as soon as they exist.
+ */
+export function lowerBackward(
+  lowering: Lowering,
+  lowered: readonly Lowered[],
+  seeds: ReadonlyMap<number, Slot>,
+): void {
+  const { emitter, graph } = lowering;
+  const gradients = new Map<number, Slot>(seeds);
+  const pieces = new Map<number, { from: number; gradient: Slot }[]>();
+  const trainable = reachesParameters(graph.nodes);
+  const contribute = (id: number, gradient: Slot | null) => {
+    if (gradient === null) return;
+    const sum = gradients.get(id);
+    gradients.set(
+      id,
+      sum === undefined ? gradient : emitter.call('aten::add.Tensor', [slot(sum), slot(gradient)]),
+    );
+  };
+  for (const node of [...graph.nodes].reverse()) {
+    emitter.layer = `${node.path} backward`;
+    const sliced = pieces.get(node.id);
+    if (sliced) contribute(node.id, joinPieces(sliced, node, lowering));
+    const gradient = gradients.get(node.id);
+    gradients.delete(node.id);
+    if (gradient === undefined) continue;
+    const source = node.inputs[0];
+    if (node.op === 'slice') {
+      const known = pieces.get(source as number) ?? [];
+      pieces.set(source as number, [...known, { from: node.attributes.from, gradient }]);
+      continue;
+    }
+    const rule = gradientRules[node.op] as GradientRule<Op>;
+    const results = rule(node, gradient, {
+      ...lowering,
+      own: lowered[node.id] as Lowered,
+      inputs: node.inputs.map((id) => (lowered[id] as Lowered).value),
+      needsInputGradient: node.inputs.some((id) => trainable[id]),
+    });
+    results.forEach((result, index) => {
+      const id = node.inputs[index] as number;
+      if (trainable[id]) contribute(id, result);
+    });
+  }
+}
+
+/** The slices of a merged result cover it: their gradients, side by side, are its gradient. */
+function joinPieces(
+  pieces: readonly { from: number; gradient: Slot }[],
+  node: Node,
+  { emitter }: Lowering,
+): Slot {
+  const ordered = [...pieces].sort((a, b) => a.from - b.from).map(({ gradient }) => gradient);
+  if (ordered.length === 0) throw new Error(`${node.path}: no slice has a gradient`);
+  return emitter.call('aten::cat', [{ slots: ordered }, 1]);
+}
+
+/** For every node, whether it or anything before it has parameters. */
+function reachesParameters(nodes: readonly Node[]): readonly boolean[] {
+  const reaches: boolean[] = [];
+  for (const node of nodes) {
+    const own = node.parameters.members.some((member) => Object.keys(member).length > 0);
+    reaches.push(own || node.inputs.some((id) => reaches[id]));
+  }
+  return reaches;
+}

@@ -1,0 +1,150 @@
+/**
+ * Where parameters lie. All trainable ones share one flat buffer, so that optimiser, averages and clipping are a few
+ * operators over everything; each parameter is a view. What merging joins lies side by side, so that the merged weight is
+ * a view too. The layout comes from the merged graph whether a program merges or not: stores are interchangeable.
+ *
+ * Order: dense weights, convolution weights (up to here weight decay applies), convolution biases (these two are what
+ * bfloat16 needs a copy of), the rest.
+ */
+import {
+  elementCount,
+  type Graph,
+  type MemberParameters,
+  type Node,
+  type Parameter,
+  type Role,
+} from '../graph/graph.ts';
+import { mergeSiblings } from './merge-siblings.ts';
+import type { DType, TensorSpec, ViewSpec } from './program.ts';
+
+/** One parameter, or the parameters of merged siblings, in its flat buffer. */
+interface Placement {
+  readonly name: string;
+  readonly members: readonly Parameter[];
+  readonly shape: readonly number[];
+  readonly offset: number;
+}
+
+export interface Layout {
+  readonly trainable: readonly Placement[];
+  readonly statistics: readonly Placement[];
+  /** Lengths in elements of the flat buffers. */
+  readonly trainableLength: number;
+  readonly statisticsLength: number;
+  /** Weight decay applies to elements 0 to this one. */
+  readonly decayedLength: number;
+  /** Convolution weights and biases, as [from, to). */
+  readonly convolutions: readonly [from: number, to: number];
+}
+
+const trainableOrder: readonly (readonly Role[])[] = [
+  ['linearWeight'],
+  ['convWeight'],
+  ['convBias'],
+  ['linearBias', 'gamma', 'beta'],
+];
+
+/** Vector loads and oneDNN like 64 bytes. */
+const alignment = 16;
+
+export function layOut(graph: Graph): Layout {
+  const groups = mergeSiblings(graph).nodes.flatMap(parameterGroups);
+  let end = 0;
+  const place = (roles: readonly Role[]): Placement[] => {
+    const chosen = groups.filter(([first]) => roles.includes((first as Parameter).role));
+    const { placements, length } = placeGroups(chosen, end);
+    end = length;
+    return placements;
+  };
+  const boundaries: number[] = [];
+  const trainable = trainableOrder.flatMap((roles) => {
+    const placed = place(roles);
+    boundaries.push(end);
+    return placed;
+  });
+  const [dense = 0, decayedLength = 0, convolutionsEnd = 0, trainableLength = 0] = boundaries;
+  end = 0;
+  const statistics = [...place(['movingMean']), ...place(['movingVariance'])];
+  const convolutions = [dense, convolutionsEnd] as const;
+  return { trainable, statistics, trainableLength, statisticsLength: end, decayedLength, convolutions };
+}
+
+/** For each part of a node its members' parameters: [[weight, weight], [bias, bias]]. */
+function parameterGroups(node: Node): (readonly Parameter[])[] {
+  const members = node.parameters.members as readonly MemberParameters[];
+  return Object.keys(members[0] ?? {}).map((part) =>
+    members.map((member) => (member as Record<string, Parameter>)[part] as Parameter),
+  );
+}
+
+/** Parameters one after the other from offset 0, each on an aligned offset. */
+export const placeInOrder = (parameters: readonly Parameter[]) =>
+  placeGroups(
+    parameters.map((parameter) => [parameter]),
+    0,
+  );
+
+function placeGroups(
+  groups: readonly (readonly Parameter[])[],
+  start: number,
+): { placements: Placement[]; length: number } {
+  let end = start;
+  const placements = groups.map((members) => {
+    const placement = { ...describe(members), offset: end };
+    end = Math.ceil((end + elementCount(placement.shape)) / alignment) * alignment;
+    return placement;
+  });
+  return { placements, length: end };
+}
+
+function describe(members: readonly Parameter[]): Omit<Placement, 'offset'> {
+  const [first] = members as readonly [Parameter];
+  const outputs = members.reduce((sum, { shape }) => sum + (shape[0] as number), 0);
+  return { name: mergedName(members), members, shape: [outputs, ...first.shape.slice(1)] };
+}
+
+/** The name of the view over the parameters of merged siblings; of one parameter, its own. */
+export const mergedName = (members: readonly Parameter[]): string =>
+  members.map(({ name }) => name).join('+');
+
+/** Elements between neighbours along each axis. Convolution weights [o, i, h, w] lie in memory as [o, h, w, i]. */
+function stridesOf(shape: readonly number[]): readonly number[] {
+  const [, inputs = 1, height = 1, width = 1] = shape;
+  if (shape.length === 4) return [inputs * height * width, 1, width * inputs, inputs];
+  return shape.length === 2 ? [inputs, 1] : [1];
+}
+
+/** The flat tensor `flat/KIND` and, as `PREFIX/NAME`, a view for every parameter and for every merged group. */
+export function flatTensor(
+  placements: readonly Placement[],
+  { kind, prefix, dtype, length, start = 0, fill = 0 }: FlatOptions,
+): { tensors: TensorSpec[]; views: ViewSpec[] } {
+  const of = `flat/${kind}`;
+  const view = (name: string, shape: readonly number[], offset: number): ViewSpec => ({
+    name: prefix + name,
+    of,
+    shape,
+    strides: stridesOf(shape),
+    offset: offset - start,
+  });
+  const views = placements.flatMap(({ name, members, shape, offset }) => {
+    let at = offset;
+    const single = members.map((member) => {
+      const own = view(member.name, member.shape, at);
+      at += elementCount(member.shape);
+      return own;
+    });
+    return members.length > 1 ? [...single, view(name, shape, offset)] : single;
+  });
+  return { tensors: [{ name: of, dtype, shape: [length], fill }], views };
+}
+
+interface FlatOptions {
+  readonly kind: string;
+  readonly prefix: string;
+  readonly dtype: DType;
+  readonly length: number;
+  /** Element of the whole layout at which this tensor begins. */
+  readonly start?: number;
+  readonly fill?: number;
+}

@@ -1,0 +1,59 @@
+/** RMSProp, weight decay, clipping and the weights' running averages: a few operators over the flat buffers. */
+import { type Emitter, slot } from './emitter.ts';
+import type { TrainingOptions } from './options.ts';
+import type { Slot } from './program.ts';
+
+/** The flat tensors that an update reads and writes, besides the views `decayed/weights` and `decayed/gradient`. */
+export const flat = (kind: 'weights' | 'averages' | 'gradient' | 'meanSquare' | 'momentum'): string =>
+  `flat/${kind}`;
+
+/** The norm over all gradients, before clipping; float32 []. */
+export const gradientNorm = (emitter: Emitter): Slot =>
+  emitter.call('aten::linalg_vector_norm', [slot(emitter.load(flat('gradient')))]);
+
+/**
+ * TensorFlow's RMSProp: ms ← decay · ms + (1 − decay) · g²; mom ← momentum · mom + rate · g / sqrt(ms + epsilon);
+ * w ← w − mom. Then averages ← averages + (1 − averageDecay) · (w − averages).
+ */
+export function lowerUpdate(emitter: Emitter, norm: Slot, options: TrainingOptions): void {
+  const { decay, epsilon, momentum } = options.optimizer;
+  emitter.layer = 'optimizer';
+  const learningRate = emitter.input('learningRate', 'float32', []);
+  const averageDecay = emitter.input('averageDecay', 'float32', []);
+  const gradient = emitter.load(flat('gradient'));
+  const weights = emitter.load(flat('weights'));
+  if (options.clipNorm !== undefined) lowerClip(emitter, { gradient, norm, most: options.clipNorm });
+  if (options.weightDecay > 0) {
+    const decayed = [slot(emitter.load('decayed/gradient')), slot(emitter.load('decayed/weights'))];
+    emitter.effect('aten::add_.Tensor', decayed, { alpha: options.weightDecay });
+  }
+  const meanSquare = emitter.load(flat('meanSquare'));
+  emitter.effect('aten::mul_.Scalar', [slot(meanSquare), decay]);
+  emitter.effect('aten::addcmul_', [slot(meanSquare), slot(gradient), slot(gradient)], { value: 1 - decay });
+  const shifted = emitter.call('aten::add.Scalar', [slot(meanSquare), epsilon]);
+  const root = emitter.call('aten::sqrt_', [slot(shifted)]);
+  // The gradient's buffer is overwritten by the step: nothing reads it afterwards.
+  emitter.effect('aten::div_.Tensor', [slot(gradient), slot(root)]);
+  emitter.effect('aten::mul_.Tensor', [slot(gradient), slot(learningRate)]);
+  let step = gradient;
+  if (momentum > 0) {
+    step = emitter.load(flat('momentum'));
+    emitter.effect('aten::mul_.Scalar', [slot(step), momentum]);
+    emitter.effect('aten::add_.Tensor', [slot(step), slot(gradient)]);
+  }
+  emitter.effect('aten::sub_.Tensor', [slot(weights), slot(step)]);
+  emitter.layer = 'averages';
+  const share = emitter.call('aten::rsub.Scalar', [slot(averageDecay), 1]);
+  emitter.effect('aten::lerp_.Tensor', [slot(emitter.load(flat('averages'))), slot(weights), slot(share)]);
+}
+
+/** Scales the gradient by min(1, most / norm). */
+function lowerClip(
+  emitter: Emitter,
+  { gradient, norm, most }: { gradient: Slot; norm: Slot; most: number },
+): void {
+  const inverse = emitter.call('aten::reciprocal', [slot(norm)]);
+  const scale = emitter.call('aten::mul_.Scalar', [slot(inverse), most]);
+  const bounded = emitter.call('aten::clamp_max_', [slot(scale), 1]);
+  emitter.effect('aten::mul_.Tensor', [slot(gradient), slot(bounded)]);
+}

@@ -1,0 +1,60 @@
+/** What every pass over the graph needs: who reads a node, and building a new graph from an old one. */
+import type { Graph, Node } from '../graph/graph.ts';
+
+/** For every node, the ids of the nodes that read it. */
+export function consumersOf(graph: Graph): readonly (readonly number[])[] {
+  const consumers: number[][] = graph.nodes.map(() => []);
+  for (const node of graph.nodes) {
+    for (const input of new Set(node.inputs)) consumers[input]?.push(node.id);
+  }
+  return consumers;
+}
+
+/** Nodes of the new graph in the order of their making, and where each old node's result is found there. */
+export class Rewriting {
+  readonly #nodes: Node[] = [];
+  readonly #newIds = new Map<number, number>();
+  readonly #graph: Graph;
+
+  constructor(graph: Graph) {
+    this.#graph = graph;
+  }
+
+  /** Adds a node whose inputs are ids of the new graph. */
+  add(node: Omit<Node, 'id'>): number {
+    const id = this.#nodes.length;
+    this.#nodes.push({ ...node, id } as Node);
+    return id;
+  }
+
+  /** Adds an old node, or a changed copy of it, with its inputs looked up. */
+  keep(node: Node): void {
+    this.replace(node.id, this.add({ ...node, inputs: node.inputs.map((input) => this.find(input)) }));
+  }
+
+  /** Says that the old node's result is now the new node's. */
+  replace(oldId: number, newId: number): void {
+    this.#newIds.set(oldId, newId);
+  }
+
+  find(oldId: number): number {
+    const id = this.#newIds.get(oldId);
+    if (id === undefined) throw new Error(`rewriting: node ${oldId} is read before it is placed`);
+    return id;
+  }
+
+  has(oldId: number): boolean {
+    return this.#newIds.has(oldId);
+  }
+
+  finish(): Graph {
+    const { network, logits, auxiliaryLogits, endpoints } = this.#graph;
+    return {
+      network,
+      nodes: this.#nodes,
+      logits: this.find(logits),
+      auxiliaryLogits: auxiliaryLogits === undefined ? undefined : this.find(auxiliaryLogits),
+      endpoints: new Map([...endpoints].map(([name, id]) => [name, this.find(id)])),
+    };
+  }
+}
