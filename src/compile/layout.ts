@@ -47,6 +47,9 @@ const trainableOrder: readonly (readonly Role[])[] = [
 /** Vector loads and oneDNN like 64 bytes. */
 const alignment = 16;
 
+/** Norms are taken over rows of this length first: one float32 sum over millions of squares loses the small ones. */
+export const normRow = 1024;
+
 export function layOut(graph: Graph): Layout {
   const groups = mergeSiblings(graph).nodes.flatMap(parameterGroups);
   let end = 0;
@@ -62,7 +65,8 @@ export function layOut(graph: Graph): Layout {
     boundaries.push(end);
     return placed;
   });
-  const [dense = 0, decayedLength = 0, convolutionsEnd = 0, trainableLength = 0] = boundaries;
+  const [dense = 0, decayedLength = 0, convolutionsEnd = 0, used = 0] = boundaries;
+  const trainableLength = Math.ceil(used / normRow) * normRow;
   end = 0;
   const statistics = [...place(['movingMean']), ...place(['movingVariance'])];
   const convolutions = [dense, convolutionsEnd] as const;

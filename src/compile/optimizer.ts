@@ -1,5 +1,6 @@
 /** RMSProp, weight decay, clipping and the weights' running averages: a few operators over the flat buffers. */
 import { type Emitter, slot } from './emitter.ts';
+import { normRow } from './layout.ts';
 import type { TrainingOptions } from './options.ts';
 import type { Slot } from './program.ts';
 
@@ -8,8 +9,11 @@ export const flat = (kind: 'weights' | 'averages' | 'gradient' | 'meanSquare' | 
   `flat/${kind}`;
 
 /** The norm over all gradients, before clipping; float32 []. */
-export const gradientNorm = (emitter: Emitter): Slot =>
-  emitter.call('aten::linalg_vector_norm', [slot(emitter.load(flat('gradient')))]);
+export function gradientNorm(emitter: Emitter): Slot {
+  const rows = emitter.call('aten::view', [slot(emitter.load(flat('gradient'))), [-1, normRow]]);
+  const ofRows = emitter.call('aten::linalg_vector_norm', [slot(rows), 2, [1]]);
+  return emitter.call('aten::linalg_vector_norm', [slot(ofRows)]);
+}
 
 /**
  * TensorFlow's RMSProp: ms ← decay · ms + (1 − decay) · g²; mom ← momentum · mom + rate · g / sqrt(ms + epsilon);
