@@ -1,0 +1,128 @@
+import { describe, expect, it } from 'vitest';
+import { buildGraph } from '../graph/build-graph.ts';
+import { configure, findNetwork, type NetworkOptions, networks } from '../networks/networks.ts';
+import { compileInference } from './compile-inference.ts';
+import { compileTraining } from './compile-training.ts';
+import { mergeStores } from './merge-stores.ts';
+import type { TrainingOptions } from './options.ts';
+import { type Program, printProgram } from './program.ts';
+
+const numbers: TrainingOptions = {
+  batch: 8,
+  precision: 'bfloat16',
+  optimizer: { decay: 0.9, epsilon: 1, momentum: 0.9 },
+  weightDecay: 4e-5,
+  labelSmoothing: 0.1,
+  auxiliaryLossWeight: 0.4,
+  batchNormMomentum: 0.0003,
+  clipNorm: undefined,
+};
+
+const graphOf = (name: string, options: NetworkOptions = {}) =>
+  buildGraph(configure(findNetwork(name), options));
+const operators = (program: Program) =>
+  program.steps.flatMap((step) => (step.do === 'call' ? [step.operator] : []));
+
+describe('compileTraining', () => {
+  const cases = networks.flatMap(({ name }) =>
+    (['float32', 'bfloat16'] as const).map((precision) => [name, precision] as const),
+  );
+  it.each(cases)(
+    'compiles %s in %s to a program that passes its check, with and without merging',
+    (name, precision) => {
+      const graph = graphOf(name, { auxiliary: true });
+      for (const mergeSiblings of [true, false]) {
+        const { step } = compileTraining(graph, { ...numbers, precision, passes: { mergeSiblings } });
+        expect(step.outputs).toEqual(
+          expect.arrayContaining(['loss', 'wrong', 'zeroShare', 'auxiliaryLoss', 'gradientNorm']),
+        );
+      }
+    },
+  );
+
+  it('takes less than 300 ms for the largest network', () => {
+    const graph = graphOf('inception-resnet-v2-released');
+    const begin = performance.now();
+    compileTraining(graph, numbers);
+    expect(performance.now() - begin).toBeLessThan(300);
+  });
+
+  it('lets stores of different passes and of evaluation be one', () => {
+    const graph = graphOf('inception-v4');
+    const merged = compileTraining(graph, numbers).store;
+    const apart = compileTraining(graph, { ...numbers, passes: { mergeSiblings: false } }).store;
+    expect(apart).toEqual(merged);
+    const evaluation = compileInference(graph, {
+      batch: 4,
+      precision: 'bfloat16',
+      parameters: 'averages',
+    }).store;
+    expect(mergeStores(merged, evaluation).tensors.length).toBe(merged.tensors.length + 1);
+  });
+
+  it('refuses a batch of one where batch normalisation would see one value', () => {
+    const graph = graphOf('inception-resnet-v2', { inputSize: 75, auxiliary: false });
+    expect(() => compileTraining(graph, { ...numbers, batch: 1 })).toThrow(
+      /^reductionB\/branch0\/conv2: batch normalisation sees one value for each channel \(batch 1 on a 1×1 grid\); use a batch of at least 2 or a larger input$/,
+    );
+  });
+
+  it('refuses an endpoint that does not exist and lists those that do', () => {
+    expect(() => compileTraining(graphOf('inception-v3'), { ...numbers, endpoints: ['Mixed_6e'] })).toThrow(
+      /^there is no endpoint 'Mixed_6e'; there are stem\/conv1, .*inceptionB\/3, .*logits$/,
+    );
+  });
+});
+
+describe('compileInference', () => {
+  it('needs no batch normalisation, no scale and no dropout at run time', () => {
+    const { predict } = compileInference(graphOf('inception-resnet-v2'), { batch: 1, precision: 'float32' });
+    expect(new Set(operators(predict))).toEqual(
+      new Set([
+        'aten::permute',
+        'aten::_to_copy',
+        'aten::mul_.Scalar',
+        'aten::sub_.Scalar',
+        'aten::convolution',
+        'aten::relu_',
+        'aten::max_pool2d_with_indices',
+        'aten::cat',
+        'aten::slice.Tensor',
+        'aten::clone',
+        'aten::add.Tensor',
+        'aten::mean.dim',
+        'aten::t',
+        'aten::addmm',
+        'aten::_softmax',
+      ]),
+    );
+  });
+
+  it('prints the figures of a small network step by step', () => {
+    const graph = graphOf('inception-resnet-v1', {
+      width: 0.125,
+      blocks: { A: 1, B: 1, C: 1 },
+      inputSize: 75,
+      classes: 10,
+    });
+    const text = printProgram(compileInference(graph, { batch: 2, precision: 'float32' }).predict);
+    expect(text.split('\n').slice(0, 16).join('\n')).toMatchInlineSnapshot(`
+      "program inception-resnet-v1 infer batch 2 float32
+      inputs images: uint8[2, 75, 75, 3]
+        0  %0 = input images
+      # input
+        1  %1 = aten::permute(%0, [0, 3, 1, 2])
+        2  free %0
+        3  %2 = aten::_to_copy(%1, dtype=float32)
+        4  free %1
+        5  %3 = aten::mul_.Scalar(%2, 0.00784313725490196)
+        6  free %2
+        7  %4 = aten::sub_.Scalar(%3, 1)
+        8  free %3
+        9  %5 = load prepared/weights/float32/stem/conv1/weight
+       10  %6 = load prepared/weights/float32/stem/conv1/bias
+      # stem/conv1
+       11  %7 = aten::convolution(%4, %5, %6, [2, 2], [0, 0], [1, 1], false, [0, 0], 1)"
+    `);
+  });
+});
