@@ -1,0 +1,281 @@
+// Registers the functions that src/engine/torch.ts calls. Every job goes to the engine's thread and settles a promise;
+// no exception crosses unhandled.
+#include <napi.h>
+
+#include <ATen/Context.h>
+#include <ATen/ops/tensor.h>
+#include <torch/version.h>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "caching-allocator.h"
+#include "convert.h"
+#include "engine-thread.h"
+#include "run-program.h"
+#include "store.h"
+
+namespace inception {
+
+namespace {
+
+// Makes the job's result in JavaScript; runs on the main thread.
+using Finish = std::function<Napi::Value(Napi::Env)>;
+
+struct Engine {
+  Engine(at::Device device, int threads, Napi::ThreadSafeFunction toMain)
+      : device(device), threads(threads), toMain(toMain), thread(std::make_unique<EngineThread>(threads)) {}
+
+  at::Device device;
+  int threads;
+  Napi::ThreadSafeFunction toMain;
+  int pending = 0;  // touched by the main thread only
+  std::unique_ptr<EngineThread> thread;
+};
+
+struct Job {
+  Napi::Promise::Deferred deferred;
+  std::vector<Napi::ObjectReference> keptAlive;
+  std::shared_ptr<Engine> engine;
+  Finish finish;
+  std::string error;
+};
+
+template <typename T>
+using Handle = Napi::External<std::shared_ptr<T>>;
+
+template <typename T>
+Napi::Value makeHandle(Napi::Env env, std::shared_ptr<T> value) {
+  return Handle<T>::New(env, new std::shared_ptr<T>(std::move(value)), [](Napi::Env, std::shared_ptr<T>* held) { delete held; });
+}
+
+template <typename T>
+std::shared_ptr<T>& held(const Napi::Value& value) {
+  return *value.As<Handle<T>>().Data();
+}
+
+void settle(Napi::Env env, Job* job) {
+  const std::unique_ptr<Job> owned(job);
+  Engine& engine = *job->engine;
+  if (--engine.pending == 0) engine.toMain.Unref(env);
+  if (!job->error.empty()) {
+    job->deferred.Reject(Napi::Error::New(env, job->error).Value());
+    return;
+  }
+  try {
+    job->deferred.Resolve(job->finish(env));
+  } catch (const std::exception& error) {
+    job->deferred.Reject(Napi::Error::New(env, error.what()).Value());
+  }
+}
+
+Napi::Value submit(Napi::Env env, const std::shared_ptr<Engine>& engine, std::function<Finish()> work,
+                   std::vector<Napi::ObjectReference> keptAlive = {}) {
+  auto* job = new Job{Napi::Promise::Deferred::New(env), std::move(keptAlive), engine, {}, {}};
+  const auto promise = job->deferred.Promise();
+  // Node stays awake only while something is under way.
+  if (engine->pending++ == 0) engine->toMain.Ref(env);
+  auto toMain = engine->toMain;
+  engine->thread->enqueue([job, work = std::move(work), toMain]() mutable {
+    try {
+      job->finish = work();
+    } catch (const c10::Error& error) {
+      job->error = error.what_without_backtrace();
+    } catch (const std::bad_alloc&) {
+      job->error = "out of memory";
+    } catch (const std::exception& error) {
+      job->error = error.what();
+    } catch (...) {
+      job->error = "an unknown error in libtorch";
+    }
+    work = nullptr;  // releases what it captured before JavaScript goes on
+    toMain.BlockingCall(job, [](Napi::Env env, Napi::Function, Job* done) { settle(env, done); });
+  });
+  return promise;
+}
+
+Finish nothing() {
+  return [](Napi::Env env) { return env.Undefined(); };
+}
+
+// createEngine(device, threads): threads 0 takes every core.
+Napi::Value createEngine(const Napi::CallbackInfo& info) {
+  const auto env = info.Env();
+  static std::once_flag once;
+  std::call_once(once, installCachingAllocator);
+  const at::Device device(info[0].ToString().Utf8Value());
+  const int asked = info[1].ToNumber().Int32Value();
+  const auto callback = Napi::Function::New(env, [](const Napi::CallbackInfo&) {});
+  auto toMain = Napi::ThreadSafeFunction::New(env, callback, "inception engine", 0, 1);
+  toMain.Unref(env);
+  return makeHandle(env, std::make_shared<Engine>(device, asked > 0 ? asked : availableCores(), toMain));
+}
+
+Napi::Value facts(const Napi::CallbackInfo& info) {
+  const auto env = info.Env();
+  auto result = Napi::Object::New(env);
+  result.Set("libtorch", TORCH_VERSION);
+  result.Set("cuda", at::hasCUDA());
+  result.Set("fastBfloat16", hasFastBfloat16());
+  result.Set("cores", availableCores());
+  return result;
+}
+
+Napi::Value createStore(const Napi::CallbackInfo& info) {
+  auto engine = held<Engine>(info[0]);
+  auto spec = std::make_shared<StoreSpec>(toStoreSpec(info[1].As<Napi::Object>()));
+  return submit(info.Env(), engine, [engine, spec]() -> Finish {
+    auto store = std::make_shared<Store>(*spec, engine->device);
+    return [store](Napi::Env env) { return makeHandle(env, store); };
+  });
+}
+
+Napi::Value loadProgram(const Napi::CallbackInfo& info) {
+  auto engine = held<Engine>(info[0]);
+  auto store = held<Store>(info[1]);
+  auto program = std::make_shared<Program>(toProgram(info[2].As<Napi::Object>()));
+  return submit(info.Env(), engine, [program, store]() -> Finish {
+    auto loaded = std::make_shared<LoadedProgram>(std::move(*program), store);
+    return [loaded](Napi::Env env) { return makeHandle(env, loaded); };
+  });
+}
+
+// runProgram(engine, program, arrays in the order of the program's inputs, profile)
+Napi::Value runProgram(const Napi::CallbackInfo& info) {
+  auto program = held<LoadedProgram>(info[1]);
+  const auto arrays = info[2].As<Napi::Array>();
+  const bool profile = info[3].ToBoolean().Value();
+  std::vector<at::Tensor> inputs;
+  std::vector<Napi::ObjectReference> keptAlive;
+  for (uint32_t index = 0; index < arrays.Length(); index++) {
+    const auto array = arrays.Get(index).As<Napi::TypedArray>();
+    const auto& input = program->program().inputs[index];
+    inputs.push_back(toTensor(array, input.dtype, input.shape));
+    keptAlive.push_back(Napi::Persistent(array.As<Napi::Object>()));
+  }
+  auto work = [program, inputs, profile]() -> Finish {
+    auto result = std::make_shared<RunResult>(program->run(inputs, profile));
+    return [result](Napi::Env env) {
+      auto outputs = Napi::Object::New(env);
+      for (const auto& [name, tensor] : result->outputs) outputs.Set(name, toHostTensor(env, tensor));
+      auto returned = Napi::Object::New(env);
+      returned.Set("outputs", outputs);
+      auto microseconds = Napi::Float64Array::New(env, result->stepMicroseconds.size());
+      std::copy(result->stepMicroseconds.begin(), result->stepMicroseconds.end(), microseconds.Data());
+      returned.Set("stepMicroseconds", microseconds);
+      return returned;
+    };
+  };
+  return submit(info.Env(), held<Engine>(info[0]), work, std::move(keptAlive));
+}
+
+// writeStore(engine, store, name, array, dtype)
+Napi::Value writeStore(const Napi::CallbackInfo& info) {
+  auto store = held<Store>(info[1]);
+  const auto name = info[2].ToString().Utf8Value();
+  const auto array = info[3].As<Napi::TypedArray>();
+  const auto values = toTensor(array, info[4].ToString().Utf8Value(), {static_cast<int64_t>(array.ElementLength())});
+  std::vector<Napi::ObjectReference> keptAlive;
+  keptAlive.push_back(Napi::Persistent(array.As<Napi::Object>()));
+  auto work = [store, name, values]() -> Finish {
+    store->write(name, values);
+    return nothing();
+  };
+  return submit(info.Env(), held<Engine>(info[0]), work, std::move(keptAlive));
+}
+
+Napi::Value readStore(const Napi::CallbackInfo& info) {
+  auto store = held<Store>(info[1]);
+  const auto name = info[2].ToString().Utf8Value();
+  return submit(info.Env(), held<Engine>(info[0]), [store, name]() -> Finish {
+    auto values = store->read(name);
+    return [values](Napi::Env env) { return toHostTensor(env, values); };
+  });
+}
+
+Napi::Value seedStore(const Napi::CallbackInfo& info) {
+  auto store = held<Store>(info[1]);
+  const auto seed = static_cast<uint64_t>(info[2].ToNumber().DoubleValue());
+  return submit(info.Env(), held<Engine>(info[0]), [store, seed]() -> Finish {
+    store->generator().set_current_seed(seed);
+    return nothing();
+  });
+}
+
+Napi::Value readRandomState(const Napi::CallbackInfo& info) {
+  auto store = held<Store>(info[1]);
+  return submit(info.Env(), held<Engine>(info[0]), [store]() -> Finish {
+    auto state = store->generator().get_state().clone();
+    return [state](Napi::Env env) { return toHostTensor(env, state); };
+  });
+}
+
+Napi::Value writeRandomState(const Napi::CallbackInfo& info) {
+  auto store = held<Store>(info[1]);
+  const auto array = info[2].As<Napi::TypedArray>();
+  auto state = toTensor(array, "uint8", {static_cast<int64_t>(array.ElementLength())}).clone();
+  return submit(info.Env(), held<Engine>(info[0]), [store, state]() -> Finish {
+    auto generator = store->generator();
+    generator.set_state(state);
+    return nothing();
+  });
+}
+
+Napi::Value storeBytes(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(held<Store>(info[0])->bytes()));
+}
+
+// Work that is queued holds its own reference, so that a release frees the memory after it.
+Napi::Value releaseStore(const Napi::CallbackInfo& info) {
+  held<Store>(info[0]).reset();
+  return info.Env().Undefined();
+}
+
+Napi::Value releaseProgram(const Napi::CallbackInfo& info) {
+  held<LoadedProgram>(info[0]).reset();
+  return info.Env().Undefined();
+}
+
+template <Napi::Value (*function)(const Napi::CallbackInfo&)>
+Napi::Value guarded(const Napi::CallbackInfo& info) {
+  try {
+    return function(info);
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (const c10::Error& error) {
+    throw Napi::Error::New(info.Env(), error.what_without_backtrace());
+  } catch (const std::exception& error) {
+    throw Napi::Error::New(info.Env(), error.what());
+  }
+}
+
+template <Napi::Value (*function)(const Napi::CallbackInfo&)>
+void add(Napi::Env env, Napi::Object exports, const char* name) {
+  exports.Set(name, Napi::Function::New(env, guarded<function>, name));
+}
+
+}  // namespace
+
+Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+  add<createEngine>(env, exports, "createEngine");
+  add<facts>(env, exports, "facts");
+  add<createStore>(env, exports, "createStore");
+  add<loadProgram>(env, exports, "loadProgram");
+  add<runProgram>(env, exports, "runProgram");
+  add<writeStore>(env, exports, "writeStore");
+  add<readStore>(env, exports, "readStore");
+  add<seedStore>(env, exports, "seedStore");
+  add<readRandomState>(env, exports, "readRandomState");
+  add<writeRandomState>(env, exports, "writeRandomState");
+  add<storeBytes>(env, exports, "storeBytes");
+  add<releaseStore>(env, exports, "releaseStore");
+  add<releaseProgram>(env, exports, "releaseProgram");
+  return exports;
+}
+
+NODE_API_MODULE(inception_native, initialise)
+
+}  // namespace inception

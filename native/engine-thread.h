@@ -1,0 +1,32 @@
+// One thread that does all work of an engine in the order of its coming, so that OpenMP's pool of workers stays the same.
+#pragma once
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+namespace inception {
+
+class EngineThread {
+ public:
+  explicit EngineThread(int threads);
+  // Waits for the work that was given.
+  ~EngineThread();
+  void enqueue(std::function<void()> work);
+
+ private:
+  void loop(int threads);
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> queue_;
+  bool closing_ = false;
+  std::thread thread_;
+};
+
+// What the doctor and the choice of precision need to know.
+bool hasFastBfloat16();
+int availableCores();
+
+}  // namespace inception

@@ -1,0 +1,246 @@
+#include "run-program.h"
+
+#include <ATen/core/LegacyTypeDispatch.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/core/ivalue.h>
+
+#include <chrono>
+#include <cmath>
+#include <new>
+#include <sstream>
+#include <stdexcept>
+
+namespace inception {
+
+namespace {
+
+std::string place(size_t number, const Step& step) {
+  std::string text = "step " + std::to_string(number) + " (" + step.name + ")";
+  return step.layer.empty() ? text : text + ", layer " + step.layer;
+}
+
+bool isOutOfMemory(const std::string& message) {
+  return message.find("can't allocate memory") != std::string::npos || message.find("out of memory") != std::string::npos ||
+         message.find("not enough memory") != std::string::npos;
+}
+
+std::string firstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+c10::List<int64_t> integers(const std::vector<double>& values) {
+  c10::List<int64_t> list;
+  for (const double value : values) list.push_back(static_cast<int64_t>(value));
+  return list;
+}
+
+c10::IValue toScalar(double value) {
+  const bool whole = std::floor(value) == value && std::abs(value) < 9e15;
+  return whole ? c10::IValue(static_cast<int64_t>(value)) : c10::IValue(value);
+}
+
+bool isInteger(const c10::TypePtr& type) {
+  return type->kind() == c10::TypeKind::IntType || type->kind() == c10::TypeKind::SymIntType;
+}
+
+}  // namespace
+
+LoadedProgram::LoadedProgram(Program program, std::shared_ptr<Store> store)
+    : program_(std::move(program)), store_(std::move(store)), slots_(program_.slots) {
+  calls_.reserve(program_.steps.size());
+  for (size_t number = 0; number < program_.steps.size(); number++) {
+    const Step& step = program_.steps[number];
+    try {
+      if (step.kind == StepKind::load) store_->find(step.name);
+      calls_.push_back(step.kind == StepKind::call ? std::make_unique<Call>(resolve(step)) : nullptr);
+    } catch (const c10::Error& error) {
+      throw std::invalid_argument(place(number, step) + ": " + firstLine(error.what_without_backtrace()));
+    } catch (const std::exception& error) {
+      throw std::invalid_argument(place(number, step) + ": " + error.what());
+    }
+  }
+}
+
+c10::IValue LoadedProgram::convert(const Argument& argument, const c10::TypePtr& declared) const {
+  c10::TypePtr type = declared;
+  if (const auto optional = type->cast<c10::OptionalType>()) {
+    if (argument.kind == ArgumentKind::none) return c10::IValue();
+    type = optional->getElementType();
+  }
+  const auto list = type->cast<c10::ListType>();
+  switch (argument.kind) {
+    case ArgumentKind::boolean:
+      if (type->kind() == c10::TypeKind::BoolType) return c10::IValue(argument.number != 0);
+      break;
+    case ArgumentKind::number:
+      if (isInteger(type) && std::floor(argument.number) == argument.number) {
+        return c10::IValue(static_cast<int64_t>(argument.number));
+      }
+      if (type->kind() == c10::TypeKind::FloatType) return c10::IValue(argument.number);
+      if (type->kind() == c10::TypeKind::NumberType) return toScalar(argument.number);
+      break;
+    case ArgumentKind::numbers:
+      if (list && isInteger(list->getElementType())) return integers(argument.numbers);
+      if (list && list->getElementType()->kind() == c10::TypeKind::FloatType) {
+        return c10::IValue(c10::List<double>(at::ArrayRef<double>(argument.numbers)));
+      }
+      break;
+    case ArgumentKind::booleans:
+      if (list && list->getElementType()->kind() == c10::TypeKind::BoolType) {
+        c10::List<bool> values;
+        for (const double value : argument.numbers) values.push_back(value != 0);
+        return values;
+      }
+      break;
+    case ArgumentKind::dtype:
+      // Schemas declare ScalarType and MemoryFormat as integers.
+      if (isInteger(type)) return c10::IValue(static_cast<int64_t>(scalarType(argument.text)));
+      break;
+    case ArgumentKind::memoryFormat:
+      if (isInteger(type)) {
+        const auto format = argument.text == "channelsLast" ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
+        return c10::IValue(static_cast<int64_t>(format));
+      }
+      break;
+    case ArgumentKind::device:
+      if (type->kind() == c10::TypeKind::DeviceObjType) return c10::IValue(store_->device());
+      break;
+    case ArgumentKind::generator:
+      if (type->kind() == c10::TypeKind::GeneratorType) return c10::IValue(store_->generator());
+      break;
+    case ArgumentKind::slot:
+      if (type->kind() == c10::TypeKind::TensorType) return c10::IValue(at::Tensor());
+      break;
+    case ArgumentKind::slots:
+      if (list && list->getElementType()->kind() == c10::TypeKind::TensorType) return c10::IValue(at::Tensor());
+      break;
+    case ArgumentKind::none:
+      break;
+  }
+  throw std::invalid_argument("expected " + declared->str());
+}
+
+LoadedProgram::Call LoadedProgram::resolve(const Step& step) const {
+  const size_t dot = step.name.find('.');
+  const std::string name = step.name.substr(0, dot);
+  const std::string overload = dot == std::string::npos ? "" : step.name.substr(dot + 1);
+  const auto found = c10::Dispatcher::singleton().findSchema({name, overload});
+  if (!found) throw std::invalid_argument("this libtorch has no such operator");
+  Call call{*found, {}, {}, {}};
+  const auto& schema = call.handle.schema();
+  const auto& declared = schema.arguments();
+  if (step.arguments.size() > declared.size()) {
+    throw std::invalid_argument("expected at most " + std::to_string(declared.size()) + " arguments, received " +
+                                std::to_string(step.arguments.size()));
+  }
+  size_t namedUsed = 0;
+  for (size_t index = 0; index < declared.size(); index++) {
+    const auto& wanted = declared[index];
+    const Argument* given = index < step.arguments.size() ? &step.arguments[index] : nullptr;
+    for (const auto& [key, value] : step.named) {
+      if (key != wanted.name()) continue;
+      if (given) throw std::invalid_argument("argument '" + key + "' is given twice");
+      given = &value;
+      namedUsed++;
+    }
+    if (!given) {
+      if (!wanted.default_value()) throw std::invalid_argument("argument '" + wanted.name() + "' is missing");
+      call.arguments.push_back(*wanted.default_value());
+      continue;
+    }
+    try {
+      call.arguments.push_back(convert(*given, wanted.type()));
+    } catch (const std::invalid_argument& error) {
+      throw std::invalid_argument("argument '" + wanted.name() + "': " + error.what());
+    }
+    if (given->kind == ArgumentKind::slot) {
+      call.slots.emplace_back(index, std::vector<int>{static_cast<int>(given->number)});
+      call.isList.push_back(false);
+    } else if (given->kind == ArgumentKind::slots) {
+      call.slots.emplace_back(index, std::vector<int>(given->numbers.begin(), given->numbers.end()));
+      call.isList.push_back(true);
+    }
+  }
+  if (namedUsed != step.named.size()) throw std::invalid_argument("a named argument is unknown");
+  if (step.slots.size() > schema.returns().size()) {
+    throw std::invalid_argument("expected at most " + std::to_string(schema.returns().size()) + " results, received " +
+                                std::to_string(step.slots.size()));
+  }
+  return call;
+}
+
+void LoadedProgram::runCall(Call& call, const Step& step) {
+  torch::jit::Stack stack = call.arguments;
+  for (size_t index = 0; index < call.slots.size(); index++) {
+    const auto& [position, slots] = call.slots[index];
+    if (call.isList[index]) {
+      c10::List<at::Tensor> list;
+      for (const int slot : slots) list.push_back(slots_[slot]);
+      stack[position] = std::move(list);
+    } else {
+      stack[position] = slots_[slots[0]];
+    }
+  }
+  call.handle.callBoxed(stack);
+  for (size_t index = 0; index < step.slots.size(); index++) {
+    if (step.slots[index] >= 0) slots_[step.slots[index]] = std::move(stack[index]).toTensor();
+  }
+}
+
+RunResult LoadedProgram::run(const std::vector<at::Tensor>& inputs, bool profile) {
+  // Gradients are steps of the program: neither a tape nor version counters are wanted.
+  at::NoGradGuard noGrad;
+  at::AutoDispatchBelowADInplaceOrView belowAutograd;
+  RunResult result;
+  if (profile) result.stepMicroseconds.resize(program_.steps.size());
+  size_t number = 0;
+  try {
+    for (; number < program_.steps.size(); number++) {
+      const Step& step = program_.steps[number];
+      const auto begin = profile ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
+      switch (step.kind) {
+        case StepKind::call:
+          runCall(*calls_[number], step);
+          break;
+        case StepKind::load:
+          slots_[step.slots[0]] = store_->find(step.name);
+          break;
+        case StepKind::input:
+          for (size_t index = 0; index < program_.inputs.size(); index++) {
+            if (program_.inputs[index].name == step.name) slots_[step.slots[0]] = inputs[index].to(store_->device());
+          }
+          break;
+        case StepKind::output:
+          result.outputs.emplace_back(step.name, slots_[step.slots[0]].to(at::kCPU).clone(at::MemoryFormat::Contiguous));
+          break;
+        case StepKind::free:
+          for (const int slot : step.slots) slots_[slot].reset();
+          break;
+      }
+      if (profile) {
+        const std::chrono::duration<double, std::micro> elapsed = std::chrono::steady_clock::now() - begin;
+        result.stepMicroseconds[number] = elapsed.count();
+      }
+    }
+    return result;
+  } catch (const std::exception& error) {
+    const Step& step = program_.steps[number];
+    std::ostringstream text;
+    const auto* ofTorch = dynamic_cast<const c10::Error*>(&error);
+    const std::string reason = firstLine(ofTorch ? ofTorch->what_without_backtrace() : error.what());
+    const bool memory = dynamic_cast<const std::bad_alloc*>(&error) || isOutOfMemory(reason);
+    text << program_.name << ": " << place(number, step) << ": ";
+    if (memory) text << "out of memory; use a smaller batch or input size, or free memory (";
+    text << reason << (memory ? ")" : "");
+    if (step.kind == StepKind::call) {
+      text << "; arguments";
+      for (const auto& entry : calls_[number]->slots) {
+        for (const int slot : entry.second) text << ' ' << describe(slots_[slot]) << ',';
+      }
+    }
+    for (auto& slot : slots_) slot.reset();
+    std::string message = text.str();
+    if (message.back() == ',') message.pop_back();
+    throw std::runtime_error(message);
+  }
+}
+
+}  // namespace inception
