@@ -47,6 +47,8 @@ export interface LoadedProgram {
    * @throws EngineError naming the step, the layer and the shapes.
    */
   run(inputs: Readonly<Record<string, HostArray>>): Promise<Record<string, HostTensor>>;
+  /** As `run`, but gives the microseconds that each step took instead of the outputs. */
+  profile(inputs: Readonly<Record<string, HostArray>>): Promise<Float64Array>;
   release(): void;
 }
 

@@ -1,0 +1,291 @@
+/** libtorch as the engine: loads the native addon, checks what goes across, and turns its errors into ours. */
+import { createRequire } from 'node:module';
+import { cpus } from 'node:os';
+import { checkProgram, type DType, type Program, type StoreSpec } from '../compile/program.ts';
+import {
+  type Device,
+  type Engine,
+  EngineError,
+  type EngineFacts,
+  type HostArray,
+  type HostTensor,
+  type LoadedProgram,
+  type Store,
+} from './engine.ts';
+
+type Handle = { readonly brand: unique symbol };
+
+interface NativeFacts {
+  readonly libtorch: string;
+  readonly cuda: boolean;
+  readonly fastBfloat16: boolean;
+  readonly cores: number;
+}
+
+/** What native/addon.cc registers. */
+interface Native {
+  facts(): NativeFacts;
+  createEngine(device: string, threads: number): Handle;
+  createStore(engine: Handle, spec: StoreSpec): Promise<Handle>;
+  loadProgram(engine: Handle, store: Handle, program: Program): Promise<Handle>;
+  runProgram(
+    engine: Handle,
+    program: Handle,
+    inputs: readonly HostArray[],
+    profile: boolean,
+  ): Promise<{ outputs: Record<string, HostTensor>; stepMicroseconds: Float64Array }>;
+  writeStore(engine: Handle, store: Handle, name: string, values: HostArray, dtype: DType): Promise<void>;
+  readStore(engine: Handle, store: Handle, name: string): Promise<HostTensor>;
+  seedStore(engine: Handle, store: Handle, seed: number): Promise<void>;
+  readRandomState(engine: Handle, store: Handle): Promise<HostTensor>;
+  writeRandomState(engine: Handle, store: Handle, state: Uint8Array): Promise<void>;
+  storeBytes(store: Handle): number;
+  releaseStore(store: Handle): void;
+  releaseProgram(program: Handle): void;
+}
+
+/** Relative to src/engine and to dist/engine alike. */
+const addonPath = '../../build/inception_native.node';
+
+let loaded: Native | undefined;
+
+function loadNative(): Native {
+  try {
+    loaded ??= createRequire(import.meta.url)(addonPath) as Native;
+    return loaded;
+  } catch (error) {
+    const reason = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+    throw new EngineError(
+      `the native addon cannot be loaded (${reason}); 'npm run setup' builds it against libtorch, 'inception doctor' says what is missing`,
+      { cause: error },
+    );
+  }
+}
+
+export interface TorchOptions {
+  /** 'auto' takes CUDA where it is. Default 'auto'. */
+  readonly device?: Device | 'auto';
+  /** Threads of one operator. Default: every core that this process may use. */
+  readonly threads?: number;
+}
+
+/** Opens an engine on libtorch. @throws EngineError if the addon is not built or the device is not there. */
+export function openTorch({ device = 'auto', threads = 0 }: TorchOptions = {}): Engine {
+  const native = loadNative();
+  const { libtorch, cuda, fastBfloat16, cores } = native.facts();
+  if (device === 'cuda' && !cuda) {
+    throw new EngineError(
+      `device 'cuda': libtorch ${libtorch} finds no CUDA device; use --device cpu, or set LIBTORCH to a CUDA build`,
+    );
+  }
+  const chosen: Device = device === 'auto' ? (cuda ? 'cuda' : 'cpu') : device;
+  const facts: EngineFacts = {
+    device: chosen,
+    libtorch,
+    hardware: chosen === 'cuda' ? 'CUDA device 0' : (cpus()[0]?.model ?? 'unknown processor'),
+    threads: threads > 0 ? threads : cores,
+    fastBfloat16: chosen === 'cuda' || fastBfloat16,
+  };
+  return new TorchEngine(native, native.createEngine(chosen, threads), facts);
+}
+
+/** Runs a native job; its rejection becomes an EngineError whose stack is the caller's. */
+async function settle<T>(job: Promise<T>): Promise<T> {
+  try {
+    return await job;
+  } catch (error) {
+    throw new EngineError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}
+
+class TorchEngine implements Engine {
+  readonly facts: EngineFacts;
+  readonly #native: Native;
+  #handle: Handle | undefined;
+  readonly #open = new Set<{ release(): void }>();
+
+  constructor(native: Native, handle: Handle, facts: EngineFacts) {
+    this.#native = native;
+    this.#handle = handle;
+    this.facts = facts;
+  }
+
+  #live(): Handle {
+    if (!this.#handle) throw new EngineError('this engine has been closed');
+    return this.#handle;
+  }
+
+  async createStore(spec: StoreSpec): Promise<Store> {
+    const engine = this.#live();
+    const handle = await settle(this.#native.createStore(engine, spec));
+    const store = new TorchStore(this.#native, { engine, handle, spec });
+    this.#open.add(store);
+    return store;
+  }
+
+  async load(program: Program, store: Store): Promise<LoadedProgram> {
+    const engine = this.#live();
+    if (!(store instanceof TorchStore)) throw new EngineError('the store belongs to another kind of engine');
+    checkProgram(program, store.spec);
+    const handle = await settle(this.#native.loadProgram(engine, store.live(), program));
+    const loadedProgram = new TorchProgram(this.#native, { engine, handle, program, store });
+    this.#open.add(loadedProgram);
+    return loadedProgram;
+  }
+
+  async close(): Promise<void> {
+    for (const each of this.#open) each.release();
+    this.#open.clear();
+    this.#handle = undefined;
+  }
+}
+
+class TorchStore implements Store {
+  readonly names: readonly string[];
+  readonly bytes: number;
+  readonly spec: StoreSpec;
+  readonly #native: Native;
+  readonly #engine: Handle;
+  readonly #entries: ReadonlyMap<string, { readonly dtype: DType; readonly shape: readonly number[] }>;
+  #handle: Handle | undefined;
+
+  constructor(native: Native, { engine, handle, spec }: { engine: Handle; handle: Handle; spec: StoreSpec }) {
+    this.#native = native;
+    this.#engine = engine;
+    this.#handle = handle;
+    this.spec = spec;
+    const tensors = new Map(spec.tensors.map((tensor) => [tensor.name, tensor]));
+    const views = spec.views.map(
+      ({ name, of, shape }) => [name, { dtype: tensors.get(of)?.dtype ?? 'float32', shape }] as const,
+    );
+    this.#entries = new Map([...tensors, ...views]);
+    this.names = [...this.#entries.keys()];
+    this.bytes = native.storeBytes(handle);
+  }
+
+  live(): Handle {
+    if (!this.#handle) throw new EngineError('this store has been released; its tensors are gone');
+    return this.#handle;
+  }
+
+  #entry(name: string) {
+    const entry = this.#entries.get(name);
+    if (!entry) throw new EngineError(`the store has no tensor '${name}'`);
+    return entry;
+  }
+
+  async write(name: string, data: HostArray): Promise<void> {
+    const handle = this.live();
+    const { dtype, shape } = this.#entry(name);
+    checkArray(`store tensor '${name}'`, data, { dtype, shape });
+    await settle(this.#native.writeStore(this.#engine, handle, name, data, dtype));
+  }
+
+  async read(name: string): Promise<HostTensor> {
+    const handle = this.live();
+    this.#entry(name);
+    return settle(this.#native.readStore(this.#engine, handle, name));
+  }
+
+  async seed(seed: number): Promise<void> {
+    const handle = this.live();
+    if (!Number.isSafeInteger(seed) || seed < 0) {
+      throw new EngineError(`seed: expected a whole number of at least 0, received ${seed}`);
+    }
+    await settle(this.#native.seedStore(this.#engine, handle, seed));
+  }
+
+  async randomState(): Promise<Uint8Array> {
+    const { data } = await settle(this.#native.readRandomState(this.#engine, this.live()));
+    return data as Uint8Array;
+  }
+
+  async setRandomState(state: Uint8Array): Promise<void> {
+    const handle = this.live();
+    await settle(this.#native.writeRandomState(this.#engine, handle, state));
+  }
+
+  release(): void {
+    if (!this.#handle) return;
+    this.#native.releaseStore(this.#handle);
+    this.#handle = undefined;
+  }
+}
+
+class TorchProgram implements LoadedProgram {
+  readonly program: Program;
+  readonly #native: Native;
+  readonly #engine: Handle;
+  readonly #store: TorchStore;
+  #handle: Handle | undefined;
+
+  constructor(
+    native: Native,
+    {
+      engine,
+      handle,
+      program,
+      store,
+    }: { engine: Handle; handle: Handle; program: Program; store: TorchStore },
+  ) {
+    this.#native = native;
+    this.#engine = engine;
+    this.#handle = handle;
+    this.#store = store;
+    this.program = program;
+  }
+
+  async run(inputs: Readonly<Record<string, HostArray>>): Promise<Record<string, HostTensor>> {
+    return (await this.#run(inputs, { profile: false })).outputs;
+  }
+
+  async profile(inputs: Readonly<Record<string, HostArray>>): Promise<Float64Array> {
+    return (await this.#run(inputs, { profile: true })).stepMicroseconds;
+  }
+
+  async #run(inputs: Readonly<Record<string, HostArray>>, { profile }: { profile: boolean }) {
+    const { name } = this.program;
+    if (!this.#handle) throw new EngineError(`${name}: this program has been released`);
+    this.#store.live();
+    for (const key of Object.keys(inputs)) {
+      if (!this.program.inputs.some((input) => input.name === key)) {
+        const known = this.program.inputs.map((input) => input.name).join(', ') || 'no inputs';
+        throw new EngineError(`${name}: unknown input '${key}'; the program takes ${known}`);
+      }
+    }
+    const arrays = this.program.inputs.map((input) => {
+      const data = inputs[input.name];
+      if (!data) throw new EngineError(`${name}: input '${input.name}' is missing`);
+      checkArray(`${name}: input '${input.name}'`, data, input);
+      return data;
+    });
+    return settle(this.#native.runProgram(this.#engine, this.#handle, arrays, profile));
+  }
+
+  release(): void {
+    if (!this.#handle) return;
+    this.#native.releaseProgram(this.#handle);
+    this.#handle = undefined;
+  }
+}
+
+const arrayTypes: Readonly<Record<DType, new (length: number) => HostArray>> = {
+  float32: Float32Array,
+  bfloat16: Uint16Array,
+  int64: BigInt64Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+};
+
+function checkArray(
+  what: string,
+  data: HostArray,
+  { dtype, shape }: { dtype: DType; shape: readonly number[] },
+): void {
+  const expected = arrayTypes[dtype];
+  const count = shape.reduce((product, size) => product * size, 1);
+  if (data instanceof expected && data.length === count) return;
+  throw new EngineError(
+    `${what}: expected a ${expected.name} of ${count} elements (${dtype} [${shape.join(', ')}]), received a ${data.constructor.name} of ${data.length}`,
+  );
+}
