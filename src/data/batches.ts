@@ -1,0 +1,164 @@
+/**
+ * Pictures become batches while the engine works: its thread leaves the main thread idle during a step, sharp decodes on
+ * threads of its own, and a few batches are always under way.
+ */
+import pLimit from 'p-limit';
+import type { Dataset } from './dataset.ts';
+import { type Distortion, distort } from './distort.ts';
+import { DataError } from './idx.ts';
+import type { Picture } from './picture.ts';
+import { type Preprocessing, preprocess } from './preprocess.ts';
+import { permutation, randomFor } from './random.ts';
+
+export interface Batch {
+  /** [n, height, width, 3] */
+  readonly images: Uint8Array;
+  /** [n] */
+  readonly labels: BigInt64Array;
+  /** Pictures of the dataset; what pads the last batch of an evaluation is not among them. */
+  readonly indices: readonly number[];
+}
+
+export interface TrainingBatch extends Batch {
+  /** From 0. */
+  readonly epoch: number;
+  /** From 0 in each epoch. */
+  readonly position: number;
+}
+
+export interface TrainingBatchOptions {
+  readonly batch: number;
+  readonly size: readonly [height: number, width: number];
+  readonly distortion: Distortion;
+  readonly seed: number;
+  /** Where to begin; a resumed training sees the very batches that it would have seen. */
+  readonly start?: { readonly epoch: number; readonly position: number };
+  /** Called once for every picture that cannot be decoded; another one takes its place. */
+  readonly onBroken?: (error: Error) => void;
+}
+
+/** Batches that are under way ahead of the one that is asked for. */
+const ahead = 3;
+
+/** Pictures being decoded at a time: sharp's threads, and a bound on decoded pictures in memory. */
+const decoding = 4;
+
+export const batchesInEpoch = (dataset: Dataset, batch: number): number => Math.floor(dataset.length / batch);
+
+/** Endless shuffled and distorted batches; what does not fill a batch is left to another epoch's shuffle. */
+export function trainingBatches(
+  dataset: Dataset,
+  options: TrainingBatchOptions,
+): AsyncGenerator<TrainingBatch> {
+  const { batch, size, distortion, seed, start = { epoch: 0, position: 0 }, onBroken } = options;
+  const perEpoch = batchesInEpoch(dataset, batch);
+  if (perEpoch === 0) {
+    throw new DataError(`${dataset.name}: ${dataset.length} pictures do not fill one batch of ${batch}`);
+  }
+  const limit = pLimit(decoding);
+  const bytes = size[0] * size[1] * 3;
+  const broken = new Set<number>();
+  let order: { epoch: number; indices: Uint32Array } | undefined;
+  const orderOf = (epoch: number): Uint32Array => {
+    if (order?.epoch !== epoch)
+      order = { epoch, indices: permutation(dataset.length, randomFor(seed, epoch)) };
+    return order.indices;
+  };
+
+  const soundPicture = async (wanted: number): Promise<{ picture: Picture; index: number }> => {
+    for (let step = 0; step < dataset.length; step++) {
+      const index = (wanted + step) % dataset.length;
+      if (broken.has(index)) continue;
+      try {
+        return { picture: await dataset.picture(index), index };
+      } catch (error) {
+        if (!broken.has(index)) onBroken?.(error as Error);
+        broken.add(index);
+      }
+    }
+    throw new DataError(`${dataset.name}: not one picture can be decoded`);
+  };
+
+  const make = async ({ epoch, position }: { epoch: number; position: number }): Promise<TrainingBatch> => {
+    const wanted = orderOf(epoch).subarray(position * batch, (position + 1) * batch);
+    const images = new Uint8Array(batch * bytes);
+    const labels = new BigInt64Array(batch);
+    const indices = await Promise.all(
+      Array.from(wanted, (each, slot) =>
+        limit(async () => {
+          const { picture, index } = await soundPicture(each);
+          const random = randomFor(seed, epoch, index);
+          distort(picture, { distortion, size, random }, images, slot * bytes);
+          labels[slot] = BigInt(dataset.label(index));
+          return index;
+        }),
+      ),
+    );
+    return { images, labels, indices, epoch, position };
+  };
+
+  return inAdvance(function* () {
+    for (let { epoch, position } = start; ; position++) {
+      if (position >= perEpoch) {
+        epoch++;
+        position = 0;
+      }
+      yield () => make({ epoch, position });
+    }
+  });
+}
+
+export interface EvaluationBatchOptions {
+  readonly batch: number;
+  readonly preprocessing: Preprocessing;
+}
+
+/** Every picture once and in order; the last batch is padded with black. @throws DataError naming a broken file. */
+export function evaluationBatches(dataset: Dataset, options: EvaluationBatchOptions): AsyncGenerator<Batch> {
+  const { batch, preprocessing } = options;
+  const limit = pLimit(decoding);
+  const bytes = preprocessing.size[0] * preprocessing.size[1] * 3;
+
+  const make = async (first: number): Promise<Batch> => {
+    const indices = Array.from(
+      { length: Math.min(batch, dataset.length - first) },
+      (_, slot) => first + slot,
+    );
+    const images = new Uint8Array(batch * bytes);
+    const labels = new BigInt64Array(batch);
+    await Promise.all(
+      indices.map((index, slot) =>
+        limit(async () => {
+          preprocess(await dataset.picture(index), preprocessing, images, slot * bytes);
+          labels[slot] = BigInt(dataset.label(index));
+        }),
+      ),
+    );
+    return { images, labels, indices };
+  };
+
+  return inAdvance(function* () {
+    for (let first = 0; first < dataset.length; first += batch) yield () => make(first);
+  });
+}
+
+/** Starts jobs before they are asked for, and gives their results in order. */
+async function* inAdvance<T>(jobs: () => Generator<() => Promise<T>>): AsyncGenerator<T> {
+  const waiting: Promise<T>[] = [];
+  const startNext = (source: Generator<() => Promise<T>>) => {
+    const next = source.next();
+    if (next.done) return;
+    // A turn of the event loop later, so that whoever waits for a batch can give it to the engine first.
+    const job = new Promise((resolve) => setImmediate(resolve)).then(next.value);
+    // Its error is thrown where the batch is asked for; until then nobody listens.
+    job.catch(() => undefined);
+    waiting.push(job);
+  };
+  const source = jobs();
+  for (let count = 0; count < ahead; count++) startNext(source);
+  while (waiting.length > 0) {
+    const batch = await (waiting.shift() as Promise<T>);
+    startNext(source);
+    yield batch;
+  }
+}

@@ -1,0 +1,63 @@
+/** Fashion-MNIST (arXiv 1708.07747): 60,000 and 10,000 grey pictures of 28×28, from Debian's package. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Dataset, Split } from './dataset.ts';
+import { DataError, type IdxArray, readIdx } from './idx.ts';
+
+/** Where Debian's dataset-fashion-mnist installs it. */
+export const fashionMnistFolder = '/usr/share/datasets/fashion-mnist';
+
+const classes = [
+  'T-shirt/top',
+  'Trouser',
+  'Pullover',
+  'Dress',
+  'Coat',
+  'Sandal',
+  'Shirt',
+  'Sneaker',
+  'Bag',
+  'Ankle boot',
+];
+
+const prefixes: Readonly<Record<Split, string>> = { train: 'train', test: 't10k' };
+
+/** Opens a split. @throws DataError saying which package to install. */
+export async function openFashionMnist(split: Split, folder: string = fashionMnistFolder): Promise<Dataset> {
+  const images = await read(folder, `${prefixes[split]}-images-idx3-ubyte.gz`);
+  const labels = await read(folder, `${prefixes[split]}-labels-idx1-ubyte.gz`);
+  const [length = 0, height = 0, width = 0] = images.shape;
+  if (images.shape.length !== 3 || labels.shape.length !== 1 || labels.shape[0] !== length) {
+    throw new DataError(
+      `${folder}: expected as many labels as pictures, received pictures ${images.shape.join('×')} and labels ${labels.shape.join('×')}`,
+    );
+  }
+  const strange = labels.data.findIndex((label) => label >= classes.length);
+  if (strange >= 0)
+    throw new DataError(`${folder}: label ${strange} is ${labels.data[strange]}, expected 0 to 9`);
+  return {
+    name: `fashion-mnist ${split}`,
+    length,
+    classes,
+    label: (index) => labels.data[index] as number,
+    picture: (index) => ({
+      height,
+      width,
+      channels: 1,
+      data: images.data.subarray(index * height * width, (index + 1) * height * width),
+    }),
+    nameOf: (index) => `fashion-mnist ${split} ${index}`,
+  };
+}
+
+async function read(folder: string, file: string): Promise<IdxArray> {
+  const path = join(folder, file);
+  try {
+    return readIdx(await readFile(path), path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new DataError(
+      `${path} is not there; on Debian and Ubuntu 'apt-get install dataset-fashion-mnist' brings Fashion-MNIST`,
+    );
+  }
+}

@@ -1,0 +1,57 @@
+/** IDX, the format of MNIST and Fashion-MNIST: big-endian header, then unsigned bytes; usually gzipped. */
+import { gunzipSync } from 'node:zlib';
+
+/** Foreign bytes that are not what they should be, or data that is not there. */
+export class DataError extends Error {
+  override name = 'DataError';
+}
+
+export interface IdxArray {
+  readonly shape: readonly number[];
+  readonly data: Uint8Array;
+}
+
+/** No array of ours is larger; it keeps a hostile header or gzip stream from taking all memory. */
+const mostBytes = 2 ** 31;
+
+/**
+ * Reads an IDX array of unsigned bytes, gzipped or plain. `name` is for the messages.
+ * @throws DataError saying what was expected and what came.
+ */
+export function readIdx(bytes: Uint8Array, name: string): IdxArray {
+  const plain = bytes[0] === 0x1f && bytes[1] === 0x8b ? unzip(bytes, name) : bytes;
+  if (plain.length < 4)
+    throw new DataError(`${name}: expected an IDX header, received ${plain.length} bytes`);
+  const view = new DataView(plain.buffer, plain.byteOffset, plain.byteLength);
+  const type = plain[2] as number;
+  const dimensions = plain[3] as number;
+  if (view.getUint16(0) !== 0) {
+    throw new DataError(
+      `${name}: expected an IDX file to begin with two zero bytes, received ${hex(plain[0])} ${hex(plain[1])}`,
+    );
+  }
+  if (type !== 0x08)
+    throw new DataError(`${name}: expected IDX type 0x08 (unsigned bytes), received ${hex(type)}`);
+  const header = 4 + 4 * dimensions;
+  if (dimensions === 0 || plain.length < header) {
+    throw new DataError(`${name}: the IDX header promises ${dimensions} dimensions in ${plain.length} bytes`);
+  }
+  const shape = Array.from({ length: dimensions }, (_, axis) => view.getUint32(4 + 4 * axis));
+  const count = shape.reduce((product, size) => product * size, 1);
+  if (count !== plain.length - header) {
+    throw new DataError(
+      `${name}: its shape ${shape.join('×')} needs ${count} bytes, received ${plain.length - header}`,
+    );
+  }
+  return { shape, data: plain.subarray(header) };
+}
+
+function unzip(bytes: Uint8Array, name: string): Uint8Array {
+  try {
+    return gunzipSync(bytes, { maxOutputLength: mostBytes });
+  } catch (error) {
+    throw new DataError(`${name}: not a whole gzip file (${(error as Error).message})`, { cause: error });
+  }
+}
+
+const hex = (byte: number | undefined): string => `0x${(byte ?? 0).toString(16).padStart(2, '0')}`;
