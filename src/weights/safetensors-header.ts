@@ -131,11 +131,16 @@ class HeaderParser {
 
   string(): string {
     this.#space();
-    const token = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
+    const token = /"(?:[^"\\]|\\.)*"/y;
     token.lastIndex = this.#at;
     const [match] = token.exec(this.#text) ?? this.#fail('a string');
+    let value: string;
+    try {
+      value = JSON.parse(match);
+    } catch {
+      return this.#fail('a valid string');
+    }
     this.#at = token.lastIndex;
-    const value = JSON.parse(match) as string;
     if (/[\ud800-\udfff]/u.test(value))
       throw new SafetensorsError(`the header has half a surrogate pair in ${match}`);
     return value;

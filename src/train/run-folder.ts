@@ -1,0 +1,169 @@
+/**
+ * A run is a folder:
+ *
+ *     config.json                  what was asked for, resolved
+ *     metrics.jsonl                one line for each stretch of steps and for each evaluation
+ *     checkpoints/N.safetensors    everything after step N; the last two are kept
+ *     model.safetensors            the averaged weights of the best evaluation
+ *     curves.svg                   loss and error over time
+ *     pid                          the process that trains, while it does
+ */
+import { appendFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Configuration, parseConfiguration, RunError } from './configuration.ts';
+
+export interface StepMetrics {
+  readonly kind: 'train';
+  /** Steps done. */
+  readonly step: number;
+  /** Epochs done; broken in the middle of one. */
+  readonly epoch: number;
+  /** Mean over the steps since the line before. */
+  readonly loss: number;
+  /** Share of distorted training pictures whose highest logit is another class, 0–1. */
+  readonly trainError: number;
+  readonly learningRate: number;
+  readonly gradientNorm: number;
+  /** Share of zeros among the features before dropout; 1 is a dead network. */
+  readonly zeroShare: number;
+  readonly imagesPerSecond: number;
+  /** Share of the time in which the engine had no batch. */
+  readonly waitShare: number;
+  readonly residentBytes: number;
+  /** Of training, without evaluations; a resumed run goes on counting. */
+  readonly elapsedSeconds: number;
+}
+
+export interface EvaluationMetrics {
+  readonly kind: 'evaluation';
+  readonly step: number;
+  readonly epoch: number;
+  /** Cross-entropy without smoothing. */
+  readonly testLoss: number;
+  /** 0–1 */
+  readonly top1Error: number;
+  readonly top5Error: number;
+  readonly elapsedSeconds: number;
+}
+
+export type Metrics = StepMetrics | EvaluationMetrics;
+
+export class RunFolder {
+  readonly path: string;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  file(name: string): string {
+    return join(this.path, name);
+  }
+
+  /** Begins a new run. @throws RunError if the folder holds one. */
+  async create(configuration: Configuration): Promise<void> {
+    if (await this.exists()) {
+      throw new RunError(
+        `${this.path} holds a run already; go on with it by --resume, or choose another folder`,
+      );
+    }
+    await mkdir(this.file('checkpoints'), { recursive: true });
+    await writeWhole(this.file('config.json'), `${JSON.stringify(configuration, null, 2)}\n`);
+  }
+
+  async exists(): Promise<boolean> {
+    return (await readOptional(this.file('config.json'))) !== undefined;
+  }
+
+  /** @throws RunError if there is no run, or its configuration does not fit. */
+  async configuration(): Promise<Configuration> {
+    const path = this.file('config.json');
+    const text = await readOptional(path);
+    if (text === undefined) throw new RunError(`${this.path} is not a run: there is no config.json in it`);
+    return parseConfiguration(text, path);
+  }
+
+  /** Keeps other processes out. @throws RunError if one is training here. */
+  async lock(): Promise<void> {
+    const path = this.file('pid');
+    const holder = Number(await readOptional(path));
+    if (holder > 0 && holder !== process.pid && isAlive(holder)) {
+      throw new RunError(
+        `${this.path}: process ${holder} is training here; stop it first, or choose another folder`,
+      );
+    }
+    await writeFile(path, `${process.pid}\n`);
+  }
+
+  async unlock(): Promise<void> {
+    await rm(this.file('pid'), { force: true });
+  }
+
+  async append(metrics: Metrics): Promise<void> {
+    await appendFile(this.file('metrics.jsonl'), `${JSON.stringify(metrics)}\n`);
+  }
+
+  /** All lines; one that a kill cut off is left out. */
+  async metrics(): Promise<Metrics[]> {
+    const text = (await readOptional(this.file('metrics.jsonl'))) ?? '';
+    return text.split('\n').flatMap((line) => {
+      try {
+        return [JSON.parse(line) as Metrics];
+      } catch {
+        return [];
+      }
+    });
+  }
+
+  /** Drops what was written after the checkpoint from which a run goes on. */
+  async truncateMetrics(step: number): Promise<void> {
+    const kept = (await this.metrics()).filter((line) => line.step <= step);
+    await writeWhole(this.file('metrics.jsonl'), kept.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  }
+
+  checkpoint(step: number): string {
+    return join(this.path, 'checkpoints', `${step}.safetensors`);
+  }
+
+  /** Steps of the checkpoints, newest first. */
+  async checkpoints(): Promise<number[]> {
+    const files = await readdir(join(this.path, 'checkpoints')).catch(() => []);
+    const steps = files.flatMap((file) => {
+      const match = /^(\d+)\.safetensors$/.exec(file);
+      return match ? [Number(match[1])] : [];
+    });
+    return steps.sort((a, b) => b - a);
+  }
+
+  /** Removes all checkpoints but the newest two, and what a kill left half-written. */
+  async removeOldCheckpoints(): Promise<void> {
+    const keep = new Set((await this.checkpoints()).slice(0, 2).map((step) => `${step}.safetensors`));
+    for (const file of await readdir(join(this.path, 'checkpoints'))) {
+      if (!keep.has(file)) await rm(join(this.path, 'checkpoints', file), { force: true });
+    }
+  }
+}
+
+/** A file that is whole or as it was. */
+async function writeWhole(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.incomplete`, text, { flush: true });
+  await rename(`${path}.incomplete`, path);
+}
+
+async function readOptional(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw error;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

@@ -1,0 +1,260 @@
+/** The training loop, in the order in which things happen. */
+import { compileTraining } from '../compile/compile-training.ts';
+import { mergeStores } from '../compile/merge-stores.ts';
+import { batchesInEpoch, trainingBatches } from '../data/batches.ts';
+import { type Dataset, openData, take } from '../data/dataset.ts';
+import type { Engine, HostTensor, Store } from '../engine/engine.ts';
+import { score } from '../evaluate/score.ts';
+import { buildGraph } from '../graph/build-graph.ts';
+import type { Graph } from '../graph/graph.ts';
+import { configure, findNetwork } from '../networks/networks.ts';
+import { type Position, restoreCheckpoint, saveCheckpoint, saveModel } from './checkpoint.ts';
+import { type Configuration, RunError } from './configuration.ts';
+import { initialise } from './initialise.ts';
+import { type Measured, MetricsWindow } from './metrics-window.ts';
+import { averageDecayAt, learningRateAt } from './recipe.ts';
+import type { EvaluationMetrics, RunFolder } from './run-folder.ts';
+import { planPredictor } from './torch-predictor.ts';
+
+/** A training that cannot go on: its loss is not finite, or the network has died. */
+export class TrainingError extends Error {
+  override name = 'TrainingError';
+}
+
+export interface Progress {
+  readonly step: number;
+  readonly totalSteps: number;
+  /** Of this step. */
+  readonly loss: number;
+  /** Share of this batch. */
+  readonly error: number;
+  readonly imagesPerSecond: number;
+}
+
+export interface TrainOptions {
+  readonly configuration: Configuration;
+  readonly folder: RunFolder;
+  readonly engine: Engine;
+  readonly resume: boolean;
+  /** Aborting saves a checkpoint and ends the training. */
+  readonly signal?: AbortSignal;
+  /** Epochs between evaluations. Default 1. */
+  readonly evaluateEvery?: number;
+  /** Steps between checkpoints, besides those at the end of each epoch and every ten minutes. */
+  readonly saveEverySteps?: number;
+  readonly onStart?: (about: {
+    graph: Graph;
+    train: Dataset;
+    test: Dataset;
+    position: Position;
+    totalSteps: number;
+  }) => void;
+  readonly onStep?: (progress: Progress) => void;
+  readonly onEvaluation?: (metrics: EvaluationMetrics) => void;
+  readonly onWarning?: (message: string) => void;
+}
+
+export interface TrainResult {
+  readonly finished: boolean;
+  readonly position: Position;
+  /** The last evaluation, if there was one. */
+  readonly evaluation: EvaluationMetrics | undefined;
+}
+
+const saveEveryMs = 10 * 60_000;
+
+/** Steps in a row in which every feature is zero before a network counts as dead. */
+const deadSteps = 20;
+
+/** The graph that a configuration describes. */
+export const graphOf = ({ network, options }: Configuration): Graph =>
+  buildGraph(configure(findNetwork(network), options));
+
+/**
+ * Trains until the recipe's last epoch or until the signal. The folder gets metrics, checkpoints and, with every
+ * evaluation, the model.
+ * @throws TrainingError, RunError, or whatever the data or the engine throw; the last checkpoint stays.
+ */
+export async function train(options: TrainOptions): Promise<TrainResult> {
+  const { configuration, folder, engine, signal } = options;
+  const { recipe, seed, preprocessing } = configuration;
+  const trainData = await openSplit(configuration, 'train');
+  const testData = await openSplit(configuration, 'test');
+  const graph = graphOf(configuration);
+  const stepsPerEpoch = batchesInEpoch(trainData, recipe.batch);
+  const totalSteps = Math.max(1, Math.round(recipe.epochs * stepsPerEpoch));
+
+  const { store, step, predictor } = await openPrograms(engine, graph, configuration);
+  let at = await firstPosition(options, { store, graph });
+  options.onStart?.({ graph, train: trainData, test: testData, position: at, totalSteps });
+  const batches = trainingBatches(trainData, {
+    batch: recipe.batch,
+    size: preprocessing.size,
+    distortion: recipe.distortion,
+    seed,
+    start: at,
+    onBroken: (error) => options.onWarning?.(`${error.message}; another picture takes its place`),
+  });
+
+  const save = async () => {
+    await saveCheckpoint(folder.checkpoint(at.step), { store, graph, at });
+    await folder.removeOldCheckpoints();
+  };
+  const evaluate = async (): Promise<EvaluationMetrics> => {
+    await predictor.refresh();
+    const { loss, top1Error, top5Error } = await score(testData, predictor, { preprocessing });
+    const { step, elapsedSeconds } = at;
+    const epoch = step / stepsPerEpoch;
+    const metrics = {
+      kind: 'evaluation',
+      step,
+      epoch,
+      testLoss: loss,
+      top1Error,
+      top5Error,
+      elapsedSeconds,
+    } as const;
+    await folder.append(metrics);
+    await saveModel(folder.file('model.safetensors'), {
+      store,
+      graph,
+      metadata: modelMetadata(configuration),
+    });
+    options.onEvaluation?.(metrics);
+    return metrics;
+  };
+
+  const window = new MetricsWindow(recipe.batch);
+  const logEvery = Math.max(1, Math.round(stepsPerEpoch / 20));
+  let evaluation: EvaluationMetrics | undefined;
+  let dead = 0;
+  let saved = performance.now();
+  try {
+    while (at.step < totalSteps) {
+      const begin = performance.now();
+      const { images, labels, epoch, position } = (await batches.next()).value;
+      const waited = performance.now() - begin;
+      const learningRate = learningRateAt(at.step, { recipe, stepsPerEpoch });
+      const outputs = await step.run({
+        images,
+        labels,
+        learningRate: new Float32Array([learningRate]),
+        averageDecay: new Float32Array([averageDecayAt(at.step, recipe.averageDecay)]),
+      });
+      const elapsed = performance.now() - begin;
+      const last = position + 1 === stepsPerEpoch;
+      at = {
+        step: at.step + 1,
+        epoch: last ? epoch + 1 : epoch,
+        position: last ? 0 : position + 1,
+        elapsedSeconds: at.elapsedSeconds + elapsed / 1000,
+      };
+      const measured = readOutputs(outputs);
+      refuseNonFinite(measured, { step: at.step, learningRate });
+      dead = measured.zeroShare >= 0.999 ? dead + 1 : 0;
+      if (dead >= deadSteps) throw new TrainingError(deathNotice(at.step));
+      window.add(measured, { elapsed, waited });
+      options.onStep?.({
+        step: at.step,
+        totalSteps,
+        loss: measured.loss,
+        error: measured.wrong / recipe.batch,
+        imagesPerSecond: (recipe.batch / elapsed) * 1000,
+      });
+      const ended = at.step === totalSteps;
+      if (at.step % logEvery === 0 || ended) {
+        await folder.append(window.take({ at, learningRate, epoch: at.step / stepsPerEpoch }));
+      }
+      const evaluateEvery = options.evaluateEvery ?? 1;
+      if (ended || (last && at.epoch % evaluateEvery === 0)) evaluation = await evaluate();
+      const stop = signal?.aborted ?? false;
+      const due = options.saveEverySteps !== undefined && at.step % options.saveEverySteps === 0;
+      if (ended || last || stop || due || performance.now() - saved > saveEveryMs) {
+        await save();
+        saved = performance.now();
+      }
+      if (stop) break;
+    }
+  } finally {
+    await batches.return(undefined);
+  }
+  return { finished: at.step >= totalSteps, position: at, evaluation };
+}
+
+async function openSplit(
+  { data, limitTrain, limitTest, classes }: Configuration,
+  split: 'train' | 'test',
+): Promise<Dataset> {
+  const dataset = await openData(data, split);
+  if (dataset.classes.join() !== classes.join()) {
+    throw new RunError(
+      `${dataset.name}: its classes are ${dataset.classes.join(', ')}; the run has ${classes.join(', ')}`,
+    );
+  }
+  const limit = split === 'train' ? limitTrain : limitTest;
+  return limit === null ? dataset : take(dataset, limit);
+}
+
+/** One store for the training step and for the evaluation of its averages. */
+async function openPrograms(engine: Engine, graph: Graph, { recipe, precision }: Configuration) {
+  const { batch, weightDecay, labelSmoothing, auxiliaryLossWeight, batchNormMomentum } = recipe;
+  const training = compileTraining(graph, {
+    batch,
+    precision,
+    optimizer: { decay: recipe.rmsDecay, epsilon: recipe.rmsEpsilon, momentum: recipe.momentum },
+    weightDecay,
+    labelSmoothing,
+    auxiliaryLossWeight,
+    batchNormMomentum,
+    clipNorm: recipe.clipNorm ?? undefined,
+  });
+  const plan = planPredictor(graph, { batch, precision, parameters: 'averages' });
+  const store = await engine.createStore(mergeStores(training.store, plan.spec));
+  const step = await engine.load(training.step, store);
+  return { store, step, predictor: await plan.open(engine, store) };
+}
+
+/** From fresh weights, or from the newest checkpoint. */
+async function firstPosition(
+  { configuration, folder, resume }: TrainOptions,
+  { store, graph }: { store: Store; graph: Graph },
+): Promise<Position> {
+  const [newest] = resume ? await folder.checkpoints() : [];
+  if (newest !== undefined) {
+    const at = await restoreCheckpoint(folder.checkpoint(newest), { store, graph });
+    await folder.truncateMetrics(at.step);
+    return at;
+  }
+  if (resume) await folder.truncateMetrics(0);
+  await initialise(store, graph, configuration.seed);
+  return { step: 0, epoch: 0, position: 0, elapsedSeconds: 0 };
+}
+
+const modelMetadata = (configuration: Configuration): Record<string, string> => ({
+  format: 'inception model 1',
+  configuration: JSON.stringify(configuration),
+});
+
+function readOutputs(outputs: Record<string, HostTensor>): Measured {
+  const number = (name: string) => Number(outputs[name]?.data[0]);
+  return {
+    loss: number('loss'),
+    wrong: number('wrong'),
+    gradientNorm: number('gradientNorm'),
+    zeroShare: number('zeroShare'),
+  };
+}
+
+function refuseNonFinite(
+  { loss, gradientNorm }: Measured,
+  { step, learningRate }: { step: number; learningRate: number },
+): void {
+  if (Number.isFinite(loss) && Number.isFinite(gradientNorm)) return;
+  const what = Number.isFinite(loss) ? `gradient's norm is ${gradientNorm}` : `loss is ${loss}`;
+  throw new TrainingError(
+    `step ${step}: the ${what} at learning rate ${learningRate.toPrecision(3)}; a lower --learning-rate, --clip-norm 1 or smaller residual scales (--residual-scale 0.1) help. The checkpoint before this step is kept: --resume goes on from there`,
+  );
+}
+
+const deathNotice = (step: number): string =>
+  `step ${step}: the network has died: for ${deadSteps} steps every feature before the average pooling's classifier was zero. The paper saw this in residual networks with more than 1000 filters; scale the residuals down (--residual-scale 0.1 to 0.3); lower learning rates did not help there`;
