@@ -1,6 +1,7 @@
 /** What a graph costs: parameters, multiply-adds and activations, one rule for each operation. */
 import {
   elementCount,
+  formatShape,
   type Graph,
   isStatistic,
   type Node,
@@ -68,8 +69,30 @@ export const costsOf = (graph: Graph): Costs => costsOfNodes(graph.nodes);
 export interface LayerSummary extends Costs {
   /** `inceptionA/2/branch1/conv2`, or a whole part such as `inceptionA/2`. */
   readonly name: string;
-  /** What the layer is, in the figures' words: `conv 3x3 96`, `max pool 3x3 stride 2 V`. */
+  /** A layer in the figures' words: `conv 3×3`, `maxPool 3×3 stride 2`. A part is described by its name. */
+  readonly what?: string;
   readonly shape: Shape;
+}
+
+/** One entry for each layer of the figures, in order; a convolution includes its batch normalisation and ReLU. */
+export function summariseLayers(graph: Graph): readonly LayerSummary[] {
+  const byPath = new Map<string, Node[]>();
+  for (const node of graph.nodes) {
+    if (node.op !== 'input') byPath.set(node.path, [...(byPath.get(node.path) ?? []), node]);
+  }
+  return [...byPath].map(([name, nodes]) => {
+    const [first] = nodes as [Node];
+    return { name, what: describeNode(first), shape: first.shape, ...costsOfNodes(nodes) };
+  });
+}
+
+function describeNode(node: Node): string {
+  const { attributes } = node;
+  if ('window' in attributes) {
+    const stride = attributes.stride === 1 ? '' : ` stride ${attributes.stride}`;
+    return `${node.op} ${formatShape(attributes.window)}${stride}`;
+  }
+  return node.op === 'scaledAdd' ? `add × ${node.attributes.scale}` : node.op;
 }
 
 /** One entry for each named part of the network (stem, inceptionA/0, …), in order, with the costs inside it. */

@@ -1,0 +1,30 @@
+/** `inception doctor`: what was found, and what to do about the rest. */
+import type { Command } from 'commander';
+import pc from 'picocolors';
+import { examine, type Finding } from '../doctor.ts';
+
+const marks: Readonly<Record<Finding['state'], string>> = {
+  ok: pc.green('✓'),
+  warning: pc.yellow('!'),
+  missing: pc.red('✗'),
+};
+
+export function addDoctor(program: Command): void {
+  program
+    .command('doctor')
+    .description('what was found on this machine, and what to do about what is missing')
+    .option('--json', 'print JSON')
+    .action(async ({ json }: { json?: boolean }) => {
+      const findings = await examine();
+      process.stdout.write(json ? `${JSON.stringify(findings, null, 2)}\n` : text(findings));
+      if (findings.some(({ state }) => state === 'missing')) process.exitCode = 1;
+    });
+}
+
+const text = (findings: readonly Finding[]): string =>
+  findings
+    .map(({ part, state, found, advice }) => {
+      const line = `${marks[state]} ${part.padEnd(16)} ${found}\n`;
+      return advice === undefined ? line : `${line}  ${' '.repeat(16)} → ${advice}\n`;
+    })
+    .join('');

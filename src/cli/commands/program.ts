@@ -1,0 +1,58 @@
+/** `inception program`: the compiled steps, as text. */
+import type { Command } from 'commander';
+import { compileInference } from '../../compile/compile-inference.ts';
+import { compileTraining } from '../../compile/compile-training.ts';
+import type { Precision } from '../../compile/options.ts';
+import { printProgram } from '../../compile/program.ts';
+import { buildGraph } from '../../graph/build-graph.ts';
+import { configure, findNetwork } from '../../networks/networks.ts';
+import { resolveRecipe } from '../../train/recipe.ts';
+import { addNetworkOptions, readNetworkOptions } from '../network-options.ts';
+import { oneOf, wholeNumber } from '../usage.ts';
+
+type Values = Record<string, unknown> & {
+  for: 'train' | 'infer' | 'prepare';
+  batch: number;
+  precision: Precision;
+  json?: boolean;
+};
+
+export function addProgram(program: Command): void {
+  const command = program
+    .command('program')
+    .description('the compiled steps of a network, as text')
+    .argument('<network>', "a name of 'inception models'")
+    .option(
+      '--for <purpose>',
+      'train, infer, or prepare (folding, once)',
+      oneOf('--for', ['train', 'infer', 'prepare']),
+      'infer',
+    )
+    .option('--batch <n>', 'pictures in one run', wholeNumber('--batch'), 8)
+    .option(
+      '--precision <precision>',
+      'float32 or bfloat16',
+      oneOf('--precision', ['float32', 'bfloat16']),
+      'float32',
+    )
+    .option('--json', 'print JSON');
+  addNetworkOptions(command)
+    .addHelpText('after', '\nExample:\n  inception program inception-v4 --for train | less')
+    .action((name: string, values: Values) => {
+      const compiled = compile(name, values);
+      process.stdout.write(values.json ? `${JSON.stringify(compiled, null, 2)}\n` : printProgram(compiled));
+    });
+}
+
+/** Training is shown with the numbers of the paper's recipe. */
+function compile(name: string, values: Values) {
+  const { batch, precision } = values;
+  const graph = buildGraph(configure(findNetwork(name), readNetworkOptions(values)));
+  if (values.for !== 'train') {
+    const { predict, prepare } = compileInference(graph, { batch, precision });
+    return values.for === 'infer' ? predict : prepare;
+  }
+  const { rmsDecay, rmsEpsilon, momentum, clipNorm, ...recipe } = resolveRecipe('paper', { batch });
+  const optimizer = { decay: rmsDecay, epsilon: rmsEpsilon, momentum };
+  return compileTraining(graph, { ...recipe, precision, optimizer, clipNorm: clipNorm ?? undefined }).step;
+}

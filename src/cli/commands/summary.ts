@@ -1,0 +1,74 @@
+/** `inception summary`: a network part by part, with shapes and costs. */
+import Table from 'cli-table3';
+import type { Command } from 'commander';
+import pc from 'picocolors';
+import { buildGraph } from '../../graph/build-graph.ts';
+import { costsOf, type LayerSummary, summariseLayers, summariseParts } from '../../graph/costs.ts';
+import { formatShape, type Graph } from '../../graph/graph.ts';
+import { configure, findNetwork } from '../../networks/networks.ts';
+import { grouped, short } from '../format.ts';
+import { addNetworkOptions, readNetworkOptions } from '../network-options.ts';
+
+type Values = Record<string, unknown> & { layers?: boolean; json?: boolean };
+
+export function addSummary(program: Command): void {
+  const command = program
+    .command('summary')
+    .description("a network's parts with shapes, parameters and multiply-adds")
+    .argument('<network>', "a name of 'inception models'")
+    .option('--layers', 'every layer, not only the parts')
+    .option('--json', 'print JSON');
+  addNetworkOptions(command)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  inception summary inception-v4\n  inception summary inception-resnet-v2 --width 0.25 --blocks 1,2,1 --input-size 75 --layers',
+    )
+    .action((name: string, values: Values) => {
+      const graph = buildGraph(configure(findNetwork(name), readNetworkOptions(values)));
+      process.stdout.write(values.json ? json(graph) : text(graph, values.layers ?? false));
+    });
+}
+
+function json(graph: Graph): string {
+  const { network } = graph;
+  const summary = {
+    network: network.name,
+    input: network.input,
+    ...costsOf(graph),
+    outputShape: [network.classes],
+    layers: summariseLayers(graph),
+  };
+  return `${JSON.stringify(summary, null, 2)}\n`;
+}
+
+const barWidth = 16;
+
+function text(graph: Graph, layers: boolean): string {
+  const rows = layers ? summariseLayers(graph) : summariseParts(graph);
+  const total = costsOf(graph);
+  const { network } = graph;
+  const table = new Table({
+    head: ['part', 'output', 'parameters', 'MACs', 'share of MACs'].map((title) => pc.bold(title)),
+    colAligns: ['left', 'right', 'right', 'right', 'left'],
+    style: { head: [], border: [], compact: true },
+  });
+  table.push(['input', formatShape(network.input), '', '', '']);
+  for (const { name, what, shape, parameters, macs } of rows as readonly LayerSummary[]) {
+    const share = macs / total.macs;
+    const bar = '█'.repeat(Math.round(share * barWidth)) || (macs > 0 ? '▏' : '');
+    const cost = macs > 0 ? `${pc.cyan(bar.padEnd(barWidth))} ${(share * 100).toFixed(1).padStart(4)}%` : '';
+    const label = what === undefined ? name : `${name}  ${pc.dim(what)}`;
+    table.push([
+      label,
+      formatShape(shape),
+      parameters > 0 ? grouped(parameters) : '',
+      macs > 0 ? short(macs) : '',
+      cost,
+    ]);
+  }
+  const scales = network.auxiliary ? ', with the auxiliary classifier' : '';
+  return `${pc.bold(network.name)}: ${network.about}${scales}
+${table.toString()}
+${grouped(total.parameters)} parameters, ${short(total.macs)} multiply-adds, ${short(total.activations)} activations for one picture
+`;
+}

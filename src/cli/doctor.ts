@@ -1,0 +1,127 @@
+/** Looks at the machine: what is there, and what to do about the rest. */
+import { existsSync } from 'node:fs';
+import { readFile, statfs } from 'node:fs/promises';
+import { fashionMnistFolder } from '../data/fashion-mnist.ts';
+
+export interface Finding {
+  readonly part: string;
+  readonly state: 'ok' | 'warning' | 'missing';
+  readonly found: string;
+  readonly advice?: string;
+}
+
+/** All findings, in the order in which a person would ask. Never throws: what fails is a finding. */
+export async function examine(): Promise<Finding[]> {
+  return [
+    nodeVersion(),
+    ...(await engine()),
+    await instructionSet(),
+    await images(),
+    dataSets(),
+    await disk(),
+  ];
+}
+
+function nodeVersion(): Finding {
+  const found = process.versions.node;
+  const [major = 0, minor = 0] = found.split('.').map(Number);
+  if (major > 20 || (major === 20 && minor >= 19)) return { part: 'Node.js', state: 'ok', found };
+  return { part: 'Node.js', state: 'missing', found, advice: 'Node.js 20.19 or newer is needed' };
+}
+
+async function engine(): Promise<Finding[]> {
+  try {
+    const { openTorch } = await import('../engine/torch.ts');
+    const opened = openTorch();
+    const { libtorch, device, hardware, threads, fastBfloat16 } = opened.facts;
+    await opened.close();
+    const bfloat16: Finding = fastBfloat16
+      ? { part: 'bfloat16', state: 'ok', found: 'in hardware; --precision auto takes it' }
+      : {
+          part: 'bfloat16',
+          state: 'warning',
+          found: 'not in hardware; --precision auto takes float32',
+          advice: 'AVX512_BF16, AMX or CUDA make training two to six times faster',
+        };
+    return [
+      { part: 'libtorch', state: 'ok', found: `${libtorch} (${await libtorchFile()})` },
+      await blas(),
+      { part: 'device', state: 'ok', found: `${device}: ${hardware}` },
+      { part: 'threads', state: 'ok', found: String(threads) },
+      bfloat16,
+    ];
+  } catch (error) {
+    return [
+      {
+        part: 'libtorch',
+        state: 'missing',
+        found: (error as Error).message,
+        advice: "on Debian: apt-get install libtorch-dev libopenblas0-pthread; then 'npm run setup'",
+      },
+    ];
+  }
+}
+
+/** The shared libraries that this process has loaded, by a part of their name. */
+async function loadedLibrary(name: string): Promise<string | undefined> {
+  const maps = await readFile('/proc/self/maps', 'utf8').catch(() => '');
+  return new RegExp(`\\S*${name}\\S*`).exec(maps)?.[0];
+}
+
+const libtorchFile = async (): Promise<string> => (await loadedLibrary('libtorch_cpu')) ?? 'place unknown';
+
+async function blas(): Promise<Finding> {
+  const part = 'BLAS';
+  const found =
+    (await loadedLibrary('openblas')) ?? (await loadedLibrary('mkl')) ?? (await loadedLibrary('blas'));
+  if (found === undefined) return { part, state: 'ok', found: "libtorch's own" };
+  if (/openblas|mkl/.test(found)) return { part, state: 'ok', found };
+  return {
+    part,
+    state: 'warning',
+    found,
+    advice: 'a slow BLAS; on Debian: apt-get install libopenblas0-pthread',
+  };
+}
+
+async function instructionSet(): Promise<Finding> {
+  const cpuinfo = await readFile('/proc/cpuinfo', 'utf8').catch(() => '');
+  const flags = /^flags\s*:(.*)$/m.exec(cpuinfo)?.[1]?.split(' ') ?? [];
+  const known = ['avx2', 'avx512f', 'avx512_vnni', 'avx512_bf16', 'amx_bf16', 'amx_int8'];
+  const found = known.filter((flag) => flags.includes(flag)).join(', ');
+  return { part: 'instruction set', state: 'ok', found: found || process.arch };
+}
+
+async function images(): Promise<Finding> {
+  try {
+    const { default: sharp } = await import('sharp');
+    return { part: 'pictures', state: 'ok', found: `sharp with libvips ${sharp.versions.vips}` };
+  } catch (error) {
+    return {
+      part: 'pictures',
+      state: 'missing',
+      found: (error as Error).message.split('\n')[0] ?? '',
+      advice: 'npm install sharp',
+    };
+  }
+}
+
+function dataSets(): Finding {
+  if (existsSync(fashionMnistFolder))
+    return { part: 'Fashion-MNIST', state: 'ok', found: fashionMnistFolder };
+  const advice = 'on Debian and Ubuntu: apt-get install dataset-fashion-mnist';
+  return { part: 'Fashion-MNIST', state: 'warning', found: 'not installed', advice };
+}
+
+async function disk(): Promise<Finding> {
+  const { bavail, bsize } = await statfs(process.cwd());
+  const gigabytes = (bavail * bsize) / 1e9;
+  const found = `${gigabytes.toFixed(1)} GB free here`;
+  if (gigabytes >= 5) return { part: 'disk', state: 'ok', found };
+  return {
+    part: 'disk',
+    state: 'warning',
+    found,
+    advice: 'a checkpoint of a whole network takes about 1 GB, two are kept',
+  };
+}

@@ -1,0 +1,28 @@
+/** Numbers for people. */
+
+/** 12,253,974,624 → 12.25 G; 1,536 → 1.54 k */
+export function short(value: number): string {
+  for (const [unit, size] of [
+    ['G', 1e9],
+    ['M', 1e6],
+    ['k', 1e3],
+  ] as const) {
+    if (value >= size)
+      return `${(value / size).toPrecision(value / size >= 100 ? 3 : 4).replace(/(\.\d\d)\d+$/, '$1')} ${unit}`;
+  }
+  return String(value);
+}
+
+/** 42,679,816 */
+export const grouped = (value: number): string => value.toLocaleString('en-US');
+
+/** 0.0612 → 6.12% */
+export const percent = (share: number): string => `${(share * 100).toFixed(2)}%`;
+
+/** 3725 → 1:02:05 */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const two = (value: number) => String(value).padStart(2, '0');
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+}

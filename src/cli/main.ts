@@ -1,0 +1,97 @@
+/** The command line: one file for each command, errors as one line, exit codes 0, 1 (failed), 2 (wrong usage). */
+import { Command, CommanderError } from 'commander';
+import { CompileError } from '../compile/endpoints.ts';
+import { ProgramError } from '../compile/program.ts';
+import { DataError } from '../data/idx.ts';
+import { EngineError } from '../engine/engine.ts';
+import { GraphError } from '../graph/build-graph.ts';
+import { NetworkOptionError } from '../networks/networks.ts';
+import { RunError } from '../train/configuration.ts';
+import { RecipeError } from '../train/recipe.ts';
+import { TrainingError } from '../train/train.ts';
+import { SafetensorsError } from '../weights/safetensors-header.ts';
+import { addClassify } from './commands/classify.ts';
+import { addDiagram } from './commands/diagram.ts';
+import { addDoctor } from './commands/doctor.ts';
+import { addEvaluate } from './commands/evaluate.ts';
+import { addModels } from './commands/models.ts';
+import { addProgram } from './commands/program.ts';
+import { addSummary } from './commands/summary.ts';
+import { addTrain } from './commands/train.ts';
+import { UsageError } from './usage.ts';
+import { packageVersion } from './version.ts';
+
+/** What a person did wrong at the keyboard, against what went wrong later. */
+const usageErrors = [UsageError, NetworkOptionError, RecipeError];
+const expectedErrors = [
+  CompileError,
+  DataError,
+  EngineError,
+  GraphError,
+  ProgramError,
+  RunError,
+  SafetensorsError,
+  TrainingError,
+];
+
+function createProgram(): Command {
+  const program = new Command('inception');
+  program
+    .description('The Inception networks: inspect, train, evaluate and use them.')
+    .version(packageVersion, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help for a command')
+    .configureHelp({ showGlobalOptions: false, sortSubcommands: false })
+    .showSuggestionAfterError()
+    .exitOverride()
+    .addHelpText(
+      'after',
+      `
+Examples:
+  inception summary inception-v4
+  inception train inception-resnet-v2 --data fashion-mnist --recipe small-data --width 0.25 --input-size 75 --out runs/first
+  inception evaluate runs/first --data fashion-mnist
+  inception classify shoe.jpg --model runs/first
+
+'inception COMMAND --help' tells more. 'inception doctor' says whether everything is there.`,
+    );
+  for (const add of [
+    addModels,
+    addSummary,
+    addDiagram,
+    addProgram,
+    addTrain,
+    addEvaluate,
+    addClassify,
+    addDoctor,
+  ]) {
+    add(program);
+  }
+  return program;
+}
+
+/** The exit code for an error, after telling the person. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  const isOne = (classes: readonly (abstract new (...args: never[]) => Error)[]) =>
+    classes.some((each) => error instanceof each);
+  if (isOne(usageErrors) || isOne(expectedErrors)) {
+    process.stderr.write(`inception: ${(error as Error).message}\n`);
+    return isOne(usageErrors) ? 2 : 1;
+  }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`inception: an error that should not happen:\n${text}\n`);
+  return 1;
+}
+
+// `inception … | head` closes our output early; that is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+try {
+  await createProgram().parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+}

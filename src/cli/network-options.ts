@@ -1,0 +1,78 @@
+/** The options that every command with a NETWORK takes. */
+import type { Command } from 'commander';
+import type { NetworkOptions, Stage } from '../networks/networks.ts';
+import { number, UsageError, wholeNumber } from './usage.ts';
+
+/** Adds the options; their values come back through {@link readNetworkOptions}. */
+export function addNetworkOptions(command: Command): Command {
+  return command
+    .option(
+      '--classes <n>',
+      'outputs of the classifier (default: 1000, or those of the data)',
+      wholeNumber('--classes'),
+    )
+    .option('--input-size <pixels>', 'side of the input, or HEIGHTxWIDTH (default: 299)', inputSize)
+    .option(
+      '--width <factor>',
+      'multiplies filter counts, rounded to multiples of 8 (default: 1)',
+      number('--width'),
+    )
+    .option('--blocks <a,b,c>', 'how often the A, B and C blocks are repeated (default: as drawn)', blocks)
+    .option(
+      '--residual-scale <scale>',
+      "'off', one number, or A,B,C (default: 0.17,0.10,0.20)",
+      residualScale,
+    )
+    .option('--auxiliary', 'add the auxiliary classifier, which only training uses')
+    .option(
+      '--dropout-keep <share>',
+      'probability that dropout keeps a value (default: 0.8)',
+      number('--dropout-keep'),
+    );
+}
+
+export function readNetworkOptions(values: Record<string, unknown>): NetworkOptions {
+  const names = [
+    'classes',
+    'inputSize',
+    'width',
+    'blocks',
+    'residualScale',
+    'auxiliary',
+    'dropoutKeep',
+  ] as const;
+  return Object.fromEntries(
+    names.filter((name) => values[name] !== undefined).map((name) => [name, values[name]]),
+  );
+}
+
+function inputSize(text: string): number | [number, number] {
+  const match = /^(\d+)(?:x(\d+))?$/.exec(text);
+  if (!match) throw new UsageError(`--input-size: expected pixels, as 299 or 299x224, received '${text}'`);
+  return match[2] === undefined ? Number(match[1]) : [Number(match[1]), Number(match[2])];
+}
+
+function perStage(text: string): Record<Stage, number> | undefined {
+  const [A, B, C, ...more] = text.split(',').map(Number);
+  if (A === undefined || B === undefined || C === undefined || more.length > 0) return undefined;
+  return [A, B, C].every(Number.isFinite) ? { A, B, C } : undefined;
+}
+
+function blocks(text: string): Record<Stage, number> {
+  const counts = perStage(text);
+  if (!counts)
+    throw new UsageError(`--blocks: expected three counts for A, B and C, as 5,10,5, received '${text}'`);
+  return counts;
+}
+
+function residualScale(text: string): 'off' | number | Record<Stage, number> {
+  if (text === 'off') return 'off';
+  const single = Number(text);
+  const scales = Number.isFinite(single) && text.trim() !== '' ? single : perStage(text);
+  if (scales === undefined) {
+    throw new UsageError(
+      `--residual-scale: expected 'off', a number, or three for A, B and C, received '${text}'`,
+    );
+  }
+  return scales;
+}

@@ -1,0 +1,37 @@
+/** Parsing of option values, with messages that say what is expected and what came. */
+
+/** Wrong usage: exit code 2. */
+export class UsageError extends Error {
+  override name = 'UsageError';
+}
+
+type Check = (value: number) => boolean;
+
+const parseNumber =
+  (option: string, expected: string, accepts: Check) =>
+  (text: string): number => {
+    const value = text.trim() === '' ? Number.NaN : Number(text);
+    if (!Number.isFinite(value) || !accepts(value)) {
+      throw new UsageError(`${option}: expected ${expected}, received '${text}'`);
+    }
+    return value;
+  };
+
+export const wholeNumber = (option: string, least = 1) =>
+  parseNumber(
+    option,
+    `a whole number of at least ${least}`,
+    (value) => Number.isSafeInteger(value) && value >= least,
+  );
+
+export const number = (option: string) => parseNumber(option, 'a number', () => true);
+
+/** One of a few words. */
+export const oneOf =
+  <T extends string>(option: string, words: readonly T[]) =>
+  (text: string): T => {
+    const found = words.find((word) => word === text);
+    if (found === undefined)
+      throw new UsageError(`${option}: expected ${words.join(' or ')}, received '${text}'`);
+    return found;
+  };
