@@ -1,0 +1,216 @@
+/**
+ * Where the boxes of a figure stand, as plain data. Figures read from top to bottom: input above, branches side by side,
+ * filter concatenation below.
+ */
+import {
+  type Branch,
+  blockAt,
+  type Conv,
+  type Layer,
+  type Pool,
+  type Repeat,
+  type Residual,
+} from '../networks/notation.ts';
+
+export type Look = 'conv' | 'pool' | 'join' | 'act' | 'stage' | 'plain';
+
+export type Item =
+  | {
+      readonly kind: 'box';
+      readonly look: Look;
+      readonly x: number;
+      readonly y: number;
+      readonly width: number;
+      readonly height: number;
+      readonly lines: readonly string[];
+    }
+  | {
+      readonly kind: 'circle';
+      readonly x: number;
+      readonly y: number;
+      readonly radius: number;
+      readonly text: string;
+    }
+  /** A line through points; with an arrow's head at the last. */
+  | { readonly kind: 'path'; readonly points: readonly Point[]; readonly arrow: boolean }
+  | {
+      readonly kind: 'text';
+      readonly x: number;
+      readonly y: number;
+      readonly text: string;
+      readonly look: 'title' | 'note';
+    };
+
+export type Point = readonly [x: number, y: number];
+
+/** Items inside a rectangle; data enter at the top and leave at the bottom, both at `axis`. */
+export interface Drawing {
+  readonly width: number;
+  readonly height: number;
+  readonly axis: number;
+  readonly items: readonly Item[];
+  /** Begins with a line that forks instead of a box: what leads to it needs no arrow's head. */
+  readonly forks?: boolean;
+}
+
+const gap = 22;
+const lineHeight = 16;
+
+/** Generous, because fonts differ: text must never leave its box. */
+const textWidth = (text: string): number => text.length * 7.4;
+
+export function move(items: readonly Item[], dx: number, dy: number): Item[] {
+  return items.map((item) =>
+    item.kind === 'path'
+      ? { ...item, points: item.points.map(([x, y]) => [x + dx, y + dy] as const) }
+      : { ...item, x: item.x + dx, y: item.y + dy },
+  );
+}
+
+export function box(look: Look, lines: readonly string[], least = 92): Drawing {
+  const width = Math.max(least, ...lines.map((line) => textWidth(line) + 18));
+  const height = lines.length * lineHeight + 12;
+  return { width, height, axis: width / 2, items: [{ kind: 'box', look, x: 0, y: 0, width, height, lines }] };
+}
+
+/** One under the other on a common axis, with arrows between. */
+export function stack(parts: readonly Drawing[]): Drawing {
+  const axis = Math.max(...parts.map((part) => part.axis));
+  const width = axis + Math.max(...parts.map((part) => part.width - part.axis));
+  const items: Item[] = [];
+  let y = 0;
+  parts.forEach((part, index) => {
+    if (index > 0) {
+      const points: Point[] = [
+        [axis, y],
+        [axis, y + gap],
+      ];
+      items.push({ kind: 'path', points, arrow: !part.forks });
+      y += gap;
+    }
+    items.push(...move(part.items, axis - part.axis, y));
+    y += part.height;
+  });
+  return { width, height: y, axis, items, forks: parts[0]?.forks ?? false };
+}
+
+const arrow = (...points: Point[]): Item => ({ kind: 'path', points, arrow: true });
+
+/** Branches side by side between one input and a bar. */
+function fork(branches: readonly Drawing[], label: string): Drawing {
+  const between = 16;
+  const inner = branches.reduce((sum, branch) => sum + branch.width, 0) + between * (branches.length - 1);
+  const width = Math.max(inner, textWidth(label) + 24);
+  const axis = width / 2;
+  const top = 26;
+  const height = Math.max(...branches.map((branch) => branch.height));
+  const barY = top + height + gap;
+  const items: Item[] = [];
+  let x = (width - inner) / 2;
+  for (const branch of branches) {
+    const at = x + branch.axis;
+    // Short branches hang in the middle between input and bar.
+    const y = top + (height - branch.height) / 2;
+    items.push({
+      kind: 'path',
+      points: [
+        [axis, 0],
+        [axis, 8],
+        [at, 8],
+        [at, y],
+      ],
+      arrow: !branch.forks,
+    });
+    items.push(...move(branch.items, x, y), arrow([at, y + branch.height], [at, barY]));
+    x += branch.width + between;
+  }
+  items.push({ kind: 'box', look: 'join', x: 0, y: barY, width, height: 26, lines: [label] });
+  return { width, height: barY + 26, axis, items, forks: true };
+}
+
+/** The shortcut on the left, the scaled branches on the right, and their sum. */
+function residualFigure(layer: Residual, depth: number | undefined): Drawing {
+  const linear = box('conv', ['1×1 Conv', depth === undefined ? 'Linear' : `${depth} Linear`]);
+  const branches = stack([
+    fork(layer.branches.map(branchFigure), 'Filter concat'),
+    linear,
+    ...(layer.scale === 1 ? [] : [box('plain', [`× ${layer.scale}`], 60)]),
+  ]);
+  const left = 44;
+  const sumY = branches.height + gap + 34;
+  const axis = left + branches.axis;
+  const radius = 12;
+  const items: Item[] = [
+    ...move(branches.items, left, 18),
+    {
+      kind: 'path',
+      points: [
+        [axis, 0],
+        [axis, 18],
+      ],
+      arrow: false,
+    },
+    arrow([axis, 6], [14, 6], [14, sumY], [axis - radius, sumY]),
+    arrow([axis, 18 + branches.height], [axis, sumY - radius]),
+    { kind: 'circle', x: axis, y: sumY, radius, text: '+' },
+  ];
+  let height = sumY + radius;
+  if (layer.relu) {
+    const relu = box('act', ['ReLU'], 70);
+    items.push(
+      arrow([axis, height], [axis, height + gap]),
+      ...move(relu.items, axis - relu.axis, height + gap),
+    );
+    height += gap + relu.height;
+  }
+  return { width: left + branches.width, height, axis, items, forks: true };
+}
+
+const branchFigure = (branch: Branch): Drawing => stack(branch.map((layer) => figure(layer)));
+
+const kernel = ({ window }: Conv | Pool): string => window.replace('x', '×');
+
+/** One layer with all that is inside. `depth` is the channel count of a residual block's input. */
+export function figure(layer: Layer, depth?: number): Drawing {
+  switch (layer.kind) {
+    case 'conv':
+      return box('conv', [`${kernel(layer)} Conv`, [layer.filters, layer.marks].filter(Boolean).join(' ')]);
+    case 'maxPool':
+    case 'avgPool': {
+      const name = layer.kind === 'maxPool' ? 'MaxPool' : 'AvgPool';
+      return box('pool', [`${kernel(layer)} ${name}`, ...(layer.marks ? [layer.marks] : [])]);
+    }
+    case 'filterConcat':
+      return fork(layer.branches.map(branchFigure), 'Filter concat');
+    case 'residual':
+      return residualFigure(layer, depth);
+    case 'sequence':
+      return stack(layer.layers.map((each) => figure(each)));
+    case 'repeat':
+      return figure(layer.block, depth);
+    case 'globalAvgPool':
+      return box('pool', ['Average pooling']);
+    case 'dropout':
+      return box('plain', ['Dropout', `keep ${layer.keep}`]);
+    case 'fullyConnected':
+      return box('act', ['Fully connected']);
+  }
+}
+
+/** The blocks of a repetition that differ, each with the words that say which they are. */
+export function variants(layer: Repeat): readonly { readonly block: Layer; readonly which: string }[] {
+  const blocks = Array.from({ length: layer.count }, (_, index) => blockAt(layer, index));
+  const runs: { block: Layer; from: number; to: number }[] = [];
+  blocks.forEach((block, index) => {
+    const run = runs.at(-1);
+    if (run?.block === block) run.to = index;
+    else runs.push({ block, from: index, to: index });
+  });
+  if (runs.length === 1)
+    return [{ block: layer.block === blocks[0] ? layer.block : (blocks[0] as Layer), which: '' }];
+  return runs.map(({ block, from, to }) => ({
+    block,
+    which:
+      from === to ? `block ${from + 1} of ${layer.count}` : `blocks ${from + 1}–${to + 1} of ${layer.count}`,
+  }));
+}
