@@ -53,3 +53,9 @@ export async function decodePicture(file: string): Promise<Picture> {
     );
   }
 }
+
+/** A picture as the bytes of a PNG file. */
+export async function encodePng({ height, width, channels, data }: Picture): Promise<Uint8Array> {
+  const load = await loadSharp();
+  return load(data, { raw: { height, width, channels } }).png().toBuffer();
+}

@@ -197,20 +197,25 @@ export function figure(layer: Layer, depth?: number): Drawing {
   }
 }
 
-/** The blocks of a repetition that differ, each with the words that say which they are. */
-export function variants(layer: Repeat): readonly { readonly block: Layer; readonly which: string }[] {
-  const blocks = Array.from({ length: layer.count }, (_, index) => blockAt(layer, index));
+export interface Variant {
+  readonly block: Layer;
+  /** The first of the blocks that are like this, from 0. */
+  readonly from: number;
+  /** `blocks 1–9 of 10`; empty if all are alike. */
+  readonly which: string;
+}
+
+/** The blocks of a repetition that differ, in order. */
+export function variants(layer: Repeat): readonly Variant[] {
   const runs: { block: Layer; from: number; to: number }[] = [];
-  blocks.forEach((block, index) => {
+  for (let index = 0; index < layer.count; index++) {
+    const block = blockAt(layer, index);
     const run = runs.at(-1);
     if (run?.block === block) run.to = index;
     else runs.push({ block, from: index, to: index });
+  }
+  return runs.map(({ block, from, to }) => {
+    const numbers = from === to ? `block ${from + 1}` : `blocks ${from + 1}–${to + 1}`;
+    return { block, from, which: runs.length === 1 ? '' : `${numbers} of ${layer.count}` };
   });
-  if (runs.length === 1)
-    return [{ block: layer.block === blocks[0] ? layer.block : (blocks[0] as Layer), which: '' }];
-  return runs.map(({ block, from, to }) => ({
-    block,
-    which:
-      from === to ? `block ${from + 1} of ${layer.count}` : `blocks ${from + 1}–${to + 1} of ${layer.count}`,
-  }));
 }

@@ -83,21 +83,24 @@ function blockFigures(graph: Graph, layers: Layers, prefix: string): Drawing[] {
     const after = shapeOf(graph, prefix + key);
     input = after;
     if (!composed.has(layer.kind)) return [];
-    const shapes =
-      formatShape(before) === formatShape(after)
-        ? formatShape(after)
-        : `${formatShape(before)} → ${formatShape(after)}`;
     const times = layer.kind === 'repeat' && layer.count > 1 ? `${layer.count} × ` : '';
-    if (layer.kind !== 'repeat') return [titled(`${nameOf(key)}`, figure(layer, before[2]), shapes)];
-    return variants(layer).map(({ block, which }) =>
-      titled(
+    if (layer.kind !== 'repeat')
+      return [titled(nameOf(key), figure(layer, before[2]), passage(before, after))];
+    return variants(layer).map(({ block, from, which }) => {
+      const shapes = passage(from === 0 ? before : after, after);
+      return titled(
         `${times}${nameOf(key)}`,
         figure(block, after[2]),
         which === '' ? shapes : `${which}, ${shapes}`,
-      ),
-    );
+      );
+    });
   });
 }
+
+const passage = (before: Shape, after: Shape): string =>
+  formatShape(before) === formatShape(after)
+    ? formatShape(after)
+    : `${formatShape(before)} → ${formatShape(after)}`;
 
 function auxiliaryFigure(graph: Graph): Drawing[] {
   const { auxiliary } = graph.network;

@@ -1,0 +1,130 @@
+/**
+ * `npm run demo`: a reduced Inception-ResNet-v2 learns Fashion-MNIST in a few minutes. Talk goes to standard error; the
+ * last line of standard output is the error on all 10,000 test pictures.
+ */
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Dataset, openData } from '../data/dataset.ts';
+import { encodePng } from '../data/decode.ts';
+import { describeProtocol, preprocess } from '../data/preprocess.ts';
+import type { Engine } from '../engine/engine.ts';
+import { drawGallery, type GalleryEntry } from '../evaluate/gallery.ts';
+import { score, topClasses } from '../evaluate/score.ts';
+import type { Configuration } from '../train/configuration.ts';
+import { writeCurves } from '../train/curves.ts';
+import { type LoadedModel, loadModel } from '../train/load-model.ts';
+import { resolveRecipe } from '../train/recipe.ts';
+import { RunFolder } from '../train/run-folder.ts';
+import { train } from '../train/train.ts';
+import { choosePrecision, openEngine } from './engine-options.ts';
+import { grouped, percent } from './format.ts';
+import { openProgress } from './progress.ts';
+import { packageVersion } from './version.ts';
+
+/** Small enough for two cores and a few minutes, and still every kind of block of the figures. */
+const demo = {
+  network: 'inception-resnet-v2',
+  options: { width: 0.25, blocks: { A: 1, B: 2, C: 1 }, inputSize: 75 },
+  recipe: { epochs: 2, averageDecay: 0.99 },
+  data: 'fashion-mnist',
+  folder: 'runs/demo',
+  /** Test pictures on the sheet. */
+  pictures: 24,
+} as const;
+
+const engine = await openEngine({ device: 'auto', precision: 'auto' });
+try {
+  const configuration = await configurationFor(engine);
+  await trainDemo(engine, configuration);
+  const model = await loadModel(demo.folder, { engine, batch: 100, precision: configuration.precision });
+  const test = await openData(demo.data, 'test');
+  const { top1Error, count } = await score(test, model.predictor, {
+    preprocessing: configuration.preprocessing,
+  });
+  const gallery = join(demo.folder, 'classified.svg');
+  await writeFile(
+    gallery,
+    drawGallery(await classify(test, model), `${test.name}, classified by ${demo.network}`),
+  );
+  say(`protocol: ${describeProtocol(configuration.preprocessing)}, ${grouped(count)} pictures`);
+  say(`curves: ${join(demo.folder, 'curves.svg')}`);
+  say(`classified pictures: ${gallery}`);
+  process.stdout.write(`test error ${percent(top1Error)}\n`);
+} finally {
+  await engine.close();
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+async function configurationFor(opened: Engine): Promise<Configuration> {
+  const recipe = resolveRecipe('small-data', demo.recipe);
+  const { classes } = await openData(demo.data, 'train');
+  const { inputSize } = demo.options;
+  return {
+    format: 1,
+    network: demo.network,
+    options: { ...demo.options, classes: classes.length },
+    data: demo.data,
+    classes,
+    preprocessing: { size: [inputSize, inputSize], crop: recipe.evaluationCrop, kernel: 'bilinear' },
+    recipe,
+    seed: 1,
+    precision: choosePrecision('auto', opened),
+    device: opened.facts.device,
+    threads: opened.facts.threads,
+    limitTrain: null,
+    limitTest: null,
+    versions: { inception: packageVersion, libtorch: opened.facts.libtorch, node: process.versions.node },
+  };
+}
+
+async function trainDemo(opened: Engine, configuration: Configuration): Promise<void> {
+  await rm(demo.folder, { recursive: true, force: true });
+  const folder = new RunFolder(demo.folder);
+  await folder.create(configuration);
+  const progress = openProgress();
+  const { recipe, precision } = configuration;
+  await train({
+    configuration,
+    folder,
+    engine: opened,
+    resume: false,
+    onStart: ({ train: data, totalSteps }) => {
+      progress.say(
+        `${demo.network}, reduced, learns ${data.name} (${grouped(data.length)} pictures) in ${recipe.epochs} epochs, ${precision}`,
+      );
+      progress.start({ step: 0, totalSteps, batch: recipe.batch });
+    },
+    onStep: progress.step,
+    onEvaluation: ({ epoch, top1Error }) => progress.say(`epoch ${epoch}: test error ${percent(top1Error)}`),
+  });
+  progress.stop();
+  await writeCurves(folder);
+}
+
+/** The first test pictures with what they were taken for. */
+async function classify(test: Dataset, { predictor, configuration }: LoadedModel): Promise<GalleryEntry[]> {
+  const { preprocessing } = configuration;
+  const images = new Uint8Array(predictor.batch * preprocessing.size[0] * preprocessing.size[1] * 3);
+  const bytes = images.length / predictor.batch;
+  const pictures = await Promise.all(
+    Array.from({ length: demo.pictures }, (_, index) => test.picture(index)),
+  );
+  pictures.forEach((picture, row) => {
+    preprocess(picture, preprocessing, images, row * bytes);
+  });
+  const probabilities = await predictor.predict(images);
+  return Promise.all(
+    pictures.map(async (picture, row) => {
+      const [best] = topClasses(probabilities, { row, classes: predictor.classes, k: 1 });
+      return {
+        png: await encodePng(picture),
+        label: test.classes[test.label(row)] as string,
+        predicted: test.classes[best?.label ?? 0] as string,
+        probability: best?.probability ?? 0,
+      };
+    }),
+  );
+}

@@ -1,0 +1,52 @@
+/** Classified pictures on one sheet: what each was taken for, how surely, and what it is. */
+
+export interface GalleryEntry {
+  /** A PNG file's bytes. */
+  readonly png: Uint8Array;
+  readonly label: string;
+  readonly predicted: string;
+  readonly probability: number;
+}
+
+const cell = { width: 150, height: 196, picture: 112 };
+const columns = 6;
+const margin = 24;
+const top = 64;
+
+/** The sheet as the text of an SVG file, light or dark as its reader's page is. */
+export function drawGallery(entries: readonly GalleryEntry[], title: string): string {
+  const width = margin * 2 + columns * cell.width;
+  const height = top + Math.ceil(entries.length / columns) * cell.height + margin;
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img">
+<title>${escapeText(title)}</title>
+<style>
+  svg { color-scheme: light dark; --paper: #ffffff; --ink: #1f2933; --note: #52606d; --right: #2f7d32; --wrong: #b3261e; --rest: #dfe4ea; }
+  @media (prefers-color-scheme: dark) { svg { --paper: #14181d; --ink: #e6ebf0; --note: #aab6c2; --right: #6bbf6f; --wrong: #f2827a; --rest: #323b45; } }
+  text { font: 13px system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif; fill: var(--ink); }
+  .title { font-size: 17px; font-weight: 600; }
+  .note { fill: var(--note); font-size: 12px; }
+  .right { fill: var(--right); } .wrong { fill: var(--wrong); }
+  image { image-rendering: pixelated; }
+</style>
+<rect width="${width}" height="${height}" style="fill: var(--paper)"/>
+<text class="title" x="${margin}" y="38">${escapeText(title)}</text>
+${entries.map(drawEntry).join('\n')}
+</svg>
+`;
+}
+
+function drawEntry({ png, label, predicted, probability }: GalleryEntry, index: number): string {
+  const x = margin + (index % columns) * cell.width;
+  const y = top + Math.floor(index / columns) * cell.height;
+  const right = label === predicted;
+  const look = right ? 'right' : 'wrong';
+  const barY = y + cell.picture + 6;
+  const share = Math.round(cell.picture * probability);
+  const truth = right ? '' : `<text class="note" x="${x}" y="${barY + 42}">is: ${escapeText(label)}</text>`;
+  return `<image x="${x}" y="${y}" width="${cell.picture}" height="${cell.picture}" href="data:image/png;base64,${Buffer.from(png).toString('base64')}"/>
+<rect x="${x}" y="${barY}" width="${cell.picture}" height="5" style="fill: var(--rest)"/><rect class="${look}" x="${x}" y="${barY}" width="${share}" height="5"/>
+<text class="${look}" x="${x}" y="${barY + 24}">${right ? '✓' : '✗'} ${escapeText(predicted)} ${Math.round(probability * 100)}%</text>${truth}`;
+}
+
+const escapeText = (text: string): string =>
+  text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
