@@ -197,15 +197,14 @@ export function figure(layer: Layer, depth?: number): Drawing {
   }
 }
 
+/** Neighbouring blocks of a repetition that are alike, `from` and `to` inclusive. */
 export interface Variant {
   readonly block: Layer;
-  /** The first of the blocks that are like this, from 0. */
   readonly from: number;
-  /** `blocks 1–9 of 10`; empty if all are alike. */
-  readonly which: string;
+  readonly to: number;
 }
 
-/** The blocks of a repetition that differ, in order. */
+/** The blocks of a repetition that differ, in order; most repetitions have one variant. */
 export function variants(layer: Repeat): readonly Variant[] {
   const runs: { block: Layer; from: number; to: number }[] = [];
   for (let index = 0; index < layer.count; index++) {
@@ -214,8 +213,5 @@ export function variants(layer: Repeat): readonly Variant[] {
     if (run?.block === block) run.to = index;
     else runs.push({ block, from: index, to: index });
   }
-  return runs.map(({ block, from, to }) => {
-    const numbers = from === to ? `block ${from + 1}` : `blocks ${from + 1}–${to + 1}`;
-    return { block, from, which: runs.length === 1 ? '' : `${numbers} of ${layer.count}` };
-  });
+  return runs;
 }

@@ -1,6 +1,6 @@
 /** A network drawn as SVG: the overall schema (figures 9 and 15) and a figure for every block that differs. */
 import type { ConfiguredNetwork } from '../networks/networks.ts';
-import type { Layer, Layers } from '../networks/notation.ts';
+import type { Layer, Layers, Repeat } from '../networks/notation.ts';
 import { buildGraph } from './build-graph.ts';
 import { box, type Drawing, figure, type Item, move, type Point, stack, variants } from './diagram-layout.ts';
 import { formatShape, type Graph, type Node, type Shape } from './graph.ts';
@@ -13,7 +13,7 @@ export function drawDiagram(network: ConfiguredNetwork): string {
   const graph = buildGraph(network);
   const figures = [
     titled('Overall schema', schema(graph)),
-    ...blockFigures(graph, network.layers, ''),
+    ...blockFigures(graph, network.layers),
     ...(network.auxiliary ? auxiliaryFigure(graph) : []),
   ];
   const { items, height } = arrange(figures);
@@ -73,31 +73,42 @@ function detail(layer: Layer, classes: number): string[] {
   return layer.kind === 'fullyConnected' ? [`fully connected, ${classes}`] : [];
 }
 
-const composed = new Set<Layer['kind']>(['filterConcat', 'residual', 'sequence', 'repeat']);
+/** Kinds that are drawn in a figure of their own. */
+const composed = new Set<Layer['kind']>(['filterConcat', 'residual', 'sequence']);
 
 /** A figure for every layer with branches or several boxes, with the shapes that go in and out. */
-function blockFigures(graph: Graph, layers: Layers, prefix: string): Drawing[] {
+function blockFigures(graph: Graph, layers: Layers): Drawing[] {
   let input = graph.network.input as Shape;
   return Object.entries(layers).flatMap(([key, layer]) => {
     const before = input;
-    const after = shapeOf(graph, prefix + key);
+    const after = shapeOf(graph, key);
     input = after;
-    if (!composed.has(layer.kind)) return [];
-    const times = layer.kind === 'repeat' && layer.count > 1 ? `${layer.count} × ` : '';
-    if (layer.kind !== 'repeat')
-      return [titled(nameOf(key), figure(layer, before[2]), passage(before, after))];
-    return variants(layer).map(({ block, from, which }) => {
-      const shapes = passage(from === 0 ? before : after, after);
-      return titled(
-        `${times}${nameOf(key)}`,
-        figure(block, after[2]),
-        which === '' ? shapes : `${which}, ${shapes}`,
-      );
-    });
+    if (layer.kind === 'repeat') return repeatFigures(graph, { key, layer, before });
+    return composed.has(layer.kind)
+      ? [titled(nameOf(key), figure(layer, before[2]), fromTo(before, after))]
+      : [];
   });
 }
 
-const passage = (before: Shape, after: Shape): string =>
+function repeatFigures(
+  graph: Graph,
+  { key, layer, before }: { key: string; layer: Repeat; before: Shape },
+): Drawing[] {
+  const outputOf = (index: number) => (index < 0 ? before : shapeOf(graph, `${key}/${index}`));
+  const runs = variants(layer);
+  return runs.map(({ block, from, to }) => {
+    const shapes = fromTo(outputOf(from - 1), outputOf(to));
+    const drawn = figure(block, outputOf(from - 1)[2]);
+    if (runs.length === 1) {
+      const times = layer.count > 1 ? `${layer.count} × ` : '';
+      return titled(`${times}${nameOf(key)}`, drawn, shapes);
+    }
+    const which = from === to ? `block ${from + 1}` : `blocks ${from + 1} to ${to + 1}`;
+    return titled(nameOf(key), drawn, `${which} of ${layer.count}, ${shapes}`);
+  });
+}
+
+const fromTo = (before: Shape, after: Shape): string =>
   formatShape(before) === formatShape(after)
     ? formatShape(after)
     : `${formatShape(before)} → ${formatShape(after)}`;
@@ -120,25 +131,30 @@ function titled(title: string, drawing: Drawing, note?: string): Drawing {
   return { width, height: top + drawing.height, axis: drawing.axis, items };
 }
 
-/** The schema in a column of its own; the blocks in rows beside it, filled from the left. */
+/** The schema in a column of its own; each block beside it in the highest place that is free, then the leftmost. */
 function arrange([first, ...blocks]: readonly Drawing[]): { items: Item[]; height: number } {
   const between = 48;
   const schemaDrawing = first as Drawing;
   const items = move(schemaDrawing.items, margin, margin);
   const start = margin + schemaDrawing.width + between;
-  const least = Math.max(pageWidth, start + Math.max(...blocks.map(({ width }) => width)) + margin);
-  let [x, y, rowHeight] = [start, margin, 0];
+  const end = Math.max(pageWidth - margin, start + Math.max(...blocks.map(({ width }) => width)));
+  const placed: { x: number; right: number; bottom: number }[] = [];
+  /** Where a block at x would begin: under everything that is above it. */
+  const topAt = (x: number, width: number) => {
+    const above = placed.filter((other) => other.x < x + width + between && x < other.right + between);
+    return Math.max(margin, ...above.map(({ bottom }) => bottom + between));
+  };
   for (const block of blocks) {
-    if (x > start && x + block.width > least - margin) {
-      x = start;
-      y += rowHeight + between;
-      rowHeight = 0;
-    }
+    const places = [start, ...placed.map(({ right }) => right + between)]
+      .filter((x) => x === start || x + block.width <= end)
+      .map((x) => ({ x, y: topAt(x, block.width) }))
+      .sort((a, b) => a.y - b.y || a.x - b.x);
+    const { x, y } = places[0] as { x: number; y: number };
     items.push(...move(block.items, x, y));
-    x += block.width + between;
-    rowHeight = Math.max(rowHeight, block.height);
+    placed.push({ x, right: x + block.width, bottom: y + block.height });
   }
-  return { items, height: Math.max(y + rowHeight, margin + schemaDrawing.height) + margin };
+  const bottoms = placed.map(({ bottom }) => bottom);
+  return { items, height: Math.max(margin + schemaDrawing.height, ...bottoms) + margin };
 }
 
 /** Colours by role, light and dark. */
