@@ -41,6 +41,8 @@ function createProgram(): Command {
     .version(packageVersion, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
     .helpCommand('help [command]', 'print help for a command')
+    .option('--stack', 'print where an error came from')
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'inception: ')) })
     .configureHelp({ showGlobalOptions: false, sortSubcommands: false })
     .showSuggestionAfterError()
     .exitOverride()
@@ -70,18 +72,20 @@ Examples:
   return program;
 }
 
+/** A file that cannot be read or written, a port in use: Node's own message says which. */
+const isSystemError = (error: unknown): boolean =>
+  error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string';
+
 /** The exit code for an error, after telling the person. */
-function report(error: unknown): number {
+function report(error: unknown, { stack }: { stack: boolean }): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   const isOne = (classes: readonly (abstract new (...args: never[]) => Error)[]) =>
     classes.some((each) => error instanceof each);
-  if (isOne(usageErrors) || isOne(expectedErrors)) {
-    process.stderr.write(`inception: ${(error as Error).message}\n`);
-    return isOne(usageErrors) ? 2 : 1;
-  }
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  process.stderr.write(`inception: an error that should not happen:\n${text}\n`);
-  return 1;
+  const expected = isOne(usageErrors) || isOne(expectedErrors) || isSystemError(error);
+  const { message, stack: trace = message } = error instanceof Error ? error : new Error(String(error));
+  const text = expected ? (stack ? trace : message) : `an error that should not happen:\n${trace}`;
+  process.stderr.write(`inception: ${text}\n`);
+  return isOne(usageErrors) ? 2 : 1;
 }
 
 // `inception … | head` closes our output early; that is no error.
@@ -90,8 +94,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
+const program = createProgram();
 try {
-  await createProgram().parseAsync();
+  await program.parseAsync();
 } catch (error) {
-  process.exitCode = report(error);
+  process.exitCode = report(error, { stack: program.opts<{ stack?: boolean }>().stack ?? false });
 }

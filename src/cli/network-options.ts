@@ -1,7 +1,7 @@
 /** The options that every command with a NETWORK takes. */
 import type { Command } from 'commander';
 import type { NetworkOptions, Stage } from '../networks/networks.ts';
-import { number, UsageError, wholeNumber } from './usage.ts';
+import { keptShare, positiveNumber, UsageError, wholeNumber } from './usage.ts';
 
 /** Adds the options; their values come back through {@link readNetworkOptions}. */
 export function addNetworkOptions(command: Command): Command {
@@ -15,7 +15,7 @@ export function addNetworkOptions(command: Command): Command {
     .option(
       '--width <factor>',
       'multiplies filter counts, rounded to multiples of 8 (default: 1)',
-      number('--width'),
+      positiveNumber('--width'),
     )
     .option('--blocks <a,b,c>', 'how often the A, B and C blocks are repeated (default: as drawn)', blocks)
     .option(
@@ -27,7 +27,7 @@ export function addNetworkOptions(command: Command): Command {
     .option(
       '--dropout-keep <share>',
       'probability that dropout keeps a value (default: 0.8)',
-      number('--dropout-keep'),
+      keptShare('--dropout-keep'),
     );
 }
 
@@ -47,32 +47,31 @@ export function readNetworkOptions(values: Record<string, unknown>): NetworkOpti
 }
 
 function inputSize(text: string): number | [number, number] {
-  const match = /^(\d+)(?:x(\d+))?$/.exec(text);
+  const match = /^([1-9]\d*)(?:x([1-9]\d*))?$/.exec(text);
   if (!match) throw new UsageError(`--input-size: expected pixels, as 299 or 299x224, received '${text}'`);
   return match[2] === undefined ? Number(match[1]) : [Number(match[1]), Number(match[2])];
 }
 
-function perStage(text: string): Record<Stage, number> | undefined {
-  const [A, B, C, ...more] = text.split(',').map(Number);
-  if (A === undefined || B === undefined || C === undefined || more.length > 0) return undefined;
-  return [A, B, C].every(Number.isFinite) ? { A, B, C } : undefined;
+/** Three numbers for A, B and C, or undefined if they are not three or one is not accepted. */
+function perStage(text: string, accepts: (value: number) => boolean): Record<Stage, number> | undefined {
+  const [A = 0, B = 0, C = 0, ...more] = text.split(',').map(Number);
+  return more.length === 0 && [A, B, C].every(accepts) ? { A, B, C } : undefined;
 }
 
 function blocks(text: string): Record<Stage, number> {
-  const counts = perStage(text);
-  if (!counts)
-    throw new UsageError(`--blocks: expected three counts for A, B and C, as 5,10,5, received '${text}'`);
-  return counts;
+  const counts = perStage(text, (count) => Number.isSafeInteger(count) && count >= 1);
+  if (counts) return counts;
+  throw new UsageError(
+    `--blocks: expected three counts of at least 1 for A, B and C, as 5,10,5, received '${text}'`,
+  );
 }
 
 function residualScale(text: string): 'off' | number | Record<Stage, number> {
   if (text === 'off') return 'off';
-  const single = Number(text);
-  const scales = Number.isFinite(single) && text.trim() !== '' ? single : perStage(text);
-  if (scales === undefined) {
-    throw new UsageError(
-      `--residual-scale: expected 'off', a number, or three for A, B and C, received '${text}'`,
-    );
-  }
-  return scales;
+  const isScale = (value: number) => Number.isFinite(value) && value > 0;
+  const scales = isScale(Number(text)) ? Number(text) : perStage(text, isScale);
+  if (scales !== undefined) return scales;
+  throw new UsageError(
+    `--residual-scale: expected 'off', a number above 0, or three for A, B and C, as 0.17,0.1,0.2, received '${text}'`,
+  );
 }

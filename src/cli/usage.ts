@@ -26,6 +26,13 @@ export const wholeNumber = (option: string, least = 1) =>
 
 export const number = (option: string) => parseNumber(option, 'a number', () => true);
 
+export const positiveNumber = (option: string) =>
+  parseNumber(option, 'a number above 0', (value) => value > 0);
+
+/** A probability that something is kept. */
+export const keptShare = (option: string) =>
+  parseNumber(option, 'a number above 0 and at most 1', (value) => value > 0 && value <= 1);
+
 /** One of a few words. */
 export const oneOf =
   <T extends string>(option: string, words: readonly T[]) =>

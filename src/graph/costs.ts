@@ -69,8 +69,10 @@ export const costsOf = (graph: Graph): Costs => costsOfNodes(graph.nodes);
 export interface LayerSummary extends Costs {
   /** `inceptionA/2/branch1/conv2`, or a whole part such as `inceptionA/2`. */
   readonly name: string;
-  /** A layer in the figures' words: `conv 3×3`, `maxPool 3×3 stride 2`. A part is described by its name. */
+  /** A layer in the figures' words: `conv 3×3`, `maxPool 3×3 stride 2`; undefined for a part of several layers. */
   readonly what?: string;
+  /** A layer's first operation. */
+  readonly op?: Op;
   readonly shape: Shape;
 }
 
@@ -82,7 +84,7 @@ export function summariseLayers(graph: Graph): readonly LayerSummary[] {
   }
   return [...byPath].map(([name, nodes]) => {
     const [first] = nodes as [Node];
-    return { name, what: describeNode(first), shape: first.shape, ...costsOfNodes(nodes) };
+    return { name, op: first.op, what: describeNode(first), shape: first.shape, ...costsOfNodes(nodes) };
   });
 }
 
@@ -101,18 +103,27 @@ export function summariseParts(graph: Graph): readonly LayerSummary[] {
   return parts.map((name) => {
     const inside = graph.nodes.filter((node) => node.path === name || node.path.startsWith(`${name}/`));
     const output = graph.nodes[graph.endpoints.get(name) as number] as Node;
-    return { name, shape: output.shape, ...costsOfNodes(inside) };
+    const [first] = inside as [Node];
+    const single = 'window' in first.attributes && inside.every((node) => node.path === name);
+    return {
+      name,
+      ...(single && { what: describeNode(first) }),
+      shape: output.shape,
+      ...costsOfNodes(inside),
+    };
   });
 }
 
-/** The finest endpoints that together make up the network: blocks of a repetition, else the layer with its key. */
+/** The endpoints that together make up the network: a stem's layers, a repetition's blocks, else the layer with its key. */
 function partNames(graph: Graph): string[] {
   const { layers, auxiliary } = graph.network;
+  const endpoints = [...graph.endpoints.keys()];
   const keys = (prefix: string, of: typeof layers) =>
-    Object.entries(of).flatMap(([key, layer]) =>
-      layer.kind === 'repeat'
-        ? Array.from({ length: layer.count }, (_, index) => `${prefix}${key}/${index}`)
-        : [`${prefix}${key}`],
-    );
+    Object.keys(of).flatMap((key) => {
+      const inside = endpoints.filter(
+        (name) => name.startsWith(`${prefix}${key}/`) && name.split('/').length === 2,
+      );
+      return inside.length > 0 ? inside : [`${prefix}${key}`];
+    });
   return [...keys('', layers), ...(auxiliary ? keys('auxiliary/', auxiliary.layers) : [])];
 }

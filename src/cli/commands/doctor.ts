@@ -14,6 +14,7 @@ export function addDoctor(program: Command): void {
     .command('doctor')
     .description('what was found on this machine, and what to do about what is missing')
     .option('--json', 'print JSON')
+    .addHelpText('after', '\nExamples:\n  inception doctor\n  inception doctor --json')
     .action(async ({ json }: { json?: boolean }) => {
       const findings = await examine();
       process.stdout.write(json ? `${JSON.stringify(findings, null, 2)}\n` : text(findings));

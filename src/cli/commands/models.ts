@@ -13,6 +13,7 @@ export function addModels(program: Command): void {
     .command('models')
     .description('the networks, their costs and published errors')
     .option('--json', 'print JSON')
+    .addHelpText('after', '\nExamples:\n  inception models\n  inception models --json')
     .action(({ json }: { json?: boolean }) => {
       const rows = networks.map((network) => {
         const configured = configure(network);
@@ -36,31 +37,42 @@ interface Row {
 const errors = (pair: Errors | undefined): string =>
   pair ? `${pair[0].toFixed(1)} / ${pair[1].toFixed(1)}` : '–';
 
+/** Fits 80 columns: what the options do is said here once, how they are written is in every command's help. */
+const options = `Options of every network:
+  --classes N           outputs of the classifier (1000)
+  --input-size N|HxW    pixels of the input, also not square (299)
+  --width X             multiplies filter counts, rounded to multiples of 8
+  --blocks A,B,C        how often the A, B and C blocks are repeated
+  --residual-scale S    what residuals are multiplied by before the addition:
+                        off, one number or A,B,C (0.17,0.1,0.2)
+  --auxiliary           adds the auxiliary classifier, which only training uses
+  --dropout-keep X      probability that dropout keeps a value (0.8)
+`;
+
 function text(rows: readonly Row[]): string {
   const table = new Table({
-    head: ['network', 'parameters', 'MACs', 'single crop', '144 crops'].map((title) => pc.bold(title)),
-    colAligns: ['left', 'right', 'right', 'right', 'right'],
+    head: ['network', 'parameters', 'MACs', 'least', '1 crop', '144 crops'].map((title) => pc.bold(title)),
+    colAligns: ['left', 'right', 'right', 'right', 'right', 'right'],
     style: { head: [], border: [], compact: true },
   });
-  for (const { name, parameters, macs, published } of rows) {
+  for (const { name, parameters, macs, minimumInput, published } of rows) {
     table.push([
       name,
       short(parameters),
       short(macs),
+      `${minimumInput}×${minimumInput}`,
       errors(published?.singleCrop),
       errors(published?.crops144),
     ]);
   }
-  const abouts = rows.map(({ name, about }) => `  ${pc.bold(name.padEnd(28))} ${about}`);
-  const minimum = Math.max(...rows.map(({ minimumInput }) => minimumInput));
+  const abouts = rows.map(({ name, about }) => `${pc.bold(name)}\n  ${about}`);
   return `${table.toString()}
-Costs at 299×299 and 1000 classes. Errors: top-1 / top-5 in percent on ILSVRC 2012 validation, as the paper prints
-them (single crop: on the non-blacklisted subset). The paper's text and errors for Inception-ResNet-v2 belong to the
-released network; figure 15 draws fewer blocks.
+Costs at 299×299 and 1000 classes; the least input that every layer accepts.
+Errors: top-1 / top-5 in percent on ILSVRC 2012 validation as the paper prints
+them (1 crop: on the non-blacklisted subset). Those of Inception-ResNet-v2
+belong to the released network; figure 15 draws fewer blocks.
 
 ${abouts.join('\n')}
 
-Options of every network: --classes, --input-size (from ${minimum} pixels), --width, --blocks, --residual-scale, --auxiliary,
---dropout-keep; 'inception summary --help' explains them.
-`;
+${options}`;
 }

@@ -5,7 +5,7 @@ import pc from 'picocolors';
 import { buildGraph } from '../../graph/build-graph.ts';
 import { costsOf, type LayerSummary, summariseLayers, summariseParts } from '../../graph/costs.ts';
 import { formatShape, type Graph } from '../../graph/graph.ts';
-import { configure, findNetwork } from '../../networks/networks.ts';
+import { configure, findNetwork, type NetworkOptions } from '../../networks/networks.ts';
 import { grouped, short } from '../format.ts';
 import { addNetworkOptions, readNetworkOptions } from '../network-options.ts';
 
@@ -24,15 +24,17 @@ export function addSummary(program: Command): void {
       '\nExamples:\n  inception summary inception-v4\n  inception summary inception-resnet-v2 --width 0.25 --blocks 1,2,1 --input-size 75 --layers',
     )
     .action((name: string, values: Values) => {
-      const graph = buildGraph(configure(findNetwork(name), readNetworkOptions(values)));
-      process.stdout.write(values.json ? json(graph) : text(graph, values.layers ?? false));
+      const options = readNetworkOptions(values);
+      const graph = buildGraph(configure(findNetwork(name), options));
+      process.stdout.write(values.json ? json(graph, options) : text(graph, values.layers ?? false));
     });
 }
 
-function json(graph: Graph): string {
+function json(graph: Graph, options: NetworkOptions): string {
   const { network } = graph;
   const summary = {
     network: network.name,
+    options,
     input: network.input,
     ...costsOf(graph),
     outputShape: [network.classes],
@@ -46,28 +48,33 @@ const barWidth = 16;
 function text(graph: Graph, layers: boolean): string {
   const rows = layers ? summariseLayers(graph) : summariseParts(graph);
   const total = costsOf(graph);
+  const largest = Math.max(...rows.map(({ macs }) => macs));
   const { network } = graph;
   const table = new Table({
-    head: ['part', 'output', 'parameters', 'MACs', 'share of MACs'].map((title) => pc.bold(title)),
+    head: [layers ? 'layer' : 'part', 'output', 'parameters', 'MACs', layers ? 'share' : 'share of MACs'].map(
+      (title) => pc.bold(title),
+    ),
     colAligns: ['left', 'right', 'right', 'right', 'left'],
     style: { head: [], border: [], compact: true },
   });
   table.push(['input', formatShape(network.input), '', '', '']);
   for (const { name, what, shape, parameters, macs } of rows as readonly LayerSummary[]) {
     const share = macs / total.macs;
-    const bar = '█'.repeat(Math.round(share * barWidth)) || (macs > 0 ? '▏' : '');
-    const cost = macs > 0 ? `${pc.cyan(bar.padEnd(barWidth))} ${(share * 100).toFixed(1).padStart(4)}%` : '';
+    const bar = '█'.repeat(Math.round((macs / largest) * barWidth)) || '▏';
+    const percentage = `${(share * 100).toFixed(1).padStart(4)}%`;
+    // Layers have long names: without bars the table still fits 100 columns.
+    const cost = layers ? percentage : `${pc.cyan(bar.padEnd(barWidth))} ${percentage}`;
     const label = what === undefined ? name : `${name}  ${pc.dim(what)}`;
     table.push([
       label,
       formatShape(shape),
       parameters > 0 ? grouped(parameters) : '',
       macs > 0 ? short(macs) : '',
-      cost,
+      macs > 0 ? cost : '',
     ]);
   }
-  const scales = network.auxiliary ? ', with the auxiliary classifier' : '';
-  return `${pc.bold(network.name)}: ${network.about}${scales}
+  const auxiliary = network.auxiliary ? ', with the auxiliary classifier' : '';
+  return `${pc.bold(network.name)}: ${network.about}${auxiliary}
 ${table.toString()}
 ${grouped(total.parameters)} parameters, ${short(total.macs)} multiply-adds, ${short(total.activations)} activations for one picture
 `;
