@@ -4,8 +4,9 @@
  */
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Dataset, openData } from '../data/dataset.ts';
+import type { Dataset } from '../data/dataset.ts';
 import { encodePng } from '../data/decode.ts';
+import { openData } from '../data/open-data.ts';
 import { describeProtocol, preprocess } from '../data/preprocess.ts';
 import type { Engine } from '../engine/engine.ts';
 import { drawGallery, type GalleryEntry } from '../evaluate/gallery.ts';

@@ -2,7 +2,8 @@
 import { compileTraining } from '../compile/compile-training.ts';
 import { mergeStores } from '../compile/merge-stores.ts';
 import { batchesInEpoch, trainingBatches } from '../data/batches.ts';
-import { type Dataset, openData, take } from '../data/dataset.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { openData, take } from '../data/open-data.ts';
 import type { Engine, HostTensor, Store } from '../engine/engine.ts';
 import { score } from '../evaluate/score.ts';
 import { buildGraph } from '../graph/build-graph.ts';

@@ -1,6 +1,6 @@
 /** `inception evaluate`: the errors of a model on labelled pictures, with the protocol that they were measured by. */
 import type { Command } from 'commander';
-import { openData, take } from '../../data/dataset.ts';
+import { openData, take } from '../../data/open-data.ts';
 import { describeProtocol } from '../../data/preprocess.ts';
 import { type Score, score } from '../../evaluate/score.ts';
 import { RunError } from '../../train/configuration.ts';

@@ -1,6 +1,6 @@
 /** `inception train`: trains a network into a run folder. */
 import type { Command } from 'commander';
-import { openData } from '../../data/dataset.ts';
+import { openData } from '../../data/open-data.ts';
 import { describeProtocol } from '../../data/preprocess.ts';
 import { costsOf } from '../../graph/costs.ts';
 import { findNetwork, type NetworkOptions } from '../../networks/networks.ts';

@@ -1,0 +1,203 @@
+import { describe, expect, it } from 'vitest';
+import { buildGraph, GraphError, smallestInput } from '../graph/build-graph.ts';
+import { costsOf } from '../graph/costs.ts';
+import type { Graph, Node, NodeOf, Op } from '../graph/graph.ts';
+import { configure, findNetwork, NetworkOptionError, type NetworkOptions, networks } from './networks.ts';
+import {
+  conv,
+  type FilterConcat,
+  type Layer,
+  type Network,
+  type Repeat,
+  repeat,
+  type Window,
+} from './notation.ts';
+
+const names = networks.map(({ name }) => name);
+const graphOf = (name: string, options: NetworkOptions = {}): Graph =>
+  buildGraph(configure(findNetwork(name), options));
+const nodesOf = <K extends Op>(graph: Graph, op: K) =>
+  graph.nodes.filter((node) => node.op === op) as NodeOf<K>[];
+const endpoint = (graph: Graph, name: string) => graph.nodes[graph.endpoints.get(name) as number] as Node;
+const blockCounts = (graph: Graph) =>
+  ['A', 'B', 'C'].map(
+    (stage) => [...graph.endpoints.keys()].filter((name) => name.match(`^inception.*${stage}/\\d+$`)).length,
+  );
+
+describe.each(names)('%s', (name) => {
+  const residual = name.includes('resnet');
+
+  it('has as many logits as classes', () => {
+    expect(endpoint(graphOf(name, { classes: 10 }), 'logits').shape).toEqual([1, 1, 10]);
+  });
+
+  it('takes an input that is not square, each side shrinking on its own', () => {
+    const tall = endpoint(graphOf(name, { inputSize: [299, 75] }), 'reductionB').shape;
+    const wide = endpoint(graphOf(name, { inputSize: [75, 299] }), 'reductionB').shape;
+    expect([...tall.slice(0, 2), ...wide.slice(0, 2)]).toEqual([8, 1, 1, 8]);
+  });
+
+  it.each([75, 96, 128, 224, 331])(
+    'takes an input of %i×%i pixels without another parameter',
+    (inputSize) => {
+      expect(costsOf(graphOf(name, { inputSize })).parameters).toBe(costsOf(graphOf(name)).parameters);
+    },
+  );
+
+  it('needs 75 pixels, and refuses 74 naming the layer and the minimum', () => {
+    expect(smallestInput(configure(findNetwork(name)))).toBe(75);
+    expect(() => graphOf(name, { inputSize: 74 })).toThrow(
+      new GraphError(
+        `reductionB/branch0/conv2: its 3×3 window is larger than the 2×2 grid it reads; ${name} needs an input of at least 75×75 pixels, received 74×74`,
+      ),
+    );
+  });
+
+  it.each([0.1, 0.25, 0.5, 1.5, 2])('of width %d has filter counts in multiples of 8, from 8', (width) => {
+    const drawn = nodesOf(graphOf(name), 'batchNorm');
+    nodesOf(graphOf(name, { width }), 'batchNorm').forEach((node, index) => {
+      const exact = (drawn[index] as Node).shape[2] * width;
+      expect(node.shape[2] % 8).toBe(0);
+      expect(node.shape[2]).toBeGreaterThanOrEqual(8);
+      expect(Math.abs(node.shape[2] - Math.max(8, exact))).toBeLessThanOrEqual(4);
+    });
+  });
+
+  it('has as many blocks as asked for, stages left out staying as drawn', () => {
+    expect(blockCounts(graphOf(name, { blocks: { A: 1, B: 2, C: 1 } }))).toEqual([1, 2, 1]);
+    const [A, , C] = blockCounts(graphOf(name));
+    expect(blockCounts(graphOf(name, { blocks: { B: 12 } }))).toEqual([A, 12, C]);
+  });
+
+  it('scales its residuals as asked for, if it has any', () => {
+    const scales = (residualScale: NetworkOptions['residualScale']) => {
+      const options = residualScale === undefined ? {} : { residualScale };
+      const graph = graphOf(name, { blocks: { A: 1, B: 1, C: 2 }, ...options });
+      return nodesOf(graph, 'scaledAdd').map(({ attributes }) => attributes.scale);
+    };
+    // The very last block of the released network is unscaled, whatever is asked for.
+    const last = (scale: number) => (name.endsWith('released') ? 1 : scale);
+    expect(scales(undefined)).toEqual(residual ? [0.17, 0.1, 0.2, last(0.2)] : []);
+    expect(scales('off')).toEqual(residual ? [1, 1, 1, 1] : []);
+    expect(scales(0.3)).toEqual(residual ? [0.3, 0.3, 0.3, last(0.3)] : []);
+    expect(scales({ A: 0.11, C: 0.15 })).toEqual(residual ? [0.11, 0.1, 0.15, last(0.15)] : []);
+  });
+
+  it('has the auxiliary classifier only when asked for', () => {
+    expect(graphOf(name).auxiliaryLogits).toBeUndefined();
+    const graph = graphOf(name, { auxiliary: true, classes: 7 });
+    expect((graph.nodes[graph.auxiliaryLogits as number] as Node).shape).toEqual([1, 1, 7]);
+    expect(endpoint(graph, 'auxiliary/pooling').shape.slice(0, 2)).toEqual([5, 5]);
+  });
+
+  it('shrinks the windows of the auxiliary classifier to a smaller grid', () => {
+    const graph = graphOf(name, { auxiliary: true, inputSize: 75 });
+    expect(endpoint(graph, 'auxiliary/conv').shape).toEqual([1, 1, 768]);
+  });
+
+  it('keeps the share that is asked for in dropout, 0.8 by default', () => {
+    const keep = (options: NetworkOptions) =>
+      nodesOf(graphOf(name, options), 'dropout').map(({ attributes }) => attributes.keep);
+    expect([keep({}), keep({ dropoutKeep: 0.5 }), keep({ dropoutKeep: 1 })]).toEqual([[0.8], [0.5], [1]]);
+  });
+
+  it('names every parameter once', () => {
+    const graph = graphOf(name, { auxiliary: true });
+    const all = graph.nodes.flatMap(({ parameters }) =>
+      parameters.members.flatMap((member) => Object.values(member).map((parameter) => parameter.name)),
+    );
+    expect(new Set(all).size).toBe(all.length);
+  });
+});
+
+describe('a released Inception-ResNet-v2', () => {
+  it('has no ReLU after its last block', () => {
+    const { op } = endpoint(graphOf('inception-resnet-v2-released'), 'inceptionResnetC/9');
+    expect(op).toBe('scaledAdd');
+  });
+
+  it('with a single C block has the last one', () => {
+    const graph = graphOf('inception-resnet-v2-released', { blocks: { C: 1 } });
+    expect(endpoint(graph, 'inceptionResnetC/0').op).toBe('scaledAdd');
+  });
+});
+
+describe('an option that cannot be applied', () => {
+  it.each<[options: object, message: string]>([
+    [
+      { widht: 2 },
+      "unknown network option 'widht'; there are classes, inputSize, width, blocks, residualScale, auxiliary, dropoutKeep",
+    ],
+    [{ classes: 0 }, "network option 'classes': expected a whole number of at least 1; received 0"],
+    [
+      { inputSize: [299] },
+      "network option 'inputSize': expected a whole number of pixels, or [height, width]; received [299]",
+    ],
+    [{ width: -1 }, "network option 'width': expected a number above 0; received -1"],
+    [
+      { blocks: { A: 0 } },
+      'network option \'blocks\': expected counts of at least 1 for A, B or C, as { A: 5, B: 10, C: 5 }; received {"A":0}',
+    ],
+    [
+      { blocks: { D: 2 } },
+      'network option \'blocks\': expected counts of at least 1 for A, B or C, as { A: 5, B: 10, C: 5 }; received {"D":2}',
+    ],
+    [
+      { residualScale: 'on' },
+      "network option 'residualScale': expected 'off', a number above 0, or one for A, B or C; received \"on\"",
+    ],
+    [{ auxiliary: 'yes' }, 'network option \'auxiliary\': expected true or false; received "yes"'],
+    [
+      { dropoutKeep: 1.5 },
+      "network option 'dropoutKeep': expected a number above 0 and at most 1; received 1.5",
+    ],
+  ])('%o is refused with what it takes and what came', (options, message) => {
+    expect(() => configure(findNetwork('inception-v4'), options)).toThrow(new NetworkOptionError(message));
+  });
+
+  it('names the networks when there is none of that name', () => {
+    expect(() => findNetwork('inception-v5')).toThrow(
+      new NetworkOptionError(
+        "no network is called 'inception-v5'; there are inception-v3, inception-v4, inception-resnet-v1, inception-resnet-v2, inception-resnet-v2-released",
+      ),
+    );
+  });
+});
+
+describe('a figure that is wrong', () => {
+  const build = (network: Network) => buildGraph(configure(network));
+  const v4 = findNetwork('inception-v4');
+  const withLayer = (key: string, layer: Layer): Network => ({
+    ...v4,
+    layers: { ...v4.layers, [key]: layer },
+  });
+
+  it("says which branches disagree after one box of figure 4 is marked 'V'", () => {
+    const figure4 = (v4.layers.inceptionA as Repeat).block as FilterConcat;
+    const branches = figure4.branches.map((branch, index) =>
+      index === 1 ? [branch[0] as Layer, conv('3x3', 96, 'V')] : branch,
+    );
+    expect(() => build(withLayer('inceptionA', repeat(4, { ...figure4, branches })))).toThrow(
+      new GraphError('inceptionA/0: branches disagree: 35×35×96, 33×33×96, 35×35×96, 35×35×96'),
+    );
+  });
+
+  it.each(['3x', '0x3', '3', '3 x 3', 'x3'])("refuses the window '%s'", (window) => {
+    expect(() => build(withLayer('stem', conv(window as Window, 32)))).toThrow(
+      `a window is written like '3x3' or '1x7'; received '${window}'`,
+    );
+  });
+
+  it('refuses same padding of an even window', () => {
+    expect(() => build(withLayer('reductionA', conv('2x2', 32)))).toThrow(
+      new GraphError('reductionA: same padding needs a window with odd sides, received 2x2'),
+    );
+  });
+
+  it('refuses an auxiliary classifier after a layer that does not exist', () => {
+    const network = { ...v4, auxiliary: { ...v4.auxiliary, after: 'inceptionD' } };
+    expect(() => buildGraph(configure(network, { auxiliary: true }))).toThrow(
+      new GraphError("auxiliary: there is no layer 'inceptionD' to read"),
+    );
+  });
+});

@@ -1,0 +1,85 @@
+/** Who may import whom. docs/architecture.md explains the order; this test holds it. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const source = new URL('../src/', import.meta.url).pathname;
+
+const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter(
+  (file) => file.endsWith('.ts') && !file.endsWith('.test.ts'),
+);
+
+/** Folders that the files of a folder may import from, besides their own. */
+const allowed: Readonly<Record<string, readonly string[]>> = {
+  networks: [],
+  graph: ['networks'],
+  weights: ['graph', 'networks'],
+  compile: ['graph', 'networks'],
+  engine: ['compile'],
+  data: [],
+  evaluate: ['data'],
+  train: ['networks', 'graph', 'weights', 'compile', 'engine', 'data', 'evaluate'],
+  cli: ['networks', 'graph', 'weights', 'compile', 'engine', 'data', 'evaluate', 'train'],
+};
+
+/** Files of src/ that a file imports, as paths within src/. */
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(source, file), 'utf8');
+  return [...text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)].map(([, path]) =>
+    normalize(join(dirname(file), path as string)),
+  );
+}
+
+const folderOf = (file: string): string => (file.includes('/') ? (file.split('/')[0] as string) : '.');
+
+describe('the architecture', () => {
+  it('has files in every folder that the table names, and no others', () => {
+    const folders = new Set(files.map(folderOf).filter((folder) => folder !== '.'));
+    expect([...folders].sort()).toEqual(Object.keys(allowed).sort());
+  });
+
+  it('lets files import only from the folders before theirs', () => {
+    const checked = files.filter((file) => folderOf(file) !== '.');
+    expect(checked.length).toBeGreaterThan(50);
+    const wrong = checked.flatMap((file) =>
+      importsOf(file)
+        .filter(
+          (target) =>
+            folderOf(target) !== folderOf(file) &&
+            !(allowed[folderOf(file)] ?? []).includes(folderOf(target)),
+        )
+        .map((target) => `${file} imports ${target}`),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it('imports only files that exist', () => {
+    const known = new Set(files);
+    const missing = files.flatMap((file) =>
+      importsOf(file).filter((target) => target.endsWith('.ts') && !known.has(target)),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it('has no import cycles', () => {
+    const state = new Map<string, 'open' | 'done'>();
+    const cycles: string[] = [];
+    const visit = (file: string, path: readonly string[]): void => {
+      if (state.get(file) === 'done') return;
+      if (state.get(file) === 'open') {
+        cycles.push([...path.slice(path.indexOf(file)), file].join(' → '));
+        return;
+      }
+      state.set(file, 'open');
+      for (const target of importsOf(file)) visit(target, [...path, file]);
+      state.set(file, 'done');
+    };
+    for (const file of files) visit(file, []);
+    expect(cycles).toEqual([]);
+  });
+
+  it('keeps files short: one of over 400 lines says why in its header', () => {
+    const long = files.filter((file) => readFileSync(join(source, file), 'utf8').split('\n').length > 400);
+    expect(long).toEqual([]);
+  });
+});
