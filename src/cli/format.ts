@@ -7,8 +7,7 @@ export function short(value: number): string {
     ['M', 1e6],
     ['k', 1e3],
   ] as const) {
-    if (value >= size)
-      return `${(value / size).toPrecision(value / size >= 100 ? 3 : 4).replace(/(\.\d\d)\d+$/, '$1')} ${unit}`;
+    if (value >= size) return `${(value / size).toFixed(value / size >= 100 ? 0 : 2)} ${unit}`;
   }
   return String(value);
 }
