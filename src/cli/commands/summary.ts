@@ -43,7 +43,7 @@ function json(graph: Graph, options: NetworkOptions): string {
   return `${JSON.stringify(summary, null, 2)}\n`;
 }
 
-const barWidth = 16;
+const barWidth = 12;
 
 function text(graph: Graph, layers: boolean): string {
   const rows = layers ? summariseLayers(graph) : summariseParts(graph);

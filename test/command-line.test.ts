@@ -1,0 +1,186 @@
+/** The contract of the command line: where output goes, exit codes, JSON. Runs the built command, so it needs a build. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const command = fileURLToPath(new URL('../bin/inception', import.meta.url));
+
+/** No colours are asked for or forbidden, whatever the terminal that runs the tests says. */
+const plain = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => name !== 'NO_COLOR' && name !== 'FORCE_COLOR'),
+);
+
+function inception(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [command, ...args], {
+    encoding: 'utf8',
+    env: { ...plain, ...env },
+  });
+  return { status, stdout, stderr };
+}
+
+describe('inception summary --json', () => {
+  it.each<[args: readonly string[], parameters: number]>([
+    [['inception-v3'], 23_834_568],
+    [['inception-v3', '--auxiliary'], 27_161_264],
+    [['inception-v4'], 42_679_816],
+    [['inception-resnet-v2-released'], 55_843_464],
+  ])('of %j is nothing but JSON and counts %i parameters', (args, parameters) => {
+    const { status, stdout, stderr } = inception(['summary', ...args, '--json']);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    const summary = JSON.parse(stdout);
+    expect(summary).toMatchObject({ parameters, outputShape: [1000] });
+    expect(Object.keys(summary).sort()).toEqual(
+      ['network', 'options', 'input', 'parameters', 'macs', 'activations', 'outputShape', 'layers'].sort(),
+    );
+    expect(summary.layers[0]).toEqual({
+      name: 'stem/conv1',
+      op: 'conv',
+      what: 'conv 3×3 stride 2',
+      shape: [149, 149, 32],
+      parameters: 928,
+      macs: 19_181_664,
+      activations: 710_432,
+    });
+  });
+
+  it('takes every option of a network', () => {
+    const options =
+      '--classes 10 --input-size 75x91 --width 0.25 --blocks 1,2,1 --residual-scale 0.1,0.2,0.3 --dropout-keep 0.9';
+    const { stdout } = inception(['summary', 'inception-resnet-v2', ...options.split(' '), '--json']);
+    expect(JSON.parse(stdout)).toMatchObject({
+      input: [75, 91, 3],
+      outputShape: [10],
+      options: {
+        classes: 10,
+        inputSize: [75, 91],
+        width: 0.25,
+        blocks: { A: 1, B: 2, C: 1 },
+        residualScale: { A: 0.1, B: 0.2, C: 0.3 },
+        dropoutKeep: 0.9,
+      },
+    });
+  });
+});
+
+describe('a report for people', () => {
+  it('fits 100 columns, with and without layers', () => {
+    for (const args of [[], ['--layers']]) {
+      const { stdout } = inception(['summary', 'inception-resnet-v2-released', ...args]);
+      expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
+    }
+  });
+
+  it('is coloured when that is forced, and never with NO_COLOR', () => {
+    const args = ['summary', 'inception-v3'];
+    expect(inception(args, { FORCE_COLOR: '1' }).stdout).toContain('\u001b[');
+    expect(inception(args, { NO_COLOR: '1' }).stdout).not.toContain('\u001b[');
+    expect(inception(args).stdout, 'a pipe').not.toContain('\u001b[');
+  });
+
+  it('ends quietly when its reader closes the pipe', () => {
+    const line = `'${process.execPath}' '${command}' program inception-v4 --for train | head -n 1`;
+    const { stdout, stderr } = spawnSync('sh', ['-c', line], { encoding: 'utf8' });
+    expect({ stdout, stderr }).toEqual({
+      stdout: 'program inception-v4 train batch 8 float32\n',
+      stderr: '',
+    });
+  });
+});
+
+describe('wrong usage', () => {
+  it.each<[args: string, message: string]>([
+    ['sumary inception-v4', "inception: unknown command 'sumary'\n(Did you mean summary?)\n"],
+    ['summary inception-v4 --clases 3', "inception: unknown option '--clases'\n(Did you mean --classes?)\n"],
+    ['summary', "inception: missing required argument 'network'\n"],
+    [
+      'summary inception-v5',
+      "inception: no network is called 'inception-v5'; there are inception-v3, inception-v4, inception-resnet-v1, inception-resnet-v2, inception-resnet-v2-released\n",
+    ],
+    ['summary inception-v4 --width wide', "inception: --width: expected a number above 0, received 'wide'\n"],
+    [
+      'summary inception-v4 --classes 2.5',
+      "inception: --classes: expected a whole number of at least 1, received '2.5'\n",
+    ],
+    [
+      'summary inception-v4 --input-size 299x',
+      "inception: --input-size: expected pixels, as 299 or 299x224, received '299x'\n",
+    ],
+    [
+      'summary inception-v4 --blocks 1,,2',
+      "inception: --blocks: expected three counts of at least 1 for A, B and C, as 5,10,5, received '1,,2'\n",
+    ],
+    [
+      'summary inception-v4 --residual-scale 0',
+      "inception: --residual-scale: expected 'off', a number above 0, or three for A, B and C, as 0.17,0.1,0.2, received '0'\n",
+    ],
+    [
+      'summary inception-v4 --dropout-keep 2',
+      "inception: --dropout-keep: expected a number above 0 and at most 1, received '2'\n",
+    ],
+    [
+      'program inception-v4 --for fun',
+      "inception: --for: expected train or infer or prepare, received 'fun'\n",
+    ],
+  ])('%s ends with 2 and a message on standard error', (args, message) => {
+    expect(inception(args.split(' '))).toEqual({ status: 2, stdout: '', stderr: message });
+  });
+});
+
+describe('a failure', () => {
+  it('ends with 1 and one line', () => {
+    expect(inception(['summary', 'inception-v4', '--input-size', '74'])).toEqual({
+      status: 1,
+      stdout: '',
+      stderr:
+        'inception: reductionB/branch0/conv2: its 3×3 window is larger than the 2×2 grid it reads; inception-v4 needs an input of at least 75×75 pixels, received 74×74\n',
+    });
+    const { status, stderr } = inception(['diagram', 'inception-v4', '-o', '/nowhere/at-all.svg']);
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: "inception: ENOENT: no such file or directory, open '/nowhere/at-all.svg'\n",
+    });
+  });
+
+  it('shows where it came from with --stack', () => {
+    const { stderr } = inception(['summary', 'inception-v4', '--input-size', '74', '--stack']);
+    expect(stderr).toMatch(/^inception: GraphError: reductionB[^\n]*\n {4}at /);
+  });
+});
+
+describe('inception diagram', () => {
+  it('writes the same drawing to a file and to standard output', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'inception-diagram-'));
+    try {
+      const file = join(folder, 'v4.svg');
+      const written = inception(['diagram', 'inception-v4', '-o', file]);
+      expect(written).toEqual({ status: 0, stdout: '', stderr: '' });
+      expect(inception(['diagram', 'inception-v4', '-o', '-']).stdout).toBe(readFileSync(file, 'utf8'));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+describe('inception program --json', () => {
+  it.each(['train', 'infer', 'prepare'])('gives the steps for %s', (purpose) => {
+    const { status, stdout } = inception(
+      `program inception-v3 --for ${purpose} --batch 2 --input-size 75 --json`.split(' '),
+    );
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout).steps.length).toBeGreaterThan(100);
+  });
+});
+
+describe('help', () => {
+  it.each(['models', 'summary', 'diagram', 'program', 'train', 'evaluate', 'classify', 'doctor'])(
+    'of %s ends in examples',
+    (name) => {
+      const { status, stdout } = inception([name, '--help']);
+      expect(status).toBe(0);
+      expect(stdout).toMatch(new RegExp(`Examples?:\n(  .*\n)*  inception ${name}`));
+    },
+  );
+});
