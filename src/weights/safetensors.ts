@@ -198,7 +198,8 @@ export function decodeSafetensors(bytes: Uint8Array): {
   return {
     metadata,
     tensors: [...tensors.values()].map((entry) => {
-      const copy = bytes.slice(start + entry.begin, start + entry.end);
+      // Not slice: of a Buffer it is a view of all that the Buffer shares its memory with.
+      const copy = new Uint8Array(bytes.subarray(start + entry.begin, start + entry.end));
       return { ...entry, data: new (arrayFor(entry.dtype))(copy.buffer) };
     }),
   };

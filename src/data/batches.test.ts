@@ -1,0 +1,81 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { evaluationBatches, type TrainingBatch, trainingBatches } from './batches.ts';
+import type { Dataset } from './dataset.ts';
+import { mildDistortion } from './distort.ts';
+import { openData, take } from './open-data.ts';
+
+const options = { batch: 32, size: [28, 28] as const, distortion: mildDistortion, seed: 7 };
+let data: Dataset;
+
+beforeAll(async () => {
+  data = take(await openData('fashion-mnist', 'train'), 200);
+});
+
+async function first(
+  count: number,
+  extra: Partial<Parameters<typeof trainingBatches>[1]> = {},
+): Promise<TrainingBatch[]> {
+  const batches = trainingBatches(data, { ...options, ...extra });
+  const taken: TrainingBatch[] = [];
+  for (let index = 0; index < count; index++) taken.push((await batches.next()).value);
+  await batches.return(undefined);
+  return taken;
+}
+
+describe('trainingBatches', () => {
+  it('go through each epoch without repeating a picture, and shuffle each anew', async () => {
+    const batches = await first(12);
+    expect(batches.map(({ epoch, position }) => [epoch, position])).toEqual(
+      [0, 1].flatMap((epoch) => [0, 1, 2, 3, 4, 5].map((position) => [epoch, position])),
+    );
+    const [one, two] = [batches.slice(0, 6), batches.slice(6)].map((epoch) =>
+      epoch.flatMap(({ indices }) => indices),
+    );
+    expect(new Set(one).size).toBe(192);
+    expect(one).not.toEqual(two);
+  });
+
+  it('are the very same from any place in the middle', async () => {
+    const whole = await first(10);
+    const [resumed] = await first(1, { start: { epoch: 1, position: 3 } });
+    expect(resumed).toEqual(whole[9]);
+  });
+
+  it('depend on the seed', async () => {
+    const [one] = await first(1);
+    const [other] = await first(1, { seed: 8 });
+    expect(one?.indices).not.toEqual(other?.indices);
+  });
+
+  it('are refused when the data do not fill one', () => {
+    expect(() => trainingBatches(data, { ...options, batch: 201 })).toThrow(
+      'fashion-mnist train: 200 pictures do not fill one batch of 201',
+    );
+  });
+
+  it('are ready when they are asked for after a pause', async () => {
+    const batches = trainingBatches(data, options);
+    await batches.next();
+    for (let step = 0; step < 5; step++) {
+      // As long as a training step might take.
+      await new Promise((resolve) => setTimeout(resolve, 40));
+      const begin = performance.now();
+      await batches.next();
+      expect(performance.now() - begin).toBeLessThan(20);
+    }
+    await batches.return(undefined);
+  });
+});
+
+describe('evaluationBatches', () => {
+  it('hold every picture once and pad the last', async () => {
+    const preprocessing = { size: [28, 28] as const, crop: 1, kernel: 'bilinear' as const };
+    const seen: number[] = [];
+    for await (const { images, labels, indices } of evaluationBatches(data, { batch: 64, preprocessing })) {
+      expect(images).toHaveLength(64 * 28 * 28 * 3);
+      expect([...labels].slice(0, indices.length)).toEqual(indices.map((index) => BigInt(data.label(index))));
+      seen.push(...indices);
+    }
+    expect(seen).toEqual(Array.from({ length: 200 }, (_, index) => index));
+  });
+});

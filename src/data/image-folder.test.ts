@@ -1,0 +1,150 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { evaluationBatches, trainingBatches } from './batches.ts';
+import { decodePicture } from './decode.ts';
+import { mildDistortion } from './distort.ts';
+import { openData } from './open-data.ts';
+
+let root: string;
+
+/** An even picture with a white left upper corner, so that orientation shows. */
+function picture(colour: string, { width = 40, height = 24 } = {}) {
+  const corner = { create: { width: 8, height: 8, channels: 3 as const, background: '#ffffff' } };
+  return sharp({ create: { width, height, channels: 3, background: colour } }).composite([
+    { input: corner, top: 0, left: 0 },
+  ]);
+}
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'inception-folder-'));
+  for (const split of ['train', 'val']) {
+    for (const name of ['cat', 'dog']) await mkdir(join(root, split, name), { recursive: true });
+    await picture('#c02020')
+      .jpeg()
+      .toFile(join(root, split, 'cat', 'a.jpg'));
+    await picture('#c02020')
+      .png()
+      .toFile(join(root, split, 'cat', 'b.PNG'));
+    await picture('#2020c0')
+      .webp()
+      .toFile(join(root, split, 'dog', 'c.webp'));
+    await picture('#2020c0')
+      .png()
+      .toFile(join(root, split, 'dog', 'd.png'));
+  }
+  await writeFile(join(root, 'train', 'dog', 'notes.txt'), 'no picture');
+  await writeFile(join(root, 'train', 'dog', 'broken.jpg'), 'no picture either');
+});
+afterAll(() => rm(root, { recursive: true, force: true }));
+
+describe('a folder of class folders', () => {
+  it('has its classes and pictures in the order of their names', async () => {
+    const data = await openData(root, 'test');
+    expect(data.classes).toEqual(['cat', 'dog']);
+    expect(data.length).toBe(4);
+    expect([0, 1, 2, 3].map((index) => data.label(index))).toEqual([0, 0, 1, 1]);
+    expect(data.nameOf(1)).toBe(join(root, 'val', 'cat', 'b.PNG'));
+  });
+
+  it('serves both splits when it has none', async () => {
+    const data = await openData(join(root, 'val'), 'train');
+    expect(data.length).toBe(4);
+  });
+
+  it.each([
+    [
+      'nowhere',
+      "nowhere: there is no such folder; --data takes 'fashion-mnist' or a folder of class folders",
+    ],
+    ['train/cat', 'expected at least two class folders with pictures in them, received none'],
+    ['train/dog/notes.txt', 'is a file, expected a folder'],
+  ])('is refused with a reason: %s', async (path, message) => {
+    await expect(openData(join(root, path), 'train')).rejects.toThrow(message);
+  });
+
+  it('loses no batch to a broken picture in training: another takes its place, and it is named once', async () => {
+    const data = await openData(root, 'train');
+    const broken: string[] = [];
+    const batches = trainingBatches(data, {
+      batch: 5,
+      size: [12, 12],
+      distortion: mildDistortion,
+      seed: 1,
+      onBroken: ({ message }) => broken.push(message),
+    });
+    for (let count = 0; count < 3; count++) {
+      const { labels, indices } = (await batches.next()).value;
+      expect(indices.map((index: number) => BigInt(data.label(index)))).toEqual([...labels]);
+      expect(indices.map((index: number) => data.nameOf(index))).not.toContain(
+        join(root, 'train', 'dog', 'broken.jpg'),
+      );
+    }
+    await batches.return(undefined);
+    expect(broken).toHaveLength(1);
+    expect(broken[0]).toMatch(/broken\.jpg: cannot be decoded as JPEG, PNG or WebP of at most 50 megapixels/);
+  });
+
+  it('stops an evaluation at a broken picture and names it', async () => {
+    const data = await openData(root, 'train');
+    const preprocessing = { size: [12, 12] as const, crop: 1, kernel: 'bilinear' as const };
+    const all = async () => {
+      for await (const _ of evaluationBatches(data, { batch: 2, preprocessing }));
+    };
+    await expect(all()).rejects.toThrow(/broken\.jpg: cannot be decoded/);
+  });
+});
+
+describe('decodePicture', () => {
+  const file = (name: string) => join(root, name);
+
+  it.each([
+    ['grey.png', () => picture('#808080').greyscale().png(), 128],
+    ['deep.png', () => picture('#808080').toColourspace('rgb16').png(), 128],
+    [
+      'clear.png',
+      () =>
+        sharp({
+          create: { width: 40, height: 24, channels: 4, background: { r: 0, g: 0, b: 0, alpha: 0 } },
+        }).png(),
+      255,
+    ],
+    ['cmyk.jpg', () => picture('#808080').toColourspace('cmyk').jpeg({ quality: 100 }), 128],
+  ] as const)('gives 8-bit grey or RGB of %s', async (name, make, expected) => {
+    await make().toFile(file(name));
+    const { height, width, channels, data } = await decodePicture(file(name));
+    expect([height, width]).toEqual([24, 40]);
+    expect([1, 3]).toContain(channels);
+    // Inks cannot make every grey.
+    expect(Math.abs((data[(12 * 40 + 20) * channels] as number) - expected)).toBeLessThan(16);
+  });
+
+  it('applies the orientation of EXIF', async () => {
+    await picture('#202020')
+      .withMetadata({ orientation: 6 })
+      .jpeg({ quality: 100 })
+      .toFile(file('turned.jpg'));
+    const { height, width, channels, data } = await decodePicture(file('turned.jpg'));
+    expect([height, width]).toEqual([40, 24]);
+    // Turned by a quarter, the white corner is at the upper right.
+    expect(data[(2 * 24 + 21) * channels]).toBeGreaterThan(200);
+  });
+
+  it('refuses other formats, even behind a trusted name', async () => {
+    await picture('#202020').gif().toFile(file('really.gif'));
+    await writeFile(file('vector.png'), '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>');
+    for (const name of ['really.gif', 'vector.png'])
+      await expect(decodePicture(file(name))).rejects.toThrow(/cannot be decoded/);
+  });
+
+  it('refuses more than 50 megapixels', async () => {
+    await sharp({ create: { width: 9000, height: 6000, channels: 3, background: '#000' } })
+      .png()
+      .toFile(file('huge.png'));
+    await expect(decodePicture(file('huge.png'))).rejects.toThrow(
+      /at most 50 megapixels \(Input image exceeds pixel limit\)/,
+    );
+  });
+});

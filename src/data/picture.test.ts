@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest';
+import { readFixture } from '../../test/golden/fixture.ts';
+import { type Picture, resample } from './picture.ts';
+import { describeProtocol, preprocess } from './preprocess.ts';
+
+interface Case {
+  readonly height: number;
+  readonly width: number;
+  readonly size: [number, number];
+  readonly expected: readonly number[];
+}
+
+/** The formula of test/fixtures/resample/make.py. */
+function formulaPicture({ height, width }: { height: number; width: number }, channels: 1 | 3 = 1): Picture {
+  const data = new Uint8Array(height * width * channels);
+  for (let at = 0; at < data.length; at++) {
+    const [y, x] = [Math.floor(at / channels / width), Math.floor(at / channels) % width];
+    data[at] = (y * 37 + x * 101 + y * x * 13) % 256;
+  }
+  return { height, width, channels, data };
+}
+
+const whole = ({ height, width }: Picture) => ({ top: 0, left: 0, height, width });
+
+describe('resample', () => {
+  const { cases } = readFixture<{ cases: readonly Case[] }>('resample/expected.json');
+
+  it.each(cases.map((each) => [`${each.height}×${each.width} to ${each.size.join('×')}`, each] as const))(
+    'gives PyTorch’s bilinear values, rounded, from %s',
+    (_, { size, expected, ...shape }) => {
+      for (const channels of [1, 3] as const) {
+        const picture = formulaPicture(shape, channels);
+        const target = new Uint8Array(size[0] * size[1] * 3);
+        resample(picture, { box: whole(picture), size }, target);
+        expected.forEach((value, pixel) => {
+          expect(Math.abs((target[pixel * 3] as number) - value)).toBeLessThan(0.51);
+          expect(target[pixel * 3 + 1]).toBe(target[pixel * 3]);
+          expect(target[pixel * 3 + 2]).toBe(target[pixel * 3]);
+        });
+      }
+    },
+  );
+
+  it('copies a picture of the very size, mirrored if asked', () => {
+    const picture = formulaPicture({ height: 3, width: 4 }, 3);
+    const [plain, mirrored] = [new Uint8Array(36), new Uint8Array(36)];
+    resample(picture, { box: whole(picture), size: [3, 4] }, plain);
+    resample(picture, { box: whole(picture), size: [3, 4], flip: true }, mirrored);
+    expect(plain).toEqual(picture.data);
+    expect(mirrored.subarray(0, 3)).toEqual(picture.data.subarray(9, 12));
+  });
+
+  it('brings in black where the box leaves the picture', () => {
+    const picture: Picture = { height: 2, width: 2, channels: 1, data: new Uint8Array(4).fill(200) };
+    const target = new Uint8Array(12);
+    resample(picture, { box: { top: 1, left: 0, height: 2, width: 2 }, size: [2, 2] }, target);
+    expect([...target]).toEqual([200, 200, 200, 200, 200, 200, 0, 0, 0, 0, 0, 0]);
+  });
+
+  it('writes from the offset and nowhere else', () => {
+    const picture = formulaPicture({ height: 2, width: 2 });
+    const target = new Uint8Array(20).fill(7);
+    resample(picture, { box: whole(picture), size: [2, 2] }, target, 4);
+    expect([...target.subarray(0, 4), ...target.subarray(16)]).toEqual(new Array(8).fill(7));
+  });
+});
+
+describe('preprocess', () => {
+  it('takes the central part of each side', () => {
+    const data = new Uint8Array(16 * 16).fill(255);
+    for (let y = 1; y < 15; y++) data.fill(10, y * 16 + 1, y * 16 + 15);
+    const target = new Uint8Array(14 * 14 * 3);
+    preprocess(
+      { height: 16, width: 16, channels: 1, data },
+      { size: [14, 14], crop: 0.875, kernel: 'bilinear' },
+      target,
+    );
+    expect(new Set(target)).toEqual(new Set([10]));
+  });
+
+  it('is described in full', () => {
+    expect(describeProtocol({ size: [299, 299], crop: 0.875, kernel: 'bilinear' })).toBe(
+      'single crop, central 87.5%, stretched to 299×299 (bilinear, half-pixel centres), values in [−1, 1]',
+    );
+    expect(describeProtocol({ size: [75, 80], crop: 1, kernel: 'bilinear' })).toMatch(
+      /^single crop, whole picture, stretched to 75×80/,
+    );
+  });
+});
