@@ -74,7 +74,8 @@ function text(graph: Graph, layers: boolean): string {
     ]);
   }
   const auxiliary = network.auxiliary ? ', with the auxiliary classifier' : '';
-  return `${pc.bold(network.name)}: ${network.about}${auxiliary}
+  return `${pc.bold(network.name)}
+${network.about}${auxiliary}
 ${table.toString()}
 ${grouped(total.parameters)} parameters, ${short(total.macs)} multiply-adds, ${short(total.activations)} activations for one picture
 `;
