@@ -1,0 +1,284 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freeSlots } from '../compile/free-slots.ts';
+import type { Call, DType, Program, Step, StoreSpec } from '../compile/program.ts';
+import type { Engine, LoadedProgram, Store } from './engine.ts';
+import { EngineError } from './engine.ts';
+import { openTorch } from './torch.ts';
+
+const call = (operator: string, args: Call['args'], to: number | null, extra: Partial<Call> = {}): Call => ({
+  do: 'call',
+  operator,
+  args,
+  to: to === null ? [null] : [to],
+  layer: 'block/conv1',
+  ...extra,
+});
+
+/** A program over inputs and steps whose slots are freed at their last use. */
+function program(
+  steps: readonly Step[],
+  inputs: Record<string, readonly number[]> = {},
+  dtype: DType = 'float32',
+): Program {
+  return {
+    name: 'test',
+    inputs: Object.entries(inputs).map(([name, shape]) => ({ name, dtype, shape })),
+    outputs: steps.flatMap((step) => (step.do === 'output' ? [step.name] : [])),
+    slots: 20,
+    steps: freeSlots(steps),
+  };
+}
+
+const input = (name: string, to: number): Step => ({ do: 'input', name, to });
+const load = (name: string, to: number): Step => ({ do: 'load', name, to });
+const output = (name: string, from: number): Step => ({ do: 'output', name, from });
+
+const spec: StoreSpec = {
+  tensors: [
+    { name: 'flat', dtype: 'float32', shape: [12] },
+    { name: 'ones', dtype: 'float32', shape: [2, 3], fill: 1 },
+    { name: 'half', dtype: 'bfloat16', shape: [2], fill: 0.5 },
+  ],
+  // Two output channels, two input channels, kernel 1×3, channels-last.
+  views: [{ name: 'weight', of: 'flat', shape: [2, 2, 1, 3], strides: [6, 1, 6, 2], offset: 0 }],
+};
+
+let engine: Engine;
+let store: Store;
+
+beforeAll(async () => {
+  engine = openTorch({ device: 'cpu' });
+  store = await engine.createStore(spec);
+});
+afterAll(() => engine.close());
+
+const loaded = (...args: Parameters<typeof program>): Promise<LoadedProgram> =>
+  engine.load(program(...args), store);
+
+describe('a program', () => {
+  it('calls operators with scalars, lists, defaults and named arguments', async () => {
+    const add = await loaded(
+      [
+        input('x', 0),
+        load('ones', 1),
+        call('aten::add.Tensor', [{ slot: 0 }, { slot: 1 }], 2, { named: { alpha: 0.5 } }),
+        call('aten::cat', [{ slots: [0, 2] }, 1], 3),
+        call('aten::sum.dim_IntList', [{ slot: 3 }, [1], false], 4, {
+          named: { dtype: { dtype: 'float32' } },
+        }),
+        output('joined', 3),
+        output('sum', 4),
+      ],
+      { x: [2, 3] },
+    );
+    const result = await add.run({ x: Float32Array.of(1, 2, 3, 4, 5, 6) });
+    expect(result.joined).toEqual({
+      dtype: 'float32',
+      shape: [2, 6],
+      data: Float32Array.of(1, 2, 3, 1.5, 2.5, 3.5, 4, 5, 6, 4.5, 5.5, 6.5),
+    });
+    expect(result.sum?.data).toEqual(Float32Array.of(13.5, 31.5));
+  });
+
+  it('changes the store by operators that write into their first argument', async () => {
+    await store.write('ones', new Float32Array(6).fill(1));
+    const increment = await loaded([load('ones', 0), call('aten::add_.Scalar', [{ slot: 0 }, 2], null)]);
+    await increment.run({});
+    await increment.run({});
+    expect((await store.read('ones')).data).toEqual(new Float32Array(6).fill(5));
+  });
+
+  it('gives the microseconds of its steps', async () => {
+    const square = await loaded(
+      [input('x', 0), call('aten::mm', [{ slot: 0 }, { slot: 0 }], 1), output('y', 1)],
+      { x: [64, 64] },
+    );
+    const microseconds = await square.profile({ x: new Float32Array(64 * 64) });
+    expect(microseconds).toHaveLength(square.program.steps.length);
+    expect(Math.max(...microseconds)).toBeGreaterThan(0);
+  });
+
+  it.each<[string, Call, string]>([
+    [
+      'an operator that libtorch lacks',
+      call('aten::convolute', [], 0),
+      'step 0 (aten::convolute), layer block/conv1: this libtorch has no such operator',
+    ],
+    [
+      'a missing argument',
+      call('aten::relu', [], 0),
+      "step 0 (aten::relu), layer block/conv1: argument 'self' is missing",
+    ],
+    [
+      'an argument of another type',
+      call('aten::ones', [[2], { dtype: 'float32' }, null, null, 3], 0),
+      "argument 'pin_memory': expected",
+    ],
+    [
+      'an unknown named argument',
+      call('aten::ones', [[2]], 0, { named: { dtyp: 3 } }),
+      'a named argument is unknown',
+    ],
+    ['too many arguments', call('aten::relu', [null, null], 0), 'expected at most 1 arguments, received 2'],
+    [
+      'too many results',
+      call('aten::ones', [[2]], 0, { to: [0, 1] }),
+      'expected at most 1 results, received 2',
+    ],
+  ])('is refused when it is loaded: %s', async (_, step, message) => {
+    await expect(loaded([step])).rejects.toThrow(message);
+    await expect(loaded([step])).rejects.toThrow(EngineError);
+  });
+
+  it('names the step, the layer and the shapes when an operator fails', async () => {
+    const steps = [
+      input('x', 0),
+      input('y', 1),
+      call('aten::mm', [{ slot: 0 }, { slot: 1 }], 2),
+      output('z', 2),
+    ];
+    const multiply = await loaded(steps, { x: [2, 3], y: [2, 3] });
+    await expect(multiply.run({ x: new Float32Array(6), y: new Float32Array(6) })).rejects.toThrow(
+      /^test: step 2 \(aten::mm\), layer block\/conv1: mat1 and mat2 shapes cannot be multiplied.*; arguments \[2, 3\] float32, \[2, 3\] float32$/,
+    );
+    // The next run begins with empty slots.
+    await expect(multiply.run({ x: new Float32Array(6), y: new Float32Array(6) })).rejects.toThrow('step 2');
+  });
+
+  it('makes running out of memory an error', async () => {
+    const huge = await loaded([call('aten::ones', [[2 ** 50]], 0), call('aten::relu', [{ slot: 0 }], null)]);
+    await expect(huge.run({})).rejects.toThrow(
+      /step 0 \(aten::ones\), layer block\/conv1: out of memory; use a smaller batch or input size/,
+    );
+  });
+
+  it.each([
+    [{}, "test: input 'x' is missing"],
+    [
+      { x: new Float32Array(5) },
+      "test: input 'x': expected a Float32Array of 6 elements (float32 [2, 3]), received a Float32Array of 5",
+    ],
+    [{ x: new Uint8Array(6) }, 'received a Uint8Array of 6'],
+    [{ x: new Float32Array(6), z: new Float32Array(1) }, "test: unknown input 'z'; the program takes x"],
+  ])('refuses inputs that do not fit', async (inputs, message) => {
+    const identity = await loaded([input('x', 0), output('y', 0)], { x: [2, 3] });
+    await expect(identity.run(inputs as Record<string, Float32Array>)).rejects.toThrow(message);
+  });
+
+  it('cannot be run after its release, nor after that of its store', async () => {
+    const own = await engine.createStore(spec);
+    const first = await engine.load(program([load('ones', 0), output('y', 0)]), own);
+    const second = await engine.load(program([load('ones', 0), output('y', 0)]), own);
+    first.release();
+    await expect(first.run({})).rejects.toThrow('test: this program has been released');
+    const running = second.run({});
+    own.release();
+    // What was under way is finished first.
+    expect((await running).y?.shape).toEqual([2, 3]);
+    await expect(second.run({})).rejects.toThrow('this store has been released; its tensors are gone');
+    await expect(own.read('ones')).rejects.toThrow(EngineError);
+  });
+});
+
+describe('a store', () => {
+  it('shows a channels-last weight in C order of its shape', async () => {
+    const values = Float32Array.from({ length: 12 }, (_, index) => index);
+    await store.write('weight', values);
+    expect((await store.read('weight')).data).toEqual(values);
+    expect((await store.read('flat')).data).toEqual(Float32Array.of(0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11));
+  });
+
+  it('gives bfloat16 as its bits', async () => {
+    expect((await store.read('half')).data).toEqual(Uint16Array.of(0x3f00, 0x3f00));
+  });
+
+  it('refuses unknown names and other sizes', async () => {
+    await expect(store.write('wieght', new Float32Array(1))).rejects.toThrow(
+      "the store has no tensor 'wieght'",
+    );
+    await expect(store.write('flat', new Float32Array(3))).rejects.toThrow(
+      "store tensor 'flat': expected a Float32Array of 12 elements",
+    );
+  });
+
+  it('continues the same random numbers from a state', async () => {
+    const steps = [
+      load('ones', 0),
+      call('aten::bernoulli.p', [{ slot: 0 }, 0.5], 1, { named: { generator: { generator: 'store' } } }),
+      output('y', 1),
+    ];
+    const draw = await loaded(steps);
+    const many = async () => {
+      const drawn: string[] = [];
+      for (let index = 0; index < 8; index++) drawn.push(String((await draw.run({})).y?.data));
+      return drawn.join(';');
+    };
+    await store.seed(5);
+    const first = await many();
+    const state = await store.randomState();
+    const second = await many();
+    await store.setRandomState(state);
+    expect(await many()).toBe(second);
+    await store.seed(5);
+    expect(await many()).toBe(first);
+    expect(second).not.toBe(first);
+  });
+
+  it('queues writes and reads behind the runs before them', async () => {
+    await store.write('ones', new Float32Array(6));
+    const slow = await loaded([
+      load('ones', 0),
+      call('aten::ones', [[700, 700]], 1),
+      call('aten::mm', [{ slot: 1 }, { slot: 1 }], 2),
+      call('aten::mean', [{ slot: 2 }], 3),
+      call('aten::add_.Tensor', [{ slot: 0 }, { slot: 3 }], null),
+    ]);
+    const runs = [slow.run({}), slow.run({})];
+    const before = store.read('ones');
+    const write = store.write('ones', new Float32Array(6));
+    const after = store.read('ones');
+    expect((await before).data[0]).toBeCloseTo(1400, 1);
+    expect((await after).data[0]).toBe(0);
+    await Promise.all([...runs, write]);
+  });
+});
+
+describe('the engine', () => {
+  it('leaves the event loop free during a long run', async () => {
+    const steps: Step[] = [call('aten::ones', [[1500, 1500]], 0)];
+    for (let index = 0; index < 6; index++)
+      steps.push(call('aten::mm', [{ slot: index }, { slot: 0 }], index + 1));
+    const long = await loaded(steps);
+    let last = performance.now();
+    let longestGap = 0;
+    const timer = setInterval(() => {
+      const now = performance.now();
+      longestGap = Math.max(longestGap, now - last);
+      last = now;
+    }, 1);
+    const begin = performance.now();
+    await Promise.all(Array.from({ length: 4 }, () => long.run({})));
+    const elapsed = performance.now() - begin;
+    clearInterval(timer);
+    expect(elapsed).toBeGreaterThan(100);
+    expect(longestGap).toBeLessThan(elapsed / 3);
+  });
+
+  it('says what is missing when there is no CUDA device', () => {
+    const open = () => openTorch({ device: 'cuda' });
+    if (engine.facts.device === 'cpu' && openTorch().facts.device === 'cpu') {
+      expect(open).toThrow(
+        /device 'cuda': libtorch [\d.]+ finds no CUDA device; use --device cpu, or set LIBTORCH to a CUDA build/,
+      );
+    } else {
+      expect(open).not.toThrow();
+    }
+  });
+
+  it('refuses work after it is closed', async () => {
+    const other = openTorch({ device: 'cpu', threads: 1 });
+    expect(other.facts.threads).toBe(1);
+    await other.close();
+    await expect(other.createStore(spec)).rejects.toThrow('this engine has been closed');
+  });
+});

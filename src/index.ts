@@ -1,0 +1,58 @@
+/** The public API, name by name. */
+
+export { compileInference } from './compile/compile-inference.ts';
+export { compileTraining } from './compile/compile-training.ts';
+export { CompileError } from './compile/endpoints.ts';
+export { mergeStores } from './compile/merge-stores.ts';
+export type {
+  CompiledInference,
+  CompiledTraining,
+  InferenceOptions,
+  Precision,
+  TrainingOptions,
+} from './compile/options.ts';
+export {
+  checkProgram,
+  type Program,
+  ProgramError,
+  printProgram,
+  type Step,
+  type StoreSpec,
+} from './compile/program.ts';
+export { evaluationBatches, trainingBatches } from './data/batches.ts';
+export type { Dataset, Split } from './data/dataset.ts';
+export { decodePicture } from './data/decode.ts';
+export { type Distortion, distort } from './data/distort.ts';
+export { DataError } from './data/idx.ts';
+export { openData, take } from './data/open-data.ts';
+export { type Picture, resample } from './data/picture.ts';
+export { describeProtocol, type Preprocessing, preprocess } from './data/preprocess.ts';
+export {
+  type Engine,
+  EngineError,
+  type HostArray,
+  type HostTensor,
+  type LoadedProgram,
+  type Store,
+} from './engine/engine.ts';
+export { openTorch, type TorchOptions } from './engine/torch.ts';
+export { type Predictor, type Score, score, topClasses } from './evaluate/score.ts';
+export { buildGraph, GraphError, smallestInput } from './graph/build-graph.ts';
+export { type Costs, costsOf, summariseLayers, summariseParts } from './graph/costs.ts';
+export { drawDiagram } from './graph/diagram.ts';
+export { type Graph, type Node, type Parameter, parametersOf } from './graph/graph.ts';
+export {
+  configure,
+  findNetwork,
+  NetworkOptionError,
+  type NetworkOptions,
+  networks,
+} from './networks/networks.ts';
+export type { Network } from './networks/notation.ts';
+export { type Configuration, RunError } from './train/configuration.ts';
+export { type LoadedModel, loadModel } from './train/load-model.ts';
+export { type Recipe, RecipeError, type RecipeOverrides, resolveRecipe } from './train/recipe.ts';
+export { RunFolder } from './train/run-folder.ts';
+export { TrainingError, type TrainOptions, type TrainResult, train } from './train/train.ts';
+export { openSafetensors, SafetensorsError, writeSafetensors } from './weights/safetensors.ts';
+export { NamesError, timmNames } from './weights/timm-names.ts';

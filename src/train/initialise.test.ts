@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest';
+import type { Parameter } from '../graph/graph.ts';
+import { initialValues } from './initialise.ts';
+
+const weight = (name: string, shape: number[]): Parameter => ({ name, role: 'convWeight', shape });
+const variance = (values: Float32Array): number =>
+  values.reduce((sum, value) => sum + value * value, 0) / values.length;
+
+describe('initialValues', () => {
+  it('scales convolution weights to variance 2 / fan-in and cuts them at two deviations', () => {
+    const values = initialValues(weight('stem/conv3/weight', [256, 64, 3, 3]), 1);
+    expect(variance(values) / (2 / 576)).toBeCloseTo(1, 1);
+    const deviation = Math.sqrt(2 / 576) / 0.8796;
+    expect(Math.max(...values.subarray(0, 100_000))).toBeLessThanOrEqual(2 * deviation);
+  });
+
+  it('scales Linear convolutions and dense weights to variance 1 / fan-in', () => {
+    const linear = initialValues(weight('inceptionResnetA/0/linear/weight', [384, 128, 1, 1]), 1);
+    expect(variance(linear) / (1 / 128)).toBeCloseTo(1, 1);
+    const dense = initialValues({ name: 'logits/weight', role: 'linearWeight', shape: [100, 1536] }, 1);
+    expect(variance(dense) / (1 / 1536)).toBeCloseTo(1, 1);
+  });
+
+  it('depends on the seed and the name', () => {
+    const values = (name: string, seed: number) => initialValues(weight(name, [8, 8, 1, 1]), seed);
+    expect(values('a/weight', 1)).toEqual(values('a/weight', 1));
+    expect(values('a/weight', 1)).not.toEqual(values('a/weight', 2));
+    expect(values('a/weight', 1)).not.toEqual(values('b/weight', 1));
+  });
+
+  it('begins batch normalisation as the identity', () => {
+    const of = (role: Parameter['role']) => [...initialValues({ name: 'x', role, shape: [2] }, 1)];
+    expect(of('gamma')).toEqual([1, 1]);
+    expect(of('beta')).toEqual([0, 0]);
+    expect(of('movingMean')).toEqual([0, 0]);
+    expect(of('movingVariance')).toEqual([1, 1]);
+  });
+});

@@ -1,0 +1,146 @@
+import { appendFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Configuration, parseConfiguration } from './configuration.ts';
+import { drawCurves } from './curves.ts';
+import { resolveRecipe } from './recipe.ts';
+import { type EvaluationMetrics, RunFolder, type StepMetrics } from './run-folder.ts';
+
+const configuration: Configuration = {
+  format: 1,
+  network: 'inception-v4',
+  options: {
+    classes: 10,
+    inputSize: [75, 80],
+    width: 0.25,
+    blocks: { A: 1 },
+    residualScale: 'off',
+    auxiliary: true,
+    dropoutKeep: 1,
+  },
+  data: 'fashion-mnist',
+  classes: ['a', 'b'],
+  preprocessing: { size: [75, 80], crop: 1, kernel: 'bilinear' },
+  recipe: resolveRecipe('paper'),
+  seed: 1,
+  precision: 'float32',
+  device: 'cpu',
+  threads: 2,
+  limitTrain: null,
+  limitTest: 5,
+  versions: { inception: '0.1.0', libtorch: '1.13.1', node: '20.19.0' },
+};
+
+const line = (step: number): StepMetrics => ({
+  kind: 'train',
+  step,
+  epoch: step / 10,
+  loss: 2 - step / 100,
+  trainError: 0.5,
+  learningRate: 0.1,
+  gradientNorm: 1,
+  zeroShare: 0.2,
+  imagesPerSecond: 100,
+  waitShare: 0.01,
+  residentBytes: 1e9,
+  elapsedSeconds: step,
+});
+
+const evaluation = (step: number): EvaluationMetrics => ({
+  kind: 'evaluation',
+  step,
+  epoch: step / 10,
+  testLoss: 0.5,
+  top1Error: 0.0912,
+  top5Error: 0.01,
+  elapsedSeconds: step,
+});
+
+let path: string;
+let folder: RunFolder;
+beforeEach(async () => {
+  path = await mkdtemp(join(tmpdir(), 'inception-run-'));
+  folder = new RunFolder(path);
+});
+afterEach(() => rm(path, { recursive: true, force: true }));
+
+describe('a run folder', () => {
+  it('gives back its configuration', async () => {
+    await folder.create(configuration);
+    expect(await folder.configuration()).toEqual(configuration);
+  });
+
+  it('is not overwritten by another run', async () => {
+    await folder.create(configuration);
+    await expect(folder.create(configuration)).rejects.toThrow(
+      'holds a run already; go on with it by --resume, or choose another folder',
+    );
+  });
+
+  it('says so when there is no run in it', async () => {
+    await expect(folder.configuration()).rejects.toThrow('is not a run: there is no config.json in it');
+  });
+
+  it('drops metrics that were written after the checkpoint, and a line that a kill cut off', async () => {
+    await folder.create(configuration);
+    for (const step of [10, 20, 30]) await folder.append(line(step));
+    await appendFile(folder.file('metrics.jsonl'), '{"kind":"train","st');
+    await folder.truncateMetrics(20);
+    expect((await folder.metrics()).map(({ step }) => step)).toEqual([10, 20]);
+  });
+
+  it('keeps the newest two checkpoints and nothing half-written', async () => {
+    await folder.create(configuration);
+    for (const name of ['5', '100', '20', '30']) await writeFile(folder.checkpoint(Number(name)), '');
+    await writeFile(`${folder.checkpoint(40)}.77.incomplete`, '');
+    expect(await folder.checkpoints()).toEqual([100, 30, 20, 5]);
+    await folder.removeOldCheckpoints();
+    expect((await readdir(join(path, 'checkpoints'))).sort()).toEqual(['100.safetensors', '30.safetensors']);
+  });
+
+  it('lets one process train at a time, and takes over from a dead one', async () => {
+    await writeFile(folder.file('pid'), `${process.ppid}\n`);
+    await expect(folder.lock()).rejects.toThrow(`process ${process.ppid} is training here`);
+    await writeFile(folder.file('pid'), '4194304\n');
+    await folder.lock();
+    await folder.unlock();
+    expect(await readdir(path)).toEqual([]);
+  });
+});
+
+describe('parseConfiguration', () => {
+  it('names every key that does not fit', () => {
+    const text = JSON.stringify({
+      ...configuration,
+      seed: 'one',
+      speed: 3,
+      recipe: { ...configuration.recipe, batch: null },
+    });
+    expect(() => parseConfiguration(text, 'config.json')).toThrow(
+      /^config\.json: recipe\.batch: .*expected number.*; seed: .*expected number.*; top level: .*"speed"/,
+    );
+    expect(() => parseConfiguration('{', 'config.json')).toThrow(/^config\.json: not JSON/);
+  });
+});
+
+describe('drawCurves', () => {
+  it('draws losses and errors with axes and the last test error', async () => {
+    const svg = await drawCurves([line(5), line(10), evaluation(10), line(20), evaluation(20)], 'runs/first');
+    for (const text of [
+      'runs/first',
+      'test error 9.12% after 2 epochs',
+      'cross-entropy (nats)',
+      'error (%)',
+      'epoch',
+      'test loss',
+    ]) {
+      expect(svg).toContain(text);
+    }
+    expect(svg).toMatch(/^<svg .*<\/svg>\s*$/s);
+  });
+
+  it('draws a run that has only begun', async () => {
+    expect(await drawCurves([], 'runs/first')).toContain('</svg>');
+  });
+});

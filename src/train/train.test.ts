@@ -1,0 +1,368 @@
+/** Real trainings of a very small network on a few real pictures. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compileTraining } from '../compile/compile-training.ts';
+import type { Engine } from '../engine/engine.ts';
+import { openTorch } from '../engine/torch.ts';
+import { isStatistic, parametersOf } from '../graph/graph.ts';
+import { openSafetensors, writeSafetensors } from '../weights/safetensors.ts';
+import type { Configuration } from './configuration.ts';
+import { initialise } from './initialise.ts';
+import { loadModel } from './load-model.ts';
+import { resolveRecipe } from './recipe.ts';
+import { RunFolder } from './run-folder.ts';
+import { graphOf, train } from './train.ts';
+
+const bin = new URL('../../bin/inception', import.meta.url).pathname;
+let root: string;
+let engine: Engine;
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'inception-train-'));
+  engine = openTorch({ device: 'cpu' });
+});
+afterAll(async () => {
+  await engine.close();
+  await rm(root, { recursive: true, force: true });
+});
+
+const small = [
+  'train',
+  'inception-resnet-v2',
+  '--data',
+  'fashion-mnist',
+  '--recipe',
+  'small-data',
+  '--width',
+  '0.125',
+  '--blocks',
+  '1,1,1',
+  '--input-size',
+  '75',
+  '--batch',
+  '16',
+  '--limit-train',
+  '320',
+  '--limit-test',
+  '64',
+  '--precision',
+  'float32',
+];
+
+interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly out: string;
+  readonly talk: string;
+}
+
+function start(args: readonly string[]): {
+  child: ChildProcess;
+  ended: Promise<Ended>;
+  heard: (text: RegExp) => Promise<void>;
+} {
+  const child = spawn(process.execPath, [bin, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let [out, talk] = ['', ''];
+  child.stdout?.on('data', (data) => {
+    out += data;
+  });
+  child.stderr?.on('data', (data) => {
+    talk += data;
+  });
+  const ended = new Promise<Ended>((resolve) =>
+    child.on('close', (code, signal) => resolve({ code, signal, out, talk })),
+  );
+  const heard = async (text: RegExp) => {
+    while (!text.test(talk)) {
+      if (child.exitCode !== null) throw new Error(`ended before it said ${text}:\n${talk}`);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  };
+  return { child, ended, heard };
+}
+
+/** All tensors of a file, as bytes by name. */
+async function tensorsOf(path: string): Promise<Map<string, Buffer>> {
+  const file = await openSafetensors(path);
+  const tensors = new Map<string, Buffer>();
+  for (const name of file.tensors.keys()) tensors.set(name, Buffer.from((await file.read(name)).data.buffer));
+  await file.close();
+  return tensors;
+}
+
+describe('a training on the command line', () => {
+  it('killed and resumed gives the very weights of one that was not', async () => {
+    const [whole, killed] = [join(root, 'whole'), join(root, 'killed')];
+    const uninterrupted = await start([...small, '--epochs', '2', '--out', whole]).ended;
+    expect(uninterrupted.code, uninterrupted.talk).toBe(0);
+    expect(uninterrupted.out).toMatch(/^test error \d+\.\d\d%\n$/);
+
+    const first = start([...small, '--epochs', '2', '--save-every', '7', '--out', killed]);
+    const folder = new RunFolder(killed);
+    while ((await folder.checkpoints()).length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    first.child.kill('SIGKILL');
+    expect((await first.ended).signal).toBe('SIGKILL');
+    const [saved = 0] = await folder.checkpoints();
+    expect(saved).toBeLessThan(40);
+
+    const resumed = await start(['train', '--resume', '--save-every', '7', '--out', killed]).ended;
+    expect(resumed.code, resumed.talk).toBe(0);
+    expect(resumed.talk).toContain(`resumed after step ${saved}`);
+    const [one, other] = [
+      await tensorsOf(join(whole, 'checkpoints/40.safetensors')),
+      await tensorsOf(join(killed, 'checkpoints/40.safetensors')),
+    ];
+    expect(other).toEqual(one);
+    expect(await tensorsOf(join(killed, 'model.safetensors'))).toEqual(
+      await tensorsOf(join(whole, 'model.safetensors')),
+    );
+    const steps = (await folder.metrics()).map(({ step }) => step);
+    expect(steps).toEqual([...steps].sort((a, b) => a - b));
+    expect(await readFile(join(killed, 'curves.svg'), 'utf8')).toContain('test error');
+  });
+
+  it('saves at Ctrl-C and exits with 130, at SIGTERM with 143, and can go on', async () => {
+    for (const [signal, code] of [
+      ['SIGINT', 130],
+      ['SIGTERM', 143],
+    ] as const) {
+      const path = join(root, signal);
+      const running = start([...small, '--epochs', '50', '--out', path]);
+      await running.heard(/step \d+\//);
+      running.child.kill(signal);
+      const ended = await running.ended;
+      expect(ended.code, ended.talk).toBe(code);
+      expect(ended.talk).toMatch(/stopped after step \d+; 'inception train --resume --out .*' goes on/);
+      expect(await new RunFolder(path).checkpoints()).toHaveLength(1);
+    }
+  });
+
+  it('stops when the loss is no number, says what helps, and keeps the last checkpoint', async () => {
+    const path = join(root, 'diverged');
+    const args = [
+      ...small,
+      '--epochs',
+      '3',
+      '--learning-rate',
+      '1e30',
+      '--warmup',
+      '0',
+      '--momentum',
+      '0',
+      '--save-every',
+      '1',
+      '--out',
+      path,
+    ];
+    const ended = await start(args).ended;
+    expect(ended.code).toBe(1);
+    expect(ended.talk).toMatch(
+      /inception: step \d+: the (loss is (NaN|Infinity)|gradient's norm is (NaN|Infinity)) at learning rate 1\.00e\+30; a lower --learning-rate, --clip-norm 1 or/,
+    );
+  });
+
+  it.each([
+    [['train'], 2, 'required option'],
+    [['train', '--out', 'x'], 2, "which network? 'inception models' lists them"],
+    [[...small, '--epochs', 'two', '--out', 'x'], 2, "--epochs: expected a number, received 'two'"],
+    [[...small, '--recipe', 'best', '--out', 'x'], 2, "no recipe is called 'best'"],
+    [
+      [...small, '--input-size', '40', '--out', 'never-made'],
+      1,
+      'needs an input of at least 75×75 pixels, received 40×40',
+    ],
+    [['train', '--resume', '--out', '/nowhere'], 1, '/nowhere is not a run'],
+  ])('refuses %j', async (args, code, message) => {
+    const ended = await start(args as string[]).ended;
+    expect(ended.talk).toContain(message);
+    expect(ended.code).toBe(code);
+  });
+});
+
+const configuration = (overrides: Partial<Configuration> = {}): Configuration => ({
+  format: 1,
+  network: 'inception-v4',
+  options: { classes: 10, width: 0.125, blocks: { A: 1, B: 1, C: 1 }, inputSize: 75 },
+  data: 'fashion-mnist',
+  classes: [
+    'T-shirt/top',
+    'Trouser',
+    'Pullover',
+    'Dress',
+    'Coat',
+    'Sandal',
+    'Shirt',
+    'Sneaker',
+    'Bag',
+    'Ankle boot',
+  ],
+  preprocessing: { size: [75, 75], crop: 1, kernel: 'bilinear' },
+  recipe: resolveRecipe('small-data', { batch: 8, epochs: 1 }),
+  seed: 1,
+  precision: 'float32',
+  device: 'cpu',
+  threads: 2,
+  limitTrain: 320,
+  limitTest: 16,
+  versions: { inception: '0.1.0', libtorch: '1.13.1', node: process.versions.node },
+  ...overrides,
+});
+
+describe('train', () => {
+  it('stops a network that has died and says what the paper found to help', async () => {
+    const folder = new RunFolder(join(root, 'dead'));
+    const about = configuration();
+    await folder.create(about);
+    const interruption = new AbortController();
+    interruption.abort();
+    const { position } = await train({
+      configuration: about,
+      folder,
+      engine,
+      resume: false,
+      signal: interruption.signal,
+    });
+    expect(position.step).toBe(1);
+    // Kills the last block: every feature is ReLU(0 · x − 1000).
+    const path = folder.checkpoint(1);
+    const file = await openSafetensors(path);
+    const tensors = await Promise.all(
+      [...file.tensors.keys()].map(async (name) => {
+        const tensor = await file.read(name);
+        if (/^inceptionC\/0\/.*gamma$/.test(name)) (tensor.data as Float32Array).fill(0);
+        if (/^inceptionC\/0\/.*beta$/.test(name)) (tensor.data as Float32Array).fill(-1000);
+        return { ...tensor, read: () => tensor.data };
+      }),
+    );
+    await file.close();
+    await writeSafetensors(path, { tensors, metadata: Object.fromEntries(file.metadata) });
+    await expect(train({ configuration: about, folder, engine, resume: true })).rejects.toThrow(
+      /^step 21: the network has died: for 20 steps every feature .* was zero\. .*scale the residuals down \(--residual-scale 0\.1 to 0\.3\); lower learning rates did not help there$/,
+    );
+  });
+
+  it('learns with the auxiliary head and the paper’s recipe, and its model predicts', async () => {
+    const folder = new RunFolder(join(root, 'auxiliary'));
+    const recipe = resolveRecipe('paper', { batch: 8, epochs: 1, batchNormMomentum: 0.1, clipNorm: 5 });
+    const about = configuration({
+      network: 'inception-v3',
+      options: { ...configuration().options, auxiliary: true },
+      recipe,
+    });
+    await folder.create(about);
+    const result = await train({ configuration: about, folder, engine, resume: false });
+    expect(result).toMatchObject({ finished: true, position: { step: 40, epoch: 1, position: 0 } });
+    const lines = await folder.metrics();
+    expect(lines.filter(({ kind }) => kind === 'train')).toHaveLength(20);
+    const { predictor } = await loadModel(folder.path, { engine, batch: 2, precision: 'float32' });
+    const probabilities = await predictor.predict(new Uint8Array(2 * 75 * 75 * 3));
+    expect(probabilities.slice(0, 10).reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 5);
+  });
+
+  it('refuses data of other classes', async () => {
+    const folder = new RunFolder(join(root, 'classes'));
+    await expect(
+      train({ configuration: configuration({ classes: ['a', 'b'] }), folder, engine, resume: false }),
+    ).rejects.toThrow(/^fashion-mnist train: its classes are T-shirt\/top, .*; the run has a, b$/);
+  });
+});
+
+describe('the training step', () => {
+  const graph = graphOf(configuration({ network: 'inception-resnet-v2' }));
+  const options = {
+    batch: 8,
+    optimizer: { decay: 0.9, epsilon: 1, momentum: 0.9 },
+    weightDecay: 4e-5,
+    labelSmoothing: 0.1,
+    auxiliaryLossWeight: 0.4,
+    batchNormMomentum: 0.1,
+    clipNorm: undefined,
+  };
+  const inputs = () => ({
+    images: Uint8Array.from({ length: 8 * 75 * 75 * 3 }, (_, at) => (at * 31) % 251),
+    labels: BigInt64Array.of(0n, 1n, 2n, 3n, 4n, 5n, 6n, 7n),
+    learningRate: Float32Array.of(0.05),
+    averageDecay: Float32Array.of(0.9),
+  });
+
+  async function open(extra: Partial<Parameters<typeof compileTraining>[1]> = {}) {
+    const compiled = compileTraining(graph, { ...options, precision: 'float32', ...extra });
+    const store = await engine.createStore(compiled.store);
+    await initialise(store, graph, 1);
+    return { store, step: await engine.load(compiled.step, store) };
+  }
+
+  it('keeps the resident size flat over 200 steps', async () => {
+    const { store, step } = await open();
+    const given = inputs();
+    for (let index = 0; index < 50; index++) await step.run(given);
+    const before = process.memoryUsage.rss();
+    for (let index = 0; index < 200; index++) await step.run(given);
+    expect(process.memoryUsage.rss() - before).toBeLessThan(16e6);
+    store.release();
+  });
+
+  it('updates weights, mean squares and averages as TensorFlow’s RMSProp does', async () => {
+    const { store, step } = await open({ dropout: false });
+    const still = await open({ dropout: false, update: false });
+    const name = 'reductionA/branch1/conv2/weight';
+    const read = async (from: typeof store, key: string) => (await from.read(key)).data as Float32Array;
+    const weights = await read(store, name);
+    await step.run(inputs());
+    const { learningRate, averageDecay, ...forGradient } = inputs();
+    await still.step.run(forGradient);
+    const gradients = await read(still.store, `gradient/${name}`);
+    const [after, meanSquare, averages] = [
+      await read(store, name),
+      await read(store, `meanSquare/${name}`),
+      await read(store, `averages/${name}`),
+    ];
+    weights.forEach((weight, index) => {
+      const gradient = (gradients[index] as number) + 4e-5 * weight;
+      const square = 0.9 + 0.1 * gradient * gradient;
+      const moved = weight - (0.05 * gradient) / Math.sqrt(square + 1);
+      expect(Math.abs((meanSquare[index] as number) - square)).toBeLessThan(1e-6);
+      expect(Math.abs((after[index] as number) - moved)).toBeLessThan(1e-6);
+      expect(Math.abs((averages[index] as number) - (weight + 0.1 * (moved - weight)))).toBeLessThan(1e-6);
+    });
+  });
+
+  it('clips the gradient by its norm over everything', async () => {
+    const { store, step } = await open({
+      dropout: false,
+      clipNorm: 0.01,
+      weightDecay: 0,
+      optimizer: { decay: 0, epsilon: 1e6, momentum: 0 },
+    });
+    const trainable = parametersOf(graph).filter((each) => !isStatistic(each));
+    const values = async () =>
+      Promise.all(trainable.map(async ({ name }) => (await store.read(name)).data as Float32Array));
+    const before = await values();
+    const outputs = await step.run({ ...inputs(), learningRate: Float32Array.of(1e5) });
+    const after = await values();
+    let squares = 0;
+    before.forEach((array, index) => {
+      array.forEach((value, at) => {
+        squares += ((after[index]?.[at] as number) - value) ** 2;
+      });
+    });
+    expect(outputs.gradientNorm?.data[0]).toBeGreaterThan(0.01);
+    // The step is rate · gradient / sqrt(1e6): a hundred times the clipped gradient.
+    expect(Math.sqrt(squares) / 100).toBeCloseTo(0.01, 4);
+  });
+
+  it('comes close to float32 in bfloat16', async () => {
+    const [full, half] = [
+      await open({ dropout: false }),
+      await open({ dropout: false, precision: 'bfloat16' }),
+    ];
+    const [one, other] = [await full.step.run(inputs()), await half.step.run(inputs())];
+    const loss = one.loss?.data[0] as number;
+    expect(Math.abs((other.loss?.data[0] as number) - loss) / loss).toBeLessThan(0.03);
+    const norm = one.gradientNorm?.data[0] as number;
+    expect(Math.abs((other.gradientNorm?.data[0] as number) - norm) / norm).toBeLessThan(0.1);
+  });
+});
