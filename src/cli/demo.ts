@@ -26,7 +26,7 @@ import { packageVersion } from './version.ts';
 const demo = {
   network: 'inception-resnet-v2',
   options: { width: 0.25, blocks: { A: 1, B: 2, C: 1 }, inputSize: 75 },
-  recipe: { epochs: 2, averageDecay: 0.99 },
+  recipe: { epochs: 3, averageDecay: 0.99 },
   data: 'fashion-mnist',
   folder: 'runs/demo',
   /** Test pictures on the sheet. */

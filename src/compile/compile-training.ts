@@ -3,6 +3,7 @@ import type { Graph, Node } from '../graph/graph.ts';
 import { Emitter, slot } from './emitter.ts';
 import { CompileError, endpointIds, returnEndpoints } from './endpoints.ts';
 import { type Lowered, type Lowering, lowerForward, overwritableResults } from './forward.ts';
+import { fuseNormRelu } from './fuse-norm-relu.ts';
 import { lowerBackward } from './gradients.ts';
 import { flatTensor, layOut } from './layout.ts';
 import { crossEntropy } from './loss.ts';
@@ -14,8 +15,10 @@ import { checkProgram, type Slot, type StoreSpec } from './program.ts';
 /** Compiles the training step. @throws CompileError naming the layer or the option that does not fit. */
 export function compileTraining(network: Graph, options: TrainingOptions): CompiledTraining {
   const { batch, precision, passes = {} } = options;
-  const graph = passes.mergeSiblings === false ? network : mergeSiblings(network);
   const batchStatistics = (options.batchNorm ?? 'batch') === 'batch';
+  const native = (options.kernels ?? 'native') === 'native';
+  const merged = passes.mergeSiblings === false ? network : mergeSiblings(network);
+  const graph = batchStatistics && native && passes.fuseNormRelu !== false ? fuseNormRelu(merged) : merged;
   if (batchStatistics) refuseSingleValues(graph, batch);
   const emitter = new Emitter();
   const halfPrecision = precision === 'bfloat16';
@@ -45,7 +48,9 @@ export function compileTraining(network: Graph, options: TrainingOptions): Compi
   emitter.layer = 'gradient norm';
   const norm = gradientNorm(emitter);
   emitter.output('gradientNorm', norm);
-  if (options.update ?? true) lowerUpdate(emitter, norm, options);
+  if (options.update ?? true) {
+    lowerUpdate(emitter, { norm, decayedLength: layOut(network).decayedLength, options });
+  }
   const step = emitter.finish(`${network.network.name} train batch ${batch} ${precision}`);
   const store = trainingStore(network, precision === 'bfloat16');
   checkProgram(step, store);
@@ -104,7 +109,7 @@ function lowerLoss(
 /** The variance of a single value is zero, and its unbiased estimate is infinite. */
 function refuseSingleValues(graph: Graph, batch: number): void {
   const single = graph.nodes.find(
-    (node) => node.op === 'batchNorm' && batch * node.shape[0] * node.shape[1] === 1,
+    (node) => node.op.startsWith('batchNorm') && batch * node.shape[0] * node.shape[1] === 1,
   );
   if (single) {
     throw new CompileError(

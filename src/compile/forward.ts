@@ -94,6 +94,17 @@ export const forwardRules: { readonly [K in Op]: ForwardRule<K> } = {
     });
     return { value: value as Slot, saved: [batchMean as Slot, inverseDeviation as Slot] };
   },
+  batchNormRelu: (node, [input], lowering) => {
+    const parameters = ['gamma', 'beta', 'movingMean', 'movingVariance'].map((part) =>
+      slot(parameterSlot(node, part, lowering)),
+    );
+    const [value, batchMean, inverseDeviation] = lowering.emitter.calls(
+      'inception::batch_norm_relu',
+      [slot(input as Slot), ...parameters, lowering.batchNormMomentum, node.attributes.epsilon],
+      { results: 3 },
+    );
+    return { value: value as Slot, saved: [batchMean as Slot, inverseDeviation as Slot] };
+  },
   relu: (node, [input], { emitter, overwritable }) => {
     const inPlace = overwritable[node.inputs[0] as number];
     return { value: emitter.call(inPlace ? 'aten::relu_' : 'aten::relu', [slot(input as Slot)]) };

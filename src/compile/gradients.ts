@@ -77,6 +77,19 @@ export const gradientRules: { readonly [K in Op]: GradientRule<K> } = {
     storeGradient(node, 'beta', ofBeta as Slot, backward);
     return [ofInput as Slot];
   },
+  batchNormRelu: (node, gradient, backward) => {
+    const { emitter, inputs, own } = backward;
+    const [mean, inverseDeviation] = own.saved as readonly [Slot, Slot];
+    const gamma = parameterSlot(node, 'gamma', backward);
+    const [ofInput, ofGamma, ofBeta] = emitter.calls(
+      'inception::batch_norm_relu_backward',
+      [gradient, inputs[0] as Slot, own.value, gamma, mean, inverseDeviation].map(slot),
+      { results: 3 },
+    );
+    storeGradient(node, 'gamma', ofGamma as Slot, backward);
+    storeGradient(node, 'beta', ofBeta as Slot, backward);
+    return [ofInput as Slot];
+  },
   relu: (_, gradient, { emitter, own }) => [
     emitter.call('aten::threshold_backward', [slot(gradient), slot(own.value), 0]),
   ],

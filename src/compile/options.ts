@@ -42,11 +42,20 @@ export interface TrainingOptions {
   /** Endpoints to return as float32 [n, c, h, w], each under its own name; also `logits` [n, classes]. */
   readonly endpoints?: readonly string[];
   readonly passes?: Passes;
+  /**
+   * 'native' uses the operators of native/operators/, which exist for the CPU; 'aten' only libtorch's own. Default
+   * 'native'.
+   */
+  readonly kernels?: Kernels;
 }
+
+export type Kernels = 'native' | 'aten';
 
 /** Passes that can be switched off, to see what each changes. All are on by default. */
 export interface Passes {
   readonly mergeSiblings?: boolean;
+  /** Training only, and only with `kernels: 'native'`. */
+  readonly fuseNormRelu?: boolean;
   /** Inference only. */
   readonly foldBatchNorm?: boolean;
   /** Inference only. */

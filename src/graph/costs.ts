@@ -35,6 +35,7 @@ const macRules: { readonly [K in Op]: MacRule<K> } = {
   input: none,
   conv: (node) => node.shape[0] * node.shape[1] * perOutput(node),
   batchNorm: none,
+  batchNormRelu: none,
   relu: none,
   maxPool: none,
   avgPool: none,

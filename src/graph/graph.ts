@@ -20,6 +20,8 @@ export interface Attributes {
   };
   /** Over n, h and w; parameters `gamma`, `beta`; statistics `movingMean`, `movingVariance`. */
   batchNorm: { readonly epsilon: number };
+  /** Both in one; made by fusing them, never by a figure. Parameters as `batchNorm`. */
+  batchNormRelu: { readonly epsilon: number };
   relu: Record<never, never>;
   maxPool: { readonly window: Pair; readonly stride: number; readonly padding: Pair };
   avgPool: {
@@ -92,7 +94,7 @@ export interface ParametersOf<K extends Op = Op> {
 
 type Part<K extends Op> = K extends 'conv' | 'linear'
   ? 'weight' | 'bias'
-  : K extends 'batchNorm'
+  : K extends 'batchNorm' | 'batchNormRelu'
     ? 'gamma' | 'beta' | 'movingMean' | 'movingVariance'
     : never;
 

@@ -208,6 +208,7 @@ async function openPrograms(engine: Engine, graph: Graph, { recipe, precision }:
     auxiliaryLossWeight,
     batchNormMomentum,
     clipNorm: recipe.clipNorm ?? undefined,
+    kernels: engine.facts.device === 'cpu' ? 'native' : 'aten',
   });
   const plan = planPredictor(graph, { batch, precision, parameters: 'averages' });
   const store = await engine.createStore(mergeStores(training.store, plan.spec));

@@ -1,0 +1,102 @@
+// Compiled several times with other flags; KERNELS names the table of each. Loops are written so that the compiler turns
+// them into vector code: channels innermost, no branches, no calls.
+#include "kernels.h"
+
+#include <cmath>
+#include <cstring>
+
+namespace inception::kernels {
+
+namespace {
+
+inline float load(float value) { return value; }
+
+inline float load(uint16_t bits) {
+  const uint32_t wide = static_cast<uint32_t>(bits) << 16;
+  float value;
+  std::memcpy(&value, &wide, sizeof value);
+  return value;
+}
+
+inline void store(float* to, float value) { *to = value; }
+
+// To the nearest, ties to even, as the hardware rounds. A NaN stays one: the training loop looks for it.
+inline void store(uint16_t* to, float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  const uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+  *to = static_cast<uint16_t>(value != value ? 0x7fc0 : rounded);
+}
+
+template <typename T>
+void moments(const T* x, Rows rows, const float* shift, float* __restrict sum, float* __restrict square) {
+  for (int64_t row = 0; row < rows.count; row++, x += rows.channels) {
+    for (int64_t c = 0; c < rows.channels; c++) {
+      const float value = load(x[c]) - shift[c];
+      sum[c] += value;
+      square[c] += value * value;
+    }
+  }
+}
+
+template <typename T>
+void scaleRelu(const T* x, T* __restrict y, Rows rows, const float* scale, const float* offset) {
+  for (int64_t row = 0; row < rows.count; row++, x += rows.channels, y += rows.channels) {
+    for (int64_t c = 0; c < rows.channels; c++) {
+      const float value = load(x[c]) * scale[c] + offset[c];
+      // Not max(0, value), which would turn a NaN into 0 and hide it.
+      store(&y[c], value < 0 ? 0 : value);
+    }
+  }
+}
+
+template <typename T>
+void gradientMoments(const T* gradient, int64_t stride, const T* x, const T* y, Rows rows, const float* mean,
+                     float* __restrict sum, float* __restrict product) {
+  for (int64_t row = 0; row < rows.count; row++, gradient += stride, x += rows.channels, y += rows.channels) {
+    for (int64_t c = 0; c < rows.channels; c++) {
+      const float g = load(y[c]) > 0 ? load(gradient[c]) : 0;
+      sum[c] += g;
+      product[c] += g * (load(x[c]) - mean[c]);
+    }
+  }
+}
+
+template <typename T>
+void gradientInput(const T* gradient, int64_t stride, const T* x, const T* y, T* __restrict dx, Rows rows,
+                   const float* mean, const float* scale, const float* slope, const float* offset) {
+  for (int64_t row = 0; row < rows.count;
+       row++, gradient += stride, x += rows.channels, y += rows.channels, dx += rows.channels) {
+    for (int64_t c = 0; c < rows.channels; c++) {
+      const float g = load(y[c]) > 0 ? load(gradient[c]) : 0;
+      store(&dx[c], g * scale[c] + (load(x[c]) - mean[c]) * slope[c] + offset[c]);
+    }
+  }
+}
+
+void updateRmsProp(float* __restrict weights, float* __restrict meanSquare, float* __restrict momentum,
+                   float* __restrict averages, const float* __restrict gradient, int64_t count, const RmsProp& how) {
+  const RmsProp by = how;
+  for (int64_t at = 0; at < count; at++) {
+    const float g = gradient[at] * by.gradientScale + by.weightDecay * weights[at];
+    const float square = by.decay * meanSquare[at] + (1 - by.decay) * g * g;
+    const float step = by.momentum * momentum[at] + by.learningRate * (g / std::sqrt(square + by.epsilon));
+    const float weight = weights[at] - step;
+    meanSquare[at] = square;
+    momentum[at] = step;
+    weights[at] = weight;
+    averages[at] += by.averageShare * (weight - averages[at]);
+  }
+}
+
+template <typename T>
+constexpr Table<T> table{moments<T>, scaleRelu<T>, gradientMoments<T>, gradientInput<T>};
+
+}  // namespace
+
+extern const Kernels KERNELS;
+#define TEXT_OF(name) #name
+#define NAME_OF(name) TEXT_OF(name)
+const Kernels KERNELS{NAME_OF(KERNELS), table<float>, table<uint16_t>, updateRmsProp};
+
+}  // namespace inception::kernels
