@@ -1,5 +1,5 @@
 // A program allocates the same sizes in every run. glibc maps and unmaps each large one anew, and the kernel clears every
-// page again: a quarter of a small training step. Here freed blocks wait for the next request of about their size.
+// page again: a tenth of a small training step. Here freed blocks wait for the next request of about their size.
 #include "caching-allocator.h"
 
 #include <c10/core/Allocator.h>

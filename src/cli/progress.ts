@@ -25,7 +25,7 @@ const plainEveryMs = 10_000;
 export function openProgress(output: NodeJS.WriteStream = process.stderr): ProgressView {
   const [loss, error, speed] = [new Smooth(), new Smooth(), new Smooth()];
   let batch = 1;
-  let lastLine = 0;
+  let lastLine = Number.NEGATIVE_INFINITY;
   const bar = output.isTTY
     ? new SingleBar({
         stream: output,

@@ -254,7 +254,7 @@ function refuseNonFinite(
   if (Number.isFinite(loss) && Number.isFinite(gradientNorm)) return;
   const what = Number.isFinite(loss) ? `gradient's norm is ${gradientNorm}` : `loss is ${loss}`;
   throw new TrainingError(
-    `step ${step}: the ${what} at learning rate ${learningRate.toPrecision(3)}; a lower --learning-rate, --clip-norm 1 or smaller residual scales (--residual-scale 0.1) help. The checkpoint before this step is kept: --resume goes on from there`,
+    `step ${step}: the ${what} at learning rate ${learningRate.toPrecision(3)}; a lower --learning-rate, --clip-norm 1 or smaller residual scales (--residual-scale 0.1) help. The last checkpoint is kept: --resume goes on from there`,
   );
 }
 

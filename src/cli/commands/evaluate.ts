@@ -26,7 +26,7 @@ export function addEvaluate(program: Command): void {
       .argument('<model>', 'a run folder or its model.safetensors')
       .option('--data <data>', "'fashion-mnist', or a folder of class folders (default: the run's own)")
       .option('--batch <n>', 'pictures at a time', wholeNumber('--batch'), 64)
-      .option('--limit <n>', 'use only the first pictures', wholeNumber('--limit'))
+      .option('--limit <n>', 'use so many pictures only', wholeNumber('--limit'))
       .option('--confusion', 'print the confusion matrix')
       .option('--json', 'print JSON'),
   )

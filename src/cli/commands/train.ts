@@ -60,8 +60,8 @@ export function addTrain(program: Command): void {
     .option('--resume', 'go on from the newest checkpoint of the run folder')
     .option('--recipe <name>', `${recipeNames.join(' or ')} (default: paper)`)
     .option('--seed <n>', 'of weights, order, distortions and dropout', wholeNumber('--seed', 0), 1)
-    .option('--limit-train <n>', 'use only the first pictures', wholeNumber('--limit-train'))
-    .option('--limit-test <n>', 'use only the first pictures', wholeNumber('--limit-test'))
+    .option('--limit-train <n>', 'train on so many pictures only', wholeNumber('--limit-train'))
+    .option('--limit-test <n>', 'evaluate on so many pictures only', wholeNumber('--limit-test'))
     .option('--evaluate-every <epochs>', 'epochs between evaluations', wholeNumber('--evaluate-every'), 1)
     .option('--save-every <steps>', 'checkpoints besides those of every epoch', wholeNumber('--save-every'));
   addEngineOptions(command);
