@@ -56,13 +56,16 @@ describe('trainingBatches', () => {
   it('are ready when they are asked for after a pause', async () => {
     const batches = trainingBatches(data, options);
     await batches.next();
+    const waits: number[] = [];
     for (let step = 0; step < 5; step++) {
       // As long as a training step might take.
       await new Promise((resolve) => setTimeout(resolve, 40));
       const begin = performance.now();
       await batches.next();
-      expect(performance.now() - begin).toBeLessThan(20);
+      waits.push(performance.now() - begin);
     }
+    // The median: a shared machine may interrupt any one of them.
+    expect(waits.sort((a, b) => a - b)[2]).toBeLessThan(10);
     await batches.return(undefined);
   });
 });
