@@ -1,10 +1,12 @@
 /** Real trainings of a very small network on a few real pictures. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compileTraining } from '../compile/compile-training.ts';
+import { encodePng } from '../data/decode.ts';
+import { openData } from '../data/open-data.ts';
 import type { Engine } from '../engine/engine.ts';
 import { openTorch } from '../engine/torch.ts';
 import { isStatistic, parametersOf } from '../graph/graph.ts';
@@ -122,7 +124,58 @@ describe('a training on the command line', () => {
     const steps = (await folder.metrics()).map(({ step }) => step);
     expect(steps).toEqual([...steps].sort((a, b) => a - b));
     expect(await readFile(join(killed, 'curves.svg'), 'utf8')).toContain('test error');
+
+    const again = await start(['train', '--resume', '--out', whole]).ended;
+    expect([again.code, again.out]).toEqual([0, uninterrupted.out]);
+    await expectUsable(whole);
   });
+
+  /** A finished run evaluates to what its training said, and classifies files. */
+  async function expectUsable(run: string): Promise<void> {
+    const last = (await new RunFolder(run).metrics()).findLast((line) => line.kind === 'evaluation');
+    const evaluated = await start(['evaluate', run, '--limit', '64', '--precision', 'float32', '--json'])
+      .ended;
+    expect(evaluated.code, evaluated.talk).toBe(0);
+    const { top1Error, confusion, protocol, count } = JSON.parse(evaluated.out);
+    expect(top1Error).toBe(last?.kind === 'evaluation' && last.top1Error);
+    expect(confusion.flat().reduce((sum: number, each: number) => sum + each, 0)).toBe(count);
+    expect(protocol).toBe(
+      'single crop, whole picture, stretched to 75×75 (bilinear, half-pixel centres), values in [−1, 1]',
+    );
+    const table = await start([
+      'evaluate',
+      join(run, 'model.safetensors'),
+      '--limit',
+      '64',
+      '--precision',
+      'float32',
+      '--confusion',
+    ]).ended;
+    expect(table.out).toContain('9 Ankle boot');
+    expect(table.out).toMatch(/\ntop-1 error \d+\.\d\d%, top-5 error \d+\.\d\d%\n$/);
+
+    const test = await openData('fashion-mnist', 'test');
+    const files = await Promise.all(
+      [0, 1].map(async (index) => {
+        const file = join(root, `picture${index}.png`);
+        await writeFile(file, await encodePng(await test.picture(index)));
+        return file;
+      }),
+    );
+    const classified = await start(['classify', ...files, '--model', run, '--top', '2', '--json']).ended;
+    const results = JSON.parse(classified.out) as {
+      file: string;
+      labels: { label: string; probability: number }[];
+    }[];
+    expect(results.map(({ file, labels }) => [file, labels.length])).toEqual(files.map((file) => [file, 2]));
+    for (const { labels } of results)
+      expect(labels[0]?.probability).toBeGreaterThanOrEqual(labels[1]?.probability as number);
+    const missing = await start(['classify', join(root, 'none.png'), '--model', run]).ended;
+    expect([missing.code, missing.talk]).toEqual([
+      1,
+      expect.stringMatching(/^inception: .*none\.png: cannot be decoded as JPEG, PNG or WebP/),
+    ]);
+  }
 
   it('saves at Ctrl-C and exits with 130, at SIGTERM with 143, and can go on', async () => {
     for (const [signal, code] of [

@@ -280,5 +280,7 @@ async function conclude({ finished, evaluation, position }: TrainResult, folder:
   process.stderr.write(
     `the model is in ${folder.file('model.safetensors')}, the curves are in ${folder.file('curves.svg')}\n`,
   );
-  if (evaluation) process.stdout.write(`test error ${percent(evaluation.top1Error)}\n`);
+  // A run that was finished before has its last evaluation in the metrics.
+  const last = evaluation ?? (await folder.metrics()).findLast((line) => line.kind === 'evaluation');
+  if (last?.kind === 'evaluation') process.stdout.write(`test error ${percent(last.top1Error)}\n`);
 }
