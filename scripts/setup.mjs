@@ -80,12 +80,17 @@ function systemPackages() {
   if (process.platform !== 'linux' || !succeeds('dpkg-query', ['--version'])) {
     const missing = ['cmake', 'make'].filter((tool) => !succeeds(tool, ['--version']));
     if (missing.length > 0) {
-      throw new SetupError(`needed and not found: ${missing.join(', ')}; on macOS: brew install cmake pytorch libomp`);
+      throw new SetupError(
+        `needed and not found: ${missing.join(', ')}; on macOS: brew install cmake pytorch libomp`,
+      );
     }
     return;
   }
   const wanted = ['cmake', 'make', 'g++', 'dataset-fashion-mnist', 'libtorch-dev', 'libopenblas0-pthread'];
-  const installed = spawnSync('dpkg-query', ['-W', '-f', '${Package} ${db:Status-Status}\n', ...wanted], { encoding: 'utf8' });
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders
+  const installed = spawnSync('dpkg-query', ['-W', '-f', '${Package} ${db:Status-Status}\n', ...wanted], {
+    encoding: 'utf8',
+  });
   const present = new Set(
     installed.stdout.split('\n').flatMap((line) => (line.endsWith(' installed') ? [line.split(' ')[0]] : [])),
   );
@@ -99,7 +104,9 @@ function systemPackages() {
   const isRoot = process.getuid?.() === 0;
   const canSudo = !isRoot && succeeds('sudo', ['-n', 'true']);
   if (!isRoot && !canSudo) {
-    throw new SetupError(`Installing them needs root. Type:\n  sudo apt-get update && sudo ${command}\nand begin again.`);
+    throw new SetupError(
+      `Installing them needs root. Type:\n  sudo apt-get update && sudo ${command}\nand begin again.`,
+    );
   }
   const begin = Date.now();
   const prefix = isRoot ? [] : ['sudo', '-n'];
@@ -134,6 +141,7 @@ function nativeAddon() {
 
 /** So that another libtorch means another build. */
 const libtorchVersion = () =>
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders
   spawnSync('dpkg-query', ['-W', '-f', '${Version}', 'libtorch-dev'], { encoding: 'utf8' }).stdout ?? '';
 
 function typescript() {
