@@ -43,8 +43,8 @@ export async function drawCurves(metrics: readonly Metrics[], title: string): Pr
         : []),
     ],
     legend: [
-      { data: ['training loss', 'test loss'], left: 70, top: 46, textStyle: { color: ink } },
-      { data: ['training error', 'test error'], left: 560, top: 46, textStyle: { color: ink } },
+      { data: ['training loss', 'test loss'], left: 70, top: 46, itemGap: 36, textStyle: { color: ink } },
+      { data: ['training error', 'test error'], left: 560, top: 46, itemGap: 36, textStyle: { color: ink } },
     ],
     grid: [
       { left: 70, width: 380, top: 84, bottom: 60 },
@@ -121,5 +121,7 @@ export async function drawCurves(metrics: readonly Metrics[], title: string): Pr
   });
   const svg = chart.renderToSVGString();
   chart.dispose();
-  return svg;
+  // echarts gives no text for those who cannot see the picture.
+  const about = `Loss and error of ${title}`.replace(/&/g, '&amp;').replace(/</g, '&lt;');
+  return svg.replace(/^<svg[^>]*>/, (tag) => `${tag}\n<title>${about}</title>`);
 }

@@ -137,7 +137,7 @@ describe('drawCurves', () => {
     ]) {
       expect(svg).toContain(text);
     }
-    expect(svg).toMatch(/^<svg .*<\/svg>\s*$/s);
+    expect(svg).toMatch(/^<svg [^>]*>\s*<title>Loss and error of runs\/first<\/title>.*<\/svg>\s*$/s);
   });
 
   it('draws a run that has only begun', async () => {
