@@ -78,6 +78,7 @@ describe('a report for people', () => {
     expect(inception(args, { FORCE_COLOR: '1' }).stdout).toContain('\u001b[');
     expect(inception(args, { NO_COLOR: '1' }).stdout).not.toContain('\u001b[');
     expect(inception(args).stdout, 'a pipe').not.toContain('\u001b[');
+    expect(inception(args, { CI: 'true' }).stdout, 'a pipe in a CI job').not.toContain('\u001b[');
   });
 
   it('ends quietly when its reader closes the pipe', () => {

@@ -1,6 +1,6 @@
 /** The confusion matrix as a table: a row for each label, a column for each prediction, the class's own error at the end. */
 import Table from 'cli-table3';
-import pc from 'picocolors';
+import { colours } from './colours.ts';
 import { percent } from './format.ts';
 
 /** More classes than this do not fit a terminal: then the most frequent confusions are listed. */
@@ -22,7 +22,7 @@ function matrix(confusion: readonly (readonly number[])[], classes: readonly str
   confusion.forEach((row, label) => {
     const total = row.reduce((sum, count) => sum + count, 0);
     const cells = row.map((count, guess) =>
-      count === 0 ? pc.dim('·') : guess === label ? pc.green(count) : String(count),
+      count === 0 ? colours.dim('·') : guess === label ? colours.green(count) : String(count),
     );
     const error = total === 0 ? '–' : percent(1 - (row[label] as number) / total);
     table.push([`${label} ${classes[label]}`, ...cells, error]);

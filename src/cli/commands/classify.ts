@@ -1,10 +1,10 @@
 /** `inception classify`: the most probable labels of picture files. */
 import type { Command } from 'commander';
-import pc from 'picocolors';
 import { decodePicture } from '../../data/decode.ts';
 import { preprocess } from '../../data/preprocess.ts';
 import { topClasses } from '../../evaluate/score.ts';
 import { loadModel } from '../../train/load-model.ts';
+import { colours } from '../colours.ts';
 import { addEngineOptions, choosePrecision, type EngineOptions, openEngine } from '../engine-options.ts';
 import { wholeNumber } from '../usage.ts';
 
@@ -57,10 +57,10 @@ function text(
   results: readonly { file: string; labels: readonly { label: string; probability: number }[] }[],
 ): string {
   const lines = results.flatMap(({ file, labels }) => [
-    pc.bold(file),
+    colours.bold(file),
     ...labels.map(({ label, probability }) => {
       const bar = '█'.repeat(Math.round(probability * 20)).padEnd(20, '░');
-      return `  ${(probability * 100).toFixed(1).padStart(5)}%  ${pc.cyan(bar)}  ${label}`;
+      return `  ${(probability * 100).toFixed(1).padStart(5)}%  ${colours.cyan(bar)}  ${label}`;
     }),
   ]);
   return `${lines.join('\n')}\n`;

@@ -1,12 +1,12 @@
 /** `inception doctor`: what was found, and what to do about the rest. */
 import type { Command } from 'commander';
-import pc from 'picocolors';
+import { colours } from '../colours.ts';
 import { examine, type Finding } from '../doctor.ts';
 
 const marks: Readonly<Record<Finding['state'], string>> = {
-  ok: pc.green('✓'),
-  warning: pc.yellow('!'),
-  missing: pc.red('✗'),
+  ok: colours.green('✓'),
+  warning: colours.yellow('!'),
+  missing: colours.red('✗'),
 };
 
 export function addDoctor(program: Command): void {

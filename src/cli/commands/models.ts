@@ -1,11 +1,11 @@
 /** `inception models`: the networks, what they cost, and what the paper measured. */
 import Table from 'cli-table3';
 import type { Command } from 'commander';
-import pc from 'picocolors';
 import { buildGraph, smallestInput } from '../../graph/build-graph.ts';
 import { costsOf } from '../../graph/costs.ts';
 import { configure, networks } from '../../networks/networks.ts';
 import type { Errors } from '../../networks/notation.ts';
+import { colours } from '../colours.ts';
 import { short } from '../format.ts';
 
 export function addModels(program: Command): void {
@@ -51,7 +51,9 @@ const options = `Options of every network:
 
 function text(rows: readonly Row[]): string {
   const table = new Table({
-    head: ['network', 'parameters', 'MACs', 'least', '1 crop', '144 crops'].map((title) => pc.bold(title)),
+    head: ['network', 'parameters', 'MACs', 'least', '1 crop', '144 crops'].map((title) =>
+      colours.bold(title),
+    ),
     colAligns: ['left', 'right', 'right', 'right', 'right', 'right'],
     style: { head: [], border: [], compact: true },
   });
@@ -65,7 +67,7 @@ function text(rows: readonly Row[]): string {
       errors(published?.crops144),
     ]);
   }
-  const abouts = rows.map(({ name, about }) => `${pc.bold(name)}\n  ${about}`);
+  const abouts = rows.map(({ name, about }) => `${colours.bold(name)}\n  ${about}`);
   return `${table.toString()}
 Costs at 299×299 and 1000 classes; the least input that every layer accepts.
 Errors: top-1 / top-5 in percent on ILSVRC 2012 validation as the paper prints

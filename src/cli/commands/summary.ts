@@ -1,11 +1,11 @@
 /** `inception summary`: a network part by part, with shapes and costs. */
 import Table from 'cli-table3';
 import type { Command } from 'commander';
-import pc from 'picocolors';
 import { buildGraph } from '../../graph/build-graph.ts';
 import { costsOf, type LayerSummary, summariseLayers, summariseParts } from '../../graph/costs.ts';
 import { formatShape, type Graph } from '../../graph/graph.ts';
 import { configure, findNetwork, type NetworkOptions } from '../../networks/networks.ts';
+import { colours } from '../colours.ts';
 import { grouped, short } from '../format.ts';
 import { addNetworkOptions, readNetworkOptions } from '../network-options.ts';
 
@@ -52,7 +52,7 @@ function text(graph: Graph, layers: boolean): string {
   const { network } = graph;
   const table = new Table({
     head: [layers ? 'layer' : 'part', 'output', 'parameters', 'MACs', layers ? 'share' : 'share of MACs'].map(
-      (title) => pc.bold(title),
+      (title) => colours.bold(title),
     ),
     colAligns: ['left', 'right', 'right', 'right', 'left'],
     style: { head: [], border: [], compact: true },
@@ -63,8 +63,8 @@ function text(graph: Graph, layers: boolean): string {
     const bar = '█'.repeat(Math.round((macs / largest) * barWidth)) || '▏';
     const percentage = `${(share * 100).toFixed(1).padStart(4)}%`;
     // Layers have long names: without bars the table still fits 100 columns.
-    const cost = layers ? percentage : `${pc.cyan(bar.padEnd(barWidth))} ${percentage}`;
-    const label = what === undefined ? name : `${name}  ${pc.dim(what)}`;
+    const cost = layers ? percentage : `${colours.cyan(bar.padEnd(barWidth))} ${percentage}`;
+    const label = what === undefined ? name : `${name}  ${colours.dim(what)}`;
     table.push([
       label,
       formatShape(shape),
@@ -74,7 +74,7 @@ function text(graph: Graph, layers: boolean): string {
     ]);
   }
   const auxiliary = network.auxiliary ? ', with the auxiliary classifier' : '';
-  return `${pc.bold(network.name)}
+  return `${colours.bold(network.name)}
 ${network.about}${auxiliary}
 ${table.toString()}
 ${grouped(total.parameters)} parameters, ${short(total.macs)} multiply-adds, ${short(total.activations)} activations for one picture
