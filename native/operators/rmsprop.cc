@@ -1,4 +1,4 @@
-// RMSProp, weight decay, clipping and the averages in one pass over the flat buffers: seven reads and four writes of each
+// RMSProp, weight decay, clipping and the averages in one pass over the flat buffers: five reads and four writes of each
 // parameter's memory instead of some thirty.
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>

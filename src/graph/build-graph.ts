@@ -9,6 +9,7 @@ import {
   markMeanings,
   type Pool,
   type Residual,
+  type Window,
   windowSize,
 } from '../networks/notation.ts';
 import {
@@ -274,7 +275,7 @@ class Builder {
     path: string,
   ): { window: Pair; stride: number; padding: Pair } {
     const meaning = markMeanings[marks ?? 'none'];
-    let [height, width] = windowSize(window);
+    let [height, width] = readWindow(window, path);
     if (this.clipWindows) [height, width] = [Math.min(height, grid[0]), Math.min(width, grid[1])];
     if (meaning.padding === 'valid')
       return { window: [height, width], stride: meaning.stride, padding: [0, 0] };
@@ -282,6 +283,14 @@ class Builder {
       throw new GraphError(`${path}: same padding needs a window with odd sides, received ${window}`);
     }
     return { window: [height, width], stride: meaning.stride, padding: [(height - 1) / 2, (width - 1) / 2] };
+  }
+}
+
+function readWindow(window: Window, path: string): Pair {
+  try {
+    return windowSize(window);
+  } catch (error) {
+    throw new GraphError(`${path}: ${(error as Error).message}`, { cause: error });
   }
 }
 

@@ -101,12 +101,13 @@ function fork(branches: readonly Drawing[], label: string): Drawing {
   const between = 16;
   const inner = branches.reduce((sum, branch) => sum + branch.width, 0) + between * (branches.length - 1);
   const width = Math.max(inner, textWidth(label) + 24);
-  const axis = width / 2;
+  const left = (width - inner) / 2;
+  const axis = forkAxis(branches, { left, between, middle: width / 2 });
   const top = 26;
   const height = Math.max(...branches.map((branch) => branch.height));
   const barY = top + height + gap;
   const items: Item[] = [];
-  let x = (width - inner) / 2;
+  let x = left;
   for (const branch of branches) {
     const at = x + branch.axis;
     // Short branches hang in the middle between input and bar.
@@ -126,6 +127,19 @@ function fork(branches: readonly Drawing[], label: string): Drawing {
   }
   items.push({ kind: 'box', look: 'join', x: 0, y: barY, width, height: 26, lines: [label] });
   return { width, height: barY + 26, axis, items, forks: true };
+}
+
+/** The middle, or the axis of a branch so near to it that the line between them would be a mere jog. */
+function forkAxis(
+  branches: readonly Drawing[],
+  { left, between, middle }: { left: number; between: number; middle: number },
+): number {
+  let x = left;
+  for (const branch of branches) {
+    if (Math.abs(x + branch.axis - middle) < 20) return x + branch.axis;
+    x += branch.width + between;
+  }
+  return middle;
 }
 
 /** The shortcut on the left, the scaled branches on the right, and their sum. */
@@ -187,7 +201,7 @@ export function figure(layer: Layer, depth?: number): Drawing {
     case 'sequence':
       return stack(layer.layers.map((each) => figure(each)));
     case 'repeat':
-      return figure(layer.block, depth);
+      return stack(Array.from({ length: layer.count }, (_, index) => figure(blockAt(layer, index), depth)));
     case 'globalAvgPool':
       return box('pool', ['Average pooling']);
     case 'dropout':

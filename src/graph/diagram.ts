@@ -68,7 +68,10 @@ function schema(graph: Graph): Drawing {
 
 /** What a single box says besides its name. */
 function detail(layer: Layer, classes: number): string[] {
-  if (layer.kind === 'conv') return [`${layer.window.replace('x', '×')}, ${layer.filters}`];
+  if (layer.kind === 'conv' || layer.kind === 'maxPool' || layer.kind === 'avgPool') {
+    const filters = layer.kind === 'conv' ? layer.filters : undefined;
+    return [[layer.window.replace('x', '×'), filters, layer.marks].filter(Boolean).join(', ')];
+  }
   if (layer.kind === 'dropout') return [`keep ${layer.keep}`];
   return layer.kind === 'fullyConnected' ? [`fully connected, ${classes}`] : [];
 }
@@ -122,7 +125,7 @@ function auxiliaryFigure(graph: Graph): Drawing[] {
 
 function titled(title: string, drawing: Drawing, note?: string): Drawing {
   const top = note === undefined ? 34 : 54;
-  const width = Math.max(drawing.width, title.length * 9.5, (note?.length ?? 0) * 7.2);
+  const width = Math.max(drawing.width, title.length * 9.5, (note?.length ?? 0) * 8.2);
   const items: Item[] = [
     { kind: 'text', look: 'title', x: 0, y: 16, text: title },
     ...(note === undefined ? [] : [{ kind: 'text', look: 'note', x: 0, y: 36, text: note } as const]),

@@ -1,5 +1,5 @@
 /** Real trainings of a very small network on a few real pictures. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -170,6 +170,9 @@ describe('a training on the command line', () => {
     expect(results.map(({ file, labels }) => [file, labels.length])).toEqual(files.map((file) => [file, 2]));
     for (const { labels } of results)
       expect(labels[0]?.probability).toBeGreaterThanOrEqual(labels[1]?.probability as number);
+    const example = new URL('../../examples/classify-a-picture.mjs', import.meta.url).pathname;
+    const said = spawnSync(process.execPath, [example, run, files[0] as string], { encoding: 'utf8' });
+    expect(said.stdout, said.stderr).toMatch(new RegExp(`^${results[0]?.labels[0]?.label} 0\\.\\d+\n$`));
     const missing = await start(['classify', join(root, 'none.png'), '--model', run]).ended;
     expect([missing.code, missing.talk]).toEqual([
       1,
