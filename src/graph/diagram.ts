@@ -5,7 +5,7 @@ import { buildGraph } from './build-graph.ts';
 import { box, type Drawing, figure, type Item, move, type Point, stack, variants } from './diagram-layout.ts';
 import { formatShape, type Graph, type Node, type Shape } from './graph.ts';
 
-const pageWidth = 1500;
+const pageWidth = 1600;
 const margin = 32;
 
 /** The diagram as the text of an SVG file. */
@@ -125,7 +125,7 @@ function auxiliaryFigure(graph: Graph): Drawing[] {
 
 function titled(title: string, drawing: Drawing, note?: string): Drawing {
   const top = note === undefined ? 34 : 54;
-  const width = Math.max(drawing.width, title.length * 9.5, (note?.length ?? 0) * 8.2);
+  const width = Math.max(drawing.width, title.length * 10.5, (note?.length ?? 0) * 9);
   const items: Item[] = [
     { kind: 'text', look: 'title', x: 0, y: 16, text: title },
     ...(note === undefined ? [] : [{ kind: 'text', look: 'note', x: 0, y: 36, text: note } as const]),
