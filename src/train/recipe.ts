@@ -68,7 +68,8 @@ const smallData = (batch: number): Recipe => ({
   // At epsilon 1 small gradients leave RMSProp's root at 1: this is nearly momentum, and takes momentum's rate.
   learningRate: (0.15 * batch) / 64,
   schedule: { kind: 'cosine', warmup: 1 },
-  batchNormMomentum: 0.05,
+  // Slow enough for the averaged weights, fast enough for a few thousand steps.
+  batchNormMomentum: 0.01,
   averageDecay: 0.998,
   distortion: mildDistortion,
   evaluationCrop: 1,
