@@ -82,3 +82,45 @@ describe('evaluationBatches', () => {
     expect(seen).toEqual(Array.from({ length: 200 }, (_, index) => index));
   });
 });
+
+describe('both', () => {
+  /** Pictures that take a while, as decoded ones do; one of them may be broken. */
+  function slowData(broken = -1): { data: Dataset; started: () => number } {
+    let started = 0;
+    const data: Dataset = {
+      name: 'slow',
+      length: 640,
+      classes: ['a', 'b'],
+      label: (index) => index % 2,
+      nameOf: String,
+      picture: async (index) => {
+        started++;
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        if (index === broken) throw new Error(`picture ${index} is broken`);
+        return { height: 4, width: 4, channels: 1, data: new Uint8Array(16) };
+      },
+    };
+    return { data, started: () => started };
+  }
+  const pause = () => new Promise((resolve) => setTimeout(resolve, 100));
+
+  it('stop reading pictures when the consumer leaves', async () => {
+    const { data, started } = slowData();
+    const batches = trainingBatches(data, { ...options, batch: 64 });
+    await batches.next();
+    await batches.return(undefined);
+    const atReturn = started();
+    await pause();
+    expect(started()).toBe(atReturn);
+  });
+
+  it('stop reading pictures when one fails, and throw its error', async () => {
+    const { data, started } = slowData(3);
+    const preprocessing = { size: [4, 4] as const, crop: 1, kernel: 'bilinear' as const };
+    const batches = evaluationBatches(data, { batch: 64, preprocessing });
+    await expect(batches.next()).rejects.toThrow('picture 3 is broken');
+    const atError = started();
+    await pause();
+    expect(started()).toBe(atError);
+  });
+});

@@ -79,13 +79,17 @@ export function trainingBatches(
     throw new DataError(`${dataset.name}: not one picture can be decoded`);
   };
 
-  const make = async ({ epoch, position }: { epoch: number; position: number }): Promise<TrainingBatch> => {
+  const make = async (
+    { epoch, position }: { epoch: number; position: number },
+    closed: AbortSignal,
+  ): Promise<TrainingBatch> => {
     const wanted = orderOf(epoch).subarray(position * batch, (position + 1) * batch);
     const images = new Uint8Array(batch * bytes);
     const labels = new BigInt64Array(batch);
     const indices = await Promise.all(
       Array.from(wanted, (each, slot) =>
         limit(async () => {
+          closed.throwIfAborted();
           const { picture, index } = await soundPicture(each);
           const random = randomFor(seed, epoch, index);
           distort(picture, { distortion, size, random }, images, slot * bytes);
@@ -103,7 +107,7 @@ export function trainingBatches(
         epoch++;
         position = 0;
       }
-      yield () => make({ epoch, position });
+      yield (closed) => make({ epoch, position }, closed);
     }
   });
 }
@@ -119,7 +123,7 @@ export function evaluationBatches(dataset: Dataset, options: EvaluationBatchOpti
   const limit = pLimit(decoding);
   const bytes = preprocessing.size[0] * preprocessing.size[1] * 3;
 
-  const make = async (first: number): Promise<Batch> => {
+  const make = async (first: number, closed: AbortSignal): Promise<Batch> => {
     const indices = Array.from(
       { length: Math.min(batch, dataset.length - first) },
       (_, slot) => first + slot,
@@ -129,6 +133,7 @@ export function evaluationBatches(dataset: Dataset, options: EvaluationBatchOpti
     await Promise.all(
       indices.map((index, slot) =>
         limit(async () => {
+          closed.throwIfAborted();
           preprocess(await dataset.picture(index), preprocessing, images, slot * bytes);
           labels[slot] = BigInt(dataset.label(index));
         }),
@@ -138,27 +143,37 @@ export function evaluationBatches(dataset: Dataset, options: EvaluationBatchOpti
   };
 
   return inAdvance(function* () {
-    for (let first = 0; first < dataset.length; first += batch) yield () => make(first);
+    for (let first = 0; first < dataset.length; first += batch) yield (closed) => make(first, closed);
   });
 }
 
-/** Starts jobs before they are asked for, and gives their results in order. */
-async function* inAdvance<T>(jobs: () => Generator<() => Promise<T>>): AsyncGenerator<T> {
+type Job<T> = (closed: AbortSignal) => Promise<T>;
+
+/**
+ * Starts jobs before they are asked for, and gives their results in order. When the consumer leaves or a job fails, the
+ * others are told to stop: nobody waits for their pictures.
+ */
+async function* inAdvance<T>(jobs: () => Generator<Job<T>>): AsyncGenerator<T> {
+  const closing = new AbortController();
   const waiting: Promise<T>[] = [];
-  const startNext = (source: Generator<() => Promise<T>>) => {
+  const startNext = (source: Generator<Job<T>>) => {
     const next = source.next();
     if (next.done) return;
     // A turn of the event loop later, so that whoever waits for a batch can give it to the engine first.
-    const job = new Promise((resolve) => setImmediate(resolve)).then(next.value);
+    const job = new Promise((resolve) => setImmediate(resolve)).then(() => next.value(closing.signal));
     // Its error is thrown where the batch is asked for; until then nobody listens.
     job.catch(() => undefined);
     waiting.push(job);
   };
   const source = jobs();
-  for (let count = 0; count < ahead; count++) startNext(source);
-  while (waiting.length > 0) {
-    const batch = await (waiting.shift() as Promise<T>);
-    startNext(source);
-    yield batch;
+  try {
+    for (let count = 0; count < ahead; count++) startNext(source);
+    while (waiting.length > 0) {
+      const batch = await (waiting.shift() as Promise<T>);
+      startNext(source);
+      yield batch;
+    }
+  } finally {
+    closing.abort();
   }
 }

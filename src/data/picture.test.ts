@@ -10,6 +10,12 @@ interface Case {
   readonly expected: readonly number[];
 }
 
+interface BoxCase extends Case {
+  readonly box: readonly [top: number, left: number, height: number, width: number];
+  /** The box is the central 87.5%. */
+  readonly central: boolean;
+}
+
 /** The formula of test/fixtures/resample/make.py. */
 function formulaPicture({ height, width }: { height: number; width: number }, channels: 1 | 3 = 1): Picture {
   const data = new Uint8Array(height * width * channels);
@@ -63,6 +69,23 @@ describe('resample', () => {
     resample(picture, { box: whole(picture), size: [2, 2] }, target, 4);
     expect([...target.subarray(0, 4), ...target.subarray(16)]).toEqual(new Array(8).fill(7));
   });
+});
+
+describe('a box with fractional edges', () => {
+  const { cases } = readFixture<{ cases: readonly BoxCase[] }>('resize/expected.json');
+
+  it.each(cases.map((each) => [`${each.height}×${each.width} to ${each.size.join('×')}`, each] as const))(
+    'gives Pillow’s bilinear values, rounded, from %s',
+    (_, { box: [top, left, height, width], central, size, expected, ...shape }) => {
+      const picture = formulaPicture(shape, 3);
+      const target = new Uint8Array(size[0] * size[1] * 3);
+      if (central) preprocess(picture, { size, crop: 0.875, kernel: 'bilinear' }, target);
+      else resample(picture, { box: { top, left, height, width }, size }, target);
+      expected.forEach((value, pixel) => {
+        expect(Math.abs((target[pixel * 3] as number) - value)).toBeLessThan(0.51);
+      });
+    },
+  );
 });
 
 describe('preprocess', () => {
