@@ -3,8 +3,10 @@
  * a parser of exactly what a header may hold: JSON.parse keeps the last of two equal keys and takes 1e3 for a whole number.
  */
 
-/** A file that breaks the format, or cannot be read. */
-export class SafetensorsError extends Error {
+import { type TensorInfo, WeightsError } from './tensor-file.ts';
+
+/** A safetensors file that breaks the format, or cannot be read. */
+export class SafetensorsError extends WeightsError {
   override name = 'SafetensorsError';
 }
 
@@ -27,10 +29,7 @@ export const elementBytes: Readonly<Record<string, number>> = {
   U64: 8,
 };
 
-export interface TensorEntry {
-  readonly name: string;
-  readonly dtype: string;
-  readonly shape: readonly number[];
+export interface TensorEntry extends TensorInfo {
   /** Relative to the end of the header. */
   readonly begin: number;
   readonly end: number;

@@ -6,11 +6,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   decodeSafetensors,
   encodeSafetensors,
-  type NamedTensor,
   openSafetensors,
   SafetensorsError,
   writeSafetensors,
 } from './safetensors.ts';
+import type { NamedTensor } from './tensor-file.ts';
 
 /** A file of this header and so many data bytes. */
 function file(header: string | Uint8Array, dataBytes = 0, length?: bigint): Uint8Array {

@@ -9,19 +9,9 @@ import {
   SafetensorsError,
   type TensorEntry,
 } from './safetensors-header.ts';
+import type { NamedTensor, TensorData, TensorFile } from './tensor-file.ts';
 
 export { SafetensorsError };
-
-/** Arrays in which values are given and taken; other types of the format come as their bytes. */
-export type TensorData = Float32Array | Float64Array | BigInt64Array | Int32Array | Uint16Array | Uint8Array;
-
-export interface NamedTensor {
-  readonly name: string;
-  readonly dtype: string;
-  readonly shape: readonly number[];
-  /** In C order. */
-  readonly data: TensorData;
-}
 
 type ArrayType = new (buffer: ArrayBuffer) => TensorData;
 
@@ -118,12 +108,8 @@ function encodeHeader(
   return bytes;
 }
 
-export interface SafetensorsFile {
-  readonly metadata: ReadonlyMap<string, string>;
+export interface SafetensorsFile extends TensorFile {
   readonly tensors: ReadonlyMap<string, TensorEntry>;
-  /** Reads one tensor's values. @throws SafetensorsError if there is none of this name. */
-  read(name: string): Promise<NamedTensor>;
-  close(): Promise<void>;
 }
 
 /** Opens a file and checks its header; tensors are read when they are asked for. @throws SafetensorsError naming the file. */
@@ -152,6 +138,7 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
     const start = 8 + headerBytes;
     const { tensors, metadata } = parseHeader(json, size - start);
     return {
+      format: 'safetensors',
       metadata,
       tensors,
       async read(name) {
