@@ -56,8 +56,9 @@ export function goldenTensor({ name, shape, role, fan_in = Number.NaN }: GoldenT
   return fill(name, count(shape), (u) => -0.1 + 0.2 * u);
 }
 
-/** The two pictures, [2, 3, 299, 299]. */
-export const goldenImages = (): Float32Array => fill('input', 2 * 3 * 299 * 299, (u) => 2 * u - 1);
+/** Pictures of [-1, 1], [count, 3, side, side]. */
+export const goldenImages = (side = 299, count = 2): Float32Array =>
+  fill('input', count * 3 * side * side, (u) => 2 * u - 1);
 
 /** r / sqrt(n) of a stage's projection, [n values in C order]. */
 export const goldenProjection = (stage: string, length: number): Float32Array =>

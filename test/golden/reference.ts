@@ -1,0 +1,150 @@
+/** A network of the fixtures with its reproducible weights, in an engine: what the parity tests run. */
+import { compileInference } from '../../src/compile/compile-inference.ts';
+import { compileTraining } from '../../src/compile/compile-training.ts';
+import type { InferenceOptions, TrainingOptions } from '../../src/compile/options.ts';
+import type { Engine, HostArray, HostTensor, Store } from '../../src/engine/engine.ts';
+import { buildGraph } from '../../src/graph/build-graph.ts';
+import { type Graph, parametersOf } from '../../src/graph/graph.ts';
+import { configure, findNetwork, type NetworkOptions } from '../../src/networks/networks.ts';
+import { dialectOptions, findDialect, namesIn, stagesIn } from '../../src/weights/dialects.ts';
+import { fromLayout } from '../../src/weights/layouts.ts';
+import { type Expected, type GoldenModel, goldenModels, readExpected, readParams } from './fixture.ts';
+import { goldenImages, goldenTensor } from './prng.ts';
+
+/** Stages that are no named part of ours, by the other implementations' names. */
+const otherStages: Readonly<Record<string, string>> = {
+  pooled: 'averagePooling',
+  global_pool: 'averagePooling',
+  AvgPool_1a: 'averagePooling',
+  PreLogits: 'averagePooling',
+  PreLogitsFlatten: 'averagePooling',
+  Pool1: 'stem/maxPool1',
+  Pool2: 'stem/maxPool2',
+  MaxPool_3a_3x3: 'stem/maxPool1',
+  MaxPool_5a_3x3: 'stem/maxPool2',
+  PreAuxLogits: 'inceptionResnetB',
+  PrePool: 'inceptionResnetC',
+};
+
+/** facenet names what stands between its repetitions. */
+const facenetStages: Readonly<Record<string, string>> = {
+  Mixed_5a: 'inceptionResnetA',
+  Mixed_6b: 'inceptionResnetB',
+  Mixed_8a: 'inceptionResnetC/4',
+  Mixed_8b: 'inceptionResnetC',
+};
+
+const trainingNumbers: TrainingOptions = {
+  batch: 2,
+  precision: 'float32',
+  images: 'float32',
+  optimizer: { decay: 0.9, epsilon: 1, momentum: 0.9 },
+  weightDecay: 0,
+  labelSmoothing: 0,
+  auxiliaryLossWeight: 0,
+  batchNormMomentum: 0.1,
+  clipNorm: undefined,
+  dropout: false,
+  update: false,
+};
+
+/** [n, 3, h, w] to [n, h, w, 3]. */
+export function channelsLast(planar: Float32Array, side: number): Float32Array {
+  const result = new Float32Array(planar.length);
+  const area = side * side;
+  for (let at = 0; at < planar.length; at++) {
+    const image = Math.floor(at / (3 * area));
+    const channel = Math.floor(at / area) % 3;
+    result[(image * area + (at % area)) * 3 + channel] = planar[at] as number;
+  }
+  return result;
+}
+
+export class Reference {
+  readonly expected: Expected;
+  readonly graph: Graph;
+  readonly layout: 'torch' | 'tensorflow';
+  /** Our parameters' names by theirs. */
+  readonly ours: ReadonlyMap<string, string>;
+  readonly side: number;
+  readonly #engine: Engine;
+  readonly #weights = new Map<string, Float32Array>();
+  readonly #stages: ReadonlyMap<string, string>;
+
+  constructor(model: GoldenModel, engine: Engine) {
+    const [dialectName, network] = goldenModels[model];
+    const dialect = findDialect(dialectName);
+    const { params } = readParams(model);
+    const classifier = params.find(({ name, role }) => role === 'linear_bias' && !/aux/i.test(name));
+    const options: NetworkOptions = {
+      ...dialectOptions(dialect, network),
+      classes: classifier?.shape[0] ?? 0,
+      auxiliary: params.some(({ name }) => /aux/i.test(name)),
+    };
+    this.#engine = engine;
+    this.layout = dialect.layout;
+    this.expected = readExpected(model);
+    this.graph = buildGraph(configure(findNetwork(network), options));
+    const names = namesIn(dialectName, this.graph);
+    this.ours = new Map([...names].map(([mine, theirs]) => [theirs, mine]));
+    const stages = dialectName === 'tf-facenet' ? { ...otherStages, ...facenetStages } : otherStages;
+    this.#stages = new Map([...stagesIn(dialectName, this.graph), ...Object.entries(stages)]);
+    this.side = this.graph.network.input[0];
+    const byName = new Map(params.map((tensor) => [tensor.name, tensor]));
+    for (const parameter of parametersOf(this.graph)) {
+      const tensor = byName.get(names.get(parameter.name) as string);
+      if (!tensor) throw new Error(`${model} has no ${names.get(parameter.name)}`);
+      this.#weights.set(parameter.name, fromLayout(dialect.layout, parameter, goldenTensor(tensor)));
+    }
+  }
+
+  /** Our endpoint for one of their stages. */
+  endpoint(stage: string): string {
+    const found = this.#stages.get(stage);
+    if (found === undefined) throw new Error(`no endpoint for stage '${stage}'`);
+    return found;
+  }
+
+  images(count = 2): Float32Array {
+    return channelsLast(goldenImages(this.side, count), this.side);
+  }
+
+  async #fill(store: Store): Promise<void> {
+    for (const [name, values] of this.#weights) await store.write(name, values);
+  }
+
+  /** Predicts the first pictures of the stream, or those given. */
+  async predict(
+    options: Partial<InferenceOptions> = {},
+    images = this.images(options.batch ?? 2),
+  ): Promise<Record<string, HostTensor>> {
+    const compiled = compileInference(this.graph, {
+      batch: 2,
+      precision: 'float32',
+      images: 'float32',
+      ...options,
+    });
+    const store = await this.#engine.createStore(compiled.store);
+    await this.#fill(store);
+    const prepare = await this.#engine.load(compiled.prepare, store);
+    await prepare.run({});
+    const predict = await this.#engine.load(compiled.predict, store);
+    const outputs = await predict.run({ images });
+    for (const each of [prepare, predict, store]) each.release();
+    return outputs;
+  }
+
+  /** One training step without an update; the store keeps gradients and statistics. */
+  async step(
+    options: Partial<TrainingOptions>,
+    inputs: Record<string, HostArray>,
+  ): Promise<{ store: Store; outputs: Record<string, HostTensor> }> {
+    const { store: spec, step } = compileTraining(this.graph, { ...trainingNumbers, ...options });
+    const store = await this.#engine.createStore(spec);
+    await this.#fill(store);
+    const loaded = await this.#engine.load(step, store);
+    const outputs = await loaded.run({ images: this.images(options.batch ?? 2), ...inputs });
+    loaded.release();
+    return { store, outputs };
+  }
+}
