@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { Dataset } from '../data/dataset.ts';
 import { encodePng } from '../data/decode.ts';
 import { openData } from '../data/open-data.ts';
-import { describeProtocol, preprocess } from '../data/preprocess.ts';
+import { describeProtocol, preprocess, standardPreprocessing } from '../data/preprocess.ts';
 import type { Engine } from '../engine/engine.ts';
 import { drawGallery, type GalleryEntry } from '../evaluate/gallery.ts';
 import { score, topClasses } from '../evaluate/score.ts';
@@ -69,7 +69,7 @@ async function configurationFor(opened: Engine): Promise<Configuration> {
     options: { ...demo.options, classes: classes.length },
     data: demo.data,
     classes,
-    preprocessing: { size: [inputSize, inputSize], crop: recipe.evaluationCrop, kernel: 'bilinear' },
+    preprocessing: standardPreprocessing([inputSize, inputSize], { crop: recipe.evaluationCrop }),
     recipe,
     seed: 1,
     precision: choosePrecision('auto', opened),

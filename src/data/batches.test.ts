@@ -3,6 +3,7 @@ import { evaluationBatches, type TrainingBatch, trainingBatches } from './batche
 import type { Dataset } from './dataset.ts';
 import { mildDistortion } from './distort.ts';
 import { openData, take } from './open-data.ts';
+import { standardPreprocessing } from './preprocess.ts';
 
 const options = { batch: 32, size: [28, 28] as const, distortion: mildDistortion, seed: 7 };
 let data: Dataset;
@@ -72,7 +73,7 @@ describe('trainingBatches', () => {
 
 describe('evaluationBatches', () => {
   it('hold every picture once and pad the last', async () => {
-    const preprocessing = { size: [28, 28] as const, crop: 1, kernel: 'bilinear' as const };
+    const preprocessing = standardPreprocessing([28, 28], { crop: 1 });
     const seen: number[] = [];
     for await (const { images, labels, indices } of evaluationBatches(data, { batch: 64, preprocessing })) {
       expect(images).toHaveLength(64 * 28 * 28 * 3);
@@ -116,7 +117,7 @@ describe('both', () => {
 
   it('stop reading pictures when one fails, and throw its error', async () => {
     const { data, started } = slowData(3);
-    const preprocessing = { size: [4, 4] as const, crop: 1, kernel: 'bilinear' as const };
+    const preprocessing = standardPreprocessing([4, 4], { crop: 1 });
     const batches = evaluationBatches(data, { batch: 64, preprocessing });
     await expect(batches.next()).rejects.toThrow('picture 3 is broken');
     const atError = started();

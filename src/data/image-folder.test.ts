@@ -7,6 +7,7 @@ import { evaluationBatches, trainingBatches } from './batches.ts';
 import { decodePicture } from './decode.ts';
 import { mildDistortion } from './distort.ts';
 import { openData } from './open-data.ts';
+import { standardPreprocessing } from './preprocess.ts';
 
 let root: string;
 
@@ -89,7 +90,7 @@ describe('a folder of class folders', () => {
 
   it('stops an evaluation at a broken picture and names it', async () => {
     const data = await openData(root, 'train');
-    const preprocessing = { size: [12, 12] as const, crop: 1, kernel: 'bilinear' as const };
+    const preprocessing = standardPreprocessing([12, 12], { crop: 1 });
     const all = async () => {
       for await (const _ of evaluationBatches(data, { batch: 2, preprocessing }));
     };

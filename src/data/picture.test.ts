@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { readFixture } from '../../test/golden/fixture.ts';
 import { type Picture, resample } from './picture.ts';
-import { describeProtocol, preprocess } from './preprocess.ts';
+import { describeProtocol, preprocess, standardPreprocessing } from './preprocess.ts';
 
 interface Case {
   readonly height: number;
@@ -79,7 +79,7 @@ describe('a box with fractional edges', () => {
     (_, { box: [top, left, height, width], central, size, expected, ...shape }) => {
       const picture = formulaPicture(shape, 3);
       const target = new Uint8Array(size[0] * size[1] * 3);
-      if (central) preprocess(picture, { size, crop: 0.875, kernel: 'bilinear' }, target);
+      if (central) preprocess(picture, standardPreprocessing(size), target);
       else resample(picture, { box: { top, left, height, width }, size }, target);
       expected.forEach((value, pixel) => {
         expect(Math.abs((target[pixel * 3] as number) - value)).toBeLessThan(0.51);
@@ -93,19 +93,15 @@ describe('preprocess', () => {
     const data = new Uint8Array(16 * 16).fill(255);
     for (let y = 1; y < 15; y++) data.fill(10, y * 16 + 1, y * 16 + 15);
     const target = new Uint8Array(14 * 14 * 3);
-    preprocess(
-      { height: 16, width: 16, channels: 1, data },
-      { size: [14, 14], crop: 0.875, kernel: 'bilinear' },
-      target,
-    );
+    preprocess({ height: 16, width: 16, channels: 1, data }, standardPreprocessing([14, 14]), target);
     expect(new Set(target)).toEqual(new Set([10]));
   });
 
   it('is described in full', () => {
-    expect(describeProtocol({ size: [299, 299], crop: 0.875, kernel: 'bilinear' })).toBe(
+    expect(describeProtocol(standardPreprocessing([299, 299]))).toBe(
       'single crop, central 87.5%, stretched to 299×299 (bilinear, half-pixel centres), values in [−1, 1]',
     );
-    expect(describeProtocol({ size: [75, 80], crop: 1, kernel: 'bilinear' })).toMatch(
+    expect(describeProtocol(standardPreprocessing([75, 80], { crop: 1 }))).toMatch(
       /^single crop, whole picture, stretched to 75×80/,
     );
   });

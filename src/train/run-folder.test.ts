@@ -2,6 +2,7 @@ import { appendFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { standardPreprocessing } from '../data/preprocess.ts';
 import { type Configuration, parseConfiguration } from './configuration.ts';
 import { drawCurves } from './curves.ts';
 import { resolveRecipe } from './recipe.ts';
@@ -21,7 +22,7 @@ const configuration: Configuration = {
   },
   data: 'fashion-mnist',
   classes: ['a', 'b'],
-  preprocessing: { size: [75, 80], crop: 1, kernel: 'bilinear' },
+  preprocessing: standardPreprocessing([75, 80], { crop: 1 }),
   recipe: resolveRecipe('paper'),
   seed: 1,
   precision: 'float32',

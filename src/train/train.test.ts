@@ -1,4 +1,5 @@
 /** Real trainings of a very small network on a few real pictures. */
+
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compileTraining } from '../compile/compile-training.ts';
 import { encodePng } from '../data/decode.ts';
 import { openData } from '../data/open-data.ts';
+import { standardPreprocessing } from '../data/preprocess.ts';
 import type { Engine } from '../engine/engine.ts';
 import { openTorch } from '../engine/torch.ts';
 import { isStatistic, parametersOf } from '../graph/graph.ts';
@@ -267,7 +269,7 @@ const configuration = (overrides: Partial<Configuration> = {}): Configuration =>
     'Bag',
     'Ankle boot',
   ],
-  preprocessing: { size: [75, 75], crop: 1, kernel: 'bilinear' },
+  preprocessing: standardPreprocessing([75, 75], { crop: 1 }),
   recipe: resolveRecipe('small-data', { batch: 8, epochs: 1 }),
   seed: 1,
   precision: 'float32',

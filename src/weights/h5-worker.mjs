@@ -64,7 +64,8 @@ answer(() => {
 });
 port.on('message', (/** @type {string} */ wanted) =>
   answer(() => {
-    const values = /** @type {Dataset} */ (file?.get(wanted)).value;
+    const dataset = file?.get(wanted);
+    const values = dataset instanceof Dataset ? dataset.value : undefined;
     if (!ArrayBuffer.isView(values)) throw new Error(`'${wanted}' holds no numbers`);
     const copy = new Uint8Array(values.byteLength);
     copy.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
