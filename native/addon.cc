@@ -231,11 +231,13 @@ Napi::Value storeBytes(const Napi::CallbackInfo& info) {
 // Work that is queued holds its own reference, so that a release frees the memory after it.
 Napi::Value releaseStore(const Napi::CallbackInfo& info) {
   held<Store>(info[0]).reset();
+  dropCachedBlocks();
   return info.Env().Undefined();
 }
 
 Napi::Value releaseProgram(const Napi::CallbackInfo& info) {
   held<LoadedProgram>(info[0]).reset();
+  dropCachedBlocks();
   return info.Env().Undefined();
 }
 

@@ -40,6 +40,12 @@ class CachingAllocator final : public c10::Allocator {
   void copy_data(void* to, const void* from, std::size_t bytes) const override { std::memcpy(to, from, bytes); }
 #endif
 
+  static void dropWaiting() {
+    const std::lock_guard<std::mutex> guard(mutex());
+    for (const auto& entry : waiting()) std::free(entry.second);
+    waiting().clear();
+  }
+
  private:
   static std::mutex& mutex() {
     static std::mutex lock;
@@ -79,12 +85,6 @@ class CachingAllocator final : public c10::Allocator {
     TORCH_CHECK(false, "can't allocate memory: ", bytes, " bytes were asked for");
   }
 
-  static void dropWaiting() {
-    const std::lock_guard<std::mutex> guard(mutex());
-    for (const auto& entry : waiting()) std::free(entry.second);
-    waiting().clear();
-  }
-
   static void release(void* data) {
     if (!data) return;
     auto* header = reinterpret_cast<Header*>(static_cast<char*>(data) - headerBytes);
@@ -100,6 +100,8 @@ class CachingAllocator final : public c10::Allocator {
 CachingAllocator allocator;
 
 }  // namespace
+
+void dropCachedBlocks() { CachingAllocator::dropWaiting(); }
 
 void installCachingAllocator() { c10::SetCPUAllocator(&allocator, /*priority=*/100); }
 

@@ -19,14 +19,21 @@ export {
   type Step,
   type StoreSpec,
 } from './compile/program.ts';
-export { evaluationBatches, trainingBatches } from './data/batches.ts';
+export { trainingBatches } from './data/batches.ts';
+export { type CropCount, describeViews, type View, type Views, viewsOf } from './data/crops.ts';
 export type { Dataset, Split } from './data/dataset.ts';
 export { decodePicture } from './data/decode.ts';
 export { type Distortion, distort } from './data/distort.ts';
 export { DataError } from './data/idx.ts';
 export { openData, take } from './data/open-data.ts';
 export { type Picture, resample } from './data/picture.ts';
-export { describeProtocol, type Preprocessing, preprocess } from './data/preprocess.ts';
+export {
+  describeProtocol,
+  type Preprocessing,
+  preprocess,
+  standardPreprocessing,
+} from './data/preprocess.ts';
+export { type Kernel, kernels, resize } from './data/resize.ts';
 export {
   type Engine,
   EngineError,
@@ -36,11 +43,32 @@ export {
   type Store,
 } from './engine/engine.ts';
 export { openTorch, type TorchOptions } from './engine/torch.ts';
-export { type Predictor, type Score, score, topClasses } from './evaluate/score.ts';
+export { type PredictedPicture, type PredictOptions, predictPictures } from './evaluate/predict.ts';
+export {
+  type Member,
+  type Prediction,
+  type Predictor,
+  predictions,
+  type Score,
+  score,
+  scoreOf,
+  topClasses,
+} from './evaluate/score.ts';
 export { buildGraph, GraphError, smallestInput } from './graph/build-graph.ts';
 export { type Costs, costsOf, summariseLayers, summariseParts } from './graph/costs.ts';
 export { drawDiagram } from './graph/diagram.ts';
 export { type Graph, type Node, type Parameter, parametersOf } from './graph/graph.ts';
+export { type ModelDescription, ModelError } from './model/description.ts';
+export { type ExportReport, exportWeights, writeModel } from './model/export-weights.ts';
+export { importWeights } from './model/import-model.ts';
+export { type ImportOptions, type ImportPlan, planImport } from './model/import-weights.ts';
+export {
+  type FeatureOptions,
+  type LoadedModel,
+  type LoadModelOptions,
+  loadModel,
+} from './model/load-model.ts';
+export { type OpenedModel, openModel } from './model/open-model.ts';
 export {
   configure,
   findNetwork,
@@ -50,9 +78,12 @@ export {
 } from './networks/networks.ts';
 export type { Network } from './networks/notation.ts';
 export { type Configuration, RunError } from './train/configuration.ts';
-export { type LoadedModel, loadModel } from './train/load-model.ts';
+
 export { type Recipe, RecipeError, type RecipeOverrides, resolveRecipe } from './train/recipe.ts';
 export { RunFolder } from './train/run-folder.ts';
 export { TrainingError, type TrainOptions, type TrainResult, train } from './train/train.ts';
+export { namesIn } from './weights/dialects.ts';
+export { NamesError } from './weights/names.ts';
+export { openWeights } from './weights/open-weights.ts';
 export { openSafetensors, SafetensorsError, writeSafetensors } from './weights/safetensors.ts';
-export { NamesError, timmNames } from './weights/timm-names.ts';
+export { type NamedTensor, type TensorFile, WeightsError } from './weights/tensor-file.ts';

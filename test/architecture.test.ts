@@ -18,8 +18,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   engine: ['compile'],
   data: [],
   evaluate: ['data'],
-  train: ['networks', 'graph', 'weights', 'compile', 'engine', 'data', 'evaluate'],
-  cli: ['networks', 'graph', 'weights', 'compile', 'engine', 'data', 'evaluate', 'train'],
+  model: ['networks', 'graph', 'weights', 'compile', 'engine', 'data', 'evaluate'],
+  train: ['networks', 'graph', 'weights', 'compile', 'engine', 'data', 'evaluate', 'model'],
+  cli: ['networks', 'graph', 'weights', 'compile', 'engine', 'data', 'evaluate', 'model', 'train'],
 };
 
 /** Files of src/ that a file imports, as paths within src/. */

@@ -11,9 +11,9 @@ import { describeProtocol, preprocess, standardPreprocessing } from '../data/pre
 import type { Engine } from '../engine/engine.ts';
 import { drawGallery, type GalleryEntry } from '../evaluate/gallery.ts';
 import { score, topClasses } from '../evaluate/score.ts';
+import { type LoadedModel, loadModel } from '../model/load-model.ts';
 import type { Configuration } from '../train/configuration.ts';
 import { writeCurves } from '../train/curves.ts';
-import { type LoadedModel, loadModel } from '../train/load-model.ts';
 import { resolveRecipe } from '../train/recipe.ts';
 import { RunFolder } from '../train/run-folder.ts';
 import { train } from '../train/train.ts';
@@ -39,8 +39,11 @@ try {
   await trainDemo(engine, configuration);
   const model = await loadModel(demo.folder, { engine, batch: 100, precision: configuration.precision });
   const test = await openData(demo.data, 'test');
-  const { top1Error, count } = await score(test, model.predictor, {
-    preprocessing: configuration.preprocessing,
+  const { predictor } = model;
+  const { preprocessing } = configuration;
+  const { top1Error, count } = await score(test, {
+    members: [{ predictor, preprocessing }],
+    views: { crops: 1 },
   });
   const gallery = join(demo.folder, 'classified.svg');
   await writeFile(
@@ -106,8 +109,8 @@ async function trainDemo(opened: Engine, configuration: Configuration): Promise<
 }
 
 /** The first test pictures with what they were taken for. */
-async function classify(test: Dataset, { predictor, configuration }: LoadedModel): Promise<GalleryEntry[]> {
-  const { preprocessing } = configuration;
+async function classify(test: Dataset, { predictor, description }: LoadedModel): Promise<GalleryEntry[]> {
+  const { preprocessing } = description;
   const images = new Uint8Array(predictor.batch * preprocessing.size[0] * preprocessing.size[1] * 3);
   const bytes = images.length / predictor.batch;
   const pictures = await Promise.all(

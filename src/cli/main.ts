@@ -4,18 +4,26 @@ import { CompileError } from '../compile/endpoints.ts';
 import { ProgramError } from '../compile/program.ts';
 import { DataError } from '../data/idx.ts';
 import { EngineError } from '../engine/engine.ts';
+import { ClassesError } from '../evaluate/match-classes.ts';
+import { PredictionsError } from '../evaluate/predictions-file.ts';
 import { GraphError } from '../graph/build-graph.ts';
+import { ModelError } from '../model/description.ts';
 import { NetworkOptionError } from '../networks/networks.ts';
 import { RunError } from '../train/configuration.ts';
 import { RecipeError } from '../train/recipe.ts';
 import { TrainingError } from '../train/train.ts';
-import { SafetensorsError } from '../weights/safetensors-header.ts';
+import { NamesError } from '../weights/names.ts';
+import { WeightsError } from '../weights/tensor-file.ts';
 import { addClassify } from './commands/classify.ts';
+import { addCompare } from './commands/compare.ts';
 import { addDiagram } from './commands/diagram.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addEvaluate } from './commands/evaluate.ts';
+import { addExport } from './commands/export.ts';
+import { addImport } from './commands/import.ts';
 import { addModels } from './commands/models.ts';
 import { addProgram } from './commands/program.ts';
+import { addPull } from './commands/pull.ts';
 import { addSummary } from './commands/summary.ts';
 import { addTrain } from './commands/train.ts';
 import { UsageError } from './usage.ts';
@@ -24,13 +32,17 @@ import { packageVersion } from './version.ts';
 /** What a person did wrong at the keyboard, against what went wrong later. */
 const usageErrors = [UsageError, NetworkOptionError, RecipeError];
 const expectedErrors = [
+  ClassesError,
   CompileError,
   DataError,
   EngineError,
   GraphError,
   ProgramError,
   RunError,
-  SafetensorsError,
+  ModelError,
+  NamesError,
+  PredictionsError,
+  WeightsError,
   TrainingError,
 ];
 
@@ -61,10 +73,14 @@ Examples:
     addModels,
     addSummary,
     addDiagram,
+    addCompare,
     addProgram,
     addTrain,
     addEvaluate,
     addClassify,
+    addImport,
+    addExport,
+    addPull,
     addDoctor,
   ]) {
     add(program);

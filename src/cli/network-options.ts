@@ -46,7 +46,7 @@ export function readNetworkOptions(values: Record<string, unknown>): NetworkOpti
   );
 }
 
-function inputSize(text: string): number | [number, number] {
+export function inputSize(text: string): number | [number, number] {
   const match = /^([1-9]\d*)(?:x([1-9]\d*))?$/.exec(text);
   if (!match) throw new UsageError(`--input-size: expected pixels, as 299 or 299x224, received '${text}'`);
   return match[2] === undefined ? Number(match[1]) : [Number(match[1]), Number(match[2])];

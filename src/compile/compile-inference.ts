@@ -1,18 +1,18 @@
 /** A graph becomes two programs: one that folds parameters once, and one that predicts. */
-import type { Graph, NodeOf, Parameter } from '../graph/graph.ts';
+import type { Graph, Node, NodeOf, Parameter } from '../graph/graph.ts';
 import { Emitter, slot } from './emitter.ts';
 import { endpointIds, returnEndpoints } from './endpoints.ts';
 import { foldBatchNorm, foldResidualScale } from './fold.ts';
 import { type Lowered, lowerForward, overwritableResults } from './forward.ts';
 import { flatTensor, layOut, mergedName, placeInOrder } from './layout.ts';
 import { mergeSiblings } from './merge-siblings.ts';
-import type { CompiledInference, InferenceOptions, Passes } from './options.ts';
+import { type CompiledInference, type InferenceOptions, inceptionScaling } from './options.ts';
 import { checkProgram, type Program, type Slot, type StoreSpec } from './program.ts';
 
 /** Compiles inference by moving statistics. @throws CompileError for an endpoint that does not exist. */
 export function compileInference(network: Graph, options: InferenceOptions): CompiledInference {
   const { batch, precision } = options;
-  const graph = applyPasses(network, options.passes ?? {});
+  const graph = applyPasses(network, options);
   const store = inferenceStore(network, graph, options);
   const prepare = compilePreparation(graph, options);
   const emitter = new Emitter();
@@ -23,6 +23,7 @@ export function compileInference(network: Graph, options: InferenceOptions): Com
     batch,
     precision,
     images: options.images ?? 'uint8',
+    scaling: options.scaling ?? inceptionScaling,
     batchStatistics: false,
     batchNormMomentum: 0,
     dropout: false,
@@ -30,20 +31,29 @@ export function compileInference(network: Graph, options: InferenceOptions): Com
     overwritable: overwritableResults(graph, [...endpoints.values()]),
   });
   returnEndpoints(emitter, endpoints, lowered);
-  emitter.layer = 'probabilities';
-  const logits = (lowered[graph.logits] as Lowered).value;
-  emitter.output('logits', logits);
-  emitter.output('probabilities', emitter.call('aten::_softmax', [slot(logits), 1, false]));
+  const last = (lowered[graph.logits] as Lowered).value;
+  emitter.output('features', graph.network.classes === 0 ? last : featuresOf(graph, lowered));
+  if (graph.network.classes > 0) {
+    emitter.layer = 'probabilities';
+    emitter.output('logits', last);
+    emitter.output('probabilities', emitter.call('aten::_softmax', [slot(last), 1, false]));
+  }
   const predict = emitter.finish(`${network.network.name} infer batch ${batch} ${precision}`);
   checkProgram(prepare, store);
   checkProgram(predict, store);
   return { store, prepare, predict };
 }
 
-/** Without the auxiliary head, merged and folded. */
-function applyPasses(network: Graph, passes: Passes): Graph {
+/** What the classifier reads. */
+function featuresOf(graph: Graph, lowered: readonly Lowered[]): Slot {
+  const [source] = (graph.nodes[graph.logits] as Node).inputs;
+  return (lowered[source as number] as Lowered).value;
+}
+
+/** Merged and folded, and without the auxiliary head unless one of its endpoints is asked for. */
+function applyPasses(network: Graph, { passes = {}, endpoints = [] }: InferenceOptions): Graph {
   const enabled = [
-    withoutAuxiliary,
+    !endpoints.some((name) => name.startsWith('auxiliary/')) && withoutAuxiliary,
     passes.mergeSiblings !== false && mergeSiblings,
     passes.foldBatchNorm !== false && foldBatchNorm,
     passes.foldResidualScale !== false && foldResidualScale,
@@ -90,12 +100,14 @@ function compilePreparation(graph: Graph, options: InferenceOptions): Program {
       if (bias) write(bias, scaled(source(bias)));
       continue;
     }
-    const [gamma, beta, mean, variance] = (['gamma', 'beta', 'movingMean', 'movingVariance'] as const).map(
-      (part) => source(mergedName(batchNorm.parameters.members.map((member) => member[part] as Parameter))),
-    ) as [Slot, Slot, Slot, Slot];
+    const part = (name: 'gamma' | 'beta' | 'movingMean' | 'movingVariance') =>
+      source(mergedName(batchNorm.parameters.members.map((member) => member[name] as Parameter)));
+    const [beta, mean, variance] = [part('beta'), part('movingMean'), part('movingVariance')];
     const shifted = emitter.call('aten::add.Scalar', [slot(variance), batchNorm.epsilon]);
     const inverse = emitter.call('aten::rsqrt', [slot(shifted)]);
-    const factor = scaled(emitter.call('aten::mul.Tensor', [slot(gamma), slot(inverse)]));
+    const factor = scaled(
+      graph.network.gamma ? emitter.call('aten::mul.Tensor', [slot(part('gamma')), slot(inverse)]) : inverse,
+    );
     const perFilter = emitter.call('aten::view', [slot(factor), [node.shape[2], 1, 1, 1]]);
     write(weight, emitter.call('aten::mul.Tensor', [slot(source(weight)), slot(perFilter)]));
     const meanScaled = emitter.call('aten::mul.Tensor', [slot(mean), slot(factor)]);

@@ -9,12 +9,14 @@ import { flatTensor, layOut } from './layout.ts';
 import { crossEntropy } from './loss.ts';
 import { mergeSiblings } from './merge-siblings.ts';
 import { gradientNorm, lowerUpdate } from './optimizer.ts';
-import type { CompiledTraining, TrainingOptions } from './options.ts';
+import { type CompiledTraining, inceptionScaling, type TrainingOptions } from './options.ts';
 import { checkProgram, type Slot, type StoreSpec } from './program.ts';
 
 /** Compiles the training step. @throws CompileError naming the layer or the option that does not fit. */
 export function compileTraining(network: Graph, options: TrainingOptions): CompiledTraining {
   const { batch, precision, passes = {} } = options;
+  if (network.network.classes === 0 && options.projectEndpoint === undefined)
+    throw new CompileError(`${network.network.name} has no classifier to train (classes: 0)`);
   const batchStatistics = (options.batchNorm ?? 'batch') === 'batch';
   const native = (options.kernels ?? 'native') === 'native';
   const merged = passes.mergeSiblings === false ? network : mergeSiblings(network);
@@ -36,6 +38,7 @@ export function compileTraining(network: Graph, options: TrainingOptions): Compi
     batch,
     precision,
     images: options.images ?? 'uint8',
+    scaling: options.scaling ?? inceptionScaling,
     batchStatistics,
     batchNormMomentum: options.batchNormMomentum,
     dropout: options.dropout ?? true,

@@ -2,7 +2,7 @@
 import type { Attributes, Graph, Node, NodeOf, Op, Parameter } from '../graph/graph.ts';
 import { type Emitter, slot } from './emitter.ts';
 import { mergedName } from './layout.ts';
-import type { ImageType, Precision } from './options.ts';
+import type { ImageType, Precision, Scaling } from './options.ts';
 import type { Slot } from './program.ts';
 import { consumersOf } from './rewrite.ts';
 
@@ -13,6 +13,7 @@ export interface Lowering {
   readonly batch: number;
   readonly precision: Precision;
   readonly images: ImageType;
+  readonly scaling: Scaling;
   /** Statistics of the batch (training) or the moving ones. */
   readonly batchStatistics: boolean;
   readonly batchNormMomentum: number;
@@ -42,20 +43,26 @@ export function parameterSlot(node: Node, part: string, { emitter, stored }: Low
   return emitter.load(stored(mergedName(members), node));
 }
 
+/** Batch normalisation's factor: its parameter, or ones where the network has none. */
+export function gammaSlot(node: Node, lowering: Lowering): Slot {
+  if (lowering.graph.network.gamma) return parameterSlot(node, 'gamma', lowering);
+  return lowering.emitter.call('aten::ones_like', [slot(parameterSlot(node, 'movingVariance', lowering))]);
+}
+
 /** ATen's arguments for a convolution after input and weights. */
 export const convolutionGeometry = ({ stride, padding }: Attributes['conv']) =>
   [[stride, stride], padding, one, false, zero, 1] as const;
 
 export const forwardRules: { readonly [K in Op]: ForwardRule<K> } = {
-  input: (node, _, { emitter, batch, precision, images }) => {
+  input: (node, _, lowering) => {
+    const { emitter, batch, precision, images } = lowering;
     const [height, width, channels] = node.shape;
     const given = emitter.input('images', images, [batch, height, width, channels]);
     // [n, h, w, c] read as [n, c, h, w] is channels-last already.
     const permuted = emitter.call('aten::permute', [slot(given), [0, 3, 1, 2]]);
     if (images === 'float32') return { value: toPrecision(emitter, permuted, precision) };
     const floats = emitter.call('aten::_to_copy', [slot(permuted)], { dtype: { dtype: 'float32' } });
-    const scaled = emitter.call('aten::mul_.Scalar', [slot(floats), 1 / 127.5]);
-    return { value: toPrecision(emitter, emitter.call('aten::sub_.Scalar', [slot(scaled), 1]), precision) };
+    return { value: toPrecision(emitter, scalePixels(floats, channels, lowering), precision) };
   },
   conv: (node, [input], lowering) => {
     const weight = parameterSlot(node, 'weight', lowering);
@@ -72,12 +79,12 @@ export const forwardRules: { readonly [K in Op]: ForwardRule<K> } = {
   },
   batchNorm: (node, [input], lowering) => {
     const { emitter, batchStatistics, batchNormMomentum } = lowering;
-    const [gamma, beta, mean, variance] = ['gamma', 'beta', 'movingMean', 'movingVariance'].map((part) =>
+    const [beta, mean, variance] = ['beta', 'movingMean', 'movingVariance'].map((part) =>
       slot(parameterSlot(node, part, lowering)),
-    ) as [never, never, never, never];
+    ) as [never, never, never];
     const args = [
       slot(input as Slot),
-      gamma,
+      slot(gammaSlot(node, lowering)),
       beta,
       mean,
       variance,
@@ -95,9 +102,10 @@ export const forwardRules: { readonly [K in Op]: ForwardRule<K> } = {
     return { value: value as Slot, saved: [batchMean as Slot, inverseDeviation as Slot] };
   },
   batchNormRelu: (node, [input], lowering) => {
-    const parameters = ['gamma', 'beta', 'movingMean', 'movingVariance'].map((part) =>
-      slot(parameterSlot(node, part, lowering)),
-    );
+    const parameters = [
+      slot(gammaSlot(node, lowering)),
+      ...['beta', 'movingMean', 'movingVariance'].map((part) => slot(parameterSlot(node, part, lowering))),
+    ];
     const [value, batchMean, inverseDeviation] = lowering.emitter.calls(
       'inception::batch_norm_relu',
       [slot(input as Slot), ...parameters, lowering.batchNormMomentum, node.attributes.epsilon],
@@ -155,10 +163,30 @@ export const forwardRules: { readonly [K in Op]: ForwardRule<K> } = {
   linear: (node, [input], lowering) => {
     const { emitter } = lowering;
     const transposed = emitter.call('aten::t', [slot(parameterSlot(node, 'weight', lowering))]);
+    if (!node.attributes.bias)
+      return { value: emitter.call('aten::mm', [slot(input as Slot), slot(transposed)]) };
     const bias = parameterSlot(node, 'bias', lowering);
     return { value: emitter.call('aten::addmm', [slot(bias), slot(input as Slot), slot(transposed)]) };
   },
 };
+
+/** (x / 255 − mean) / std in place, for each channel; one pair of operators where all channels have the same. */
+function scalePixels(floats: Slot, channels: number, { emitter, scaling: { mean, std } }: Lowering): Slot {
+  const scaled = (pixels: Slot, channel: number): Slot => {
+    const factor = 1 / (255 * (std[channel] as number));
+    const product = emitter.call('aten::mul_.Scalar', [slot(pixels), factor]);
+    return emitter.call('aten::sub_.Scalar', [
+      slot(product),
+      (mean[channel] as number) / (std[channel] as number),
+    ]);
+  };
+  const same = (values: readonly number[]) => values.every((value) => value === values[0]);
+  if (same(mean) && same(std)) return scaled(floats, 0);
+  for (let channel = 0; channel < channels; channel++) {
+    scaled(emitter.call('aten::slice.Tensor', [slot(floats), 1, channel, channel + 1, 1]), channel);
+  }
+  return floats;
+}
 
 export const toPrecision = (emitter: Emitter, from: Slot, precision: Precision): Slot =>
   precision === 'float32'

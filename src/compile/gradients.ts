@@ -1,7 +1,14 @@
 /** The backward lowering: one gradient rule for each operation, as a table that is complete by its type. */
 import type { Node, NodeOf, Op, Parameter } from '../graph/graph.ts';
 import { slot } from './emitter.ts';
-import { convolutionGeometry, type Lowered, type Lowering, parameterSlot, toPrecision } from './forward.ts';
+import {
+  convolutionGeometry,
+  gammaSlot,
+  type Lowered,
+  type Lowering,
+  parameterSlot,
+  toPrecision,
+} from './forward.ts';
 import { mergedName } from './layout.ts';
 import type { Slot } from './program.ts';
 
@@ -52,41 +59,42 @@ export const gradientRules: { readonly [K in Op]: GradientRule<K> } = {
     return [ofInput as Slot | null];
   },
   batchNorm: (node, gradient, backward) => {
-    const { emitter, inputs, own, batchStatistics } = backward;
-    const [gamma, mean, variance] = ['gamma', 'movingMean', 'movingVariance'].map((part) =>
+    const { emitter, graph, inputs, own, batchStatistics } = backward;
+    const [mean, variance] = ['movingMean', 'movingVariance'].map((part) =>
       slot(parameterSlot(node, part, backward)),
-    ) as [never, never, never];
+    ) as [never, never];
+    const { gamma } = graph.network;
     const [batchMean = null, inverseDeviation = null] = (own.saved ?? []).map(slot);
     const [ofInput, ofGamma, ofBeta] = emitter.calls(
       'aten::native_batch_norm_backward',
       [
         slot(gradient),
         slot(inputs[0] as Slot),
-        gamma,
+        slot(gammaSlot(node, backward)),
         mean,
         variance,
         batchMean,
         inverseDeviation,
         batchStatistics,
         node.attributes.epsilon,
-        [true, true, true],
+        [true, gamma, true],
       ],
-      { results: 3 },
+      { results: 3, unused: gamma ? [] : [1] },
     );
-    storeGradient(node, 'gamma', ofGamma as Slot, backward);
+    if (gamma) storeGradient(node, 'gamma', ofGamma as Slot, backward);
     storeGradient(node, 'beta', ofBeta as Slot, backward);
     return [ofInput as Slot];
   },
   batchNormRelu: (node, gradient, backward) => {
-    const { emitter, inputs, own } = backward;
+    const { emitter, graph, inputs, own } = backward;
     const [mean, inverseDeviation] = own.saved as readonly [Slot, Slot];
-    const gamma = parameterSlot(node, 'gamma', backward);
+    const { gamma } = graph.network;
     const [ofInput, ofGamma, ofBeta] = emitter.calls(
       'inception::batch_norm_relu_backward',
-      [gradient, inputs[0] as Slot, own.value, gamma, mean, inverseDeviation].map(slot),
-      { results: 3 },
+      [gradient, inputs[0] as Slot, own.value, gammaSlot(node, backward), mean, inverseDeviation].map(slot),
+      { results: 3, unused: gamma ? [] : [1] },
     );
-    storeGradient(node, 'gamma', ofGamma as Slot, backward);
+    if (gamma) storeGradient(node, 'gamma', ofGamma as Slot, backward);
     storeGradient(node, 'beta', ofBeta as Slot, backward);
     return [ofInput as Slot];
   },
@@ -157,12 +165,10 @@ export const gradientRules: { readonly [K in Op]: GradientRule<K> } = {
       emitter.call('aten::mm', [slot(transposed), slot(inputs[0] as Slot)]),
       backward,
     );
-    storeGradient(
-      node,
-      'bias',
-      emitter.call('aten::sum.dim_IntList', [slot(gradient), [0], false]),
-      backward,
-    );
+    if (node.attributes.bias) {
+      const summed = emitter.call('aten::sum.dim_IntList', [slot(gradient), [0], false]);
+      storeGradient(node, 'bias', summed, backward);
+    }
     return [emitter.call('aten::mm', [slot(gradient), slot(weight)])];
   },
 };

@@ -4,8 +4,17 @@ import type { Program, StoreSpec } from './program.ts';
 /** Weights, optimiser, statistics and loss are float32 in both; bfloat16 is for activations and convolutions. */
 export type Precision = 'float32' | 'bfloat16';
 
-/** Images as [n, h, w, c]: uint8 is scaled by x / 127.5 − 1 in the program, float32 must be scaled already. */
+/** Images as [n, h, w, c]: uint8 is scaled in the program (see {@link Scaling}), float32 must be scaled already. */
 export type ImageType = 'uint8' | 'float32';
+
+/** Pixels become (x / 255 − mean) / std, for each channel. */
+export interface Scaling {
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
+/** x / 127.5 − 1: what all networks of the paper were trained with. */
+export const inceptionScaling: Scaling = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] };
 
 /** RMSProp in TensorFlow's form: the mean square starts at 1 and epsilon stands inside the root. */
 export interface RmsProp {
@@ -18,6 +27,8 @@ export interface TrainingOptions {
   readonly batch: number;
   readonly precision: Precision;
   readonly images?: ImageType;
+  /** Default {@link inceptionScaling}. */
+  readonly scaling?: Scaling;
   readonly optimizer: RmsProp;
   /** Added to the gradient of convolution and dense weights, not of biases and batch normalisation. */
   readonly weightDecay: number;
@@ -78,6 +89,8 @@ export interface InferenceOptions {
   readonly batch: number;
   readonly precision: Precision;
   readonly images?: ImageType;
+  /** Default {@link inceptionScaling}. */
+  readonly scaling?: Scaling;
   /** Which copy of the parameters to read. Averages exist only in a training's store. Default 'weights'. */
   readonly parameters?: 'weights' | 'averages';
   /** Endpoints to return as float32 [n, c, h, w], each under its own name. */
@@ -85,7 +98,10 @@ export interface InferenceOptions {
   readonly passes?: Passes;
 }
 
-/** Inference's input: `images`. Outputs: `probabilities` and `logits`, float32 [n, classes]. */
+/**
+ * Inference's input: `images`. Outputs: `features`, float32 [n, features], what the classifier reads (after an
+ * embedding, that); and, of a network with classes, `logits` and `probabilities`, float32 [n, classes].
+ */
 export interface CompiledInference {
   /** Parameters under their names and the folded copies; share it with a training by {@link mergeStores}. */
   readonly store: StoreSpec;

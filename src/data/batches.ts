@@ -7,7 +7,6 @@ import type { Dataset } from './dataset.ts';
 import { type Distortion, distort } from './distort.ts';
 import { DataError } from './idx.ts';
 import type { Picture } from './picture.ts';
-import { type Preprocessing, preprocess } from './preprocess.ts';
 import { permutation, randomFor } from './random.ts';
 
 export interface Batch {
@@ -15,7 +14,7 @@ export interface Batch {
   readonly images: Uint8Array;
   /** [n] */
   readonly labels: BigInt64Array;
-  /** Pictures of the dataset; what pads the last batch of an evaluation is not among them. */
+  /** Pictures of the dataset. */
   readonly indices: readonly number[];
 }
 
@@ -109,41 +108,6 @@ export function trainingBatches(
       }
       yield (closed) => make({ epoch, position }, closed);
     }
-  });
-}
-
-export interface EvaluationBatchOptions {
-  readonly batch: number;
-  readonly preprocessing: Preprocessing;
-}
-
-/** Every picture once and in order; the last batch is padded with black. @throws DataError naming a broken file. */
-export function evaluationBatches(dataset: Dataset, options: EvaluationBatchOptions): AsyncGenerator<Batch> {
-  const { batch, preprocessing } = options;
-  const limit = pLimit(decoding);
-  const bytes = preprocessing.size[0] * preprocessing.size[1] * 3;
-
-  const make = async (first: number, closed: AbortSignal): Promise<Batch> => {
-    const indices = Array.from(
-      { length: Math.min(batch, dataset.length - first) },
-      (_, slot) => first + slot,
-    );
-    const images = new Uint8Array(batch * bytes);
-    const labels = new BigInt64Array(batch);
-    await Promise.all(
-      indices.map((index, slot) =>
-        limit(async () => {
-          closed.throwIfAborted();
-          preprocess(await dataset.picture(index), preprocessing, images, slot * bytes);
-          labels[slot] = BigInt(dataset.label(index));
-        }),
-      ),
-    );
-    return { images, labels, indices };
-  };
-
-  return inAdvance(function* () {
-    for (let first = 0; first < dataset.length; first += batch) yield (closed) => make(first, closed);
   });
 }
 

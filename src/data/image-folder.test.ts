@@ -1,13 +1,12 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { evaluationBatches, trainingBatches } from './batches.ts';
+import { trainingBatches } from './batches.ts';
 import { decodePicture } from './decode.ts';
 import { mildDistortion } from './distort.ts';
 import { openData } from './open-data.ts';
-import { standardPreprocessing } from './preprocess.ts';
 
 let root: string;
 
@@ -88,13 +87,21 @@ describe('a folder of class folders', () => {
     expect(broken[0]).toMatch(/broken\.jpg: cannot be decoded as JPEG, PNG or WebP of at most 50 megapixels/);
   });
 
-  it('stops an evaluation at a broken picture and names it', async () => {
-    const data = await openData(root, 'train');
-    const preprocessing = standardPreprocessing([12, 12], { crop: 1 });
-    const all = async () => {
-      for await (const _ of evaluationBatches(data, { batch: 2, preprocessing }));
-    };
-    await expect(all()).rejects.toThrow(/broken\.jpg: cannot be decoded/);
+  it('follows links to classes and to pictures', async () => {
+    const linked = join(root, 'linked');
+    await mkdir(join(linked, 'train', 'b'), { recursive: true });
+    await mkdir(join(linked, 'test', 'a'), { recursive: true });
+    await picture('#ff0000').png().toFile(join(root, 'red.png'));
+    await mkdir(join(root, 'elsewhere'), { recursive: true });
+    await picture('#00ff00')
+      .png()
+      .toFile(join(root, 'elsewhere', 'green.png'));
+    await symlink(join(root, 'elsewhere'), join(linked, 'train', 'a'));
+    await symlink(join(root, 'red.png'), join(linked, 'train', 'b', 'red.png'));
+    await symlink(join(root, 'nowhere.png'), join(linked, 'train', 'b', 'zero.png'));
+    const data = await openData(linked, 'train');
+    expect(data.classes).toEqual(['a', 'b']);
+    expect(data.length).toBe(2);
   });
 });
 

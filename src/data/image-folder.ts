@@ -1,10 +1,10 @@
 /** Folders of class folders: `ROOT/CLASS/PICTURE`, or `ROOT/train/CLASS/PICTURE` beside `ROOT/test` or `ROOT/val`. */
-import type { Dirent } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import type { Dataset, Split } from './dataset.ts';
 import { decodePicture, pictureExtensions } from './decode.ts';
 import { DataError } from './idx.ts';
+import { readLabels } from './picture-lists.ts';
 
 const splitFolders: Readonly<Record<Split, readonly string[]>> = {
   train: ['train', 'training'],
@@ -51,10 +51,58 @@ export async function openImageFolder(root: string, split: Split): Promise<Datas
   };
 }
 
-async function list(folder: string): Promise<Dirent[]> {
+interface Entry {
+  readonly name: string;
+  readonly kind: 'folder' | 'file' | undefined;
+}
+
+/** A flat folder whose labels stand in a file; classes are the labels, sorted. @throws DataError */
+export async function openLabelledFolder(folder: string, labelsFile: string): Promise<Dataset> {
+  const files = await picturesIn(folder);
+  if (files.length === 0)
+    throw new DataError(`${folder}: no pictures (${pictureExtensions.join(', ')}) in it`);
+  const names = await readLabels(labelsFile, files);
+  const classes = sortedLabels(names);
+  const places = new Map(classes.map((name, index) => [name, index]));
+  return {
+    name: folder,
+    length: files.length,
+    classes,
+    label: (index) => places.get(names[index] as string) as number,
+    picture: (index) => decodePicture(files[index] as string),
+    nameOf: (index) => files[index] as string,
+  };
+}
+
+/** Numbers by size, names by letters. */
+function sortedLabels(names: readonly string[]): string[] {
+  const all = [...new Set(names)];
+  const numbers = all.every((name) => /^\d+$/.test(name));
+  if (!numbers) return all.sort();
+  // A class that no picture has keeps its number.
+  const most = all.reduce((largest, name) => Math.max(largest, Number(name)), 0);
+  if (most > 100_000) throw new DataError(`the label ${most} is no class's number`);
+  return Array.from({ length: most + 1 }, (_, index) => String(index));
+}
+
+async function list(folder: string): Promise<Entry[]> {
   try {
     const entries = await readdir(folder, { withFileTypes: true });
-    return entries.filter(({ name }) => !name.startsWith('.')).sort((a, b) => (a.name < b.name ? -1 : 1));
+    const seen = entries
+      .filter(({ name }) => !name.startsWith('.'))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+    return await Promise.all(
+      seen.map(async (entry) => {
+        // Data sets are often put together from links.
+        const about = entry.isSymbolicLink()
+          ? await stat(join(folder, entry.name)).catch(() => undefined)
+          : entry;
+        return {
+          name: entry.name,
+          kind: about?.isDirectory() ? 'folder' : about?.isFile() ? 'file' : undefined,
+        };
+      }),
+    );
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const problem =
@@ -70,9 +118,9 @@ async function list(folder: string): Promise<Dirent[]> {
 }
 
 const foldersIn = async (folder: string): Promise<string[]> =>
-  (await list(folder)).filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  (await list(folder)).filter(({ kind }) => kind === 'folder').map(({ name }) => name);
 
 const picturesIn = async (folder: string): Promise<string[]> =>
   (await list(folder))
-    .filter((entry) => entry.isFile() && pictureExtensions.includes(extname(entry.name).toLowerCase()))
+    .filter(({ kind, name }) => kind === 'file' && pictureExtensions.includes(extname(name).toLowerCase()))
     .map(({ name }) => join(folder, name));

@@ -1,18 +1,24 @@
-/** Top-1 and top-5 error, cross-entropy and confusion of anything that predicts probabilities. */
-import { evaluationBatches } from '../data/batches.ts';
+/** Top-1 and top-5 error, cross-entropy and confusion, from the predictions of single pictures. */
 import type { Dataset } from '../data/dataset.ts';
-import type { Preprocessing } from '../data/preprocess.ts';
+import { type PredictOptions, predictPictures } from './predict.ts';
 
-export interface Predictor {
-  /** Pictures in one call. */
-  readonly batch: number;
-  readonly classes: number;
-  /** From [batch, height, width, 3] to probabilities [batch, classes]. */
-  predict(images: Uint8Array): Promise<Float32Array>;
+export type { Member, Predictor } from './predict.ts';
+
+/** What is kept of one picture: enough for every number of a score. */
+export interface Prediction {
+  readonly index: number;
+  /** The data's label. */
+  readonly label: number;
+  /** The five most probable labels, most probable first. */
+  readonly top: readonly number[];
+  /** Of the most probable label. */
+  readonly probability: number;
+  /** Cross-entropy in nats. */
+  readonly loss: number;
 }
 
 export interface Score {
-  /** Pictures. */
+  /** Pictures that count. */
   readonly count: number;
   /** Share of pictures whose label is not the most probable class, 0–1. */
   readonly top1Error: number;
@@ -31,8 +37,8 @@ export interface Ranked {
 
 /** The k most probable classes of row `row`, most probable first; of equal ones the smaller label. */
 export function topClasses(
-  probabilities: Float32Array,
-  { row, classes, k }: { row: number; classes: number; k: number },
+  probabilities: Float32Array | Float64Array,
+  { row = 0, classes, k }: { row?: number; classes: number; k: number },
 ): Ranked[] {
   const values = probabilities.subarray(row * classes, (row + 1) * classes);
   return Array.from(values, (probability, label) => ({ label, probability }))
@@ -40,32 +46,57 @@ export function topClasses(
     .slice(0, k);
 }
 
-export interface ScoreOptions {
-  readonly preprocessing: Preprocessing;
-  /** Called after every batch with the pictures done. */
-  readonly onProgress?: (done: number, total: number) => void;
+export interface ScoreOptions extends PredictOptions {
+  /** Called after every picture with the pictures done and the views computed for it. */
+  readonly onPrediction?: (prediction: Prediction, views: number) => void;
 }
 
-/** Predicts every picture of a dataset once. */
-export async function score(dataset: Dataset, predictor: Predictor, options: ScoreOptions): Promise<Score> {
-  const { batch, classes } = predictor;
-  const { preprocessing, onProgress } = options;
+/** Predicts pictures and keeps what a score needs. */
+export async function predictions(dataset: Dataset, options: ScoreOptions): Promise<Prediction[]> {
+  const found: Prediction[] = [];
+  for await (const { index, probabilities, views } of predictPictures(dataset, options)) {
+    const top = topClasses(probabilities, { classes: probabilities.length, k: 5 });
+    const label = dataset.label(index);
+    // A probability of zero has no logarithm; the smallest normal float32 stands for it.
+    const loss = -Math.log(Math.max(probabilities[label] ?? 0, 1.1754944e-38));
+    const prediction = {
+      index,
+      label,
+      top: top.map((each) => each.label),
+      probability: top[0]?.probability ?? 0,
+      loss,
+    };
+    found.push(prediction);
+    options.onPrediction?.(prediction, views);
+  }
+  return found;
+}
+
+/** Labels that count as right for a picture, where they are not the data's; none leaves the picture out. */
+export type AcceptedLabels = (index: number) => readonly number[];
+
+/** The score of predictions. */
+export function scoreOf(
+  found: readonly Prediction[],
+  { classes, accepted }: { classes: number; accepted?: AcceptedLabels | undefined },
+): Score {
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   let [count, missed1, missed5, loss] = [0, 0, 0, 0];
-  for await (const { images, labels, indices } of evaluationBatches(dataset, { batch, preprocessing })) {
-    const probabilities = await predictor.predict(images);
-    for (const row of indices.keys()) {
-      const label = Number(labels[row]);
-      const best = topClasses(probabilities, { row, classes, k: 5 });
-      const guess = (best[0] as Ranked).label;
-      (confusion[label] as number[])[guess] = ((confusion[label] as number[])[guess] ?? 0) + 1;
-      if (guess !== label) missed1++;
-      if (!best.some((each) => each.label === label)) missed5++;
-      // A probability of zero has no logarithm; the smallest normal float32 stands for it.
-      loss -= Math.log(Math.max(probabilities[row * classes + label] as number, 1.1754944e-38));
-    }
-    count += indices.length;
-    onProgress?.(count, dataset.length);
+  for (const { index, label, top, loss: own } of found) {
+    const right = accepted ? accepted(index) : [label];
+    if (right.length === 0) continue;
+    count++;
+    const guess = top[0] as number;
+    const row = confusion[label];
+    if (row) row[guess] = (row[guess] ?? 0) + 1;
+    if (!right.includes(guess)) missed1++;
+    if (!top.some((each) => right.includes(each))) missed5++;
+    loss += own;
   }
   return { count, top1Error: missed1 / count, top5Error: missed5 / count, loss: loss / count, confusion };
+}
+
+/** Predicts every picture of a dataset and scores it. */
+export async function score(dataset: Dataset, options: ScoreOptions): Promise<Score> {
+  return scoreOf(await predictions(dataset, options), { classes: dataset.classes.length });
 }

@@ -36,21 +36,13 @@ export class GraphError extends Error {
 /** A window that is larger than its grid. Separate, because the minimum input size is searched by catching it. */
 class GridTooSmall extends GraphError {}
 
-export interface GraphOptions {
-  /**
-   * Whether average pooling counts its padding. TensorFlow never does; torchvision's and timm's Inception-v3 does.
-   * Default false.
-   */
-  readonly countPadding?: boolean;
-}
-
 /** Builds the graph. @throws GraphError naming the layer, and for a small input the smallest that works. */
-export function buildGraph(network: ConfiguredNetwork, options: GraphOptions = {}): Graph {
+export function buildGraph(network: ConfiguredNetwork): Graph {
   try {
-    return build(network, options);
+    return build(network);
   } catch (error) {
     if (!(error instanceof GridTooSmall)) throw error;
-    const minimum = smallestInput(network, options);
+    const minimum = smallestInput(network);
     const [height, width] = network.input;
     throw new GraphError(
       `${error.message}; ${network.name} needs an input of at least ${minimum}×${minimum} pixels, received ${height}×${width}`,
@@ -59,10 +51,10 @@ export function buildGraph(network: ConfiguredNetwork, options: GraphOptions = {
 }
 
 /** The smallest square input, in pixels, that every layer of the network accepts. */
-export function smallestInput(network: ConfiguredNetwork, options: GraphOptions = {}): number {
+export function smallestInput(network: ConfiguredNetwork): number {
   for (let side = 1; ; side++) {
     try {
-      build({ ...network, input: [side, side, network.input[2]] }, options);
+      build({ ...network, input: [side, side, network.input[2]] });
       return side;
     } catch (error) {
       if (!(error instanceof GridTooSmall)) throw error;
@@ -70,8 +62,8 @@ export function smallestInput(network: ConfiguredNetwork, options: GraphOptions 
   }
 }
 
-function build(network: ConfiguredNetwork, options: GraphOptions): Graph {
-  const builder = new Builder(network, options);
+function build(network: ConfiguredNetwork): Graph {
+  const builder = new Builder(network);
   const input = builder.add('input', [], 'input', network.input, {});
   const afterLayers = builder.addLayers(network.layers, input, '');
   const { auxiliary } = network;
@@ -98,11 +90,9 @@ class Builder {
   /** The auxiliary head's windows shrink to a grid that is smaller, as TF-Slim's do. */
   clipWindows = false;
   readonly #network: ConfiguredNetwork;
-  readonly #options: GraphOptions;
 
-  constructor(network: ConfiguredNetwork, options: GraphOptions) {
+  constructor(network: ConfiguredNetwork) {
     this.#network = network;
-    this.#options = options;
   }
 
   add<K extends Op>(
@@ -164,21 +154,10 @@ class Builder {
         return this.add('globalAvgPool', [input], path, [1, 1, this.#shape(input)[2]], {});
       case 'dropout':
         return this.add('dropout', [input], path, this.#shape(input), { keep: layer.keep });
-      case 'fullyConnected': {
-        const features = this.#shape(input)[2];
-        const { classes } = this.#network;
-        return this.add(
-          'linear',
-          [input],
-          path,
-          [1, 1, classes],
-          {},
-          {
-            weight: parameter(path, 'weight', 'linearWeight', [classes, features]),
-            bias: parameter(path, 'bias', 'linearBias', [classes]),
-          },
-        );
-      }
+      case 'fullyConnected':
+        return this.#linear(this.#network.classes, input, path, { bias: true });
+      case 'embedding':
+        return this.#batchNorm(this.#linear(layer.features, input, path, { bias: false }), path);
     }
   }
 
@@ -198,23 +177,44 @@ class Builder {
   }
 
   #conv(layer: Conv, input: number, path: string): number {
-    const normalised = this.#convolution(layer, input, path, { bias: false });
-    const channels = layer.filters;
-    const shape = this.#shape(normalised);
-    const batchNorm = this.add(
+    const convolved = this.#convolution(layer, input, path, { bias: false });
+    const batchNorm = this.#batchNorm(convolved, path);
+    return this.add('relu', [batchNorm], path, this.#shape(batchNorm), {});
+  }
+
+  #batchNorm(input: number, path: string): number {
+    const shape = this.#shape(input);
+    const channels = shape[2];
+    const part = (name: 'gamma' | 'beta' | 'movingMean' | 'movingVariance') =>
+      parameter(path, name, name, [channels]);
+    return this.add(
       'batchNorm',
-      [normalised],
+      [input],
       path,
       shape,
       { epsilon: batchNormEpsilon },
       {
-        gamma: parameter(path, 'gamma', 'gamma', [channels]),
-        beta: parameter(path, 'beta', 'beta', [channels]),
-        movingMean: parameter(path, 'movingMean', 'movingMean', [channels]),
-        movingVariance: parameter(path, 'movingVariance', 'movingVariance', [channels]),
+        ...(this.#network.gamma && { gamma: part('gamma') }),
+        beta: part('beta'),
+        movingMean: part('movingMean'),
+        movingVariance: part('movingVariance'),
       },
     );
-    return this.add('relu', [batchNorm], path, shape, {});
+  }
+
+  #linear(outputs: number, input: number, path: string, { bias }: { bias: boolean }): number {
+    const features = this.#shape(input)[2];
+    return this.add(
+      'linear',
+      [input],
+      path,
+      [1, 1, outputs],
+      { bias },
+      {
+        weight: parameter(path, 'weight', 'linearWeight', [outputs, features]),
+        ...(bias && { bias: parameter(path, 'bias', 'linearBias', [outputs]) }),
+      },
+    );
   }
 
   #convolution(layer: Conv, input: number, path: string, { bias }: { bias: boolean }): number {
@@ -240,7 +240,7 @@ class Builder {
     const shape: Shape = [...outputGrid([height, width], { window, stride, padding, path }), channels];
     if (layer.kind === 'maxPool')
       return this.add('maxPool', [input], path, shape, { window, stride, padding });
-    const countPadding = this.#options.countPadding ?? false;
+    const { countPadding } = this.#network;
     return this.add('avgPool', [input], path, shape, { window, stride, padding, countPadding });
   }
 

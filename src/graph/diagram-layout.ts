@@ -208,6 +208,8 @@ export function figure(layer: Layer, depth?: number): Drawing {
       return box('plain', ['Dropout', `keep ${layer.keep}`]);
     case 'fullyConnected':
       return box('act', ['Fully connected']);
+    case 'embedding':
+      return box('act', ['Embedding', `${layer.features}, batch norm`]);
   }
 }
 

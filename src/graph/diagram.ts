@@ -73,6 +73,7 @@ function detail(layer: Layer, classes: number): string[] {
     return [[layer.window.replace('x', '×'), filters, layer.marks].filter(Boolean).join(', ')];
   }
   if (layer.kind === 'dropout') return [`keep ${layer.keep}`];
+  if (layer.kind === 'embedding') return [`fully connected, ${layer.features}`, 'batch normalisation'];
   return layer.kind === 'fullyConnected' ? [`fully connected, ${classes}`] : [];
 }
 

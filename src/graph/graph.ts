@@ -18,7 +18,7 @@ export interface Attributes {
     /** What inference's passes have moved into the weight and bias; figures have none. */
     readonly folded?: Folded;
   };
-  /** Over n, h and w; parameters `gamma`, `beta`; statistics `movingMean`, `movingVariance`. */
+  /** Over n, h and w; parameters `gamma` (unless the network has none), `beta`; statistics `movingMean`, `movingVariance`. */
   batchNorm: { readonly epsilon: number };
   /** Both in one; made by fusing them, never by a figure. Parameters as `batchNorm`. */
   batchNormRelu: { readonly epsilon: number };
@@ -39,8 +39,8 @@ export interface Attributes {
   /** inputs[0] + scale · inputs[1]. */
   scaledAdd: { readonly scale: number };
   dropout: { readonly keep: number };
-  /** Parameters `weight` and `bias`. */
-  linear: Record<never, never>;
+  /** Parameters `weight` and, if `bias`, `bias`. */
+  linear: { readonly bias: boolean };
 }
 
 /** output = scale · batchNorm(conv(input)), to be computed by one convolution with a bias. */
@@ -104,6 +104,7 @@ export interface Graph {
   readonly network: ConfiguredNetwork;
   /** In an order in which they can be computed. */
   readonly nodes: readonly Node[];
+  /** Of a network without a classifier, its features. */
   readonly logits: number;
   readonly auxiliaryLogits: number | undefined;
   /** Node ids of the named parts' outputs: `stem`, `inceptionA/0`, …; insertion order is the network's. */

@@ -1,81 +1,190 @@
-/** A trained model from its run folder, or from the `model.safetensors` that a run leaves. */
-import { stat } from 'node:fs/promises';
+/** A model in an engine: what `loadModel` gives to a program. */
+import { compileInference } from '../compile/compile-inference.ts';
 import type { Precision } from '../compile/options.ts';
-import type { Engine } from '../engine/engine.ts';
-import { isStatistic, type Parameter, parametersOf } from '../graph/graph.ts';
-import { openSafetensors, type SafetensorsFile } from '../weights/safetensors.ts';
-import { type Configuration, parseConfiguration, RunError } from './configuration.ts';
-import { RunFolder } from './run-folder.ts';
+import type { Engine, HostTensor, LoadedProgram, Store } from '../engine/engine.ts';
+import { type Graph, type Node, parametersOf } from '../graph/graph.ts';
+import { graphOf, type ModelDescription, ModelError } from './description.ts';
+import { initialValues } from './initialise.ts';
+import { type OpenModelOptions, openModel } from './open-model.ts';
 import { planPredictor, type TorchPredictor } from './torch-predictor.ts';
-import { graphOf } from './train.ts';
+
+export interface LoadModelOptions extends OpenModelOptions {
+  readonly engine: Engine;
+  /** Pictures of one prediction. Default 1. */
+  readonly batch?: number;
+  /** Default: what the hardware is fast at. */
+  readonly precision?: Precision;
+}
+
+/** Images as bytes of 0–255, or as floats that are scaled already; [n, height, width, channels] of the description. */
+export type Images = Uint8Array | Float32Array;
+
+export interface FeatureOptions {
+  /** Named parts of the network (`stem`, `inceptionA/3`, …); `graph.endpoints` has them all. */
+  readonly endpoints?: readonly string[];
+  /** The last part of each of these reductions (2, 4, 8, 16, 32), as timm's `features_only`. */
+  readonly strides?: readonly number[];
+}
 
 export interface LoadedModel {
-  readonly configuration: Configuration;
-  /** What was read: `runs/first/model.safetensors`. */
+  readonly description: ModelDescription;
+  readonly graph: Graph;
+  /** What was read: `runs/first/model.safetensors`, `hub:timm/inception_v4.tf_in1k`. */
   readonly source: string;
   readonly predictor: TorchPredictor;
+  /** Parts of the network for any number of images: float32 [n, c, h, w], by endpoint or by `stride 8`. */
+  features(images: Images, options: FeatureOptions): Promise<Record<string, HostTensor>>;
+  /** What the classifier reads, float32 [n, features]; of a network with an embedding, that. */
+  embed(images: Images): Promise<HostTensor>;
+  /** Float32 [n, classes]. @throws ModelError for a network without a classifier. */
+  logits(images: Images): Promise<HostTensor>;
+  /** The same network with a new classifier for these labels; everything else is kept. This model stays as it is. */
+  resetClassifier(classes: readonly string[], options?: { readonly seed?: number }): Promise<LoadedModel>;
+  /** Gives the memory back. */
+  release(): void;
 }
 
 /**
- * Loads a model for prediction.
- * @throws RunError or SafetensorsError saying what is missing in which file.
+ * Loads a model for prediction: a run folder, a `.safetensors` of `train` or `import`, a file of another ecosystem, or
+ * `hub:owner/name`.
+ * @throws ModelError or WeightsError saying what is missing in which file.
  */
-export async function loadModel(
-  path: string,
-  { engine, batch, precision }: { engine: Engine; batch: number; precision: Precision },
-): Promise<LoadedModel> {
-  const { file, source, prefix } = await openParameters(path);
+export async function loadModel(path: string, options: LoadModelOptions): Promise<LoadedModel> {
+  const opened = await openModel(path, options);
+  const { description, graph, source } = opened;
   try {
-    const configuration = await configurationOf(path, file, source);
-    const graph = graphOf(configuration);
-    const plan = planPredictor(graph, { batch, precision });
-    const store = await engine.createStore(plan.spec);
-    for (const parameter of parametersOf(graph)) {
-      await store.write(parameter.name, await readParameter(file, { parameter, prefix, source }));
-    }
-    const predictor = await plan.open(engine, store);
-    await predictor.refresh();
-    return { configuration, source, predictor };
+    const values = async (write: (name: string, values: Float32Array) => Promise<void>) => {
+      for (const parameter of parametersOf(graph)) await write(parameter.name, await opened.read(parameter));
+    };
+    return await openInEngine({ description, graph, source, values }, options);
   } finally {
-    await file.close();
+    await opened.close();
   }
 }
 
-/** The model of a finished evaluation; of a run that has had none, the averages of its newest checkpoint. */
-async function openParameters(
-  path: string,
-): Promise<{ file: SafetensorsFile; source: string; prefix: string }> {
-  const about = await stat(path).catch(() => undefined);
-  if (!about) throw new RunError(`${path}: there is no such run folder or .safetensors file`);
-  if (about.isFile()) return { file: await openSafetensors(path), source: path, prefix: '' };
-  const folder = new RunFolder(path);
-  const model = folder.file('model.safetensors');
-  if (await stat(model).catch(() => undefined))
-    return { file: await openSafetensors(model), source: model, prefix: '' };
-  const [newest] = await folder.checkpoints();
-  if (newest === undefined) throw new RunError(`${path}: neither a model nor a checkpoint is in this folder`);
-  const source = folder.checkpoint(newest);
-  return { file: await openSafetensors(source), source, prefix: 'averages/' };
+interface Contents {
+  readonly description: ModelDescription;
+  readonly graph: Graph;
+  readonly source: string;
+  readonly values: (write: (name: string, values: Float32Array) => Promise<void>) => Promise<void>;
 }
 
-async function configurationOf(path: string, file: SafetensorsFile, source: string): Promise<Configuration> {
-  const stored = file.metadata.get('configuration');
-  if (stored !== undefined) return parseConfiguration(stored, `${source} (metadata)`);
-  const folder = new RunFolder(path);
-  if (await folder.exists()) return folder.configuration();
-  throw new RunError(`${source}: its metadata have no configuration; a model of 'inception train' has one`);
+async function openInEngine(
+  { description, graph, source, values }: Contents,
+  options: LoadModelOptions,
+): Promise<LoadedModel> {
+  const { engine, batch = 1 } = options;
+  const precision = options.precision ?? (engine.facts.fastBfloat16 ? 'bfloat16' : 'float32');
+  const { mean, std } = description.preprocessing;
+  const common = { precision, scaling: { mean, std } } as const;
+  const plan = planPredictor(graph, { batch, ...common });
+  const store = await engine.createStore(plan.spec);
+  await values((name, data) => store.write(name, data));
+  const predictor = await plan.open(engine, store);
+  await predictor.refresh();
+  const programs = new Map<string, LoadedProgram>();
+  const imageLength = graph.network.input.reduce((product, size) => product * size, 1);
+
+  /** Runs a program of its own for so many images, and keeps it. */
+  const run = async (images: Images, endpoints: readonly string[]): Promise<Record<string, HostTensor>> => {
+    const count = images.length / imageLength;
+    if (!Number.isInteger(count) || count === 0) {
+      throw new ModelError(
+        `images: expected n × ${graph.network.input.join('×')} values, received ${images.length}`,
+      );
+    }
+    const type = images instanceof Uint8Array ? 'uint8' : 'float32';
+    const key = `${count} ${type} ${endpoints.join()}`;
+    let program = programs.get(key);
+    if (!program) {
+      const compiled = compileInference(graph, { batch: count, images: type, endpoints, ...common });
+      program = await engine.load(compiled.predict, store);
+      programs.set(key, program);
+    }
+    return program.run({ images });
+  };
+
+  const output = async (images: Images, name: 'features' | 'logits') =>
+    (await run(images, []))[name] as HostTensor;
+  return {
+    description,
+    graph,
+    source,
+    predictor,
+    features: async (images, { endpoints = [], strides = [] }) => {
+      const byStride = strideEndpoints(graph);
+      const ofStrides = strides.map((stride) => endpointAt(byStride, stride));
+      const outputs = await run(images, [...new Set([...endpoints, ...ofStrides])]);
+      return Object.fromEntries([
+        ...endpoints.map((name) => [name, outputs[name] as HostTensor]),
+        ...strides.map((stride, index) => [
+          `stride ${stride}`,
+          outputs[ofStrides[index] as string] as HostTensor,
+        ]),
+      ]);
+    },
+    embed: (images) => output(images, 'features'),
+    logits: (images) => {
+      if (graph.network.classes === 0) throw new ModelError(`${source}: the network has no classifier`);
+      return output(images, 'logits');
+    },
+    resetClassifier: (classes, { seed = 1 } = {}) =>
+      withNewClassifier({ description, store, source, classes, seed }, options),
+    release: () => {
+      for (const program of programs.values()) program.release();
+      predictor.release();
+      store.release();
+    },
+  };
 }
 
-async function readParameter(
-  file: SafetensorsFile,
-  { parameter, prefix, source }: { parameter: Parameter; prefix: string; source: string },
-): Promise<Float32Array> {
-  const name = isStatistic(parameter) ? parameter.name : prefix + parameter.name;
-  const { dtype, shape, data } = await file.read(name);
-  if (dtype !== 'F32' || shape.join() !== parameter.shape.join()) {
-    throw new RunError(
-      `${source}: '${name}': expected F32 [${parameter.shape.join(', ')}], received ${dtype} [${shape.join(', ')}]`,
-    );
+function withNewClassifier(
+  {
+    description,
+    store,
+    source,
+    classes,
+    seed,
+  }: {
+    description: ModelDescription;
+    store: Store;
+    source: string;
+    classes: readonly string[];
+    seed: number;
+  },
+  options: LoadModelOptions,
+): Promise<LoadedModel> {
+  const { classIds: _, ...rest } = description;
+  const changed = { ...rest, classes, options: { ...description.options, classes: classes.length } };
+  const graph = graphOf(changed);
+  const values: Contents['values'] = async (write) => {
+    for (const parameter of parametersOf(graph)) {
+      const isNew = /^(auxiliary\/)?logits\//.test(parameter.name);
+      const data = isNew ? initialValues(parameter, seed) : (await store.read(parameter.name)).data;
+      await write(parameter.name, data as Float32Array);
+    }
+  };
+  return openInEngine({ description: changed, graph, source, values }, options);
+}
+
+/** The last part of each reduction before the pooling. */
+export function strideEndpoints(graph: Graph): ReadonlyMap<number, string> {
+  const [height] = graph.network.input;
+  const found = new Map<number, string>();
+  for (const [name, id] of graph.endpoints) {
+    const { shape } = graph.nodes[id] as Node;
+    // timm takes the first of the two parts with this reduction in Inception-v4's stem.
+    if (name.startsWith('auxiliary/') || name === 'stem/concat2') continue;
+    if (shape[0] === 1 && shape[1] === 1) continue;
+    found.set(2 ** Math.round(Math.log2(height / shape[0])), name);
   }
-  return data as Float32Array;
+  return found;
+}
+
+function endpointAt(byStride: ReadonlyMap<number, string>, stride: number): string {
+  const name = byStride.get(stride);
+  if (name !== undefined) return name;
+  throw new ModelError(
+    `no part has a stride of ${stride}; there are ${[...byStride.keys()].sort((a, b) => a - b).join(', ')}`,
+  );
 }

@@ -8,6 +8,8 @@ import type { Graph } from '../graph/graph.ts';
 export interface TorchPredictor extends Predictor {
   /** Folds the parameters anew; needed whenever they have changed. */
   refresh(): Promise<void>;
+  /** Gives its programs back; the store is the caller's. */
+  release(): void;
 }
 
 /** Compiles for a store that is yet to be made; `open` then loads the programs into it. */
@@ -40,6 +42,10 @@ async function openPredictor({
     classes: graph.network.classes,
     refresh: async () => {
       await prepare.run({});
+    },
+    release: () => {
+      prepare.release();
+      predict.release();
     },
     predict: async (images) => {
       const { probabilities } = await predict.run({ images });

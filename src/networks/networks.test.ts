@@ -54,8 +54,10 @@ describe.each(names)('%s', (name) => {
   });
 
   it.each([0.1, 0.25, 0.5, 1.5, 2])('of width %d has filter counts in multiples of 8, from 8', (width) => {
-    const drawn = nodesOf(graphOf(name), 'batchNorm');
-    nodesOf(graphOf(name, { width }), 'batchNorm').forEach((node, index) => {
+    // An embedding keeps the width that it is asked for.
+    const filters = (graph: Graph) => nodesOf(graph, 'batchNorm').filter(({ path }) => path !== 'embedding');
+    const drawn = filters(graphOf(name));
+    filters(graphOf(name, { width })).forEach((node, index) => {
       const exact = (drawn[index] as Node).shape[2] * width;
       expect(node.shape[2] % 8).toBe(0);
       expect(node.shape[2]).toBeGreaterThanOrEqual(8);
@@ -75,8 +77,8 @@ describe.each(names)('%s', (name) => {
       const graph = graphOf(name, { blocks: { A: 1, B: 1, C: 2 }, ...options });
       return nodesOf(graph, 'scaledAdd').map(({ attributes }) => attributes.scale);
     };
-    // The very last block of the released network is unscaled, whatever is asked for.
-    const last = (scale: number) => (name.endsWith('released') ? 1 : scale);
+    // The very last block of the released networks is unscaled, whatever is asked for.
+    const last = (scale: number) => (/(released|facenet)$/.test(name) ? 1 : scale);
     expect(scales(undefined)).toEqual(residual ? [0.17, 0.1, 0.2, last(0.2)] : []);
     expect(scales('off')).toEqual(residual ? [1, 1, 1, 1] : []);
     expect(scales(0.3)).toEqual(residual ? [0.3, 0.3, 0.3, last(0.3)] : []);
@@ -85,7 +87,7 @@ describe.each(names)('%s', (name) => {
 
   it('has the auxiliary classifier only when asked for', () => {
     expect(graphOf(name).auxiliaryLogits).toBeUndefined();
-    const graph = graphOf(name, { auxiliary: true, classes: 7 });
+    const graph = graphOf(name, { auxiliary: true, classes: 7, inputSize: 299 });
     expect((graph.nodes[graph.auxiliaryLogits as number] as Node).shape).toEqual([1, 1, 7]);
     expect(endpoint(graph, 'auxiliary/pooling').shape.slice(0, 2)).toEqual([5, 5]);
   });
@@ -126,9 +128,14 @@ describe('an option that cannot be applied', () => {
   it.each<[options: object, message: string]>([
     [
       { widht: 2 },
-      "unknown network option 'widht'; there are classes, inputSize, width, blocks, residualScale, auxiliary, dropoutKeep",
+      "unknown network option 'widht'; there are classes, inputSize, width, blocks, residualScale, auxiliary, dropoutKeep, inputChannels, embedding, gamma, countPadding",
     ],
-    [{ classes: 0 }, "network option 'classes': expected a whole number of at least 1; received 0"],
+    [{ classes: -1 }, "network option 'classes': expected a whole number, 0 for no classifier; received -1"],
+    [
+      { classes: 0, auxiliary: true },
+      'an auxiliary classifier needs classes; received classes: 0, auxiliary: true',
+    ],
+    [{ embedding: 128 }, 'inception-v4 has no embedding whose width could be 128'],
     [
       { inputSize: [299] },
       "network option 'inputSize': expected a whole number of pixels, or [height, width]; received [299]",
@@ -158,7 +165,7 @@ describe('an option that cannot be applied', () => {
   it('names the networks when there is none of that name', () => {
     expect(() => findNetwork('inception-v5')).toThrow(
       new NetworkOptionError(
-        "no network is called 'inception-v5'; there are inception-v3, inception-v4, inception-resnet-v1, inception-resnet-v2, inception-resnet-v2-released",
+        "no network is called 'inception-v5'; there are inception-v3, inception-v4, inception-resnet-v1, inception-resnet-v2, inception-resnet-v2-released, inception-resnet-v1-facenet",
       ),
     );
   });

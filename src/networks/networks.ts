@@ -1,5 +1,6 @@
 /** Every network by name, and the options that transform any of them. */
 import { inceptionResnetV1 } from './inception-resnet-v1.ts';
+import { inceptionResnetV1Facenet } from './inception-resnet-v1-facenet.ts';
 import { inceptionResnetV2 } from './inception-resnet-v2.ts';
 import { inceptionResnetV2Released } from './inception-resnet-v2-released.ts';
 import { inceptionV3 } from './inception-v3.ts';
@@ -12,15 +13,16 @@ export const networks: readonly Network[] = [
   inceptionResnetV1,
   inceptionResnetV2,
   inceptionResnetV2Released,
+  inceptionResnetV1Facenet,
 ];
 
 /** The repeated stages, by the last letter of their key in a network. */
 export type Stage = 'A' | 'B' | 'C';
 
 export interface NetworkOptions {
-  /** Outputs of the classifier. Default 1000. */
+  /** Outputs of the classifier. Default 1000; 0 leaves the classifier out, as timm's `num_classes=0`. */
   readonly classes?: number;
-  /** Side of the square input, or [height, width], in pixels. Default 299. */
+  /** Side of the square input, or [height, width], in pixels. Default: the network's own, 299 for most. */
   readonly inputSize?: number | readonly [height: number, width: number];
   /** Multiplies every filter count, rounded to a multiple of 8 and never under 8. Default 1. */
   readonly width?: number;
@@ -32,11 +34,24 @@ export interface NetworkOptions {
   readonly auxiliary?: boolean;
   /** Probability that dropout keeps a value; 1 turns dropout off. Default 0.8. */
   readonly dropoutKeep?: number;
+  /** Channels of the input: 3 is RGB, 1 is grey. Default 3. */
+  readonly inputChannels?: number;
+  /** Width of the embedding, in the network that has one. Default 512. */
+  readonly embedding?: number;
+  /** Whether batch normalisation multiplies by a learned gamma; TF-Slim's and Keras's do not. Default true. */
+  readonly gamma?: boolean;
+  /**
+   * Whether average pooling counts its padding. TensorFlow never does; the Inception-v3 of torchvision and timm does.
+   * Default false.
+   */
+  readonly countPadding?: boolean;
 }
 
 /** A network with its options applied; `auxiliary` says whether the head is part of it. */
 export interface ConfiguredNetwork extends Omit<Network, 'auxiliary'> {
   readonly auxiliary: Auxiliary | undefined;
+  readonly gamma: boolean;
+  readonly countPadding: boolean;
 }
 
 /** A network or option that does not exist or cannot be applied. */
@@ -56,6 +71,11 @@ export function findNetwork(name: string): Network {
 export function configure(network: Network, options: NetworkOptions = {}): ConfiguredNetwork {
   checkOptions(options);
   const { classes = network.classes, inputSize, width = 1, auxiliary = false } = options;
+  const { inputChannels = network.input[2], gamma = true, countPadding = false } = options;
+  if (classes === 0 && auxiliary)
+    throw new NetworkOptionError(
+      'an auxiliary classifier needs classes; received classes: 0, auxiliary: true',
+    );
   const [height, columns] =
     inputSize === undefined
       ? network.input
@@ -63,17 +83,22 @@ export function configure(network: Network, options: NetworkOptions = {}): Confi
         ? [inputSize, inputSize]
         : inputSize;
   const layers = Object.fromEntries(
-    Object.entries(network.layers).map(([key, layer]) => [
-      key,
-      transform(layer, { stage: stageOf(key, layer), options, width }),
-    ]),
+    Object.entries(network.layers)
+      .filter(([, { kind }]) => classes > 0 || (kind !== 'fullyConnected' && kind !== 'dropout'))
+      .map(([key, layer]) => [key, transform(layer, { stage: stageOf(key, layer), options, width })]),
   );
+  if (options.embedding !== undefined && !Object.values(layers).some(({ kind }) => kind === 'embedding'))
+    throw new NetworkOptionError(
+      `${network.name} has no embedding whose width could be ${options.embedding}`,
+    );
   const head = network.auxiliary;
   return {
     ...network,
-    input: [height, columns, network.input[2]],
+    input: [height, columns, inputChannels],
     classes,
     layers,
+    gamma,
+    countPadding,
     auxiliary: auxiliary ? { ...head, layers: widen(head.layers, { options, width }) } : undefined,
   };
 }
@@ -115,6 +140,8 @@ function transform(layer: Layer, how: Transformation): Layer {
       };
     case 'dropout':
       return { ...layer, keep: how.options.dropoutKeep ?? layer.keep };
+    case 'embedding':
+      return { ...layer, features: how.options.embedding ?? layer.features };
     default:
       return layer;
   }
@@ -141,7 +168,7 @@ const stages = (value: object, check: (entry: unknown) => boolean) =>
 const optionRules: {
   readonly [K in keyof Required<NetworkOptions>]: readonly [string, (value: unknown) => boolean];
 } = {
-  classes: ['a whole number of at least 1', positiveInteger],
+  classes: ['a whole number, 0 for no classifier', (value) => value === 0 || positiveInteger(value)],
   inputSize: [
     'a whole number of pixels, or [height, width]',
     (value) =>
@@ -161,6 +188,10 @@ const optionRules: {
   ],
   auxiliary: ['true or false', (value) => typeof value === 'boolean'],
   dropoutKeep: ['a number above 0 and at most 1', (value) => positive(value) && (value as number) <= 1],
+  inputChannels: ['a whole number of at least 1', positiveInteger],
+  embedding: ['a whole number of at least 1', positiveInteger],
+  gamma: ['true or false', (value) => typeof value === 'boolean'],
+  countPadding: ['true or false', (value) => typeof value === 'boolean'],
 };
 
 function checkOptions(options: NetworkOptions): void {

@@ -71,6 +71,12 @@ export interface FullyConnected {
   readonly kind: 'fullyConnected';
 }
 
+/** Fully connected without bias, then batch normalisation without ReLU: facenet's bottleneck. */
+export interface Embedding {
+  readonly kind: 'embedding';
+  readonly features: number;
+}
+
 export type Layer =
   | Conv
   | Pool
@@ -80,7 +86,8 @@ export type Layer =
   | Repeat
   | GlobalAvgPool
   | Dropout
-  | FullyConnected;
+  | FullyConnected
+  | Embedding;
 
 export type Branch = readonly Layer[];
 export type Layers = Readonly<Record<string, Layer>>;
@@ -149,6 +156,8 @@ export const repeat = (count: number, block: Layer, ends: { first?: Layer; last?
 export const globalAvgPool = (): GlobalAvgPool => ({ kind: 'globalAvgPool' });
 
 export const dropout = ({ keep }: { keep: number }): Dropout => ({ kind: 'dropout', keep });
+
+export const embedding = (features: number): Embedding => ({ kind: 'embedding', features });
 
 export const fullyConnected = (): FullyConnected => ({ kind: 'fullyConnected' });
 

@@ -41,7 +41,12 @@ const sourceOf = (store: Store, { name, shape }: Stored, as = name): TensorSourc
 /** Writes a checkpoint: whole, or not at all. */
 export async function saveCheckpoint(
   path: string,
-  { store, graph, at }: { store: Store; graph: Graph; at: Position },
+  {
+    store,
+    graph,
+    at,
+    metadata: about,
+  }: { store: Store; graph: Graph; at: Position; metadata: Readonly<Record<string, string>> },
 ): Promise<void> {
   const randomState = await store.randomState();
   const tensors = [
@@ -49,6 +54,7 @@ export async function saveCheckpoint(
     { name: 'randomState', dtype: 'U8', shape: [randomState.length], read: () => randomState },
   ];
   const metadata = {
+    ...about,
     format: 'inception checkpoint 1',
     network: graph.network.name,
     position: JSON.stringify(at),

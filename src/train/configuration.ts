@@ -1,6 +1,7 @@
 /** What a run was asked to do, resolved to the last number: `config.json` of its folder. */
 import { z } from 'zod';
 import type { Preprocessing } from '../data/preprocess.ts';
+import { networkOptionsSchema, preprocessingSchema } from '../model/description.ts';
 import type { NetworkOptions } from '../networks/networks.ts';
 import type { Recipe } from './recipe.ts';
 
@@ -24,19 +25,6 @@ export interface Configuration {
 }
 
 const pair = z.tuple([z.number(), z.number()]);
-const perStage = z.strictObject({ A: z.number(), B: z.number(), C: z.number() }).partial();
-
-const networkOptions = z
-  .strictObject({
-    classes: z.number(),
-    inputSize: z.union([z.number(), pair]),
-    width: z.number(),
-    blocks: perStage,
-    residualScale: z.union([z.literal('off'), z.number(), perStage]),
-    auxiliary: z.boolean(),
-    dropoutKeep: z.number(),
-  })
-  .partial();
 
 const recipe = z.strictObject({
   name: z.string(),
@@ -70,10 +58,10 @@ const recipe = z.strictObject({
 const configuration = z.strictObject({
   format: z.literal(1),
   network: z.string(),
-  options: networkOptions,
+  options: networkOptionsSchema,
   data: z.string(),
   classes: z.array(z.string()),
-  preprocessing: z.strictObject({ size: pair, crop: z.number(), kernel: z.literal('bilinear') }),
+  preprocessing: preprocessingSchema,
   recipe,
   seed: z.number(),
   precision: z.enum(['float32', 'bfloat16']),

@@ -12,13 +12,14 @@ import { standardPreprocessing } from '../data/preprocess.ts';
 import type { Engine } from '../engine/engine.ts';
 import { openTorch } from '../engine/torch.ts';
 import { isStatistic, parametersOf } from '../graph/graph.ts';
+import { graphOf } from '../model/description.ts';
+import { initialise } from '../model/initialise.ts';
+import { loadModel } from '../model/load-model.ts';
 import { openSafetensors, writeSafetensors } from '../weights/safetensors.ts';
 import type { Configuration } from './configuration.ts';
-import { initialise } from './initialise.ts';
-import { loadModel } from './load-model.ts';
 import { resolveRecipe } from './recipe.ts';
 import { RunFolder } from './run-folder.ts';
-import { graphOf, train } from './train.ts';
+import { train } from './train.ts';
 
 const bin = new URL('../../bin/inception', import.meta.url).pathname;
 let root: string;

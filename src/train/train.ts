@@ -6,16 +6,15 @@ import type { Dataset } from '../data/dataset.ts';
 import { openData, take } from '../data/open-data.ts';
 import type { Engine, HostTensor, Store } from '../engine/engine.ts';
 import { score } from '../evaluate/score.ts';
-import { buildGraph } from '../graph/build-graph.ts';
 import type { Graph } from '../graph/graph.ts';
-import { configure, findNetwork } from '../networks/networks.ts';
+import { graphOf, modelMetadata } from '../model/description.ts';
+import { initialise } from '../model/initialise.ts';
+import { planPredictor } from '../model/torch-predictor.ts';
 import { type Position, restoreCheckpoint, saveCheckpoint, saveModel } from './checkpoint.ts';
 import { type Configuration, RunError } from './configuration.ts';
-import { initialise } from './initialise.ts';
 import { type Measured, MetricsWindow } from './metrics-window.ts';
 import { averageDecayAt, learningRateAt } from './recipe.ts';
 import type { EvaluationMetrics, RunFolder } from './run-folder.ts';
-import { planPredictor } from './torch-predictor.ts';
 
 /** A training that cannot go on: its loss is not finite, or the network has died. */
 export class TrainingError extends Error {
@@ -67,10 +66,6 @@ const saveEveryMs = 10 * 60_000;
 /** Steps in a row in which every feature is zero before a network counts as dead. */
 const deadSteps = 20;
 
-/** The graph that a configuration describes. */
-export const graphOf = ({ network, options }: Configuration): Graph =>
-  buildGraph(configure(findNetwork(network), options));
-
 /**
  * Trains until the recipe's last epoch or until the signal. The folder gets metrics, checkpoints and, with every
  * evaluation, the model.
@@ -98,12 +93,23 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   });
 
   const save = async () => {
-    await saveCheckpoint(folder.checkpoint(at.step), { store, graph, at });
+    await saveCheckpoint(folder.checkpoint(at.step), {
+      store,
+      graph,
+      at,
+      metadata: modelMetadata(configuration),
+    });
     await folder.removeOldCheckpoints();
   };
-  const evaluate = async (): Promise<EvaluationMetrics> => {
+  /** Nothing if it was interrupted: what was learnt is saved, and a resumed run evaluates after its next epoch. */
+  const evaluate = async (): Promise<EvaluationMetrics | undefined> => {
     await predictor.refresh();
-    const { loss, top1Error, top5Error } = await score(testData, predictor, { preprocessing });
+    const { loss, top1Error, top5Error } = await score(testData, {
+      members: [{ predictor, preprocessing }],
+      views: { crops: 1 },
+      ...(signal && { signal }),
+    });
+    if (signal?.aborted) return undefined;
     const { step, elapsedSeconds } = at;
     const epoch = step / stepsPerEpoch;
     const metrics = {
@@ -119,7 +125,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     await saveModel(folder.file('model.safetensors'), {
       store,
       graph,
-      metadata: modelMetadata(configuration),
+      metadata: runMetadata(configuration),
     });
     options.onEvaluation?.(metrics);
     return metrics;
@@ -130,8 +136,13 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   let evaluation: EvaluationMetrics | undefined;
   let dead = 0;
   let saved = performance.now();
+  const evaluateEvery = options.evaluateEvery ?? 1;
+  const isDue = () => at.step === totalSteps || (at.position === 0 && at.epoch % evaluateEvery === 0);
   try {
-    while (at.step < totalSteps) {
+    // The evaluation that an interruption cut short.
+    if (options.resume && at.step > 0 && isDue() && !(await wasEvaluated(folder, at.step)))
+      evaluation = await evaluate();
+    while (at.step < totalSteps && !signal?.aborted) {
       const begin = performance.now();
       const { images, labels, epoch, position } = (await batches.next()).value;
       const waited = performance.now() - begin;
@@ -166,21 +177,23 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       if (at.step % logEvery === 0 || ended) {
         await folder.append(window.take({ at, learningRate, epoch: at.step / stepsPerEpoch }));
       }
-      const evaluateEvery = options.evaluateEvery ?? 1;
-      if (ended || (last && at.epoch % evaluateEvery === 0)) evaluation = await evaluate();
-      const stop = signal?.aborted ?? false;
       const due = options.saveEverySteps !== undefined && at.step % options.saveEverySteps === 0;
-      if (ended || last || stop || due || performance.now() - saved > saveEveryMs) {
+      // Before the evaluation, which takes long and may be interrupted.
+      if (ended || last || signal?.aborted || due || performance.now() - saved > saveEveryMs) {
         await save();
         saved = performance.now();
       }
-      if (stop) break;
+      if (!signal?.aborted && isDue()) evaluation = await evaluate();
     }
   } finally {
     await batches.return(undefined);
   }
-  return { finished: at.step >= totalSteps, position: at, evaluation };
+  const evaluated = evaluation !== undefined || (await wasEvaluated(folder, at.step));
+  return { finished: at.step >= totalSteps && evaluated, position: at, evaluation };
 }
+
+const wasEvaluated = async (folder: RunFolder, step: number): Promise<boolean> =>
+  (await folder.metrics()).some((line) => line.kind === 'evaluation' && line.step === step);
 
 async function openSplit(
   { data, limitTrain, limitTest, classes }: Configuration,
@@ -197,11 +210,15 @@ async function openSplit(
 }
 
 /** One store for the training step and for the evaluation of its averages. */
-async function openPrograms(engine: Engine, graph: Graph, { recipe, precision }: Configuration) {
+async function openPrograms(engine: Engine, graph: Graph, configuration: Configuration) {
+  const { recipe, precision } = configuration;
+  const { mean, std } = configuration.preprocessing;
+  const scaling = { mean, std };
   const { batch, weightDecay, labelSmoothing, auxiliaryLossWeight, batchNormMomentum } = recipe;
   const training = compileTraining(graph, {
     batch,
     precision,
+    scaling,
     optimizer: { decay: recipe.rmsDecay, epsilon: recipe.rmsEpsilon, momentum: recipe.momentum },
     weightDecay,
     labelSmoothing,
@@ -210,7 +227,7 @@ async function openPrograms(engine: Engine, graph: Graph, { recipe, precision }:
     clipNorm: recipe.clipNorm ?? undefined,
     kernels: engine.facts.device === 'cpu' ? 'native' : 'aten',
   });
-  const plan = planPredictor(graph, { batch, precision, parameters: 'averages' });
+  const plan = planPredictor(graph, { batch, precision, scaling, parameters: 'averages' });
   const store = await engine.createStore(mergeStores(training.store, plan.spec));
   const step = await engine.load(training.step, store);
   return { store, step, predictor: await plan.open(engine, store) };
@@ -232,8 +249,8 @@ async function firstPosition(
   return { step: 0, epoch: 0, position: 0, elapsedSeconds: 0 };
 }
 
-const modelMetadata = (configuration: Configuration): Record<string, string> => ({
-  format: 'inception model 1',
+const runMetadata = (configuration: Configuration): Record<string, string> => ({
+  ...modelMetadata(configuration),
   configuration: JSON.stringify(configuration),
 });
 

@@ -1,48 +1,111 @@
 import { describe, expect, it } from 'vitest';
+import { type GoldenModel, goldenModels, readParams } from '../../test/golden/fixture.ts';
 import { buildGraph } from '../graph/build-graph.ts';
-import { configure, findNetwork } from '../networks/networks.ts';
-import { timmNames, timmStages } from './timm-names.ts';
+import { parametersOf } from '../graph/graph.ts';
+import { configure, findNetwork, type NetworkOptions } from '../networks/networks.ts';
+import { dialectOptions, findDialect, namesIn, recogniseNames, stagesIn } from './dialects.ts';
+import { canonicalKerasNames } from './keras-names.ts';
+import { fits } from './layouts.ts';
 
-const graphOf = (name: string, blocks = {}) => buildGraph(configure(findNetwork(name), { blocks }));
+const graphOf = (name: string, options: NetworkOptions = {}) =>
+  buildGraph(configure(findNetwork(name), options));
+const models = Object.keys(goldenModels) as GoldenModel[];
 
-describe('timmNames', () => {
-  it('differs from Cadene in the classifier of Inception-ResNet-v2 alone', () => {
+describe('the names of a dialect', () => {
+  it.each(models)('are those of %s, every one once, with its shape', (model) => {
+    const [dialectName, network] = goldenModels[model];
+    const dialect = findDialect(dialectName);
+    const { params } = readParams(model);
+    const bias = params.find(({ name, role }) => role === 'linear_bias' && !/aux/i.test(name));
+    const graph = graphOf(network, {
+      ...dialectOptions(dialect, network),
+      classes: bias?.shape[0] ?? 0,
+      auxiliary: params.some(({ name }) => /aux/i.test(name)),
+    });
+    const names = namesIn(dialectName, graph);
+    expect(new Set(names.values())).toEqual(new Set(params.map(({ name }) => name)));
+    const shapes = new Map(params.map(({ name, shape }) => [name, shape]));
+    for (const parameter of parametersOf(graph)) {
+      const theirs = shapes.get(names.get(parameter.name) as string) as readonly number[];
+      expect(fits(dialect.layout, parameter, theirs), `${parameter.name} ${theirs}`).toBe(true);
+    }
+  });
+
+  it.each(models)('recognise %s', (model) => {
+    const [dialect, network] = goldenModels[model];
+    const names = readParams(model).params.map(({ name }) => name);
+    const found = recogniseNames(names).map((each) => [each.dialect.name, each.network]);
+    expect(found).toContainEqual([dialect, network]);
+    // The likeliest names the same network, and the same names as the right one.
+    expect(found[0]?.[1]).toBe(network);
+  });
+
+  it('differ between timm and Cadene in the classifier of Inception-ResNet-v2 alone', () => {
     const graph = graphOf('inception-resnet-v2-released');
-    const [timm, cadene] = [timmNames(graph, 'timm'), timmNames(graph, 'cadene')];
+    const [timm, cadene] = [namesIn('timm', graph), namesIn('cadene', graph)];
     const different = [...timm]
       .filter(([ours, theirs]) => cadene.get(ours) !== theirs)
       .map(([, theirs]) => theirs);
     expect(different).toEqual(['classif.weight', 'classif.bias']);
   });
 
-  it('follows other counts of blocks, each name once', () => {
-    for (const name of ['inception-v4', 'inception-resnet-v2-released']) {
-      const names = [...timmNames(graphOf(name, { A: 1, B: 2, C: 2 })).values()];
-      expect(new Set(names).size).toBe(names.length);
+  it('follow other counts of blocks, each name once', () => {
+    const blocks = { A: 1, B: 2, C: 2 };
+    for (const [dialect, network] of Object.values(goldenModels)) {
+      const names = [...namesIn(dialect, graphOf(network, { blocks, gamma: false })).values()];
+      expect(new Set(names).size, `${dialect} ${network}`).toBe(names.length);
     }
-    const v4 = timmNames(graphOf('inception-v4', { A: 1, B: 2, C: 2 }));
+    const v4 = namesIn('timm', graphOf('inception-v4', { blocks }));
     expect(v4.get('reductionA/branch0/conv1/weight')).toBe('features.7.branch0.conv.weight');
     expect(v4.get('inceptionC/1/branch2/concat1/branch1/conv1/gamma')).toBe(
       'features.12.branch2_3b.bn.weight',
     );
   });
 
-  it('says which networks and parameters have no names', () => {
-    expect(() => timmNames(graphOf('inception-resnet-v1'))).toThrow(
-      'timm has no network like inception-resnet-v1; there are inception-v4, inception-resnet-v2-released',
+  it('say which networks and parameters there are none for', () => {
+    expect(() => namesIn('timm', graphOf('inception-resnet-v1'))).toThrow(
+      'timm has no network like inception-resnet-v1; it has inception-v3, inception-v4, inception-resnet-v2-released',
     );
-    const auxiliary = buildGraph(configure(findNetwork('inception-v4'), { auxiliary: true }));
-    expect(() => timmNames(auxiliary)).toThrow(
+    expect(() => namesIn('timm', graphOf('inception-v4', { auxiliary: true }))).toThrow(
       /^timm has no names for 12 parameters of inception-v4: auxiliary\/projection\/weight, /,
+    );
+    expect(() => findDialect('caffe')).toThrow(
+      "no dialect is called 'caffe'; there are timm, torchvision, cadene, facenet, keras, tf-slim, tf-facenet",
     );
   });
 });
 
-describe('timmStages', () => {
+describe('stagesIn', () => {
   it('finds blocks by what their branches have in common', () => {
-    const stages = timmStages(graphOf('inception-v4'));
+    const stages = stagesIn('timm', graphOf('inception-v4'));
     expect(stages.get('features.3')).toBe('stem/concat1');
     expect(stages.get('features.21')).toBe('inceptionC/2');
-    expect(timmStages(graphOf('inception-resnet-v2-released')).get('block8')).toBe('inceptionResnetC/9');
+    expect(stagesIn('timm', graphOf('inception-resnet-v2-released')).get('block8')).toBe(
+      'inceptionResnetC/9',
+    );
+    expect(stagesIn('timm', graphOf('inception-v3')).get('Mixed_6e')).toBe('inceptionB/3');
+    expect(stagesIn('tf-slim', graphOf('inception-v4')).get('Mixed_6h')).toBe('inceptionB/6');
+  });
+});
+
+describe('canonicalKerasNames', () => {
+  it('begins to count at 1, wherever the file begins', () => {
+    const names = [
+      'conv2d/conv2d/kernel:0',
+      'conv2d_1/conv2d_1/kernel:0',
+      'batch_normalization_7/beta:0',
+      'conv_7b/kernel',
+    ];
+    expect([...canonicalKerasNames(names).values()]).toEqual([
+      'conv2d_1/kernel',
+      'conv2d_2/kernel',
+      'batch_normalization_1/beta',
+      'conv_7b/kernel',
+    ]);
+    const later = [
+      'model_weights/conv2d_95/conv2d_95/kernel:0',
+      'model_weights/conv2d_96/conv2d_96/kernel:0',
+    ];
+    expect([...canonicalKerasNames(later).values()]).toEqual(['conv2d_1/kernel', 'conv2d_2/kernel']);
   });
 });

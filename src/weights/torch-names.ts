@@ -1,19 +1,16 @@
 /**
- * The names that timm and Cadene's pretrained-models give to the parameters of Inception-v4 and of the released
- * Inception-ResNet-v2, as tables from our layers to theirs. The two agree but for one classifier.
+ * The names that PyTorch's implementations give to the layers, as tables from ours to theirs: timm, torchvision, Cadene's
+ * pretrained-models (timm's but for one classifier) and facenet-pytorch. Read off their parameters' names
+ * (test/fixtures/README.md says from which versions).
  */
-import { type Graph, type Parameter, parametersOf, type Role } from '../graph/graph.ts';
+import type { Graph, Role } from '../graph/graph.ts';
+import type { NameTable } from './names.ts';
 
-export type TorchDialect = 'timm' | 'cadene';
-
-/** A network or a parameter that a dialect has no name for. */
-export class NamesError extends Error {
-  override name = 'NamesError';
-}
+export type TorchDialect = 'timm' | 'torchvision' | 'cadene' | 'facenet';
 
 /**
  * `#` stands for a number on both sides: the first for the first. On the right `#-1` counts from 0 what we count from 1,
- * and `#+6` adds 6. A function gives the name where it depends on the numbers of blocks.
+ * `#+6` adds 6, and `@` is a letter: `@b` counts b, c, d from 0.
  */
 type Row = readonly [ours: string, theirs: string];
 
@@ -83,9 +80,67 @@ const residualRows = (ours: string, theirs: string): readonly Row[] => [
   [`${ours}/linear`, `${theirs}.conv2d`],
 ];
 
+/** torchvision's, which timm kept. */
+const inceptionV3: readonly Row[] = [
+  ['stem/conv1', 'Conv2d_1a_3x3'],
+  ['stem/conv2', 'Conv2d_2a_3x3'],
+  ['stem/conv3', 'Conv2d_2b_3x3'],
+  ['stem/maxPool1', 'maxpool1'],
+  ['stem/conv4', 'Conv2d_3b_1x1'],
+  ['stem/conv5', 'Conv2d_4a_3x3'],
+  ['stem/maxPool2', 'maxpool2'],
+  ['inceptionA/#/branch0/conv1', 'Mixed_5@b.branch1x1'],
+  ['inceptionA/#/branch1/conv#', 'Mixed_5@b.branch5x5_#'],
+  ['inceptionA/#/branch2/conv#', 'Mixed_5@b.branch3x3dbl_#'],
+  ['inceptionA/#/branch3/conv1', 'Mixed_5@b.branch_pool'],
+  ['reductionA/branch0/conv1', 'Mixed_6a.branch3x3'],
+  ['reductionA/branch1/conv#', 'Mixed_6a.branch3x3dbl_#'],
+  ['inceptionB/#/branch0/conv1', 'Mixed_6@b.branch1x1'],
+  ['inceptionB/#/branch1/conv#', 'Mixed_6@b.branch7x7_#'],
+  ['inceptionB/#/branch2/conv#', 'Mixed_6@b.branch7x7dbl_#'],
+  ['inceptionB/#/branch3/conv1', 'Mixed_6@b.branch_pool'],
+  ['auxiliary/projection', 'AuxLogits.conv0'],
+  ['auxiliary/conv', 'AuxLogits.conv1'],
+  ['auxiliary/logits', 'AuxLogits.fc'],
+  ['reductionB/branch0/conv#', 'Mixed_7a.branch3x3_#'],
+  ['reductionB/branch1/conv#', 'Mixed_7a.branch7x7x3_#'],
+  ['inceptionC/#/branch0/conv1', 'Mixed_7@b.branch1x1'],
+  ['inceptionC/#/branch1/conv1', 'Mixed_7@b.branch3x3_1'],
+  ['inceptionC/#/branch1/concat1/branch0/conv1', 'Mixed_7@b.branch3x3_2a'],
+  ['inceptionC/#/branch1/concat1/branch1/conv1', 'Mixed_7@b.branch3x3_2b'],
+  ['inceptionC/#/branch2/conv#', 'Mixed_7@b.branch3x3dbl_#'],
+  ['inceptionC/#/branch2/concat1/branch0/conv1', 'Mixed_7@b.branch3x3dbl_3a'],
+  ['inceptionC/#/branch2/concat1/branch1/conv1', 'Mixed_7@b.branch3x3dbl_3b'],
+  ['inceptionC/#/branch3/conv1', 'Mixed_7@b.branch_pool'],
+  ['logits', 'fc'],
+];
+
+const inceptionResnetV1Facenet = ({ C }: Counts): readonly Row[] => [
+  ['stem/conv1', 'conv2d_1a'],
+  ['stem/conv2', 'conv2d_2a'],
+  ['stem/conv3', 'conv2d_2b'],
+  ['stem/maxPool1', 'maxpool_3a'],
+  ['stem/conv4', 'conv2d_3b'],
+  ['stem/conv5', 'conv2d_4a'],
+  ['stem/conv6', 'conv2d_4b'],
+  ...residualRows('inceptionResnetA/#', 'repeat_1.#'),
+  ['reductionA/branch0/conv1', 'mixed_6a.branch0'],
+  ['reductionA/branch1/conv#', 'mixed_6a.branch1.#-1'],
+  ...residualRows('inceptionResnetB/#', 'repeat_2.#'),
+  ['reductionB/branch#/conv#', 'mixed_7a.branch#.#-1'],
+  ...residualRows(`inceptionResnetC/${C - 1}`, 'block8'),
+  ...residualRows('inceptionResnetC/#', 'repeat_3.#'),
+  ['logits', 'logits'],
+];
+
 const tables: Readonly<Record<string, (counts: Counts, dialect: TorchDialect) => readonly Row[]>> = {
-  'inception-v4': inceptionV4,
-  'inception-resnet-v2-released': inceptionResnetV2Released,
+  'timm inception-v3': () => inceptionV3,
+  'torchvision inception-v3': () => inceptionV3,
+  'timm inception-v4': inceptionV4,
+  'cadene inception-v4': inceptionV4,
+  'timm inception-resnet-v2-released': inceptionResnetV2Released,
+  'cadene inception-resnet-v2-released': inceptionResnetV2Released,
+  'facenet inception-resnet-v1-facenet': inceptionResnetV1Facenet,
 };
 
 /** What follows the layer's name. A layer with batch normalisation has its convolution under `conv`. */
@@ -100,58 +155,44 @@ const suffixes: Readonly<Record<Role, string>> = {
   movingVariance: '.bn.running_var',
 };
 
-/** Our names to theirs, complete. @throws NamesError if the network or a parameter has no name there. */
-export function timmNames(graph: Graph, dialect: TorchDialect = 'timm'): ReadonlyMap<string, string> {
-  const rows = rowsFor(graph, dialect);
-  const names = new Map<string, string>();
-  const nameless: string[] = [];
-  for (const parameter of parametersOf(graph)) {
-    const layer = parameter.name.slice(0, parameter.name.lastIndexOf('/'));
-    const theirs = translate(layer, rows);
-    if (theirs === undefined) nameless.push(parameter.name);
-    else names.set(parameter.name, theirs + suffixOf(parameter));
-  }
-  if (nameless.length > 0) {
-    throw new NamesError(
-      `${dialect} has no names for ${nameless.length} parameters of ${graph.network.name}: ${nameless.join(', ')}`,
-    );
-  }
-  return names;
-}
+/** facenet-pytorch's embedding is two layers. */
+const facenetEmbedding: Readonly<Partial<Record<Role, string>>> = {
+  linearWeight: 'last_linear.weight',
+  gamma: 'last_bn.weight',
+  beta: 'last_bn.bias',
+  movingMean: 'last_bn.running_mean',
+  movingVariance: 'last_bn.running_var',
+};
 
-const suffixOf = ({ name, role }: Parameter): string =>
-  /\/linear\/weight$/.test(name) ? '.weight' : suffixes[role];
-
-/** Stages of the other implementation by the endpoints of ours; only those that are a named part in both. */
-export function timmStages(graph: Graph, dialect: TorchDialect = 'timm'): ReadonlyMap<string, string> {
-  const rows = rowsFor(graph, dialect);
-  const stages = new Map<string, string>();
-  for (const endpoint of graph.endpoints.keys()) {
-    const theirs = translate(endpoint, rows) ?? stageOf(endpoint, rows);
-    if (theirs !== undefined) stages.set(theirs, endpoint);
-  }
-  return stages;
+/** The names of a dialect, if it has this network. */
+export function torchNames(graph: Graph, dialect: TorchDialect): NameTable | undefined {
+  const table = tables[`${dialect} ${graph.network.name}`];
+  if (!table) return undefined;
+  const rows = table(countsOf(graph), dialect);
+  return {
+    parameter: (layer, { name, role }) => {
+      if (layer === 'embedding') return facenetEmbedding[role];
+      const theirs = translate(layer, rows);
+      if (theirs === undefined) return undefined;
+      return theirs + (/\/linear\/weight$/.test(name) ? '.weight' : suffixes[role]);
+    },
+    stage: (endpoint) => translate(endpoint, rows) ?? blockName(endpoint, rows),
+  };
 }
 
 /** A block is what the names of its branches have in common. */
-function stageOf(endpoint: string, rows: readonly Row[]): string | undefined {
+function blockName(endpoint: string, rows: readonly Row[]): string | undefined {
   const inside = translate(`${endpoint}/branch0/conv1`, rows) ?? translate(`${endpoint}/branch1/conv1`, rows);
   return inside?.replace(/\.(branch\d.*|conv)$/, '');
 }
 
-function rowsFor(graph: Graph, dialect: TorchDialect): readonly Row[] {
-  const { name, layers } = graph.network;
-  const table = Object.hasOwn(tables, name) ? tables[name] : undefined;
-  if (!table)
-    throw new NamesError(
-      `${dialect} has no network like ${name}; there are ${Object.keys(tables).join(', ')}`,
-    );
+function countsOf({ network: { layers } }: Graph): Counts {
   const count = (letter: string) => {
     const [, layer] =
       Object.entries(layers).find(([key, each]) => each.kind === 'repeat' && key.endsWith(letter)) ?? [];
     return layer?.kind === 'repeat' ? layer.count : 0;
   };
-  return table({ A: count('A'), B: count('B'), C: count('C') }, dialect);
+  return { A: count('A'), B: count('B'), C: count('C') };
 }
 
 function translate(layer: string, rows: readonly Row[]): string | undefined {
@@ -159,8 +200,14 @@ function translate(layer: string, rows: readonly Row[]): string | undefined {
     const match = new RegExp(`^${ours.replaceAll('#', '(\\d+)')}$`).exec(layer);
     if (!match) continue;
     let next = 1;
-    return theirs.replace(/#([+-]\d+)?/g, (_, shift: string | undefined) =>
-      String(Number(match[next++]) + Number(shift ?? 0)),
+    return theirs.replace(
+      /#([+-]\d+)?|@(\w)/g,
+      (_, shift: string | undefined, letter: string | undefined) => {
+        const number = Number(match[next++]);
+        return letter === undefined
+          ? String(number + Number(shift ?? 0))
+          : String.fromCharCode(letter.charCodeAt(0) + number);
+      },
     );
   }
   return undefined;

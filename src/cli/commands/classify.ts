@@ -1,14 +1,22 @@
 /** `inception classify`: the most probable labels of picture files. */
 import type { Command } from 'commander';
+import type { CropCount, Views } from '../../data/crops.ts';
 import { decodePicture } from '../../data/decode.ts';
-import { preprocess } from '../../data/preprocess.ts';
+import { predictPictures } from '../../evaluate/predict.ts';
 import { topClasses } from '../../evaluate/score.ts';
-import { loadModel } from '../../train/load-model.ts';
+import { loadModel } from '../../model/load-model.ts';
 import { colours } from '../colours.ts';
 import { addEngineOptions, choosePrecision, type EngineOptions, openEngine } from '../engine-options.ts';
+import { modelArgument, noticesTo, readCrops } from '../model-options.ts';
 import { wholeNumber } from '../usage.ts';
 
-type Values = EngineOptions & { model: string; top: number; json?: boolean };
+type Values = EngineOptions & {
+  model: string;
+  top: number;
+  crops: CropCount;
+  testFlip?: boolean;
+  json?: boolean;
+};
 
 export function addClassify(program: Command): void {
   addEngineOptions(
@@ -16,39 +24,56 @@ export function addClassify(program: Command): void {
       .command('classify')
       .description('the most probable labels of pictures')
       .argument('<image...>', 'JPEG, PNG or WebP files')
-      .requiredOption('--model <model>', 'a run folder or its model.safetensors')
+      .requiredOption('--model <model>', modelArgument)
       .option('--top <k>', 'labels for each picture', wholeNumber('--top'), 5)
+      .option('--crops <n>', '1, 10, 12 or 144 crops of each picture', readCrops, 1)
+      .option('--test-flip', 'average each crop with its mirror image')
       .option('--json', 'print JSON'),
   )
-    .addHelpText('after', '\nExample:\n  inception classify shoe.jpg bag.png --model runs/fashion')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  inception classify shoe.jpg bag.png --model runs/fashion
+  inception classify cat.jpg --model hub:timm/inception_v4.tf_in1k`,
+    )
     .action(run);
 }
 
 async function run(files: readonly string[], values: Values): Promise<void> {
   const engine = await openEngine(values);
+  const notices = noticesTo(process.stderr);
   try {
-    const batch = Math.min(files.length, 16);
+    const views: Views = { crops: values.crops, flip: values.testFlip ?? false };
+    const batch = Math.min(files.length * (views.crops === 1 ? (views.flip ? 2 : 1) : views.crops), 16);
     const precision = choosePrecision(values.precision, engine);
-    const { configuration, predictor } = await loadModel(values.model, { engine, batch, precision });
-    const { preprocessing, classes } = configuration;
-    const bytes = preprocessing.size[0] * preprocessing.size[1] * 3;
+    const { description, predictor } = await loadModel(values.model, {
+      engine,
+      batch,
+      precision,
+      ...notices,
+    });
+    const { preprocessing, classes } = description;
     const results: { file: string; labels: { label: string; probability: number }[] }[] = [];
-    for (let first = 0; first < files.length; first += batch) {
-      const images = new Uint8Array(batch * bytes);
-      const part = files.slice(first, first + batch);
-      for (const [row, file] of part.entries())
-        preprocess(await decodePicture(file), preprocessing, images, row * bytes);
-      const probabilities = await predictor.predict(images);
-      for (const [row, file] of part.entries()) {
-        const best = topClasses(probabilities, { row, classes: predictor.classes, k: values.top });
-        results.push({
-          file,
-          labels: best.map(({ label, probability }) => ({ label: classes[label] as string, probability })),
-        });
-      }
+    const pictures = {
+      name: 'files',
+      length: files.length,
+      classes,
+      label: () => 0,
+      nameOf: (index: number) => files[index] as string,
+      picture: (index: number) => decodePicture(files[index] as string),
+    };
+    const members = [{ predictor, preprocessing }];
+    for await (const { index, probabilities } of predictPictures(pictures, { members, views })) {
+      const best = topClasses(probabilities, { classes: classes.length, k: values.top });
+      results.push({
+        file: files[index] as string,
+        labels: best.map(({ label, probability }) => ({ label: classes[label] as string, probability })),
+      });
     }
     process.stdout.write(values.json ? `${JSON.stringify(results, null, 2)}\n` : text(results));
   } finally {
+    notices.end();
     await engine.close();
   }
 }

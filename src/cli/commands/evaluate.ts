@@ -1,19 +1,42 @@
-/** `inception evaluate`: the errors of a model on labelled pictures, with the protocol that they were measured by. */
+/** `inception evaluate`: the errors of models on labelled pictures, with the protocol that they were measured by. */
+import { appendFile, stat } from 'node:fs/promises';
+import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
+import Papa from 'papaparse';
+import { type CropCount, describeViews, type Views } from '../../data/crops.ts';
+import type { Dataset } from '../../data/dataset.ts';
+import { openLabelledFolder } from '../../data/image-folder.ts';
 import { openData, take } from '../../data/open-data.ts';
-import { describeProtocol } from '../../data/preprocess.ts';
-import { type Score, score } from '../../evaluate/score.ts';
-import { RunError } from '../../train/configuration.ts';
-import { loadModel } from '../../train/load-model.ts';
+import { readExclusions, readRealLabels } from '../../data/picture-lists.ts';
+import { type Preprocessing, type Protocol, standardPreprocessing } from '../../data/preprocess.ts';
+import { type Kernel, kernels } from '../../data/resize.ts';
+import { matchClasses } from '../../evaluate/match-classes.ts';
+import { openPredictions } from '../../evaluate/predictions-file.ts';
+import { type Member, type Prediction, predictions, type Score, scoreOf } from '../../evaluate/score.ts';
+import { costsOf } from '../../graph/costs.ts';
+import { ModelError } from '../../model/description.ts';
+import { type LoadedModel, loadModel } from '../../model/load-model.ts';
 import { confusionTable } from '../confusion-table.ts';
 import { addEngineOptions, choosePrecision, type EngineOptions, openEngine } from '../engine-options.ts';
-import { grouped, percent } from '../format.ts';
-import { wholeNumber } from '../usage.ts';
+import { duration, grouped, percent } from '../format.ts';
+import { modelArgument, noticesTo, readCrops } from '../model-options.ts';
+import { keptShare, oneOf, UsageError, wholeNumber } from '../usage.ts';
 
 type Values = EngineOptions & {
   data?: string;
+  labels?: string;
   batch: number;
   limit?: number;
+  crops: CropCount;
+  testFlip?: boolean;
+  protocol?: Protocol;
+  crop?: number;
+  kernel?: Kernel;
+  exclude?: string;
+  realLabels?: string;
+  predictions?: string;
+  resume?: boolean;
+  csv?: string;
   confusion?: boolean;
   json?: boolean;
 };
@@ -22,65 +45,293 @@ export function addEvaluate(program: Command): void {
   addEngineOptions(
     program
       .command('evaluate')
-      .description('top-1 and top-5 error of a trained model')
-      .argument('<model>', 'a run folder or its model.safetensors')
+      .description('top-1 and top-5 error of a model, or of several together')
+      .argument('<model...>', `${modelArgument}; several are an ensemble, whose probabilities are averaged`)
       .option('--data <data>', "'fashion-mnist', or a folder of class folders (default: the run's own)")
-      .option('--batch <n>', 'pictures at a time', wholeNumber('--batch'), 64)
+      .option('--labels <file>', 'labels of a folder without class folders, in the order of its files')
+      .option('--crops <n>', '1, 10, 12 or 144 crops of each picture', readCrops, 1)
+      .option('--test-flip', 'average the single crop with its mirror image')
+      .option(
+        '--protocol <name>',
+        "'timm' or 'tf-slim' (default: the model's own)",
+        oneOf('--protocol', ['timm', 'tf-slim']),
+      )
+      .option(
+        '--crop <share>',
+        "of each side that the single crop keeps (default: the model's own)",
+        keptShare('--crop'),
+      )
+      .option(
+        '--kernel <name>',
+        `${kernels.join(', ')} (default: the model's own)`,
+        oneOf('--kernel', kernels),
+      )
+      .option('--batch <n>', 'crops at a time', wholeNumber('--batch'), 64)
       .option('--limit <n>', 'use so many pictures only', wholeNumber('--limit'))
+      .option('--exclude <file>', "pictures to be left out, by name or number: ImageNet's blacklist")
+      .option('--real-labels <file>', 'ReaL labels: real.json')
+      .option('--predictions <file>', 'write what was predicted for each picture, as CSV')
+      .option('--resume', 'keep the rows of --predictions and go on after them')
+      .option('--csv <file>', "append a row with timm's columns")
       .option('--confusion', 'print the confusion matrix')
       .option('--json', 'print JSON'),
   )
-    .addHelpText('after', '\nExample:\n  inception evaluate runs/fashion --data fashion-mnist --confusion')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  inception evaluate runs/fashion --data fashion-mnist --confusion
+  inception evaluate runs/a runs/b runs/c runs/d --crops 144
+  inception evaluate hub:timm/inception_v4.tf_in1k --data imagenet/val --predictions v4.csv`,
+    )
     .action(run);
 }
 
-async function run(path: string, values: Values): Promise<void> {
+async function run(paths: readonly string[], values: Values): Promise<void> {
+  const views: Views = { crops: values.crops, flip: values.testFlip ?? false };
+  if (views.flip && views.crops > 1)
+    throw new UsageError(`--test-flip: ${views.crops} crops hold their mirror images already`);
+  if (values.resume && values.predictions === undefined)
+    throw new UsageError('--resume: expected --predictions with the file to go on with');
   const engine = await openEngine(values);
+  const notices = noticesTo(process.stderr);
   try {
     const precision = choosePrecision(values.precision, engine);
-    const { configuration, source, predictor } = await loadModel(path, {
-      engine,
-      batch: values.batch,
-      precision,
-    });
-    const whole = await openData(values.data ?? configuration.data, 'test');
-    const dataset = values.limit === undefined ? whole : take(whole, values.limit);
-    if (dataset.classes.length !== configuration.classes.length) {
-      throw new RunError(
-        `${dataset.name} has ${dataset.classes.length} classes, ${source} has ${configuration.classes.length}`,
-      );
-    }
-    const { preprocessing } = configuration;
-    const result = await score(dataset, predictor, { preprocessing });
+    const models: LoadedModel[] = [];
+    for (const path of paths)
+      models.push(await loadModel(path, { engine, batch: values.batch, precision, ...notices }));
+    const [first] = models as [LoadedModel, ...LoadedModel[]];
+    const dataset = await openDataset(values, first);
+    const members = models.map((model) => memberFor(model, dataset, values));
+    const protocols = members.map(({ preprocessing }) => describeViews(preprocessing, views));
     const about = {
-      model: source,
-      network: configuration.network,
+      models: models.map(({ source }) => source),
+      networks: models.map(({ description }) => description.network),
       data: dataset.name,
-      protocol: describeProtocol(preprocessing),
+      pictures: dataset.length,
+      protocol: [...new Set(protocols)].join('; '),
       precision,
       libtorch: engine.facts.libtorch,
     };
+    const measured = await measure(dataset, { members, views, values, about });
+    const accepted =
+      values.realLabels === undefined ? undefined : await readRealLabels(values.realLabels, dataset);
+    const result = scoreOf(measured.found, { classes: dataset.classes.length, accepted });
+    const speed = {
+      crops: measured.crops,
+      seconds: measured.seconds,
+      cropsPerSecond: measured.crops / measured.seconds,
+    };
+    if (values.csv !== undefined) await appendRow(values.csv, { result, models, members });
+    const { broken } = measured;
     if (values.json) {
-      process.stdout.write(`${JSON.stringify({ ...about, ...result, classes: dataset.classes }, null, 2)}\n`);
+      const everything = { ...about, ...result, ...speed, broken, classes: dataset.classes };
+      process.stdout.write(`${JSON.stringify(everything, null, 2)}\n`);
       return;
     }
     process.stdout.write(
-      text(result, about, { classes: dataset.classes, confusion: values.confusion ?? false }),
+      text(result, { about, speed, classes: dataset.classes, confusion: values.confusion ?? false }),
     );
+    if (broken.length > 0)
+      process.stderr.write(`${broken.length} pictures could not be decoded and do not count\n`);
   } finally {
+    notices.end();
     await engine.close();
   }
 }
 
+async function openDataset(values: Values, model: LoadedModel): Promise<Dataset> {
+  const data = values.data ?? dataOf(model);
+  const whole =
+    values.labels === undefined
+      ? await openData(data, 'test')
+      : await openLabelledFolder(data, values.labels);
+  return values.limit === undefined ? whole : take(whole, values.limit);
+}
+
+/** The data that a run was trained on. */
+function dataOf({ source, description: { data } }: LoadedModel): string {
+  if (data !== undefined) return data;
+  throw new UsageError(
+    `--data: ${source} does not say what it was trained on; expected 'fashion-mnist' or a folder of class folders`,
+  );
+}
+
+function memberFor(
+  { predictor, description, source }: LoadedModel,
+  dataset: Dataset,
+  values: Values,
+): Member {
+  if (description.classes.length === 0) throw new ModelError(`${source}: the network has no classifier`);
+  const { protocol, crop, kernel } = values;
+  const preprocessing: Preprocessing = standardPreprocessing(description.preprocessing.size, {
+    ...description.preprocessing,
+    ...(protocol !== undefined && { protocol }),
+    ...(crop !== undefined && { crop }),
+    ...(kernel !== undefined && { kernel }),
+  });
+  const outputs = matchClasses(dataset.classes, description, { data: dataset.name, model: source });
+  return { predictor, preprocessing, outputs };
+}
+
+interface Measured {
+  readonly found: readonly Prediction[];
+  readonly crops: number;
+  readonly seconds: number;
+  readonly broken: readonly string[];
+}
+
+/** Predicts what is not excluded and not predicted already, and says how far it is. */
+async function measure(
+  dataset: Dataset,
+  {
+    members,
+    views,
+    values,
+    about,
+  }: { members: readonly Member[]; views: Views; values: Values; about: object },
+): Promise<Measured> {
+  const excluded =
+    values.exclude === undefined ? new Set<number>() : await readExclusions(values.exclude, dataset);
+  const file =
+    values.predictions === undefined
+      ? undefined
+      : await openPredictions(values.predictions, {
+          dataset,
+          classes: dataset.classes,
+          about: { ...about, excluded: excluded.size },
+          resume: values.resume ?? false,
+        });
+  const known = new Set(file?.before.map(({ index }) => index));
+  const indices = Array.from({ length: dataset.length }, (_, index) => index).filter(
+    (index) => !known.has(index) && !excluded.has(index),
+  );
+  if (known.size > 0) process.stderr.write(`${grouped(known.size)} pictures were predicted before\n`);
+  const interruption = new AbortController();
+  const stop = () => interruption.abort();
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  const broken: string[] = [];
+  const progress = progressOver(indices.length);
+  let crops = 0;
+  const begin = performance.now();
+  try {
+    const found = await predictions(dataset, {
+      members,
+      views,
+      indices,
+      signal: interruption.signal,
+      onBroken: (_, error) => {
+        broken.push(error.message);
+        progress.say(`warning: ${error.message}`);
+      },
+      onPrediction: (prediction, count) => {
+        crops += count;
+        file?.add(prediction);
+        progress.step(crops / ((performance.now() - begin) / 1000));
+      },
+    });
+    const seconds = (performance.now() - begin) / 1000;
+    if (interruption.signal.aborted) {
+      await file?.close();
+      throw new ModelError(
+        `interrupted after ${found.length} of ${indices.length} pictures${file ? `; --resume goes on from ${values.predictions}` : ''}`,
+      );
+    }
+    return { found: [...(file?.before ?? []), ...found], crops, seconds, broken };
+  } finally {
+    progress.stop();
+    await file?.close();
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+  }
+}
+
+/** A bar on a terminal; elsewhere a line every ten seconds. */
+function progressOver(total: number, output: NodeJS.WriteStream = process.stderr) {
+  let done = 0;
+  let last = performance.now();
+  const bar = output.isTTY
+    ? new SingleBar({
+        stream: output,
+        format: '{bar} {value}/{total} pictures  {speed} crops/s  {left} left',
+        barsize: 20,
+        barCompleteChar: '█',
+        barIncompleteChar: '░',
+        hideCursor: true,
+      })
+    : undefined;
+  const begin = performance.now();
+  bar?.start(total, 0, { speed: '–', left: '–' });
+  return {
+    say: (line: string) => {
+      if (bar) output.write('\r\u001b[K');
+      output.write(`${line}\n`);
+    },
+    step: (cropsPerSecond: number) => {
+      done++;
+      const left = duration(((performance.now() - begin) / 1000 / done) * (total - done));
+      bar?.update(done, { speed: cropsPerSecond.toFixed(0), left });
+      if (bar || performance.now() - last < 10_000) return;
+      last = performance.now();
+      output.write(`${done}/${total} pictures  ${cropsPerSecond.toFixed(0)} crops/s  ${left} left\n`);
+    },
+    stop: () => bar?.stop(),
+  };
+}
+
 function text(
   result: Score,
-  about: Record<string, string>,
-  { classes, confusion }: { classes: readonly string[]; confusion: boolean },
+  {
+    about,
+    speed,
+    classes,
+    confusion,
+  }: {
+    about: Readonly<Record<string, string | number | readonly string[]>>;
+    speed: { crops: number; cropsPerSecond: number };
+    classes: readonly string[];
+    confusion: boolean;
+  },
 ): string {
-  const lines = Object.entries(about).map(([key, value]) => `${key.padEnd(9)} ${value}`);
+  const { models, networks, pictures: _, ...rest } = about;
+  const several = Array.isArray(models) && models.length > 1;
+  const shown = {
+    [several ? 'ensemble' : 'model']: models,
+    [several ? 'networks' : 'network']: networks,
+    ...rest,
+  };
+  const lines = Object.entries(shown).map(
+    ([key, value]) => `${key.padEnd(9)} ${Array.isArray(value) ? value.join(', ') : value}`,
+  );
   if (confusion) lines.push('', confusionTable(result.confusion, classes));
   const { count, loss, top1Error, top5Error } = result;
-  lines.push('', `loss ${loss.toFixed(4)} nats, ${grouped(count)} pictures`);
+  const { crops, cropsPerSecond } = speed;
+  lines.push(
+    '',
+    `loss ${loss.toFixed(4)} nats, ${grouped(count)} pictures, ${cropsPerSecond.toFixed(cropsPerSecond < 10 ? 1 : 0)} crops/s (${grouped(crops)})`,
+  );
   lines.push(`top-1 error ${percent(top1Error)}, top-5 error ${percent(top5Error)}`);
   return `${lines.join('\n')}\n`;
+}
+
+/** The columns of timm's results files. */
+async function appendRow(
+  path: string,
+  { result, models, members }: { result: Score; models: readonly LoadedModel[]; members: readonly Member[] },
+): Promise<void> {
+  const [{ preprocessing }] = members as [Member];
+  const percentOf = (share: number) => +(share * 100).toFixed(3);
+  const parameters = models.reduce((sum, { graph }) => sum + costsOf(graph).parameters, 0);
+  const row = {
+    model: models.map(({ source }) => source).join(' + '),
+    top1: percentOf(1 - result.top1Error),
+    top1_err: percentOf(result.top1Error),
+    top5: percentOf(1 - result.top5Error),
+    top5_err: percentOf(result.top5Error),
+    param_count: +(parameters / 1e6).toFixed(2),
+    img_size: preprocessing.size[0],
+    crop_pct: preprocessing.crop,
+    interpolation: preprocessing.kernel.replace(/^(pillow|tf)-/, ''),
+  };
+  const isNew = (await stat(path).catch(() => undefined)) === undefined;
+  await appendFile(path, `${Papa.unparse([row], { header: isNew, newline: '\n' })}\n`);
 }

@@ -1,8 +1,9 @@
 /** `inception train`: trains a network into a run folder. */
 import type { Command } from 'commander';
 import { openData } from '../../data/open-data.ts';
-import { describeProtocol } from '../../data/preprocess.ts';
+import { describeProtocol, standardPreprocessing } from '../../data/preprocess.ts';
 import { costsOf } from '../../graph/costs.ts';
+import { graphOf } from '../../model/description.ts';
 import { findNetwork, type NetworkOptions } from '../../networks/networks.ts';
 import type { Configuration } from '../../train/configuration.ts';
 import {
@@ -13,7 +14,7 @@ import {
   type Schedule,
 } from '../../train/recipe.ts';
 import { RunFolder } from '../../train/run-folder.ts';
-import { graphOf, type TrainResult, train } from '../../train/train.ts';
+import { type TrainResult, train } from '../../train/train.ts';
 import { addEngineOptions, choosePrecision, type EngineOptions, openEngine } from '../engine-options.ts';
 import { duration, grouped, percent, short } from '../format.ts';
 import { addNetworkOptions, readNetworkOptions } from '../network-options.ts';
@@ -165,11 +166,9 @@ async function configurationFor(
     options,
     data: values.data,
     classes,
-    preprocessing: {
-      size: typeof size === 'number' ? [size, size] : size,
+    preprocessing: standardPreprocessing(typeof size === 'number' ? [size, size] : size, {
       crop: recipe.evaluationCrop,
-      kernel: 'bilinear',
-    },
+    }),
     recipe,
     seed: values.seed,
     precision: choosePrecision(values.precision, { facts } as Parameters<typeof choosePrecision>[1]),

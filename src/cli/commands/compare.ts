@@ -1,0 +1,68 @@
+/** `inception compare`: where two networks differ, block by block. */
+import type { Command } from 'commander';
+import { compareGraphs, type PartDifference } from '../../graph/compare.ts';
+import { costsOf } from '../../graph/costs.ts';
+import type { Graph } from '../../graph/graph.ts';
+import { graphOf } from '../../model/description.ts';
+import { openModel } from '../../model/open-model.ts';
+import { networks } from '../../networks/networks.ts';
+import { colours } from '../colours.ts';
+import { grouped, short } from '../format.ts';
+
+export function addCompare(program: Command): void {
+  program
+    .command('compare')
+    .description('where two networks, or the networks of two models, differ')
+    .argument('<first>', "a name of 'inception models', or a model")
+    .argument('<second>', 'the other')
+    .option('--all', 'list the parts that are the same, too')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  inception compare inception-resnet-v2 inception-resnet-v2-released
+  inception compare runs/photos inception-v4`,
+    )
+    .action(run);
+}
+
+async function run(
+  first: string,
+  second: string,
+  { all, json }: { all?: boolean; json?: boolean },
+): Promise<void> {
+  const graphs = [await open(first), await open(second)] as const;
+  const differences = compareGraphs(...graphs);
+  if (json) {
+    const sides = graphs.map((graph) => ({ network: graph.network.name, ...costsOf(graph) }));
+    process.stdout.write(
+      `${JSON.stringify({ first: sides[0], second: sides[1], parts: differences }, null, 2)}\n`,
+    );
+    return;
+  }
+  const head = [first, second].map((name, side) => {
+    const { parameters, macs } = costsOf(graphs[side] as Graph);
+    return `${side === 0 ? '−' : '+'} ${name}: ${grouped(parameters)} parameters, ${short(macs)} multiply-adds`;
+  });
+  const shown = differences.filter(({ kind }) => all || kind !== 'same');
+  const body = shown.length === 0 ? ['no difference'] : shown.flatMap(describe);
+  process.stdout.write(`${[...head, '', ...body].join('\n')}\n`);
+}
+
+async function open(name: string): Promise<Graph> {
+  if (networks.some((network) => network.name === name)) return graphOf({ network: name, options: {} });
+  const model = await openModel(name);
+  await model.close();
+  return model.graph;
+}
+
+function describe({ name, kind, first, second, layers }: PartDifference): string[] {
+  if (kind === 'same') return [`  ${name}  ${colours.dim(`the same: ${first}`)}`];
+  const lines = [colours.bold(`  ${name}`)];
+  if (first !== second || layers.length === 0) {
+    if (first !== undefined) lines.push(colours.red(`    − ${first}`));
+    if (second !== undefined) lines.push(colours.green(`    + ${second}`));
+  }
+  return [...lines, ...layers.map((layer) => `      ${layer.replace(' | ', colours.dim('  →  '))}`)];
+}

@@ -1,0 +1,199 @@
+/** `inception import`: weights of another ecosystem become a model. */
+import { readFile } from 'node:fs/promises';
+import Table from 'cli-table3';
+import type { Command } from 'commander';
+import { describeProtocol, type Protocol } from '../../data/preprocess.ts';
+import { type Kernel, kernels } from '../../data/resize.ts';
+import { costsOf } from '../../graph/costs.ts';
+import { importWeights } from '../../model/import-model.ts';
+import type { ImportOptions, ImportPlan } from '../../model/import-weights.ts';
+import { networks } from '../../networks/networks.ts';
+import { type DialectName, dialectNames } from '../../weights/dialects.ts';
+import { grouped } from '../format.ts';
+import { noticesTo } from '../model-options.ts';
+import { inputSize } from '../network-options.ts';
+import { keptShare, oneOf, UsageError, wholeNumber } from '../usage.ts';
+
+export interface ImportValues {
+  output: string;
+  from?: DialectName;
+  network?: string;
+  labels?: string;
+  labelOffset?: number;
+  resetClassifier?: number;
+  inputChannels?: number;
+  inputSize?: number | [number, number];
+  auxiliary: boolean;
+  protocol?: Protocol;
+  crop?: number;
+  kernel?: Kernel;
+  report?: boolean;
+  json?: boolean;
+}
+
+export function addImport(program: Command): void {
+  addImportOptions(
+    program
+      .command('import')
+      .description('make a model from weights of timm, torchvision, Keras, TF-Slim, facenet or Cadene')
+      .argument('<file>', '.safetensors, .h5, .pth, .pt, .bin, a TensorFlow checkpoint, or hub:owner/name')
+      .requiredOption('-o, --output <file>', 'the model: a .safetensors file'),
+  )
+    .option('--report', 'print where every parameter came from')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Dialect and network are recognised by the tensors' names.
+
+Examples:
+  inception import inception_v4.ckpt -o inception-v4.safetensors --label-offset 1 --labels imagenet.txt
+  inception import inception_v3_weights_tf_dim_ordering_tf_kernels.h5 -o v3.safetensors
+  inception import hub:timm/inception_resnet_v2.tf_in1k --reset-classifier 5 -o flowers.safetensors`,
+    )
+    .action(run);
+}
+
+/** The options that say what a file is and what of it is wanted. */
+export function addImportOptions(command: Command): Command {
+  return command
+    .option(
+      '--from <dialect>',
+      `${dialectNames.join(', ')} (default: recognised)`,
+      oneOf('--from', dialectNames),
+    )
+    .option(
+      '--network <name>',
+      "a name of 'inception models' (default: recognised)",
+      oneOf(
+        '--network',
+        networks.map(({ name }) => name),
+      ),
+    )
+    .option('--labels <file>', 'a label for each output: one on each line, or a JSON list')
+    .option(
+      '--label-offset <n>',
+      "drop the first n outputs: 1 drops TF-Slim's background (default: 0)",
+      wholeNumber('--label-offset', 0),
+    )
+    .option('--reset-classifier <n>', 'a new classifier with n outputs', wholeNumber('--reset-classifier'))
+    .option(
+      '--input-channels <n>',
+      'adapt the first convolution to 1 (grey) or more channels',
+      wholeNumber('--input-channels'),
+    )
+    .option('--input-size <pixels>', 'side of the input, or HEIGHTxWIDTH', inputSize)
+    .option('--no-auxiliary', 'leave the auxiliary classifier out')
+    .option(
+      '--protocol <name>',
+      "'timm' or 'tf-slim' (default: the dialect's own)",
+      oneOf('--protocol', ['timm', 'tf-slim']),
+    )
+    .option(
+      '--crop <share>',
+      "of each side that the single crop keeps (default: the dialect's own)",
+      keptShare('--crop'),
+    )
+    .option(
+      '--kernel <name>',
+      `${kernels.join(', ')} (default: the dialect's own)`,
+      oneOf('--kernel', kernels),
+    );
+}
+
+/** The options of the library's call. */
+export async function importOptions(values: ImportValues): Promise<ImportOptions> {
+  const { labels, protocol, crop, kernel, ...rest } = values;
+  const given = <K extends keyof typeof rest>(key: K) =>
+    rest[key] === undefined ? {} : ({ [key]: rest[key] } as Pick<typeof rest, K>);
+  const preprocessing = {
+    ...(protocol !== undefined && { protocol }),
+    ...(crop !== undefined && { crop }),
+    ...(kernel !== undefined && { kernel }),
+  };
+  return {
+    ...given('from'),
+    ...given('network'),
+    ...given('labelOffset'),
+    ...given('resetClassifier'),
+    ...given('inputChannels'),
+    ...given('inputSize'),
+    auxiliary: rest.auxiliary,
+    ...(Object.keys(preprocessing).length > 0 && { preprocessing }),
+    ...(labels !== undefined && { classes: await readLabelFile(labels) }),
+  } as ImportOptions;
+}
+
+async function readLabelFile(path: string): Promise<string[]> {
+  const text = await readFile(path, 'utf8');
+  if (!text.trimStart().startsWith('['))
+    return text
+      .split(/\r?\n/)
+      .map((line) => line.trim())
+      .filter((line) => line !== '');
+  try {
+    const labels: unknown = JSON.parse(text);
+    if (Array.isArray(labels) && labels.every((label) => typeof label === 'string')) return labels;
+  } catch {
+    // Said below.
+  }
+  throw new UsageError(`--labels: ${path} is no JSON list of texts`);
+}
+
+async function run(path: string, values: ImportValues): Promise<void> {
+  const notices = noticesTo(process.stderr);
+  try {
+    const plan = await importWeights(path, {
+      ...(await importOptions(values)),
+      ...notices,
+      output: values.output,
+    });
+    if (values.json) {
+      const parameters = plan.parameters.map(({ parameter, from, note }) => ({
+        name: parameter.name,
+        shape: parameter.shape,
+        from,
+        note,
+      }));
+      const { dialect, description, ignored } = plan;
+      process.stdout.write(
+        `${JSON.stringify({ output: values.output, dialect, description, parameters, ignored }, null, 2)}\n`,
+      );
+      return;
+    }
+    process.stdout.write(`${values.report ? importReport(plan) : ''}${summary(plan, values.output)}`);
+  } finally {
+    notices.end();
+  }
+}
+
+function summary({ dialect, description, graph, parameters, ignored }: ImportPlan, output: string): string {
+  const { network, classes, preprocessing, options } = description;
+  const changed = new Map<string, string[]>();
+  for (const { parameter, note } of parameters) {
+    if (note !== undefined) changed.set(note, [...(changed.get(note) ?? []), parameter.name]);
+  }
+  const lines = [
+    `network   ${network}${Object.keys(options).length > 1 ? ` ${JSON.stringify(options)}` : ''}`,
+    `dialect   ${dialect}, ${grouped(parameters.length)} tensors, ${grouped(costsOf(graph).parameters)} parameters`,
+    `classes   ${classes.length === 0 ? 'none' : `${grouped(classes.length)}: ${classes.slice(0, 3).join(', ')}${classes.length > 3 ? ', …' : ''}`}`,
+    `protocol  ${describeProtocol(preprocessing)}`,
+    ...[...changed].map(([note, names]) => `changed   ${names.join(', ')}: ${note}`),
+    ...(ignored.length > 0
+      ? [`left out  ${grouped(ignored.length)} tensors of the training's bookkeeping`]
+      : []),
+    `written   ${output}`,
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** A line for each parameter. */
+export function importReport({ parameters }: ImportPlan): string {
+  const table = new Table({
+    head: ['parameter', 'shape', 'from', 'note'],
+    style: { head: [], border: [], compact: true },
+  });
+  for (const { parameter, from, note } of parameters)
+    table.push([parameter.name, parameter.shape.join('×'), from ?? '–', note ?? '']);
+  return `${table.toString()}\n`;
+}

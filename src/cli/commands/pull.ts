@@ -1,0 +1,34 @@
+/** `inception pull`: a model of the hub into the cache that all of the hub's tools share. */
+import type { Command } from 'commander';
+import { pullHubModel } from '../../model/hub-model.ts';
+import { noticesTo } from '../model-options.ts';
+import { UsageError } from '../usage.ts';
+
+export function addPull(program: Command): void {
+  program
+    .command('pull')
+    .description('download a model of the hub, or go on with a download')
+    .argument('<model>', 'hub:owner/name, or hub:owner/name@revision')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+The cache is the one that huggingface_hub and timm use. HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_TOKEN_PATH and
+HF_HUB_OFFLINE are honoured.
+
+Example:
+  inception pull hub:timm/inception_v4.tf_in1k`,
+    )
+    .action(async (name: string, { json }: { json?: boolean }) => {
+      if (!name.startsWith('hub:')) throw new UsageError(`pull: expected hub:owner/name, received '${name}'`);
+      const notices = noticesTo(process.stderr);
+      try {
+        const files = await pullHubModel(name, notices);
+        process.stdout.write(
+          json ? `${JSON.stringify(files, null, 2)}\n` : `${files.config}\n${files.weights}\n`,
+        );
+      } finally {
+        notices.end();
+      }
+    });
+}

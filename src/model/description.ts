@@ -1,0 +1,108 @@
+/**
+ * What a file of weights has to say besides its tensors: the network with its options, the labels, and the preprocessing
+ * that the weights were trained for. It stands as JSON in the metadata of every model.
+ */
+import { z } from 'zod';
+import type { Preprocessing } from '../data/preprocess.ts';
+import { kernels } from '../data/resize.ts';
+import { buildGraph } from '../graph/build-graph.ts';
+import type { Graph } from '../graph/graph.ts';
+import { configure, findNetwork, type NetworkOptions } from '../networks/networks.ts';
+
+export interface ModelDescription {
+  readonly network: string;
+  readonly options: NetworkOptions;
+  /** The label of every output, in order; none for a network without a classifier. */
+  readonly classes: readonly string[];
+  /** Names by which data sets know the classes, where those differ from the labels: ImageNet's synsets. */
+  readonly classIds?: readonly string[];
+  readonly preprocessing: Preprocessing;
+  /** Where the weights come from, in words. */
+  readonly source?: string;
+  /** What they were trained on, as --data takes it. */
+  readonly data?: string;
+}
+
+/** A model that is not there, or does not say what is needed. */
+export class ModelError extends Error {
+  override name = 'ModelError';
+}
+
+const pair = z.tuple([z.number(), z.number()]);
+const perChannel = z.tuple([z.number(), z.number(), z.number()]);
+const perStage = z.strictObject({ A: z.number(), B: z.number(), C: z.number() }).partial();
+
+/** Values are checked by `configure`; this holds the keys and types. */
+export const networkOptionsSchema = z
+  .strictObject({
+    classes: z.number(),
+    inputSize: z.union([z.number(), pair]),
+    width: z.number(),
+    blocks: perStage,
+    residualScale: z.union([z.literal('off'), z.number(), perStage]),
+    auxiliary: z.boolean(),
+    dropoutKeep: z.number(),
+    inputChannels: z.number(),
+    embedding: z.number(),
+    gamma: z.boolean(),
+    countPadding: z.boolean(),
+  } satisfies Record<keyof NetworkOptions, z.ZodType>)
+  .partial();
+
+export const preprocessingSchema = z.strictObject({
+  size: pair,
+  channels: z.union([z.literal(1), z.literal(3)]).optional(),
+  protocol: z.enum(['tf-slim', 'timm']),
+  crop: z.number().positive().max(1),
+  kernel: z.enum(kernels),
+  mean: perChannel,
+  std: perChannel,
+});
+
+// Not strict: a run's configuration is a description with more in it.
+const description = z.object({
+  network: z.string(),
+  options: networkOptionsSchema,
+  classes: z.array(z.string()),
+  classIds: z.array(z.string()).optional(),
+  preprocessing: preprocessingSchema,
+  source: z.string().optional(),
+  data: z.string().optional(),
+});
+
+/** Reads a description. @throws ModelError naming the file and every key that does not fit. */
+export function parseDescription(text: string, path: string): ModelDescription {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new ModelError(`${path}: not JSON (${(error as Error).message})`, { cause: error });
+  }
+  const result = description.safeParse(value);
+  if (result.success) return result.data as ModelDescription;
+  const problems = result.error.issues.map(
+    ({ path: keys, message }) => `${keys.join('.') || 'top level'}: ${message}`,
+  );
+  throw new ModelError(`${path}: ${problems.join('; ')}`);
+}
+
+/** The graph that a description describes. */
+export const graphOf = ({ network, options }: Pick<ModelDescription, 'network' | 'options'>): Graph =>
+  buildGraph(configure(findNetwork(network), options));
+
+/** The metadata of a model's file. */
+export const modelMetadata = (model: ModelDescription): Record<string, string> => {
+  const { network, options, classes, classIds, preprocessing, source, data } = model;
+  return {
+    format: 'pt',
+    model: JSON.stringify({
+      network,
+      options,
+      classes,
+      ...(classIds && { classIds }),
+      preprocessing,
+      ...(source !== undefined && { source }),
+      ...(data !== undefined && { data }),
+    }),
+  };
+};
