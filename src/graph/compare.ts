@@ -1,5 +1,5 @@
 /** Where two networks differ, part by part: what stands on each side, and which shapes and costs come of it. */
-import { costsOfNodes, type LayerSummary, summariseParts } from './costs.ts';
+import { type LayerSummary, summariseParts } from './costs.ts';
 import { formatShape, type Graph, type Node } from './graph.ts';
 
 export interface PartDifference {
@@ -25,7 +25,10 @@ export function compareGraphs(first: Graph, second: Graph): PartDifference[] {
   const differences = names.map((name): PartDifference => {
     const [a, b] = [left.get(name), right.get(name)];
     const [own, other] = [a && outline(a), b && outline(b)];
-    const layers = a && b ? differingLayers(a.layers, b.layers) : [];
+    // A block that only one side has is held against the block before it.
+    const before = blockBefore(name);
+    const pair = a && b ? [a, b] : [(a ? left : right).get(before ?? ''), a ?? b];
+    const layers = pair[0] && pair[1] ? differingLayers(pair[0].layers, pair[1].layers) : [];
     const kind = !a
       ? 'only in the second'
       : !b
@@ -88,7 +91,15 @@ function describe(node: Node): string {
 
 /** Shape and costs of a part. */
 const outline = ({ summary: { shape, parameters, macs } }: Described): string =>
-  `${formatShape(shape)}, ${(parameters / 1e6).toFixed(3)} M parameters, ${(macs / 1e9).toFixed(3)} G MACs`;
+  parameters === 0
+    ? formatShape(shape)
+    : `${formatShape(shape)}, ${(parameters / 1e6).toPrecision(3)} M parameters, ${(macs / 1e9).toPrecision(3)} G multiply-adds`;
+
+/** inceptionResnetC/8 for inceptionResnetC/9. */
+function blockBefore(name: string): string | undefined {
+  const match = /^(.*)\/(\d+)$/.exec(name);
+  return match ? `${match[1]}/${Number(match[2]) - 1}` : undefined;
+}
 
 function differingLayers(first: ReadonlyMap<string, string>, second: ReadonlyMap<string, string>): string[] {
   const names = mergedOrder([...first.keys()], [...second.keys()]);
@@ -134,6 +145,3 @@ function joinRuns(differences: readonly PartDifference[]): PartDifference[] {
   }
   return joined.map(({ last: _, ...rest }) => rest);
 }
-
-/** Parameters and multiply-adds of both. */
-export const totals = (graph: Graph) => costsOfNodes(graph.nodes);

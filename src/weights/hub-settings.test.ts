@@ -1,0 +1,78 @@
+/** The names and the variables of the hub. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { folder } from '../../test/hub-client.ts';
+import { hubSettings, parseHubName } from './hub.ts';
+
+describe('names of the hub', () => {
+  it('are read with and without a revision', () => {
+    expect(parseHubName('hub:timm/inception_v4.tf_in1k')).toEqual({
+      repository: 'timm/inception_v4.tf_in1k',
+      revision: 'main',
+    });
+    expect(parseHubName('hub:a/b@refs/pr/1')).toEqual({ repository: 'a/b', revision: 'refs/pr/1' });
+  });
+
+  it.each([
+    ['timm/inception_v4', 'expected hub:owner/name or hub:owner/name@revision'],
+    ['hub:inception_v4', 'expected hub:owner/name'],
+    ['hub:../b', "'../b': expected a repository of the hub"],
+    ['hub:a/b--c', 'expected a repository of the hub'],
+    ['hub:a/b@', 'no name of a branch, tag or commit'],
+    ['hub:a/b@../../x', 'no name of a branch, tag or commit'],
+    ['hub:a/b@x\\y', 'no name of a branch, tag or commit'],
+  ])('%s is refused', (text, message) => {
+    expect(() => parseHubName(text)).toThrow(message);
+  });
+});
+
+describe('the variables of the hub', () => {
+  it('have the defaults of its own library', async () => {
+    const settings = await hubSettings({ XDG_CACHE_HOME: folder });
+    expect(settings).toEqual({
+      endpoint: 'https://huggingface.co',
+      cache: join(folder, 'huggingface', 'hub'),
+      token: undefined,
+      offline: false,
+    });
+  });
+
+  it('move the cache: HF_HUB_CACHE before HF_HOME', async () => {
+    expect((await hubSettings({ HF_HOME: folder })).cache).toBe(join(folder, 'hub'));
+    expect((await hubSettings({ HF_HOME: folder, HF_HUB_CACHE: '/there' })).cache).toBe('/there');
+  });
+
+  it('give the token: HF_TOKEN before the file of HF_TOKEN_PATH before $HF_HOME/token', async () => {
+    const [path, other] = [join(folder, 'token'), join(folder, 'other')];
+    await writeFile(path, 'hf_home\n');
+    await writeFile(other, ' hf_path\n');
+    expect((await hubSettings({ HF_HOME: folder })).token).toBe('hf_home');
+    expect((await hubSettings({ HF_HOME: folder, HF_TOKEN_PATH: other })).token).toBe('hf_path');
+    expect((await hubSettings({ HF_HOME: folder, HF_TOKEN_PATH: other, HF_TOKEN: 'hf_own' })).token).toBe(
+      'hf_own',
+    );
+  });
+
+  it('are refused by name if they cannot be used, and a token is not repeated', async () => {
+    await expect(hubSettings({ HF_ENDPOINT: 'hub.example' })).rejects.toThrow(
+      'HF_ENDPOINT: expected an address',
+    );
+    const failure = await hubSettings({ HF_TOKEN: 'hf_secret and more' }).catch(
+      (error: Error) => error.message,
+    );
+    expect(failure).toContain('HF_TOKEN: expected a token');
+    expect(failure).not.toContain('secret');
+  });
+
+  it.each([
+    ['1', true],
+    ['TRUE', true],
+    ['yes', true],
+    ['On', true],
+    ['0', false],
+    ['', false],
+  ])('HF_HUB_OFFLINE=%s', async (value, offline) => {
+    expect((await hubSettings({ HF_HOME: folder, HF_HUB_OFFLINE: value })).offline).toBe(offline);
+  });
+});
