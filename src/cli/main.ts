@@ -24,6 +24,7 @@ import { addImport } from './commands/import.ts';
 import { addModels } from './commands/models.ts';
 import { addProgram } from './commands/program.ts';
 import { addPull } from './commands/pull.ts';
+import { addServe } from './commands/serve.ts';
 import { addSummary } from './commands/summary.ts';
 import { addTrain } from './commands/train.ts';
 import { UsageError } from './usage.ts';
@@ -78,6 +79,7 @@ Examples:
     addTrain,
     addEvaluate,
     addClassify,
+    addServe,
     addImport,
     addExport,
     addPull,

@@ -38,6 +38,8 @@ export interface LoadedModel {
   embed(images: Images): Promise<HostTensor>;
   /** Float32 [n, classes]. @throws ModelError for a network without a classifier. */
   logits(images: Images): Promise<HostTensor>;
+  /** Float32 [n, classes], for any number of images; `predictor` has one number. @throws as `logits`. */
+  probabilities(images: Images): Promise<HostTensor>;
   /** The same network with a new classifier for these labels; everything else is kept. This model stays as it is. */
   resetClassifier(classes: readonly string[], options?: { readonly seed?: number }): Promise<LoadedModel>;
   /** Gives the memory back. */
@@ -104,8 +106,11 @@ async function openInEngine(
     return program.run({ images });
   };
 
-  const output = async (images: Images, name: 'features' | 'logits') =>
-    (await run(images, []))[name] as HostTensor;
+  const output = async (images: Images, name: 'features' | 'logits' | 'probabilities') => {
+    if (name !== 'features' && graph.network.classes === 0)
+      throw new ModelError(`${source}: the network has no classifier`);
+    return (await run(images, []))[name] as HostTensor;
+  };
   return {
     description,
     graph,
@@ -124,10 +129,8 @@ async function openInEngine(
       ]);
     },
     embed: (images) => output(images, 'features'),
-    logits: (images) => {
-      if (graph.network.classes === 0) throw new ModelError(`${source}: the network has no classifier`);
-      return output(images, 'logits');
-    },
+    logits: (images) => output(images, 'logits'),
+    probabilities: (images) => output(images, 'probabilities'),
     resetClassifier: (classes, { seed = 1 } = {}) =>
       withNewClassifier({ description, store, source, classes, seed }, options),
     release: () => {

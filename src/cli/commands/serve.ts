@@ -1,0 +1,160 @@
+/** `inception serve`: models behind HTTP. */
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { defaultSettings, type ServerSettings } from '../../server/settings.ts';
+import { addEngineOptions, type EngineOptions } from '../engine-options.ts';
+import { modelArgument, noticesTo } from '../model-options.ts';
+import { loadServedModels, readModelArguments } from '../served-models.ts';
+import { oneOf, UsageError, wholeNumber } from '../usage.ts';
+import { packageVersion } from '../version.ts';
+
+type Values = EngineOptions & {
+  readonly host: string;
+  readonly port: number;
+  readonly token?: string;
+  readonly tokenFile?: string;
+  readonly batch: number;
+  readonly wait: number;
+  readonly queue?: number;
+  readonly deadline: number;
+  readonly decoders: number;
+  readonly images: number;
+  readonly bodyLimit: number;
+  readonly drain: number;
+  readonly log: string;
+};
+
+const levels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+
+const units = { ms: 1, s: 1000, m: 60_000 } as const;
+const sizes = { kb: 2 ** 10, mb: 2 ** 20, gb: 2 ** 30 } as const;
+
+/** `5ms`, `1.5s`, `2m` → milliseconds. */
+const span = (option: string) => (text: string) => {
+  const [, value, unit] = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text) ?? [];
+  if (value === undefined)
+    throw new UsageError(`${option}: expected a duration like 5ms, 2s or 1m, received '${text}'`);
+  return Number(value) * units[unit as keyof typeof units];
+};
+
+/** `32mb` → bytes. */
+const size = (option: string) => (text: string) => {
+  const [, value, unit] = /^(\d+)(kb|mb|gb)$/i.exec(text) ?? [];
+  if (value === undefined || Number(value) === 0)
+    throw new UsageError(`${option}: expected a size like 500kb or 32mb, received '${text}'`);
+  return Number(value) * sizes[(unit as string).toLowerCase() as keyof typeof sizes];
+};
+
+const port = (text: string) => {
+  const value = wholeNumber('--port', 0)(text);
+  if (value > 65_535) throw new UsageError(`--port: expected at most 65535, received '${text}'`);
+  return value;
+};
+
+export function addServe(program: Command): void {
+  const standard = defaultSettings;
+  addEngineOptions(
+    program
+      .command('serve')
+      .description('serve models over HTTP: pictures, and the Open Inference Protocol v2')
+      .argument('<model...>', `${modelArgument}; NAME=MODEL gives it a name of its own`)
+      .option('--port <port>', '0 takes a free one', port, 8000)
+      .option('--host <address>', 'where to listen; 0.0.0.0 is everywhere', '127.0.0.1')
+      .option('--token <token>', 'answer only to those who send it as a bearer token')
+      .option('--token-file <file>', 'the same from a file, unseen by the list of processes'),
+  )
+    .optionsGroup('Batches and queue:')
+    .option('--batch <n>', 'images of one batch at most', wholeNumber('--batch'), standard.batch)
+    .option('--wait <time>', 'how long an image waits for others (5ms)', span('--wait'), standard.waitMs)
+    .option('--queue <n>', 'images that may wait for a model (default: one batch)', wholeNumber('--queue'))
+    .option('--deadline <time>', 'longest wait of a request (10s)', span('--deadline'), standard.deadlineMs)
+    .optionsGroup('Limits:')
+    .option('--images <n>', 'images of one request', wholeNumber('--images'), standard.images)
+    .option('--body-limit <size>', 'bytes of one request (32mb)', size('--body-limit'), standard.bodyBytes)
+    .option('--decoders <n>', 'processes that decode', wholeNumber('--decoders'), standard.decoders)
+    .option('--drain <time>', 'longest wait for open requests at the end (30s)', span('--drain'), 30_000)
+    .optionsGroup('Output:')
+    .option('--log <level>', levels.join(', '), oneOf('--log', levels), 'info')
+    .addHelpText(
+      'after',
+      `
+The log goes to standard error, one JSON object a line. GET /docs describes the routes. SIGTERM and Ctrl-C let open
+requests finish; a second one does not.
+
+Examples:
+  inception serve runs/photos
+  inception serve cats=runs/cats hub:timm/inception_v4.tf_in1k --port 9000
+  curl --data-binary @cat.jpg -H 'Content-Type: image/jpeg' http://127.0.0.1:8000/classify`,
+    )
+    .action(async (models: readonly string[], values: Values) => {
+      process.exitCode = await run(models, values);
+    });
+}
+
+async function run(args: readonly string[], values: Values): Promise<number> {
+  const asked = readModelArguments(args);
+  const settings = settingsOf(values);
+  const notices = noticesTo(process.stderr);
+  const loaded = await loadServedModels(asked, { values, largestBatch: values.batch, notices });
+  notices.end();
+  try {
+    // Only this command needs fastify, which takes 150 ms to load.
+    const { startServer } = await import('../../server/start-server.ts');
+    const server = await startServer(loaded.models, {
+      host: values.host,
+      port: values.port,
+      settings,
+      version: packageVersion,
+      log: values.log === 'silent' ? undefined : { level: values.log, stream: process.stderr },
+    });
+    const { address, log } = server;
+    if (!['127.0.0.1', '::1', 'localhost'].includes(values.host) && settings.token === undefined)
+      log.warn('everybody who reaches this address is served; --token-file asks for a token');
+    const served = loaded.models.map(({ name, source, platform }) => ({ name, source, platform }));
+    log.info({ address, models: served, docs: `${address}/docs` }, 'ready');
+    const code = await firstSignal((signal) => log.info({ signal }, 'draining; once more to stop at once'));
+    const answered = await server.drain({ longestMs: values.drain });
+    if (answered) log.info('every open request was answered');
+    else log.warn('some requests were still open and were cut off');
+    return code;
+  } finally {
+    await loaded.close();
+  }
+}
+
+/** Waits for the end, and gives its exit code. A second signal ends the process at once. */
+function firstSignal(onSignal: (signal: string) => void): Promise<number> {
+  return new Promise((resolve) => {
+    let stopping = false;
+    const listen = (signal: NodeJS.Signals, code: number) =>
+      process.on(signal, () => {
+        if (stopping) process.exit(code);
+        stopping = true;
+        onSignal(signal);
+        resolve(code);
+      });
+    listen('SIGINT', 130);
+    listen('SIGTERM', 143);
+  });
+}
+
+function settingsOf(values: Values): Partial<ServerSettings> {
+  if (values.token !== undefined && values.tokenFile !== undefined)
+    throw new UsageError('--token and --token-file: expected one of them, received both');
+  const token = values.tokenFile !== undefined ? readFileSync(values.tokenFile, 'utf8').trim() : values.token;
+  if (token !== undefined && !/^\S+$/.test(token))
+    throw new UsageError(
+      '--token: expected a token without blanks, received an empty one or one with blanks',
+    );
+  return {
+    batch: values.batch,
+    waitMs: values.wait,
+    queue: values.queue ?? values.batch,
+    deadlineMs: values.deadline,
+    decoders: values.decoders,
+    images: values.images,
+    bodyBytes: values.bodyLimit,
+    receivingBytes: Math.max(values.bodyLimit, defaultSettings.receivingBytes),
+    ...(token !== undefined && { token }),
+  };
+}

@@ -1,0 +1,70 @@
+/** The models of `inception serve`, from what is written on the command line. */
+import { basename } from 'node:path';
+import type { Engine } from '../engine/engine.ts';
+import { loadModel } from '../model/load-model.ts';
+import type { OpenModelOptions } from '../model/open-model.ts';
+import { serveLoadedModel } from '../server/libtorch-model.ts';
+import type { ServedModel } from '../server/served-model.ts';
+import { choosePrecision, type EngineOptions, openEngine } from './engine-options.ts';
+import { UsageError } from './usage.ts';
+
+export interface AskedModel {
+  readonly name: string;
+  readonly path: string;
+}
+
+/** `runs/photos` is called photos; `cats=runs/photos` is called cats. */
+export function readModelArguments(args: readonly string[]): AskedModel[] {
+  const asked = args.map((text) => {
+    const [, own, path = text] = /^([^=/]+)=(.+)$/.exec(text) ?? [];
+    return { name: own ?? nameOf(path), path };
+  });
+  for (const [index, { name, path }] of asked.entries()) {
+    if (!/^[A-Za-z0-9][\w.-]{0,99}$/.test(name))
+      throw new UsageError(
+        `'${name}' cannot be the name of a model: expected letters, digits, '.', '_' and '-'; NAME=${path} gives it one`,
+      );
+    if (asked.findIndex((each) => each.name === name) !== index)
+      throw new UsageError(`two models are called '${name}'; NAME=${path} gives one of them another name`);
+  }
+  return asked;
+}
+
+const nameOf = (path: string): string =>
+  basename(path.replace(/^hub:/, '').replace(/@[^@/]*$/, '')).replace(
+    /\.(safetensors|onnx|h5|keras|pth|pt|ckpt)$/,
+    '',
+  );
+
+export interface LoadedModels {
+  readonly models: readonly ServedModel[];
+  close(): Promise<void>;
+}
+
+/** Loads each; libtorch is started only if one needs it. */
+export async function loadServedModels(
+  asked: readonly AskedModel[],
+  {
+    values,
+    largestBatch,
+    notices,
+  }: { values: EngineOptions; largestBatch: number; notices: OpenModelOptions },
+): Promise<LoadedModels> {
+  let engine: Engine | undefined;
+  const models: ServedModel[] = [];
+  const close = async () => {
+    await engine?.close();
+  };
+  try {
+    for (const { name, path } of asked) {
+      engine ??= await openEngine(values);
+      const precision = choosePrecision(values.precision, engine);
+      const model = await loadModel(path, { engine, batch: 1, precision, ...notices });
+      models.push(await serveLoadedModel(model, { name, largestBatch }));
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { models, close };
+}

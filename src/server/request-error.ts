@@ -1,0 +1,33 @@
+/** A request that is answered with an error: the status, the sentence that the client reads, and when to come again. */
+
+export type ErrorStatus = 400 | 401 | 404 | 405 | 413 | 415 | 503;
+
+export class RequestError extends Error {
+  override name = 'RequestError';
+  readonly status: ErrorStatus;
+  /** Whole seconds; given whenever the same request may succeed later. */
+  readonly retryAfterSeconds: number | undefined;
+  /** A word for metrics: `queue_full`, `deadline`, … */
+  readonly reason: string;
+
+  constructor(
+    status: ErrorStatus,
+    message: string,
+    { retryAfterSeconds, reason }: { retryAfterSeconds?: number; reason?: string } = {},
+  ) {
+    super(message);
+    this.status = status;
+    this.retryAfterSeconds = retryAfterSeconds;
+    this.reason = reason ?? reasons[status];
+  }
+}
+
+const reasons: Readonly<Record<ErrorStatus, string>> = {
+  400: 'invalid',
+  401: 'token',
+  404: 'not_found',
+  405: 'method',
+  413: 'too_large',
+  415: 'media_type',
+  503: 'unavailable',
+};

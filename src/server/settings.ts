@@ -1,0 +1,44 @@
+/** What can be set of a server, with what is taken otherwise. */
+export interface ServerSettings {
+  /** Pictures of one batch at most. */
+  readonly batch: number;
+  /** How long a picture waits for others while the model is idle. */
+  readonly waitMs: number;
+  /** Pictures of one model that may wait before further requests are refused. */
+  readonly queue: number;
+  /** How long a request may wait until its last picture is started. */
+  readonly deadlineMs: number;
+  /** Bytes of one request, also when unpacked. */
+  readonly bodyBytes: number;
+  /** Bytes of all requests that are being received at the same time. */
+  readonly receivingBytes: number;
+  /** Pictures, or rows of a tensor, of one request. */
+  readonly images: number;
+  /** How long a request may take to arrive. */
+  readonly receiveMs: number;
+  /** Processes that decode pictures. */
+  readonly decoders: number;
+  /** How long one picture may take to decode. */
+  readonly decodeMs: number;
+  /** Without one, everybody who reaches the port is served. */
+  readonly token?: string;
+}
+
+const mebibyte = 2 ** 20;
+
+/**
+ * The queue is one batch deep: whoever is let in waits for the batch that runs and is then in the next one, which keeps the
+ * waiting time under overload below twice that of an idle server (docs/server.md).
+ */
+export const defaultSettings: ServerSettings = {
+  batch: 8,
+  waitMs: 5,
+  queue: 8,
+  deadlineMs: 10_000,
+  bodyBytes: 32 * mebibyte,
+  receivingBytes: 256 * mebibyte,
+  images: 64,
+  receiveMs: 30_000,
+  decoders: 2,
+  decodeMs: 10_000,
+};
