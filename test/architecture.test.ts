@@ -19,8 +19,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   data: [],
   evaluate: ['data'],
   model: ['networks', 'graph', 'weights', 'compile', 'engine', 'data', 'evaluate'],
+  deploy: ['networks', 'graph', 'weights', 'compile', 'data', 'evaluate', 'model'],
   train: ['networks', 'graph', 'weights', 'compile', 'engine', 'data', 'evaluate', 'model'],
-  cli: ['networks', 'graph', 'weights', 'compile', 'engine', 'data', 'evaluate', 'model', 'train'],
+  cli: ['networks', 'graph', 'weights', 'compile', 'engine', 'data', 'evaluate', 'model', 'deploy', 'train'],
 };
 
 /** Files of src/ that a file imports, as paths within src/. */
