@@ -19,9 +19,22 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   data: [],
   evaluate: ['data'],
   model: ['networks', 'graph', 'weights', 'compile', 'engine', 'data', 'evaluate'],
+  deploy: ['networks', 'graph', 'weights', 'compile', 'data', 'evaluate', 'model'],
   train: ['networks', 'graph', 'weights', 'compile', 'engine', 'data', 'evaluate', 'model'],
-  server: ['data', 'evaluate', 'model'],
-  cli: ['networks', 'graph', 'weights', 'compile', 'engine', 'data', 'evaluate', 'model', 'train', 'server'],
+  server: ['data', 'evaluate', 'model', 'deploy'],
+  cli: [
+    'networks',
+    'graph',
+    'weights',
+    'compile',
+    'engine',
+    'data',
+    'evaluate',
+    'model',
+    'deploy',
+    'train',
+    'server',
+  ],
 };
 
 /** Files of src/ that a file imports, as paths within src/. */

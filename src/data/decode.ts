@@ -30,14 +30,13 @@ function loadSharp(): Promise<typeof sharp> {
 }
 
 /**
- * Decodes a JPEG, PNG or WebP file. EXIF's orientation is applied; CMYK, grey, 16-bit and profiles become 8-bit sRGB;
- * transparency lies on white; of an animation the first frame is taken. Bytes have no name of their own to be called by in
- * errors.
- * @throws DataError naming the file and what is wrong.
+ * Decodes a JPEG, PNG or WebP, a file or its bytes. EXIF's orientation is applied; CMYK, grey, 16-bit and profiles become
+ * 8-bit sRGB; transparency lies on white; of an animation the first frame is taken.
+ * @throws DataError naming the picture (`name`, or the file) and what is wrong.
  */
 export async function decodePicture(
   file: string | Uint8Array,
-  { name = typeof file === 'string' ? file : 'picture' }: { readonly name?: string } = {},
+  { name = typeof file === 'string' ? file : 'the picture' }: { readonly name?: string } = {},
 ): Promise<Picture> {
   const load = await loadSharp();
   try {

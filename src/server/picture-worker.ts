@@ -2,7 +2,7 @@
  * The process that decodes pictures of strangers, one at a time, and brings them to the network's size. Whatever a picture
  * does to libvips or to memory, it does here, and the pool puts another process in this one's place.
  */
-import { decodePicture } from '../data/decode.ts';
+import { decodePicture, encodePng } from '../data/decode.ts';
 import { DataError } from '../data/idx.ts';
 import { inputBytes, preprocess } from '../data/preprocess.ts';
 import type { PictureAnswer, PictureJob } from './picture-messages.ts';
@@ -25,4 +25,6 @@ process.on('message', async ({ bytes, preprocessing, name }: PictureJob) => {
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => {});
 process.on('disconnect', () => process.exit(0));
+// The first picture should not wait until the libraries are loaded.
+await decodePicture(await encodePng({ height: 1, width: 1, channels: 3, data: new Uint8Array(3) }));
 answer({ kind: 'ready' });

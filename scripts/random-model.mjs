@@ -1,0 +1,32 @@
+// Writes an untrained model: as costly to serve as a trained one, for load tests. From a built checkout:
+//   node scripts/random-model.mjs NETWORK FILE.safetensors [WIDTH] [INPUT SIZE] [CLASSES] [BLOCKS A,B,C]
+
+import { standardPreprocessing } from '../dist/data/preprocess.js';
+import { parametersOf } from '../dist/graph/graph.js';
+import { graphOf } from '../dist/model/description.js';
+import { writeModel } from '../dist/model/export-weights.js';
+import { initialValues } from '../dist/model/initialise.js';
+
+const [network, file, width = '1', inputSize = '299', classes = '1000', blocks] = process.argv.slice(2);
+if (file === undefined) {
+  process.stderr.write(
+    'usage: random-model.mjs NETWORK FILE.safetensors [WIDTH] [INPUT SIZE] [CLASSES] [BLOCKS A,B,C]\n',
+  );
+  process.exit(2);
+}
+const [A, B, C] = blocks?.split(',').map(Number) ?? [];
+const options = {
+  classes: Number(classes),
+  inputSize: Number(inputSize),
+  ...(width !== '1' && { width: Number(width) }),
+  ...(blocks && { blocks: { A, B, C } }),
+};
+const description = {
+  network,
+  options,
+  classes: Array.from({ length: options.classes }, (_, index) => `class ${index}`),
+  preprocessing: standardPreprocessing([options.inputSize, options.inputSize]),
+  source: 'untrained',
+};
+const parameters = parametersOf(graphOf(description));
+await writeModel(file, { description, parameters, read: async (parameter) => initialValues(parameter, 1) });
