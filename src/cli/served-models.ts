@@ -1,9 +1,11 @@
 /** The models of `inception serve`, from what is written on the command line. */
 import { basename } from 'node:path';
+import { loadClassifier } from '../deploy/classifier.ts';
 import type { Engine } from '../engine/engine.ts';
 import { loadModel } from '../model/load-model.ts';
 import type { OpenModelOptions } from '../model/open-model.ts';
 import { serveLoadedModel } from '../server/libtorch-model.ts';
+import { serveClassifier } from '../server/onnx-model.ts';
 import type { ServedModel } from '../server/served-model.ts';
 import { choosePrecision, type EngineOptions, openEngine } from './engine-options.ts';
 import { UsageError } from './usage.ts';
@@ -57,6 +59,12 @@ export async function loadServedModels(
   };
   try {
     for (const { name, path } of asked) {
+      if (path.endsWith('.onnx')) {
+        const { threads } = values;
+        const classifier = await loadClassifier(path, threads === undefined ? {} : { threads });
+        models.push(await serveClassifier(classifier, { name, largestBatch }));
+        continue;
+      }
       engine ??= await openEngine(values);
       const precision = choosePrecision(values.precision, engine);
       const model = await loadModel(path, { engine, batch: 1, precision, ...notices });

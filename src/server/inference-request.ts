@@ -194,7 +194,7 @@ function valuesOf(
     );
   if (spec.datatype === 'UINT8') return binary;
   // A copy, because a view of floats has to begin at a multiple of four bytes.
-  return new Float32Array(binary.slice().buffer);
+  return new Float32Array(new Uint8Array(binary).buffer);
 }
 
 /** Flat, or nested as the shape is; both are allowed by the protocol. */

@@ -36,8 +36,11 @@ const builtProgram = fileURLToPath(
   ),
 );
 
-/** One that dies young is not replaced at once: it would only use up the processor. */
-const youngMs = 1000;
+/** One that never came up is not replaced at once: that would only use up the processor. */
+const pauseMs = 1000;
+
+/** Characters of what a process said at its end. */
+const mostSaid = 500;
 
 interface Task {
   readonly job: PictureJob;
@@ -52,6 +55,9 @@ interface Worker {
   since: number;
   timer: NodeJS.Timeout | undefined;
   hung: boolean;
+  ready: boolean;
+  /** The end of what it wrote to standard error. */
+  said: string;
 }
 
 /** Starts the processes. @throws Error when one does not come up. */
@@ -89,18 +95,20 @@ export async function openPicturePool(options: PicturePoolOptions): Promise<Pict
     next();
   };
 
-  const onExit = (worker: Worker, born: number) => {
+  const onExit = (worker: Worker, how: string) => {
     clearTimeout(worker.timer);
     workers.delete(worker);
     const at = idle.indexOf(worker);
     if (at >= 0) idle.splice(at, 1);
     if (closed) return;
-    const why = worker.hung ? 'a picture took too long' : 'the process died';
+    const died = `the process died (${how})${worker.said && `: ${worker.said.trim()}`}`;
+    const why = worker.hung ? 'a picture took too long' : died;
     const { task } = worker;
     if (task && ++task.failures < 2) tasks.unshift(task);
     else task?.reject(refusal(task, worker.hung ? `took more than ${timeoutMs} ms to decode` : undefined));
     options.onReplaced?.(why);
-    setTimeout(start, performance.now() - born < youngMs ? youngMs : 0).unref();
+    if (worker.ready) start().catch(() => {});
+    else setTimeout(() => start().catch(() => {}), pauseMs).unref();
   };
 
   function start(): Promise<void> {
@@ -110,22 +118,33 @@ export async function openPicturePool(options: PicturePoolOptions): Promise<Pict
       // Nothing of the server's: no token, no settings. glibc's arenas would keep the memory of large pictures.
       env: { MALLOC_ARENA_MAX: '2' },
       execArgv: [],
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
-    const born = performance.now();
-    const worker: Worker = { child, task: undefined, since: born, timer: undefined, hung: false };
+    const worker: Worker = {
+      child,
+      task: undefined,
+      since: 0,
+      timer: undefined,
+      hung: false,
+      ready: false,
+      said: '',
+    };
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      worker.said = (worker.said + text).slice(-mostSaid);
+    });
     workers.add(worker);
     return new Promise<void>((resolve, reject) => {
       child.on('message', (answer: PictureAnswer) => {
+        worker.ready = true;
         if (answer.kind === 'ready') resolve();
         onAnswer(worker, answer);
       });
       child.on('error', () => child.kill('SIGKILL'));
       child.once('exit', (code, signal) => {
-        reject(
-          new Error(`the process that decodes pictures did not start (${signal ?? `exit code ${code}`})`),
-        );
-        onExit(worker, born);
+        const how = signal ?? `exit code ${code}`;
+        const said = worker.said.trim();
+        reject(new Error(`the process that decodes pictures did not start (${how})${said && `: ${said}`}`));
+        onExit(worker, how);
       });
     });
   }

@@ -1,0 +1,170 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { BatchQueue, type BatchReport } from './batch-queue.ts';
+
+/** A model that takes so long for a batch and gives each number's double. */
+function queueOf({ largest = 4, waitMs = 5, capacity = 4, takesMs = 100 } = {}) {
+  const batches: number[][] = [];
+  const reports: BatchReport[] = [];
+  const queue = new BatchQueue<number, number>({
+    largest,
+    waitMs,
+    capacity,
+    run: async (rows) => {
+      batches.push([...rows]);
+      await new Promise((resolve) => setTimeout(resolve, takesMs));
+      if (rows.includes(666)) throw new Error('the model failed');
+      return rows.map((row) => row * 2);
+    },
+    onBatch: (report) => reports.push(report),
+  });
+  const ask = async (
+    row: number,
+    { deadlineMs = 1000, signal }: { deadlineMs?: number; signal?: AbortSignal } = {},
+  ) => {
+    const ticket = queue.enter({ rows: 1, deadlineMs, ...(signal && { signal }) });
+    try {
+      return await ticket.submit(row);
+    } finally {
+      ticket.leave();
+    }
+  };
+  return { queue, batches, reports, ask };
+}
+
+describe('a queue of batches', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  });
+  afterEach(() => {
+    expect(vi.getTimerCount(), 'no timer is left behind').toBe(0);
+    vi.useRealTimers();
+  });
+
+  it('gives each request its own row of a batch that they share', async () => {
+    const { ask, batches } = queueOf();
+    const answers = Promise.all([ask(1), ask(2), ask(3)]);
+    await vi.runAllTimersAsync();
+    expect(await answers).toEqual([2, 4, 6]);
+    expect(batches).toEqual([[1, 2, 3]]);
+  });
+
+  it('starts at once when a batch is full, and after the longest wait when it is not', async () => {
+    const { ask, batches } = queueOf({ largest: 2, waitMs: 50 });
+    const full = Promise.all([ask(1), ask(2)]);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(batches).toEqual([[1, 2]]);
+    await vi.runAllTimersAsync();
+    await full;
+    const alone = ask(3);
+    await vi.advanceTimersByTimeAsync(49);
+    expect(batches).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(batches).toHaveLength(2);
+    await vi.runAllTimersAsync();
+    expect(await alone).toBe(6);
+  });
+
+  it('collects while a batch runs, and runs one at a time', async () => {
+    const { ask, batches } = queueOf({ waitMs: 0 });
+    const first = ask(1);
+    await vi.advanceTimersByTimeAsync(1);
+    const others = Promise.all([ask(2), ask(3)]);
+    await vi.advanceTimersByTimeAsync(50);
+    expect(batches).toEqual([[1]]);
+    await vi.runAllTimersAsync();
+    expect([await first, ...(await others)]).toEqual([2, 4, 6]);
+    expect(batches).toEqual([[1], [2, 3]]);
+  });
+
+  it('refuses when it is full, with the time after which there may be room', async () => {
+    const { ask, queue } = queueOf({ capacity: 2, takesMs: 3000, waitMs: 0, largest: 1 });
+    const begun = ask(0);
+    await vi.advanceTimersByTimeAsync(3000);
+    const running = ask(1);
+    await vi.advanceTimersByTimeAsync(0);
+    const waiting = [ask(2, { deadlineMs: 60_000 }), ask(3, { deadlineMs: 60_000 })];
+    expect(queue.full).toBe(true);
+    await expect(ask(4)).rejects.toMatchObject({
+      status: 503,
+      reason: 'queue_full',
+      retryAfterSeconds: 6,
+      message: 'the queue is full: 2 images wait, 2 may; come again later',
+    });
+    await vi.runAllTimersAsync();
+    expect(await Promise.all([begun, running, ...waiting])).toEqual([0, 2, 4, 6]);
+    expect(queue.waiting).toBe(0);
+  });
+
+  it('takes a request with more rows than there is room for, and divides it', async () => {
+    const { queue, batches } = queueOf({ largest: 2, capacity: 1 });
+    const ticket = queue.enter({ rows: 5, deadlineMs: 1000 });
+    const answers = Promise.all([1, 2, 3, 4, 5].map((row) => ticket.submit(row)));
+    await vi.runAllTimersAsync();
+    expect(await answers).toEqual([2, 4, 6, 8, 10]);
+    expect(batches).toEqual([[1, 2], [3, 4], [5]]);
+    ticket.leave();
+  });
+
+  it('counts rows that are still being prepared', () => {
+    const { queue } = queueOf({ capacity: 4 });
+    const ticket = queue.enter({ rows: 4, deadlineMs: 1000 });
+    expect([queue.waiting, queue.full]).toEqual([4, true]);
+    ticket.leave();
+    expect([queue.waiting, queue.full]).toEqual([0, false]);
+  });
+
+  it('gives up what has not started when its deadline passes, but not what runs', async () => {
+    const { ask, batches, queue } = queueOf({ takesMs: 300, waitMs: 0 });
+    const runs = ask(1, { deadlineMs: 100 });
+    await vi.advanceTimersByTimeAsync(1);
+    const waits = expect(ask(2, { deadlineMs: 100 })).rejects.toMatchObject({
+      status: 503,
+      reason: 'deadline',
+      message: 'the request waited 100 ms, its deadline, without being started; come again later',
+    });
+    await vi.advanceTimersByTimeAsync(100);
+    await waits;
+    expect(queue.waiting).toBe(0);
+    await vi.runAllTimersAsync();
+    expect(await runs).toBe(2);
+    expect(batches).toEqual([[1]]);
+  });
+
+  it('takes a client that leaves out of the queue', async () => {
+    const { ask, batches } = queueOf({ waitMs: 0 });
+    const client = new AbortController();
+    const runs = ask(1);
+    await vi.advanceTimersByTimeAsync(1);
+    const left = expect(ask(2, { signal: client.signal })).rejects.toThrow('left');
+    const stays = ask(3);
+    client.abort(new Error('left'));
+    await left;
+    await vi.runAllTimersAsync();
+    expect([await runs, await stays]).toEqual([2, 6]);
+    expect(batches).toEqual([[1], [3]]);
+  });
+
+  it('tells the requests of a failed batch, and goes on', async () => {
+    const { ask, reports } = queueOf({ waitMs: 0 });
+    const failing = expect(ask(666)).rejects.toThrow('the model failed');
+    await vi.runAllTimersAsync();
+    await failing;
+    const next = ask(1);
+    await vi.runAllTimersAsync();
+    expect(await next).toBe(2);
+    expect(reports.map(({ rows, failed }) => [rows, failed])).toEqual([
+      [1, true],
+      [1, false],
+    ]);
+  });
+
+  it('aborts the preparation of a request whose deadline passes', async () => {
+    const { queue } = queueOf();
+    const ticket = queue.enter({ rows: 2, deadlineMs: 50 });
+    await vi.advanceTimersByTimeAsync(50);
+    expect(ticket.signal.aborted).toBe(true);
+    await expect(ticket.submit(1)).rejects.toMatchObject({ reason: 'deadline' });
+    ticket.leave();
+    expect(queue.waiting).toBe(0);
+  });
+});

@@ -1,0 +1,58 @@
+/** A model so simple that everybody can compute it, for tests of the server. */
+import sharp from 'sharp';
+import { standardPreprocessing } from '../src/data/preprocess.ts';
+import { picturesInput, type ServedModel, type Values } from '../src/server/served-model.ts';
+
+export interface ColourModel extends ServedModel {
+  /** Rows of each batch so far. */
+  readonly batches: number[];
+}
+
+/**
+ * Three classes, red, green and blue; the probability of each is its channel's share in the sum of a 4×4 picture. A batch takes
+ * `takesMs`.
+ */
+export function colourModel({ name = 'colours', takesMs = 0 } = {}): ColourModel {
+  const preprocessing = standardPreprocessing([4, 4], { crop: 1 });
+  const batches: number[] = [];
+  return {
+    name,
+    platform: 'test',
+    source: 'test',
+    classes: ['red', 'green', 'blue'],
+    preprocessing,
+    input: picturesInput(preprocessing),
+    output: { name: 'probabilities', datatype: 'FP32', shape: [3] },
+    batches,
+    run: async (rows) => {
+      const count = rows.length / 48;
+      batches.push(count);
+      if (takesMs > 0) await new Promise((resolve) => setTimeout(resolve, takesMs));
+      const result = new Float32Array(count * 3);
+      for (let row = 0; row < count; row++)
+        result.set(shares(rows.subarray(row * 48, (row + 1) * 48)), row * 3);
+      return result;
+    },
+    close: async () => {},
+  };
+}
+
+function shares(row: Values): number[] {
+  const sums = [0, 0, 0];
+  row.forEach((value, at) => {
+    sums[at % 3] = (sums[at % 3] as number) + value;
+  });
+  const total = sums.reduce((sum, value) => sum + value, 0) || 1;
+  return sums.map((sum) => sum / total);
+}
+
+export const colours = { red: '#ff0000', green: '#00ff00', blue: '#0000ff' } as const;
+
+/** A file of one colour. */
+export const pictureFile = (
+  colour: keyof typeof colours,
+  { format = 'png', side = 8 }: { format?: 'png' | 'jpeg' | 'webp'; side?: number } = {},
+): Promise<Buffer> =>
+  sharp({ create: { width: side, height: side, channels: 3, background: colours[colour] } })
+    .toFormat(format)
+    .toBuffer();

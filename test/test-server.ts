@@ -1,0 +1,51 @@
+/** A server on the loopback for tests, with the colour model unless told otherwise. */
+
+import type { ServedModel } from '../src/server/served-model.ts';
+import type { ServerSettings } from '../src/server/settings.ts';
+import { startServer } from '../src/server/start-server.ts';
+
+export interface TestServer {
+  readonly address: string;
+  /** The log's lines, parsed. */
+  readonly log: Record<string, unknown>[];
+  readonly drain: (longestMs?: number) => Promise<boolean>;
+  /** Sends a request, and reads the answer as JSON where it is. */
+  readonly send: (path: string, init?: RequestInit) => Promise<Answer>;
+  readonly processes: () => readonly number[];
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the server says is compared
+  readonly json: any;
+  readonly bytes: Buffer;
+}
+
+export async function startTestServer(
+  models: readonly ServedModel[],
+  settings: Partial<ServerSettings> = {},
+): Promise<TestServer> {
+  const log: Record<string, unknown>[] = [];
+  const stream = { write: (line: string) => void log.push(JSON.parse(line)) };
+  const server = await startServer(models, {
+    host: '127.0.0.1',
+    port: 0,
+    version: '1.2.3',
+    settings: { decoders: 1, waitMs: 1, ...settings },
+    log: { level: 'debug', stream },
+  });
+  return {
+    address: server.address,
+    log,
+    drain: (longestMs = 5000) => server.drain({ longestMs }),
+    processes: () => server.service.pictures.processes,
+    send: async (path, init) => {
+      const response = await fetch(server.address + path, init);
+      const bytes = Buffer.from(await response.arrayBuffer());
+      const isJson = response.headers.get('content-type')?.startsWith('application/json');
+      const json = isJson ? JSON.parse(bytes.toString()) : undefined;
+      return { status: response.status, headers: response.headers, json, bytes };
+    },
+  };
+}
