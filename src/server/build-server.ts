@@ -37,6 +37,13 @@ export async function buildServer(
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: settings.bodyBytes,
     requestTimeout: settings.receiveMs,
+    http: {
+      requestTimeout: settings.receiveMs,
+      // Node.js swaps the two when this is the longer one, as its own minute would be.
+      headersTimeout: settings.receiveMs,
+      // How often it looks.
+      connectionsCheckingInterval: Math.min(1000, settings.receiveMs),
+    },
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 200 },
     frameworkErrors: (error, _request, reply) => answerError(error, reply),

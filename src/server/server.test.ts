@@ -1,0 +1,317 @@
+/** The whole server over the loopback: protocol, token, a full queue, clients that leave, the end. */
+import { connect } from 'node:net';
+import { gzipSync } from 'node:zlib';
+import { afterEach, describe, expect, it } from 'vitest';
+import { colourModel, pictureFile } from '../../test/server-models.ts';
+import { startTestServer, type TestServer } from '../../test/test-server.ts';
+
+let server: TestServer | undefined;
+
+async function start(...parameters: Parameters<typeof startTestServer>): Promise<TestServer> {
+  server = await startTestServer(...parameters);
+  return server;
+}
+
+afterEach(async () => {
+  await server?.drain();
+  server = undefined;
+});
+
+const pixels = (count = 1, [red, green, blue] = [200, 50, 0]) =>
+  Array.from({ length: count * 16 }, () => [red, green, blue]).flat();
+const inferBody = (count = 1, more: object = {}) => ({
+  inputs: [{ name: 'images', shape: [count, 4, 4, 3], datatype: 'UINT8', data: pixels(count) }],
+  ...more,
+});
+const post = (value: unknown, headers: Record<string, string> = {}): RequestInit => ({
+  method: 'POST',
+  body: typeof value === 'string' ? value : JSON.stringify(value),
+  headers: { 'content-type': 'application/json', ...headers },
+});
+const infer = '/v2/models/colours/infer';
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Sends bytes as they are, and gives everything that comes back. */
+const raw = (address: string, bytes: string) =>
+  new Promise<string>((resolve) => {
+    const socket = connect(Number(new URL(address).port), '127.0.0.1', () => socket.write(bytes));
+    let text = '';
+    socket.on('data', (data) => {
+      text += data;
+    });
+    socket.on('close', () => resolve(text));
+    socket.on('error', () => {});
+  });
+
+describe('the Open Inference Protocol', () => {
+  it('tells of the server and its models', async () => {
+    const { send } = await start([colourModel(), colourModel({ name: 'other.v2' })]);
+    const get = async (path: string) => (await send(path)).json;
+    expect(await get('/v2')).toMatchObject({
+      name: 'inception',
+      version: '1.2.3',
+      extensions: expect.arrayContaining(['classification', 'binary_tensor_data']),
+    });
+    expect(await get('/v2/health/live')).toEqual({ live: true });
+    expect(await get('/v2/health/ready')).toEqual({ ready: true });
+    const metadata = {
+      name: 'other.v2',
+      versions: ['1'],
+      platform: 'test',
+      inputs: [{ name: 'images', datatype: 'UINT8', shape: [-1, 4, 4, 3] }],
+      outputs: [{ name: 'probabilities', datatype: 'FP32', shape: [-1, 3] }],
+    };
+    expect(await get('/v2/models/other.v2')).toEqual(metadata);
+    expect(await get('/v2/models/other.v2/versions/1')).toEqual(metadata);
+    expect((await send('/v2/models/colours/versions/1/ready')).status).toBe(200);
+    expect(await get('/v2/models/colours/config')).toMatchObject({
+      max_batch_size: 64,
+      input: [{ name: 'images', data_type: 'TYPE_UINT8', dims: [4, 4, 3] }],
+    });
+    expect((await send('/v2/repository/index', { method: 'POST' })).json).toEqual([
+      { name: 'colours', version: '1', state: 'READY', reason: '' },
+      { name: 'other.v2', version: '1', state: 'READY', reason: '' },
+    ]);
+    for (const [path, error] of [
+      ['/v2/models/x', "there is no model 'x'; there are 'colours', 'other.v2'"],
+      ['/v2/models/colours/versions/2/ready', "'colours' has no version '2'; its only one is 1"],
+      ['/v3', 'there is no GET /v3; GET /docs has the list'],
+    ] as const)
+      expect(await send(path)).toMatchObject({ status: 404, json: { error } });
+  });
+
+  it('infers from JSON and from binary data, and counts what it did', async () => {
+    const model = colourModel();
+    const { send } = await start([model], { batch: 4 });
+    const answer = await send(infer, post(inferBody(2, { id: 'a' })));
+    expect(answer.json).toMatchObject({
+      model_name: 'colours',
+      model_version: '1',
+      id: 'a',
+      outputs: [{ name: 'probabilities', datatype: 'FP32', shape: [2, 3] }],
+    });
+    expect(answer.json.outputs[0].data[0]).toBeCloseTo(0.8, 5);
+    const header = JSON.stringify({
+      inputs: [
+        { name: 'images', shape: [6, 4, 4, 3], datatype: 'UINT8', parameters: { binary_data_size: 288 } },
+      ],
+      outputs: [{ name: 'probabilities', parameters: { binary_data: true } }],
+    });
+    const binary = await send('/v2/models/colours/versions/1/infer', {
+      method: 'POST',
+      body: Buffer.concat([Buffer.from(header), Buffer.from(pixels(6))]),
+      headers: { 'inference-header-content-length': String(header.length) },
+    });
+    const length = Number(binary.headers.get('inference-header-content-length'));
+    expect(binary.headers.get('content-type')).toBe('application/octet-stream');
+    expect(new Float32Array(new Uint8Array(binary.bytes.subarray(length)).buffer)[15]).toBeCloseTo(0.8, 5);
+    expect(model.batches).toEqual([2, 4, 2]);
+    const [stats] = (await send('/v2/models/colours/stats')).json.model_stats;
+    expect(stats).toMatchObject({
+      inference_count: 8,
+      execution_count: 3,
+      inference_stats: { success: { count: 2 }, queue: { count: 8 } },
+      batch_stats: [{ batch_size: 2 }, { batch_size: 4 }],
+    });
+  });
+
+  it('takes packed bodies and packs its answers, but not without a bound', async () => {
+    const { send } = await start([colourModel()], { bodyBytes: 20_000 });
+    const packed = (value: string) => ({
+      ...post(''),
+      body: gzipSync(value),
+      headers: { 'content-encoding': 'gzip', 'content-type': 'application/json' },
+    });
+    const request = JSON.stringify(inferBody(60));
+    expect(await send(infer, packed(request))).toMatchObject({ status: 200 });
+    expect(await send(infer, packed(' '.repeat(1_000_000) + request))).toMatchObject({
+      status: 413,
+      json: { error: 'the body is larger than 20000 bytes when unpacked' },
+    });
+    expect(await send(infer, post('x', { 'content-encoding': 'gzip' }))).toMatchObject({ status: 400 });
+    expect(await send(infer, post('x', { 'content-encoding': 'constructor' }))).toMatchObject({
+      status: 415,
+    });
+    const text = JSON.stringify(inferBody(50));
+    const answer = await raw(
+      (server as TestServer).address,
+      `POST ${infer} HTTP/1.0\r\naccept-encoding: gzip\r\ncontent-length: ${text.length}\r\n\r\n${text}`,
+    );
+    expect(answer).toContain('content-encoding: gzip');
+  });
+});
+
+describe('the door', () => {
+  it('opens only with the token, but for probes and the description', async () => {
+    const { send } = await start([colourModel()], { token: 'secret' });
+    const withToken = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
+    for (const path of ['/v2', '/v2/models/colours', '/metrics', '/nowhere', infer]) {
+      const answer = await send(path, path === infer ? post(inferBody()) : undefined);
+      expect({ path, ...answer }).toMatchObject({ path, status: 401 });
+      expect(answer.headers.get('www-authenticate')).toBe('Bearer');
+      expect((await send(path, withToken('wrong'))).status).toBe(401);
+      expect((await send(path, withToken('secretsecret'))).status).toBe(401);
+    }
+    expect((await send('/v2', withToken('secret'))).status).toBe(200);
+    for (const path of ['/v2/health/live', '/v2/health/ready', '/docs/', '/openapi.json'])
+      expect((await send(path)).status).toBe(200);
+  });
+
+  it('answers what is no HTTP, and every error, as JSON with an error', async () => {
+    const { address } = await start([colourModel()]);
+    for (const bytes of ['hello\r\n\r\n', 'GET /%zz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n']) {
+      const answer = await raw(address, bytes);
+      expect(answer).toMatch(/^HTTP\/1\.1 400/);
+      expect(JSON.parse(answer.split('\r\n\r\n')[1] as string)).toHaveProperty('error');
+    }
+    expect(await raw(address, `GET /v2 HTTP/1.1\r\nx: ${'a'.repeat(20_000)}\r\n\r\n`)).toMatch(
+      /^HTTP\/1\.1 431/,
+    );
+  });
+
+  it('waits only so long for a request to arrive', async () => {
+    const { address } = await start([colourModel()], { receiveMs: 300 });
+    const begun = `POST ${infer} HTTP/1.1\r\nhost: a\r\ncontent-length: 1900\r\n\r\n{`;
+    expect(await raw(address, begun)).toMatch(/^HTTP\/1\.1 408/);
+  });
+
+  it('takes only so much at a time', async () => {
+    const { send } = await start([colourModel()], { bodyBytes: 2000, receivingBytes: 2500 });
+    const slow = connect(Number(new URL((server as TestServer).address).port), '127.0.0.1');
+    slow.write(`POST ${infer} HTTP/1.1\r\nhost: a\r\ncontent-length: 1900\r\n\r\n{`);
+    await sleep(50);
+    expect(await send(infer, post(inferBody(7)))).toMatchObject({
+      status: 503,
+      json: { error: 'too much is being received at the moment; come again later' },
+    });
+    slow.destroy();
+    await sleep(50);
+    expect(await send(infer, post(inferBody(7)))).toMatchObject({ status: 200 });
+  });
+});
+
+describe('a full queue', () => {
+  it('refuses at once with Retry-After, and answers those that were let in', async () => {
+    const { send } = await start([colourModel({ takesMs: 200 })], { batch: 1, queue: 2, waitMs: 0 });
+    const answers: { status: number; ms: number; retry: string | null }[] = [];
+    for (let index = 0; index < 8; index++) {
+      const begin = performance.now();
+      void send(infer, post(inferBody())).then(({ status, headers }) =>
+        answers.push({ status, ms: performance.now() - begin, retry: headers.get('retry-after') }),
+      );
+      await sleep(5);
+    }
+    await expect.poll(() => answers.length, { timeout: 5000 }).toBe(8);
+    const refused = answers.filter(({ status }) => status === 503);
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(3);
+    expect(refused).toHaveLength(5);
+    for (const { ms, retry } of refused) {
+      expect(ms).toBeLessThan(150);
+      expect(Number(retry)).toBeGreaterThanOrEqual(1);
+    }
+    const metrics = (await send('/metrics')).bytes.toString();
+    expect(metrics).toContain('inception_refused_requests_total{reason="queue_full"} 5');
+    expect(metrics).toContain('inception_images_total{model="colours"} 3');
+    expect(metrics).toMatch(/^inception_queue_images\{model="colours"\} 0$/m);
+    expect(metrics).toMatch(/^process_resident_memory_bytes \d+/m);
+  });
+
+  it('gives up a request whose own deadline passes', async () => {
+    const { send } = await start([colourModel({ takesMs: 300 })], { batch: 1, waitMs: 0 });
+    const first = send(infer, post(inferBody()));
+    await sleep(50);
+    const hurried = await send(infer, post(inferBody(1, { parameters: { timeout: 50_000 } })));
+    expect(hurried).toMatchObject({
+      status: 503,
+      json: { error: 'the request waited 50 ms, its deadline, without being started; come again later' },
+    });
+    expect((await first).status).toBe(200);
+  });
+
+  it('forgets a client that leaves', async () => {
+    const model = colourModel({ takesMs: 200 });
+    const { send, log } = await start([model], { batch: 1, waitMs: 0 });
+    const first = send(infer, post(inferBody()));
+    await sleep(50);
+    const client = new AbortController();
+    const leaving = send(infer, { ...post(inferBody()), signal: client.signal });
+    const picture = send('/classify', {
+      method: 'POST',
+      body: new Uint8Array(await pictureFile('red')),
+      headers: { 'content-type': 'image/png' },
+      signal: client.signal,
+    });
+    await sleep(50);
+    client.abort();
+    await Promise.allSettled([leaving, picture]);
+    await first;
+    await sleep(300);
+    expect(model.batches).toEqual([1]);
+    expect(log.filter(({ msg }) => msg === 'the client left')).toHaveLength(2);
+    expect((await send('/metrics')).bytes.toString()).toContain('inception_cancelled_requests_total 2');
+  });
+});
+
+describe('the description', () => {
+  it('has every route, and a page that needs nothing from elsewhere', async () => {
+    const { send } = await start([colourModel()]);
+    const { paths, openapi } = (await send('/openapi.json')).json;
+    expect(openapi).toBe('3.1.0');
+    expect(Object.keys(paths).sort()).toEqual(
+      [
+        '/classify',
+        '/metrics',
+        '/v2',
+        '/v2/health/live',
+        '/v2/health/ready',
+        '/v2/models/stats',
+        '/v2/repository/index',
+        ...['', '/ready', '/config', '/stats', '/infer'].flatMap((end) => [
+          `/v2/models/{model}${end}`,
+          `/v2/models/{model}/versions/{version}${end}`,
+        ]),
+      ].sort(),
+    );
+    expect(Object.keys(paths['/classify'].post.requestBody.content)).toEqual([
+      'image/jpeg',
+      'image/png',
+      'image/webp',
+      'multipart/form-data',
+      'application/json',
+    ]);
+    const page = (await send('/docs/')).bytes.toString();
+    expect(page).toContain('swagger-ui');
+    expect(page).not.toMatch(/(src|href)="https?:/);
+    expect((await send('/docs/static/swagger-ui-bundle.js')).status).toBe(200);
+  });
+});
+
+describe('the end', () => {
+  it('answers what was admitted, refuses the rest, and closes', async () => {
+    const { send, drain, address, processes } = await start([colourModel({ takesMs: 200 })]);
+    const admitted = [send(infer, post(inferBody())), send(infer, post(inferBody()))];
+    await sleep(50);
+    const pids = processes();
+    const drained = drain();
+    expect((await send('/v2/health/ready')).status).toBe(503);
+    expect((await send('/v2/health/live')).status).toBe(200);
+    expect(await send(infer, post(inferBody()))).toMatchObject({
+      status: 503,
+      json: { error: 'the server is shutting down' },
+    });
+    for (const answer of await Promise.all(admitted)) expect(answer.status).toBe(200);
+    expect(await drained).toBe(true);
+    await expect(fetch(`${address}/v2`)).rejects.toThrow('fetch failed');
+    for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+    server = undefined;
+  });
+
+  it('does not wait for ever', async () => {
+    const { send, drain } = await start([colourModel({ takesMs: 2000 })]);
+    const cut = send(infer, post(inferBody())).catch((error: Error) => error.message);
+    await sleep(50);
+    expect(await drain(100)).toBe(false);
+    expect(await cut).toBe('fetch failed');
+    server = undefined;
+  });
+});
