@@ -1,4 +1,6 @@
 /** The HTTP server around a service: limits, token, errors, the OpenAPI document and its page. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import multipart from '@fastify/multipart';
 import swagger from '@fastify/swagger';
 import swaggerPage from '@fastify/swagger-ui';
@@ -48,6 +50,11 @@ export async function buildServer(
     routerOptions: { maxParamLength: 200 },
     frameworkErrors: (error, _request, reply) => answerError(error, reply),
     clientErrorHandler: answerBadConnection,
+  });
+  // Node.js would answer an expectation that it does not know with nothing but a status.
+  app.server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
+    const error = "the header Expect: only '100-continue' is known";
+    response.writeHead(417, { 'content-type': 'application/json' }).end(JSON.stringify({ error }));
   });
   // The schemas are documentation; the handlers check, with messages of their own.
   app.setValidatorCompiler(() => () => true);
@@ -137,7 +144,7 @@ function statusOf(error: FastifyError | RequestError | ClientGone): { status: nu
 }
 
 /** Bytes that are no HTTP never reach a route. */
-function answerBadConnection(error: Error & { code?: string }, socket: import('node:net').Socket): void {
+function answerBadConnection(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
