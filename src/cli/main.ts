@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { CompileError } from '../compile/endpoints.ts';
 import { ProgramError } from '../compile/program.ts';
 import { DataError } from '../data/idx.ts';
+import { DeployError } from '../deploy/deploy-error.ts';
 import { EngineError } from '../engine/engine.ts';
 import { ClassesError } from '../evaluate/match-classes.ts';
 import { PredictionsError } from '../evaluate/predictions-file.ts';
@@ -35,6 +36,7 @@ const expectedErrors = [
   ClassesError,
   CompileError,
   DataError,
+  DeployError,
   EngineError,
   GraphError,
   ProgramError,
