@@ -4,7 +4,13 @@ import type { Socket } from 'node:net';
 import multipart from '@fastify/multipart';
 import swagger from '@fastify/swagger';
 import swaggerPage from '@fastify/swagger-ui';
-import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, LogController } from 'fastify';
+import fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
 import { metricsSchema } from './api-schemas.ts';
 import { addClassifyRoute } from './classify-route.ts';
 import { ClientGone } from './client-signal.ts';
@@ -95,10 +101,7 @@ export async function buildServer(
     if (config.work !== true) return;
     // Before anything of the body is read, so that a refusal costs next to nothing.
     service.refuseWhenDraining();
-    const { model } = (request.params ?? {}) as { model?: string };
-    const asked = model ?? (request.query as { model?: unknown }).model;
-    const { queue } = service.find(typeof asked === 'string' ? asked : undefined);
-    if (queue.full) throw queue.refusal();
+    service.refuseWhenFull(namedModel(request));
   });
 
   addClassifyRoute(app, { service });
@@ -117,6 +120,12 @@ export async function buildServer(
   app.get('/openapi.json', { config: { open: true }, schema: { hide: true } }, async () => app.swagger());
   await app.ready();
   return app;
+}
+
+/** The model that the address names; a body that names another has not been read yet. */
+function namedModel({ params, query }: FastifyRequest): string | undefined {
+  const name = (params as { model?: string }).model ?? (query as { model?: unknown }).model;
+  return typeof name === 'string' ? name : undefined;
 }
 
 /** Every error has the shape of the protocol: `{"error": "…"}`. */

@@ -68,6 +68,15 @@ export class Service {
   }
 
   /**
+   * Before a body is read: whether the model's queue is full, or every queue where the model is not known yet.
+   * @throws RequestError
+   */
+  refuseWhenFull(name: string | undefined): void {
+    const queues = name === undefined ? [...this.hosted.values()] : [this.find(name)];
+    if (queues.every(({ queue }) => queue.full)) throw (queues[0] as Hosted).queue.refusal();
+  }
+
+  /**
    * Brings one request through a model's queue: takes the ticket, lets `work` use it, and gives up whatever has not started
    * when that fails.
    */

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { defaultSettings, type ServerSettings } from '../../server/settings.ts';
 import { addEngineOptions, type EngineOptions } from '../engine-options.ts';
-import { modelArgument, noticesTo } from '../model-options.ts';
+import { noticesTo, predictingArgument } from '../model-options.ts';
 import { loadServedModels, readModelArguments } from '../served-models.ts';
 import { oneOf, UsageError, wholeNumber } from '../usage.ts';
 import { packageVersion } from '../version.ts';
@@ -57,7 +57,7 @@ export function addServe(program: Command): void {
     program
       .command('serve')
       .description('serve models over HTTP: pictures, and the Open Inference Protocol v2')
-      .argument('<model...>', `${modelArgument}; NAME=MODEL gives it a name of its own`)
+      .argument('<model...>', `${predictingArgument}; NAME=MODEL gives it a name of its own`)
       .option('--port <port>', '0 takes a free one', port, 8000)
       .option('--host <address>', 'where to listen; 0.0.0.0 is everywhere', '127.0.0.1')
       .option('--token <token>', 'answer only to those who send it as a bearer token')

@@ -1,0 +1,177 @@
+/** `inception serve` as a process: its log, its answers, its signals and exit codes. Runs the built command. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { parametersOf } from '../src/graph/graph.ts';
+import { writeModel } from '../src/model/export-weights.ts';
+import { sampleModel } from './sample-model.ts';
+import { pictureFile } from './server-models.ts';
+
+const command = fileURLToPath(new URL('../bin/inception', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'serve-'));
+const [torchFile, onnxFile] = [join(folder, 'shoes.safetensors'), join(folder, 'shoes.onnx')];
+const env = { ...process.env, NO_COLOR: '1', OMP_WAIT_POLICY: 'passive' };
+const run = (args: readonly string[]) =>
+  spawnSync(process.execPath, [command, ...args], { encoding: 'utf8', env });
+
+let child: ChildProcess | undefined;
+
+interface Started {
+  readonly address: string;
+  readonly log: () => Record<string, unknown>[];
+  readonly stdout: () => string;
+  readonly exit: Promise<number | null>;
+  /** As a terminal does: the decoders get it too. */
+  kill(signal: NodeJS.Signals): void;
+}
+
+async function serve(...args: string[]): Promise<Started> {
+  const started = spawn(process.execPath, [command, 'serve', '--port', '0', ...args], {
+    env,
+    detached: true,
+  });
+  child = started;
+  let [out, err] = ['', ''];
+  started.stdout.on('data', (data) => {
+    out += data;
+  });
+  started.stderr.on('data', (data) => {
+    err += data;
+  });
+  const exit = new Promise<number | null>((resolve) => started.on('close', resolve));
+  const log = () =>
+    err
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  await expect.poll(() => err, { timeout: 30_000, interval: 20 }).toContain('"msg":"ready"}');
+  const address = log().find(({ msg }) => msg === 'ready')?.address as string;
+  return {
+    address,
+    log,
+    stdout: () => out,
+    exit,
+    kill: (signal) => void process.kill(-(started.pid as number), signal),
+  };
+}
+
+const classify = async (address: string, query = '') => {
+  const body = new Uint8Array(await pictureFile('red', { side: 100 }));
+  const response = await fetch(`${address}/classify${query}`, {
+    method: 'POST',
+    body,
+    headers: { 'content-type': 'image/png' },
+  });
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the server says is compared
+  return (await response.json()) as any;
+};
+
+beforeAll(async () => {
+  const { graph, description, read } = sampleModel('inception-resnet-v2');
+  await writeModel(torchFile, { description, parameters: parametersOf(graph), read });
+  expect(run(['export', torchFile, '-o', onnxFile])).toMatchObject({ status: 0 });
+});
+afterEach(() => {
+  child?.kill('SIGKILL');
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe('inception serve', () => {
+  it('serves a model of libtorch and the same as ONNX, by name, with the same answers', async () => {
+    const { address, log, exit, kill, stdout } = await serve(
+      torchFile,
+      `boots=${onnxFile}`,
+      '--precision',
+      'float32',
+    );
+    expect(address).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+    expect(log().find(({ msg }) => msg === 'ready')).toMatchObject({
+      models: [
+        { name: 'shoes', platform: 'inception_libtorch' },
+        { name: 'boots', platform: 'onnxruntime_onnx' },
+      ],
+    });
+    const [first, second] = [await classify(address), await classify(address, '?model=boots')];
+    expect([first.model, second.model]).toEqual(['shoes', 'boots']);
+    expect(first.results[0].labels).toHaveLength(5);
+    for (const [index, { label, probability }] of first.results[0].labels.entries()) {
+      expect(second.results[0].labels[index].label).toBe(label);
+      expect(second.results[0].labels[index].probability).toBeCloseTo(probability, 4);
+    }
+    const offline = run([
+      'classify',
+      '--model',
+      torchFile,
+      '--precision',
+      'float32',
+      '--json',
+      await written(),
+    ]);
+    expect(JSON.parse(offline.stdout)[0].labels[0]).toMatchObject({
+      label: first.results[0].labels[0].label,
+    });
+    kill('SIGTERM');
+    expect(await exit).toBe(143);
+    expect(log().at(-1)).toMatchObject({ msg: 'every open request was answered' });
+    expect(log().filter(({ msg }) => msg === 'answered')).toHaveLength(2);
+    expect(stdout()).toBe('');
+  });
+
+  it('ends with 130 on Ctrl-C, also when that reaches its decoders, and at once on a second signal', async () => {
+    const first = await serve(onnxFile);
+    first.kill('SIGINT');
+    expect(await first.exit).toBe(130);
+    const second = await serve(onnxFile, '--drain', '1m');
+    // A request that never arrives would be waited for.
+    const never = new AbortController();
+    const stream = new ReadableStream({ start: (controller) => controller.enqueue(new Uint8Array(10)) });
+    const slow = { method: 'POST', body: stream, duplex: 'half', signal: never.signal } as RequestInit;
+    const answer = fetch(`${second.address}/classify`, slow).catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    second.kill('SIGTERM');
+    await expect.poll(second.log).toContainEqual(expect.objectContaining({ signal: 'SIGTERM' }));
+    const begin = performance.now();
+    second.kill('SIGTERM');
+    expect(await second.exit).toBe(143);
+    expect(performance.now() - begin).toBeLessThan(2000);
+    never.abort();
+    await answer;
+  });
+
+  it('says what is wrong with its options, its models and its port', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => other.once('listening', resolve));
+    const { port } = other.address() as { port: number };
+    const cases: [args: string[], status: number, said: RegExp][] = [
+      [[], 2, /missing required argument 'model'/],
+      [[onnxFile, '--wait', '5'], 2, /--wait: expected a duration like 5ms, 2s or 1m, received '5'/],
+      [[onnxFile, '--port', '70000'], 2, /--port: expected at most 65535/],
+      [[onnxFile, '--token', 'a b'], 2, /--token: expected a token without blanks/],
+      [[onnxFile, torchFile], 2, /two models are called 'shoes'; NAME=.* gives one of them another name/],
+      [[`a b=${onnxFile}`], 2, /'a b' cannot be the name of a model/],
+      [[join(folder, 'none.onnx')], 1, /none\.onnx: there is no such file/],
+      [[onnxFile, '--port', String(port)], 1, /EADDRINUSE/],
+    ];
+    for (const [args, status, said] of cases) {
+      const result = run(['serve', ...args]);
+      expect({ args, status: result.status, stderr: result.stderr }).toEqual({
+        args,
+        status,
+        stderr: expect.stringMatching(said),
+      });
+    }
+    other.close();
+  });
+});
+
+/** The picture of `classify` as a file. */
+async function written(): Promise<string> {
+  const { writeFile } = await import('node:fs/promises');
+  const file = join(folder, 'red.png');
+  await writeFile(file, await pictureFile('red', { side: 100 }));
+  return file;
+}
