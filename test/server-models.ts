@@ -12,7 +12,7 @@ export interface ColourModel extends ServedModel {
  * Three classes, red, green and blue; the probability of each is its channel's share in the sum of a 4×4 picture. A batch takes
  * `takesMs`.
  */
-export function colourModel({ name = 'colours', takesMs = 0 } = {}): ColourModel {
+export function colourModel({ name = 'colours', takesMs = 0, batch = 8 } = {}): ColourModel {
   const preprocessing = standardPreprocessing([4, 4], { crop: 1 });
   const batches: number[] = [];
   return {
@@ -23,6 +23,7 @@ export function colourModel({ name = 'colours', takesMs = 0 } = {}): ColourModel
     preprocessing,
     input: picturesInput(preprocessing),
     output: { name: 'probabilities', datatype: 'FP32', shape: [3] },
+    batch,
     batches,
     run: async (rows) => {
       const count = rows.length / 48;

@@ -46,11 +46,7 @@ export interface LoadedModels {
 /** Loads each; libtorch is started only if one needs it. */
 export async function loadServedModels(
   asked: readonly AskedModel[],
-  {
-    values,
-    largestBatch,
-    notices,
-  }: { values: EngineOptions; largestBatch: number; notices: OpenModelOptions },
+  { values, batch, notices }: { values: EngineOptions; batch: number | undefined; notices: OpenModelOptions },
 ): Promise<LoadedModels> {
   let engine: Engine | undefined;
   const models: ServedModel[] = [];
@@ -62,13 +58,13 @@ export async function loadServedModels(
       if (path.endsWith('.onnx')) {
         const { threads } = values;
         const classifier = await loadClassifier(path, threads === undefined ? {} : { threads });
-        models.push(await serveClassifier(classifier, { name, largestBatch }));
+        models.push(await serveClassifier(classifier, { name, batch }));
         continue;
       }
       engine ??= await openEngine(values);
       const precision = choosePrecision(values.precision, engine);
       const model = await loadModel(path, { engine, batch: 1, precision, ...notices });
-      models.push(await serveLoadedModel(model, { name, largestBatch }));
+      models.push(await serveLoadedModel(model, { name, batch }));
     }
   } catch (error) {
     await close();

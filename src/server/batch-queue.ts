@@ -127,7 +127,8 @@ export class BatchQueue<Row, Result> {
           const entry = { row, since: performance.now(), onStart, resolve, reject };
           entries.add(entry);
           this.#queue.push(entry);
-          this.#schedule();
+          // Rows that are submitted together are in one batch, however long the pushing of all of them takes.
+          queueMicrotask(() => this.#schedule());
         }),
       leave: () => cancel(new Error('the request has ended')),
     };

@@ -31,8 +31,8 @@ const tensorConfig = ({ name, datatype, shape }: TensorSpec) => ({
 
 /** Triton's model configuration, as far as it has a meaning here. */
 export const modelConfig = (
-  { name, platform, input, output }: ServedModel,
-  { images, batch, waitMs }: Pick<ServerSettings, 'images' | 'batch' | 'waitMs'>,
+  { name, platform, input, output, batch }: ServedModel,
+  { images, waitMs }: Pick<ServerSettings, 'images' | 'waitMs'>,
 ) => ({
   name,
   platform,

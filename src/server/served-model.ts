@@ -28,9 +28,17 @@ export interface ServedModel {
   readonly preprocessing: Preprocessing;
   readonly input: TensorSpec;
   readonly output: TensorSpec;
+  /** Rows of one batch at most. */
+  readonly batch: number;
   /** Rows of the input, one after the other, to as many rows of the output. Called for one batch at a time. */
   run(rows: Values): Promise<Float32Array>;
   close(): Promise<void>;
+}
+
+export interface ServeModelOptions {
+  readonly name: string;
+  /** Default: measured. */
+  readonly batch?: number | undefined;
 }
 
 /** The input of every model of ours: bytes of 0–255, which it scales itself, so that nobody can scale them wrongly. */

@@ -81,8 +81,8 @@ describe('the Open Inference Protocol', () => {
   });
 
   it('infers from JSON and from binary data, and counts what it did', async () => {
-    const model = colourModel();
-    const { send } = await start([model], { batch: 4 });
+    const model = colourModel({ batch: 4 });
+    const { send } = await start([model]);
     const answer = await send(infer, post(inferBody(2, { id: 'a' })));
     expect(answer.json).toMatchObject({
       model_name: 'colours',
@@ -192,7 +192,7 @@ describe('the door', () => {
 
 describe('a full queue', () => {
   it('refuses at once with Retry-After, and answers those that were let in', async () => {
-    const { send } = await start([colourModel({ takesMs: 200 })], { batch: 1, queue: 2, waitMs: 0 });
+    const { send } = await start([colourModel({ takesMs: 200, batch: 1 })], { queue: 2, waitMs: 0 });
     const answers: { status: number; ms: number; retry: string | null }[] = [];
     for (let index = 0; index < 8; index++) {
       const begin = performance.now();
@@ -217,7 +217,7 @@ describe('a full queue', () => {
   });
 
   it('gives up a request whose own deadline passes', async () => {
-    const { send } = await start([colourModel({ takesMs: 300 })], { batch: 1, waitMs: 0 });
+    const { send } = await start([colourModel({ takesMs: 300, batch: 1 })], { waitMs: 0 });
     const first = send(infer, post(inferBody()));
     await sleep(50);
     const hurried = await send(infer, post(inferBody(1, { parameters: { timeout: 50_000 } })));
@@ -229,8 +229,8 @@ describe('a full queue', () => {
   });
 
   it('forgets a client that leaves', async () => {
-    const model = colourModel({ takesMs: 200 });
-    const { send, log } = await start([model], { batch: 1, waitMs: 0 });
+    const model = colourModel({ takesMs: 200, batch: 1 });
+    const { send, log } = await start([model], { waitMs: 0 });
     const first = send(infer, post(inferBody()));
     await sleep(50);
     const client = new AbortController();

@@ -4,7 +4,7 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { openPicturePool, type PicturePool } from './picture-pool.ts';
 import { RequestError } from './request-error.ts';
 import type { ServedModel, Values } from './served-model.ts';
-import type { ServerSettings } from './settings.ts';
+import { queueFor, type ServerSettings } from './settings.ts';
 import { ModelStatistics } from './statistics.ts';
 
 /** A model at its place in the server. */
@@ -114,9 +114,9 @@ function host(model: ServedModel, settings: ServerSettings, metrics: Metrics): H
   const statistics = new ModelStatistics();
   const { name } = model;
   const queue = new BatchQueue<Values, Float32Array>({
-    largest: settings.batch,
+    largest: model.batch,
     waitMs: settings.waitMs,
-    capacity: settings.queue,
+    capacity: settings.queue ?? queueFor(model.batch),
     run: (rows) => runRows(model, rows),
     onBatch: (batch) => {
       statistics.onBatch(batch);

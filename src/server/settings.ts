@@ -1,11 +1,9 @@
 /** What can be set of a server, with what is taken otherwise. */
 export interface ServerSettings {
-  /** Pictures of one batch at most. */
-  readonly batch: number;
   /** How long a picture waits for others while the model is idle. */
   readonly waitMs: number;
-  /** Pictures of one model that may wait before further requests are refused. */
-  readonly queue: number;
+  /** Pictures of one model that may wait before further requests are refused. Default: `queueFor` its batch. */
+  readonly queue?: number;
   /** How long a request may wait until its last picture is started. */
   readonly deadlineMs: number;
   /** Bytes of one request, also when unpacked. */
@@ -27,13 +25,14 @@ export interface ServerSettings {
 const mebibyte = 2 ** 20;
 
 /**
- * The queue is one batch deep: whoever is let in waits for the batch that runs and is then in the next one, which keeps the
- * waiting time under overload below twice that of an idle server (docs/server.md).
+ * One batch deep: whoever is let in waits for the batch that runs and is then in the next one. A deeper queue makes everybody
+ * wait longer and nobody be served sooner; but four places take the bursts of a server with half the requests that it could
+ * answer (docs/server.md).
  */
+export const queueFor = (batch: number): number => Math.max(4, batch);
+
 export const defaultSettings: ServerSettings = {
-  batch: 8,
   waitMs: 5,
-  queue: 8,
   deadlineMs: 10_000,
   bodyBytes: 32 * mebibyte,
   receivingBytes: 256 * mebibyte,

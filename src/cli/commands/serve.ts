@@ -13,7 +13,7 @@ type Values = EngineOptions & {
   readonly port: number;
   readonly token?: string;
   readonly tokenFile?: string;
-  readonly batch: number;
+  readonly batch?: number;
   readonly wait: number;
   readonly queue?: number;
   readonly deadline: number;
@@ -64,9 +64,13 @@ export function addServe(program: Command): void {
       .option('--token-file <file>', 'the same from a file, unseen by the list of processes'),
   )
     .optionsGroup('Batches and queue:')
-    .option('--batch <n>', 'images of one batch at most', wholeNumber('--batch'), standard.batch)
+    .option('--batch <n>', 'images of one batch at most (default: measured)', wholeNumber('--batch'))
     .option('--wait <time>', 'how long an image waits for others (5ms)', span('--wait'), standard.waitMs)
-    .option('--queue <n>', 'images that may wait for a model (default: one batch)', wholeNumber('--queue'))
+    .option(
+      '--queue <n>',
+      'images that may wait for a model (default: one batch, at least 4)',
+      wholeNumber('--queue'),
+    )
     .option('--deadline <time>', 'longest wait of a request (10s)', span('--deadline'), standard.deadlineMs)
     .optionsGroup('Limits:')
     .option('--images <n>', 'images of one request', wholeNumber('--images'), standard.images)
@@ -95,7 +99,7 @@ async function run(args: readonly string[], values: Values): Promise<number> {
   const asked = readModelArguments(args);
   const settings = settingsOf(values);
   const notices = noticesTo(process.stderr);
-  const loaded = await loadServedModels(asked, { values, largestBatch: values.batch, notices });
+  const loaded = await loadServedModels(asked, { values, batch: values.batch, notices });
   notices.end();
   try {
     // Only this command needs fastify, which takes 150 ms to load.
@@ -110,7 +114,12 @@ async function run(args: readonly string[], values: Values): Promise<number> {
     const { address, log } = server;
     if (!['127.0.0.1', '::1', 'localhost'].includes(values.host) && settings.token === undefined)
       log.warn('everybody who reaches this address is served; --token-file asks for a token');
-    const served = loaded.models.map(({ name, source, platform }) => ({ name, source, platform }));
+    const served = loaded.models.map(({ name, source, platform, batch }) => ({
+      name,
+      source,
+      platform,
+      batch,
+    }));
     log.info({ address, models: served, docs: `${address}/docs` }, 'ready');
     const code = await firstSignal((signal) => log.info({ signal }, 'draining; once more to stop at once'));
     const answered = await server.drain({ longestMs: values.drain });
@@ -147,9 +156,8 @@ function settingsOf(values: Values): Partial<ServerSettings> {
       '--token: expected a token without blanks, received an empty one or one with blanks',
     );
   return {
-    batch: values.batch,
     waitMs: values.wait,
-    queue: values.queue ?? values.batch,
+    ...(values.queue !== undefined && { queue: values.queue }),
     deadlineMs: values.deadline,
     decoders: values.decoders,
     images: values.images,

@@ -1,0 +1,53 @@
+/**
+ * How many pictures a model should take at a time. A graphics card computes sixteen in little more than the time of one; two
+ * cores of a processor need sixteen times as long, so that a batch would only make its first picture wait for its last.
+ */
+
+export interface ChooseBatchOptions {
+  /** A number that was asked for is taken as it is. */
+  readonly asked?: number | undefined;
+  /** Default 16. */
+  readonly most?: number;
+}
+
+/** By how much the images per second have to grow for a batch of double size. */
+const leastGain = 1.1;
+
+/** Of a few runs the fastest counts: other processes only ever make one slower. */
+const runs = 3;
+
+/**
+ * Measures doubled batches for as long as they pay. `run` computes so many pictures; it is left warm for every number up to
+ * the chosen one, so that no request waits for the making of programs or the planning of memory.
+ */
+export async function chooseBatch(
+  run: (count: number) => Promise<unknown>,
+  { asked, most = 16 }: ChooseBatchOptions = {},
+): Promise<number> {
+  const batch = asked ?? (await lastThatPays(run, most));
+  for (let count = 1; count <= batch; count++) await run(count);
+  return batch;
+}
+
+async function lastThatPays(run: (count: number) => Promise<unknown>, most: number): Promise<number> {
+  let batch = 1;
+  let rate = await imagesPerMs(run, batch);
+  while (batch * 2 <= most) {
+    const doubled = await imagesPerMs(run, batch * 2);
+    if (doubled < rate * leastGain) break;
+    batch *= 2;
+    rate = doubled;
+  }
+  return batch;
+}
+
+async function imagesPerMs(run: (count: number) => Promise<unknown>, count: number): Promise<number> {
+  await run(count);
+  let least = Number.POSITIVE_INFINITY;
+  for (let repeat = 0; repeat < runs; repeat++) {
+    const begin = performance.now();
+    await run(count);
+    least = Math.min(least, performance.now() - begin);
+  }
+  return count / least;
+}
