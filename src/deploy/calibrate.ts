@@ -31,8 +31,7 @@ export async function calibrate(
   options: CalibrationOptions,
 ): Promise<ReadonlyMap<string, Range>> {
   const { method, threads, dataset, onProgress } = options;
-  const watched = values.filter((name) => name !== graph.input.name);
-  const outputs = watched.map((name) => ({ name, type: 'float32', dims: undefined }) as const);
+  const outputs = values.map((name) => ({ name, type: 'float32', dims: undefined }) as const);
   const model = encodeModel({ graph: { ...graph, outputs }, metadata: {}, producerVersion: '' });
   const session = await openSession(model, { path: `${graph.name} (calibration)`, threads });
   try {
@@ -88,7 +87,6 @@ async function observe(
   const results = await session.run({
     [input.name]: new Tensor(input.type as 'float32', data as Float32Array, dims),
   });
-  if (input.type === 'float32') take(input.name, data);
   for (const [name, tensor] of Object.entries(results)) take(name, (tensor as Tensor).data as Float32Array);
 }
 

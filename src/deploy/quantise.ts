@@ -30,25 +30,22 @@ export interface QuantisationPlan {
   readonly nodes: ReadonlySet<OnnxNode>;
 }
 
-export interface QuantisationOptions {
-  /** Nodes, by name, that stay float32. */
-  readonly keepFloat?: readonly string[];
-}
-
-/** Says what will be quantised. */
-export function planQuantisation(
-  graph: OnnxGraph,
-  { keepFloat = [] }: QuantisationOptions = {},
-): QuantisationPlan {
+/**
+ * Says what will be quantised. What reads the images stays float32: three channels are too few for int8 instructions, which
+ * made the first convolution of a small network twice as slow, and its input would lose the most.
+ */
+export function planQuantisation(graph: OnnxGraph): QuantisationPlan {
   const readers = readersOf(graph);
+  const images = scaledImages(graph);
   const producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
   const nodes = new Set<OnnxNode>();
   for (const node of graph.nodes) {
-    const isOwn = !node.name.startsWith('preprocessing/') && node.outputs[0] !== scaledImages(graph);
+    const isFirst =
+      node.name.startsWith('preprocessing/') || node.outputs[0] === images || node.inputs.includes(images);
     const source = producers.get(node.inputs[0] as string);
     // A ReLU goes with what it belongs to.
     const fits = node.op === 'Relu' && source ? nodes.has(source) : quantisedOperators.includes(node.op);
-    if (isOwn && fits && !keepFloat.includes(node.name)) nodes.add(node);
+    if (!isFirst && fits) nodes.add(node);
   }
   const isAbsorbed = (value: string): boolean => {
     const [reader, ...others] = readers.get(value) ?? [];
@@ -103,7 +100,6 @@ export function quantise(
       linear('DequantizeLinear', { from: `${value}/quantised`, by: value, to: `${value}/dequantised` }),
     );
   };
-  if (held.has(graph.input.name)) hold(graph.input.name);
   for (const node of graph.nodes) {
     const inputs = node.inputs.map((value) => (held.has(value) ? `${value}/dequantised` : value));
     if (node.op === 'Conv' && plan.nodes.has(node)) {

@@ -4,7 +4,7 @@ import { compileTraining } from '../../src/compile/compile-training.ts';
 import type { InferenceOptions, TrainingOptions } from '../../src/compile/options.ts';
 import type { Engine, HostArray, HostTensor, Store } from '../../src/engine/engine.ts';
 import { buildGraph } from '../../src/graph/build-graph.ts';
-import { type Graph, parametersOf } from '../../src/graph/graph.ts';
+import { type Graph, type Parameter, parametersOf } from '../../src/graph/graph.ts';
 import { configure, findNetwork, type NetworkOptions } from '../../src/networks/networks.ts';
 import { dialectOptions, findDialect, namesIn, stagesIn } from '../../src/weights/dialects.ts';
 import { fromLayout } from '../../src/weights/layouts.ts';
@@ -103,6 +103,11 @@ export class Reference {
     const found = this.#stages.get(stage);
     if (found === undefined) throw new Error(`no endpoint for stage '${stage}'`);
     return found;
+  }
+
+  /** The other implementation's values of one of our parameters, in our layout. */
+  weights({ name }: Parameter): Float32Array {
+    return this.#weights.get(name) as Float32Array;
   }
 
   images(count = 2): Float32Array {

@@ -1,0 +1,178 @@
+/** `export`, `classify` and `evaluate` with ONNX files, by the built command, with libtorch and without it. */
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { encodePng } from '../src/data/decode.ts';
+import { parametersOf } from '../src/graph/graph.ts';
+import { writeModel } from '../src/model/export-weights.ts';
+import { sampleModel } from './sample-model.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'inception-onnx-cli-'));
+const model = join(folder, 'model.safetensors');
+const onnx = join(folder, 'model.onnx');
+const data = join(folder, 'pictures');
+
+beforeAll(async () => {
+  const labels = ['bright', 'dark'];
+  const opened = sampleModel('inception-resnet-v2', { classes: 2 }, { classes: labels });
+  await writeModel(model, { ...opened, parameters: parametersOf(opened.graph) });
+  for (const [label, name] of labels.entries()) {
+    mkdirSync(join(data, name), { recursive: true });
+    for (let index = 0; index < 6; index++) {
+      const pixels = Uint8Array.from(
+        { length: 80 * 80 * 3 },
+        (_, at) => ((at * (index + 3)) % 90) + 120 * label,
+      );
+      const png = await encodePng({ height: 80, width: 80, channels: 3, data: pixels });
+      writeFileSync(join(data, name, `${index}.png`), png);
+    }
+  }
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function run(args: readonly string[], { main = join(root, 'dist/cli/main.js') } = {}) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
+    encoding: 'utf8',
+    env: { ...process.env, OMP_WAIT_POLICY: 'passive' },
+  });
+  return { status, stdout, stderr };
+}
+
+describe('inception export -o FILE.onnx', () => {
+  it('compares the file with libtorch and says how near they are', () => {
+    const { status, stdout, stderr } = run(['export', model, '-o', onnx]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toMatch(
+      /^ONNX Runtime against libtorch [\d.]+, 4 pictures: largest difference \S+, relative \d\.\de-\d \(within 1e-4\), same top-1 on 4\n/,
+    );
+    expect(stdout).toMatch(
+      /model\.safetensors, inception-resnet-v2: float32, \d+ nodes, \d+\.\d MB in .*model\.onnx\n$/,
+    );
+  });
+
+  it('reports int8 beside float32, as JSON too', () => {
+    const int8 = join(folder, 'int8.onnx');
+    const args = [
+      'export',
+      model,
+      '-o',
+      int8,
+      '--precision',
+      'int8',
+      '--calibrate',
+      data,
+      '--input',
+      'uint8',
+    ];
+    const { status, stdout } = run([...args, '--calibration-method', 'percentile', '--json']);
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      network: 'inception-resnet-v2',
+      precision: 'int8',
+      parity: { pictures: 4 },
+      accuracy: { pictures: 12, data },
+    });
+  });
+
+  it.each<[args: string[], says: RegExp]>([
+    [['-o', 'x.bin'], /--output: expected a file that ends in \.onnx, or --to with one of timm/],
+    [['-o', 'x.onnx', '--to', 'timm'], /--to: an \.onnx file has names of our own/],
+    [
+      ['-o', 'x.safetensors', '--to', 'timm', '--softmax'],
+      /--softmax: it is of ONNX files; received --to timm/,
+    ],
+    [['-o', 'x.onnx', '--report'], /--report: it tells what tensors became with --to/],
+    [['-o', 'x.onnx', '--calibrate', 'd'], /--calibrate: it is of --precision int8/],
+    [['-o', 'x.onnx', '--precision', 'int8'], /--calibrate: .* does not say what it was trained on/],
+    [
+      ['-o', 'x.onnx', '--precision', 'int4'],
+      /--precision: expected float32 or float16 or int8, received 'int4'/,
+    ],
+  ])('refuses %j as wrong usage', (args, says) => {
+    const { status, stdout, stderr } = run(['export', model, ...args]);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toMatch(says);
+  });
+});
+
+describe('an .onnx file', () => {
+  const picture = join(data, 'dark', '0.png');
+
+  it('is classified and evaluated as the run that it came from', () => {
+    const probabilities = [model, onnx].map((path) => {
+      const { stdout } = run(['classify', picture, '--model', path, '--json', ...precision(path)]);
+      const [{ labels }] = JSON.parse(stdout) as [{ labels: { label: string; probability: number }[] }];
+      return labels;
+    });
+    expect(probabilities[1]?.map(({ label }) => label)).toEqual(probabilities[0]?.map(({ label }) => label));
+    expect(probabilities[1]?.[0]?.probability).toBeCloseTo(probabilities[0]?.[0]?.probability as number, 5);
+    const scores = [model, onnx].map((path) => {
+      const { stdout } = run([
+        'evaluate',
+        path,
+        '--data',
+        data,
+        '--crops',
+        '10',
+        '--json',
+        ...precision(path),
+      ]);
+      return JSON.parse(stdout) as {
+        loss: number;
+        confusion: number[][];
+        protocol: string;
+        onnxRuntime?: string;
+      };
+    });
+    expect(scores[1]?.loss).toBeCloseTo(scores[0]?.loss as number, 5);
+    expect(scores[1]?.confusion).toEqual(scores[0]?.confusion);
+    expect(scores[1]?.protocol).toBe(scores[0]?.protocol);
+    expect(scores[1]?.onnxRuntime).toMatch(/^1\./);
+  });
+
+  it('forms an ensemble with a run', () => {
+    const { status, stdout } = run(['evaluate', model, onnx, '--data', data]);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/ensemble {2}.*model\.safetensors, .*model\.onnx/);
+  });
+
+  it('is no model with weights, and has its own precision', () => {
+    expect(run(['export', onnx, '--to', 'timm', '-o', 'x.safetensors']).stderr).toMatch(
+      /model\.onnx: an ONNX file predicts .* here a model with its weights is needed/,
+    );
+    const { status, stderr } = run(['classify', picture, '--model', onnx, '--precision', 'bfloat16']);
+    expect([status, stderr]).toEqual([2, expect.stringMatching(/--precision: an \.onnx file has the one/)]);
+  });
+
+  const precision = (path: string) => (path === onnx ? [] : ['--precision', 'float32']);
+});
+
+describe('without libtorch', () => {
+  // The same command in a place where no addon was built.
+  const bare = join(folder, 'bare');
+  beforeAll(() => {
+    cpSync(join(root, 'dist'), join(bare, 'dist'), { recursive: true });
+    cpSync(join(root, 'package.json'), join(bare, 'package.json'));
+    symlinkSync(join(root, 'node_modules'), join(bare, 'node_modules'));
+  });
+  const main = join(bare, 'dist/cli/main.js');
+
+  it('classifies and evaluates ONNX files, and says what is missing for the rest', () => {
+    const picture = join(data, 'dark', '0.png');
+    expect(run(['classify', picture, '--model', onnx], { main })).toMatchObject({ status: 0, stderr: '' });
+    expect(run(['evaluate', onnx, '--data', data, '--json'], { main })).toMatchObject({ status: 0 });
+    const { status, stderr } = run(['classify', picture, '--model', model], { main });
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/native addon cannot be loaded/)]);
+  });
+
+  it('writes ONNX files, with a warning that nothing vouches for them', () => {
+    const other = join(folder, 'other.onnx');
+    const { status, stderr } = run(['export', model, '-o', other], { main });
+    expect([status, stderr]).toEqual([0, expect.stringMatching(/^warning: not compared with libtorch/)]);
+    expect(existsSync(other)).toBe(true);
+  });
+});
