@@ -26,7 +26,7 @@ const description: ModelDescription = {
 let engine: Engine;
 let folder: string;
 let path: string;
-const random = randomFor(1, 'images');
+const random = randomFor(1, 1);
 const images = Uint8Array.from({ length: 5 * height * width * 3 }, () => Math.floor(random() * 256));
 const values = (tensor: { data: ArrayLike<number | bigint> } | undefined): number[] =>
   Array.from((tensor as { data: ArrayLike<number> }).data);

@@ -1,6 +1,6 @@
 """Writes files of real Keras and TF-Slim networks with random weights, their input and their logits, for real.test.ts.
 
-python3 write.py FOLDER, once with TensorFlow 2.16 or newer (Keras 3) and once with TensorFlow 2.15 (Keras 2) and tf_slim.
+python3 write.py FOLDER, once with TensorFlow 2.16 or newer (Keras 3) and once with TensorFlow 2.12 (Keras 2) and tf_slim.
 The files have a few hundred megabytes, so none lies here.
 """
 
@@ -10,9 +10,10 @@ import sys
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
-import keras
 import numpy as np
 import tensorflow as tf
+
+keras = tf.keras
 
 FOLDER = sys.argv[1]
 os.makedirs(FOLDER, exist_ok=True)
@@ -87,7 +88,7 @@ def slim_network():
             session.run(logits, {placeholder: images}),
             "inception-v3",
             "tf-slim",
-            f"tf_slim {tf_slim.__version__} on TensorFlow {tf.__version__}",
+            f"tf_slim on TensorFlow {tf.__version__}",
         )
 
 
