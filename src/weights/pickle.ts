@@ -5,6 +5,7 @@
  *
  * None is null, dicts are Maps, lists arrays, tuples Tuples, sets Sets; integers beyond 2^53 are bigints.
  */
+import { PickleReader } from './pickle-reader.ts';
 import { WeightsError } from './tensor-file.ts';
 
 export class Tuple {
@@ -33,15 +34,9 @@ export interface PickleTable {
 
 /** What values may take in memory, by the estimates below: a byte of a pickle can ask for a hundred. */
 const mostMemory = 48 * 2 ** 20;
-const memoryOf = { slot: 16, memo: 48, item: 64, list: 64, map: 256, string: 48 };
-
-/** Of an integer. The longest that torch writes, its magic number, has 10. */
-const mostIntegerBytes = 64;
-const mostNameBytes = 512;
+const memoryOf = { slot: 32, memo: 64, item: 64, list: 64, map: 256, string: 48 };
 
 const mark = Symbol('mark');
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
 /**
  * Runs the pickle that begins at `start`.
  * @returns what it makes, and where it ends.
@@ -58,26 +53,21 @@ export function unpickle(
 
 type Instruction = (machine: Machine) => void;
 
-class Machine {
+class Machine extends PickleReader {
   stopped = false;
-  at: number;
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   readonly #table: PickleTable;
   readonly #stack: unknown[] = [];
   readonly #memo = new Map<number, unknown>();
   #room = mostMemory;
 
   constructor(bytes: Uint8Array, table: PickleTable, start: number) {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    super(bytes, start);
     this.#table = table;
-    this.at = start;
   }
 
   step(): void {
     const at = this.at;
-    const code = this.#view.getUint8(this.take(1));
+    const code = this.uint(1);
     const instruction = instructions[code];
     if (!instruction) {
       throw new WeightsError(
@@ -85,18 +75,6 @@ class Machine {
       );
     }
     instruction(this);
-  }
-
-  /** Where the next bytes begin, if there are so many. */
-  take(length: number): number {
-    const at = this.at;
-    if (length > this.#bytes.length - at) {
-      throw new WeightsError(
-        `a pickle ends early: expected ${length} bytes from byte ${at} on, it has ${this.#bytes.length}`,
-      );
-    }
-    this.at += length;
-    return at;
   }
 
   spend(memory: number): void {
@@ -113,9 +91,9 @@ class Machine {
     this.#stack.push(value);
   }
 
-  pushMap(map = new Map<unknown, unknown>()): void {
+  pushMap(): void {
     this.spend(memoryOf.map);
-    this.push(map);
+    this.push(new Map());
   }
 
   pushList(items: unknown[]): void {
@@ -131,6 +109,7 @@ class Machine {
   pop(): unknown {
     const value = this.top();
     this.#stack.pop();
+    this.#room += memoryOf.slot;
     return value;
   }
 
@@ -155,46 +134,9 @@ class Machine {
     const found = this.#stack.lastIndexOf(mark);
     if (found < 0) throw new WeightsError('a pickle asks for a mark on its stack where there is none');
     const items = this.#stack.splice(found);
+    this.#room += items.length * memoryOf.slot;
     items.shift();
     return items;
-  }
-
-  uint(bytes: 1 | 2 | 4): number {
-    const at = this.take(bytes);
-    if (bytes === 1) return this.#view.getUint8(at);
-    return bytes === 2 ? this.#view.getUint16(at, true) : this.#view.getUint32(at, true);
-  }
-
-  int32(): number {
-    return this.#view.getInt32(this.take(4), true);
-  }
-
-  /** Big-endian, as the only number of a pickle. */
-  float64(): number {
-    return this.#view.getFloat64(this.take(8));
-  }
-
-  /** A length of 64 bits. Too long ones lose digits, not their size. */
-  length64(): number {
-    return Number(this.#view.getBigUint64(this.take(8), true));
-  }
-
-  integer(length: number): number | bigint {
-    if (length > mostIntegerBytes) {
-      throw new WeightsError(
-        `a pickle has an integer of ${length} bytes, at most ${mostIntegerBytes} are allowed`,
-      );
-    }
-    let value = 0n;
-    for (const byte of this.bytes(length).toReversed()) value = (value << 8n) | BigInt(byte);
-    value = BigInt.asIntN(8 * length, value);
-    const number = Number(value);
-    return Number.isSafeInteger(number) ? number : value;
-  }
-
-  bytes(length: number): Uint8Array {
-    const at = this.take(length);
-    return this.#bytes.subarray(at, at + length);
   }
 
   pushBytes(length: number): void {
@@ -203,24 +145,16 @@ class Machine {
   }
 
   pushText(length: number): void {
-    const bytes = this.bytes(length);
+    const text = this.text(length);
     this.spend(memoryOf.string + 2 * length);
-    this.push(decodeUtf8(bytes));
+    this.push(text);
   }
 
   /** Python 2's, of bytes or text: every byte is a character. */
   pushByteString(length: number): void {
-    const bytes = this.bytes(length);
+    const text = this.latin1(length);
     this.spend(memoryOf.string + length);
-    this.push(Buffer.from(bytes.buffer, bytes.byteOffset, length).toString('latin1'));
-  }
-
-  line(): string {
-    const rest = this.#bytes.subarray(this.at, this.at + mostNameBytes);
-    const length = rest.indexOf(0x0a);
-    if (length < 0) throw new WeightsError(`a pickle has a name without an end at byte ${this.at}`);
-    this.at += length + 1;
-    return decodeUtf8(rest.subarray(0, length));
+    this.push(text);
   }
 
   remember(index: number): void {
@@ -305,14 +239,6 @@ function unknownGlobal(path: string): WeightsError {
   return new WeightsError(
     `the file wants to call '${name}', which is not among what is known here; if it holds a whole model or the state of a training, save the weights alone: torch.save(model.state_dict(), path)`,
   );
-}
-
-function decodeUtf8(bytes: Uint8Array): string {
-  try {
-    return utf8.decode(bytes);
-  } catch (error) {
-    throw new WeightsError('a pickle has a text that is not UTF-8', { cause: error });
-  }
 }
 
 /** By code. */

@@ -201,7 +201,7 @@ describe('a PyTorch file that is refused', () => {
     const path = join(folder, 'storages.pth');
     await writeTensor(path, { shape: [1], stride: [1], keys: '](U\x010U\x010e' });
     await expect(openTorchFile(path)).rejects.toThrow(
-      "its list of storages has '0', which no tensor names or twice",
+      "its list of storages has '0', which no tensor names or which it had before",
     );
     await writeTensor(path, { shape: [1], stride: [1], keys: ']' });
     await expect(openTorchFile(path)).rejects.toThrow("its values in storage '0', which is not there");

@@ -75,7 +75,7 @@ async function findStorages(
     const storage = storages.get(key);
     if (!storage || places.has(key)) {
       throw new WeightsError(
-        `its list of storages has '${key.slice(0, 80)}', which no tensor names or twice`,
+        `its list of storages has '${key.slice(0, 80)}', which no tensor names or which it had before`,
       );
     }
     const count = new DataView((await source.read(at, 8)).buffer).getBigInt64(0, true);
