@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { CompileError } from '../compile/endpoints.ts';
 import { ProgramError } from '../compile/program.ts';
+import { DashboardError } from '../dashboard/server.ts';
 import { DataError } from '../data/idx.ts';
 import { EngineError } from '../engine/engine.ts';
 import { ClassesError } from '../evaluate/match-classes.ts';
@@ -16,6 +17,7 @@ import { NamesError } from '../weights/names.ts';
 import { WeightsError } from '../weights/tensor-file.ts';
 import { addClassify } from './commands/classify.ts';
 import { addCompare } from './commands/compare.ts';
+import { addDashboard } from './commands/dashboard.ts';
 import { addDiagram } from './commands/diagram.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addEvaluate } from './commands/evaluate.ts';
@@ -34,6 +36,7 @@ const usageErrors = [UsageError, NetworkOptionError, RecipeError];
 const expectedErrors = [
   ClassesError,
   CompileError,
+  DashboardError,
   DataError,
   EngineError,
   GraphError,
@@ -81,6 +84,7 @@ Examples:
     addImport,
     addExport,
     addPull,
+    addDashboard,
     addDoctor,
   ]) {
     add(program);

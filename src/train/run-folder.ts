@@ -6,6 +6,7 @@
  *     checkpoints/N.safetensors    everything after step N; the last two are kept
  *     model.safetensors            the averaged weights of the best evaluation
  *     curves.svg                   loss and error over time
+ *     evaluation.json              confusion and worst mistakes of the last evaluation
  *     pid                          the process that trains, while it does
  */
 import { appendFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -92,6 +93,12 @@ export class RunFolder {
       );
     }
     await writeFile(path, `${process.pid}\n`);
+  }
+
+  /** Whether a process that is alive trains here. */
+  async isTraining(): Promise<boolean> {
+    const holder = Number(await readOptional(this.file('pid')));
+    return holder > 0 && isAlive(holder);
   }
 
   async unlock(): Promise<void> {
