@@ -20,8 +20,19 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   evaluate: ['data'],
   model: ['networks', 'graph', 'weights', 'compile', 'engine', 'data', 'evaluate'],
   train: ['networks', 'graph', 'weights', 'compile', 'engine', 'data', 'evaluate', 'model'],
-  dashboard: ['train'],
-  cli: ['networks', 'graph', 'weights', 'compile', 'engine', 'data', 'evaluate', 'model', 'train', 'dashboard'],
+  dashboard: ['networks', 'train'],
+  cli: [
+    'networks',
+    'graph',
+    'weights',
+    'compile',
+    'engine',
+    'data',
+    'evaluate',
+    'model',
+    'train',
+    'dashboard',
+  ],
 };
 
 /** Files of src/ that a file imports, as paths within src/. */

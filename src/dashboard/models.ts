@@ -4,16 +4,8 @@ import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import type { ModelFile } from './api.ts';
 import { runFolders } from './runs.ts';
-
-export interface ModelFile {
-  /** Stands for the path, which never leaves this process. */
-  readonly id: string;
-  /** `first/model.onnx` */
-  readonly name: string;
-  readonly bytes: number;
-  readonly sha256: string;
-}
 
 interface Found extends ModelFile {
   readonly folder: string;

@@ -1,38 +1,9 @@
 /** The runs of a folder, as the page wants to know them. Only names that the folder itself lists are ever opened. */
 import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import type { Configuration } from '../train/configuration.ts';
-import { type EvaluationMetrics, type Metrics, RunFolder } from '../train/run-folder.ts';
-
-export interface RunSummary {
-  /** The folder's name. */
-  readonly id: string;
-  readonly network: string;
-  readonly options: Configuration['options'];
-  readonly data: string;
-  readonly classes: readonly string[];
-  readonly epochs: number;
-  readonly batch: number;
-  /** The last of metrics.jsonl. */
-  readonly step: number;
-  readonly epoch: number;
-  /** The last evaluation, if there was one. */
-  readonly evaluation: EvaluationMetrics | undefined;
-  readonly training: boolean;
-  /** Bytes of metrics.jsonl. */
-  readonly size: number;
-  /** Milliseconds since 1970 of the last line. */
-  readonly changed: number;
-}
-
-/** A stretch of metrics.jsonl. */
-export interface MetricsPart {
-  /** False if the file is shorter than what was asked for: a resumed run begins again, and so must the reader. */
-  readonly continues: boolean;
-  /** Where the next part begins, in bytes. */
-  readonly next: number;
-  readonly metrics: readonly Metrics[];
-}
+import type { EvaluationMetrics, Metrics } from '../train/records.ts';
+import { RunFolder } from '../train/run-folder.ts';
+import type { MetricsPart, RunList, RunSummary } from './api.ts';
 
 /** Folders of runs by id: those in `root`, or `root` itself if it is a run. */
 export async function runFolders(root: string): Promise<ReadonlyMap<string, RunFolder>> {
@@ -49,9 +20,7 @@ export async function runFolders(root: string): Promise<ReadonlyMap<string, RunF
 }
 
 /** All runs whose configuration can be read, the one that changed last first; the others with the reason. */
-export async function listRuns(
-  root: string,
-): Promise<{ runs: readonly RunSummary[]; broken: readonly { id: string; reason: string }[] }> {
+export async function listRuns(root: string): Promise<RunList> {
   const runs: RunSummary[] = [];
   const broken: { id: string; reason: string }[] = [];
   for (const [id, folder] of await runFolders(root)) {

@@ -55,7 +55,9 @@ const loopback = ['localhost', '127.0.0.1', '[::1]'];
 export async function createDashboard(options: DashboardOptions): Promise<FastifyInstance> {
   const page = options.page ?? builtPage;
   if (!existsSync(resolve(page, 'index.html'))) {
-    throw new DashboardError(`${page}: expected the built page, there is no index.html; 'npm run setup' builds it`);
+    throw new DashboardError(
+      `${page}: expected the built page, there is no index.html; 'npm run setup' builds it`,
+    );
   }
   const runs = resolve(options.runs);
   const models = new ModelList({ runs, models: options.models && resolve(options.models) });
@@ -144,7 +146,8 @@ export async function listen(
         `port ${port} of ${host} is in use; give another one by --port, or --port 0 for any free one`,
       );
     }
-    if (code === 'EACCES') throw new DashboardError(`port ${port}: this user may not listen there; try --port 4180`);
+    if (code === 'EACCES')
+      throw new DashboardError(`port ${port}: this user may not listen there; try --port 4180`);
     throw error;
   }
 }

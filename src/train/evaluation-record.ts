@@ -8,32 +8,11 @@ import { encodePng } from '../data/decode.ts';
 import type { Picture } from '../data/picture.ts';
 import { resizeAny } from '../data/preprocess.ts';
 import type { Prediction } from '../evaluate/score.ts';
+import type { EvaluationRecord, Mistake } from './records.ts';
 import type { RunFolder } from './run-folder.ts';
 
-/** A picture that was taken for something else. */
-export interface Mistake {
-  /** Of the picture in the test data. */
-  readonly index: number;
-  readonly label: number;
-  readonly predicted: number;
-  /** Of the class that it was taken for, 0–1. */
-  readonly probability: number;
-  /** A PNG file in base64, at most {@link pictureSide} pixels on each side. */
-  readonly picture: string;
-}
-
-export interface EvaluationRecord {
-  readonly format: 1;
-  readonly step: number;
-  readonly epoch: number;
-  readonly classes: readonly string[];
-  /** [label, prediction, pictures], where there are any: a thousand classes have a million pairs, most of them empty. */
-  readonly confusion: readonly (readonly [label: number, predicted: number, pictures: number])[];
-  /** The surest first. */
-  readonly mistakes: readonly Mistake[];
-}
-
 const mostMistakes = 24;
+/** Longest side of a picture in the record, in pixels. */
 const pictureSide = 96;
 
 /** Writes the record of an evaluation into its run. */
