@@ -1,0 +1,3 @@
+export default function ClassifyPage(_: { settings: URLSearchParams }) {
+  return <h1>Classify</h1>;
+}
