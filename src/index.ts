@@ -35,6 +35,15 @@ export {
 } from './data/preprocess.ts';
 export { type Kernel, kernels, resize } from './data/resize.ts';
 export {
+  type Classification,
+  type Classifier,
+  type ClassifierOptions,
+  type ClassifyOptions,
+  type ImageSource,
+  loadClassifier,
+} from './deploy/classifier.ts';
+export { DeployError } from './deploy/deploy-error.ts';
+export {
   type Engine,
   EngineError,
   type HostArray,

@@ -19,6 +19,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   data: [],
   evaluate: ['data'],
   model: ['networks', 'graph', 'weights', 'compile', 'engine', 'data', 'evaluate'],
+  deploy: ['networks', 'graph', 'weights', 'compile', 'data', 'evaluate', 'model'],
   train: ['networks', 'graph', 'weights', 'compile', 'engine', 'data', 'evaluate', 'model'],
   dashboard: ['networks', 'train'],
   cli: [
@@ -30,6 +31,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'data',
     'evaluate',
     'model',
+    'deploy',
     'train',
     'dashboard',
   ],

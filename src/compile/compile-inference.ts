@@ -8,6 +8,7 @@ import { flatTensor, layOut, mergedName, placeInOrder } from './layout.ts';
 import { mergeSiblings } from './merge-siblings.ts';
 import { type CompiledInference, type InferenceOptions, inceptionScaling } from './options.ts';
 import { checkProgram, type Program, type Slot, type StoreSpec } from './program.ts';
+import { withoutAuxiliary } from './rewrite.ts';
 
 /** Compiles inference by moving statistics. @throws CompileError for an endpoint that does not exist. */
 export function compileInference(network: Graph, options: InferenceOptions): CompiledInference {
@@ -60,14 +61,6 @@ function applyPasses(network: Graph, { passes = {}, endpoints = [] }: InferenceO
   ];
   return enabled.reduce<Graph>((graph, pass) => (pass ? pass(graph) : graph), network);
 }
-
-/** The auxiliary head's nodes come last, so that leaving them out renumbers nothing. */
-const withoutAuxiliary = (graph: Graph): Graph => ({
-  ...graph,
-  nodes: graph.nodes.filter((node) => !node.path.startsWith('auxiliary/')),
-  auxiliaryLogits: undefined,
-  endpoints: new Map([...graph.endpoints].filter(([name]) => !name.startsWith('auxiliary/'))),
-});
 
 const sourceName = (name: string, { parameters = 'weights' }: InferenceOptions): string =>
   parameters === 'averages' && !/\/moving(Mean|Variance)(\+|$)/.test(name) ? `averages/${name}` : name;

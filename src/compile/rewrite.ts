@@ -10,6 +10,14 @@ export function consumersOf(graph: Graph): readonly (readonly number[])[] {
   return consumers;
 }
 
+/** The auxiliary head's nodes come last, so that leaving them out renumbers nothing. */
+export const withoutAuxiliary = (graph: Graph): Graph => ({
+  ...graph,
+  nodes: graph.nodes.filter((node) => !node.path.startsWith('auxiliary/')),
+  auxiliaryLogits: undefined,
+  endpoints: new Map([...graph.endpoints].filter(([name]) => !name.startsWith('auxiliary/'))),
+});
+
 /** Nodes of the new graph in the order of their making, and where each old node's result is found there. */
 export class Rewriting {
   readonly #nodes: Node[] = [];

@@ -30,11 +30,11 @@ function loadSharp(): Promise<typeof sharp> {
 }
 
 /**
- * Decodes a JPEG, PNG or WebP file. EXIF's orientation is applied; CMYK, grey, 16-bit and profiles become 8-bit sRGB;
+ * Decodes a JPEG, PNG or WebP, a file or its bytes. EXIF's orientation is applied; CMYK, grey, 16-bit and profiles become 8-bit sRGB;
  * transparency lies on white; of an animation the first frame is taken.
  * @throws DataError naming the file and what is wrong.
  */
-export async function decodePicture(file: string): Promise<Picture> {
+export async function decodePicture(file: string | Uint8Array): Promise<Picture> {
   const load = await loadSharp();
   try {
     const { data, info } = await load(file, { limitInputPixels: mostPixels, failOn: 'error', pages: 1 })
@@ -48,7 +48,7 @@ export async function decodePicture(file: string): Promise<Picture> {
     return { height: info.height, width: info.width, channels, data };
   } catch (error) {
     throw new DataError(
-      `${file}: cannot be decoded as JPEG, PNG or WebP of at most 50 megapixels (${(error as Error).message.split('\n')[0]})`,
+      `${typeof file === 'string' ? file : 'the picture'}: cannot be decoded as JPEG, PNG or WebP of at most 50 megapixels (${(error as Error).message.split('\n')[0]})`,
       { cause: error },
     );
   }

@@ -1,0 +1,41 @@
+/**
+ * Inference only: average pooling followed by a 1x1 convolution becomes the convolution followed by the pooling, where
+ * the convolution has fewer filters than channels: both are linear, one over the grid and one over the depth. The
+ * convolution then computes as before and the pooling moves fewer numbers.
+ *
+ * A bias passes through only if the pooling leaves its padding out, because then the mean of a constant is the constant.
+ */
+import type { Graph, Node, NodeOf } from '../graph/graph.ts';
+import { consumersOf, Rewriting } from './rewrite.ts';
+
+export function exchangePooling(graph: Graph): Graph {
+  const consumers = consumersOf(graph);
+  const pooled = new Map<number, NodeOf<'avgPool'>>();
+  for (const node of graph.nodes) {
+    const source = node.op === 'conv' ? graph.nodes[node.inputs[0] as number] : undefined;
+    if (node.op !== 'conv' || source?.op !== 'avgPool' || consumers[source.id]?.length !== 1) continue;
+    if (isPointwise(node) && passesBias(node, source) && node.shape[2] < source.shape[2])
+      pooled.set(node.id, source);
+  }
+  const moved = new Set([...pooled.values()].map(({ id }) => id));
+  const rewriting = new Rewriting(graph);
+  for (const node of graph.nodes) {
+    const pool = pooled.get(node.id);
+    if (pool && node.op === 'conv') {
+      const input = pool.inputs[0] as number;
+      const [height, width] = (graph.nodes[input] as Node).shape;
+      const shape = [height, width, node.shape[2]] as const;
+      const conv = rewriting.add({ ...node, shape, inputs: [rewriting.find(input)] });
+      rewriting.replace(node.id, rewriting.add({ ...pool, shape: node.shape, inputs: [conv] }));
+    } else if (!moved.has(node.id)) {
+      rewriting.keep(node);
+    }
+  }
+  return rewriting.finish();
+}
+
+const isPointwise = ({ attributes: { window, stride, padding } }: NodeOf<'conv'>): boolean =>
+  window.join() === '1,1' && stride === 1 && padding.join() === '0,0';
+
+const passesBias = ({ attributes: { bias } }: NodeOf<'conv'>, pool: NodeOf<'avgPool'>): boolean =>
+  !bias || !pool.attributes.countPadding || pool.attributes.padding.join() === '0,0';

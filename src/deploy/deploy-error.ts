@@ -1,0 +1,4 @@
+/** A model that cannot be written as ONNX, is refused, or gives other numbers than it should. */
+export class DeployError extends Error {
+  override name = 'DeployError';
+}
