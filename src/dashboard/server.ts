@@ -88,9 +88,9 @@ export async function createDashboard(options: DashboardOptions): Promise<Fastif
   });
   app.get<RunRequest>('/api/runs/:id/evaluation', async (request, reply) => {
     const folder = (await runFolders(runs)).get(request.params.id);
-    const text = folder && (await readEvaluation(folder));
-    if (text === undefined) return missing(reply, `evaluation of a run '${request.params.id}'`);
-    return reply.type('application/json; charset=utf-8').send(text);
+    if (!folder) return missing(reply, `run '${request.params.id}'`);
+    // A run before its first evaluation is no error, which browsers would report.
+    return reply.type('application/json; charset=utf-8').send((await readEvaluation(folder)) ?? 'null');
   });
   app.get('/api/events', (_, reply) => {
     reply.hijack();

@@ -50,7 +50,7 @@ export function App() {
       <main ref={main} tabIndex={-1}>
         <Suspense fallback={<p className="quiet">Loading…</p>}>
           {page === 'networks' && <NetworksPage settings={settings} />}
-          {page === 'classify' && <ClassifyPage settings={settings} />}
+          {page === 'classify' && <ClassifyPage />}
           {page === 'runs' && <RunsPage settings={settings} />}
         </Suspense>
       </main>

@@ -2,7 +2,7 @@
 import { type Costs, costsOf } from '../../../src/graph/costs.ts';
 import { formatShape, type Graph } from '../../../src/graph/graph.ts';
 import { grouped, percent, short } from '../format.ts';
-import type { Level } from './level.ts';
+import type { Level, Step } from './level.ts';
 
 const costNames = [
   ['parameters', 'Parameters'],
@@ -38,6 +38,9 @@ export function CostTiles({ graph, drawn }: { graph: Graph; drawn: Graph }) {
   );
 }
 
+/** A branch's name stands on its first step only. */
+const isSame = (step: Step, before: Step | undefined): boolean => before?.branch?.path === step.branch?.path;
+
 interface StepTableProps {
   readonly level: Level;
   readonly addressOf: (path: string) => string;
@@ -45,7 +48,7 @@ interface StepTableProps {
 
 export function StepTable({ level, addressOf }: StepTableProps) {
   const most = Math.max(1, ...level.steps.map(({ macs }) => macs));
-  const grouping = level.steps.some(({ group }) => group !== undefined);
+  const grouping = level.steps.some(({ branch }) => branch !== undefined);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
     <section className="scroller" tabIndex={0} aria-label={`Steps of ${level.title}`}>
@@ -67,7 +70,13 @@ export function StepTable({ level, addressOf }: StepTableProps) {
           {level.steps.map((step, index) => (
             // biome-ignore lint/suspicious/noArrayIndexKey: operations inside a layer have no name
             <tr key={index}>
-              {grouping && <td>{step.group ?? '–'}</td>}
+              {grouping && (
+                <td>
+                  {step.branch && !isSame(step, level.steps[index - 1]) && (
+                    <a href={addressOf(step.branch.path)}>{step.branch.title}</a>
+                  )}
+                </td>
+              )}
               <th scope="row">{step.path ? <a href={addressOf(step.path)}>{step.title}</a> : step.title}</th>
               <td>{formatShape(step.shape)}</td>
               <td className="number">{step.parameters > 0 ? grouped(step.parameters) : '–'}</td>

@@ -22,8 +22,8 @@ export interface Step extends Costs {
   /** Empty for an operation inside a layer, which cannot be opened. */
   readonly path: string;
   readonly title: string;
-  /** `branch 1`, where the steps stand in branches. */
-  readonly group: string | undefined;
+  /** Where the steps stand in branches, this one's: `branch 1`. */
+  readonly branch: { readonly path: string; readonly title: string } | undefined;
   readonly shape: Shape;
 }
 
@@ -241,7 +241,7 @@ function stepsOf(graph: Graph, { path, place, inside }: At): readonly Step[] {
     return inside.map((node) => ({
       path: '',
       title: operationNames[node.op] ?? node.op,
-      group: undefined,
+      branch: undefined,
       shape: node.shape,
       ...costsOfNodes([node]),
     }));
@@ -252,7 +252,10 @@ function stepsOf(graph: Graph, { path, place, inside }: At): readonly Step[] {
     return {
       path: name === path ? '' : name,
       title: what ?? name,
-      group: branch === undefined ? undefined : `branch ${Number(branch) + 1}`,
+      branch:
+        branch === undefined
+          ? undefined
+          : { path: `${path}/branch${branch}`, title: `branch ${Number(branch) + 1}` },
       shape,
       parameters,
       macs,
@@ -273,7 +276,7 @@ function keySteps(graph: Graph, { layers, prefix }: Extract<Place, { kind: 'keys
     return {
       path,
       title,
-      group: undefined,
+      branch: undefined,
       shape: (nodes.at(-1) as Node).shape,
       ...costsOfNodes(nodes),
     };

@@ -28,8 +28,12 @@ export async function fetchJson<T>(path: string, signal?: AbortSignal): Promise<
 export const fetchRuns = async (signal: AbortSignal): Promise<RunList> =>
   (await fetchJson<RunList>('runs', signal)) ?? { runs: [], broken: [] };
 
-export const fetchEvaluation = (id: string, signal: AbortSignal): Promise<EvaluationRecord | undefined> =>
-  fetchJson<EvaluationRecord>(`runs/${encodeURIComponent(id)}/evaluation`, signal);
+export const fetchEvaluation = async (
+  id: string,
+  signal: AbortSignal,
+): Promise<EvaluationRecord | undefined> =>
+  (await fetchJson<EvaluationRecord | null>(`runs/${encodeURIComponent(id)}/evaluation`, signal)) ??
+  undefined;
 
 /** A run's lines as far as they are known, and where the next ones begin. */
 export interface Lines {

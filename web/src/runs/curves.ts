@@ -13,7 +13,6 @@ export interface ChartSpec {
   readonly title: string;
   readonly unit: string;
   readonly logarithmic?: boolean;
-  readonly most?: number;
   /** Runs share a colour; the second curve is the thick one with dots. */
   readonly curves: readonly Curve[];
 }
@@ -92,6 +91,25 @@ const inks = {
   dark: { ink: '#e7ecf1', faint: '#2c353e', sheet: '#181d23' },
 } as const;
 
+/**
+ * Averaged weights are worse than a guess at first, and the first steps are wild: neither may press all that matters into
+ * a flat line at the bottom. Where something is much higher than training was after its first steps, the axis ends there.
+ */
+function highest(spec: ChartSpec, runs: readonly RunCurves[]): number | undefined {
+  const [training, test] = spec.curves as [Curve, Curve | undefined];
+  if (!test) return undefined;
+  const values = (curve: Curve, from: number) =>
+    runs.flatMap(({ metrics }) =>
+      metrics
+        .filter(({ kind }) => kind === curve.kind)
+        .slice(from)
+        .map((line) => (curve.value as (each: Metrics) => number)(line)),
+    );
+  const usual = Math.max(...values(training, 2), 0) * 1.2;
+  const most = Math.max(...values(test, 0), usual);
+  return usual > 0 && most > 2 * usual ? Number(usual.toPrecision(2)) : undefined;
+}
+
 export function chartOption(
   spec: ChartSpec,
   { runs, axis, theme }: { runs: readonly RunCurves[]; axis: Axis; theme: Theme },
@@ -125,6 +143,7 @@ export function chartOption(
       ...line,
       type: spec.logarithmic ? ('log' as const) : ('value' as const),
       min: spec.logarithmic ? undefined : 0,
+      max: highest(spec, runs),
       splitLine: { lineStyle: { color: faint } },
     },
     series: runs.flatMap(({ id, colour, metrics }) =>

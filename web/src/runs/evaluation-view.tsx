@@ -129,7 +129,7 @@ function Mistakes({ record: { classes, mistakes } }: { record: EvaluationRecord 
           <li key={index}>
             <img
               src={`data:image/png;base64,${picture}`}
-              alt={`Test picture ${index}: ${classes[label]}`}
+              alt={`Number ${index} of the test data: ${classes[label]}`}
               width="96"
               height="96"
             />

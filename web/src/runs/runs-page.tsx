@@ -24,7 +24,9 @@ export default function RunsPage({ settings }: { settings: URLSearchParams }) {
   const { list, connection, version } = useRuns();
   const runs = list?.runs ?? [];
   const chosen = chosenRuns(settings.get('show'), runs);
-  const ids = chosen.map(({ id }) => id);
+  const key = chosen.map(({ id }) => id).join('\n');
+  // Every event makes a new list; charts are drawn anew only for other runs or lines.
+  const ids = useMemo(() => (key === '' ? [] : key.split('\n')), [key]);
   const lines = useLines(ids, version);
   const theme = useTheme();
   const axis = Object.keys(axes).find((name) => name === settings.get('axis')) as Axis | undefined;
@@ -35,14 +37,15 @@ export default function RunsPage({ settings }: { settings: URLSearchParams }) {
         colour: runColours[theme][index % mostRuns] as string,
         metrics: lines.get(id)?.metrics ?? [],
       })),
-    [ids.join('\n'), theme, lines],
+    [ids, theme, lines],
   );
   if (connection === 'none') return <NoServer />;
   const toggle = (id: string, on: boolean) => {
     const next = on ? [...ids, id] : ids.filter((each) => each !== id);
     change({ show: next.join(',') });
   };
-  const examined = ids.find((id) => id === settings.get('of')) ?? ids[0];
+  const examined =
+    ids.find((id) => id === settings.get('of')) ?? chosen.find(({ evaluation }) => evaluation)?.id ?? ids[0];
   return (
     <div className="runs">
       <h1>Runs</h1>
