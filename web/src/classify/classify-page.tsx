@@ -32,8 +32,7 @@ export default function ClassifyPage() {
       <section className="card" aria-labelledby="picture">
         <h2 id="picture">Picture</h2>
         <ImageDrop disabled={!state.model} take={take} />
-        {!state.model && <p className="quiet">First choose a model.</p>}
-        {state.error && <p role="alert">{state.error}</p>}
+        {state.error && state.error.during !== 'load' && <p role="alert">{state.error.message}</p>}
         {state.classifying && <p role="status">Classifying…</p>}
         {state.model && state.result && <ResultView state={state} result={state.result} ask={ask} />}
       </section>

@@ -37,7 +37,11 @@ export function ImageDrop({ disabled, take }: DropProps) {
         first(event.dataTransfer.files);
       }}
     >
-      <p>Drop or paste a picture here, or</p>
+      <p>
+        {disabled
+          ? 'Choose a model first; then drop or paste a picture here, or'
+          : 'Drop or paste a picture here, or'}
+      </p>
       <div className="buttons">
         <Picker id={file} label="Choose a picture" disabled={disabled} take={first} />
         <Picker id={camera} label="Take a photograph" disabled={disabled} take={first} camera />

@@ -34,6 +34,7 @@ export function ModelChooser({ state, load }: ChooserProps) {
         </p>
       )}
       <Progress loading={state.loading} />
+      {state.error?.during === 'load' && <p role="alert">{state.error.message}</p>}
       {state.model && <About model={state.model} />}
     </section>
   );
@@ -44,7 +45,9 @@ function Choice({ models, load }: { models: readonly ModelFile[]; load: (source:
   const file = useId();
   const choose = (id: string) => {
     const model = models.find((each) => each.id === id);
-    if (model) load({ kind: 'server', url: `./api/models/${model.id}`, ...model });
+    // Absolute, because the worker's own address is another.
+    const url = new URL(`./api/models/${id}`, document.baseURI).href;
+    if (model) load({ kind: 'server', url, ...model });
   };
   return (
     <div className="options">

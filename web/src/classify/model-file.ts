@@ -72,7 +72,7 @@ async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
 /** Older versions of the same file. */
 async function forget(store: Cache, url: string): Promise<void> {
   for (const request of await store.keys()) {
-    if (request.url.includes(url.replace(/^\./, ''))) await store.delete(request);
+    if (request.url.startsWith(`${url}?`)) await store.delete(request);
   }
 }
 

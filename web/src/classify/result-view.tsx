@@ -115,7 +115,7 @@ function describeSaliency(
     third(Math.floor(strongest / cells), ['top', 'middle', 'bottom']),
     third(strongest % cells, ['left', 'centre', 'right']),
   ].join(' ');
-  return `“${classes[label]}” rests most on the ${where}: covering it takes ${percent(values[strongest] as number, 1)} away. ${values.length} runs in ${milliseconds(elapsedMs)}.`;
+  return `“${classes[label]}” rests most on the ${where}: covering it takes ${((values[strongest] as number) * 100).toFixed(1)} points away. ${values.length} runs in ${milliseconds(elapsedMs)}.`;
 }
 
 interface InputProps {

@@ -17,7 +17,7 @@ export interface ClassifierState {
   readonly result: Result | undefined;
   readonly saliency: Saliency | undefined;
   readonly explaining: boolean;
-  readonly error: string | undefined;
+  readonly error: { readonly during: Request['kind']; readonly message: string } | undefined;
 }
 
 const initial: ClassifierState = {
@@ -47,7 +47,13 @@ function reduce(state: ClassifierState, event: Event | { kind: 'asked'; request:
       return { ...state, saliency, explaining: event.done < event.values.length };
     }
     case 'failed':
-      return { ...state, loading: undefined, classifying: false, explaining: false, error: event.message };
+      return {
+        ...state,
+        loading: undefined,
+        classifying: false,
+        explaining: false,
+        error: { during: event.during, message: event.message },
+      };
   }
 }
 
