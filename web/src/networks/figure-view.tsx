@@ -64,6 +64,9 @@ export function FigureView({ level, addressOf, marked }: FigureProps) {
           {branchRegions(drawing, path).map(({ branch, x, y, right, bottom }) => (
             <a key={branch} href={addressOf(branch)} aria-label={`Open branch ${branchNumber(branch)}`}>
               <rect className="region" x={x} y={y} width={right - x} height={bottom - y} rx="8" />
+              <text className="branch" x={x + 6} y={y + 13}>
+                branch {branchNumber(branch)}
+              </text>
             </a>
           ))}
           {drawing.items.map((item, index) => (
@@ -96,7 +99,7 @@ function branchRegions({ items }: Drawing, path: string) {
     const before = regions.get(branch);
     regions.set(branch, {
       x: Math.min(before?.x ?? Number.POSITIVE_INFINITY, item.x - 6),
-      y: Math.min(before?.y ?? Number.POSITIVE_INFINITY, item.y - 6),
+      y: Math.min(before?.y ?? Number.POSITIVE_INFINITY, item.y - 20),
       right: Math.max(before?.right ?? 0, item.x + item.width + 6),
       bottom: Math.max(before?.bottom ?? 0, item.y + item.height + 6),
       count: (before?.count ?? 0) + 1,
