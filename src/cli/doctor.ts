@@ -16,6 +16,7 @@ export async function examine(): Promise<Finding[]> {
     nodeVersion(),
     ...(await engine()),
     await instructionSet(),
+    await onnxRuntime(),
     await images(),
     dataSets(),
     await disk(),
@@ -90,6 +91,22 @@ async function instructionSet(): Promise<Finding> {
   const known = ['avx2', 'avx512f', 'avx512_vnni', 'avx512_bf16', 'amx_bf16', 'amx_int8'];
   const found = known.filter((flag) => flags.includes(flag)).join(', ');
   return { part: 'instruction set', state: 'ok', found: found || process.arch };
+}
+
+async function onnxRuntime(): Promise<Finding> {
+  const part = 'ONNX Runtime';
+  try {
+    const { loadRuntime } = await import('../deploy/runtime.ts');
+    const { version } = await loadRuntime();
+    return { part, state: 'ok', found: `${version}; runs .onnx files, with or without libtorch` };
+  } catch (error) {
+    return {
+      part,
+      state: 'missing',
+      found: (error as Error).message,
+      advice: 'npm install onnxruntime-node',
+    };
+  }
 }
 
 async function images(): Promise<Finding> {

@@ -4,6 +4,7 @@ import { CompileError } from '../compile/endpoints.ts';
 import { ProgramError } from '../compile/program.ts';
 import { DashboardError } from '../dashboard/server.ts';
 import { DataError } from '../data/idx.ts';
+import { DeployError } from '../deploy/deploy-error.ts';
 import { EngineError } from '../engine/engine.ts';
 import { ClassesError } from '../evaluate/match-classes.ts';
 import { PredictionsError } from '../evaluate/predictions-file.ts';
@@ -38,6 +39,7 @@ const expectedErrors = [
   CompileError,
   DashboardError,
   DataError,
+  DeployError,
   EngineError,
   GraphError,
   ProgramError,

@@ -7,6 +7,9 @@ import { UsageError } from './usage.ts';
 
 export const modelArgument = 'a run folder, a .safetensors, .h5, .pth or TensorFlow file, or hub:owner/name';
 
+/** Of the commands that only predict. */
+export const predictingArgument = `an .onnx file, ${modelArgument}`;
+
 export function readCrops(text: string): CropCount {
   const found = cropCounts.find((count) => String(count) === text);
   if (found === undefined)

@@ -74,6 +74,21 @@ export async function openLabelledFolder(folder: string, labelsFile: string): Pr
   };
 }
 
+/** A folder of pictures without labels. @throws DataError */
+export async function openUnlabelledFolder(folder: string): Promise<Dataset> {
+  const files = await picturesIn(folder);
+  if (files.length === 0)
+    throw new DataError(`${folder}: no pictures (${pictureExtensions.join(', ')}) in it`);
+  return {
+    name: folder,
+    length: files.length,
+    classes: [],
+    label: () => -1,
+    picture: (index) => decodePicture(files[index] as string),
+    nameOf: (index) => files[index] as string,
+  };
+}
+
 /** Numbers by size, names by letters. */
 function sortedLabels(names: readonly string[]): string[] {
   const all = [...new Set(names)];
@@ -120,7 +135,7 @@ async function list(folder: string): Promise<Entry[]> {
 const foldersIn = async (folder: string): Promise<string[]> =>
   (await list(folder)).filter(({ kind }) => kind === 'folder').map(({ name }) => name);
 
-const picturesIn = async (folder: string): Promise<string[]> =>
+export const picturesIn = async (folder: string): Promise<string[]> =>
   (await list(folder))
     .filter(({ kind, name }) => kind === 'file' && pictureExtensions.includes(extname(name).toLowerCase()))
     .map(({ name }) => join(folder, name));

@@ -1,7 +1,7 @@
 /** Labelled pictures from where they lie. */
 import type { Dataset, Split } from './dataset.ts';
 import { openFashionMnist } from './fashion-mnist.ts';
-import { openImageFolder } from './image-folder.ts';
+import { openImageFolder, openUnlabelledFolder, picturesIn } from './image-folder.ts';
 import { permutation, randomFor } from './random.ts';
 
 /**
@@ -11,6 +11,12 @@ import { permutation, randomFor } from './random.ts';
  */
 export const openData = (what: string, split: Split): Promise<Dataset> =>
   what === 'fashion-mnist' ? openFashionMnist(split) : openImageFolder(what, split);
+
+/** The same, or a folder with nothing but pictures in it; that has no classes. */
+export const openPictures = async (what: string, split: Split): Promise<Dataset> =>
+  what !== 'fashion-mnist' && (await picturesIn(what)).length > 0
+    ? openUnlabelledFolder(what)
+    : openData(what, split);
 
 /** `length` pictures of a dataset, the same ones every time, spread over all of it: folders are sorted by class. */
 export function take(dataset: Dataset, length: number): Dataset {

@@ -76,9 +76,11 @@ const encodeValue = ({ name, type, dims }: OnnxValue) => ({
   type: {
     tensorType: {
       elemType: elementTypes[type],
-      shape: {
-        dim: dims.map((size) => (typeof size === 'number' ? { dimValue: size } : { dimParam: size })),
-      },
+      ...(dims && {
+        shape: {
+          dim: dims.map((size) => (typeof size === 'number' ? { dimValue: size } : { dimParam: size })),
+        },
+      }),
     },
   },
 });

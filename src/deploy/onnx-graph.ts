@@ -36,7 +36,8 @@ export interface OnnxNode {
 export interface OnnxValue {
   readonly name: string;
   readonly type: ElementType;
-  readonly dims: readonly (number | string)[];
+  /** Undefined is left to the reader to infer. */
+  readonly dims: readonly (number | string)[] | undefined;
 }
 
 export interface OnnxGraph {

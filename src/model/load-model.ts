@@ -6,6 +6,7 @@ import { type Graph, type Node, parametersOf } from '../graph/graph.ts';
 import { graphOf, type ModelDescription, ModelError } from './description.ts';
 import { initialValues } from './initialise.ts';
 import { type OpenModelOptions, openModel } from './open-model.ts';
+import type { OpenedModel } from './opened-model.ts';
 import { planPredictor, type TorchPredictor } from './torch-predictor.ts';
 
 export interface LoadModelOptions extends OpenModelOptions {
@@ -51,15 +52,20 @@ export interface LoadedModel {
  */
 export async function loadModel(path: string, options: LoadModelOptions): Promise<LoadedModel> {
   const opened = await openModel(path, options);
-  const { description, graph, source } = opened;
   try {
-    const values = async (write: (name: string, values: Float32Array) => Promise<void>) => {
-      for (const parameter of parametersOf(graph)) await write(parameter.name, await opened.read(parameter));
-    };
-    return await openInEngine({ description, graph, source, values }, options);
+    return await loadOpened(opened, options);
   } finally {
     await opened.close();
   }
+}
+
+/** The same for a model that is open already, and stays open. */
+export function loadOpened(opened: OpenedModel, options: LoadModelOptions): Promise<LoadedModel> {
+  const { description, graph, source } = opened;
+  const values: Contents['values'] = async (write) => {
+    for (const parameter of parametersOf(graph)) await write(parameter.name, await opened.read(parameter));
+  };
+  return openInEngine({ description, graph, source, values }, options);
 }
 
 interface Contents {

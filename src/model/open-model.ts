@@ -27,6 +27,10 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
     throw new ModelError(
       `${path}: there is no such run folder or file; a model on the hub is written hub:owner/name`,
     );
+  if (path.endsWith('.onnx'))
+    throw new ModelError(
+      `${path}: an ONNX file predicts ('classify', 'evaluate', 'serve'); here a model with its weights is needed: a run folder, a .safetensors file, or hub:owner/name`,
+    );
   const file = await openWeights(path);
   if (file.metadata.has('model')) return openOwn(file, { path, prefix: '' });
   try {

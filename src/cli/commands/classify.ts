@@ -4,10 +4,10 @@ import type { CropCount, Views } from '../../data/crops.ts';
 import { decodePicture } from '../../data/decode.ts';
 import { predictPictures } from '../../evaluate/predict.ts';
 import { topClasses } from '../../evaluate/score.ts';
-import { loadModel } from '../../model/load-model.ts';
 import { colours } from '../colours.ts';
-import { addEngineOptions, choosePrecision, type EngineOptions, openEngine } from '../engine-options.ts';
-import { modelArgument, noticesTo, readCrops } from '../model-options.ts';
+import { addEngineOptions, type EngineOptions } from '../engine-options.ts';
+import { noticesTo, predictingArgument, readCrops } from '../model-options.ts';
+import { openModels, type PredictingModel } from '../open-models.ts';
 import { wholeNumber } from '../usage.ts';
 
 type Values = EngineOptions & {
@@ -24,7 +24,7 @@ export function addClassify(program: Command): void {
       .command('classify')
       .description('the most probable labels of pictures')
       .argument('<image...>', 'JPEG, PNG or WebP files')
-      .requiredOption('--model <model>', modelArgument)
+      .requiredOption('--model <model>', predictingArgument)
       .option('--top <k>', 'labels for each picture', wholeNumber('--top'), 5)
       .option('--crops <n>', '1, 10, 12 or 144 crops of each picture', readCrops, 1)
       .option('--test-flip', 'average each crop with its mirror image')
@@ -35,24 +35,19 @@ export function addClassify(program: Command): void {
       `
 Examples:
   inception classify shoe.jpg bag.png --model runs/fashion
+  inception classify cat.jpg --model photos.onnx
   inception classify cat.jpg --model hub:timm/inception_v4.tf_in1k`,
     )
     .action(run);
 }
 
 async function run(files: readonly string[], values: Values): Promise<void> {
-  const engine = await openEngine(values);
   const notices = noticesTo(process.stderr);
+  const views: Views = { crops: values.crops, flip: values.testFlip ?? false };
+  const batch = Math.min(files.length * (views.crops === 1 ? (views.flip ? 2 : 1) : views.crops), 16);
+  const open = await openModels([values.model], { batch, values, notices });
   try {
-    const views: Views = { crops: values.crops, flip: values.testFlip ?? false };
-    const batch = Math.min(files.length * (views.crops === 1 ? (views.flip ? 2 : 1) : views.crops), 16);
-    const precision = choosePrecision(values.precision, engine);
-    const { description, predictor } = await loadModel(values.model, {
-      engine,
-      batch,
-      precision,
-      ...notices,
-    });
+    const [{ predictor, description }] = open.models as readonly [PredictingModel];
     const { preprocessing, classes } = description;
     const results: { file: string; labels: { label: string; probability: number }[] }[] = [];
     const pictures = {
@@ -74,7 +69,7 @@ async function run(files: readonly string[], values: Values): Promise<void> {
     process.stdout.write(values.json ? `${JSON.stringify(results, null, 2)}\n` : text(results));
   } finally {
     notices.end();
-    await engine.close();
+    await open.close();
   }
 }
 

@@ -15,11 +15,11 @@ import { openPredictions } from '../../evaluate/predictions-file.ts';
 import { type Member, type Prediction, predictions, type Score, scoreOf } from '../../evaluate/score.ts';
 import { costsOf } from '../../graph/costs.ts';
 import { ModelError } from '../../model/description.ts';
-import { type LoadedModel, loadModel } from '../../model/load-model.ts';
 import { confusionTable } from '../confusion-table.ts';
-import { addEngineOptions, choosePrecision, type EngineOptions, openEngine } from '../engine-options.ts';
+import { addEngineOptions, type EngineOptions } from '../engine-options.ts';
 import { duration, grouped, percent } from '../format.ts';
-import { modelArgument, noticesTo, readCrops } from '../model-options.ts';
+import { noticesTo, predictingArgument, readCrops } from '../model-options.ts';
+import { openModels, type PredictingModel } from '../open-models.ts';
 import { keptShare, oneOf, UsageError, wholeNumber } from '../usage.ts';
 
 type Values = EngineOptions & {
@@ -46,7 +46,10 @@ export function addEvaluate(program: Command): void {
     program
       .command('evaluate')
       .description('top-1 and top-5 error of a model, or of several together')
-      .argument('<model...>', `${modelArgument}; several are an ensemble, whose probabilities are averaged`)
+      .argument(
+        '<model...>',
+        `${predictingArgument}; several are an ensemble, whose probabilities are averaged`,
+      )
       .option('--data <data>', "'fashion-mnist', or a folder of class folders (default: the run's own)")
       .option('--labels <file>', 'labels of a folder without class folders, in the order of its files')
       .option('--crops <n>', '1, 10, 12 or 144 crops of each picture', readCrops, 1)
@@ -81,6 +84,7 @@ export function addEvaluate(program: Command): void {
       `
 Examples:
   inception evaluate runs/fashion --data fashion-mnist --confusion
+  inception evaluate photos-int8.onnx --data photos
   inception evaluate runs/a runs/b runs/c runs/d --crops 144
   inception evaluate hub:timm/inception_v4.tf_in1k --data imagenet/val --predictions v4.csv`,
     )
@@ -93,14 +97,11 @@ async function run(paths: readonly string[], values: Values): Promise<void> {
     throw new UsageError(`--test-flip: ${views.crops} crops hold their mirror images already`);
   if (values.resume && values.predictions === undefined)
     throw new UsageError('--resume: expected --predictions with the file to go on with');
-  const engine = await openEngine(values);
   const notices = noticesTo(process.stderr);
+  const open = await openModels(paths, { batch: values.batch, values, notices });
   try {
-    const precision = choosePrecision(values.precision, engine);
-    const models: LoadedModel[] = [];
-    for (const path of paths)
-      models.push(await loadModel(path, { engine, batch: values.batch, precision, ...notices }));
-    const [first] = models as [LoadedModel, ...LoadedModel[]];
+    const { models } = open;
+    const [first] = models as readonly [PredictingModel, ...PredictingModel[]];
     const dataset = await openDataset(values, first);
     const members = models.map((model) => memberFor(model, dataset, values));
     const protocols = members.map(({ preprocessing }) => describeViews(preprocessing, views));
@@ -110,8 +111,7 @@ async function run(paths: readonly string[], values: Values): Promise<void> {
       data: dataset.name,
       pictures: dataset.length,
       protocol: [...new Set(protocols)].join('; '),
-      precision,
-      libtorch: engine.facts.libtorch,
+      ...open.about,
     };
     const measured = await measure(dataset, { members, views, values, about });
     const accepted =
@@ -136,11 +136,11 @@ async function run(paths: readonly string[], values: Values): Promise<void> {
       process.stderr.write(`${broken.length} pictures could not be decoded and do not count\n`);
   } finally {
     notices.end();
-    await engine.close();
+    await open.close();
   }
 }
 
-async function openDataset(values: Values, model: LoadedModel): Promise<Dataset> {
+async function openDataset(values: Values, model: PredictingModel): Promise<Dataset> {
   const data = values.data ?? dataOf(model);
   const whole =
     values.labels === undefined
@@ -150,7 +150,7 @@ async function openDataset(values: Values, model: LoadedModel): Promise<Dataset>
 }
 
 /** The data that a run was trained on. */
-function dataOf({ source, description: { data } }: LoadedModel): string {
+function dataOf({ source, description: { data } }: PredictingModel): string {
   if (data !== undefined) return data;
   throw new UsageError(
     `--data: ${source} does not say what it was trained on; expected 'fashion-mnist' or a folder of class folders`,
@@ -158,7 +158,7 @@ function dataOf({ source, description: { data } }: LoadedModel): string {
 }
 
 function memberFor(
-  { predictor, description, source }: LoadedModel,
+  { predictor, description, source }: PredictingModel,
   dataset: Dataset,
   values: Values,
 ): Member {
@@ -316,7 +316,11 @@ function text(
 /** The columns of timm's results files. */
 async function appendRow(
   path: string,
-  { result, models, members }: { result: Score; models: readonly LoadedModel[]; members: readonly Member[] },
+  {
+    result,
+    models,
+    members,
+  }: { result: Score; models: readonly PredictingModel[]; members: readonly Member[] },
 ): Promise<void> {
   const [{ preprocessing }] = members as [Member];
   const percentOf = (share: number) => +(share * 100).toFixed(3);

@@ -1,64 +1,133 @@
-/** `inception export` and `inception convert`: models under the names and in the layout of other ecosystems. */
+/** `inception export` and `inception convert`: a model as an ONNX file, or under the names of another ecosystem. */
 import Table from 'cli-table3';
 import type { Command } from 'commander';
+import { onnxPrecisions } from '../../deploy/export-onnx.ts';
+import { type CalibrationMethod, calibrationMethods } from '../../deploy/range-finding.ts';
+import type { ModelInput } from '../../deploy/write-graph.ts';
 import { type ExportReport, exportWeights } from '../../model/export-weights.ts';
 import { openModel } from '../../model/open-model.ts';
+import type { OpenedModel } from '../../model/opened-model.ts';
 import { type DialectName, dialectNames } from '../../weights/dialects.ts';
+import { exportToOnnx, type OnnxValues } from '../export-onnx.ts';
 import { grouped } from '../format.ts';
 import { modelArgument, noticesTo } from '../model-options.ts';
-import { oneOf } from '../usage.ts';
+import { oneOf, UsageError, wholeNumber } from '../usage.ts';
 
-interface Values {
-  to: DialectName;
-  output: string;
+interface Values extends OnnxValues {
+  to?: DialectName;
   report?: boolean;
-  json?: boolean;
 }
 
 export function addExport(program: Command): void {
   program
     .command('export')
     .alias('convert')
-    .description("write a model's weights under the names of another ecosystem")
+    .description("write a model as an ONNX file, or its weights under another ecosystem's names")
     .argument('<model>', modelArgument)
-    .requiredOption('--to <dialect>', dialectNames.join(', '), oneOf('--to', dialectNames))
     .requiredOption(
       '-o, --output <file>',
-      "a .safetensors file; with --to timm a folder ('out/') also gets the config.json that timm loads",
+      "an .onnx file; with --to a .safetensors file, with --to timm a folder ('out/') also gets the config.json that timm loads",
     )
-    .option('--report', 'print what every tensor became')
+    .option('--to <dialect>', dialectNames.join(', '), oneOf('--to', dialectNames))
+    .option('--report', 'with --to: print what every tensor became')
+    .option(
+      '--precision <precision>',
+      `of the ONNX file: ${onnxPrecisions.join(', ')} (default: float32)`,
+      oneOf('--precision', onnxPrecisions),
+    )
+    .option(
+      '--input <type>',
+      'of the ONNX file: float32 [n, c, h, w], scaled already; or uint8 [n, h, w, c], which the model scales (default: float32)',
+      oneOf<ModelInput>('--input', ['float32', 'uint8']),
+    )
+    .option('--softmax', 'the ONNX file gives probabilities instead of logits')
+    .option('--calibrate <data>', "pictures for int8: 'fashion-mnist' or a folder (default: the run's own)")
+    .option(
+      '--calibration-method <method>',
+      `${calibrationMethods.join(', ')} (default: min-max)`,
+      oneOf<CalibrationMethod>('--calibration-method', calibrationMethods),
+    )
+    .option('--calibration-pictures <n>', 'default: 256', wholeNumber('--calibration-pictures'))
+    .option(
+      '--test-pictures <n>',
+      "for int8's report of accuracy (default: 1000)",
+      wholeNumber('--test-pictures'),
+    )
+    .option('--threads <n>', 'threads of the comparison (default: every core)', wholeNumber('--threads'))
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
       `
+An ONNX file is run by ONNX Runtime against libtorch before it gets its name; if they differ there is no file.
 A file of another ecosystem is converted directly: 'convert' is the same command.
 
 Examples:
+  inception export runs/photos -o photos.onnx
+  inception export hub:timm/inception_v4.tf_in1k -o v4.onnx --input uint8 --softmax
+  inception export runs/photos -o photos-int8.onnx --precision int8 --calibrate photos
   inception export runs/photos --to timm -o photos-timm/
   inception convert inception_v4.ckpt --to timm -o inception_v4.safetensors --report`,
     )
     .action(run);
 }
 
-async function run(path: string, { to, output, report, json }: Values): Promise<void> {
+const onnxOnly = ['precision', 'input', 'softmax', 'calibrate', 'calibrationMethod'] as const;
+const int8Only = ['calibrate', 'calibrationMethod', 'calibrationPictures', 'testPictures'] as const;
+
+/** calibrationMethod → --calibration-method */
+const optionOf = (name: string): string =>
+  `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+async function run(path: string, values: Values): Promise<void> {
+  checkUsage(values);
   const notices = noticesTo(process.stderr);
   const model = await openModel(path, notices);
   try {
-    const result = await exportWeights(model, { to, output });
-    if (json) {
-      process.stdout.write(
-        `${JSON.stringify({ network: model.description.network, to, ...result }, null, 2)}\n`,
-      );
-      return;
-    }
-    const { network } = model.description;
-    process.stdout.write(
-      `${report ? exportReport(result) : ''}${model.source}, ${network}: ${grouped(result.parameters.length)} tensors as ${to}'s in ${result.files.join(' and ')}\n`,
-    );
+    if (values.to === undefined) await exportToOnnx(model, values);
+    else await exportToDialect(model, { ...values, to: values.to });
   } finally {
     notices.end();
     await model.close();
   }
+}
+
+/** What is written follows from the options alone, before anything is read. */
+function checkUsage(values: Values): void {
+  const { to, output } = values;
+  if (to === undefined) {
+    if (!output.endsWith('.onnx') && values.precision === undefined)
+      throw new UsageError(
+        `--output: expected a file that ends in .onnx, or --to with one of ${dialectNames.join(', ')}; received '${output}'`,
+      );
+    if (values.report)
+      throw new UsageError(
+        "--report: it tells what tensors became with --to; an ONNX file's stand as they are",
+      );
+    const idle =
+      values.precision === 'int8' ? undefined : int8Only.find((name) => values[name] !== undefined);
+    if (idle !== undefined) throw new UsageError(`${optionOf(idle)}: it is of --precision int8`);
+    return;
+  }
+  const strange = onnxOnly.find((name) => values[name] !== undefined);
+  if (strange !== undefined)
+    throw new UsageError(`${optionOf(strange)}: it is of ONNX files; received --to ${to} as well`);
+  if (output.endsWith('.onnx'))
+    throw new UsageError(`--to: an .onnx file has names of our own; received --to ${to} with '${output}'`);
+}
+
+async function exportToDialect(
+  model: OpenedModel,
+  { to, output, report, json }: Values & { to: DialectName },
+): Promise<void> {
+  const result = await exportWeights(model, { to, output });
+  const { network } = model.description;
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ network, to, ...result }, null, 2)}\n`);
+    return;
+  }
+  process.stdout.write(
+    `${report ? exportReport(result) : ''}${model.source}, ${network}: ${grouped(result.parameters.length)} tensors as ${to}'s in ${result.files.join(' and ')}\n`,
+  );
 }
 
 function exportReport({ parameters }: ExportReport): string {

@@ -1,0 +1,116 @@
+/** What `inception export -o FILE.onnx` does: the file, compared with libtorch where there is one, and the report. */
+import { openPictures, take } from '../data/open-data.ts';
+import { type Calibration, exportOnnx, type OnnxPrecision, type OnnxReport } from '../deploy/export-onnx.ts';
+import type { ParityReference } from '../deploy/parity.ts';
+import type { CalibrationMethod } from '../deploy/range-finding.ts';
+import type { ModelInput } from '../deploy/write-graph.ts';
+import type { Engine } from '../engine/engine.ts';
+import { loadOpened } from '../model/load-model.ts';
+import type { OpenedModel } from '../model/opened-model.ts';
+import { grouped, percent } from './format.ts';
+import { UsageError } from './usage.ts';
+import { packageVersion } from './version.ts';
+
+export interface OnnxValues {
+  readonly output: string;
+  readonly precision?: OnnxPrecision;
+  readonly input?: ModelInput;
+  readonly softmax?: boolean;
+  readonly calibrate?: string;
+  readonly calibrationMethod?: CalibrationMethod;
+  readonly calibrationPictures?: number;
+  readonly testPictures?: number;
+  readonly threads?: number;
+  readonly json?: boolean;
+}
+
+export async function exportToOnnx(model: OpenedModel, values: OnnxValues): Promise<void> {
+  const calibration = values.precision === 'int8' ? await calibrationFor(model, values) : undefined;
+  const engine = await libtorch(values);
+  try {
+    const report = await exportOnnx(model, {
+      ...values,
+      calibration,
+      producerVersion: packageVersion,
+      reference: engine && referenceOf(model, engine),
+    });
+    const { network } = model.description;
+    process.stdout.write(
+      values.json
+        ? `${JSON.stringify({ network, ...report }, null, 2)}\n`
+        : `${parityText(report)}${accuracyText(report)}${model.source}, ${network}: ${report.precision}, ${grouped(report.nodes)} nodes, ${(report.bytes / 1e6).toFixed(1)} MB in ${report.file}\n`,
+    );
+  } finally {
+    await engine?.close();
+  }
+}
+
+/** Pictures for int8: the training ones choose the scales, the test ones tell what it costs. */
+async function calibrationFor(model: OpenedModel, values: OnnxValues): Promise<Calibration> {
+  const data = values.calibrate ?? model.description.data;
+  if (data === undefined) {
+    throw new UsageError(
+      `--calibrate: ${model.source} does not say what it was trained on; expected 'fashion-mnist' or a folder of pictures, as the network will see them`,
+    );
+  }
+  return {
+    dataset: take(await openPictures(data, 'train'), values.calibrationPictures ?? 256),
+    test: take(await openPictures(data, 'test'), values.testPictures ?? 1000),
+    method: values.calibrationMethod ?? 'min-max',
+    onProgress: progressTo(process.stderr),
+  };
+}
+
+function progressTo(output: NodeJS.WriteStream): (done: number, total: number) => void {
+  let last = performance.now();
+  return (done, total) => {
+    if (performance.now() - last < 5_000) return;
+    last = performance.now();
+    output.write(`calibrating: ${((100 * done) / total).toFixed(0)}%\n`);
+  };
+}
+
+/** Without libtorch a file is written all the same, and the person is told that nothing vouches for its numbers. */
+async function libtorch({ threads }: OnnxValues): Promise<Engine | undefined> {
+  try {
+    const { openTorch } = await import('../engine/torch.ts');
+    return openTorch({ device: 'cpu', ...(threads !== undefined && { threads }) });
+  } catch (error) {
+    process.stderr.write(
+      `warning: not compared with libtorch, which cannot be loaded: ${(error as Error).message.split('\n')[0]}\n`,
+    );
+    return undefined;
+  }
+}
+
+/** The same model in libtorch, in float32; loaded when it is asked, given back at once. */
+const referenceOf = (model: OpenedModel, engine: Engine): ParityReference => ({
+  name: `libtorch ${engine.facts.libtorch}`,
+  outputs: async (images) => {
+    const loaded = await loadOpened(model, { engine, precision: 'float32' });
+    try {
+      const { data } = await (model.graph.network.classes === 0
+        ? loaded.embed(images)
+        : loaded.logits(images));
+      return data as Float32Array;
+    } finally {
+      loaded.release();
+    }
+  },
+});
+
+function parityText({ parity }: OnnxReport): string {
+  if (!parity) return '';
+  const { reference, pictures, largestDifference, relativeDifference, within, sameTop1 } = parity;
+  return `ONNX Runtime against ${reference}, ${pictures} pictures: largest difference ${largestDifference.toExponential(1)}, relative ${relativeDifference.toExponential(1)} (within ${within.toExponential(0)}), same top-1 on ${sameTop1}\n`;
+}
+
+function accuracyText({ accuracy, precision }: OnnxReport): string {
+  if (!accuracy) return '';
+  const { data, pictures, sameTop1, float32Error, error } = accuracy;
+  const errors =
+    float32Error === undefined || error === undefined
+      ? ''
+      : `, top-1 error ${percent(error)}, of float32 ${percent(float32Error)}`;
+  return `${precision} against float32 on ${grouped(pictures)} pictures of ${data}: same top-1 on ${percent(sameTop1)}${errors}\n`;
+}

@@ -1,0 +1,68 @@
+/** What a precision costs in accuracy: the same pictures through the float32 file and through the other. */
+import type { Dataset } from '../data/dataset.ts';
+import type { Preprocessing } from '../data/preprocess.ts';
+import { matchClasses } from '../evaluate/match-classes.ts';
+import { predictPictures } from '../evaluate/predict.ts';
+import { topClasses } from '../evaluate/score.ts';
+import { type OnnxPredictor, openOnnxPredictor, type PredictorOptions } from './onnx-predictor.ts';
+
+export interface AccuracyReport {
+  readonly data: string;
+  readonly pictures: number;
+  /** Share of pictures with the same most probable class, 0–1. */
+  readonly sameTop1: number;
+  /** Top-1 errors, 0–1; undefined where the pictures have no labels. */
+  readonly float32Error: number | undefined;
+  readonly error: number | undefined;
+}
+
+/** Predicts a dataset by both. @throws ClassesError if its classes are not the model's. */
+export async function compareAccuracy(
+  dataset: Dataset,
+  {
+    float32,
+    other,
+    preprocessing,
+    description,
+    ...options
+  }: {
+    float32: Uint8Array;
+    other: OnnxPredictor;
+    description: { readonly classes: readonly string[]; readonly classIds?: readonly string[] };
+  } & PredictorOptions,
+): Promise<AccuracyReport> {
+  const reference = await openOnnxPredictor(float32, { ...options, preprocessing });
+  try {
+    const how = { dataset, preprocessing };
+    const [expected, own] = [await bestClasses(reference, how), await bestClasses(other, how)];
+    const outputs =
+      dataset.classes.length === 0
+        ? undefined
+        : matchClasses(dataset.classes, description, { data: dataset.name, model: options.path });
+    const errorOf = (found: readonly number[]): number | undefined =>
+      outputs && share(found, (best, index) => best !== outputs[dataset.label(index)]);
+    return {
+      data: dataset.name,
+      pictures: dataset.length,
+      sameTop1: share(own, (best, index) => best === expected[index]),
+      float32Error: errorOf(expected),
+      error: errorOf(own),
+    };
+  } finally {
+    await reference.release();
+  }
+}
+
+const share = (values: readonly number[], counts: (value: number, index: number) => boolean): number =>
+  values.filter(counts).length / values.length;
+
+async function bestClasses(
+  predictor: OnnxPredictor,
+  { dataset, preprocessing }: { dataset: Dataset; preprocessing: Preprocessing },
+): Promise<number[]> {
+  const found: number[] = [];
+  const members = [{ predictor, preprocessing }];
+  for await (const { probabilities } of predictPictures(dataset, { members, views: { crops: 1 } }))
+    found.push(topClasses(probabilities, { classes: probabilities.length, k: 1 })[0]?.label ?? -1);
+  return found;
+}

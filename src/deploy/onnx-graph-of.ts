@@ -1,0 +1,50 @@
+/** A model becomes an ONNX graph: passes over our graph, then ONNX's operators. */
+import { exchangePooling } from '../compile/exchange-pooling.ts';
+import { foldBatchNorm, foldResidualScale } from '../compile/fold.ts';
+import { mergeSiblings } from '../compile/merge-siblings.ts';
+import { withoutAuxiliary } from '../compile/rewrite.ts';
+import type { Graph } from '../graph/graph.ts';
+import type { OpenedModel } from '../model/opened-model.ts';
+import type { OnnxGraph } from './onnx-graph.ts';
+import { type ModelInput, writeGraph } from './write-graph.ts';
+
+/**
+ * Rewrites before writing, each exact to rounding. docs/deployment.md has what each brings; merging siblings brings nothing
+ * on ONNX Runtime, which has to take their results apart again, and is off unless asked for.
+ */
+export interface ExportPasses {
+  readonly foldBatchNorm?: boolean;
+  readonly foldResidualScale?: boolean;
+  readonly mergeSiblings?: boolean;
+  readonly exchangePooling?: boolean;
+}
+
+export interface GraphOptions {
+  readonly input?: ModelInput;
+  readonly softmax?: boolean;
+  readonly passes?: ExportPasses;
+}
+
+/** The graph that is written. */
+export function exportGraph(graph: Graph, passes: ExportPasses = {}): Graph {
+  const enabled = [
+    withoutAuxiliary,
+    passes.mergeSiblings === true && mergeSiblings,
+    passes.foldBatchNorm !== false && foldBatchNorm,
+    passes.foldResidualScale !== false && foldResidualScale,
+    passes.exchangePooling !== false && exchangePooling,
+  ];
+  return enabled.reduce<Graph>((before, pass) => (pass ? pass(before) : before), graph);
+}
+
+/** A model as an ONNX graph in float32. */
+export const onnxGraphOf = (
+  { graph, description, read }: Pick<OpenedModel, 'graph' | 'description' | 'read'>,
+  { input = 'float32', softmax = false, passes }: GraphOptions = {},
+): Promise<OnnxGraph> =>
+  writeGraph(exportGraph(graph, passes), {
+    read,
+    input,
+    softmax,
+    scaling: description.preprocessing,
+  });

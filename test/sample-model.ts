@@ -1,0 +1,56 @@
+/** Small models with reproducible weights for tests, without training and without an engine. */
+import { standardPreprocessing } from '../src/data/preprocess.ts';
+import { buildGraph } from '../src/graph/build-graph.ts';
+import type { Parameter, Role } from '../src/graph/graph.ts';
+import type { ModelDescription } from '../src/model/description.ts';
+import type { OpenedModel } from '../src/model/opened-model.ts';
+import { configure, findNetwork, type NetworkOptions } from '../src/networks/networks.ts';
+import { type GoldenRole, goldenTensor } from './golden/prng.ts';
+
+const roles: Readonly<Record<Role, GoldenRole>> = {
+  convWeight: 'conv_weight',
+  convBias: 'conv_bias',
+  linearWeight: 'linear_weight',
+  linearBias: 'linear_bias',
+  gamma: 'bn_weight',
+  beta: 'bn_bias',
+  movingMean: 'bn_mean',
+  movingVariance: 'bn_var',
+};
+
+/** Values of the fixtures' generator: statistics are not those of a fresh network, so that mistakes in them show. */
+export function sampleValues({ name, shape, role }: Parameter): Float32Array {
+  const fanIn = shape.slice(1).reduce((product, size) => product * size, 1);
+  return goldenTensor({ name, shape, role: roles[role], fan_in: fanIn });
+}
+
+/** A quarter of the width, one block of each kind, and the smallest input that every network takes. */
+export const sampleOptions = {
+  classes: 7,
+  inputSize: 75,
+  width: 0.25,
+  blocks: { A: 1, B: 1, C: 1 },
+} satisfies NetworkOptions;
+
+export function sampleModel(
+  network: string,
+  differences: NetworkOptions = {},
+  about: Partial<ModelDescription> = {},
+): OpenedModel {
+  const options = { ...sampleOptions, ...differences };
+  const graph = buildGraph(configure(findNetwork(network), options));
+  const [height, width, channels] = graph.network.input;
+  return {
+    graph,
+    description: {
+      network,
+      options,
+      classes: Array.from({ length: graph.network.classes }, (_, index) => `class ${index}`),
+      preprocessing: standardPreprocessing([height, width], channels === 1 ? { channels: 1 } : {}),
+      ...about,
+    },
+    source: `a small ${network}`,
+    read: async (parameter) => sampleValues(parameter),
+    close: async () => undefined,
+  };
+}
