@@ -11,6 +11,8 @@ import {
   type Tensor,
 } from './runtime.ts';
 
+export { probabilitiesOf, scaledPlanes };
+
 export interface OnnxPredictor extends Predictor {
   /** What the model gives, [n, classes]: logits, or probabilities. Images are bytes [n, height, width, channels]. */
   outputs(images: Uint8Array): Promise<Float32Array>;

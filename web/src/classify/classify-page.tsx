@@ -14,12 +14,14 @@ export default function ClassifyPage() {
     // Whoever tries another model wants to see the same picture.
     if (image) ask({ kind: 'classify', image });
   };
+  const canClassify = state.model !== undefined || state.loading !== undefined;
   const take = useCallback(
     (next: Blob) => {
       setImage(next);
-      ask({ kind: 'classify', image: next });
+      // While a model loads, its first picture waits for it.
+      if (canClassify) ask({ kind: 'classify', image: next });
     },
-    [ask],
+    [ask, canClassify],
   );
   return (
     <div className="classify">
@@ -31,7 +33,8 @@ export default function ClassifyPage() {
       <ModelChooser state={state} load={load} />
       <section className="card" aria-labelledby="picture">
         <h2 id="picture">Picture</h2>
-        <ImageDrop disabled={!state.model} take={take} />
+        <ImageDrop take={take} />
+        {image && !canClassify && <p role="status">The picture is here; choose a model to classify it.</p>}
         {state.error && state.error.during !== 'load' && <p role="alert">{state.error.message}</p>}
         {state.classifying && <p role="status">Classifying…</p>}
         {state.model && state.result && <ResultView state={state} result={state.result} ask={ask} />}

@@ -2,26 +2,25 @@
 import { useEffect, useId, useState } from 'react';
 
 interface DropProps {
-  readonly disabled: boolean;
   readonly take: (image: Blob) => void;
 }
 
-export function ImageDrop({ disabled, take }: DropProps) {
+export function ImageDrop({ take }: DropProps) {
   const [over, setOver] = useState(false);
   const file = useId();
   const camera = useId();
   const first = (files: FileList | null | undefined) => {
     const image = [...(files ?? [])].find(({ type }) => type.startsWith('image/'));
-    if (image && !disabled) take(image);
+    if (image) take(image);
   };
   useEffect(() => {
     const paste = (event: ClipboardEvent) => {
       const image = [...(event.clipboardData?.files ?? [])].find(({ type }) => type.startsWith('image/'));
-      if (image && !disabled) take(image);
+      if (image) take(image);
     };
     addEventListener('paste', paste);
     return () => removeEventListener('paste', paste);
-  }, [disabled, take]);
+  }, [take]);
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: a place to drop things; the keyboard has the buttons inside
     <div
@@ -37,14 +36,10 @@ export function ImageDrop({ disabled, take }: DropProps) {
         first(event.dataTransfer.files);
       }}
     >
-      <p>
-        {disabled
-          ? 'Choose a model first; then drop or paste a picture here, or'
-          : 'Drop or paste a picture here, or'}
-      </p>
+      <p>Drop or paste a picture here, or</p>
       <div className="buttons">
-        <Picker id={file} label="Choose a picture" disabled={disabled} take={first} />
-        <Picker id={camera} label="Take a photograph" disabled={disabled} take={first} camera />
+        <Picker id={file} label="Choose a picture" take={first} />
+        <Picker id={camera} label="Take a photograph" take={first} camera />
       </div>
       <p className="quiet">It stays on this device.</p>
     </div>
@@ -54,13 +49,12 @@ export function ImageDrop({ disabled, take }: DropProps) {
 interface PickerProps {
   readonly id: string;
   readonly label: string;
-  readonly disabled: boolean;
   readonly camera?: boolean;
   readonly take: (files: FileList | null) => void;
 }
 
 /** A file input that looks like a button; the input itself has the focus and the name. */
-function Picker({ id, label, disabled, camera = false, take }: PickerProps) {
+function Picker({ id, label, camera = false, take }: PickerProps) {
   return (
     <span className="picker">
       <input
@@ -69,7 +63,6 @@ function Picker({ id, label, disabled, camera = false, take }: PickerProps) {
         type="file"
         accept="image/*"
         capture={camera ? 'environment' : undefined}
-        disabled={disabled}
         onChange={({ target }) => {
           take(target.files);
           // The same file may be chosen twice.

@@ -41,7 +41,7 @@ function reduce(state: ClassifierState, event: Event | { kind: 'asked'; request:
     case 'loaded':
       return { ...state, loading: undefined, model: event.model };
     case 'result':
-      return { ...state, classifying: false, result: event.result };
+      return { ...state, classifying: false, result: event.result, error: undefined };
     case 'saliency': {
       const { kind: _, ...saliency } = event;
       return { ...state, saliency, explaining: event.done < event.values.length };
@@ -52,7 +52,11 @@ function reduce(state: ClassifierState, event: Event | { kind: 'asked'; request:
         loading: undefined,
         classifying: false,
         explaining: false,
-        error: { during: event.during, message: event.message },
+        // A picture that waited for a model that does not open has nothing to add to that.
+        error:
+          state.error?.during === 'load' && event.during === 'classify'
+            ? state.error
+            : { during: event.during, message: event.message },
       };
   }
 }
@@ -69,7 +73,7 @@ function asked(request: Request): Partial<ClassifierState> {
         loading: { done: 0, total: 1 },
       };
     case 'classify':
-      return { ...quiet, classifying: true, saliency: undefined };
+      return { explaining: false, classifying: true, saliency: undefined };
     case 'saliency':
       return { ...quiet, saliency: undefined, explaining: true };
     case 'stop saliency':

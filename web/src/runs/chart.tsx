@@ -1,13 +1,13 @@
 /** One chart, drawn by echarts as SVG: sharp in every size, and with text that can be read. */
 import { LineChart } from 'echarts/charts';
-import { AriaComponent, GridComponent, TooltipComponent } from 'echarts/components';
+import { GridComponent, TooltipComponent } from 'echarts/components';
 import { type EChartsType, init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
 import { useEffect, useRef } from 'react';
 import { useTheme } from '../theme.ts';
 import { type Axis, type ChartSpec, chartOption, type RunCurves } from './curves.ts';
 
-use([LineChart, GridComponent, TooltipComponent, AriaComponent, SVGRenderer]);
+use([LineChart, GridComponent, TooltipComponent, SVGRenderer]);
 
 interface ChartProps {
   readonly spec: ChartSpec;

@@ -120,7 +120,6 @@ export function chartOption(
   return {
     animation: false,
     textStyle: { fontFamily: 'inherit' },
-    aria: { enabled: true },
     grid: { left: 52, right: 16, top: 14, bottom: 44 },
     tooltip: {
       trigger: 'axis' as const,
