@@ -145,7 +145,10 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
   it('says what is wrong with a file that is no model, and with one that is no picture', async () => {
     const page = await opened.page('#/classify');
     await page.getByLabel('From this device').setInputFiles(picture);
-    await page.getByRole('alert').getByText(/^picture-18.png: .*ModelProto/).waitFor();
+    await page
+      .getByRole('alert')
+      .getByText(/^picture-18.png: .*ModelProto/)
+      .waitFor();
     await page.getByLabel('From this device').setInputFiles(model);
     await page.getByLabel('The loaded model').waitFor();
     await page.getByLabel('Choose a picture').setInputFiles({

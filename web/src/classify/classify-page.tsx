@@ -5,6 +5,7 @@ import type { ModelSource } from './messages.ts';
 import { ModelChooser } from './model-chooser.tsx';
 import { ResultView } from './result-view.tsx';
 import { useClassifier } from './use-classifier.ts';
+import './classify.css';
 
 export default function ClassifyPage() {
   const { state, ask } = useClassifier();

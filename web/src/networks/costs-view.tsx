@@ -41,6 +41,17 @@ export function CostTiles({ graph, drawn }: { graph: Graph; drawn: Graph }) {
 /** A branch's name stands on its first step only. */
 const isSame = (step: Step, before: Step | undefined): boolean => before?.branch?.path === step.branch?.path;
 
+/** Every digit where there is room for them. */
+function Count({ value }: { value: number }) {
+  if (value === 0) return '–';
+  return (
+    <>
+      <span className="long">{grouped(value)}</span>
+      <span className="brief">{short(value)}</span>
+    </>
+  );
+}
+
 interface StepTableProps {
   readonly level: Level;
   readonly addressOf: (path: string) => string;
@@ -79,9 +90,11 @@ export function StepTable({ level, addressOf }: StepTableProps) {
               )}
               <th scope="row">{step.path ? <a href={addressOf(step.path)}>{step.title}</a> : step.title}</th>
               <td>{formatShape(step.shape)}</td>
-              <td className="number">{step.parameters > 0 ? grouped(step.parameters) : '–'}</td>
+              <td className="number">
+                <Count value={step.parameters} />
+              </td>
               <td className="number bar" style={{ '--share': step.macs / most } as React.CSSProperties}>
-                {step.macs > 0 ? grouped(step.macs) : '–'}
+                <Count value={step.macs} />
               </td>
             </tr>
           ))}
@@ -91,8 +104,12 @@ export function StepTable({ level, addressOf }: StepTableProps) {
             {grouping && <td />}
             <th scope="row">Together</th>
             <td>{formatShape(level.output)}</td>
-            <td className="number">{grouped(level.costs.parameters)}</td>
-            <td className="number">{grouped(level.costs.macs)}</td>
+            <td className="number">
+              <Count value={level.costs.parameters} />
+            </td>
+            <td className="number">
+              <Count value={level.costs.macs} />
+            </td>
           </tr>
         </tfoot>
       </table>

@@ -11,6 +11,7 @@ import { blocksOf, Differences } from './differences.tsx';
 import { FigureView } from './figure-view.tsx';
 import { type Level, levelAt } from './level.ts';
 import { readNetwork, readOptions, type Side } from './network-settings.ts';
+import './networks.css';
 
 /** A graph, or why there is none. */
 type Built = { readonly graph: Graph } | { readonly error: string };

@@ -23,8 +23,10 @@ export function EvaluationView({ id, version }: { id: string; version: number })
       <p className="quiet">
         {id}, evaluated after {Number(record.epoch.toFixed(2))} epochs ({record.step} steps)
       </p>
-      <Confusion record={record} />
-      <Mistakes record={record} />
+      <div className="evaluation">
+        <Confusion record={record} />
+        <Mistakes record={record} />
+      </div>
     </>
   );
 }
@@ -122,7 +124,7 @@ function CommonConfusions({ classes, confusion }: Pick<EvaluationRecord, 'classe
 function Mistakes({ record: { classes, mistakes } }: { record: EvaluationRecord }) {
   if (mistakes.length === 0) return <p>No mistake in this evaluation.</p>;
   return (
-    <>
+    <div>
       <h3 id="mistakes">The surest mistakes</h3>
       <ul className="mistakes" aria-labelledby="mistakes">
         {mistakes.map(({ index, label, predicted, probability, picture }) => (
@@ -140,6 +142,6 @@ function Mistakes({ record: { classes, mistakes } }: { record: EvaluationRecord 
           </li>
         ))}
       </ul>
-    </>
+    </div>
   );
 }

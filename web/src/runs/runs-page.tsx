@@ -8,6 +8,7 @@ import { Chart } from './chart.tsx';
 import { type Axis, axes, charts, runColours } from './curves.ts';
 import { EvaluationView } from './evaluation-view.tsx';
 import { type Connection, useLines, useRuns } from './use-runs.ts';
+import './runs.css';
 
 const connectionWords: Readonly<Record<Connection, string>> = {
   connecting: 'connecting…',
