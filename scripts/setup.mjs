@@ -1,5 +1,7 @@
-// Brings a checkout to where everything runs: system packages, npm packages, the native addon, the compiled TypeScript.
+// Brings a checkout to where everything runs: system packages, npm packages, the native addon, the compiled TypeScript,
+// the browser application.
 // Plain JavaScript without dependencies, because it runs before there are any. Quick when there is nothing to do.
+// --without-browser leaves out Chromium, which only the tests of the browser application need.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -87,6 +89,7 @@ function systemPackages() {
     return;
   }
   const wanted = ['cmake', 'make', 'g++', 'dataset-fashion-mnist', 'libtorch-dev', 'libopenblas0-pthread'];
+  if (!process.argv.includes('--without-browser')) wanted.push('chromium');
   // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders
   const installed = spawnSync('dpkg-query', ['-W', '-f', '${Package} ${db:Status-Status}\n', ...wanted], {
     encoding: 'utf8',
@@ -152,12 +155,32 @@ function typescript() {
   });
 }
 
+/** What the page is made of: its own files, and the parts of the package that it shares. */
+const pageSources = ['networks', 'graph', 'data', 'deploy', 'model', 'train', 'dashboard'];
+
+function browserApplication() {
+  part('browser application', {
+    now: fingerprint([
+      'web/src',
+      'web/public',
+      'web/index.html',
+      'web/vite.config.ts',
+      'web/package.json',
+      'package-lock.json',
+      ...pageSources.map((folder) => `src/${folder}`),
+    ]),
+    result: 'web/dist/index.html',
+    work: () => run(process.execPath, ['node_modules/vite/bin/vite.js', 'build', 'web']),
+  });
+}
+
 try {
   checkNode();
   systemPackages();
   npmPackages();
   nativeAddon();
   typescript();
+  browserApplication();
 } catch (error) {
   if (!(error instanceof SetupError)) throw error;
   say(`setup: ${error.message}`);

@@ -22,6 +22,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   deploy: ['networks', 'graph', 'weights', 'compile', 'data', 'evaluate', 'model'],
   train: ['networks', 'graph', 'weights', 'compile', 'engine', 'data', 'evaluate', 'model'],
   server: ['data', 'evaluate', 'model', 'deploy'],
+  dashboard: ['networks', 'train'],
   cli: [
     'networks',
     'graph',
@@ -34,6 +35,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'deploy',
     'train',
     'server',
+    'dashboard',
   ],
 };
 
@@ -98,3 +100,44 @@ describe('the architecture', () => {
     expect(long).toEqual([]);
   });
 });
+
+const web = new URL('../web/src/', import.meta.url).pathname;
+
+describe('the browser application', () => {
+  const pages = readdirSync(web, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    /\.(tsx?|css)$/.test(file),
+  );
+  const shared = (file: string) =>
+    [...readFileSync(join(web, file), 'utf8').matchAll(/from '(?:\.\.\/)+src\/([^']+)'/g)].map(
+      ([, path]) => path as string,
+    );
+
+  it('shares with the package only what needs no Node.js', () => {
+    const seen = new Set<string>();
+    const visit = (file: string): void => {
+      if (seen.has(file)) return;
+      seen.add(file);
+      for (const target of valueImportsOf(file)) visit(target);
+    };
+    for (const page of pages) for (const file of shared(page)) visit(file);
+    expect(seen.size).toBeGreaterThan(20);
+    const wrong = [...seen].filter((file) =>
+      /from 'node:|\b(?:Buffer|process)\.\w/.test(readFileSync(join(source, file), 'utf8')),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it('has short files', () => {
+    expect(pages.length).toBeGreaterThan(20);
+    const long = pages.filter((file) => readFileSync(join(web, file), 'utf8').split('\n').length > 400);
+    expect(long).toEqual([]);
+  });
+});
+
+/** Files whose code a file needs; those that it takes only types from are erased. */
+function valueImportsOf(file: string): string[] {
+  const text = readFileSync(join(source, file), 'utf8').replace(/import type [^;]+;/g, '');
+  return [...text.matchAll(/from\s*'(\.[^']+)'/g)].map(([, path]) =>
+    normalize(join(dirname(file), path as string)),
+  );
+}

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { CompileError } from '../compile/endpoints.ts';
 import { ProgramError } from '../compile/program.ts';
+import { DashboardError } from '../dashboard/server.ts';
 import { DataError } from '../data/idx.ts';
 import { DeployError } from '../deploy/deploy-error.ts';
 import { EngineError } from '../engine/engine.ts';
@@ -17,6 +18,7 @@ import { NamesError } from '../weights/names.ts';
 import { WeightsError } from '../weights/tensor-file.ts';
 import { addClassify } from './commands/classify.ts';
 import { addCompare } from './commands/compare.ts';
+import { addDashboard } from './commands/dashboard.ts';
 import { addDiagram } from './commands/diagram.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addEvaluate } from './commands/evaluate.ts';
@@ -36,6 +38,7 @@ const usageErrors = [UsageError, NetworkOptionError, RecipeError];
 const expectedErrors = [
   ClassesError,
   CompileError,
+  DashboardError,
   DataError,
   DeployError,
   EngineError,
@@ -86,6 +89,7 @@ Examples:
     addImport,
     addExport,
     addPull,
+    addDashboard,
     addDoctor,
   ]) {
     add(program);

@@ -2,6 +2,7 @@
 import type { Preprocessing } from '../data/preprocess.ts';
 import type { Predictor } from '../evaluate/predict.ts';
 import { DeployError } from './deploy-error.ts';
+import { probabilitiesOf, scaledPlanes } from './image-tensors.ts';
 import {
   type InferenceSession,
   loadRuntime,
@@ -9,6 +10,8 @@ import {
   type SessionOptions,
   type Tensor,
 } from './runtime.ts';
+
+export { probabilitiesOf, scaledPlanes };
 
 export interface OnnxPredictor extends Predictor {
   /** What the model gives, [n, classes]: logits, or probabilities. Images are bytes [n, height, width, channels]. */
@@ -98,39 +101,4 @@ function classesOf(session: InferenceSession, path: string): number {
   }
   const received = output?.isTensor ? `${output.type} [${output.shape.join(', ')}]` : 'none';
   throw new DeployError(`${path}: expected an output float32 [n, classes], received ${received}`);
-}
-
-/** Bytes [n, h, w, c] become floats [n, c, h, w] of (x / 255 − mean) / std. */
-export function scaledPlanes(
-  images: Uint8Array,
-  { size, channels = 3, mean, std }: Preprocessing,
-): Float32Array {
-  const area = size[0] * size[1];
-  const planes = new Float32Array(images.length);
-  const tables = Array.from({ length: channels }, (_, channel) => {
-    const [own, spread] = [mean[channel] as number, std[channel] as number];
-    return Float32Array.from({ length: 256 }, (_, value) => (value / 255 - own) / spread);
-  });
-  for (let image = 0; image < images.length; image += area * channels) {
-    for (const [channel, table] of tables.entries()) {
-      let at = image + channel * area;
-      for (let from = image + channel; from < image + area * channels; from += channels)
-        planes[at++] = table[images[from] as number] as number;
-    }
-  }
-  return planes;
-}
-
-/** Softmax over each row. */
-export function probabilitiesOf(logits: Float32Array, classes: number): Float32Array {
-  const result = new Float32Array(logits.length);
-  for (let row = 0; row < logits.length; row += classes) {
-    let largest = Number.NEGATIVE_INFINITY;
-    for (let at = row; at < row + classes; at++) largest = Math.max(largest, logits[at] as number);
-    let sum = 0;
-    for (let at = row; at < row + classes; at++) sum += Math.exp((logits[at] as number) - largest);
-    for (let at = row; at < row + classes; at++)
-      result[at] = Math.exp((logits[at] as number) - largest) / sum;
-  }
-  return result;
 }

@@ -1,7 +1,7 @@
 /**
  * Looks through an ONNX file before ONNX Runtime sees it: reads every message that could refer to another file or to code
  * that is not ONNX's own, and refuses the file for it. Nothing is copied but the metadata, and nothing is believed: lengths,
- * nesting and counts are bounded. Field numbers are those of onnx/onnx.proto.
+ * nesting and counts are bounded. Field numbers are those of onnx/onnx.proto. Pure; also for browsers.
  */
 import protobuf from 'protobufjs/minimal.js';
 import { DeployError } from './deploy-error.ts';
@@ -43,7 +43,7 @@ export function walkModel(model: Uint8Array, path: string): WalkedModel {
   const walk: Walk = { metadata: new Map(), operators: new Set(), metadataBytes: 0, depth: 0, graphs: 0 };
   try {
     // ONNX Runtime would take it for its own format, whatever the rest says.
-    if (Buffer.from(model.subarray(4, 8)).toString('latin1') === 'ORTM')
+    if (String.fromCharCode(...model.subarray(4, 8)) === 'ORTM')
       throw new DeployError("it is in ONNX Runtime's own format; expected ONNX");
     walkMessage(model, { rules: modelRules, name: 'ModelProto', walk });
     if (walk.graphs === 0) throw new DeployError('it has no graph');

@@ -24,6 +24,7 @@ import {
   type Role,
   type Shape,
 } from './graph.ts';
+import { chainPaths } from './layer-names.ts';
 
 /** Batch normalisation's epsilon in every released network. */
 const batchNormEpsilon = 0.001;
@@ -161,18 +162,14 @@ class Builder {
     }
   }
 
-  /** Layers without keys of their own are numbered by kind, from 1: conv1, conv2, maxPool1. */
   #chain(layers: readonly Layer[], input: number, path: string): number {
-    const counts = new Map<string, number>();
+    const paths = chainPaths(layers, path);
     let current = input;
-    for (const layer of layers) {
-      const kind = layer.kind === 'filterConcat' ? 'concat' : layer.kind;
-      const number = (counts.get(kind) ?? 0) + 1;
-      counts.set(kind, number);
-      const name = `${path}/${kind}${number}`;
+    layers.forEach((layer, index) => {
+      const name = paths[index] as string;
       current = this.#layer(layer, current, name);
       if (!path.includes('branch')) this.endpoints.set(name, current);
-    }
+    });
     return current;
   }
 

@@ -11,6 +11,7 @@ import {
   type Repeat,
   type Residual,
 } from '../networks/notation.ts';
+import { chainPaths } from './layer-names.ts';
 
 export type Look = 'conv' | 'pool' | 'join' | 'act' | 'stage' | 'plain';
 
@@ -23,6 +24,8 @@ export type Item =
       readonly width: number;
       readonly height: number;
       readonly lines: readonly string[];
+      /** The layer that it stands for, where the figure was given a path. */
+      readonly path?: string | undefined;
     }
   | {
       readonly kind: 'circle';
@@ -67,10 +70,31 @@ export function move(items: readonly Item[], dx: number, dy: number): Item[] {
   );
 }
 
-export function box(look: Look, lines: readonly string[], least = 92): Drawing {
+export function box(
+  look: Look,
+  lines: readonly string[],
+  { least = 92, path }: { least?: number; path?: string | undefined } = {},
+): Drawing {
   const width = Math.max(least, ...lines.map((line) => textWidth(line) + 18));
   const height = lines.length * lineHeight + 12;
-  return { width, height, axis: width / 2, items: [{ kind: 'box', look, x: 0, y: 0, width, height, lines }] };
+  const drawn: Item = { kind: 'box', look, x: 0, y: 0, width, height, lines, path };
+  return { width, height, axis: width / 2, items: [drawn] };
+}
+
+/** What a figure is told besides its layer. */
+export interface FigureContext {
+  /** The channel count of a residual block's input. */
+  readonly depth?: number | undefined;
+  /** The layer's name in the graph; the boxes then know theirs. */
+  readonly path?: string | undefined;
+  /** More lines for the box of a layer with this name. */
+  readonly notes?: ((path: string) => readonly string[]) | undefined;
+}
+
+/** The box of a layer, with its name and notes. */
+function layerBox(look: Look, lines: readonly string[], { path, notes }: FigureContext): Drawing {
+  const more = path === undefined ? undefined : notes?.(path);
+  return box(look, [...lines, ...(more ?? [])], { path });
 }
 
 /** One under the other on a common axis, with arrows between. */
@@ -97,7 +121,7 @@ export function stack(parts: readonly Drawing[]): Drawing {
 const arrow = (...points: Point[]): Item => ({ kind: 'path', points, arrow: true });
 
 /** Branches side by side between one input and a bar. */
-function fork(branches: readonly Drawing[], label: string): Drawing {
+function fork(branches: readonly Drawing[], label: string, { path, notes }: FigureContext = {}): Drawing {
   const between = 16;
   const inner = branches.reduce((sum, branch) => sum + branch.width, 0) + between * (branches.length - 1);
   const width = Math.max(inner, textWidth(label) + 24);
@@ -125,7 +149,8 @@ function fork(branches: readonly Drawing[], label: string): Drawing {
     items.push(...move(branch.items, x, y), arrow([at, y + branch.height], [at, barY]));
     x += branch.width + between;
   }
-  items.push({ kind: 'box', look: 'join', x: 0, y: barY, width, height: 26, lines: [label] });
+  const bar = [label, ...((path !== undefined && notes?.(path)) || [])].join('  ');
+  items.push({ kind: 'box', look: 'join', x: 0, y: barY, width, height: 26, lines: [bar], path });
   return { width, height: barY + 26, axis, items, forks: true };
 }
 
@@ -143,12 +168,17 @@ function forkAxis(
 }
 
 /** The shortcut on the left, the scaled branches on the right, and their sum. */
-function residualFigure(layer: Residual, depth: number | undefined): Drawing {
-  const linear = box('conv', ['1×1 Conv', depth === undefined ? 'Linear' : `${depth} Linear`]);
+function residualFigure(layer: Residual, context: FigureContext): Drawing {
+  const { depth, path } = context;
+  const inside = path === undefined ? undefined : `${path}/linear`;
+  const linear = layerBox('conv', ['1×1 Conv', depth === undefined ? 'Linear' : `${depth} Linear`], {
+    ...context,
+    path: inside,
+  });
   const branches = stack([
-    fork(layer.branches.map(branchFigure), 'Filter concat'),
+    fork(branchFigures(layer.branches, context), 'Filter concat'),
     linear,
-    ...(layer.scale === 1 ? [] : [box('plain', [`× ${layer.scale}`], 60)]),
+    ...(layer.scale === 1 ? [] : [box('plain', [`× ${layer.scale}`], { least: 60 })]),
   ]);
   const left = 44;
   const sumY = branches.height + gap + 34;
@@ -170,7 +200,7 @@ function residualFigure(layer: Residual, depth: number | undefined): Drawing {
   ];
   let height = sumY + radius;
   if (layer.relu) {
-    const relu = box('act', ['ReLU'], 70);
+    const relu = box('act', ['ReLU'], { least: 70 });
     items.push(
       arrow([axis, height], [axis, height + gap]),
       ...move(relu.items, axis - relu.axis, height + gap),
@@ -180,36 +210,56 @@ function residualFigure(layer: Residual, depth: number | undefined): Drawing {
   return { width: left + branches.width, height, axis, items, forks: true };
 }
 
-const branchFigure = (branch: Branch): Drawing => stack(branch.map((layer) => figure(layer)));
+const branchFigures = (branches: readonly Branch[], { path, notes }: FigureContext): Drawing[] =>
+  branches.map((branch, index) =>
+    chainFigure(branch, { notes, path: path === undefined ? undefined : `${path}/branch${index}` }),
+  );
+
+/** Layers one under the other: a branch, a stem. */
+export function chainFigure(layers: readonly Layer[], { path, notes }: FigureContext = {}): Drawing {
+  const paths = path === undefined ? [] : chainPaths(layers, path);
+  return stack(layers.map((layer, index) => figure(layer, { notes, path: paths[index] })));
+}
 
 const kernel = ({ window }: Conv | Pool): string => window.replace('x', '×');
 
-/** One layer with all that is inside. `depth` is the channel count of a residual block's input. */
-export function figure(layer: Layer, depth?: number): Drawing {
+/** One layer with all that is inside. */
+export function figure(layer: Layer, context: FigureContext = {}): Drawing {
+  const { depth, path, notes } = context;
   switch (layer.kind) {
-    case 'conv':
-      return box('conv', [`${kernel(layer)} Conv`, [layer.filters, layer.marks].filter(Boolean).join(' ')]);
+    case 'conv': {
+      const what = [layer.filters, layer.marks].filter(Boolean).join(' ');
+      return layerBox('conv', [`${kernel(layer)} Conv`, what], context);
+    }
     case 'maxPool':
     case 'avgPool': {
       const name = layer.kind === 'maxPool' ? 'MaxPool' : 'AvgPool';
-      return box('pool', [`${kernel(layer)} ${name}`, ...(layer.marks ? [layer.marks] : [])]);
+      return layerBox('pool', [`${kernel(layer)} ${name}`, ...(layer.marks ? [layer.marks] : [])], context);
     }
     case 'filterConcat':
-      return fork(layer.branches.map(branchFigure), 'Filter concat');
+      return fork(branchFigures(layer.branches, context), 'Filter concat', context);
     case 'residual':
-      return residualFigure(layer, depth);
+      return residualFigure(layer, context);
     case 'sequence':
-      return stack(layer.layers.map((each) => figure(each)));
+      return chainFigure(layer.layers, context);
     case 'repeat':
-      return stack(Array.from({ length: layer.count }, (_, index) => figure(blockAt(layer, index), depth)));
+      return stack(
+        Array.from({ length: layer.count }, (_, index) =>
+          figure(blockAt(layer, index), {
+            depth,
+            notes,
+            path: path === undefined ? undefined : `${path}/${index}`,
+          }),
+        ),
+      );
     case 'globalAvgPool':
-      return box('pool', ['Average pooling']);
+      return layerBox('pool', ['Average pooling'], context);
     case 'dropout':
-      return box('plain', ['Dropout', `keep ${layer.keep}`]);
+      return layerBox('plain', ['Dropout', `keep ${layer.keep}`], context);
     case 'fullyConnected':
-      return box('act', ['Fully connected']);
+      return layerBox('act', ['Fully connected'], context);
     case 'embedding':
-      return box('act', ['Embedding', `${layer.features}, batch norm`]);
+      return layerBox('act', ['Embedding', `${layer.features}, batch norm`], context);
   }
 }
 

@@ -27,7 +27,7 @@ export function drawDiagram(network: ConfiguredNetwork): string {
 }
 
 /** inceptionResnetA → Inception-ResNet-A; reductionB → Reduction-B; averagePooling → Average pooling. */
-function nameOf(key: string): string {
+export function nameOf(key: string): string {
   const block = /^(inceptionResnet|inception|reduction)([A-Z])$/.exec(key);
   if (!block) {
     const words = key.replace(/([A-Z]|\d+)/g, ' $1').toLowerCase();
@@ -48,7 +48,7 @@ const shapeOf = (graph: Graph, endpoint: string): Shape =>
 function schema(graph: Graph): Drawing {
   const { network } = graph;
   const stage = (label: readonly string[], shape: Shape): Drawing => {
-    const drawn = box('stage', label, 190);
+    const drawn = box('stage', label, { least: 190 });
     const note = {
       kind: 'text',
       look: 'note',
@@ -62,7 +62,11 @@ function schema(graph: Graph): Drawing {
     const times = layer.kind === 'repeat' && layer.count > 1 ? `${layer.count} × ` : '';
     return stage([`${times}${nameOf(key)}`, ...detail(layer, network.classes)], shapeOf(graph, key));
   });
-  const drawing = stack([stage(['Input'], network.input), ...stages, box('act', ['Softmax'], 190)]);
+  const drawing = stack([
+    stage(['Input'], network.input),
+    ...stages,
+    box('act', ['Softmax'], { least: 190 }),
+  ]);
   return { ...drawing, width: drawing.width + 40 };
 }
 
@@ -89,7 +93,7 @@ function blockFigures(graph: Graph, layers: Layers): Drawing[] {
     input = after;
     if (layer.kind === 'repeat') return repeatFigures(graph, { key, layer, before });
     return composed.has(layer.kind)
-      ? [titled(nameOf(key), figure(layer, before[2]), fromTo(before, after))]
+      ? [titled(nameOf(key), figure(layer, { depth: before[2] }), fromTo(before, after))]
       : [];
   });
 }
@@ -102,7 +106,7 @@ function repeatFigures(
   const runs = variants(layer);
   return runs.map(({ block, from, to }) => {
     const shapes = fromTo(outputOf(from - 1), outputOf(to));
-    const drawn = figure(block, outputOf(from - 1)[2]);
+    const drawn = figure(block, { depth: outputOf(from - 1)[2] });
     if (runs.length === 1) {
       const times = layer.count > 1 ? `${layer.count} × ` : '';
       return titled(`${times}${nameOf(key)}`, drawn, shapes);

@@ -6,47 +6,15 @@
  *     checkpoints/N.safetensors    everything after step N; the last two are kept
  *     model.safetensors            the averaged weights of the best evaluation
  *     curves.svg                   loss and error over time
+ *     evaluation.json              confusion and worst mistakes of the last evaluation
  *     pid                          the process that trains, while it does
  */
 import { appendFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Configuration, parseConfiguration, RunError } from './configuration.ts';
+import type { Metrics } from './records.ts';
 
-export interface StepMetrics {
-  readonly kind: 'train';
-  /** Steps done. */
-  readonly step: number;
-  /** Epochs done; broken in the middle of one. */
-  readonly epoch: number;
-  /** Mean over the steps since the line before. */
-  readonly loss: number;
-  /** Share of distorted training pictures whose highest logit is another class, 0–1. */
-  readonly trainError: number;
-  readonly learningRate: number;
-  readonly gradientNorm: number;
-  /** Share of zeros among the features before dropout; 1 is a dead network. */
-  readonly zeroShare: number;
-  readonly imagesPerSecond: number;
-  /** Share of the time in which the engine had no batch. */
-  readonly waitShare: number;
-  readonly residentBytes: number;
-  /** Of training, without evaluations; a resumed run goes on counting. */
-  readonly elapsedSeconds: number;
-}
-
-export interface EvaluationMetrics {
-  readonly kind: 'evaluation';
-  readonly step: number;
-  readonly epoch: number;
-  /** Cross-entropy without smoothing. */
-  readonly testLoss: number;
-  /** 0–1 */
-  readonly top1Error: number;
-  readonly top5Error: number;
-  readonly elapsedSeconds: number;
-}
-
-export type Metrics = StepMetrics | EvaluationMetrics;
+export type { EvaluationMetrics, Metrics, StepMetrics } from './records.ts';
 
 export class RunFolder {
   readonly path: string;
@@ -92,6 +60,12 @@ export class RunFolder {
       );
     }
     await writeFile(path, `${process.pid}\n`);
+  }
+
+  /** Whether a process that is alive trains here. */
+  async isTraining(): Promise<boolean> {
+    const holder = Number(await readOptional(this.file('pid')));
+    return holder > 0 && isAlive(holder);
   }
 
   async unlock(): Promise<void> {

@@ -5,13 +5,14 @@ import { batchesInEpoch, trainingBatches } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { openData, take } from '../data/open-data.ts';
 import type { Engine, HostTensor, Store } from '../engine/engine.ts';
-import { score } from '../evaluate/score.ts';
+import { predictions, scoreOf } from '../evaluate/score.ts';
 import type { Graph } from '../graph/graph.ts';
 import { graphOf, modelMetadata } from '../model/description.ts';
 import { initialise } from '../model/initialise.ts';
 import { planPredictor } from '../model/torch-predictor.ts';
 import { type Position, restoreCheckpoint, saveCheckpoint, saveModel } from './checkpoint.ts';
 import { type Configuration, RunError } from './configuration.ts';
+import { writeEvaluation } from './evaluation-record.ts';
 import { type Measured, MetricsWindow } from './metrics-window.ts';
 import { averageDecayAt, learningRateAt } from './recipe.ts';
 import type { EvaluationMetrics, RunFolder } from './run-folder.ts';
@@ -104,12 +105,13 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   /** Nothing if it was interrupted: what was learnt is saved, and a resumed run evaluates after its next epoch. */
   const evaluate = async (): Promise<EvaluationMetrics | undefined> => {
     await predictor.refresh();
-    const { loss, top1Error, top5Error } = await score(testData, {
+    const found = await predictions(testData, {
       members: [{ predictor, preprocessing }],
       views: { crops: 1 },
       ...(signal && { signal }),
     });
     if (signal?.aborted) return undefined;
+    const { loss, top1Error, top5Error } = scoreOf(found, { classes: testData.classes.length });
     const { step, elapsedSeconds } = at;
     const epoch = step / stepsPerEpoch;
     const metrics = {
@@ -121,6 +123,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       top5Error,
       elapsedSeconds,
     } as const;
+    await writeEvaluation(folder, found, { dataset: testData, step, epoch });
     await folder.append(metrics);
     await saveModel(folder.file('model.safetensors'), {
       store,

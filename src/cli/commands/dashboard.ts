@@ -1,0 +1,60 @@
+/** `inception dashboard`: the browser application over a folder of runs and models. */
+import { spawn } from 'node:child_process';
+import type { Command } from 'commander';
+import { createDashboard, listen } from '../../dashboard/server.ts';
+import { wholeNumber } from '../usage.ts';
+
+interface Values {
+  readonly runs: string;
+  readonly models?: string;
+  readonly port: number;
+  readonly host: string;
+  readonly open: boolean;
+}
+
+export function addDashboard(program: Command): void {
+  program
+    .command('dashboard')
+    .description('open the browser application: networks, classification, runs')
+    .option('--runs <folder>', 'run folders, or one run', 'runs')
+    .option('--models <folder>', 'more .onnx files than those beside the runs')
+    .option('--port <n>', '0 takes any free one', wholeNumber('--port', 0), 4180)
+    .option('--host <address>', 'where to listen', '127.0.0.1')
+    .option('--no-open', 'print the address only')
+    .addHelpText(
+      'after',
+      `
+Everything is read, nothing is written; curves move while a training runs. Ctrl-C ends it.
+
+Examples:
+  inception dashboard
+  inception dashboard --runs /data/runs --port 8080 --no-open`,
+    )
+    .action(run);
+}
+
+async function run({ runs, models, port, host, open }: Values): Promise<void> {
+  const app = await createDashboard({ runs, models, host });
+  const ended = new Promise<number>((resolve) => {
+    process.once('SIGINT', () => resolve(130));
+    process.once('SIGTERM', () => resolve(143));
+  });
+  const address = await listen(app, { port, host });
+  process.stdout.write(`${address}\n`);
+  if (open) openBrowser(address);
+  process.exitCode = await ended;
+  await app.close();
+}
+
+/** Asks the desktop to show the address; where there is none, the printed address is enough. */
+function openBrowser(address: string): void {
+  const [command, ...args] =
+    process.platform === 'darwin'
+      ? ['open']
+      : process.platform === 'win32'
+        ? ['cmd', '/c', 'start', '']
+        : ['xdg-open'];
+  const child = spawn(command as string, [...args, address], { stdio: 'ignore', detached: true });
+  child.on('error', () => undefined);
+  child.unref();
+}

@@ -1,0 +1,67 @@
+/** The ONNX files that the page may load: those beside the runs' weights, and those of a folder of models. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { ModelFile } from './api.ts';
+import { runFolders } from './runs.ts';
+
+interface Found extends ModelFile {
+  readonly folder: string;
+  readonly file: string;
+}
+
+/** Knows the files' hashes as long as their sizes and times stay. */
+export class ModelList {
+  readonly #runs: string;
+  readonly #models: string | undefined;
+  readonly #hashes = new Map<string, string>();
+
+  constructor({ runs, models }: { runs: string; models: string | undefined }) {
+    this.#runs = runs;
+    this.#models = models;
+  }
+
+  async list(): Promise<readonly ModelFile[]> {
+    return (await this.#find()).map(({ id, name, bytes, sha256 }) => ({ id, name, bytes, sha256 }));
+  }
+
+  /** Folder and file name of a model, if there is one with this id. */
+  async locate(id: string): Promise<{ folder: string; file: string } | undefined> {
+    return (await this.#find()).find((each) => each.id === id);
+  }
+
+  async #find(): Promise<Found[]> {
+    const folders = [...(await runFolders(this.#runs)).values()].map(({ path }) => path);
+    const places = [...new Set([this.#runs, ...folders, ...(this.#models ? [this.#models] : [])])];
+    const found: Found[] = [];
+    for (const folder of places) {
+      for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
+        if (!entry.isFile() || !entry.name.endsWith('.onnx')) continue;
+        const path = join(folder, entry.name);
+        const { size, mtimeMs } = await stat(path);
+        found.push({
+          id: createHash('sha256').update(path).digest('hex').slice(0, 16),
+          name: folder === this.#runs ? entry.name : `${basename(folder)}/${entry.name}`,
+          bytes: size,
+          sha256: await this.#hash(path, `${size} ${mtimeMs}`),
+          folder,
+          file: entry.name,
+        });
+      }
+    }
+    return found;
+  }
+
+  async #hash(path: string, version: string): Promise<string> {
+    const key = `${version} ${path}`;
+    const known = this.#hashes.get(key);
+    if (known !== undefined) return known;
+    const hash = createHash('sha256');
+    await pipeline(createReadStream(path), hash);
+    const digest = hash.digest('hex');
+    this.#hashes.set(key, digest);
+    return digest;
+  }
+}

@@ -1,0 +1,89 @@
+/** The runs of a folder, as the page wants to know them. Only names that the folder itself lists are ever opened. */
+import { open, readdir, readFile, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import type { EvaluationMetrics, Metrics } from '../train/records.ts';
+import { RunFolder } from '../train/run-folder.ts';
+import type { MetricsPart, RunList, RunSummary } from './api.ts';
+
+/** Folders of runs by id: those in `root`, or `root` itself if it is a run. */
+export async function runFolders(root: string): Promise<ReadonlyMap<string, RunFolder>> {
+  const own = new RunFolder(root);
+  if (await own.exists()) return new Map([[basename(resolve(root)), own]]);
+  const entries = await readdir(root, { withFileTypes: true }).catch(() => []);
+  const found = new Map<string, RunFolder>();
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (!entry.isDirectory()) continue;
+    const folder = new RunFolder(join(root, entry.name));
+    if (await folder.exists()) found.set(entry.name, folder);
+  }
+  return found;
+}
+
+/** All runs whose configuration can be read, the one that changed last first; the others with the reason. */
+export async function listRuns(root: string): Promise<RunList> {
+  const runs: RunSummary[] = [];
+  const broken: { id: string; reason: string }[] = [];
+  for (const [id, folder] of await runFolders(root)) {
+    try {
+      runs.push(await summarise(id, folder));
+    } catch (error) {
+      broken.push({ id, reason: (error as Error).message });
+    }
+  }
+  return { runs: runs.sort((a, b) => b.changed - a.changed), broken };
+}
+
+async function summarise(id: string, folder: RunFolder): Promise<RunSummary> {
+  const configuration = await folder.configuration();
+  const metrics = await folder.metrics();
+  const file = await stat(folder.file('metrics.jsonl')).catch(() => undefined);
+  const { network, options, data, classes, recipe } = configuration;
+  const last = metrics.at(-1);
+  return {
+    id,
+    network,
+    options,
+    data,
+    classes,
+    epochs: recipe.epochs,
+    batch: recipe.batch,
+    step: last?.step ?? 0,
+    epoch: last?.epoch ?? 0,
+    evaluation: metrics.findLast((line): line is EvaluationMetrics => line.kind === 'evaluation'),
+    training: await folder.isTraining(),
+    size: file?.size ?? 0,
+    changed: file?.mtimeMs ?? 0,
+  };
+}
+
+/** The whole lines of metrics.jsonl from byte `from` on. */
+export async function readMetrics(folder: RunFolder, from: number): Promise<MetricsPart> {
+  const file = await open(folder.file('metrics.jsonl')).catch(() => undefined);
+  if (!file) return { continues: from === 0, next: 0, metrics: [] };
+  try {
+    const { size } = await file.stat();
+    const start = from <= size ? from : 0;
+    const { buffer } = await file.read({ buffer: Buffer.alloc(size - start), position: start });
+    // What is being written just now comes with the next part.
+    const end = buffer.lastIndexOf('\n') + 1;
+    const lines = buffer.toString('utf8', 0, end).split('\n');
+    const metrics = lines.flatMap((line) => {
+      try {
+        return [JSON.parse(line) as Metrics];
+      } catch {
+        return [];
+      }
+    });
+    return { continues: start === from, next: start + end, metrics };
+  } finally {
+    await file.close();
+  }
+}
+
+/** `evaluation.json` of the last evaluation, or undefined for a run without one. */
+export async function readEvaluation(folder: RunFolder): Promise<string | undefined> {
+  return readFile(folder.file('evaluation.json'), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+}

@@ -1,0 +1,217 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { appendFile, mkdir, truncate, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { FastifyInstance } from 'fastify';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { standardPreprocessing } from '../data/preprocess.ts';
+import type { Configuration } from '../train/configuration.ts';
+import { resolveRecipe } from '../train/recipe.ts';
+import { RunFolder } from '../train/run-folder.ts';
+import { createDashboard, listen } from './server.ts';
+
+const configuration: Configuration = {
+  format: 1,
+  network: 'inception-v4',
+  options: { classes: 2 },
+  data: 'photos',
+  classes: ['cat', 'dog'],
+  preprocessing: standardPreprocessing([299, 299]),
+  recipe: resolveRecipe('paper'),
+  seed: 1,
+  precision: 'float32',
+  device: 'cpu',
+  threads: 2,
+  limitTrain: null,
+  limitTest: null,
+  versions: { inception: '0.1.0', libtorch: '1.13.1', node: '20.19.0' },
+};
+
+const line = (step: number) => ({
+  kind: 'evaluation' as const,
+  step,
+  epoch: step / 10,
+  testLoss: 1 / step,
+  top1Error: 0.5,
+  top5Error: 0,
+  elapsedSeconds: step,
+});
+
+describe('the dashboard', () => {
+  let root: string;
+  let page: string;
+  let app: FastifyInstance;
+  beforeEach(async () => {
+    root = mkdtempSync(join(tmpdir(), 'dashboard-'));
+    page = join(root, 'page');
+    await mkdir(join(page, 'assets'), { recursive: true });
+    await writeFile(join(page, 'index.html'), '<!doctype html><title>page</title>');
+    await writeFile(join(page, 'assets', 'a-1.js'), '');
+    await writeFile(join(root, 'secret.txt'), 'secret');
+    await new RunFolder(join(root, 'runs', 'first')).create(configuration);
+    app = await createDashboard({ runs: join(root, 'runs'), page });
+  });
+  afterEach(async () => {
+    await app.close();
+    rmSync(root, { recursive: true, force: true });
+  });
+  const get = (url: string) => app.inject({ url, headers: { host: 'localhost:4180' } });
+
+  it('lists runs with what they train and how far they are', async () => {
+    await new RunFolder(join(root, 'runs', 'first')).append(line(20));
+    const { runs, broken } = (await get('/api/runs')).json();
+    expect(broken).toEqual([]);
+    expect(runs).toMatchObject([
+      {
+        id: 'first',
+        network: 'inception-v4',
+        classes: ['cat', 'dog'],
+        step: 20,
+        epoch: 2,
+        training: false,
+        evaluation: { top1Error: 0.5 },
+      },
+    ]);
+  });
+
+  it('takes a run for a folder of runs, and a folder that is not there for an empty one', async () => {
+    const one = await createDashboard({ runs: join(root, 'runs', 'first'), page });
+    const none = await createDashboard({ runs: join(root, 'nothing'), page });
+    const ids = async (server: FastifyInstance) =>
+      (await server.inject({ url: '/api/runs', headers: { host: 'localhost' } }))
+        .json()
+        .runs.map(({ id }: { id: string }) => id);
+    expect(await ids(one)).toEqual(['first']);
+    expect(await ids(none)).toEqual([]);
+    await one.close();
+    await none.close();
+  });
+
+  it('gives the lines since the last ones, whole ones only, and begins again where a run was cut', async () => {
+    const folder = new RunFolder(join(root, 'runs', 'first'));
+    await folder.append(line(10));
+    const first = (await get('/api/runs/first/metrics')).json();
+    expect(first).toMatchObject({ continues: true, metrics: [{ step: 10 }] });
+    await folder.append(line(20));
+    await appendFile(folder.file('metrics.jsonl'), '{"kind":"evalu');
+    const second = (await get(`/api/runs/first/metrics?from=${first.next}`)).json();
+    expect(second).toMatchObject({ continues: true, metrics: [{ step: 20 }] });
+    await truncate(folder.file('metrics.jsonl'), first.next);
+    const third = (await get(`/api/runs/first/metrics?from=${second.next}`)).json();
+    expect(third).toMatchObject({ continues: false, metrics: [{ step: 10 }], next: first.next });
+    expect((await get('/api/runs/first/metrics?from=-1')).json()).toEqual({
+      error: "from: expected a whole number of bytes, received '-1'",
+    });
+  });
+
+  it('tells open pages that a run has grown', async () => {
+    const address = await listen(app, { port: 0, host: '127.0.0.1' });
+    const response = await fetch(`${address}/api/events`);
+    expect(response.headers.get('content-type')).toBe('text/event-stream');
+    const reader = (response.body as ReadableStream<Uint8Array>)
+      .pipeThrough(new TextDecoderStream())
+      .getReader();
+    let text = '';
+    const until = async (pattern: RegExp) => {
+      while (!pattern.test(text)) text += (await reader.read()).value ?? '';
+    };
+    await until(/event: open/);
+    // The first look is what later ones are compared with.
+    await new Promise((resolve) => setTimeout(resolve, 800));
+    await new RunFolder(join(root, 'runs', 'first')).append(line(10));
+    await until(/event: changed\ndata: \{"runs":\["first"\]\}/);
+    await app.close();
+    expect((await reader.read()).done).toBe(true);
+  });
+
+  it('offers models by names, with sizes and hashes, and their bytes', async () => {
+    await writeFile(join(root, 'runs', 'first', 'model.onnx'), 'model');
+    const { models } = (await get('/api/models')).json();
+    expect(models).toEqual([
+      {
+        id: expect.stringMatching(/^[0-9a-f]{16}$/),
+        name: 'first/model.onnx',
+        bytes: 5,
+        sha256: '9372c470eeadd5ecd9c3c74c2b3cb633f8e2f2fad799250a0f70d652b6b825e4',
+      },
+    ]);
+    const file = await get(`/api/models/${models[0].id}`);
+    expect([file.statusCode, file.body]).toEqual([200, 'model']);
+    expect((await get('/api/models/0000000000000000')).statusCode).toBe(404);
+  });
+
+  it.each([
+    '/../secret.txt',
+    '/..%2fsecret.txt',
+    '/%2e%2e/secret.txt',
+    '/assets/../../secret.txt',
+    '/api/runs/..%2f..%2fsecret.txt/metrics',
+    '/api/runs/..%2f/metrics',
+    '/api/models/..%2f..%2fsecret.txt',
+  ])('gives nothing from outside its folders for %s', async (path) => {
+    const address = new URL(await listen(app, { port: 0, host: '127.0.0.1' }));
+    // fetch would tidy the path up.
+    const message = request({ host: address.hostname, port: address.port, path });
+    message.end();
+    const [response] = await once(message, 'response');
+    let body = '';
+    for await (const part of response) body += part;
+    expect(response.statusCode).toBeGreaterThanOrEqual(400);
+    expect(body).not.toContain('secret\n');
+    expect(body).not.toBe('secret');
+  });
+
+  it('isolates the page, so that WebAssembly gets threads, and lets only names stay in caches that hold a hash', async () => {
+    const { headers } = await get('/');
+    expect(headers).toMatchObject({
+      'cross-origin-opener-policy': 'same-origin',
+      'cross-origin-embedder-policy': 'require-corp',
+      'cache-control': 'no-cache',
+    });
+    expect((await get('/assets/a-1.js')).headers['cache-control']).toContain('immutable');
+  });
+
+  it('answers to its own names only', async () => {
+    const { statusCode, body } = await app.inject({
+      url: '/api/runs',
+      headers: { host: 'elsewhere.example' },
+    });
+    expect([statusCode, JSON.parse(body)]).toEqual([
+      403,
+      { error: "the host 'elsewhere.example' is not served here" },
+    ]);
+  });
+
+  it('says what to do about a page that was not built, and about a port in use', async () => {
+    await expect(createDashboard({ runs: root, page: root })).rejects.toThrow(
+      `${root}: expected the built page, there is no index.html; 'npm run setup' builds it`,
+    );
+    const { port } = new URL(await listen(app, { port: 0, host: '127.0.0.1' }));
+    const second = await createDashboard({ runs: root, page });
+    await expect(listen(second, { port: Number(port), host: '127.0.0.1' })).rejects.toThrow(
+      `port ${port} of 127.0.0.1 is in use; give another one by --port, or --port 0 for any free one`,
+    );
+    await second.close();
+  });
+});
+
+describe('inception dashboard', () => {
+  it('prints its address, and ends quietly on Ctrl-C while a page listens', async () => {
+    const command = fileURLToPath(new URL('../../bin/inception', import.meta.url));
+    const child = spawn(process.execPath, [command, 'dashboard', '--no-open', '--port', '0']);
+    let said = '';
+    child.stderr.on('data', (data) => {
+      said += data;
+    });
+    const [address] = await once(child.stdout, 'data');
+    const events = await fetch(`${String(address).trim()}/api/events`);
+    expect(events.status).toBe(200);
+    child.kill('SIGINT');
+    const [code] = await once(child, 'exit');
+    expect({ code, said }).toEqual({ code: 130, said: '' });
+  });
+});

@@ -1,0 +1,153 @@
+/** The HTTP side of `inception dashboard`: the page's static files and a read-only view of runs and models. */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import fastifyStatic from '@fastify/static';
+import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
+import { RunEvents } from './events.ts';
+import { ModelList } from './models.ts';
+import { listRuns, readEvaluation, readMetrics, runFolders } from './runs.ts';
+
+/** A dashboard that cannot be opened: no built page, or the port is taken. */
+export class DashboardError extends Error {
+  override name = 'DashboardError';
+}
+
+export interface DashboardOptions {
+  /** Folder of run folders, or one run. */
+  readonly runs: string;
+  /** A folder of .onnx files besides those of the runs. */
+  readonly models?: string | undefined;
+  /** Built page. Default: the package's own. */
+  readonly page?: string;
+  /** Name or address besides the loopback's under which the page may be asked for. */
+  readonly host?: string;
+}
+
+const builtPage = fileURLToPath(new URL('../../web/dist', import.meta.url));
+
+/**
+ * Sent with everything. The first two make the page cross-origin isolated, without which browsers give WebAssembly one
+ * thread. `wasm-unsafe-eval` is what compiling WebAssembly is called.
+ */
+const headers = {
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-embedder-policy': 'require-corp',
+  'cross-origin-resource-policy': 'same-origin',
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'content-security-policy': [
+    "default-src 'self'",
+    "script-src 'self' 'wasm-unsafe-eval' blob:",
+    "worker-src 'self' blob:",
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' blob: data:",
+    "connect-src 'self' blob: data:",
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+    "form-action 'none'",
+  ].join('; '),
+};
+
+const loopback = ['localhost', '127.0.0.1', '[::1]'];
+
+/** The server, not yet listening. @throws DashboardError if the page has not been built. */
+export async function createDashboard(options: DashboardOptions): Promise<FastifyInstance> {
+  const page = options.page ?? builtPage;
+  if (!existsSync(resolve(page, 'index.html'))) {
+    throw new DashboardError(
+      `${page}: expected the built page, there is no index.html; 'npm run setup' builds it`,
+    );
+  }
+  const runs = resolve(options.runs);
+  const models = new ModelList({ runs, models: options.models && resolve(options.models) });
+  const events = new RunEvents(runs);
+  const app = fastify({ forceCloseConnections: true, bodyLimit: 1024 });
+  const hosts = new Set([...loopback, ...(options.host ? [options.host] : [])]);
+
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers(headers);
+    // A page elsewhere whose name is made to mean 127.0.0.1 must not read anybody's runs.
+    if (options.host !== '0.0.0.0' && options.host !== '::' && !hosts.has(hostName(request.headers.host))) {
+      await reply.code(403).send({ error: `the host '${request.headers.host}' is not served here` });
+    }
+  });
+  app.addHook('preClose', async () => events.close());
+
+  app.get('/api/runs', async () => listRuns(runs));
+  app.get<RunRequest>('/api/runs/:id/metrics', async (request, reply) => {
+    const folder = (await runFolders(runs)).get(request.params.id);
+    if (!folder) return missing(reply, `run '${request.params.id}'`);
+    const from = Number(request.query.from ?? 0);
+    if (!Number.isSafeInteger(from) || from < 0) {
+      return reply
+        .code(400)
+        .send({ error: `from: expected a whole number of bytes, received '${request.query.from}'` });
+    }
+    return readMetrics(folder, from);
+  });
+  app.get<RunRequest>('/api/runs/:id/evaluation', async (request, reply) => {
+    const folder = (await runFolders(runs)).get(request.params.id);
+    if (!folder) return missing(reply, `run '${request.params.id}'`);
+    // A run before its first evaluation is no error, which browsers would report.
+    return reply.type('application/json; charset=utf-8').send((await readEvaluation(folder)) ?? 'null');
+  });
+  app.get('/api/events', (_, reply) => {
+    reply.hijack();
+    reply.raw.writeHead(200, {
+      ...headers,
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-store',
+    });
+    events.listen(reply.raw);
+  });
+  app.get('/api/models', async () => ({ models: await models.list() }));
+  app.get<{ Params: { id: string } }>('/api/models/:id', async (request, reply) => {
+    const found = await models.locate(request.params.id);
+    if (!found) return missing(reply, `model '${request.params.id}'`);
+    return reply.type('application/octet-stream').sendFile(found.file, found.folder);
+  });
+
+  // Names of assets hold their content's hash; index.html must be asked for anew.
+  await app.register(fastifyStatic, {
+    root: page,
+    cacheControl: false,
+    setHeaders: (response, path) => {
+      const fixed = path.includes('/assets/');
+      response.setHeader('cache-control', fixed ? 'public, max-age=31536000, immutable' : 'no-cache');
+    },
+  });
+  app.setNotFoundHandler((request, reply) => missing(reply, `page ${request.url}`));
+  return app;
+}
+
+interface RunRequest {
+  Params: { id: string };
+  Querystring: { from?: string };
+}
+
+const missing = (reply: FastifyReply, what: string) => reply.code(404).send({ error: `there is no ${what}` });
+
+/** `localhost` of `localhost:4000`. */
+const hostName = (host: string | undefined): string => (host ?? '').replace(/:\d+$/, '').toLowerCase();
+
+/** Listens. @returns the address to open. @throws DashboardError if the port is taken. */
+export async function listen(
+  app: FastifyInstance,
+  { port, host }: { port: number; host: string },
+): Promise<string> {
+  try {
+    const address = await app.listen({ port, host });
+    return address.replace('[::]', 'localhost').replace('0.0.0.0', 'localhost');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE') {
+      throw new DashboardError(
+        `port ${port} of ${host} is in use; give another one by --port, or --port 0 for any free one`,
+      );
+    }
+    if (code === 'EACCES')
+      throw new DashboardError(`port ${port}: this user may not listen there; try --port 4180`);
+    throw error;
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * `evaluation.json` of a run: what its last evaluation got wrong, for the dashboard. The pictures are small PNGs inside
+ * the file, so that one rename replaces everything and the data need not be there when somebody looks.
+ */
+import { rename, writeFile } from 'node:fs/promises';
+import type { Dataset } from '../data/dataset.ts';
+import { encodePng } from '../data/decode.ts';
+import type { Picture } from '../data/picture.ts';
+import { resizeAny } from '../data/preprocess.ts';
+import type { Prediction } from '../evaluate/score.ts';
+import type { EvaluationRecord, Mistake } from './records.ts';
+import type { RunFolder } from './run-folder.ts';
+
+const mostMistakes = 24;
+/** Longest side of a picture in the record, in pixels. */
+const pictureSide = 96;
+
+/** Writes the record of an evaluation into its run. */
+export async function writeEvaluation(
+  folder: RunFolder,
+  found: readonly Prediction[],
+  { dataset, step, epoch }: { dataset: Dataset; step: number; epoch: number },
+): Promise<void> {
+  const { classes } = dataset;
+  const record: EvaluationRecord = {
+    format: 1,
+    step,
+    epoch,
+    classes,
+    confusion: countPairs(found),
+    mistakes: await worstMistakes(found, dataset),
+  };
+  const path = folder.file('evaluation.json');
+  await writeFile(`${path}.incomplete`, `${JSON.stringify(record)}\n`);
+  await rename(`${path}.incomplete`, path);
+}
+
+function countPairs(found: readonly Prediction[]): [number, number, number][] {
+  const counts = new Map<string, [number, number, number]>();
+  for (const { label, top } of found) {
+    const predicted = top[0] as number;
+    const key = `${label} ${predicted}`;
+    const pair = counts.get(key) ?? [label, predicted, 0];
+    pair[2]++;
+    counts.set(key, pair);
+  }
+  return [...counts.values()].sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+}
+
+async function worstMistakes(found: readonly Prediction[], dataset: Dataset): Promise<Mistake[]> {
+  const wrong = found
+    .filter(({ label, top }) => top[0] !== label)
+    .sort((a, b) => b.probability - a.probability || a.index - b.index)
+    .slice(0, mostMistakes);
+  return Promise.all(
+    wrong.map(async ({ index, label, top, probability }) => {
+      const png = await encodePng(small(await dataset.picture(index)));
+      return {
+        index,
+        label,
+        predicted: top[0] as number,
+        probability,
+        picture: Buffer.from(png).toString('base64'),
+      };
+    }),
+  );
+}
+
+/** The picture itself, or made as small as it may be. */
+function small(picture: Picture): Picture {
+  const { height, width } = picture;
+  const scale = pictureSide / Math.max(height, width);
+  if (scale >= 1) return picture;
+  const side = (length: number) => Math.max(1, Math.round(length * scale));
+  return resizeAny(picture, 'pillow-bilinear', [side(height), side(width)]);
+}

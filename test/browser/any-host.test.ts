@@ -1,0 +1,78 @@
+/** The page from a plain web host, in a folder, without the dashboard's server and without its headers. */
+import { createReadStream, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { exportOnnx } from '../../src/deploy/export-onnx.ts';
+import { sampleModel } from '../sample-model.ts';
+import { browserPath, type Opened, openBrowser } from './harness.ts';
+
+const built = fileURLToPath(new URL('../../web/dist', import.meta.url));
+
+const types: Readonly<Record<string, string>> = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.mjs': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+  '.wasm': 'application/wasm',
+};
+
+/** The simplest host there is: files under /some/folder/, and a page of its own for what is not there. */
+function plainHost() {
+  return createServer((request, response) => {
+    const path = (request.url ?? '').replace(/^\/some\/folder\//, '/').replace(/\/$/, '/index.html');
+    const file = built + path;
+    if (!existsSync(file)) {
+      response.writeHead(404, { 'content-type': 'text/html' }).end('<h1>Not found</h1>');
+      return;
+    }
+    response.writeHead(200, { 'content-type': types[extname(file)] ?? 'application/octet-stream' });
+    createReadStream(file).pipe(response);
+  });
+}
+
+describe.skipIf(browserPath === undefined)('the page on any web host', () => {
+  const host = plainHost();
+  let opened: Opened;
+  beforeAll(async () => {
+    await new Promise<void>((resolve) => host.listen(0, '127.0.0.1', resolve));
+    const { port } = host.address() as { port: number };
+    opened = await openBrowser(
+      `http://127.0.0.1:${port}/some/folder`,
+      () => new Promise((resolve) => host.close(resolve)),
+    );
+  });
+  afterAll(() => opened?.close());
+
+  it('explores networks', async () => {
+    const page = await opened.page('#/networks?network=inception-v3');
+    await page.getByLabel('Costs of inception-v3').getByText('23,834,568').waitFor();
+    await page.context().close();
+  });
+
+  it('classifies with a file of the disk, and says that it has one thread and why', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'any-host-'));
+    const output = join(folder, 'small.onnx');
+    await exportOnnx(sampleModel('inception-v4', { width: 0.125 }), { output, producerVersion: '0.1.0' });
+    const page = await opened.page('#/classify');
+    await page.getByLabel('From this device').setInputFiles(output);
+    const facts = page.getByLabel('The loaded model');
+    await facts.getByText('WebAssembly, 1 thread').waitFor();
+    await facts.getByText('not cross-origin isolated').waitFor();
+    rmSync(folder, { recursive: true });
+    await page.context().close();
+  });
+
+  it('says where runs are to be seen', async () => {
+    const page = await opened.page('#/runs');
+    await page.getByText('inception dashboard --runs runs').waitFor();
+    await page.context().close();
+  });
+
+  it('complains of nothing in the console but of the host, which has no list of runs and models', () => {
+    expect(opened.complaints.filter((text) => !text.includes('404'))).toEqual([]);
+  });
+});

@@ -1,0 +1,74 @@
+/** A dashboard over a folder of runs, and a real browser that looks at it. */
+import { existsSync } from 'node:fs';
+import type { FastifyInstance } from 'fastify';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { createDashboard, type DashboardOptions, listen } from '../../src/dashboard/server.ts';
+
+/** Where Debian, other distributions and macOS have it. */
+const places = [
+  '/usr/bin/chromium',
+  '/usr/bin/google-chrome',
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+];
+
+/** On Linux set-up installs it; elsewhere the tests are left out without it. */
+export const browserPath =
+  places.find((place) => existsSync(place)) ?? (process.platform === 'linux' ? places[0] : undefined);
+
+const flags = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--disable-quic',
+  '--no-first-run',
+];
+
+export interface Opened {
+  readonly address: string;
+  /** A new page with an empty profile. What it complains about is collected in {@link Opened.complaints}. */
+  page(hash: string, options?: BrowserContextOptions): Promise<Page>;
+  /** Errors and warnings of the consoles, and exceptions that nobody caught. */
+  readonly complaints: string[];
+  close(): Promise<void>;
+}
+
+export async function openDashboard(options: DashboardOptions): Promise<Opened> {
+  const app: FastifyInstance = await createDashboard(options);
+  const address = await listen(app, { port: 0, host: '127.0.0.1' });
+  return { ...(await openBrowser(address, () => app.close())), address };
+}
+
+/** A browser for any address; `onClose` ends whatever serves it. */
+export async function openBrowser(address: string, onClose: () => Promise<unknown>): Promise<Opened> {
+  const browser: Browser = await chromium.launch({ executablePath: browserPath as string, args: flags });
+  const complaints: string[] = [];
+  return {
+    address,
+    complaints,
+    page: async (hash, contextOptions = {}) => {
+      const context = await browser.newContext({
+        viewport: { width: 1280, height: 900 },
+        ...contextOptions,
+      });
+      context.setDefaultTimeout(20_000);
+      const page = await context.newPage();
+      page.on('pageerror', (error) => complaints.push(`${hash}: ${error.message}`));
+      page.on('console', (message) => {
+        if (message.type() === 'error' || message.type() === 'warning')
+          complaints.push(`${hash}: ${message.text()}`);
+      });
+      await page.goto(`${address}/${hash}`);
+      return page;
+    },
+    close: async () => {
+      await browser.close();
+      await onClose();
+    },
+  };
+}
+
+/** How much wider the page is than its window: nothing may have to be scrolled sideways but what says so. */
+export const overflow = (page: Page): Promise<number> =>
+  page.evaluate('document.documentElement.scrollWidth - innerWidth');

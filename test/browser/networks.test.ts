@@ -1,0 +1,117 @@
+/** The page Networks in a real browser: figures that open, options that count, two networks side by side. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { browserPath, type Opened, openDashboard, overflow } from './harness.ts';
+
+describe.skipIf(browserPath === undefined)('the page Networks', () => {
+  let opened: Opened;
+  beforeAll(async () => {
+    opened = await openDashboard({ runs: 'there is no such folder' });
+  });
+  afterAll(() => opened?.close());
+
+  it('shows a network whole and opens a block, a branch and a layer', async () => {
+    const page = await opened.page('#/networks?network=inception-v4');
+    const costs = page.getByLabel('Costs of inception-v4');
+    await costs.getByText('42,679,816').waitFor();
+    await page.getByRole('link', { name: 'Open 4 × Inception-A, 35×35×384' }).click();
+    await page.getByText('35×35×384 → 35×35×384').waitFor();
+    await page.getByRole('navigation', { name: 'Blocks of this stage' }).getByText('3').click();
+    await page.getByLabel('Place in inception-v4').getByText('Inception-A, block 3').waitFor();
+    // The figure's own numbers, with costs that the definition gives.
+    await page.getByRole('link', { name: 'Open 1×1 Conv, 64, 35×35×64, 24.7 k · 30.1 M' }).first().waitFor();
+    await page.getByRole('link', { name: 'Open branch 3' }).getByText('branch 3').click();
+    await page.getByText('35×35×384 → 35×35×96').waitFor();
+    await page.getByRole('link', { name: 'conv 3×3' }).first().click();
+    await page.getByText('inceptionA/2/branch2/conv2/weight').waitFor();
+    await page.getByText('96×64×3×3').waitFor();
+    // The browser's own button goes one level up.
+    await page.goBack();
+    await page.getByText('35×35×384 → 35×35×96').waitFor();
+    await page.context().close();
+  });
+
+  it('counts the costs anew with every option, and says what does not fit', async () => {
+    const page = await opened.page('#/networks?network=inception-v4');
+    const costs = page.getByLabel('Costs of inception-v4');
+    await page.getByLabel('Classes').fill('10');
+    await costs.getByText('96% of as drawn').waitFor();
+    await page.getByLabel('Auxiliary classifier').check();
+    await page.getByRole('link', { name: 'Open Auxiliary' }).waitFor();
+    await page.getByLabel('Input size').fill('40');
+    await page
+      .getByRole('alert')
+      .getByText(/needs an input of at least 75×75 pixels, received 40×40/)
+      .waitFor();
+    await page.getByRole('button', { name: 'As drawn' }).click();
+    await costs.getByText('42,679,816').waitFor();
+    expect(page.url()).not.toContain('classes');
+    await page.context().close();
+  });
+
+  it('keeps its state in its address', async () => {
+    const page = await opened.page('#/networks?network=inception-v4&blocks=1,2,1&width=0.5&classes=10');
+    expect(await page.getByLabel('Classes').inputValue()).toBe('10');
+    await page.getByRole('link', { name: /^2 × Inception-B/ }).waitFor();
+    await page.context().close();
+  });
+
+  it('shows the drawn and the released Inception-ResNet-v2 side by side, and where they differ', async () => {
+    const page = await opened.page('#/networks');
+    await page.getByLabel('Two networks side by side').check();
+    await page.getByLabel('Costs of inception-resnet-v2', { exact: true }).getByText('32,433,928').waitFor();
+    await page.getByLabel('Costs of inception-resnet-v2-released').getByText('55,843,464').waitFor();
+    const table = page.getByLabel('Table of differences');
+    await table.getByRole('link', { name: 'inceptionResnetC/9' }).click();
+    await page
+      .getByRole('region', { name: 'Second network' })
+      .getByText('Inception-ResNet-C, block 10', { exact: true })
+      .waitFor();
+    await page.context().close();
+  });
+
+  it('is used by the keyboard alone', async () => {
+    const page = await opened.page('#/networks?network=inception-v3');
+    await page.getByLabel('Costs of inception-v3').waitFor();
+    await page.keyboard.press('Tab');
+    expect(await page.locator(':focus').textContent()).toBe('Skip to content');
+    await page.keyboard.press('Enter');
+    expect(await page.evaluate('document.activeElement.tagName')).toBe('MAIN');
+    for (let count = 0; count < 60; count++) {
+      await page.keyboard.press('Tab');
+      if (/^Open Stem/.test(String(await page.evaluate("document.activeElement.getAttribute('aria-label')"))))
+        break;
+    }
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/at=stem/);
+    await page.getByText('299×299×3 → 35×35×192').waitFor();
+    await page.context().close();
+  });
+
+  it('follows the system into the dark and the reader back', async () => {
+    const page = await opened.page('#/networks', { colorScheme: 'dark' });
+    const paper = () => page.evaluate('getComputedStyle(document.documentElement).backgroundColor');
+    await page.getByRole('heading', { name: 'Networks' }).waitFor();
+    expect(await paper()).toBe('rgb(16, 20, 24)');
+    await page.getByRole('button', { name: 'Use light colours' }).click();
+    expect(await paper()).toBe('rgb(246, 247, 249)');
+    await page.reload();
+    await page.getByRole('button', { name: 'Use dark colours' }).waitFor();
+    await page.context().close();
+  });
+
+  it('fits a phone at every level', async () => {
+    const page = await opened.page('#/networks?network=inception-v4&compare=yes', {
+      viewport: { width: 360, height: 740 },
+    });
+    await page.getByLabel('Table of differences').waitFor();
+    expect(await overflow(page)).toBeLessThanOrEqual(0);
+    await page.goto(`${opened.address}/#/networks?network=inception-v4&at=inceptionC/0/branch2/conv1`);
+    await page.getByText('Tensors of this layer').waitFor();
+    expect(await overflow(page)).toBeLessThanOrEqual(0);
+    await page.context().close();
+  });
+
+  it('complains of nothing in the console', () => {
+    expect(opened.complaints).toEqual([]);
+  });
+});

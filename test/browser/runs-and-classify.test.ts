@@ -1,0 +1,197 @@
+/**
+ * The pages Runs and Classify in a real browser, on a training that goes on while the page looks at it, and on the model that
+ * it leaves.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadClassifier } from '../../src/deploy/classifier.ts';
+import { browserPath, type Opened, openDashboard, overflow } from './harness.ts';
+import { inception, trainSmall, writePicture } from './training.ts';
+
+describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'dashboard-'));
+  const runs = join(folder, 'runs');
+  const models = join(folder, 'models');
+  const model = join(runs, 'second', 'model.onnx');
+  let opened: Opened;
+  let picture: string;
+  let training: Promise<void>;
+
+  beforeAll(async () => {
+    await mkdir(runs);
+    await mkdir(models);
+    opened = await openDashboard({ runs, models });
+    picture = await writePicture(folder, 18);
+  });
+  afterAll(async () => {
+    await opened?.close();
+    await training?.catch(() => undefined);
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('waits for a first run, follows it while it trains and shows what it gets wrong', async () => {
+    const page = await opened.page('#/runs');
+    await page.getByText('There is no run in this folder yet').waitFor();
+    await page.getByText('live: the page follows every training').waitFor();
+    training = trainSmall(join(runs, 'first'));
+    // Nobody touches the page from here on.
+    const row = page.getByRole('row', { name: /first/ });
+    await row.getByText('training').waitFor({ timeout: 60_000 });
+    const loss = page.getByRole('img', { name: /^Loss, last values: first: training [\d.]+/ });
+    await loss.waitFor({ timeout: 60_000 });
+    const before = await loss.getAttribute('aria-label');
+    await expect.poll(() => loss.getAttribute('aria-label'), { timeout: 60_000 }).not.toBe(before);
+    await training;
+    await row.getByText('finished').waitFor();
+    await page
+      .getByRole('img', { name: /^Error, last values: first: training [\d.]+, test [\d.]+/ })
+      .waitFor();
+    const matrix = page.getByRole('region', { name: 'Confusion matrix' });
+    await matrix.getByRole('rowheader', { name: 'Ankle boot' }).waitFor();
+    const counts = await matrix.locator('td.right, td.wrong').allTextContents();
+    const total = counts.reduce((sum, count) => sum + (Number(count) || 0), 0);
+    expect(total).toBe(60);
+    const mistakes = page.getByRole('list', { name: 'The surest mistakes' }).getByRole('listitem');
+    expect(await mistakes.count()).toBeGreaterThan(0);
+    expect(await page.evaluate("document.querySelector('.mistakes img').naturalWidth")).toBe(28);
+    await page.context().close();
+  }, 120_000);
+
+  it('lays several runs over one another', async () => {
+    await mkdir(join(runs, 'second'), { recursive: true });
+    for (const name of ['config.json', 'metrics.jsonl', 'evaluation.json', 'model.safetensors'])
+      await copyFile(join(runs, 'first', name), join(runs, 'second', name));
+    const page = await opened.page('#/runs?axis=step');
+    await page
+      .getByRole('img', { name: /^Learning rate, last values: (first|second): .*; (first|second): / })
+      .waitFor();
+    await page.getByLabel('second', { exact: true }).uncheck();
+    await page.getByRole('img', { name: /^Learning rate, last values: first: [^;]*$/ }).waitFor();
+    expect(page.url()).toContain('show=first');
+    await page.context().close();
+  });
+
+  it('shows a broken run with the reason, beside the others', async () => {
+    await mkdir(join(runs, 'broken'));
+    await writeFile(join(runs, 'broken', 'config.json'), '{ "format": 1 }');
+    const page = await opened.page('#/runs');
+    await page.getByRole('alert').getByText('broken/config.json: ').waitFor();
+    await page.getByRole('row', { name: /first/ }).waitFor();
+    rmSync(join(runs, 'broken'), { recursive: true });
+    await page.getByRole('alert').waitFor({ state: 'detached' });
+    await page.context().close();
+  });
+
+  it('classifies as Node does, on as many threads as are allowed, out of the cache the second time', async () => {
+    await inception(['export', join(runs, 'first'), '-o', model]);
+    const page = await opened.page('#/classify');
+    await chooseModel(page, /second\/model\.onnx/);
+    const facts = page.getByLabel('The loaded model');
+    await facts.getByText(/WebAssembly, \d+ threads?/).waitFor();
+    await facts.getByText('not from the cache, SHA-256 checked').waitFor();
+    await page.getByLabel('Choose a picture').setInputFiles(picture);
+    const found = await answers(page);
+    const classifier = await loadClassifier(model);
+    const expected = await classifier.classify(picture);
+    await classifier.release();
+    expect(found.map(({ label }) => label)).toEqual(expected.map(({ label }) => label));
+    for (const [index, { probability }] of expected.entries())
+      expect(Math.abs((found[index]?.probability ?? 0) - probability)).toBeLessThan(2e-4);
+    await page.reload();
+    await chooseModel(page, /second\/model\.onnx/);
+    await facts.getByText("out of the browser's cache, SHA-256 checked").waitFor();
+    await page.getByRole('button', { name: /^Empty the cache/ }).click();
+    await page.getByRole('button', { name: /^Empty the cache/ }).waitFor({ state: 'detached' });
+    await page.context().close();
+  }, 60_000);
+
+  it('shows what an answer rests on, and stops when asked', async () => {
+    const page = await opened.page('#/classify');
+    await page.getByLabel('From this device').setInputFiles(model);
+    await page.getByLabel('Choose a picture').setInputFiles(picture);
+    await page.getByRole('button', { name: 'Show' }).click();
+    await page.getByText(/rests most on the (top|middle|bottom) (left|centre|right)/).waitFor();
+    await page.getByRole('img', { name: /^Saliency map of/ }).waitFor();
+    await page.getByLabel('Places').selectOption({ index: 3 });
+    await page.getByRole('button', { name: 'Show' }).click();
+    await page.getByRole('button', { name: 'Stop' }).click();
+    await page.getByText('Stopped.').waitFor();
+    await page.context().close();
+  });
+
+  it('takes pictures that are pasted and dropped', async () => {
+    const page = await opened.page('#/classify');
+    await page.getByLabel('From this device').setInputFiles(model);
+    await page.getByLabel('The loaded model').waitFor();
+    const bytes = JSON.stringify([...(await readFile(picture))]);
+    const transfer = `(() => { const data = new DataTransfer();
+      data.items.add(new File([new Uint8Array(${bytes})], 'bag.png', { type: 'image/png' })); return data; })()`;
+    await page.evaluate(`dispatchEvent(new ClipboardEvent('paste', { clipboardData: ${transfer} }))`);
+    const pasted = await answers(page);
+    await page.reload();
+    await page.getByLabel('From this device').setInputFiles(model);
+    await page.getByLabel('The loaded model').waitFor();
+    await page.evaluate(
+      `document.querySelector('.drop').dispatchEvent(new DragEvent('drop', { bubbles: true, dataTransfer: ${transfer} }))`,
+    );
+    expect(await answers(page)).toEqual(pasted);
+    await page.context().close();
+  });
+
+  it('says what is wrong with a file that is no model, and with one that is no picture', async () => {
+    const page = await opened.page('#/classify');
+    await page.getByLabel('From this device').setInputFiles(picture);
+    await page
+      .getByRole('alert')
+      .getByText(/^picture-18.png: .*ModelProto/)
+      .waitFor();
+    await page.getByLabel('From this device').setInputFiles(model);
+    await page.getByLabel('The loaded model').waitFor();
+    await page.getByLabel('Choose a picture').setInputFiles({
+      name: 'broken.png',
+      mimeType: 'image/png',
+      buffer: Buffer.from('no picture'),
+    });
+    await page.getByRole('alert').getByText('the picture (image/png) cannot be decoded').waitFor();
+    await page.context().close();
+  });
+
+  it('fits a phone, light and dark', async () => {
+    const phone = { viewport: { width: 360, height: 740 }, colorScheme: 'dark' } as const;
+    const page = await opened.page('#/runs', phone);
+    await page.getByRole('region', { name: 'Confusion matrix' }).waitFor();
+    expect(await overflow(page)).toBeLessThanOrEqual(0);
+    await page.goto(`${opened.address}/#/classify`);
+    await page.getByLabel('From this device').setInputFiles(model);
+    await page.getByLabel('Choose a picture').setInputFiles(picture);
+    await answers(page);
+    expect(await overflow(page)).toBeLessThanOrEqual(0);
+    await page.context().close();
+  });
+
+  it('complains of nothing in the console', () => {
+    expect(opened.complaints).toEqual([]);
+  });
+});
+
+async function chooseModel(page: Page, name: RegExp): Promise<void> {
+  const select = page.getByLabel('From the dashboard');
+  await select.waitFor();
+  const label = (await select.getByRole('option').allTextContents()).find((text) => name.test(text));
+  await select.selectOption({ label: label as string });
+}
+
+/** The five labels with their probabilities, as they stand in the page. */
+async function answers(page: Page): Promise<{ label: string; probability: number }[]> {
+  const items = page.getByRole('list', { name: 'The most probable labels' }).getByRole('listitem');
+  await items.first().waitFor();
+  const texts = await items.locator('span').allTextContents();
+  return Array.from({ length: texts.length / 2 }, (_, index) => ({
+    label: texts[2 * index] as string,
+    probability: Number.parseFloat(texts[2 * index + 1] as string) / 100,
+  }));
+}

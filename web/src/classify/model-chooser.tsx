@@ -1,0 +1,134 @@
+/** The models: those of the dashboard's folder, and any file of the disk. */
+import { useEffect, useId, useState } from 'react';
+import type { ModelFile } from '../../../src/dashboard/api.ts';
+import { describeProtocol } from '../../../src/data/preprocess.ts';
+import { bytes, milliseconds } from '../format.ts';
+import { fetchJson } from '../runs/api.ts';
+import type { LoadedModel, ModelSource } from './messages.ts';
+import { cachedBytes, clearCache } from './model-file.ts';
+import type { ClassifierState } from './use-classifier.ts';
+
+interface ChooserProps {
+  readonly state: ClassifierState;
+  readonly load: (source: ModelSource) => void;
+}
+
+export function ModelChooser({ state, load }: ChooserProps) {
+  const [models, setModels] = useState<readonly ModelFile[]>();
+  useEffect(() => {
+    const ended = new AbortController();
+    fetchJson<{ models: ModelFile[] }>('models', ended.signal)
+      .then((found) => setModels(found?.models ?? []))
+      // A plain web host has no list; files of the disk work all the same.
+      .catch(() => ended.signal.aborted || setModels([]));
+    return () => ended.abort();
+  }, []);
+  return (
+    <section className="card" aria-labelledby="model">
+      <h2 id="model">Model</h2>
+      {models && <Choice models={models} load={load} />}
+      {models?.length === 0 && (
+        <p className="quiet">
+          There is none beside this page's runs. <code>inception export RUN -o RUN/model.onnx</code> writes
+          one.
+        </p>
+      )}
+      <Progress loading={state.loading} />
+      {state.error?.during === 'load' && <p role="alert">{state.error.message}</p>}
+      {state.model && <About model={state.model} />}
+    </section>
+  );
+}
+
+function Choice({ models, load }: { models: readonly ModelFile[]; load: (source: ModelSource) => void }) {
+  const select = useId();
+  const file = useId();
+  const choose = (id: string) => {
+    const model = models.find((each) => each.id === id);
+    // Absolute, because the worker's own address is another.
+    const url = new URL(`./api/models/${id}`, document.baseURI).href;
+    if (model) load({ kind: 'server', url, ...model });
+  };
+  return (
+    <div className="options">
+      {models.length > 0 && (
+        <div className="field">
+          <label htmlFor={select}>From the dashboard</label>
+          <select id={select} defaultValue="" onChange={({ target }) => choose(target.value)}>
+            <option value="" disabled>
+              Choose a model…
+            </option>
+            {models.map((model) => (
+              <option key={model.id} value={model.id}>
+                {model.name} ({bytes(model.bytes)})
+              </option>
+            ))}
+          </select>
+        </div>
+      )}
+      <div className="field">
+        <label htmlFor={file}>From this device</label>
+        <input
+          id={file}
+          type="file"
+          accept=".onnx"
+          onChange={({ target }) => target.files?.[0] && load({ kind: 'file', file: target.files[0] })}
+        />
+      </div>
+    </div>
+  );
+}
+
+function Progress({ loading }: { loading: ClassifierState['loading'] }) {
+  if (loading === undefined) return null;
+  if (loading === 'starting') return <p role="status">Opening the model…</p>;
+  const { done, total } = loading;
+  return (
+    <p role="status" className="progress">
+      <progress value={done} max={total} aria-label="Download" />
+      {total > 1 && `${bytes(done)} of ${bytes(total)}`}
+    </p>
+  );
+}
+
+function About({ model }: { model: LoadedModel }) {
+  const { description, backend, precision } = model;
+  const [kept, setKept] = useState(0);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another model may have changed the cache
+  useEffect(() => {
+    cachedBytes().then(setKept, () => undefined);
+  }, [model]);
+  return (
+    <>
+      <dl className="facts" aria-label="The loaded model">
+        <dt>Runs on</dt>
+        <dd>
+          <strong>
+            {backend.name}
+            {backend.name === 'WebAssembly' &&
+              `, ${backend.threads} ${backend.threads === 1 ? 'thread' : 'threads'}`}
+          </strong>
+          {backend.reason && <span className="quiet"> ({backend.reason})</span>}
+        </dd>
+        <dt>Model</dt>
+        <dd>
+          {description.network}, {description.classes.length} classes
+          {precision && `, ${precision}`}, {bytes(model.bytes)}
+        </dd>
+        <dt>Preprocessing</dt>
+        <dd>{describeProtocol(description.preprocessing)}</dd>
+        <dt>Loaded</dt>
+        <dd>
+          in {milliseconds(model.loadMs)},{' '}
+          {model.cached ? "out of the browser's cache" : 'not from the cache'}
+          {model.checked && ', SHA-256 checked'}
+        </dd>
+      </dl>
+      {kept > 0 && (
+        <button type="button" onClick={() => void clearCache().then(() => setKept(0))}>
+          Empty the cache ({bytes(kept)})
+        </button>
+      )}
+    </>
+  );
+}

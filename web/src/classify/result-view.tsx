@@ -1,0 +1,167 @@
+/** The answer: the labels with bars, what the network saw, what it took how long, and what it rests on. */
+import { useEffect, useId, useRef, useState } from 'react';
+import { milliseconds, percent } from '../format.ts';
+import type { Request, Result } from './messages.ts';
+import type { ClassifierState, Saliency } from './use-classifier.ts';
+
+interface ResultProps {
+  readonly state: ClassifierState;
+  readonly result: Result;
+  readonly ask: (request: Request) => void;
+}
+
+export function ResultView({ state, result, ask }: ResultProps) {
+  const classes = state.model?.description.classes ?? [];
+  const [best] = result.top;
+  return (
+    <div className="result">
+      <InputView result={result} saliency={state.saliency} classes={classes} />
+      <div>
+        <p className="answer" role="status">
+          {best && (
+            <>
+              {classes[best.label]} <span className="quiet">{percent(best.probability, 1)}</span>
+            </>
+          )}
+        </p>
+        <ol className="bars" aria-label="The most probable labels">
+          {result.top.map(({ label, probability }) => (
+            <li key={label} style={{ '--share': probability } as React.CSSProperties}>
+              <span>{classes[label]}</span>
+              <span className="number">{percent(probability)}</span>
+            </li>
+          ))}
+        </ol>
+        <p className="quiet times">
+          {result.picture.width}×{result.picture.height} pixels: decoded in {milliseconds(result.decodeMs)},
+          resized in {milliseconds(result.preprocessMs)}, network {milliseconds(result.runMs)}
+        </p>
+        <SaliencyControls key={best?.label} state={state} result={result} ask={ask} />
+      </div>
+    </div>
+  );
+}
+
+const cellChoices = [8, 12, 16, 24];
+
+function SaliencyControls({ state, result, ask }: ResultProps) {
+  const classes = state.model?.description.classes ?? [];
+  const [cells, setCells] = useState(12);
+  const [label, setLabel] = useState(result.top[0]?.label ?? 0);
+  const ids = [useId(), useId()];
+  const { saliency, explaining } = state;
+  return (
+    <fieldset className="saliency">
+      <legend>What does the answer rest on?</legend>
+      <p className="quiet">
+        A grey square covers one place after the other; warm places are those whose covering lowers the
+        label's probability most.
+      </p>
+      <div className="options">
+        <div className="field">
+          <label htmlFor={ids[0]}>Label</label>
+          <select id={ids[0]} value={label} onChange={({ target }) => setLabel(Number(target.value))}>
+            {result.top.map((each) => (
+              <option key={each.label} value={each.label}>
+                {classes[each.label]}
+              </option>
+            ))}
+          </select>
+        </div>
+        <div className="field">
+          <label htmlFor={ids[1]}>Places</label>
+          <select id={ids[1]} value={cells} onChange={({ target }) => setCells(Number(target.value))}>
+            {cellChoices.map((count) => (
+              <option key={count} value={count}>
+                {count}×{count}, about {milliseconds(count * count * result.runMs)}
+              </option>
+            ))}
+          </select>
+        </div>
+        {explaining ? (
+          <button type="button" onClick={() => ask({ kind: 'stop saliency' })}>
+            Stop
+          </button>
+        ) : (
+          <button type="button" className="main" onClick={() => ask({ kind: 'saliency', label, cells })}>
+            Show
+          </button>
+        )}
+      </div>
+      <p role="status" className="progress">
+        {explaining && (
+          <progress
+            value={saliency?.done ?? 0}
+            max={saliency?.values.length ?? 1}
+            aria-label="Saliency map"
+          />
+        )}
+        {saliency && !explaining && describeSaliency(saliency, classes)}
+      </p>
+    </fieldset>
+  );
+}
+
+/** In words, for those who cannot see the map. */
+function describeSaliency(
+  { values, cells, label, done, elapsedMs }: Saliency,
+  classes: readonly string[],
+): string {
+  if (done < values.length) return 'Stopped.';
+  const strongest = values.indexOf(Math.max(...values));
+  const third = (place: number, names: readonly [string, string, string]) =>
+    names[Math.min(2, Math.floor((place * 3) / cells))];
+  const where = [
+    third(Math.floor(strongest / cells), ['top', 'middle', 'bottom']),
+    third(strongest % cells, ['left', 'centre', 'right']),
+  ].join(' ');
+  return `“${classes[label]}” rests most on the ${where}: covering it takes ${((values[strongest] as number) * 100).toFixed(1)} points away. ${values.length} runs in ${milliseconds(elapsedMs)}.`;
+}
+
+interface InputProps {
+  readonly result: Result;
+  readonly saliency: Saliency | undefined;
+  readonly classes: readonly string[];
+}
+
+function InputView({ result: { input }, saliency, classes }: InputProps) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const overlay = useRef<HTMLCanvasElement>(null);
+  useEffect(() => {
+    const context = canvas.current?.getContext('2d');
+    const pixels = new ImageData(new Uint8ClampedArray(input.pixels), input.width, input.height);
+    context?.putImageData(pixels, 0, 0);
+  }, [input]);
+  useEffect(() => {
+    if (overlay.current && saliency) drawSaliency(overlay.current, saliency);
+  }, [saliency]);
+  const about = `The network's input, ${input.width}×${input.height} pixels`;
+  return (
+    <figure className="input">
+      <div className="layers">
+        <canvas ref={canvas} width={input.width} height={input.height} role="img" aria-label={about} />
+        {saliency && (
+          <canvas
+            ref={overlay}
+            width={saliency.cells}
+            height={saliency.cells}
+            role="img"
+            aria-label={`Saliency map of ${classes[saliency.label]}`}
+          />
+        )}
+      </div>
+      <figcaption className="quiet">What the network sees: {`${input.width}×${input.height}`}</figcaption>
+    </figure>
+  );
+}
+
+/** One pixel for each cell, which the browser enlarges smoothly: from clear over yellow to red. */
+function drawSaliency(canvas: HTMLCanvasElement, { cells, values }: Saliency): void {
+  const most = Math.max(1e-6, ...values);
+  const pixels = new ImageData(cells, cells);
+  values.forEach((value, cell) => {
+    const share = Math.max(0, value / most);
+    pixels.data.set([255, Math.round(210 * (1 - share)), 40, Math.round(215 * share ** 0.8)], cell * 4);
+  });
+  canvas.getContext('2d')?.putImageData(pixels, 0, 0);
+}

@@ -1,0 +1,101 @@
+/** The worker's state as the page shows it. */
+import { useCallback, useEffect, useReducer, useRef } from 'react';
+import type { Event, LoadedModel, Request, Result } from './messages.ts';
+
+export interface Saliency {
+  readonly label: number;
+  readonly cells: number;
+  readonly done: number;
+  readonly values: Float32Array;
+  readonly elapsedMs: number;
+}
+
+export interface ClassifierState {
+  readonly model: LoadedModel | undefined;
+  readonly loading: { readonly done: number; readonly total: number } | 'starting' | undefined;
+  readonly classifying: boolean;
+  readonly result: Result | undefined;
+  readonly saliency: Saliency | undefined;
+  readonly explaining: boolean;
+  readonly error: { readonly during: Request['kind']; readonly message: string } | undefined;
+}
+
+const initial: ClassifierState = {
+  model: undefined,
+  loading: undefined,
+  classifying: false,
+  result: undefined,
+  saliency: undefined,
+  explaining: false,
+  error: undefined,
+};
+
+function reduce(state: ClassifierState, event: Event | { kind: 'asked'; request: Request }): ClassifierState {
+  switch (event.kind) {
+    case 'asked':
+      return { ...state, ...asked(event.request) };
+    case 'progress':
+      return { ...state, loading: { done: event.done, total: event.total } };
+    case 'starting':
+      return { ...state, loading: 'starting' };
+    case 'loaded':
+      return { ...state, loading: undefined, model: event.model };
+    case 'result':
+      return { ...state, classifying: false, result: event.result, error: undefined };
+    case 'saliency': {
+      const { kind: _, ...saliency } = event;
+      return { ...state, saliency, explaining: event.done < event.values.length };
+    }
+    case 'failed':
+      return {
+        ...state,
+        loading: undefined,
+        classifying: false,
+        explaining: false,
+        // A picture that waited for a model that does not open has nothing to add to that.
+        error:
+          state.error?.during === 'load' && event.during === 'classify'
+            ? state.error
+            : { during: event.during, message: event.message },
+      };
+  }
+}
+
+function asked(request: Request): Partial<ClassifierState> {
+  const quiet = { error: undefined, explaining: false };
+  switch (request.kind) {
+    case 'load':
+      return {
+        ...quiet,
+        model: undefined,
+        result: undefined,
+        saliency: undefined,
+        loading: { done: 0, total: 1 },
+      };
+    case 'classify':
+      return { explaining: false, classifying: true, saliency: undefined };
+    case 'saliency':
+      return { ...quiet, saliency: undefined, explaining: true };
+    case 'stop saliency':
+      return quiet;
+  }
+}
+
+export function useClassifier(): { state: ClassifierState; ask: (request: Request) => void } {
+  const [state, dispatch] = useReducer(reduce, initial);
+  const worker = useRef<Worker>(undefined);
+  useEffect(() => {
+    const made = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
+    made.addEventListener('message', ({ data }: MessageEvent<Event>) => dispatch(data));
+    made.addEventListener('error', ({ message }) =>
+      dispatch({ kind: 'failed', during: 'load', message: message || 'the worker could not be started' }),
+    );
+    worker.current = made;
+    return () => made.terminate();
+  }, []);
+  const ask = useCallback((request: Request) => {
+    dispatch({ kind: 'asked', request });
+    worker.current?.postMessage(request);
+  }, []);
+  return { state, ask };
+}

@@ -1,0 +1,35 @@
+/** Numbers for people. */
+
+/** 12,253,974,624 → 12.25 G; 1,536 → 1.54 k */
+export function short(value: number): string {
+  for (const [unit, size] of [
+    ['G', 1e9],
+    ['M', 1e6],
+    ['k', 1e3],
+  ] as const) {
+    if (value >= size) return `${Number((value / size).toPrecision(3))} ${unit}`;
+  }
+  return String(Number(value.toPrecision(3)));
+}
+
+/** 42,679,816 */
+export const grouped = (value: number): string => value.toLocaleString('en-US');
+
+/** 0.0612 → 6.12% */
+export const percent = (share: number, digits = 2): string => `${(share * 100).toFixed(digits)}%`;
+
+/** 123,456,789 → 123.5 MB */
+export const bytes = (value: number): string =>
+  value >= 1e6 ? `${(value / 1e6).toFixed(1)} MB` : `${Math.ceil(value / 1e3)} kB`;
+
+/** 3725 → 1:02:05 */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const two = (part: number) => String(part).padStart(2, '0');
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+}
+
+/** 0.734 s or 12 ms */
+export const milliseconds = (value: number): string =>
+  value >= 1000 ? `${(value / 1000).toFixed(2)} s` : `${value.toFixed(value < 10 ? 1 : 0)} ms`;

@@ -1,0 +1,56 @@
+/**
+ * Where the reader is: a page and its settings, in the address after `#`, so that every view has an address and the browser's
+ * own buttons work on any web host, which knows of one file only.
+ */
+import { useCallback, useSyncExternalStore } from 'react';
+
+export const pageNames = ['networks', 'classify', 'runs'] as const;
+export type PageName = (typeof pageNames)[number];
+
+export interface Location {
+  readonly page: PageName;
+  readonly settings: URLSearchParams;
+}
+
+export function readLocation(hash: string): Location {
+  const [path = '', query = ''] = hash.replace(/^#\/?/, '').split('?');
+  const page = pageNames.find((name) => name === path) ?? 'networks';
+  return { page, settings: new URLSearchParams(query) };
+}
+
+/** `#/networks?a=inception-v4&at=inceptionA/0`; slashes stay readable. */
+export function addressOf(page: PageName, settings?: URLSearchParams): string {
+  const query = settings?.toString().replaceAll('%2F', '/').replaceAll('%2C', ',') ?? '';
+  return `#/${page}${query ? `?${query}` : ''}`;
+}
+
+function subscribe(onChange: () => void): () => void {
+  addEventListener('hashchange', onChange);
+  return () => removeEventListener('hashchange', onChange);
+}
+
+export const useHash = (): string => useSyncExternalStore(subscribe, () => location.hash);
+
+/** Settings with some of them changed; undefined takes one away. */
+export function changed(
+  settings: URLSearchParams,
+  changes: Readonly<Record<string, string | undefined>>,
+): URLSearchParams {
+  const next = new URLSearchParams(settings);
+  for (const [key, value] of Object.entries(changes)) {
+    if (value === undefined) next.delete(key);
+    else next.set(key, value);
+  }
+  return next;
+}
+
+/** Changes settings of the page in place: a slider's every position is not a page to go back to. */
+export function useChange(page: PageName, settings: URLSearchParams) {
+  return useCallback(
+    (changes: Readonly<Record<string, string | undefined>>) => {
+      history.replaceState(null, '', addressOf(page, changed(settings, changes)));
+      dispatchEvent(new HashChangeEvent('hashchange'));
+    },
+    [page, settings],
+  );
+}

@@ -1,0 +1,77 @@
+/** Where two networks differ, part by part, with links that open both at that part. */
+import { compareGraphs, type PartDifference } from '../../../src/graph/compare.ts';
+import type { Graph } from '../../../src/graph/graph.ts';
+
+interface DifferencesProps {
+  readonly first: Graph;
+  readonly second: Graph;
+  readonly addressOf: (path: string) => string;
+}
+
+export function Differences({ first, second, addressOf }: DifferencesProps) {
+  const parts = compareGraphs(first, second);
+  const different = parts.filter(({ kind }) => kind !== 'same');
+  return (
+    <section aria-labelledby="differences">
+      <h2 id="differences">Where they differ</h2>
+      <p className="quiet">
+        {different.length === 0
+          ? 'Nowhere: both networks are the same.'
+          : `${different.length} of ${parts.length} parts differ; equal neighbours stand on one line.`}
+      </p>
+      {different.length > 0 && (
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
+        <section className="scroller" tabIndex={0} aria-label="Table of differences">
+          <table className="differences">
+            <thead>
+              <tr>
+                <th scope="col">Part</th>
+                <th scope="col">{first.network.name}</th>
+                <th scope="col">{second.network.name}</th>
+              </tr>
+            </thead>
+            <tbody>
+              {different.map((part) => (
+                <Part key={part.name} part={part} addressOf={addressOf} />
+              ))}
+            </tbody>
+          </table>
+        </section>
+      )}
+    </section>
+  );
+}
+
+/** `inceptionResnetA/0..4` stands for its five blocks. */
+export function blocksOf(name: string): string[] {
+  const [, stage, from, to] = /^(.*)\/(\d+)\.\.(\d+)$/.exec(name) ?? [];
+  if (stage === undefined) return [name];
+  return Array.from(
+    { length: Number(to) - Number(from) + 1 },
+    (_, index) => `${stage}/${Number(from) + index}`,
+  );
+}
+
+function Part({ part, addressOf }: { part: PartDifference; addressOf: (path: string) => string }) {
+  return (
+    <>
+      <tr>
+        <th scope="row">
+          <a href={addressOf(blocksOf(part.name)[0] as string)}>{part.name}</a>
+        </th>
+        <td>{part.first ?? 'does not have it'}</td>
+        <td>{part.second ?? 'does not have it'}</td>
+      </tr>
+      {part.layers.map((line) => {
+        const [, name = '', left = '', right = ''] = /^(.*?): (.*) \| (.*)$/.exec(line) ?? [];
+        return (
+          <tr key={line} className="inner">
+            <th scope="row">{name}</th>
+            <td>{left}</td>
+            <td>{right}</td>
+          </tr>
+        );
+      })}
+    </>
+  );
+}

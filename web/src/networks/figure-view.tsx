@@ -1,0 +1,181 @@
+/** A drawing as SVG in which every box is a link to what is inside. */
+import { useId, useState } from 'react';
+import type { Drawing, Item } from '../../../src/graph/diagram-layout.ts';
+import type { Level } from './level.ts';
+
+type Box = Extract<Item, { kind: 'box' }>;
+
+interface FigureProps {
+  readonly level: Level;
+  readonly addressOf: (path: string) => string;
+  /** Paths that a comparison marks. */
+  readonly marked?: ReadonlySet<string>;
+}
+
+const margin = 14;
+const scales = [0.5, 0.7, 0.85, 1, 1.2, 1.5, 2];
+
+export function FigureView({ level, addressOf, marked }: FigureProps) {
+  const [scale, setScale] = useState(1);
+  const { drawing, title, path } = level;
+  const width = drawing.width + 2 * margin;
+  const height = drawing.height + 2 * margin;
+  const arrow = useId();
+  const zoom = (by: number) => () => {
+    const next = scales.indexOf(scale) + by;
+    setScale(scales[next] ?? scale);
+  };
+  return (
+    <div className="figure">
+      <div className="zoom">
+        <button type="button" onClick={zoom(-1)} disabled={scale === scales[0]} aria-label="Smaller drawing">
+          −
+        </button>
+        <button
+          type="button"
+          onClick={zoom(1)}
+          disabled={scale === scales.at(-1)}
+          aria-label="Larger drawing"
+        >
+          +
+        </button>
+      </div>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard */}
+      <section className="scroller" tabIndex={0} aria-label={`Drawing of ${title}`}>
+        <svg
+          width={width * scale}
+          height={height * scale}
+          viewBox={`${-margin} ${-margin} ${width} ${height}`}
+        >
+          <title>{`${title}, input above, output below`}</title>
+          <defs>
+            <marker
+              id={arrow}
+              viewBox="0 0 8 8"
+              refX="7"
+              refY="4"
+              markerWidth="7"
+              markerHeight="7"
+              orient="auto"
+            >
+              <path className="head" d="M0.5 0.5 L7.5 4 L0.5 7.5 Z" />
+            </marker>
+          </defs>
+          {branchRegions(drawing, path).map(({ branch, x, y, right, bottom }) => (
+            <a key={branch} href={addressOf(branch)} aria-label={`Open branch ${branchNumber(branch)}`}>
+              <rect className="region" x={x} y={y} width={right - x} height={bottom - y} rx="8" />
+              <text className="branch" x={x + 6} y={y + 13}>
+                branch {branchNumber(branch)}
+              </text>
+            </a>
+          ))}
+          {drawing.items.map((item, index) => (
+            <ItemView
+              // biome-ignore lint/suspicious/noArrayIndexKey: a drawing is made anew as a whole
+              key={index}
+              item={item}
+              arrow={arrow}
+              href={item.kind === 'box' && item.path && item.path !== path ? addressOf(item.path) : undefined}
+              marked={item.kind === 'box' && isMarked(item, marked)}
+            />
+          ))}
+        </svg>
+      </section>
+    </div>
+  );
+}
+
+const branchNumber = (path: string): number => Number(/(\d+)$/.exec(path)?.[1]) + 1;
+
+const isMarked = ({ path }: Box, marked: ReadonlySet<string> | undefined): boolean =>
+  path !== undefined && (marked?.has(path) ?? false);
+
+/** The rectangle around each branch of the block that is shown: several boxes, or there is nothing to open. */
+function branchRegions({ items }: Drawing, path: string) {
+  const regions = new Map<string, { x: number; y: number; right: number; bottom: number; count: number }>();
+  for (const item of items) {
+    if (item.kind !== 'box' || !item.path?.startsWith(`${path}/branch`)) continue;
+    const branch = `${path}/${item.path.slice(path.length + 1).split('/')[0]}`;
+    const before = regions.get(branch);
+    regions.set(branch, {
+      x: Math.min(before?.x ?? Number.POSITIVE_INFINITY, item.x - 6),
+      y: Math.min(before?.y ?? Number.POSITIVE_INFINITY, item.y - 20),
+      right: Math.max(before?.right ?? 0, item.x + item.width + 6),
+      bottom: Math.max(before?.bottom ?? 0, item.y + item.height + 6),
+      count: (before?.count ?? 0) + 1,
+    });
+  }
+  return [...regions].flatMap(([branch, region]) => (region.count > 1 ? [{ branch, ...region }] : []));
+}
+
+interface ItemProps {
+  readonly item: Item;
+  readonly arrow: string;
+  readonly href: string | undefined;
+  readonly marked: boolean;
+}
+
+function ItemView({ item, arrow, href, marked }: ItemProps) {
+  switch (item.kind) {
+    case 'box': {
+      const drawn = <BoxView box={item} marked={marked} />;
+      return href === undefined ? (
+        drawn
+      ) : (
+        <a href={href} aria-label={`Open ${item.lines.join(', ')}`}>
+          {drawn}
+        </a>
+      );
+    }
+    case 'circle':
+      return (
+        <>
+          <circle className="plain" cx={item.x} cy={item.y} r={item.radius} />
+          <text className="inside" x={item.x} y={item.y + 4.5}>
+            {item.text}
+          </text>
+        </>
+      );
+    case 'path':
+      return (
+        <polyline
+          className="line"
+          points={item.points.map((point) => point.join()).join(' ')}
+          markerEnd={item.arrow ? `url(#${arrow})` : undefined}
+        />
+      );
+    case 'text':
+      return (
+        <text x={item.x} y={item.y}>
+          {item.text}
+        </text>
+      );
+  }
+}
+
+function BoxView({ box: { x, y, width, height, lines, look }, marked }: { box: Box; marked: boolean }) {
+  const first = y + height / 2 - ((lines.length - 1) * 16) / 2 + 4.5;
+  return (
+    <>
+      <rect
+        className={`box ${look}${marked ? ' marked' : ''}`}
+        x={x}
+        y={y}
+        width={width}
+        height={height}
+        rx="5"
+      />
+      {lines.map((line, index) => (
+        <text
+          // biome-ignore lint/suspicious/noArrayIndexKey: lines have no other name than their place
+          key={index}
+          className={index === 0 ? 'inside name' : 'inside'}
+          x={x + width / 2}
+          y={first + index * 16}
+        >
+          {line}
+        </text>
+      ))}
+    </>
+  );
+}

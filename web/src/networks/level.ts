@@ -1,0 +1,297 @@
+/**
+ * What is shown of a network at one place: the whole, one block, one branch or one layer, each with a drawing and a list of
+ * steps with shapes and costs. A place is a path of the graph; the whole network is the empty path.
+ */
+import { type Costs, costsOfNodes, summariseLayers } from '../../../src/graph/costs.ts';
+import { nameOf } from '../../../src/graph/diagram.ts';
+import {
+  box,
+  chainFigure,
+  type Drawing,
+  type FigureContext,
+  figure,
+  type Item,
+  stack,
+} from '../../../src/graph/diagram-layout.ts';
+import { formatShape, type Graph, type Node, type Shape } from '../../../src/graph/graph.ts';
+import { chainPaths } from '../../../src/graph/layer-names.ts';
+import { blockAt, type Layer, type Layers } from '../../../src/networks/notation.ts';
+import { short } from '../format.ts';
+
+export interface Step extends Costs {
+  /** Empty for an operation inside a layer, which cannot be opened. */
+  readonly path: string;
+  readonly title: string;
+  /** Where the steps stand in branches, this one's: `branch 1`. */
+  readonly branch: { readonly path: string; readonly title: string } | undefined;
+  readonly shape: Shape;
+}
+
+export interface Level {
+  readonly path: string;
+  readonly title: string;
+  readonly input: Shape;
+  readonly output: Shape;
+  readonly costs: Costs;
+  readonly drawing: Drawing;
+  readonly steps: readonly Step[];
+  /** From the whole network to here, this one included. */
+  readonly crumbs: readonly { readonly path: string; readonly title: string }[];
+  /** Blocks of the same repetition, when this is one of them. */
+  readonly siblings: readonly string[];
+}
+
+type Place =
+  | { readonly kind: 'keys'; readonly layers: Layers; readonly prefix: string }
+  | { readonly kind: 'chain'; readonly layers: readonly Layer[] }
+  | { readonly kind: 'layer'; readonly layer: Layer };
+
+/** The level at a path; a path that this network does not have gives the nearest level above it that exists. */
+export function levelAt(graph: Graph, wanted: string): Level {
+  const path = nearestPath(graph, wanted);
+  const place = placeAt(graph, path) as Place;
+  const inside = nodesAt(graph, path);
+  const crumbs = crumbsOf(graph, path);
+  return {
+    path,
+    title: crumbs.at(-1)?.title ?? '',
+    input: inputShape(graph, inside),
+    output: outputShape(graph, path, inside),
+    costs: costsOfNodes(inside),
+    drawing: drawingOf(graph, { path, place, inside }),
+    steps: stepsOf(graph, { path, place, inside }),
+    crumbs,
+    siblings: siblingsOf(graph, path),
+  };
+}
+
+/** Nodes of a part of the network; of the whole, all that inference computes and the auxiliary head. */
+export const nodesAt = ({ nodes }: Graph, path: string): readonly Node[] =>
+  path === ''
+    ? nodes.filter(({ op }) => op !== 'input')
+    : nodes.filter((node) => node.path === path || node.path.startsWith(`${path}/`));
+
+function nearestPath(graph: Graph, wanted: string): string {
+  let path = wanted;
+  while (path !== '' && !placeAt(graph, path)) path = path.slice(0, Math.max(0, path.lastIndexOf('/')));
+  // A repetition is looked at through its first block.
+  const place = placeAt(graph, path);
+  return place?.kind === 'layer' && place.layer.kind === 'repeat' ? `${path}/0` : path;
+}
+
+function placeAt({ network, nodes }: Graph, path: string): Place | undefined {
+  const { layers, auxiliary } = network;
+  if (path === '') return { kind: 'keys', layers, prefix: '' };
+  let names = path.split('/');
+  let keys = layers;
+  if (names[0] === 'auxiliary') {
+    if (!auxiliary) return undefined;
+    if (names.length === 1) return { kind: 'keys', layers: auxiliary.layers, prefix: 'auxiliary/' };
+    keys = auxiliary.layers;
+    names = names.slice(1);
+  }
+  const [key = '', ...rest] = names;
+  const first = Object.hasOwn(keys, key) ? keys[key] : undefined;
+  let place: Place | undefined = first && { kind: 'layer', layer: first };
+  for (const name of rest) place = place && step(place, name, nodes);
+  return place;
+}
+
+function step(place: Place, name: string, nodes: readonly Node[]): Place | undefined {
+  if (place.kind === 'keys') return undefined;
+  if (place.kind === 'chain') {
+    const index = chainPaths(place.layers, '').indexOf(`/${name}`);
+    const layer = place.layers[index];
+    return layer && { kind: 'layer', layer };
+  }
+  const { layer } = place;
+  if (layer.kind === 'repeat') {
+    const index = /^\d+$/.test(name) ? Number(name) : Number.NaN;
+    return index < layer.count ? { kind: 'layer', layer: blockAt(layer, index) } : undefined;
+  }
+  if (layer.kind === 'sequence') return step({ kind: 'chain', layers: layer.layers }, name, nodes);
+  if (layer.kind !== 'filterConcat' && layer.kind !== 'residual') return undefined;
+  if (name === 'linear' && layer.kind === 'residual')
+    return { kind: 'layer', layer: { kind: 'conv', window: '1x1', filters: 0, marks: undefined } };
+  const branch = /^branch\d+$/.test(name) ? layer.branches[Number(name.slice(6))] : undefined;
+  return branch && { kind: 'chain', layers: branch };
+}
+
+const nodeAt = ({ nodes }: Graph, id: number): Node => nodes[id] as Node;
+
+const inputShape = (graph: Graph, inside: readonly Node[]): Shape => {
+  const id = inside[0]?.inputs[0];
+  return id === undefined ? graph.network.input : nodeAt(graph, id).shape;
+};
+
+const outputShape = (graph: Graph, path: string, inside: readonly Node[]): Shape =>
+  path === '' ? nodeAt(graph, graph.logits).shape : (inside.at(-1) as Node).shape;
+
+/** What a path's last name is called. */
+function titleOf(path: string): string {
+  if (path === 'auxiliary') return 'Auxiliary classifier';
+  const names = path.replace(/^auxiliary\//, '').split('/');
+  const last = names.at(-1) as string;
+  if (names.length === 1) return nameOf(last);
+  if (/^\d+$/.test(last)) return `block ${Number(last) + 1}`;
+  return last.replace(/^(\D+)(\d+)$/, (_, name: string, number: string) =>
+    name === 'branch' ? `branch ${Number(number) + 1}` : `${nameOf(name).toLowerCase()} ${number}`,
+  );
+}
+
+function crumbsOf({ network }: Graph, path: string): Level['crumbs'] {
+  const names = path === '' ? [] : path.split('/');
+  const crumbs = names.map((_, index) => {
+    const at = names.slice(0, index + 1).join('/');
+    return { path: at, title: titleOf(at) };
+  });
+  // A repetition and its block are one place.
+  const merged = crumbs.flatMap((crumb, index) => {
+    const next = crumbs[index + 1];
+    if (next && /\/\d+$/.test(next.path)) return [];
+    if (!/\/\d+$/.test(crumb.path)) return [crumb];
+    const stage = crumbs[index - 1]?.title ?? '';
+    return [{ ...crumb, title: `${stage}, ${crumb.title}` }];
+  });
+  return [{ path: '', title: network.name }, ...merged];
+}
+
+function siblingsOf(graph: Graph, path: string): readonly string[] {
+  const match = /^(.*)\/\d+$/.exec(path);
+  const place = match && placeAt(graph, match[1] as string);
+  if (place?.kind !== 'layer' || place.layer.kind !== 'repeat') return [];
+  return Array.from({ length: place.layer.count }, (_, index) => `${(match as string[])[1]}/${index}`);
+}
+
+interface At {
+  readonly path: string;
+  readonly place: Place;
+  readonly inside: readonly Node[];
+}
+
+/** Shape, and `parameters · multiply-adds` where there are any. */
+function notesOf(graph: Graph) {
+  return (path: string): readonly string[] => {
+    const nodes = nodesAt(graph, path);
+    const last = nodes.at(-1);
+    if (!last) return [];
+    const own = nodes.filter((node) => node.path === path);
+    const { parameters, macs } = costsOfNodes(own.length > 0 ? own : nodes);
+    return [formatShape(last.shape), ...(parameters > 0 ? [`${short(parameters)} · ${short(macs)}`] : [])];
+  };
+}
+
+function drawingOf(graph: Graph, { path, place, inside }: At): Drawing {
+  const depth = inputShape(graph, inside)[2];
+  const context: FigureContext = { path, depth, notes: notesOf(graph) };
+  if (place.kind === 'keys') return schema(graph, place);
+  if (place.kind === 'chain') return chainFigure(place.layers, context);
+  const { layer } = place;
+  const isLinear = layer.kind === 'conv' && layer.filters === 0;
+  return figure(isLinear ? { ...layer, filters: outputShape(graph, path, inside)[2] } : layer, context);
+}
+
+/** Figures 9 and 15: a box for each part. The auxiliary head stands beside the part that it reads. */
+function schema(graph: Graph, { layers, prefix }: Extract<Place, { kind: 'keys' }>): Drawing {
+  const { auxiliary } = graph.network;
+  const part = (key: string, label: string) => {
+    const nodes = nodesAt(graph, key);
+    const { parameters, macs } = costsOfNodes(nodes);
+    const costs = parameters > 0 ? [`${short(parameters)} · ${short(macs)}`] : [];
+    const lines = [label, formatShape((nodes.at(-1) as Node).shape), ...costs];
+    return box('stage', lines, { least: 200, path: key });
+  };
+  const parts = Object.entries(layers).map(([key, layer]) => {
+    const times = layer.kind === 'repeat' && layer.count > 1 ? `${layer.count} × ` : '';
+    return part(prefix + key, times + nameOf(key));
+  });
+  const input = box('plain', ['Input', formatShape(prefix ? auxiliaryInput(graph) : graph.network.input)], {
+    least: 200,
+  });
+  const drawing = stack([input, ...parts]);
+  if (!auxiliary || prefix) return drawing;
+  const head = part('auxiliary', 'Auxiliary');
+  const [headBox] = head.items as [Extract<Item, { kind: 'box' }>];
+  const source = drawing.items.find((item) => item.kind === 'box' && item.path === auxiliary.after);
+  if (source?.kind !== 'box') return drawing;
+  const x = drawing.width + 36;
+  const middle = source.y + source.height / 2;
+  const items: Item[] = [
+    ...drawing.items,
+    {
+      kind: 'path',
+      points: [
+        [source.x + source.width, middle],
+        [x, middle],
+      ],
+      arrow: true,
+    },
+    { ...headBox, x, y: middle - headBox.height / 2 },
+  ];
+  return { ...drawing, width: x + head.width, items };
+}
+
+const auxiliaryInput = (graph: Graph): Shape =>
+  nodeAt(graph, graph.endpoints.get(graph.network.auxiliary?.after ?? '') ?? 0).shape;
+
+function stepsOf(graph: Graph, { path, place, inside }: At): readonly Step[] {
+  if (place.kind === 'keys') return keySteps(graph, place);
+  const isLayer = inside.every((node) => node.path === path);
+  if (isLayer) {
+    return inside.map((node) => ({
+      path: '',
+      title: operationNames[node.op] ?? node.op,
+      branch: undefined,
+      shape: node.shape,
+      ...costsOfNodes([node]),
+    }));
+  }
+  const layers = summariseLayers({ ...graph, nodes: inside });
+  return layers.map(({ name, what, shape, parameters, macs, activations }) => {
+    const branch = /^branch(\d+)\//.exec(name.slice(path.length + 1))?.[1];
+    return {
+      path: name === path ? '' : name,
+      title: what ?? name,
+      branch:
+        branch === undefined
+          ? undefined
+          : { path: `${path}/branch${branch}`, title: `branch ${Number(branch) + 1}` },
+      shape,
+      parameters,
+      macs,
+      activations,
+    };
+  });
+}
+
+function keySteps(graph: Graph, { layers, prefix }: Extract<Place, { kind: 'keys' }>): Step[] {
+  const keys = Object.entries(layers).map(([key, layer]) => {
+    const times = layer.kind === 'repeat' && layer.count > 1 ? `${layer.count} × ` : '';
+    return { path: prefix + key, title: times + nameOf(key) };
+  });
+  if (prefix === '' && graph.network.auxiliary)
+    keys.push({ path: 'auxiliary', title: 'Auxiliary classifier' });
+  return keys.map(({ path, title }) => {
+    const nodes = nodesAt(graph, path);
+    return {
+      path,
+      title,
+      branch: undefined,
+      shape: (nodes.at(-1) as Node).shape,
+      ...costsOfNodes(nodes),
+    };
+  });
+}
+
+const operationNames: Readonly<Partial<Record<Node['op'], string>>> = {
+  conv: 'Convolution',
+  batchNorm: 'Batch normalisation',
+  relu: 'ReLU',
+  maxPool: 'Max pooling',
+  avgPool: 'Average pooling',
+  globalAvgPool: 'Average pooling',
+  concat: 'Filter concat',
+  scaledAdd: 'Scaled addition',
+  dropout: 'Dropout',
+  linear: 'Fully connected',
+};

@@ -1,0 +1,198 @@
+/** Every network as an explorable diagram; one, or two side by side. */
+import { useMemo } from 'react';
+import { buildGraph } from '../../../src/graph/build-graph.ts';
+import { compareGraphs, type PartDifference } from '../../../src/graph/compare.ts';
+import { formatShape, type Graph } from '../../../src/graph/graph.ts';
+import { configure, findNetwork } from '../../../src/networks/networks.ts';
+import { addressOf, changed, useChange } from '../location.ts';
+import { type Change, Check, NetworkSelect, OptionControls } from './controls.tsx';
+import { CostTiles, StepTable } from './costs-view.tsx';
+import { blocksOf, Differences } from './differences.tsx';
+import { FigureView } from './figure-view.tsx';
+import { type Level, levelAt } from './level.ts';
+import { readNetwork, readOptions, type Side } from './network-settings.ts';
+import './networks.css';
+
+/** A graph, or why there is none. */
+type Built = { readonly graph: Graph } | { readonly error: string };
+
+function build(name: string, options: Parameters<typeof configure>[1]): Built {
+  try {
+    return { graph: buildGraph(configure(findNetwork(name), options)) };
+  } catch (error) {
+    return { error: (error as Error).message };
+  }
+}
+
+function useNetwork(settings: URLSearchParams, side: Side): { built: Built; drawn: Graph } {
+  const name = readNetwork(settings, side);
+  const options = JSON.stringify(readOptions(settings, side));
+  const built = useMemo(() => build(name, JSON.parse(options)), [name, options]);
+  const drawn = useMemo(() => buildGraph(configure(findNetwork(name))), [name]);
+  return { built, drawn };
+}
+
+export function NetworksPage({ settings }: { settings: URLSearchParams }) {
+  const change = useChange('networks', settings);
+  const comparing = settings.get('compare') === 'yes';
+  const at = settings.get('at') ?? '';
+  const addressAt = (path: string) => addressOf('networks', changed(settings, { at: path || undefined }));
+  const first = useNetwork(settings, 'first');
+  const second = useNetwork(settings, 'second');
+  const graphs =
+    comparing && 'graph' in first.built && 'graph' in second.built
+      ? ([first.built.graph, second.built.graph] as const)
+      : undefined;
+  const marked = useMemo(() => {
+    const parts = graphs ? compareGraphs(...graphs) : [];
+    return new Set(parts.flatMap((part) => (part.kind === 'same' ? [] : marksOf(part))));
+  }, [graphs]);
+  const common = { settings, change, at, addressAt };
+  return (
+    <div className="networks">
+      <h1>Networks</h1>
+      <p className="lead">
+        Each network is its figures as data. Open a box to see what is inside; shapes, parameters and
+        multiply-adds are derived from the same definition that trains.
+      </p>
+      <Check
+        label="Two networks side by side"
+        checked={comparing}
+        onChange={(on) => change({ compare: on ? 'yes' : undefined })}
+      />
+      <div className={comparing ? 'sides' : undefined}>
+        <NetworkPanel {...common} {...first} side="first" compact={comparing} marked={marked} />
+        {comparing && <NetworkPanel {...common} {...second} side="second" compact marked={marked} />}
+      </div>
+      {graphs && <Differences first={graphs[0]} second={graphs[1]} addressOf={addressAt} />}
+    </div>
+  );
+}
+
+/** The boxes of a part that differs: its own, that of its stage, and those of the layers inside. */
+function marksOf({ name, layers }: PartDifference): string[] {
+  const inside = layers.map((line) => line.slice(0, line.indexOf(':')));
+  const blocks = blocksOf(name).flatMap((path) => [path, ...inside.map((layer) => `${path}/${layer}`)]);
+  return [name.split('/')[0] as string, ...blocks];
+}
+
+interface PanelProps {
+  readonly settings: URLSearchParams;
+  readonly change: Change;
+  readonly side: Side;
+  readonly at: string;
+  readonly addressAt: (path: string) => string;
+  readonly built: Built;
+  readonly drawn: Graph;
+  readonly compact: boolean;
+  readonly marked: ReadonlySet<string>;
+}
+
+/** On a phone the options would stand between the reader and the network. */
+const isWide = matchMedia('(min-width: 40rem)').matches;
+
+function NetworkPanel({ settings, change, side, at, addressAt, built, drawn, compact, marked }: PanelProps) {
+  const graph = 'graph' in built ? built.graph : undefined;
+  const level = useMemo(() => graph && levelAt(graph, at), [graph, at]);
+  return (
+    <section className="panel" aria-label={side === 'first' ? 'First network' : 'Second network'}>
+      <div className="chooser">
+        <NetworkSelect settings={settings} side={side} change={change} />
+        <p className="quiet">{drawn.network.about}</p>
+      </div>
+      <details open={!compact && isWide}>
+        <summary>Options</summary>
+        <OptionControls settings={settings} side={side} change={change} />
+      </details>
+      {'error' in built && <p role="alert">{built.error}</p>}
+      {graph && <CostTiles graph={graph} drawn={drawn} />}
+      {level && graph && (
+        <LevelView graph={graph} level={level} addressAt={addressAt} compact={compact} marked={marked} />
+      )}
+    </section>
+  );
+}
+
+interface LevelProps {
+  readonly graph: Graph;
+  readonly level: Level;
+  readonly addressAt: (path: string) => string;
+  readonly compact: boolean;
+  readonly marked: ReadonlySet<string>;
+}
+
+/** A wider drawing stands above its table, not beside it. */
+const widestBeside = 560;
+
+function LevelView({ graph, level, addressAt, compact, marked }: LevelProps) {
+  return (
+    <>
+      <nav className="crumbs" aria-label={`Place in ${graph.network.name}`}>
+        <ol>
+          {level.crumbs.map(({ path, title }) => (
+            <li key={path}>
+              {path === level.path ? (
+                <span aria-current="location">{title}</span>
+              ) : (
+                <a href={addressAt(path)}>{title}</a>
+              )}
+            </li>
+          ))}
+        </ol>
+      </nav>
+      {level.siblings.length > 1 && (
+        <nav className="siblings" aria-label="Blocks of this stage">
+          {level.siblings.map((path, index) => (
+            <a key={path} href={addressAt(path)} aria-current={path === level.path ? 'true' : undefined}>
+              {index + 1}
+            </a>
+          ))}
+        </nav>
+      )}
+      <p className="legend">
+        {formatShape(level.input)} → {formatShape(level.output)}
+        <span className="quiet"> · in the boxes: output shape; parameters · multiply-adds</span>
+      </p>
+      <div className={compact || level.drawing.width > widestBeside ? undefined : 'level'}>
+        <FigureView level={level} addressOf={addressAt} marked={marked} />
+        <div>
+          <StepTable level={level} addressOf={addressAt} />
+          <ParameterTable graph={graph} level={level} />
+        </div>
+      </div>
+    </>
+  );
+}
+
+/** The tensors of a single layer, by the names that its weights have in a file. */
+function ParameterTable({ graph, level }: { graph: Graph; level: Level }) {
+  if (level.steps.some(({ path }) => path !== '') || level.path === '') return null;
+  const tensors = graph.nodes
+    .filter(({ path }) => path === level.path)
+    .flatMap((node) => node.parameters.members.flatMap((member) => Object.values(member)));
+  if (tensors.length === 0) return null;
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
+    <section className="scroller" tabIndex={0} aria-label="Tensors">
+      <table>
+        <caption>Tensors of this layer</caption>
+        <thead>
+          <tr>
+            <th scope="col">Name</th>
+            <th scope="col">Shape</th>
+          </tr>
+        </thead>
+        <tbody>
+          {tensors.map(({ name, shape }) => (
+            <tr key={name}>
+              <th scope="row">
+                <code>{name}</code>
+              </th>
+              <td>{formatShape(shape)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
