@@ -148,7 +148,11 @@ describe('inception serve', () => {
     const { port } = other.address() as { port: number };
     const cases: [args: string[], status: number, said: RegExp][] = [
       [[], 2, /missing required argument 'model'/],
-      [[onnxFile, '--wait', '5'], 2, /--wait: expected a duration like 5ms, 2s or 1m, received '5'/],
+      [
+        [onnxFile, '--wait', '5'],
+        2,
+        /--wait: expected a duration of at most a day, like 5ms, 2s or 1m, received '5'/,
+      ],
       [[onnxFile, '--port', '70000'], 2, /--port: expected at most 65535/],
       [[onnxFile, '--token', 'a b'], 2, /--token: expected a token without blanks/],
       [[onnxFile, torchFile], 2, /two models are called 'shoes'; NAME=.* gives one of them another name/],

@@ -29,12 +29,18 @@ const levels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 const units = { ms: 1, s: 1000, m: 60_000 } as const;
 const sizes = { kb: 2 ** 10, mb: 2 ** 20, gb: 2 ** 30 } as const;
 
+const longestMs = 24 * 60 * 60_000;
+
 /** `5ms`, `1.5s`, `2m` → milliseconds. */
 const span = (option: string) => (text: string) => {
   const [, value, unit] = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text) ?? [];
-  if (value === undefined)
-    throw new UsageError(`${option}: expected a duration like 5ms, 2s or 1m, received '${text}'`);
-  return Number(value) * units[unit as keyof typeof units];
+  const ms = Number(value) * units[unit as keyof typeof units];
+  // Longer timers than 24 days would end at once.
+  if (!(ms <= longestMs))
+    throw new UsageError(
+      `${option}: expected a duration of at most a day, like 5ms, 2s or 1m, received '${text}'`,
+    );
+  return ms;
 };
 
 /** `32mb` → bytes. */
