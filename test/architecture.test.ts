@@ -20,7 +20,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   evaluate: ['data'],
   model: ['networks', 'graph', 'weights', 'compile', 'engine', 'data', 'evaluate'],
   train: ['networks', 'graph', 'weights', 'compile', 'engine', 'data', 'evaluate', 'model'],
-  cli: ['networks', 'graph', 'weights', 'compile', 'engine', 'data', 'evaluate', 'model', 'train'],
+  bench: ['networks', 'graph', 'weights', 'compile', 'engine', 'data', 'evaluate', 'model', 'train'],
+  cli: ['networks', 'graph', 'weights', 'compile', 'engine', 'data', 'evaluate', 'model', 'train', 'bench'],
 };
 
 /** Files of src/ that a file imports, as paths within src/. */

@@ -1,5 +1,6 @@
 /** The command line: one file for each command, errors as one line, exit codes 0, 1 (failed), 2 (wrong usage). */
 import { Command, CommanderError } from 'commander';
+import { BenchError } from '../bench/bench-error.ts';
 import { CompileError } from '../compile/endpoints.ts';
 import { ProgramError } from '../compile/program.ts';
 import { DataError } from '../data/idx.ts';
@@ -14,6 +15,7 @@ import { RecipeError } from '../train/recipe.ts';
 import { TrainingError } from '../train/train.ts';
 import { NamesError } from '../weights/names.ts';
 import { WeightsError } from '../weights/tensor-file.ts';
+import { addBench } from './commands/bench.ts';
 import { addClassify } from './commands/classify.ts';
 import { addCompare } from './commands/compare.ts';
 import { addDiagram } from './commands/diagram.ts';
@@ -32,6 +34,7 @@ import { packageVersion } from './version.ts';
 /** What a person did wrong at the keyboard, against what went wrong later. */
 const usageErrors = [UsageError, NetworkOptionError, RecipeError];
 const expectedErrors = [
+  BenchError,
   ClassesError,
   CompileError,
   DataError,
@@ -81,6 +84,7 @@ Examples:
     addImport,
     addExport,
     addPull,
+    addBench,
     addDoctor,
   ]) {
     add(program);
