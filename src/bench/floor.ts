@@ -36,7 +36,7 @@ export function compileFloor(
     if (kernels === 'aten') emitter.call('aten::convolution', [slot(given), slot(weight), null, ...geometry]);
     else {
       const { stride, padding } = node.attributes;
-      emitter.call('inception::convolution', [slot(given), slot(weight), [stride, stride], padding]);
+      emitter.call('inception::convolution', [slot(given), slot(weight), null, [stride, stride], padding]);
     }
     if (work === 'infer') continue;
     const gradient = emitter.load(buffers.output.view(pictures(batch, node.shape)));
@@ -51,6 +51,7 @@ export function compileFloor(
     const ofWeight = emitter.load(gradients.view(weightShape(node, source)));
     emitter.call('inception::convolution_backward', [
       ...[gradient, given, weight, ofWeight].map(slot),
+      null,
       [stride, stride],
       padding,
       needsInputGradient,

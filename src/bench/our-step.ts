@@ -75,7 +75,7 @@ export function compileWork(
 
 /** The convolutions alone. */
 export async function openFloor(engine: Engine, job: Job): Promise<OurStep> {
-  const kernels: FloorKernels = 'aten';
+  const kernels: FloorKernels = engine.facts.oneDnn ? 'onednn' : 'aten';
   const { store: spec, program } = compileFloor(graphOfWork(job), job, kernels);
   const store = await engine.createStore(spec);
   const loaded = await engine.load(program, store);

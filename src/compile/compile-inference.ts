@@ -27,6 +27,7 @@ export function compileInference(network: Graph, options: InferenceOptions): Com
     batchStatistics: false,
     batchNormMomentum: 0,
     dropout: false,
+    kernels: options.kernels ?? 'native',
     stored: (name, node) => (node.op === 'conv' ? preparedName(name, options) : sourceName(name, options)),
     overwritable: overwritableResults(graph, [...endpoints.values()]),
   });

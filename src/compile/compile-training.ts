@@ -42,6 +42,7 @@ export function compileTraining(network: Graph, options: TrainingOptions): Compi
     batchStatistics,
     batchNormMomentum: options.batchNormMomentum,
     dropout: options.dropout ?? true,
+    kernels: options.kernels ?? 'native',
     stored: (name, node) => (halfPrecision && node.op === 'conv' ? `bfloat16/${name}` : name),
     overwritable: overwritableResults(graph, [...endpoints.values()]),
   };

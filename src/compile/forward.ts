@@ -2,7 +2,7 @@
 import type { Attributes, Graph, Node, NodeOf, Op, Parameter } from '../graph/graph.ts';
 import { type Emitter, slot } from './emitter.ts';
 import { mergedName } from './layout.ts';
-import type { ImageType, Precision, Scaling } from './options.ts';
+import type { ImageType, Kernels, Precision, Scaling } from './options.ts';
 import type { Slot } from './program.ts';
 import { consumersOf } from './rewrite.ts';
 
@@ -18,6 +18,7 @@ export interface Lowering {
   readonly batchStatistics: boolean;
   readonly batchNormMomentum: number;
   readonly dropout: boolean;
+  readonly kernels: Kernels;
   /** The stored name for a parameter's name: training and inference keep different copies. */
   readonly stored: (name: string, node: Node) => string;
   /** For each node, whether its only reader may overwrite its result. */
@@ -53,6 +54,9 @@ export function gammaSlot(node: Node, lowering: Lowering): Slot {
 export const convolutionGeometry = ({ stride, padding }: Attributes['conv']) =>
   [[stride, stride], padding, one, false, zero, 1] as const;
 
+/** The same for our own operators: no network of the paper dilates or groups. */
+export const ownGeometry = ({ stride, padding }: Attributes['conv']) => [[stride, stride], padding] as const;
+
 export const forwardRules: { readonly [K in Op]: ForwardRule<K> } = {
   input: (node, _, lowering) => {
     const { emitter, batch, precision, images } = lowering;
@@ -67,6 +71,10 @@ export const forwardRules: { readonly [K in Op]: ForwardRule<K> } = {
   conv: (node, [input], lowering) => {
     const weight = parameterSlot(node, 'weight', lowering);
     const bias = node.attributes.bias ? slot(parameterSlot(node, 'bias', lowering)) : null;
+    if (lowering.kernels === 'native') {
+      const args = [slot(input as Slot), slot(weight), bias, ...ownGeometry(node.attributes)];
+      return { value: lowering.emitter.call('inception::convolution', args) };
+    }
     const geometry = convolutionGeometry(node.attributes);
     return {
       value: lowering.emitter.call('aten::convolution', [

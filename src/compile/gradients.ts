@@ -6,6 +6,7 @@ import {
   gammaSlot,
   type Lowered,
   type Lowering,
+  ownGeometry,
   parameterSlot,
   toPrecision,
 } from './forward.ts';
@@ -30,11 +31,31 @@ type GradientRule<K extends Op> = (
 
 const one = [1, 1] as const;
 
-function storeGradient(node: Node, part: string, gradient: Slot, { emitter }: Lowering): void {
+function gradientName(node: Node, part: string): string {
   const members = node.parameters.members.map(
     (member) => (member as Record<string, Parameter>)[part] as Parameter,
   );
-  emitter.effect('aten::copy_', [slot(emitter.load(`gradient/${mergedName(members)}`)), slot(gradient)]);
+  return `gradient/${mergedName(members)}`;
+}
+
+function storeGradient(node: Node, part: string, gradient: Slot, { emitter }: Lowering): void {
+  emitter.effect('aten::copy_', [slot(emitter.load(gradientName(node, part))), slot(gradient)]);
+}
+
+/** Our operator writes the parameters' gradients to where the optimiser reads them. */
+function ownConvolutionGradient(node: NodeOf<'conv'>, gradient: Slot, backward: Backward): Slot | null {
+  const { emitter, inputs, needsInputGradient } = backward;
+  const stored = (part: 'weight' | 'bias') => slot(emitter.load(gradientName(node, part)));
+  const args = [
+    ...[gradient, inputs[0] as Slot, parameterSlot(node, 'weight', backward)].map(slot),
+    stored('weight'),
+    node.attributes.bias ? stored('bias') : null,
+    ...ownGeometry(node.attributes),
+    needsInputGradient,
+  ];
+  const unused = needsInputGradient ? [] : [0];
+  const [ofInput] = emitter.calls('inception::convolution_backward', args, { results: 1, unused });
+  return ofInput ?? null;
 }
 
 export const gradientRules: { readonly [K in Op]: GradientRule<K> } = {
@@ -42,6 +63,7 @@ export const gradientRules: { readonly [K in Op]: GradientRule<K> } = {
   conv: (node, gradient, backward) => {
     const { emitter, inputs, needsInputGradient } = backward;
     const { bias } = node.attributes;
+    if (backward.kernels === 'native') return [ownConvolutionGradient(node, gradient, backward)];
     const [ofInput, ofWeight, ofBias] = emitter.calls(
       'aten::convolution_backward',
       [

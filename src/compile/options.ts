@@ -96,6 +96,8 @@ export interface InferenceOptions {
   /** Endpoints to return as float32 [n, c, h, w], each under its own name. */
   readonly endpoints?: readonly string[];
   readonly passes?: Passes;
+  /** As for training. Default 'native'. */
+  readonly kernels?: Kernels;
 }
 
 /**

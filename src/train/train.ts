@@ -9,7 +9,7 @@ import { score } from '../evaluate/score.ts';
 import type { Graph } from '../graph/graph.ts';
 import { graphOf, modelMetadata } from '../model/description.ts';
 import { initialise } from '../model/initialise.ts';
-import { planPredictor } from '../model/torch-predictor.ts';
+import { kernelsFor, planPredictor } from '../model/torch-predictor.ts';
 import { type Position, restoreCheckpoint, saveCheckpoint, saveModel } from './checkpoint.ts';
 import { type Configuration, RunError } from './configuration.ts';
 import { type Measured, MetricsWindow } from './metrics-window.ts';
@@ -214,6 +214,7 @@ async function openPrograms(engine: Engine, graph: Graph, configuration: Configu
   const { recipe, precision } = configuration;
   const { mean, std } = configuration.preprocessing;
   const scaling = { mean, std };
+  const kernels = kernelsFor(engine);
   const { batch, weightDecay, labelSmoothing, auxiliaryLossWeight, batchNormMomentum } = recipe;
   const training = compileTraining(graph, {
     batch,
@@ -225,9 +226,9 @@ async function openPrograms(engine: Engine, graph: Graph, configuration: Configu
     auxiliaryLossWeight,
     batchNormMomentum,
     clipNorm: recipe.clipNorm ?? undefined,
-    kernels: engine.facts.device === 'cpu' ? 'native' : 'aten',
+    kernels,
   });
-  const plan = planPredictor(graph, { batch, precision, scaling, parameters: 'averages' });
+  const plan = planPredictor(graph, { batch, precision, scaling, parameters: 'averages', kernels });
   const store = await engine.createStore(mergeStores(training.store, plan.spec));
   const step = await engine.load(training.step, store);
   return { store, step, predictor: await plan.open(engine, store) };
