@@ -6,7 +6,10 @@
 #include <ATen/ops/convolution.h>
 #include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/relu.h>
 #include <torch/library.h>
+
+#include "prepared-weights.h"
 
 #if defined(INCEPTION_ONEDNN)
 #include "onednn.h"
@@ -36,6 +39,14 @@ at::Tensor convolutionBackwardPortable(const at::Tensor& gradient, const at::Ten
   weightGradient.copy_(ofWeight);
   if (bias) biasGradient->copy_(ofBias);
   return needsInputGradient ? ofInput : at::empty({0}, input.options());
+}
+
+at::Tensor convolutionPreparedPortable(const at::Tensor& input, const at::Tensor& weight, const c10::optional<at::Tensor>& bias,
+                                       const c10::optional<at::Tensor>& sum, at::IntArrayRef stride, at::IntArrayRef padding,
+                                       bool relu) {
+  auto y = convolutionPortable(input, weight, bias, stride, padding);
+  if (sum.has_value()) y = sum->add_(y);
+  return relu ? y.relu_() : y;
 }
 
 #if defined(INCEPTION_ONEDNN)
@@ -84,13 +95,13 @@ dnnl::primitive_attr userScratchpad() {
   return attributes;
 }
 
-convolution_forward::primitive_desc describeForward(const Geometry& g, bool bias) {
+convolution_forward::primitive_desc describeForward(const Geometry& g, bool bias, const dnnl::primitive_attr& attributes = userScratchpad()) {
   const auto input = g.inputDesc(), weight = onednn::anyLayout(g.weight, g.type), output = g.outputDesc();
   const auto kind = prop_kind::forward_training;
   const auto direct = algorithm::convolution_direct;
   const auto what = bias ? convolution_forward::desc(kind, direct, input, weight, g.biasDesc(), output, g.stride, g.padding, g.padding)
                          : convolution_forward::desc(kind, direct, input, weight, output, g.stride, g.padding, g.padding);
-  return {what, userScratchpad(), onednn::engine()};
+  return {what, attributes, onednn::engine()};
 }
 
 // A primitive with the layouts that it chose; none where oneDNN has no implementation.
@@ -101,6 +112,14 @@ struct Plan {
   memory::desc weight, scratchpad;
   onednn::Reorder pack;  // plain weights to the chosen layout; of gradients the other way round
 };
+
+// The weights in the plan's layout; the tensor keeps the memory alive.
+at::Tensor packed(const Plan& plan, const at::Tensor& weight) {
+  if (!plan.pack.needed()) return weight;
+  auto result = onednn::bytes(plan.weight.get_size());
+  plan.pack.run(weight.data_ptr(), result.data_ptr());
+  return result;
+}
 
 template <typename Make>
 const Plan& planned(const onednn::Key& key, Make make) {
@@ -122,6 +141,43 @@ const Plan& forwardPlan(const Geometry& g, bool bias) {
     return Plan{convolution_forward(how), how.weights_desc(), how.scratchpad_desc(),
                 onednn::Reorder(g.plainWeight(g.type), how.weights_desc())};
   });
+}
+
+// With what inference does right after the convolution: the residual sum, then the ReLU.
+const Plan& preparedPlan(const Geometry& g, bool sum, bool relu) {
+  auto key = g.key();
+  key.push_back(5 + (sum ? 1 : 0) + (relu ? 2 : 0));
+  return planned(key, [&] {
+    auto attributes = userScratchpad();
+    dnnl::post_ops after;
+    if (sum) after.append_sum();
+    if (relu) after.append_eltwise(1.f, algorithm::eltwise_relu, 0.f, 0.f);
+    attributes.set_post_ops(after);
+    const auto how = describeForward(g, true, attributes);
+    return Plan{convolution_forward(how), how.weights_desc(), how.scratchpad_desc(),
+                onednn::Reorder(g.plainWeight(g.type), how.weights_desc())};
+  });
+}
+
+// Weights in the layout of their plan, and the bias in float32.
+struct Packed {
+  at::Tensor weight, bias;
+};
+
+// Packed once for each plan, and anew after a preparation: `weightsChanged` says when.
+const Packed& packedFor(const Plan& plan, const at::Tensor& weight, const at::Tensor& bias) {
+  thread_local std::map<std::pair<const void*, const Plan*>, Packed> known;
+  thread_local uint64_t generation = 0;
+  if (generation != preparedGeneration()) {
+    known.clear();
+    generation = preparedGeneration();
+  }
+  auto& entry = known[{weight.data_ptr(), &plan}];
+  if (!entry.weight.defined()) {
+    entry.weight = packed(plan, dense(weight));
+    entry.bias = bias.to(at::kFloat).contiguous();
+  }
+  return entry;
 }
 
 const Plan& inputGradientPlan(const Geometry& g) {
@@ -152,14 +208,6 @@ const Plan& weightGradientPlan(const Geometry& g, bool bias) {
   });
 }
 
-// The weights in the plan's layout; the tensor keeps the memory alive.
-at::Tensor packed(const Plan& plan, const at::Tensor& weight) {
-  if (!plan.pack.needed()) return weight;
-  auto result = onednn::bytes(plan.weight.get_size());
-  plan.pack.run(weight.data_ptr(), result.data_ptr());
-  return result;
-}
-
 at::Tensor activations(const memory::dims& sizes, const at::Tensor& like) {
   return at::empty(sizes, like.options().memory_format(at::MemoryFormat::ChannelsLast));
 }
@@ -185,6 +233,26 @@ at::Tensor convolution(const at::Tensor& input, const at::Tensor& weight, const 
     args.emplace(DNNL_ARG_BIAS, over(g.biasDesc(), shift.data_ptr()));
   }
   plan.run.execute(onednn::stream(), args);
+  return y;
+}
+
+at::Tensor convolutionPrepared(const at::Tensor& input, const at::Tensor& weight, const c10::optional<at::Tensor>& bias,
+                               const c10::optional<at::Tensor>& sum, at::IntArrayRef stride, at::IntArrayRef padding, bool relu) {
+  const bool fits = bias.has_value() && (!sum.has_value() || sum->is_contiguous(at::MemoryFormat::ChannelsLast));
+  if (!fits) return convolutionPreparedPortable(input, weight, bias, sum, stride, padding, relu);
+  const auto x = dense(input);
+  const Geometry g(x, weight, stride, padding);
+  const auto& plan = preparedPlan(g, sum.has_value(), relu);
+  if (!plan.possible()) return convolutionPreparedPortable(input, weight, bias, sum, stride, padding, relu);
+  auto y = sum.has_value() ? *sum : activations(g.output, x);
+  TORCH_CHECK(y.sizes().vec() == g.output && y.scalar_type() == x.scalar_type(), "sum: expected ", g.output, ", received ", y.sizes());
+  const auto& given = packedFor(plan, weight, *bias);
+  const auto scratch = onednn::bytes(plan.scratchpad.get_size());
+  plan.run.execute(onednn::stream(), {{DNNL_ARG_SRC, over(g.inputDesc(), x.data_ptr())},
+                                      {DNNL_ARG_WEIGHTS, over(plan.weight, given.weight.data_ptr())},
+                                      {DNNL_ARG_BIAS, over(g.biasDesc(), given.bias.data_ptr())},
+                                      {DNNL_ARG_DST, over(g.outputDesc(), y.data_ptr())},
+                                      {DNNL_ARG_SCRATCHPAD, over(plan.scratchpad, scratch.data_ptr())}});
   return y;
 }
 
@@ -234,6 +302,7 @@ at::Tensor convolutionBackward(const at::Tensor& gradient, const at::Tensor& inp
 
 const auto convolution = convolutionPortable;
 const auto convolutionBackward = convolutionBackwardPortable;
+const auto convolutionPrepared = convolutionPreparedPortable;
 
 #endif
 
@@ -252,12 +321,19 @@ TORCH_LIBRARY_FRAGMENT(inception, library) {
                 "(Tensor gradient, Tensor input, Tensor weight, Tensor(a!) weight_gradient, Tensor(b!)? bias_gradient, "
                 "int[2] stride, int[2] padding, bool needs_input_gradient) -> Tensor")
                     .c_str());
+    library.def(("convolution_prepared" + overload +
+                 "(Tensor input, Tensor weight, Tensor? bias, Tensor(a!)? sum, int[2] stride, int[2] padding, bool relu) -> Tensor")
+                    .c_str());
   }
+  library.def("weights_changed_(Tensor(a!) weights) -> ()");
 }
 
 TORCH_LIBRARY_IMPL(inception, CPU, library) {
   library.impl("convolution", convolution);
   library.impl("convolution_backward", convolutionBackward);
+  library.impl("convolution_prepared", convolutionPrepared);
+  library.impl("convolution_prepared.portable", convolutionPreparedPortable);
+  library.impl("weights_changed_", [](const at::Tensor&) { nextPreparedGeneration(); });
   library.impl("convolution.portable", convolutionPortable);
   library.impl("convolution_backward.portable", convolutionBackwardPortable);
 }

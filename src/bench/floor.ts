@@ -26,6 +26,7 @@ export function compileFloor(
   const buffers = { input: new Buffers('input', precision), output: new Buffers('output', precision) };
   const weights = new Buffers('weight', precision);
   const gradients = new Buffers('gradient', 'float32');
+  const biases = new Buffers('bias', precision);
   const emitter = new Emitter();
   for (const node of convolutions) {
     emitter.layer = node.path;
@@ -33,10 +34,16 @@ export function compileFloor(
     const given = emitter.load(buffers.input.view(pictures(batch, source.shape)));
     const weight = emitter.load(weights.view(weightShape(node, source)));
     const geometry = convolutionGeometry(node.attributes);
+    const { stride, padding } = node.attributes;
+    const own = [[stride, stride], padding] as const;
     if (kernels === 'aten') emitter.call('aten::convolution', [slot(given), slot(weight), null, ...geometry]);
+    else if (work === 'train')
+      emitter.call('inception::convolution', [slot(given), slot(weight), null, ...own]);
     else {
-      const { stride, padding } = node.attributes;
-      emitter.call('inception::convolution', [slot(given), slot(weight), null, [stride, stride], padding]);
+      // With the weights packed once, as inference has them.
+      const bias = emitter.load(biases.view([node.shape[2]]));
+      const args = [slot(given), slot(weight), slot(bias), null, ...own, false];
+      emitter.call('inception::convolution_prepared', args);
     }
     if (work === 'infer') continue;
     const gradient = emitter.load(buffers.output.view(pictures(batch, node.shape)));
@@ -47,17 +54,17 @@ export function compileFloor(
       emitter.calls('aten::convolution_backward', args, { results: 3, unused: [0, 1, 2] });
       continue;
     }
-    const { stride, padding } = node.attributes;
     const ofWeight = emitter.load(gradients.view(weightShape(node, source)));
     emitter.call('inception::convolution_backward', [
       ...[gradient, given, weight, ofWeight].map(slot),
       null,
-      [stride, stride],
-      padding,
+      ...own,
       needsInputGradient,
     ]);
   }
-  const parts = [buffers.input, buffers.output, weights, gradients].filter(({ length }) => length > 0);
+  const parts = [buffers.input, buffers.output, weights, gradients, biases].filter(
+    ({ length }) => length > 0,
+  );
   return {
     program: emitter.finish(`${graph.network.name} ${work} convolutions alone, batch ${batch} ${precision}`),
     store: {
@@ -88,9 +95,9 @@ class Buffers {
   }
 
   view(shape: readonly number[]): string {
-    const [, channels = 1, height = 1, width = 1] = shape;
     const name = `${this.#name}/${shape.join('x')}`;
-    const strides = [height * width * channels, 1, width * channels, channels];
+    const [, channels = 1, height = 1, width = 1] = shape;
+    const strides = shape.length === 1 ? [1] : [height * width * channels, 1, width * channels, channels];
     this.#views.set(name, { name, of: this.#name, shape, strides, offset: 0 });
     this.length = Math.max(
       this.length,

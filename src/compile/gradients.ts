@@ -58,6 +58,12 @@ function ownConvolutionGradient(node: NodeOf<'conv'>, gradient: Slot, backward: 
   return ofInput ?? null;
 }
 
+/** [n, c, h, w] of what a node reads. */
+function inputSizes(node: Node, { batch, graph }: Backward): readonly number[] {
+  const [height, width, channels] = (graph.nodes[node.inputs[0] as number] as Node).shape;
+  return [batch, channels, height, width];
+}
+
 export const gradientRules: { readonly [K in Op]: GradientRule<K> } = {
   input: () => [],
   conv: (node, gradient, backward) => {
@@ -123,30 +129,29 @@ export const gradientRules: { readonly [K in Op]: GradientRule<K> } = {
   relu: (_, gradient, { emitter, own }) => [
     emitter.call('aten::threshold_backward', [slot(gradient), slot(own.value), 0]),
   ],
-  maxPool: ({ attributes: { window, stride, padding } }, gradient, { emitter, inputs, own }) => [
-    emitter.call('aten::max_pool2d_with_indices_backward', [
-      slot(gradient),
-      slot(inputs[0] as Slot),
-      window,
-      [stride, stride],
-      padding,
-      one,
-      false,
-      slot(own.saved?.[0] as Slot),
-    ]),
-  ],
-  avgPool: ({ attributes: { window, stride, padding, countPadding } }, gradient, { emitter, inputs }) => [
-    emitter.call('aten::avg_pool2d_backward', [
-      slot(gradient),
-      slot(inputs[0] as Slot),
-      window,
-      [stride, stride],
-      padding,
-      false,
-      countPadding,
-      null,
-    ]),
-  ],
+  maxPool: (node, gradient, backward) => {
+    const { emitter, inputs, own, kernels } = backward;
+    const { window, stride, padding } = node.attributes;
+    const places = slot(own.saved?.[0] as Slot);
+    if (kernels === 'native') {
+      const args = [slot(gradient), places, inputSizes(node, backward), window, stride, padding];
+      return [emitter.call('inception::max_pool_backward', args)];
+    }
+    const geometry = [window, [stride, stride], padding, one, false];
+    const args = [slot(gradient), slot(inputs[0] as Slot), ...geometry, places];
+    return [emitter.call('aten::max_pool2d_with_indices_backward', args)];
+  },
+  avgPool: (node, gradient, backward) => {
+    const { emitter, inputs, kernels } = backward;
+    const { window, stride, padding, countPadding } = node.attributes;
+    if (kernels === 'native') {
+      const args = [slot(gradient), inputSizes(node, backward), window, stride, padding, countPadding];
+      return [emitter.call('inception::avg_pool_backward', args)];
+    }
+    const geometry = [window, [stride, stride], padding, false, countPadding, null];
+    const args = [slot(gradient), slot(inputs[0] as Slot), ...geometry];
+    return [emitter.call('aten::avg_pool2d_backward', args)];
+  },
   globalAvgPool: (node, gradient, { emitter, graph, batch, precision }) => {
     const [height, width, channels] = (graph.nodes[node.inputs[0] as number] as Node).shape;
     const share = emitter.call('aten::mul.Scalar', [slot(gradient), 1 / (height * width)]);

@@ -67,10 +67,14 @@ export interface Passes {
   readonly mergeSiblings?: boolean;
   /** Training only, and only with `kernels: 'native'`. */
   readonly fuseNormRelu?: boolean;
+  /** Training only, and only with `kernels: 'native'`. */
+  readonly placeInConcat?: boolean;
   /** Inference only. */
   readonly foldBatchNorm?: boolean;
   /** Inference only. */
   readonly foldResidualScale?: boolean;
+  /** Inference only, and only with `kernels: 'native'`. */
+  readonly fuseConvRelu?: boolean;
 }
 
 /**
