@@ -20,6 +20,8 @@
 
 namespace inception {
 
+bool linksOneDnn();  // operators/convolution.cc
+
 namespace {
 
 // Makes the job's result in JavaScript; runs on the main thread.
@@ -121,6 +123,7 @@ Napi::Value facts(const Napi::CallbackInfo& info) {
   result.Set("cuda", at::hasCUDA());
   result.Set("fastBfloat16", hasFastBfloat16());
   result.Set("cores", availableCores());
+  result.Set("oneDnn", linksOneDnn());
   return result;
 }
 

@@ -1,5 +1,7 @@
 #include "store.h"
 
+#include "operators/prepared-weights.h"
+
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
 #include <ATen/ops/as_strided.h>
@@ -46,6 +48,8 @@ std::string describe(const at::Tensor& tensor) {
 }
 
 Store::Store(const StoreSpec& spec, at::Device device) : device_(device), generator_(makeGenerator(device)) {
+  // New memory may lie where an older store's weights were.
+  nextPreparedGeneration();
   for (const auto& tensor : spec.tensors) {
     const auto options = at::TensorOptions().dtype(scalarType(tensor.dtype)).device(device);
     auto& made = tensors_[tensor.name] = at::full(tensor.shape, tensor.fill, options);
@@ -65,6 +69,7 @@ const at::Tensor& Store::find(const std::string& name) const {
 void Store::write(const std::string& name, const at::Tensor& values) {
   const auto& target = find(name);
   target.copy_(values.view(target.sizes()));
+  nextPreparedGeneration();
 }
 
 at::Tensor Store::read(const std::string& name) const {

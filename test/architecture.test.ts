@@ -23,6 +23,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   train: ['networks', 'graph', 'weights', 'compile', 'engine', 'data', 'evaluate', 'model'],
   server: ['data', 'evaluate', 'model', 'deploy'],
   dashboard: ['networks', 'train'],
+  bench: ['networks', 'graph', 'weights', 'compile', 'engine', 'data', 'evaluate', 'model', 'train'],
   cli: [
     'networks',
     'graph',
@@ -36,6 +37,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'train',
     'server',
     'dashboard',
+    'bench',
   ],
 };
 

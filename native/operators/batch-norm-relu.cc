@@ -11,29 +11,13 @@
 #include <vector>
 
 #include "kernels.h"
+#include "rows.h"
 
 namespace inception {
 
 namespace {
 
 using kernels::Rows;
-
-at::Tensor denseChannelsLast(const at::Tensor& tensor) { return tensor.contiguous(at::MemoryFormat::ChannelsLast); }
-
-int64_t rowsOf(const at::Tensor& tensor) { return tensor.size(0) * tensor.size(2) * tensor.size(3); }
-
-// Elements between the rows of a channels-last tensor or of a slice of its channels; 0 if it is neither.
-int64_t rowStride(const at::Tensor& tensor) {
-  const int64_t height = tensor.size(2), width = tensor.size(3);
-  if (tensor.size(1) > 1 && tensor.stride(1) != 1) return 0;
-  // Strides along axes of length 1 mean nothing; the innermost one that does gives the row's.
-  const int64_t stride = width > 1    ? tensor.stride(3)
-                         : height > 1 ? tensor.stride(2)
-                                      : tensor.stride(0);
-  if (height > 1 && tensor.stride(2) != stride * width) return 0;
-  if (tensor.size(0) > 1 && tensor.stride(0) != stride * width * height) return 0;
-  return stride;
-}
 
 // Few channels make short inner loops. Rows that lie one after the other are taken several at a time, as one row of
 // repeated channels.
@@ -91,12 +75,11 @@ std::pair<std::vector<double>, std::vector<double>> sumRows(int64_t rows, int64_
 int64_t grain(int64_t channels) { return std::max<int64_t>(1, 16384 / channels); }
 
 template <typename T>
-std::tuple<at::Tensor, at::Tensor, at::Tensor> forward(const kernels::Table<T>& run, const at::Tensor& x, const at::Tensor& gamma,
-                                                       const at::Tensor& beta, const at::Tensor& movingMean,
-                                                       const at::Tensor& movingVariance, double momentum, double epsilon) {
+std::tuple<at::Tensor, at::Tensor> forward(const kernels::Table<T>& run, const at::Tensor& x, const at::Tensor& gamma,
+                                           const at::Tensor& beta, const at::Tensor& movingMean, const at::Tensor& movingVariance,
+                                           double momentum, double epsilon, const at::Tensor& y, int64_t stride) {
   const int64_t channels = x.size(1), rows = rowsOf(x);
   const T* from = static_cast<const T*>(x.data_ptr());
-  auto y = at::empty_like(x, x.options(), at::MemoryFormat::ChannelsLast);
   auto mean = at::empty({channels}, gamma.options());
   auto inverse = at::empty({channels}, gamma.options());
   T* to = static_cast<T*>(y.data_ptr());
@@ -130,18 +113,21 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> forward(const kernels::Table<T>& 
   }
   const auto wideScale = repeated(scale.data(), channels, times), wideOffset = repeated(offset.data(), channels, times);
   at::parallel_for(0, rows, grain(channels), [&](int64_t begin, int64_t end) {
-    inWideRows(end - begin, channels, times, [&](int64_t row, Rows wide) {
-      const int64_t at = (begin + row) * channels;
-      run.scaleRelu(from + at, to + at, wide, wideScale.data(), wideOffset.data());
+    // The rows of a slice do not lie one after the other.
+    inWideRows(end - begin, channels, stride == channels ? times : 1, [&](int64_t row, Rows wide) {
+      const int64_t at = begin + row;
+      const int64_t step = wide.channels == channels ? stride : wide.channels;
+      run.scaleRelu(from + at * channels, {to + at * stride, step}, wide, wideScale.data(), wideOffset.data());
     });
   });
-  return {y, mean, inverse};
+  return {mean, inverse};
 }
 
 template <typename T>
 std::tuple<at::Tensor, at::Tensor, at::Tensor> backward(const kernels::Table<T>& run, const at::Tensor& gradient, int64_t stride,
-                                                        const at::Tensor& x, const at::Tensor& y, const at::Tensor& gamma,
-                                                        const at::Tensor& mean, const at::Tensor& inverse) {
+                                                        const at::Tensor& x, const at::Tensor& y, int64_t yStride,
+                                                        const at::Tensor& gamma, const at::Tensor& mean,
+                                                        const at::Tensor& inverse) {
   const int64_t channels = x.size(1), rows = rowsOf(x);
   const T* from = static_cast<const T*>(x.data_ptr());
   const T* activated = static_cast<const T*>(y.data_ptr());
@@ -152,13 +138,12 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> backward(const kernels::Table<T>&
   auto dbeta = at::empty({channels}, gamma.options());
   T* to = static_cast<T*>(dx.data_ptr());
   // The rows of a slice do not lie one after the other.
-  const int64_t times = stride == channels ? rowsAtOnce(channels) : 1;
-  const int64_t wideStride = stride * times;
+  const int64_t times = stride == channels && yStride == channels ? rowsAtOnce(channels) : 1;
   const auto wideMean = repeated(average, channels, times);
   const auto [sums, products] = sumRows(rows, channels, times, [&](int64_t row, Rows wide, float* sum, float* product) {
-    const int64_t step = wide.channels == channels ? stride : wideStride;
-    run.gradientMoments(given + row * stride, step, from + row * channels, activated + row * channels, wide,
-                        wideMean.data(), sum, product);
+    const int64_t atOnce = wide.channels / channels;
+    run.gradientMoments({given + row * stride, stride * atOnce}, from + row * channels,
+                        {activated + row * yStride, yStride * atOnce}, wide, wideMean.data(), sum, product);
   });
   std::vector<float> scale(channels), slope(channels), offset(channels);
   for (int64_t c = 0; c < channels; c++) {
@@ -175,30 +160,34 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> backward(const kernels::Table<T>&
   at::parallel_for(0, rows, grain(channels), [&](int64_t begin, int64_t end) {
     inWideRows(end - begin, channels, times, [&](int64_t row, Rows wide) {
       const int64_t at = begin + row;
-      const int64_t step = wide.channels == channels ? stride : wideStride;
-      run.gradientInput(given + at * stride, step, from + at * channels, activated + at * channels, to + at * channels, wide,
-                        wideMean.data(), wideScale.data(), wideSlope.data(), wideOffset.data());
+      const int64_t atOnce = wide.channels / channels;
+      run.gradientInput({given + at * stride, stride * atOnce}, from + at * channels, {activated + at * yStride, yStride * atOnce},
+                        to + at * channels, wide, wideMean.data(), wideScale.data(), wideSlope.data(), wideOffset.data());
     });
   });
   return {dx, dgamma, dbeta};
 }
 
-void expectPrecision(const at::Tensor& x) {
-  TORCH_CHECK(x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16, "expected float32 or bfloat16, received ",
-              x.scalar_type());
-}
-
 }  // namespace
+
+std::tuple<at::Tensor, at::Tensor> batchNormReluInto(const at::Tensor& input, const at::Tensor& gamma, const at::Tensor& beta,
+                                                     const at::Tensor& movingMean, const at::Tensor& movingVariance,
+                                                     double momentum, double epsilon, const at::Tensor& out) {
+  expectPrecision(input);
+  const auto x = denseChannelsLast(input);
+  const int64_t stride = expectRows(out, input.sizes(), input.scalar_type());
+  const auto& run = kernels::chooseKernels();
+  return x.scalar_type() == at::kFloat
+             ? forward<float>(run.float32, x, gamma, beta, movingMean, movingVariance, momentum, epsilon, out, stride)
+             : forward<uint16_t>(run.bfloat16, x, gamma, beta, movingMean, movingVariance, momentum, epsilon, out, stride);
+}
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor> batchNormRelu(const at::Tensor& input, const at::Tensor& gamma,
                                                              const at::Tensor& beta, const at::Tensor& movingMean,
                                                              const at::Tensor& movingVariance, double momentum, double epsilon) {
-  expectPrecision(input);
-  const auto x = denseChannelsLast(input);
-  const auto& run = kernels::chooseKernels();
-  return x.scalar_type() == at::kFloat
-             ? forward<float>(run.float32, x, gamma, beta, movingMean, movingVariance, momentum, epsilon)
-             : forward<uint16_t>(run.bfloat16, x, gamma, beta, movingMean, movingVariance, momentum, epsilon);
+  const auto y = at::empty_like(input, input.options(), at::MemoryFormat::ChannelsLast);
+  auto [mean, inverse] = batchNormReluInto(input, gamma, beta, movingMean, movingVariance, momentum, epsilon, y);
+  return {y, mean, inverse};
 }
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor> batchNormReluBackward(const at::Tensor& given, const at::Tensor& input,
@@ -207,13 +196,13 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> batchNormReluBackward(const at::T
   expectPrecision(input);
   TORCH_CHECK(given.sizes() == input.sizes() && output.sizes() == input.sizes() && given.scalar_type() == input.scalar_type(),
               "gradient, input and output differ in shape or type");
-  const auto x = denseChannelsLast(input), y = denseChannelsLast(output);
-  const int64_t known = rowStride(given);
-  const auto gradient = known > 0 ? given : denseChannelsLast(given);
-  const int64_t stride = known > 0 ? known : x.size(1);
+  const auto x = denseChannelsLast(input);
+  const auto y = rowStride(output) > 0 ? output : denseChannelsLast(output);
+  const auto gradient = rowStride(given) > 0 ? given : denseChannelsLast(given);
+  const int64_t stride = rowStride(gradient), yStride = rowStride(y);
   const auto& run = kernels::chooseKernels();
-  return x.scalar_type() == at::kFloat ? backward<float>(run.float32, gradient, stride, x, y, gamma, mean, inverse)
-                                       : backward<uint16_t>(run.bfloat16, gradient, stride, x, y, gamma, mean, inverse);
+  return x.scalar_type() == at::kFloat ? backward<float>(run.float32, gradient, stride, x, y, yStride, gamma, mean, inverse)
+                                       : backward<uint16_t>(run.bfloat16, gradient, stride, x, y, yStride, gamma, mean, inverse);
 }
 
 TORCH_LIBRARY_FRAGMENT(inception, library) {
@@ -221,12 +210,16 @@ TORCH_LIBRARY_FRAGMENT(inception, library) {
       "batch_norm_relu(Tensor input, Tensor gamma, Tensor beta, Tensor(a!) moving_mean, Tensor(b!) moving_variance, "
       "float momentum, float epsilon) -> (Tensor, Tensor, Tensor)");
   library.def(
+      "batch_norm_relu_into(Tensor input, Tensor gamma, Tensor beta, Tensor(a!) moving_mean, Tensor(b!) moving_variance, "
+      "float momentum, float epsilon, Tensor(c!) out) -> (Tensor, Tensor)");
+  library.def(
       "batch_norm_relu_backward(Tensor gradient, Tensor input, Tensor output, Tensor gamma, Tensor mean, "
       "Tensor inverse_deviation) -> (Tensor, Tensor, Tensor)");
 }
 
 TORCH_LIBRARY_IMPL(inception, CPU, library) {
   library.impl("batch_norm_relu", batchNormRelu);
+  library.impl("batch_norm_relu_into", batchNormReluInto);
   library.impl("batch_norm_relu_backward", batchNormReluBackward);
 }
 

@@ -40,8 +40,9 @@ void moments(const T* x, Rows rows, const float* shift, float* __restrict sum, f
 }
 
 template <typename T>
-void scaleRelu(const T* x, T* __restrict y, Rows rows, const float* scale, const float* offset) {
-  for (int64_t row = 0; row < rows.count; row++, x += rows.channels, y += rows.channels) {
+void scaleRelu(const T* x, Strided<T> to, Rows rows, const float* scale, const float* offset) {
+  T* __restrict y = to.data;
+  for (int64_t row = 0; row < rows.count; row++, x += rows.channels, y += to.stride) {
     for (int64_t c = 0; c < rows.channels; c++) {
       const float value = load(x[c]) * scale[c] + offset[c];
       // Not max(0, value), which would turn a NaN into 0 and hide it.
@@ -50,12 +51,19 @@ void scaleRelu(const T* x, T* __restrict y, Rows rows, const float* scale, const
   }
 }
 
+// Loaded before it is asked whether it counts: then the choice is a mask and no branch.
 template <typename T>
-void gradientMoments(const T* gradient, int64_t stride, const T* x, const T* y, Rows rows, const float* mean,
+inline float where(T y, T gradient) {
+  const float value = load(gradient);
+  return load(y) > 0 ? value : 0.f;
+}
+
+template <typename T>
+void gradientMoments(Strided<const T> gradient, const T* x, Strided<const T> y, Rows rows, const float* mean,
                      float* __restrict sum, float* __restrict product) {
-  for (int64_t row = 0; row < rows.count; row++, gradient += stride, x += rows.channels, y += rows.channels) {
+  for (int64_t row = 0; row < rows.count; row++, gradient.data += gradient.stride, x += rows.channels, y.data += y.stride) {
     for (int64_t c = 0; c < rows.channels; c++) {
-      const float g = load(y[c]) > 0 ? load(gradient[c]) : 0;
+      const float g = where(y.data[c], gradient.data[c]);
       sum[c] += g;
       product[c] += g * (load(x[c]) - mean[c]);
     }
@@ -63,14 +71,42 @@ void gradientMoments(const T* gradient, int64_t stride, const T* x, const T* y, 
 }
 
 template <typename T>
-void gradientInput(const T* gradient, int64_t stride, const T* x, const T* y, T* __restrict dx, Rows rows,
+void gradientInput(Strided<const T> gradient, const T* x, Strided<const T> y, T* __restrict dx, Rows rows,
                    const float* mean, const float* scale, const float* slope, const float* offset) {
   for (int64_t row = 0; row < rows.count;
-       row++, gradient += stride, x += rows.channels, y += rows.channels, dx += rows.channels) {
+       row++, gradient.data += gradient.stride, x += rows.channels, y.data += y.stride, dx += rows.channels) {
     for (int64_t c = 0; c < rows.channels; c++) {
-      const float g = load(y[c]) > 0 ? load(gradient[c]) : 0;
+      const float g = where(y.data[c], gradient.data[c]);
       store(&dx[c], g * scale[c] + (load(x[c]) - mean[c]) * slope[c] + offset[c]);
     }
+  }
+}
+
+template <typename T>
+void addScaled(const T* x, int64_t channels, float factor, float* __restrict sum) {
+  for (int64_t c = 0; c < channels; c++) sum[c] += load(x[c]) * factor;
+}
+
+template <typename T>
+void storeScaled(const float* sum, int64_t channels, float factor, T* __restrict y) {
+  for (int64_t c = 0; c < channels; c++) store(&y[c], sum[c] * factor);
+}
+
+template <typename T>
+void keepLarger(const T* x, int64_t channels, uint8_t place, float* __restrict best, uint8_t* __restrict at) {
+  for (int64_t c = 0; c < channels; c++) {
+    const float value = load(x[c]);
+    const bool larger = (value > best[c]) | (value != value);
+    best[c] = larger ? value : best[c];
+    at[c] = larger ? place : at[c];
+  }
+}
+
+template <typename T>
+void addWhere(const T* x, const uint8_t* at, int64_t channels, uint8_t place, float* __restrict sum) {
+  for (int64_t c = 0; c < channels; c++) {
+    const float value = load(x[c]);
+    sum[c] += at[c] == place ? value : 0.f;
   }
 }
 
@@ -90,7 +126,8 @@ void updateRmsProp(float* __restrict weights, float* __restrict meanSquare, floa
 }
 
 template <typename T>
-constexpr Table<T> table{moments<T>, scaleRelu<T>, gradientMoments<T>, gradientInput<T>};
+constexpr Table<T> table{moments<T>,   scaleRelu<T>,  gradientMoments<T>, gradientInput<T>,
+                         addScaled<T>, storeScaled<T>, keepLarger<T>,      addWhere<T>};
 
 }  // namespace
 

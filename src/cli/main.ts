@@ -1,5 +1,6 @@
 /** The command line: one file for each command, errors as one line, exit codes 0, 1 (failed), 2 (wrong usage). */
 import { Command, CommanderError } from 'commander';
+import { BenchError } from '../bench/bench-error.ts';
 import { CompileError } from '../compile/endpoints.ts';
 import { ProgramError } from '../compile/program.ts';
 import { DashboardError } from '../dashboard/server.ts';
@@ -16,6 +17,7 @@ import { RecipeError } from '../train/recipe.ts';
 import { TrainingError } from '../train/train.ts';
 import { NamesError } from '../weights/names.ts';
 import { WeightsError } from '../weights/tensor-file.ts';
+import { addBench } from './commands/bench.ts';
 import { addClassify } from './commands/classify.ts';
 import { addCompare } from './commands/compare.ts';
 import { addDashboard } from './commands/dashboard.ts';
@@ -36,6 +38,7 @@ import { packageVersion } from './version.ts';
 /** What a person did wrong at the keyboard, against what went wrong later. */
 const usageErrors = [UsageError, NetworkOptionError, RecipeError];
 const expectedErrors = [
+  BenchError,
   ClassesError,
   CompileError,
   DashboardError,
@@ -90,6 +93,7 @@ Examples:
     addExport,
     addPull,
     addDashboard,
+    addBench,
     addDoctor,
   ]) {
     add(program);

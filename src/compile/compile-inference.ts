@@ -4,6 +4,7 @@ import { Emitter, slot } from './emitter.ts';
 import { endpointIds, returnEndpoints } from './endpoints.ts';
 import { foldBatchNorm, foldResidualScale } from './fold.ts';
 import { type Lowered, lowerForward, overwritableResults } from './forward.ts';
+import { fuseConvRelu } from './fuse-conv-relu.ts';
 import { flatTensor, layOut, mergedName, placeInOrder } from './layout.ts';
 import { mergeSiblings } from './merge-siblings.ts';
 import { type CompiledInference, type InferenceOptions, inceptionScaling } from './options.ts';
@@ -13,7 +14,11 @@ import { withoutAuxiliary } from './rewrite.ts';
 /** Compiles inference by moving statistics. @throws CompileError for an endpoint that does not exist. */
 export function compileInference(network: Graph, options: InferenceOptions): CompiledInference {
   const { batch, precision } = options;
-  const graph = applyPasses(network, options);
+  const native = (options.kernels ?? 'native') === 'native';
+  const folded = applyPasses(network, options);
+  const fuse = native && options.passes?.fuseConvRelu !== false;
+  const kept = endpointIds(folded, options.endpoints ?? []);
+  const graph = fuse ? fuseConvRelu(folded, { keep: [...kept.values()] }) : folded;
   const store = inferenceStore(network, graph, options);
   const prepare = compilePreparation(graph, options);
   const emitter = new Emitter();
@@ -28,6 +33,9 @@ export function compileInference(network: Graph, options: InferenceOptions): Com
     batchStatistics: false,
     batchNormMomentum: 0,
     dropout: false,
+    kernels: options.kernels ?? 'native',
+    placement: new Map(),
+    buffers: new Map(),
     stored: (name, node) => (node.op === 'conv' ? preparedName(name, options) : sourceName(name, options)),
     overwritable: overwritableResults(graph, [...endpoints.values()]),
   });
@@ -64,6 +72,9 @@ function applyPasses(network: Graph, { passes = {}, endpoints = [] }: InferenceO
 
 const sourceName = (name: string, { parameters = 'weights' }: InferenceOptions): string =>
   parameters === 'averages' && !/\/moving(Mean|Variance)(\+|$)/.test(name) ? `averages/${name}` : name;
+
+const preparedKind = ({ parameters = 'weights', precision }: InferenceOptions): string =>
+  `prepared/${parameters}/${precision}`;
 
 const preparedName = (name: string, { parameters = 'weights', precision }: InferenceOptions): string =>
   `prepared/${parameters}/${precision}/${name}`;
@@ -106,6 +117,10 @@ function compilePreparation(graph: Graph, options: InferenceOptions): Program {
     const meanScaled = emitter.call('aten::mul.Tensor', [slot(mean), slot(factor)]);
     write(bias as string, emitter.call('aten::sub.Tensor', [slot(scaled(beta)), slot(meanScaled)]));
   }
+  if ((options.kernels ?? 'native') === 'native') {
+    const changed = emitter.load(`flat/${preparedKind(options)}`);
+    emitter.calls('inception::weights_changed_', [slot(changed)], { results: 0 });
+  }
   return emitter.finish(`${graph.network.name} prepare ${options.precision}`);
 }
 
@@ -121,7 +136,7 @@ function inferenceStore(network: Graph, graph: Graph, options: InferenceOptions)
       ? [flatTensor(trainable, { kind: 'averages', prefix: 'averages/', dtype: 'float32', length })]
       : []),
     flatTensor(prepared.placements, {
-      kind: `prepared/${parameters}/${precision}`,
+      kind: preparedKind(options),
       prefix: preparedName('', options),
       dtype: precision,
       length: prepared.length,

@@ -10,6 +10,7 @@ import { crossEntropy } from './loss.ts';
 import { mergeSiblings } from './merge-siblings.ts';
 import { gradientNorm, lowerUpdate } from './optimizer.ts';
 import { type CompiledTraining, inceptionScaling, type TrainingOptions } from './options.ts';
+import { placeInConcat } from './place-in-concat.ts';
 import { checkProgram, type Slot, type StoreSpec } from './program.ts';
 
 /** Compiles the training step. @throws CompileError naming the layer or the option that does not fit. */
@@ -42,6 +43,12 @@ export function compileTraining(network: Graph, options: TrainingOptions): Compi
     batchStatistics,
     batchNormMomentum: options.batchNormMomentum,
     dropout: options.dropout ?? true,
+    kernels: options.kernels ?? 'native',
+    placement:
+      native && passes.placeInConcat !== false
+        ? placeInConcat(graph, { keepDense: [...endpoints.values()] })
+        : new Map(),
+    buffers: new Map(),
     stored: (name, node) => (halfPrecision && node.op === 'conv' ? `bfloat16/${name}` : name),
     overwritable: overwritableResults(graph, [...endpoints.values()]),
   };

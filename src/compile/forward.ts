@@ -2,7 +2,8 @@
 import type { Attributes, Graph, Node, NodeOf, Op, Parameter } from '../graph/graph.ts';
 import { type Emitter, slot } from './emitter.ts';
 import { mergedName } from './layout.ts';
-import type { ImageType, Precision, Scaling } from './options.ts';
+import type { ImageType, Kernels, Precision, Scaling } from './options.ts';
+import type { Place } from './place-in-concat.ts';
 import type { Slot } from './program.ts';
 import { consumersOf } from './rewrite.ts';
 
@@ -18,6 +19,11 @@ export interface Lowering {
   readonly batchStatistics: boolean;
   readonly batchNormMomentum: number;
   readonly dropout: boolean;
+  readonly kernels: Kernels;
+  /** Which results are written straight into a concatenation's buffer, and where there. */
+  readonly placement: ReadonlyMap<number, Place>;
+  /** Of each concatenation with placed inputs its buffer, made with the first of them. */
+  readonly buffers: Map<number, Slot>;
   /** The stored name for a parameter's name: training and inference keep different copies. */
   readonly stored: (name: string, node: Node) => string;
   /** For each node, whether its only reader may overwrite its result. */
@@ -53,6 +59,37 @@ export function gammaSlot(node: Node, lowering: Lowering): Slot {
 export const convolutionGeometry = ({ stride, padding }: Attributes['conv']) =>
   [[stride, stride], padding, one, false, zero, 1] as const;
 
+/** The same for our own operators: no network of the paper dilates or groups. */
+export const ownGeometry = ({ stride, padding }: Attributes['conv']) => [[stride, stride], padding] as const;
+
+/** The part of a concatenation's buffer that a node is to write its result into, if it is. */
+function placeOf({ id, shape }: Node, lowering: Lowering): Slot | undefined {
+  const place = lowering.placement.get(id);
+  if (place === undefined) return undefined;
+  const { emitter } = lowering;
+  const args = [slot(bufferOf(place.concat, lowering)), 1, place.from, place.from + shape[2], 1];
+  return emitter.call('aten::slice.Tensor', args);
+}
+
+function bufferOf(concat: number, lowering: Lowering): Slot {
+  const { emitter, graph, batch, precision, placement, buffers } = lowering;
+  const known = buffers.get(concat);
+  if (known !== undefined) return known;
+  const node = graph.nodes[concat] as Node;
+  const [height, width, channels] = node.shape;
+  const outer = placement.get(concat);
+  // A concatenation within a concatenation is a part of the outer one's buffer.
+  const made = outer
+    ? (placeOf(node, lowering) as Slot)
+    : emitter.call('aten::empty.memory_format', [[batch, channels, height, width]], {
+        dtype: { dtype: precision },
+        device: { device: 'store' },
+        memory_format: { memoryFormat: 'channelsLast' },
+      });
+  buffers.set(concat, made);
+  return made;
+}
+
 export const forwardRules: { readonly [K in Op]: ForwardRule<K> } = {
   input: (node, _, lowering) => {
     const { emitter, batch, precision, images } = lowering;
@@ -64,9 +101,26 @@ export const forwardRules: { readonly [K in Op]: ForwardRule<K> } = {
     const floats = emitter.call('aten::_to_copy', [slot(permuted)], { dtype: { dtype: 'float32' } });
     return { value: toPrecision(emitter, scalePixels(floats, channels, lowering), precision) };
   },
-  conv: (node, [input], lowering) => {
+  conv: (node, [input, sum], lowering) => {
     const weight = parameterSlot(node, 'weight', lowering);
     const bias = node.attributes.bias ? slot(parameterSlot(node, 'bias', lowering)) : null;
+    if (lowering.kernels === 'native') {
+      const { relu } = node.attributes;
+      if (relu !== undefined) {
+        const residual = sum === undefined ? null : slot(sum);
+        const fused = [
+          slot(input as Slot),
+          slot(weight),
+          bias,
+          residual,
+          ...ownGeometry(node.attributes),
+          relu,
+        ];
+        return { value: lowering.emitter.call('inception::convolution_prepared', fused) };
+      }
+      const args = [slot(input as Slot), slot(weight), bias, ...ownGeometry(node.attributes)];
+      return { value: lowering.emitter.call('inception::convolution', args) };
+    }
     const geometry = convolutionGeometry(node.attributes);
     return {
       value: lowering.emitter.call('aten::convolution', [
@@ -106,40 +160,73 @@ export const forwardRules: { readonly [K in Op]: ForwardRule<K> } = {
       slot(gammaSlot(node, lowering)),
       ...['beta', 'movingMean', 'movingVariance'].map((part) => slot(parameterSlot(node, part, lowering))),
     ];
-    const [value, batchMean, inverseDeviation] = lowering.emitter.calls(
-      'inception::batch_norm_relu',
-      [slot(input as Slot), ...parameters, lowering.batchNormMomentum, node.attributes.epsilon],
-      { results: 3 },
-    );
+    const args = [slot(input as Slot), ...parameters, lowering.batchNormMomentum, node.attributes.epsilon];
+    const place = placeOf(node, lowering);
+    if (place !== undefined) {
+      const into = [...args, slot(place)];
+      const saved = lowering.emitter.calls('inception::batch_norm_relu_into', into, { results: 2 });
+      return { value: place, saved: saved as Slot[] };
+    }
+    const [value, batchMean, inverseDeviation] = lowering.emitter.calls('inception::batch_norm_relu', args, {
+      results: 3,
+    });
     return { value: value as Slot, saved: [batchMean as Slot, inverseDeviation as Slot] };
   },
   relu: (node, [input], { emitter, overwritable }) => {
     const inPlace = overwritable[node.inputs[0] as number];
     return { value: emitter.call(inPlace ? 'aten::relu_' : 'aten::relu', [slot(input as Slot)]) };
   },
-  maxPool: ({ attributes: { window, stride, padding } }, [input], { emitter }) => {
+  maxPool: (node, [input], lowering) => {
+    const { emitter, kernels } = lowering;
+    const { window, stride, padding } = node.attributes;
+    if (kernels === 'native') {
+      const own = [slot(input as Slot), window, stride, padding];
+      const place = placeOf(node, lowering);
+      if (place !== undefined) {
+        return { value: place, saved: [emitter.call('inception::max_pool_into', [...own, slot(place)])] };
+      }
+      const [value, places] = emitter.calls('inception::max_pool', own, { results: 2 });
+      return { value: value as Slot, saved: [places as Slot] };
+    }
     const args = [slot(input as Slot), window, [stride, stride], padding, one, false];
     const [value, indices] = emitter.calls('aten::max_pool2d_with_indices', args, { results: 2 });
     return { value: value as Slot, saved: [indices as Slot] };
   },
-  avgPool: ({ attributes: { window, stride, padding, countPadding } }, [input], { emitter }) => ({
-    value: emitter.call('aten::avg_pool2d', [
-      slot(input as Slot),
-      window,
-      [stride, stride],
-      padding,
-      false,
-      countPadding,
-      null,
-    ]),
-  }),
+  avgPool: (node, [input], lowering) => {
+    const { emitter, kernels } = lowering;
+    const { window, stride, padding, countPadding } = node.attributes;
+    if (kernels === 'native') {
+      const own = [slot(input as Slot), window, stride, padding, countPadding];
+      const place = placeOf(node, lowering);
+      if (place === undefined) return { value: emitter.call('inception::avg_pool', own) };
+      emitter.calls('inception::avg_pool_into', [...own, slot(place)], { results: 0 });
+      return { value: place };
+    }
+    const args = [slot(input as Slot), window, [stride, stride], padding, false, countPadding, null];
+    return { value: emitter.call('aten::avg_pool2d', args) };
+  },
   // From here on values are float32 [n, c]: the classifier costs little and its precision shows in the logits.
   globalAvgPool: (_, [input], { emitter }) => ({
     value: emitter.call('aten::mean.dim', [slot(input as Slot), [2, 3], false], {
       dtype: { dtype: 'float32' },
     }),
   }),
-  concat: (_, inputs, { emitter }) => ({ value: emitter.call('aten::cat', [{ slots: inputs }, 1]) }),
+  concat: (node, inputs, lowering) => {
+    const { emitter, placement } = lowering;
+    const own = lowering.buffers.get(node.id);
+    if (own === undefined) return { value: emitter.call('aten::cat', [{ slots: inputs }, 1]) };
+    // Most inputs have written themselves into their place.
+    let from = 0;
+    node.inputs.forEach((id, index) => {
+      const to = from + (lowering.graph.nodes[id] as Node).shape[2];
+      if (placement.get(id)?.concat !== node.id) {
+        const part = emitter.call('aten::slice.Tensor', [slot(own), 1, from, to, 1]);
+        emitter.effect('aten::copy_', [slot(part), slot(inputs[index] as Slot)]);
+      }
+      from = to;
+    });
+    return { value: own };
+  },
   slice: ({ attributes: { from, to }, id }, [input], { emitter, graph }) => {
     const view = emitter.call('aten::slice.Tensor', [slot(input as Slot), 1, from, to, 1]);
     // A convolution copies what is not dense, forward and again backward: one copy here serves both.

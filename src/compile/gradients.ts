@@ -6,6 +6,7 @@ import {
   gammaSlot,
   type Lowered,
   type Lowering,
+  ownGeometry,
   parameterSlot,
   toPrecision,
 } from './forward.ts';
@@ -30,11 +31,37 @@ type GradientRule<K extends Op> = (
 
 const one = [1, 1] as const;
 
-function storeGradient(node: Node, part: string, gradient: Slot, { emitter }: Lowering): void {
+function gradientName(node: Node, part: string): string {
   const members = node.parameters.members.map(
     (member) => (member as Record<string, Parameter>)[part] as Parameter,
   );
-  emitter.effect('aten::copy_', [slot(emitter.load(`gradient/${mergedName(members)}`)), slot(gradient)]);
+  return `gradient/${mergedName(members)}`;
+}
+
+function storeGradient(node: Node, part: string, gradient: Slot, { emitter }: Lowering): void {
+  emitter.effect('aten::copy_', [slot(emitter.load(gradientName(node, part))), slot(gradient)]);
+}
+
+/** Our operator writes the parameters' gradients to where the optimiser reads them. */
+function ownConvolutionGradient(node: NodeOf<'conv'>, gradient: Slot, backward: Backward): Slot | null {
+  const { emitter, inputs, needsInputGradient } = backward;
+  const stored = (part: 'weight' | 'bias') => slot(emitter.load(gradientName(node, part)));
+  const args = [
+    ...[gradient, inputs[0] as Slot, parameterSlot(node, 'weight', backward)].map(slot),
+    stored('weight'),
+    node.attributes.bias ? stored('bias') : null,
+    ...ownGeometry(node.attributes),
+    needsInputGradient,
+  ];
+  const unused = needsInputGradient ? [] : [0];
+  const [ofInput] = emitter.calls('inception::convolution_backward', args, { results: 1, unused });
+  return ofInput ?? null;
+}
+
+/** [n, c, h, w] of what a node reads. */
+function inputSizes(node: Node, { batch, graph }: Backward): readonly number[] {
+  const [height, width, channels] = (graph.nodes[node.inputs[0] as number] as Node).shape;
+  return [batch, channels, height, width];
 }
 
 export const gradientRules: { readonly [K in Op]: GradientRule<K> } = {
@@ -42,6 +69,7 @@ export const gradientRules: { readonly [K in Op]: GradientRule<K> } = {
   conv: (node, gradient, backward) => {
     const { emitter, inputs, needsInputGradient } = backward;
     const { bias } = node.attributes;
+    if (backward.kernels === 'native') return [ownConvolutionGradient(node, gradient, backward)];
     const [ofInput, ofWeight, ofBias] = emitter.calls(
       'aten::convolution_backward',
       [
@@ -101,30 +129,29 @@ export const gradientRules: { readonly [K in Op]: GradientRule<K> } = {
   relu: (_, gradient, { emitter, own }) => [
     emitter.call('aten::threshold_backward', [slot(gradient), slot(own.value), 0]),
   ],
-  maxPool: ({ attributes: { window, stride, padding } }, gradient, { emitter, inputs, own }) => [
-    emitter.call('aten::max_pool2d_with_indices_backward', [
-      slot(gradient),
-      slot(inputs[0] as Slot),
-      window,
-      [stride, stride],
-      padding,
-      one,
-      false,
-      slot(own.saved?.[0] as Slot),
-    ]),
-  ],
-  avgPool: ({ attributes: { window, stride, padding, countPadding } }, gradient, { emitter, inputs }) => [
-    emitter.call('aten::avg_pool2d_backward', [
-      slot(gradient),
-      slot(inputs[0] as Slot),
-      window,
-      [stride, stride],
-      padding,
-      false,
-      countPadding,
-      null,
-    ]),
-  ],
+  maxPool: (node, gradient, backward) => {
+    const { emitter, inputs, own, kernels } = backward;
+    const { window, stride, padding } = node.attributes;
+    const places = slot(own.saved?.[0] as Slot);
+    if (kernels === 'native') {
+      const args = [slot(gradient), places, inputSizes(node, backward), window, stride, padding];
+      return [emitter.call('inception::max_pool_backward', args)];
+    }
+    const geometry = [window, [stride, stride], padding, one, false];
+    const args = [slot(gradient), slot(inputs[0] as Slot), ...geometry, places];
+    return [emitter.call('aten::max_pool2d_with_indices_backward', args)];
+  },
+  avgPool: (node, gradient, backward) => {
+    const { emitter, inputs, kernels } = backward;
+    const { window, stride, padding, countPadding } = node.attributes;
+    if (kernels === 'native') {
+      const args = [slot(gradient), inputSizes(node, backward), window, stride, padding, countPadding];
+      return [emitter.call('inception::avg_pool_backward', args)];
+    }
+    const geometry = [window, [stride, stride], padding, false, countPadding, null];
+    const args = [slot(gradient), slot(inputs[0] as Slot), ...geometry];
+    return [emitter.call('aten::avg_pool2d_backward', args)];
+  },
   globalAvgPool: (node, gradient, { emitter, graph, batch, precision }) => {
     const [height, width, channels] = (graph.nodes[node.inputs[0] as number] as Node).shape;
     const share = emitter.call('aten::mul.Scalar', [slot(gradient), 1 / (height * width)]);

@@ -67,10 +67,14 @@ export interface Passes {
   readonly mergeSiblings?: boolean;
   /** Training only, and only with `kernels: 'native'`. */
   readonly fuseNormRelu?: boolean;
+  /** Training only, and only with `kernels: 'native'`. */
+  readonly placeInConcat?: boolean;
   /** Inference only. */
   readonly foldBatchNorm?: boolean;
   /** Inference only. */
   readonly foldResidualScale?: boolean;
+  /** Inference only, and only with `kernels: 'native'`. */
+  readonly fuseConvRelu?: boolean;
 }
 
 /**
@@ -96,6 +100,8 @@ export interface InferenceOptions {
   /** Endpoints to return as float32 [n, c, h, w], each under its own name. */
   readonly endpoints?: readonly string[];
   readonly passes?: Passes;
+  /** As for training. Default 'native'. */
+  readonly kernels?: Kernels;
 }
 
 /**

@@ -63,6 +63,8 @@ export interface EngineFacts {
   readonly threads: number;
   /** Whether bfloat16 is arithmetic of the hardware (AVX512_BF16, AMX, CUDA), not an emulation. */
   readonly fastBfloat16: boolean;
+  /** Whether convolutions of our own call oneDNN directly, or libtorch's. */
+  readonly oneDnn: boolean;
 }
 
 export interface Engine {

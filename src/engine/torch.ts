@@ -20,6 +20,7 @@ interface NativeFacts {
   readonly cuda: boolean;
   readonly fastBfloat16: boolean;
   readonly cores: number;
+  readonly oneDnn: boolean;
 }
 
 /** What native/addon.cc registers. */
@@ -72,7 +73,7 @@ export interface TorchOptions {
 /** Opens an engine on libtorch. @throws EngineError if the addon is not built or the device is not there. */
 export function openTorch({ device = 'auto', threads = 0 }: TorchOptions = {}): Engine {
   const native = loadNative();
-  const { libtorch, cuda, fastBfloat16, cores } = native.facts();
+  const { libtorch, cuda, fastBfloat16, cores, oneDnn } = native.facts();
   if (device === 'cuda' && !cuda) {
     throw new EngineError(
       `device 'cuda': libtorch ${libtorch} finds no CUDA device; use --device cpu, or set LIBTORCH to a CUDA build`,
@@ -85,6 +86,7 @@ export function openTorch({ device = 'auto', threads = 0 }: TorchOptions = {}): 
     hardware: chosen === 'cuda' ? 'CUDA device 0' : (cpus()[0]?.model ?? 'unknown processor'),
     threads: threads > 0 ? threads : cores,
     fastBfloat16: chosen === 'cuda' || fastBfloat16,
+    oneDnn,
   };
   return new TorchEngine(native, native.createEngine(chosen, threads), facts);
 }

@@ -17,6 +17,8 @@ export interface Attributes {
     readonly bias: boolean;
     /** What inference's passes have moved into the weight and bias; figures have none. */
     readonly folded?: Folded;
+    /** Whether a ReLU follows that inference's passes have moved in; such a convolution adds `inputs[1]`, if it has one, first. */
+    readonly relu?: boolean;
   };
   /** Over n, h and w; parameters `gamma` (unless the network has none), `beta`; statistics `movingMean`, `movingVariance`. */
   batchNorm: { readonly epsilon: number };

@@ -7,7 +7,7 @@ import { graphOf, type ModelDescription, ModelError } from './description.ts';
 import { initialValues } from './initialise.ts';
 import { type OpenModelOptions, openModel } from './open-model.ts';
 import type { OpenedModel } from './opened-model.ts';
-import { planPredictor, type TorchPredictor } from './torch-predictor.ts';
+import { kernelsFor, planPredictor, type TorchPredictor } from './torch-predictor.ts';
 
 export interface LoadModelOptions extends OpenModelOptions {
   readonly engine: Engine;
@@ -84,7 +84,8 @@ async function openInEngine(
   const { engine, batch = 1 } = options;
   const precision = options.precision ?? (engine.facts.fastBfloat16 ? 'bfloat16' : 'float32');
   const { mean, std } = description.preprocessing;
-  const common = { precision, scaling: { mean, std } } as const;
+  const kernels = kernelsFor(engine);
+  const common = { precision, scaling: { mean, std }, kernels } as const;
   const plan = planPredictor(graph, { batch, ...common });
   const store = await engine.createStore(plan.spec);
   await values((name, data) => store.write(name, data));

@@ -1,6 +1,6 @@
 /** Predictions by libtorch, from parameters that are in a store. */
 import { compileInference } from '../compile/compile-inference.ts';
-import type { CompiledInference, InferenceOptions } from '../compile/options.ts';
+import type { CompiledInference, InferenceOptions, Kernels } from '../compile/options.ts';
 import type { Engine, Store } from '../engine/engine.ts';
 import type { Predictor } from '../evaluate/score.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -11,6 +11,9 @@ export interface TorchPredictor extends Predictor {
   /** Gives its programs back; the store is the caller's. */
   release(): void;
 }
+
+/** Operators of our own exist for the CPU. */
+export const kernelsFor = ({ facts }: Engine): Kernels => (facts.device === 'cpu' ? 'native' : 'aten');
 
 /** Compiles for a store that is yet to be made; `open` then loads the programs into it. */
 export function planPredictor(graph: Graph, options: InferenceOptions) {

@@ -9,7 +9,7 @@ import { predictions, scoreOf } from '../evaluate/score.ts';
 import type { Graph } from '../graph/graph.ts';
 import { graphOf, modelMetadata } from '../model/description.ts';
 import { initialise } from '../model/initialise.ts';
-import { planPredictor } from '../model/torch-predictor.ts';
+import { kernelsFor, planPredictor } from '../model/torch-predictor.ts';
 import { type Position, restoreCheckpoint, saveCheckpoint, saveModel } from './checkpoint.ts';
 import { type Configuration, RunError } from './configuration.ts';
 import { writeEvaluation } from './evaluation-record.ts';
@@ -217,6 +217,7 @@ async function openPrograms(engine: Engine, graph: Graph, configuration: Configu
   const { recipe, precision } = configuration;
   const { mean, std } = configuration.preprocessing;
   const scaling = { mean, std };
+  const kernels = kernelsFor(engine);
   const { batch, weightDecay, labelSmoothing, auxiliaryLossWeight, batchNormMomentum } = recipe;
   const training = compileTraining(graph, {
     batch,
@@ -228,9 +229,9 @@ async function openPrograms(engine: Engine, graph: Graph, configuration: Configu
     auxiliaryLossWeight,
     batchNormMomentum,
     clipNorm: recipe.clipNorm ?? undefined,
-    kernels: engine.facts.device === 'cpu' ? 'native' : 'aten',
+    kernels,
   });
-  const plan = planPredictor(graph, { batch, precision, scaling, parameters: 'averages' });
+  const plan = planPredictor(graph, { batch, precision, scaling, parameters: 'averages', kernels });
   const store = await engine.createStore(mergeStores(training.store, plan.spec));
   const step = await engine.load(training.step, store);
   return { store, step, predictor: await plan.open(engine, store) };

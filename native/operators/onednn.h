@@ -1,0 +1,83 @@
+// What the operators that call oneDNN directly share: its engine, one stream for each thread, memory over a tensor.
+#pragma once
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+
+#include <cstdint>
+#include <dnnl.hpp>
+#include <map>
+#include <vector>
+
+namespace inception::onednn {
+
+using Key = std::vector<int64_t>;
+
+inline dnnl::engine& engine() {
+  static dnnl::engine cpu(dnnl::engine::kind::cpu, 0);
+  return cpu;
+}
+
+inline dnnl::stream& stream() {
+  thread_local dnnl::stream own(engine());
+  return own;
+}
+
+inline dnnl::memory::data_type typeOf(const at::Tensor& tensor) {
+  TORCH_CHECK(tensor.scalar_type() == at::kFloat || tensor.scalar_type() == at::kBFloat16,
+              "expected float32 or bfloat16, received ", tensor.scalar_type());
+  return tensor.scalar_type() == at::kFloat ? dnnl::memory::data_type::f32 : dnnl::memory::data_type::bf16;
+}
+
+// Dense with the channels innermost: what activations and weights are everywhere in a program.
+inline dnnl::memory::desc channelsLast(const dnnl::memory::dims& sizes, dnnl::memory::data_type type) {
+  return {sizes, type, dnnl::memory::format_tag::acdb};
+}
+
+inline dnnl::memory::desc anyLayout(const dnnl::memory::dims& sizes, dnnl::memory::data_type type) {
+  return {sizes, type, dnnl::memory::format_tag::any};
+}
+
+inline dnnl::memory over(const dnnl::memory::desc& description, const void* data) {
+  return {description, engine(), const_cast<void*>(data)};
+}
+
+inline at::Tensor bytes(size_t count) {
+  return at::empty({static_cast<int64_t>(count)}, at::TensorOptions().dtype(at::kByte));
+}
+
+// A reorder between two layouts that is nothing where they are equal.
+class Reorder {
+ public:
+  Reorder() = default;
+  Reorder(const dnnl::memory::desc& from, const dnnl::memory::desc& to) : from_(from), to_(to), needed_(from != to) {
+    if (!needed_) return;
+    dnnl::primitive_attr attributes;
+    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    const dnnl::reorder::primitive_desc how(engine(), from, engine(), to, attributes);
+    scratchpad_ = how.scratchpad_desc();
+    run_ = dnnl::reorder(how);
+  }
+
+  bool needed() const { return needed_; }
+  void run(const void* from, void* to) const {
+    auto scratch = bytes(scratchpad_.get_size());
+    run_.execute(stream(), {{DNNL_ARG_FROM, over(from_, from)},
+                            {DNNL_ARG_TO, over(to_, to)},
+                            {DNNL_ARG_SCRATCHPAD, over(scratchpad_, scratch.data_ptr())}});
+  }
+
+ private:
+  dnnl::memory::desc from_, to_, scratchpad_;
+  dnnl::primitive run_;
+  bool needed_ = false;
+};
+
+// Primitives made so far, by everything that they depend on. One cache for each thread: programs run on one.
+template <typename Plan, typename Make>
+const Plan& planned(const Key& key, Make make) {
+  thread_local std::map<Key, Plan> plans;
+  const auto found = plans.find(key);
+  return found != plans.end() ? found->second : plans.emplace(key, make()).first->second;
+}
+
+}  // namespace inception::onednn

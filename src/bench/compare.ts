@@ -1,0 +1,165 @@
+/** Runs ours, the floor and every peer interleaved, and says how they compare. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { writeSafetensors } from '../weights/safetensors.ts';
+import { BenchError } from './bench-error.ts';
+import { benchImages, benchTensors, describeJob, type WorkOptions } from './job.ts';
+import { graphOfWork } from './our-step.ts';
+import { findPeers, type PeerName, probePythons } from './peers.ts';
+import { type Clock, Side, type SideCommand } from './side.ts';
+import { pairedRatio, type Summary, summarise } from './statistics.ts';
+
+export interface CompareOptions {
+  readonly against: readonly PeerName[];
+  readonly pythons: readonly string[];
+  readonly rounds: number;
+  readonly clock: Clock;
+  /** Told what is going on. */
+  readonly say?: (line: string) => void;
+}
+
+export interface SideResult {
+  readonly name: string;
+  readonly about: string;
+  readonly ms: Summary;
+  readonly picturesPerSecond: number;
+  /** How many times faster ours is, round by round; of ours itself, 1. */
+  readonly ratio: number;
+  /** The floor's time over this side's, round by round. */
+  readonly ofFloor: number | null;
+  readonly peakBytes: number | null;
+  /** Largest difference of the first step's outputs from ours, relative to the largest output; null for the floor. */
+  readonly difference: number | null;
+}
+
+export interface Comparison {
+  readonly work: WorkOptions;
+  readonly clock: Clock;
+  readonly sides: readonly SideResult[];
+  readonly missing: readonly { readonly name: string; readonly install: string }[];
+  /** Peers that were found and did not run, with their last words. */
+  readonly failed: readonly { readonly name: string; readonly reason: string }[];
+}
+
+/** Relative to src/bench and to dist/bench alike: a process needs JavaScript. */
+const workerScript = fileURLToPath(new URL('../../dist/bench/worker.js', import.meta.url));
+
+const ourCommand = (name: 'ours' | 'floor', job: string): SideCommand => ({
+  name,
+  command: process.execPath,
+  args: [workerScript, job, name],
+});
+
+/**
+ * Outputs of one network by several implementations differ by rounding: with random weights bfloat16 shows in the second
+ * digit of logits. A wrong network differs by about 1.
+ */
+const tolerance = { float32: 2e-3, bfloat16: 0.15 };
+
+export async function compare(work: WorkOptions, options: CompareOptions): Promise<Comparison> {
+  const { against, pythons, rounds, clock, say = () => undefined } = options;
+  const folder = mkdtempSync(join(tmpdir(), 'inception-bench-'));
+  const sides: Side[] = [];
+  try {
+    const path = join(folder, 'job.json');
+    await writeJob(work, folder, path);
+    const peers = findPeers(against, { pythons: probePythons(against.length > 0 ? pythons : []), job: path });
+    if (peers.exporter) exportOnnx(peers.exporter);
+    const failed: { name: string; reason: string }[] = [];
+    for (const command of [ourCommand('ours', path), ourCommand('floor', path), ...peers.found]) {
+      say(`preparing ${command.name}`);
+      try {
+        sides.push(await Side.start(command, { threads: work.threads, clock }));
+      } catch (error) {
+        if (!(error instanceof BenchError) || command.name === 'ours') throw error;
+        failed.push({ name: command.name, reason: error.message });
+      }
+    }
+    const times = await interleave(sides, { rounds, say });
+    const results: SideResult[] = [];
+    for (const side of sides) results.push(await resultOf(side, { sides, times, work }));
+    return { work, clock, sides: results, missing: peers.missing, failed };
+  } finally {
+    for (const side of sides) side.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+export async function writeJob(work: WorkOptions, folder: string, path: string): Promise<void> {
+  const graph = graphOfWork(work);
+  const [weights, images, onnx] = ['weights.safetensors', 'images.raw', 'network.onnx'].map((name) =>
+    join(folder, name),
+  ) as [string, string, string];
+  const job = describeJob(graph, work, { weights, images, onnx });
+  await writeSafetensors(weights, { tensors: benchTensors(graph) });
+  const [height, width, channels] = graph.network.input;
+  writeFileSync(images, benchImages(work.batch * height * width * channels));
+  writeFileSync(path, JSON.stringify(job));
+}
+
+function exportOnnx({ command, args }: SideCommand): void {
+  const { status, stderr } = spawnSync(command, args, { encoding: 'utf8' });
+  if (status !== 0) {
+    throw new BenchError(
+      `PyTorch's export to ONNX failed: ${stderr.trim().split('\n').slice(-3).join('\n')}`,
+    );
+  }
+}
+
+/** A B C, B C A, …: whoever goes first finds the caches in another state than the others. */
+async function interleave(
+  sides: readonly Side[],
+  { rounds, say }: { rounds: number; say: (line: string) => void },
+): Promise<ReadonlyMap<string, readonly number[]>> {
+  const times = new Map<string, number[]>(sides.map(({ name }) => [name, []]));
+  for (const side of sides) await side.run(1);
+  for (let round = 0; round < rounds; round++) {
+    say(`round ${round + 1} of ${rounds}`);
+    for (let turn = 0; turn < sides.length; turn++) {
+      const side = sides[(turn + round) % sides.length] as Side;
+      times.get(side.name)?.push(...(await side.run(1)));
+    }
+  }
+  return times;
+}
+
+async function resultOf(
+  side: Side,
+  {
+    sides,
+    times,
+    work,
+  }: { sides: readonly Side[]; times: ReadonlyMap<string, readonly number[]>; work: WorkOptions },
+): Promise<SideResult> {
+  const timesOf = (name: string) => times.get(name) as readonly number[];
+  const own = timesOf(side.name);
+  const ms = summarise(own);
+  const ours = sides[0] as Side;
+  const difference = side.name === 'floor' ? null : largestDifference(ours.output, side.output);
+  if (difference !== null && !(difference <= tolerance[work.precision])) {
+    throw new BenchError(
+      `${side.name}: its outputs differ from ours by ${difference.toPrecision(3)} of the largest one, expected at most ${tolerance[work.precision]}: these are not the same network, and their times say nothing`,
+    );
+  }
+  return {
+    name: side.name,
+    about: side.about,
+    ms,
+    picturesPerSecond: (work.batch * 1000) / ms.median,
+    ratio: pairedRatio(timesOf('ours'), own),
+    ofFloor: times.has('floor') ? 1 / pairedRatio(timesOf('floor'), own) : null,
+    peakBytes: await side.peakBytes(),
+    difference,
+  };
+}
+
+/** Relative to the largest of `expected`; infinite where lengths differ or something is no number. */
+export function largestDifference(expected: readonly number[], received: readonly number[]): number {
+  if (expected.length !== received.length || expected.length === 0) return Number.POSITIVE_INFINITY;
+  const largest = Math.max(...expected.map(Math.abs));
+  const differences = expected.map((value, index) => Math.abs(value - (received[index] as number)));
+  return differences.some(Number.isNaN) ? Number.POSITIVE_INFINITY : Math.max(...differences) / largest;
+}

@@ -1,0 +1,33 @@
+/** How many pictures a second become training batches: it must stay above what a step takes. */
+import { trainingBatches } from '../data/batches.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { resolveRecipe } from '../train/recipe.ts';
+import { type Summary, summarise } from './statistics.ts';
+
+export interface DataRate {
+  readonly data: string;
+  readonly size: readonly [height: number, width: number];
+  readonly batch: number;
+  readonly picturesPerSecond: number;
+  /** Milliseconds of a batch. */
+  readonly ms: Summary;
+}
+
+export async function measureData(
+  dataset: Dataset,
+  { batch, size, rounds }: { batch: number; size: readonly [number, number]; rounds: number },
+): Promise<DataRate> {
+  const { distortion } = resolveRecipe('paper', { batch });
+  const batches = trainingBatches(dataset, { batch, size, distortion, seed: 1 });
+  const times: number[] = [];
+  // The first few are prepared ahead of time.
+  const ahead = 4;
+  for (let round = -ahead; round < rounds; round++) {
+    const begin = performance.now();
+    await batches.next();
+    if (round >= 0) times.push(performance.now() - begin);
+  }
+  await batches.return(undefined);
+  const mean = times.reduce((sum, time) => sum + time, 0) / times.length;
+  return { data: dataset.name, size, batch, picturesPerSecond: (batch * 1000) / mean, ms: summarise(times) };
+}

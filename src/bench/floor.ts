@@ -1,0 +1,116 @@
+/**
+ * The convolution floor: a network's convolutions as drawn and nothing else, on memory that lies ready in their layout. What
+ * a step takes beyond it is what a compiler could still save. The same few buffers serve all convolutions, so that
+ * caches are kinder to the floor than to any real step.
+ */
+import { Emitter, slot } from '../compile/emitter.ts';
+import { convolutionGeometry } from '../compile/forward.ts';
+import type { DType, Program, StoreSpec, ViewSpec } from '../compile/program.ts';
+import type { Graph, Node, NodeOf, Shape } from '../graph/graph.ts';
+import type { WorkOptions } from './job.ts';
+
+/** Which convolutions measure the floor: oneDNN's own, or libtorch's where the addon was built without oneDNN. */
+export type FloorKernels = 'onednn' | 'aten';
+
+export interface Floor {
+  readonly store: StoreSpec;
+  readonly program: Program;
+}
+
+export function compileFloor(
+  graph: Graph,
+  { work, batch, precision }: Pick<WorkOptions, 'work' | 'batch' | 'precision'>,
+  kernels: FloorKernels,
+): Floor {
+  const convolutions = graph.nodes.filter((node) => node.op === 'conv');
+  const buffers = { input: new Buffers('input', precision), output: new Buffers('output', precision) };
+  const weights = new Buffers('weight', precision);
+  const gradients = new Buffers('gradient', 'float32');
+  const biases = new Buffers('bias', precision);
+  const emitter = new Emitter();
+  for (const node of convolutions) {
+    emitter.layer = node.path;
+    const source = graph.nodes[node.inputs[0] as number] as Node;
+    const given = emitter.load(buffers.input.view(pictures(batch, source.shape)));
+    const weight = emitter.load(weights.view(weightShape(node, source)));
+    const geometry = convolutionGeometry(node.attributes);
+    const { stride, padding } = node.attributes;
+    const own = [[stride, stride], padding] as const;
+    if (kernels === 'aten') emitter.call('aten::convolution', [slot(given), slot(weight), null, ...geometry]);
+    else if (work === 'train')
+      emitter.call('inception::convolution', [slot(given), slot(weight), null, ...own]);
+    else {
+      // With the weights packed once, as inference has them.
+      const bias = emitter.load(biases.view([node.shape[2]]));
+      const args = [slot(given), slot(weight), slot(bias), null, ...own, false];
+      emitter.call('inception::convolution_prepared', args);
+    }
+    if (work === 'infer') continue;
+    const gradient = emitter.load(buffers.output.view(pictures(batch, node.shape)));
+    const needsInputGradient = source.op !== 'input';
+    if (kernels === 'aten') {
+      const asked = [needsInputGradient, true, false];
+      const args = [slot(gradient), slot(given), slot(weight), null, ...geometry, asked];
+      emitter.calls('aten::convolution_backward', args, { results: 3, unused: [0, 1, 2] });
+      continue;
+    }
+    const ofWeight = emitter.load(gradients.view(weightShape(node, source)));
+    emitter.call('inception::convolution_backward', [
+      ...[gradient, given, weight, ofWeight].map(slot),
+      null,
+      ...own,
+      needsInputGradient,
+    ]);
+  }
+  const parts = [buffers.input, buffers.output, weights, gradients, biases].filter(
+    ({ length }) => length > 0,
+  );
+  return {
+    program: emitter.finish(`${graph.network.name} ${work} convolutions alone, batch ${batch} ${precision}`),
+    store: {
+      tensors: parts.map(({ tensor }) => tensor),
+      views: parts.flatMap(({ views }) => views),
+    },
+  };
+}
+
+const pictures = (batch: number, [height, width, channels]: Shape) => [batch, channels, height, width];
+
+const weightShape = (node: NodeOf<'conv'>, source: Node) => [
+  node.shape[2],
+  source.shape[2],
+  ...node.attributes.window,
+];
+
+/** One flat tensor and views of its beginning, each channels-last. */
+class Buffers {
+  readonly #name: string;
+  readonly #dtype: DType;
+  readonly #views = new Map<string, ViewSpec>();
+  length = 0;
+
+  constructor(name: string, dtype: DType) {
+    this.#name = `floor/${name}`;
+    this.#dtype = dtype;
+  }
+
+  view(shape: readonly number[]): string {
+    const name = `${this.#name}/${shape.join('x')}`;
+    const [, channels = 1, height = 1, width = 1] = shape;
+    const strides = shape.length === 1 ? [1] : [height * width * channels, 1, width * channels, channels];
+    this.#views.set(name, { name, of: this.#name, shape, strides, offset: 0 });
+    this.length = Math.max(
+      this.length,
+      shape.reduce((product, size) => product * size, 1),
+    );
+    return name;
+  }
+
+  get tensor() {
+    return { name: this.#name, dtype: this.#dtype, shape: [this.length], fill: 0.01 };
+  }
+
+  get views(): readonly ViewSpec[] {
+    return [...this.#views.values()];
+  }
+}

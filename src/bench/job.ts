@@ -1,0 +1,142 @@
+/** What every side of a comparison is given, as one file of JSON: the network, where its weights lie, and the work. */
+
+import type { Precision } from '../compile/options.ts';
+import { randomFor } from '../data/random.ts';
+import { elementCount, type Graph, type Node, type Parameter, parametersOf } from '../graph/graph.ts';
+import type { NetworkOptions } from '../networks/networks.ts';
+import { resolveRecipe } from '../train/recipe.ts';
+
+export type Work = 'train' | 'infer';
+
+export interface WorkOptions {
+  readonly work: Work;
+  readonly network: string;
+  readonly options: NetworkOptions;
+  readonly batch: number;
+  readonly precision: Precision;
+  readonly threads: number;
+}
+
+/** A node as a peer sees it: sizes are resolved, so that nothing has to be inferred there. */
+export interface PeerNode {
+  readonly id: number;
+  readonly op: Node['op'];
+  readonly inputs: readonly number[];
+  readonly attributes: Readonly<Record<string, unknown>>;
+  /** Part to name in the file of weights. */
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
+export interface Job extends WorkOptions {
+  readonly nodes: readonly PeerNode[];
+  readonly logits: number;
+  /** [height, width, channels] */
+  readonly input: readonly number[];
+  /** Path of a safetensors file. */
+  readonly weights: string;
+  /** Path of raw float32 [n, h, w, c], scaled already. */
+  readonly images: string;
+  /** Where PyTorch's export for ONNX Runtime goes. */
+  readonly onnx: string;
+  readonly labels: readonly number[];
+  readonly labelSmoothing: number;
+  readonly optimizer: {
+    readonly learningRate: number;
+    readonly decay: number;
+    readonly epsilon: number;
+    readonly momentum: number;
+    readonly weightDecay: number;
+  };
+}
+
+export interface Paths {
+  readonly weights: string;
+  readonly images: string;
+  readonly onnx: string;
+}
+
+/** The whole job, without the auxiliary head: it is small, and no peer's inference has it. */
+export function describeJob(graph: Graph, work: WorkOptions, paths: Paths): Job {
+  const recipe = resolveRecipe('paper', { batch: work.batch });
+  const { classes, input } = graph.network;
+  return {
+    ...work,
+    ...paths,
+    nodes: describeNodes(graph, recipe.batchNormMomentum),
+    logits: graph.logits,
+    input,
+    labels: Array.from({ length: work.batch }, (_, index) => (index * 7) % classes),
+    labelSmoothing: recipe.labelSmoothing,
+    optimizer: {
+      learningRate: recipe.learningRate,
+      decay: recipe.rmsDecay,
+      epsilon: recipe.rmsEpsilon,
+      momentum: recipe.momentum,
+      weightDecay: recipe.weightDecay,
+    },
+  };
+}
+
+export function describeNodes(graph: Graph, batchNormMomentum: number): PeerNode[] {
+  return graph.nodes.map((node) => {
+    const [source] = node.inputs;
+    const channelsIn = source === undefined ? 0 : (graph.nodes[source] as Node).shape[2];
+    const sizes =
+      node.op === 'conv' || node.op === 'linear'
+        ? { in: channelsIn, out: node.shape[2] }
+        : node.op === 'batchNorm'
+          ? { channels: channelsIn, momentum: batchNormMomentum }
+          : {};
+    const [member = {}] = node.parameters.members;
+    const parameters = Object.entries(member as Record<string, Parameter>).map(([part, { name }]) => [
+      part,
+      name,
+    ]);
+    return {
+      id: node.id,
+      op: node.op,
+      inputs: node.inputs,
+      attributes: { ...node.attributes, ...sizes },
+      parameters: Object.fromEntries(parameters) as Record<string, string>,
+    };
+  });
+}
+
+/**
+ * Values for one parameter that keep activations in a healthy range. Not those of a training's beginning: uniform numbers
+ * of the same variance come ten times as fast.
+ */
+export function benchValues({ name, role, shape }: Parameter): Float32Array {
+  const values = new Float32Array(elementCount(shape));
+  if (role === 'gamma' || role === 'movingVariance') return values.fill(1);
+  if (role !== 'convWeight' && role !== 'linearWeight') return values;
+  const fanIn = elementCount(shape.slice(1));
+  const linear = role === 'linearWeight' || name.endsWith('/linear/weight');
+  const half = Math.sqrt((linear ? 1 : 2) * (3 / fanIn));
+  return fillUniform(
+    values,
+    half,
+    Array.from(name, (letter) => letter.charCodeAt(0)),
+  );
+}
+
+/** Pictures as noise: no operator's time depends on what is in them. */
+export const benchImages = (count: number): Float32Array => fillUniform(new Float32Array(count), 1, [2]);
+
+function fillUniform(values: Float32Array, half: number, stream: readonly number[]): Float32Array {
+  let state = Math.floor(randomFor(1, ...stream)() * 0x7fffffff) | 1;
+  for (let index = 0; index < values.length; index++) {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0;
+    values[index] = (state / 0x80000000) * half;
+  }
+  return values;
+}
+
+/** What the safetensors file of a job holds, in the graph's order. */
+export const benchTensors = (graph: Graph) =>
+  parametersOf(graph).map((parameter) => ({
+    name: parameter.name,
+    dtype: 'F32',
+    shape: parameter.shape,
+    read: () => benchValues(parameter),
+  }));

@@ -1,0 +1,84 @@
+/** Our side of a comparison: the compiled program with the job's weights, ready to run one step after the other. */
+import { compileInference } from '../compile/compile-inference.ts';
+import { compileTraining } from '../compile/compile-training.ts';
+import type { TrainingOptions } from '../compile/options.ts';
+import type { Program, StoreSpec } from '../compile/program.ts';
+import type { Engine, HostArray, HostTensor, LoadedProgram, Store } from '../engine/engine.ts';
+import { buildGraph } from '../graph/build-graph.ts';
+import { type Graph, parametersOf } from '../graph/graph.ts';
+import { configure, findNetwork } from '../networks/networks.ts';
+import { compileFloor, type FloorKernels } from './floor.ts';
+import { benchImages, benchValues, type Job, type WorkOptions } from './job.ts';
+
+export interface OurStep {
+  readonly about: string;
+  readonly program: Program;
+  readonly store: Store;
+  readonly loaded: LoadedProgram;
+  readonly inputs: Readonly<Record<string, HostArray>>;
+  step(): Promise<Record<string, HostTensor>>;
+}
+
+export const graphOfWork = ({ network, options }: Pick<WorkOptions, 'network' | 'options'>): Graph =>
+  buildGraph(configure(findNetwork(network), options));
+
+/** What our training is asked for: the peers' update, and the running averages that the paper evaluates besides. */
+export const trainingOptions = (job: Job): TrainingOptions => ({
+  batch: job.batch,
+  precision: job.precision,
+  images: 'float32',
+  optimizer: job.optimizer,
+  weightDecay: job.optimizer.weightDecay,
+  labelSmoothing: job.labelSmoothing,
+  auxiliaryLossWeight: 0.4,
+  batchNormMomentum: 0.0003,
+  clipNorm: undefined,
+  dropout: false,
+});
+
+export async function openOurStep(engine: Engine, job: Job): Promise<OurStep> {
+  const graph = graphOfWork(job);
+  const { spec, program, prepare } = compileWork(graph, job);
+  const store = await engine.createStore(spec);
+  for (const parameter of parametersOf(graph)) await store.write(parameter.name, benchValues(parameter));
+  if (prepare) {
+    const preparation = await engine.load(prepare, store);
+    await preparation.run({});
+    preparation.release();
+  }
+  const loaded = await engine.load(program, store);
+  const [height = 0, width = 0, channels = 0] = job.input;
+  const images = benchImages(job.batch * height * width * channels);
+  const inputs = job.work === 'infer' ? { images } : { images, ...trainingInputs(job) };
+  const about = `libtorch ${engine.facts.libtorch}`;
+  return { about, program, store, loaded, inputs, step: () => loaded.run(inputs) };
+}
+
+const trainingInputs = (job: Job) => ({
+  labels: BigInt64Array.from(job.labels, BigInt),
+  learningRate: new Float32Array([job.optimizer.learningRate]),
+  averageDecay: new Float32Array([0.9999]),
+});
+
+export function compileWork(
+  graph: Graph,
+  job: Job,
+): { spec: StoreSpec; program: Program; prepare?: Program } {
+  if (job.work === 'train') {
+    const { store, step } = compileTraining(graph, trainingOptions(job));
+    return { spec: store, program: step };
+  }
+  const { batch, precision } = job;
+  const { store, prepare, predict } = compileInference(graph, { batch, precision, images: 'float32' });
+  return { spec: store, program: predict, prepare };
+}
+
+/** The convolutions alone. */
+export async function openFloor(engine: Engine, job: Job): Promise<OurStep> {
+  const kernels: FloorKernels = engine.facts.oneDnn ? 'onednn' : 'aten';
+  const { store: spec, program } = compileFloor(graphOfWork(job), job, kernels);
+  const store = await engine.createStore(spec);
+  const loaded = await engine.load(program, store);
+  const about = kernels === 'aten' ? `libtorch ${engine.facts.libtorch}'s convolutions` : 'oneDNN';
+  return { about, program, store, loaded, inputs: {}, step: () => loaded.run({}) };
+}

@@ -1,0 +1,84 @@
+/** Where one step's time goes: per operator and per layer, and as a trace for Chrome's viewer. */
+import { type Program, printStep, type Step } from '../compile/program.ts';
+import { openTorch } from '../engine/torch.ts';
+import { describeJob, type WorkOptions } from './job.ts';
+import { graphOfWork, openOurStep } from './our-step.ts';
+import { quantile } from './statistics.ts';
+
+export interface Profile {
+  readonly program: Program;
+  /** Of each step of the program, its quartile of the rounds: what it takes when nobody disturbs. */
+  readonly microseconds: readonly number[];
+}
+
+export async function profileWork(work: WorkOptions, { rounds }: { rounds: number }): Promise<Profile> {
+  const graph = graphOfWork(work);
+  const engine = openTorch({ device: 'cpu', threads: work.threads });
+  try {
+    const paths = { weights: '', images: '', onnx: '' };
+    const { loaded, program, inputs } = await openOurStep(engine, describeJob(graph, work, paths));
+    await loaded.run(inputs);
+    const runs: Float64Array[] = [];
+    for (let round = 0; round < rounds; round++) runs.push(await loaded.profile(inputs));
+    const microseconds = program.steps.map((_, step) =>
+      quantile(
+        runs.map((run) => run[step] as number),
+        0.25,
+      ),
+    );
+    return { program, microseconds };
+  } finally {
+    await engine.close();
+  }
+}
+
+export interface ProfileRow {
+  readonly name: string;
+  readonly count: number;
+  readonly ms: number;
+  /** Of the whole step. */
+  readonly share: number;
+}
+
+/** Largest first. */
+export const perOperator = (profile: Profile): ProfileRow[] =>
+  group(profile, (step) => (step.do === 'call' ? step.operator : step.do));
+
+/** Forward and backward of a layer are two rows; steps without a layer are left out. */
+export const perLayer = (profile: Profile): ProfileRow[] =>
+  group(profile, (step) => (step.do === 'call' ? step.layer : undefined));
+
+function group({ program, microseconds }: Profile, keyOf: (step: Step) => string | undefined): ProfileRow[] {
+  const sums = new Map<string, { count: number; ms: number }>();
+  program.steps.forEach((step, index) => {
+    const key = keyOf(step);
+    if (key === undefined) return;
+    const { count, ms } = sums.get(key) ?? { count: 0, ms: 0 };
+    sums.set(key, { count: count + 1, ms: ms + (microseconds[index] as number) / 1000 });
+  });
+  const total = microseconds.reduce((sum, value) => sum + value, 0) / 1000;
+  return [...sums]
+    .map(([name, { count, ms }]) => ({ name, count, ms, share: ms / total }))
+    .sort((a, b) => b.ms - a.ms);
+}
+
+/** The steps one after the other as Chrome's trace events: open chrome://tracing or ui.perfetto.dev with it. */
+export function chromeTrace({ program, microseconds }: Profile): string {
+  let now = 0;
+  const events = program.steps.flatMap((step, index) => {
+    const duration = microseconds[index] as number;
+    const event = {
+      name: step.do === 'call' ? step.operator : step.do,
+      cat: step.do,
+      ph: 'X',
+      pid: 1,
+      tid: 1,
+      ts: now,
+      dur: duration,
+      args: { step: index, text: printStep(step), ...(step.do === 'call' && { layer: step.layer }) },
+    };
+    now += duration;
+    return step.do === 'free' ? [] : [event];
+  });
+  return JSON.stringify({ displayTimeUnit: 'ms', otherData: { program: program.name }, traceEvents: events });
+}

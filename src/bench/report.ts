@@ -1,0 +1,89 @@
+/** Results as text. */
+import Table from 'cli-table3';
+import type { Comparison, SideResult } from './compare.ts';
+import type { CompileTimes } from './compile-times.ts';
+import type { DataRate } from './data-rate.ts';
+import type { WorkOptions } from './job.ts';
+import { type Profile, type ProfileRow, perLayer, perOperator } from './profile.ts';
+
+const plain = { style: { head: [], border: [], compact: true } };
+
+export const formatMs = (ms: number): string => (ms >= 100 ? ms.toFixed(0) : ms.toFixed(ms >= 10 ? 1 : 2));
+
+const formatMegabytes = (bytes: number | null): string =>
+  bytes === null ? '–' : `${(bytes / 1e6).toFixed(0)} MB`;
+
+/** The table of one comparison, with what is missing below. */
+export function formatComparison({ work, clock, sides, missing, failed }: Comparison): string {
+  const table = new Table({
+    head: ['', 'ms, median', 'quartiles', 'pictures/s', 'ours is faster by', 'of the floor', 'peak memory'],
+    colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right'],
+    ...plain,
+  });
+  for (const side of sides) table.push(row(side));
+  const [ours] = sides;
+  const title = `${work.work} ${work.network} ${describeOptions(work.options)}batch ${work.batch} ${work.precision}, ${work.threads} threads, ${ours?.ms.count} rounds, ${clock} time`;
+  const about = sides.map((side) => `${side.name}: ${side.about}${agreement(side)}`);
+  const absent = missing.map(({ name, install }) => `${name} is not here; to compare with it: ${install}`);
+  const broken = failed.map(({ name, reason }) => `${name} could not run: ${reason}`);
+  return `${[title, table.toString(), ...about, ...absent, ...broken].join('\n')}\n`;
+}
+
+function row(side: SideResult): string[] {
+  const { ms, peakBytes } = side;
+  return [
+    side.name,
+    formatMs(ms.median),
+    `${formatMs(ms.low)}–${formatMs(ms.high)}`,
+    side.picturesPerSecond.toFixed(2),
+    side.name === 'ours' || side.name === 'floor' ? '' : `${side.ratio.toFixed(2)}x`,
+    side.ofFloor === null || side.name === 'floor' ? '' : `${(side.ofFloor * 100).toFixed(0)}%`,
+    formatMegabytes(peakBytes),
+  ];
+}
+
+const agreement = ({ name, difference }: SideResult): string =>
+  difference === null || name === 'ours' ? '' : `; outputs within ${difference.toPrecision(1)} of ours`;
+
+/** `width=0.25 blocks=1,2,1 ` */
+function describeOptions(options: object): string {
+  const text = (value: unknown): string =>
+    typeof value === 'object' && value !== null ? Object.values(value).join(',') : String(value);
+  return Object.entries(options)
+    .map(([name, value]) => `${name}=${text(value)} `)
+    .join('');
+}
+
+export function formatProfile(profile: Profile, { layers }: { layers: number }): string {
+  const part = (title: string, rows: readonly ProfileRow[]) => {
+    const table = new Table({
+      head: [title, 'steps', 'ms', 'share'],
+      colAligns: ['left', 'right', 'right', 'right'],
+      ...plain,
+    });
+    for (const { name, count, ms, share } of rows)
+      table.push([name, String(count), ms.toFixed(2), `${(share * 100).toFixed(1)}%`]);
+    return table.toString();
+  };
+  const total = profile.microseconds.reduce((sum, value) => sum + value, 0) / 1000;
+  const slowest = perLayer(profile).slice(0, layers);
+  const operators = perOperator(profile).filter(({ share }) => share >= 0.0005);
+  return `${profile.program.name}: ${formatMs(total)} ms\n${part('operator', operators)}\n${part(`slowest ${slowest.length} layers`, slowest)}\n`;
+}
+
+export function formatCompile(work: WorkOptions, times: CompileTimes): string {
+  const { firstCompileMs, compileMs, openMs, steps, firstStepMs, laterStepMs, heapGrowthBytes } = times;
+  const heap =
+    heapGrowthBytes === null
+      ? 'not measured; run node with --expose-gc'
+      : `${(heapGrowthBytes / 1024).toFixed(0)} KiB`;
+  return `${work.work} ${work.network} batch ${work.batch} ${work.precision}: ${steps} steps
+compile      ${formatMs(firstCompileMs)} ms the first time, ${formatMs(compileMs)} ms later
+open         ${formatMs(openMs)} ms (store, weights, operators)
+first step   ${formatMs(firstStepMs)} ms, ${(firstStepMs / laterStepMs).toFixed(2)} times a later one (${formatMs(laterStepMs)} ms)
+heap growth  ${heap}
+`;
+}
+
+export const formatData = ({ data, size, batch, picturesPerSecond, ms }: DataRate): string =>
+  `${data}, ${size.join('×')}, batch ${batch}: ${picturesPerSecond.toFixed(0)} pictures/s (${formatMs(ms.median)} ms a batch, quartiles ${formatMs(ms.low)}–${formatMs(ms.high)})\n`;
