@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/core/ivalue.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <new>
@@ -185,43 +186,82 @@ void LoadedProgram::runCall(Call& call, const Step& step) {
   }
 }
 
+void LoadedProgram::runSteps(const std::vector<at::Tensor>& inputs, bool profile, RunResult& result, size_t& number) {
+  if (profile) result.stepMicroseconds.resize(program_.steps.size());
+  for (number = 0; number < program_.steps.size(); number++) {
+    const Step& step = program_.steps[number];
+    const auto begin = profile ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
+    switch (step.kind) {
+      case StepKind::call:
+        runCall(*calls_[number], step);
+        break;
+      case StepKind::load:
+        slots_[step.slots[0]] = store_->find(step.name);
+        break;
+      case StepKind::input:
+        for (size_t index = 0; index < program_.inputs.size(); index++) {
+          if (program_.inputs[index].name == step.name) slots_[step.slots[0]] = inputs[index];
+        }
+        break;
+      case StepKind::output:
+        // Of a graph that is being captured too: the tensor that every replay writes.
+        result.outputs.emplace_back(step.name, slots_[step.slots[0]]);
+        break;
+      case StepKind::free:
+        for (const int slot : step.slots) slots_[slot].reset();
+        break;
+    }
+    if (profile) {
+      const std::chrono::duration<double, std::micro> elapsed = std::chrono::steady_clock::now() - begin;
+      result.stepMicroseconds[number] = elapsed.count();
+    }
+  }
+}
+
+// The first runs are warm-ups, in which libraries choose their algorithms; then the steps are captured once and replayed.
+RunResult LoadedProgram::runGraph(const std::vector<at::Tensor>& inputs, size_t& number) {
+  const auto device = store_->device();
+  if (graphInputs_.empty()) {
+    for (const auto& input : inputs) graphInputs_.push_back(input.to(device));
+  } else {
+    for (size_t index = 0; index < inputs.size(); index++) graphInputs_[index].copy_(inputs[index]);
+  }
+  RunResult result;
+  if (warmUps_ < 2) {
+    CudaGraph::warmUp(device, [&] { runSteps(graphInputs_, false, result, number); });
+    warmUps_++;
+    return result;
+  }
+  if (!graph_) {
+    RunResult captured;
+    graph_ = CudaGraph::capture(device, store_->generator(), [&] { runSteps(graphInputs_, false, captured, number); });
+    graphOutputs_ = std::move(captured.outputs);
+    for (auto& slot : slots_) slot.reset();
+  }
+  graph_->replay();
+  result.outputs = graphOutputs_;
+  return result;
+}
+
 RunResult LoadedProgram::run(const std::vector<at::Tensor>& inputs, bool profile) {
   // Gradients are steps of the program: neither a tape nor version counters are wanted.
   at::NoGradGuard noGrad;
   at::AutoDispatchBelowADInplaceOrView belowAutograd;
-  RunResult result;
-  if (profile) result.stepMicroseconds.resize(program_.steps.size());
   size_t number = 0;
   try {
-    for (; number < program_.steps.size(); number++) {
-      const Step& step = program_.steps[number];
-      const auto begin = profile ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
-      switch (step.kind) {
-        case StepKind::call:
-          runCall(*calls_[number], step);
-          break;
-        case StepKind::load:
-          slots_[step.slots[0]] = store_->find(step.name);
-          break;
-        case StepKind::input:
-          for (size_t index = 0; index < program_.inputs.size(); index++) {
-            if (program_.inputs[index].name == step.name) slots_[step.slots[0]] = inputs[index].to(store_->device());
-          }
-          break;
-        case StepKind::output:
-          result.outputs.emplace_back(step.name, slots_[step.slots[0]].to(at::kCPU).clone(at::MemoryFormat::Contiguous));
-          break;
-        case StepKind::free:
-          for (const int slot : step.slots) slots_[slot].reset();
-          break;
-      }
-      if (profile) {
-        const std::chrono::duration<double, std::micro> elapsed = std::chrono::steady_clock::now() - begin;
-        result.stepMicroseconds[number] = elapsed.count();
-      }
+    RunResult result;
+    if (!profile && CudaGraph::isAvailable(store_->device())) {
+      result = runGraph(inputs, number);
+    } else {
+      std::vector<at::Tensor> onDevice;
+      for (const auto& input : inputs) onDevice.push_back(input.to(store_->device()));
+      runSteps(onDevice, profile, result, number);
     }
+    for (auto& [name, tensor] : result.outputs) tensor = tensor.to(at::kCPU).clone(at::MemoryFormat::Contiguous);
     return result;
   } catch (const std::exception& error) {
+    // Past the last step the outputs were being copied.
+    number = std::min(number, program_.steps.size() - 1);
     const Step& step = program_.steps[number];
     std::ostringstream text;
     const auto* ofTorch = dynamic_cast<const c10::Error*>(&error);

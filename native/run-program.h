@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "cuda-graph.h"
 #include "program.h"
 #include "store.h"
 
@@ -41,11 +42,20 @@ class LoadedProgram {
   Call resolve(const Step& step) const;
   c10::IValue convert(const Argument& argument, const c10::TypePtr& type) const;
   void runCall(Call& call, const Step& step);
+  // Every step in order. `number` is the one that runs, for errors.
+  void runSteps(const std::vector<at::Tensor>& inputs, bool profile, RunResult& result, size_t& number);
+  RunResult runGraph(const std::vector<at::Tensor>& inputs, size_t& number);
 
   Program program_;
   std::shared_ptr<Store> store_;
   std::vector<std::unique_ptr<Call>> calls_;  // one for each step, null where the step is no call
   std::vector<at::Tensor> slots_;
+
+  // On CUDA: the graph, and the tensors of the device that it reads and writes.
+  int warmUps_ = 0;
+  std::unique_ptr<CudaGraph> graph_;
+  std::vector<at::Tensor> graphInputs_;
+  std::vector<std::pair<std::string, at::Tensor>> graphOutputs_;
 };
 
 }  // namespace inception
