@@ -3,6 +3,7 @@
  * the process may have been at fault, and is then refused.
  */
 import { type ChildProcess, fork } from 'node:child_process';
+import { constants, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { PictureAnswer, PictureJob } from './picture-messages.ts';
 import { RequestError } from './request-error.ts';
@@ -129,6 +130,8 @@ export async function openPicturePool(options: PicturePoolOptions): Promise<Pict
       ready: false,
       said: '',
     };
+    // Answering, also that there is no room, comes before decoding.
+    if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       worker.said = (worker.said + text).slice(-mostSaid);
     });
