@@ -8,38 +8,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { standardPreprocessing } from '../data/preprocess.ts';
-import type { Configuration } from '../train/configuration.ts';
-import { resolveRecipe } from '../train/recipe.ts';
+import { evaluationLine, sampleConfiguration } from '../../test/sample-run.ts';
 import { RunFolder } from '../train/run-folder.ts';
 import { createDashboard, listen } from './server.ts';
-
-const configuration: Configuration = {
-  format: 1,
-  network: 'inception-v4',
-  options: { classes: 2 },
-  data: 'photos',
-  classes: ['cat', 'dog'],
-  preprocessing: standardPreprocessing([299, 299]),
-  recipe: resolveRecipe('paper'),
-  seed: 1,
-  precision: 'float32',
-  device: 'cpu',
-  threads: 2,
-  limitTrain: null,
-  limitTest: null,
-  versions: { inception: '0.1.0', libtorch: '1.13.1', node: '20.19.0' },
-};
-
-const line = (step: number) => ({
-  kind: 'evaluation' as const,
-  step,
-  epoch: step / 10,
-  testLoss: 1 / step,
-  top1Error: 0.5,
-  top5Error: 0,
-  elapsedSeconds: step,
-});
 
 describe('the dashboard', () => {
   let root: string;
@@ -52,7 +23,7 @@ describe('the dashboard', () => {
     await writeFile(join(page, 'index.html'), '<!doctype html><title>page</title>');
     await writeFile(join(page, 'assets', 'a-1.js'), '');
     await writeFile(join(root, 'secret.txt'), 'secret');
-    await new RunFolder(join(root, 'runs', 'first')).create(configuration);
+    await new RunFolder(join(root, 'runs', 'first')).create(sampleConfiguration);
     app = await createDashboard({ runs: join(root, 'runs'), page });
   });
   afterEach(async () => {
@@ -62,7 +33,7 @@ describe('the dashboard', () => {
   const get = (url: string) => app.inject({ url, headers: { host: 'localhost:4180' } });
 
   it('lists runs with what they train and how far they are', async () => {
-    await new RunFolder(join(root, 'runs', 'first')).append(line(20));
+    await new RunFolder(join(root, 'runs', 'first')).append(evaluationLine(20));
     const { runs, broken } = (await get('/api/runs')).json();
     expect(broken).toEqual([]);
     expect(runs).toMatchObject([
@@ -93,10 +64,10 @@ describe('the dashboard', () => {
 
   it('gives the lines since the last ones, whole ones only, and begins again where a run was cut', async () => {
     const folder = new RunFolder(join(root, 'runs', 'first'));
-    await folder.append(line(10));
+    await folder.append(evaluationLine(10));
     const first = (await get('/api/runs/first/metrics')).json();
     expect(first).toMatchObject({ continues: true, metrics: [{ step: 10 }] });
-    await folder.append(line(20));
+    await folder.append(evaluationLine(20));
     await appendFile(folder.file('metrics.jsonl'), '{"kind":"evalu');
     const second = (await get(`/api/runs/first/metrics?from=${first.next}`)).json();
     expect(second).toMatchObject({ continues: true, metrics: [{ step: 20 }] });
@@ -122,7 +93,7 @@ describe('the dashboard', () => {
     await until(/event: open/);
     // The first look is what later ones are compared with.
     await new Promise((resolve) => setTimeout(resolve, 800));
-    await new RunFolder(join(root, 'runs', 'first')).append(line(10));
+    await new RunFolder(join(root, 'runs', 'first')).append(evaluationLine(10));
     await until(/event: changed\ndata: \{"runs":\["first"\]\}/);
     await app.close();
     expect((await reader.read()).done).toBe(true);

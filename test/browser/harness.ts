@@ -52,7 +52,8 @@ export async function openBrowser(address: string, onClose: () => Promise<unknow
         viewport: { width: 1280, height: 900 },
         ...contextOptions,
       });
-      context.setDefaultTimeout(20_000);
+      // On a machine that does other things as well, a page may take its time.
+      context.setDefaultTimeout(60_000);
       const page = await context.newPage();
       page.on('pageerror', (error) => complaints.push(`${hash}: ${error.message}`));
       page.on('console', (message) => {

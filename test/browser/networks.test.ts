@@ -6,19 +6,19 @@ describe.skipIf(browserPath === undefined)('the page Networks', () => {
   let opened: Opened;
   beforeAll(async () => {
     opened = await openDashboard({ runs: 'there is no such folder' });
-  });
-  afterAll(() => opened?.close());
+  }, 60_000);
+  afterAll(() => opened?.close(), 60_000);
 
   it('shows a network whole and opens a block, a branch and a layer', async () => {
     const page = await opened.page('#/networks?network=inception-v4');
     const costs = page.getByLabel('Costs of inception-v4');
     await costs.getByText('42,679,816').waitFor();
-    await page.getByRole('link', { name: 'Open 4 × Inception-A, 35×35×384' }).click();
+    await page.getByRole('link', { name: 'Open 4 × Inception-A 35×35×384' }).click();
     await page.getByText('35×35×384 → 35×35×384').waitFor();
     await page.getByRole('navigation', { name: 'Blocks of this stage' }).getByText('3').click();
     await page.getByLabel('Place in inception-v4').getByText('Inception-A, block 3').waitFor();
     // The figure's own numbers, with costs that the definition gives.
-    await page.getByRole('link', { name: 'Open 1×1 Conv, 64, 35×35×64, 24.7 k · 30.1 M' }).first().waitFor();
+    await page.getByRole('link', { name: 'Open 1×1 Conv 64 35×35×64 24.7 k · 30.1 M' }).first().waitFor();
     await page.getByRole('link', { name: 'Open branch 3' }).getByText('branch 3').click();
     await page.getByText('35×35×384 → 35×35×96').waitFor();
     await page.getByRole('link', { name: 'conv 3×3' }).first().click();

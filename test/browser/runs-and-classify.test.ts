@@ -26,12 +26,12 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     await mkdir(models);
     opened = await openDashboard({ runs, models });
     picture = await writePicture(folder, 18);
-  });
+  }, 60_000);
   afterAll(async () => {
     await opened?.close();
     await training?.catch(() => undefined);
     rmSync(folder, { recursive: true, force: true });
-  });
+  }, 60_000);
 
   it('waits for a first run, follows it while it trains and shows what it gets wrong', async () => {
     const page = await opened.page('#/runs');
@@ -40,11 +40,11 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     training = trainSmall(join(runs, 'first'));
     // Nobody touches the page from here on.
     const row = page.getByRole('row', { name: /first/ });
-    await row.getByText('training').waitFor({ timeout: 60_000 });
+    await row.getByText('training').waitFor({ timeout: 120_000 });
     const loss = page.getByRole('img', { name: /^Loss, last values: first: training [\d.]+/ });
-    await loss.waitFor({ timeout: 60_000 });
+    await loss.waitFor({ timeout: 120_000 });
     const before = await loss.getAttribute('aria-label');
-    await expect.poll(() => loss.getAttribute('aria-label'), { timeout: 60_000 }).not.toBe(before);
+    await expect.poll(() => loss.getAttribute('aria-label'), { timeout: 120_000 }).not.toBe(before);
     await training;
     await row.getByText('finished').waitFor();
     await page
@@ -59,7 +59,7 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     expect(await mistakes.count()).toBeGreaterThan(0);
     expect(await page.evaluate("document.querySelector('.mistakes img').naturalWidth")).toBe(28);
     await page.context().close();
-  }, 120_000);
+  }, 240_000);
 
   it('lays several runs over one another', async () => {
     await mkdir(join(runs, 'second'), { recursive: true });
@@ -107,7 +107,7 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     await page.getByRole('button', { name: /^Empty the cache/ }).click();
     await page.getByRole('button', { name: /^Empty the cache/ }).waitFor({ state: 'detached' });
     await page.context().close();
-  }, 60_000);
+  }, 180_000);
 
   it('shows what an answer rests on, and stops when asked', async () => {
     const page = await opened.page('#/classify');

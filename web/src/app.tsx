@@ -30,10 +30,10 @@ export function App() {
   }, [page]);
   return (
     <>
-      <a className="skip" href={hash || '#/networks'} onClick={(event) => skipTo(event, main.current)}>
-        Skip to content
-      </a>
       <header>
+        <a className="skip" href={hash || '#/networks'} onClick={(event) => skipTo(event, main.current)}>
+          Skip to content
+        </a>
         <a className="brand" href="#/networks">
           <img src="./icon.svg" alt="" width="26" height="26" />
           Inception

@@ -122,7 +122,7 @@ function ItemView({ item, arrow, href, marked }: ItemProps) {
       return href === undefined ? (
         drawn
       ) : (
-        <a href={href} aria-label={`Open ${item.lines.join(', ')}`}>
+        <a href={href} aria-label={`Open ${item.lines.join(' ')}`}>
           {drawn}
         </a>
       );
@@ -165,17 +165,21 @@ function BoxView({ box: { x, y, width, height, lines, look }, marked }: { box: B
         height={height}
         rx="5"
       />
-      {lines.map((line, index) => (
-        <text
-          // biome-ignore lint/suspicious/noArrayIndexKey: lines have no other name than their place
-          key={index}
-          className={index === 0 ? 'inside name' : 'inside'}
-          x={x + width / 2}
-          y={first + index * 16}
-        >
-          {line}
-        </text>
-      ))}
+      <text className="inside">
+        {lines.flatMap((line, index) => [
+          // Read aloud, lines are words apart.
+          ' ',
+          <tspan
+            // biome-ignore lint/suspicious/noArrayIndexKey: lines have no other name than their place
+            key={index}
+            className={index === 0 ? 'name' : undefined}
+            x={x + width / 2}
+            y={first + index * 16}
+          >
+            {line}
+          </tspan>,
+        ])}
+      </text>
     </>
   );
 }

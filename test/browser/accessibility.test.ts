@@ -1,0 +1,66 @@
+/** Every page, light and dark, by axe's rules: names, roles, landmarks, order of headings, contrast. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { exportOnnx } from '../../src/deploy/export-onnx.ts';
+import { sampleModel } from '../sample-model.ts';
+import { writeSampleRun } from '../sample-run.ts';
+import { browserPath, type Opened, openDashboard } from './harness.ts';
+import { writePicture } from './training.ts';
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+interface Violation {
+  readonly id: string;
+  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
+}
+
+describe.skipIf(browserPath === undefined)('every page', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'accessible-'));
+  const model = join(folder, 'first.onnx');
+  let opened: Opened;
+  let picture: string;
+  beforeAll(async () => {
+    await writeSampleRun(join(folder, 'first'));
+    await exportOnnx(sampleModel('inception-v4', { width: 0.125 }), {
+      output: model,
+      producerVersion: '0.1.0',
+    });
+    picture = await writePicture(folder, 18);
+    opened = await openDashboard({ runs: folder });
+  }, 60_000);
+  afterAll(async () => {
+    await opened?.close();
+    rmSync(folder, { recursive: true, force: true });
+  }, 60_000);
+
+  it.each([
+    ['#/networks?network=inception-v4&auxiliary=yes', 'Costs of inception-v4'],
+    ['#/networks?network=inception-resnet-v2&at=inceptionResnetA/0', 'Blocks of this stage'],
+    ['#/networks?compare=yes', 'Table of differences'],
+    ['#/networks?classes=-1', 'First network'],
+    ['#/runs', 'Confusion matrix'],
+    ['#/classify', 'The most probable labels'],
+  ] as const)('%s is accessible, light and dark', async (hash, shown) => {
+    const page = await opened.page(hash, { colorScheme: 'light' });
+    if (hash === '#/classify') {
+      await page.getByLabel('From this device').setInputFiles(model);
+      await page.getByLabel('Choose a picture').setInputFiles(picture);
+    }
+    await page.getByLabel(shown, { exact: true }).first().waitFor();
+    await page.evaluate(axe);
+    const check = async (options: string) => {
+      const found = await page.evaluate(`axe.run(${options}).then(({ violations }) => violations)`);
+      return (found as Violation[]).map(
+        ({ id, nodes }) => `${id}: ${nodes[0]?.html} ${nodes[0]?.failureSummary}`,
+      );
+    };
+    const light = await check('');
+    await page.emulateMedia({ colorScheme: 'dark' });
+    const dark = await check("{ runOnly: 'color-contrast' }");
+    await page.context().close();
+    expect({ light, dark }).toEqual({ light: [], dark: [] });
+  });
+});
