@@ -83,13 +83,11 @@ describe('compileInference', () => {
         'aten::_to_copy',
         'aten::mul_.Scalar',
         'aten::sub_.Scalar',
-        'aten::convolution',
-        'aten::relu_',
-        'aten::max_pool2d_with_indices',
+        'inception::convolution_prepared',
+        'inception::max_pool',
         'aten::cat',
         'aten::slice.Tensor',
         'aten::clone',
-        'aten::add.Tensor',
         'aten::mean.dim',
         'aten::t',
         'aten::addmm',
@@ -122,7 +120,7 @@ describe('compileInference', () => {
         9  %5 = load prepared/weights/float32/stem/conv1/weight
        10  %6 = load prepared/weights/float32/stem/conv1/bias
       # stem/conv1
-       11  %7 = aten::convolution(%4, %5, %6, [2, 2], [0, 0], [1, 1], false, [0, 0], 1)"
+       11  %7 = inception::convolution_prepared(%4, %5, %6, none, [2, 2], [0, 0], true)"
     `);
   });
 });
