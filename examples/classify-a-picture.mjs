@@ -3,8 +3,8 @@ import { decodePicture, loadModel, openTorch, preprocess, topClasses } from 'inc
 
 const [run, picture] = process.argv.slice(2);
 const engine = openTorch();
-const { predictor, configuration } = await loadModel(run, { engine, batch: 1, precision: 'float32' });
-const { preprocessing, classes } = configuration;
+const { predictor, description } = await loadModel(run, { engine, batch: 1, precision: 'float32' });
+const { preprocessing, classes } = description;
 const image = new Uint8Array(preprocessing.size[0] * preprocessing.size[1] * 3);
 preprocess(await decodePicture(picture), preprocessing, image);
 const probabilities = await predictor.predict(image);

@@ -98,7 +98,7 @@ describe('wrong usage', () => {
     ['summary', "inception: missing required argument 'network'\n"],
     [
       'summary inception-v5',
-      "inception: no network is called 'inception-v5'; there are inception-v3, inception-v4, inception-resnet-v1, inception-resnet-v2, inception-resnet-v2-released\n",
+      "inception: no network is called 'inception-v5'; there are inception-v3, inception-v4, inception-resnet-v1, inception-resnet-v2, inception-resnet-v2-released, inception-resnet-v1-facenet\n",
     ],
     ['summary inception-v4 --width wide', "inception: --width: expected a number above 0, received 'wide'\n"],
     [

@@ -28,7 +28,7 @@ import { addProgram } from './commands/program.ts';
 import { addPull } from './commands/pull.ts';
 import { addSummary } from './commands/summary.ts';
 import { addTrain } from './commands/train.ts';
-import { UsageError } from './usage.ts';
+import { InterruptedError, UsageError } from './usage.ts';
 import { packageVersion } from './version.ts';
 
 /** What a person did wrong at the keyboard, against what went wrong later. */
@@ -47,6 +47,7 @@ const expectedErrors = [
   PredictionsError,
   WeightsError,
   TrainingError,
+  InterruptedError,
 ];
 
 function createProgram(): Command {
@@ -105,6 +106,7 @@ function report(error: unknown, { stack }: { stack: boolean }): number {
   const { message, stack: trace = message } = error instanceof Error ? error : new Error(String(error));
   const text = expected ? (stack ? trace : message) : `an error that should not happen:\n${trace}`;
   process.stderr.write(`inception: ${text}\n`);
+  if (error instanceof InterruptedError) return error.exitCode;
   return isOne(usageErrors) ? 2 : 1;
 }
 

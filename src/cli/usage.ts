@@ -42,3 +42,15 @@ export const oneOf =
       throw new UsageError(`${option}: expected ${words.join(' or ')}, received '${text}'`);
     return found;
   };
+
+/** A signal ended the work early; what was done is kept. */
+export class InterruptedError extends Error {
+  override name = 'InterruptedError';
+  /** 130 after SIGINT, 143 after SIGTERM. */
+  readonly exitCode: number;
+
+  constructor(signal: 'SIGINT' | 'SIGTERM', message: string) {
+    super(message);
+    this.exitCode = signal === 'SIGINT' ? 130 : 143;
+  }
+}

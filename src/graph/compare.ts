@@ -93,7 +93,13 @@ function describe(node: Node): string {
 const outline = ({ summary: { shape, parameters, macs } }: Described): string =>
   parameters === 0
     ? formatShape(shape)
-    : `${formatShape(shape)}, ${(parameters / 1e6).toPrecision(3)} M parameters, ${(macs / 1e9).toPrecision(3)} G multiply-adds`;
+    : `${formatShape(shape)}, ${scaled(parameters)} parameters, ${scaled(macs)} multiply-adds`;
+
+/** 5280 as 5.28 k. */
+function scaled(count: number): string {
+  const [unit, power] = count < 1e6 ? ['k', 1e3] : count < 1e9 ? ['M', 1e6] : ['G', 1e9];
+  return `${(count / power).toPrecision(3)} ${unit}`;
+}
 
 /** inceptionResnetC/8 for inceptionResnetC/9. */
 function blockBefore(name: string): string | undefined {

@@ -13,7 +13,10 @@ import { adaptChannels, type ImportOptions, planImport } from './import-weights.
 import { openModel } from './open-model.ts';
 
 /** The tensors of a fixture as an open file; values are made when they are read. */
-function goldenFile(model: GoldenModel, changes: Readonly<Record<string, readonly number[] | undefined>> = {}): TensorFile {
+function goldenFile(
+  model: GoldenModel,
+  changes: Readonly<Record<string, readonly number[] | undefined>> = {},
+): TensorFile {
   const { params } = readParams(model);
   const known = params.filter(({ name }) => !(name in changes) || changes[name] !== undefined);
   const shapes = new Map(known.map(({ name, shape }) => [name, changes[name] ?? shape]));
@@ -33,7 +36,8 @@ function goldenFile(model: GoldenModel, changes: Readonly<Record<string, readonl
   };
 }
 
-const plan = (model: GoldenModel, options: ImportOptions = {}) => planImport(goldenFile(model), 'weights', options);
+const plan = (model: GoldenModel, options: ImportOptions = {}) =>
+  planImport(goldenFile(model), 'weights', options);
 
 describe('planImport', () => {
   it.each(Object.entries(goldenModels) as [GoldenModel, readonly [string, string]][])(
@@ -48,7 +52,9 @@ describe('planImport', () => {
       expect(trainable_params).toBeLessThan(total);
       const { options } = description;
       expect(options.gamma).toBe(['tf-slim', 'tf-facenet', 'keras'].includes(dialect) ? false : undefined);
-      expect(options.countPadding).toBe(network === 'inception-v3' && ['timm', 'torchvision'].includes(dialect) ? true : undefined);
+      expect(options.countPadding).toBe(
+        network === 'inception-v3' && ['timm', 'torchvision'].includes(dialect) ? true : undefined,
+      );
       expect(options.auxiliary).toBe(['tf-slim', 'torchvision'].includes(dialect) ? true : undefined);
       expect(options.classes).toBe(dialect === 'tf-slim' ? 1001 : dialect === 'tf-facenet' ? 0 : 1000);
     },
@@ -75,7 +81,9 @@ describe('planImport', () => {
     expect(description.classes).toHaveLength(1000);
     const bias = parameters.find(({ parameter }) => parameter.name === 'logits/bias');
     expect(bias?.note).toBe('outputs 1 to 1000');
-    const whole = plan('slim_inception_v4').parameters.find(({ parameter }) => parameter.name === 'logits/bias');
+    const whole = plan('slim_inception_v4').parameters.find(
+      ({ parameter }) => parameter.name === 'logits/bias',
+    );
     expect([...((await bias?.read()) ?? [])]).toEqual([...((await whole?.read()) ?? [])].slice(1));
     const classes = Array.from({ length: 1000 }, (_, index) => `label ${index}`);
     expect(() => plan('slim_inception_v4', { classes })).toThrow(
@@ -87,7 +95,12 @@ describe('planImport', () => {
   it('makes a new classifier, in the auxiliary head too, and keeps the rest', async () => {
     const { parameters, description } = plan('slim_inception_v3', { resetClassifier: 5 });
     const fresh = parameters.filter(({ note }) => note === 'new').map(({ parameter }) => parameter.name);
-    expect(fresh).toEqual(['logits/weight', 'logits/bias', 'auxiliary/logits/weight', 'auxiliary/logits/bias']);
+    expect(fresh).toEqual([
+      'logits/weight',
+      'logits/bias',
+      'auxiliary/logits/weight',
+      'auxiliary/logits/bias',
+    ]);
     expect(description.options.classes).toBe(5);
     const weight = await parameters.find(({ parameter }) => parameter.name === 'logits/weight')?.read();
     expect(weight).toHaveLength(5 * 2048);
@@ -96,7 +109,10 @@ describe('planImport', () => {
   });
 
   it('takes another size of input, and grey pictures', () => {
-    const { description, parameters } = plan('timm_inception_v4', { inputChannels: 1, inputSize: [200, 331] });
+    const { description, parameters } = plan('timm_inception_v4', {
+      inputChannels: 1,
+      inputSize: [200, 331],
+    });
     expect(description.options).toMatchObject({ inputChannels: 1, inputSize: [200, 331] });
     expect(description.preprocessing).toMatchObject({ channels: 1, size: [200, 331] });
     expect(parameters[0]?.note).toBe('adapted from 3 to 1 input channels');
@@ -148,13 +164,16 @@ describe('adaptChannels', () => {
   }
   const { cases } = readFixture<{ cases: readonly Case[] }>('timm-channels/expected.json');
 
-  it.each(cases.map((each) => [each.channels, each] as const))('gives timm’s weights for %i channels', (_, each) => {
-    const adapted = adaptChannels(Float32Array.from(each.weight), each.shape, each.channels);
-    each.expected.forEach((value, index) => {
-      expect(adapted[index]).toBeCloseTo(value, 6);
-    });
-    expect(adapted).toHaveLength(each.expected.length);
-  });
+  it.each(cases.map((each) => [each.channels, each] as const))(
+    'gives timm’s weights for %i channels',
+    (_, each) => {
+      const adapted = adaptChannels(Float32Array.from(each.weight), each.shape, each.channels);
+      each.expected.forEach((value, index) => {
+        expect(adapted[index]).toBeCloseTo(value, 6);
+      });
+      expect(adapted).toHaveLength(each.expected.length);
+    },
+  );
 });
 
 describe('a round trip', () => {
@@ -164,43 +183,47 @@ describe('a round trip', () => {
   });
   afterAll(() => rm(folder, { recursive: true }));
 
-  it.each(['timm_inception_v3', 'facenet_inception_resnet_v1', 'slim_inception_v3', 'keras_inception_v3'] as const)(
-    'through our format and back gives every tensor of %s, to the byte',
-    async (model) => {
-      const [dialect] = goldenModels[model];
-      const file = goldenFile(model);
-      const [theirs, ours, back] = ['theirs', 'ours', 'back'].map((name) => join(folder, `${name}.safetensors`)) as [
-        string,
-        string,
-        string,
-      ];
-      const tensors = [...file.tensors.values()].map((info) => ({
-        ...info,
-        read: async () => (await file.read(info.name)).data,
-      }));
-      await writeSafetensors(theirs, { tensors });
-      await importWeights(theirs, { output: ours });
-      const opened = await openModel(ours);
-      await exportWeights(opened, { to: dialect, output: back });
-      await opened.close();
-      const [before, after] = [await openSafetensors(theirs), await openSafetensors(back)];
-      const sorted = (names: Iterable<string>) => [...names].sort();
-      expect(sorted(after.tensors.keys())).toEqual(sorted(before.tensors.keys()));
-      for (const [name, info] of before.tensors) {
-        const [a, b] = [await before.read(name), await after.read(name)];
-        // TF-Slim's classifiers are 1x1 convolutions in its Inception-v3: the same numbers under a shorter shape.
-        expect(b.shape.filter((side) => side !== 1)).toEqual(info.shape.filter((side) => side !== 1));
-        expect(Buffer.compare(Buffer.from(a.data.buffer), Buffer.from(b.data.buffer)), name).toBe(0);
-      }
-      await before.close();
-      await after.close();
-    },
-  );
+  it.each([
+    'timm_inception_v3',
+    'facenet_inception_resnet_v1',
+    'slim_inception_v3',
+    'keras_inception_v3',
+  ] as const)('through our format and back gives every tensor of %s, to the byte', async (model) => {
+    const [dialect] = goldenModels[model];
+    const file = goldenFile(model);
+    const [theirs, ours, back] = ['theirs', 'ours', 'back'].map((name) =>
+      join(folder, `${name}.safetensors`),
+    ) as [string, string, string];
+    const tensors = [...file.tensors.values()].map((info) => ({
+      ...info,
+      read: async () => (await file.read(info.name)).data,
+    }));
+    await writeSafetensors(theirs, { tensors });
+    await importWeights(theirs, { output: ours });
+    const opened = await openModel(ours);
+    await exportWeights(opened, { to: dialect, output: back });
+    await opened.close();
+    const [before, after] = [await openSafetensors(theirs), await openSafetensors(back)];
+    const sorted = (names: Iterable<string>) => [...names].sort();
+    expect(sorted(after.tensors.keys())).toEqual(sorted(before.tensors.keys()));
+    for (const [name, info] of before.tensors) {
+      const [a, b] = [await before.read(name), await after.read(name)];
+      // TF-Slim's classifiers are 1x1 convolutions in its Inception-v3: the same numbers under a shorter shape.
+      expect(b.shape.filter((side) => side !== 1)).toEqual(info.shape.filter((side) => side !== 1));
+      expect(Buffer.compare(Buffer.from(a.data.buffer), Buffer.from(b.data.buffer)), name).toBe(0);
+    }
+    await before.close();
+    await after.close();
+  });
 
   it('writes nothing when something does not fit', async () => {
     const path = join(folder, 'broken.safetensors');
-    await writeSafetensors(path, { tensors: [{ name: 'x', dtype: 'F32', shape: [1], read: () => new Float32Array(1) }] });
-    await expect(importWeights(path, { output: join(folder, 'never.safetensors') })).rejects.toThrow(WeightsError);
+    await writeSafetensors(path, {
+      tensors: [{ name: 'x', dtype: 'F32', shape: [1], read: () => new Float32Array(1) }],
+    });
+    await expect(importWeights(path, { output: join(folder, 'never.safetensors') })).rejects.toThrow(
+      WeightsError,
+    );
     expect((await readdir(folder)).filter((name) => name.startsWith('never'))).toEqual([]);
   });
 });

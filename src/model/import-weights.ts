@@ -148,7 +148,7 @@ function sourceGraph({ file, own, dialect, network, path }: Known & { network: s
   };
   const parameters = parametersOf(whole);
   const find = (name: string) => shapeOf(parameters.find((parameter) => parameter.name === name));
-  const bias = find('logits/bias');
+  const weight = find('logits/weight');
   const first = find('stem/conv1/weight');
   const embedding = find('embedding/beta');
   const inputChannels = first?.[dialect.layout === 'torch' ? 1 : 2];
@@ -162,7 +162,9 @@ function sourceGraph({ file, own, dialect, network, path }: Known & { network: s
     throw new WeightsError(
       `${path}: there is no ${dialect.name} ${network} in it: its first convolution is missing`,
     );
-  const classes = bias?.[0] ?? 0;
+  // A file that lacks one of the two still says how many classes it is for.
+  const classes =
+    find('logits/bias')?.[0] ?? (dialect.layout === 'torch' ? weight?.[0] : weight?.at(-1)) ?? 0;
   return build({
     ...forced,
     classes,

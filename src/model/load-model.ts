@@ -168,16 +168,20 @@ function withNewClassifier(
   return openInEngine({ description: changed, graph, source, values }, options);
 }
 
-/** The last part of each reduction before the pooling. */
+/** The last part of each reduction before the pooling, by the strides on the way: sizes are rounded by valid windows. */
 export function strideEndpoints(graph: Graph): ReadonlyMap<number, string> {
-  const [height] = graph.network.input;
+  const strides: number[] = [];
+  for (const { inputs, op, attributes } of graph.nodes) {
+    const own = op === 'conv' || op === 'maxPool' || op === 'avgPool' ? attributes.stride : 1;
+    strides.push(own * Math.max(1, ...inputs.map((input) => strides[input] as number)));
+  }
   const found = new Map<number, string>();
   for (const [name, id] of graph.endpoints) {
     const { shape } = graph.nodes[id] as Node;
     // timm takes the first of the two parts with this reduction in Inception-v4's stem.
     if (name.startsWith('auxiliary/') || name === 'stem/concat2') continue;
     if (shape[0] === 1 && shape[1] === 1) continue;
-    found.set(2 ** Math.round(Math.log2(height / shape[0])), name);
+    found.set(strides[id] as number, name);
   }
   return found;
 }

@@ -288,13 +288,13 @@ describe('train', () => {
     const about = configuration();
     await folder.create(about);
     const interruption = new AbortController();
-    interruption.abort();
     const { position } = await train({
       configuration: about,
       folder,
       engine,
       resume: false,
       signal: interruption.signal,
+      onStep: () => interruption.abort(),
     });
     expect(position.step).toBe(1);
     // Kills the last block: every feature is ReLU(0 · x − 1000).

@@ -20,7 +20,7 @@ import { confusionTable } from '../confusion-table.ts';
 import { addEngineOptions, choosePrecision, type EngineOptions, openEngine } from '../engine-options.ts';
 import { duration, grouped, percent } from '../format.ts';
 import { modelArgument, noticesTo, readCrops } from '../model-options.ts';
-import { keptShare, oneOf, UsageError, wholeNumber } from '../usage.ts';
+import { InterruptedError, keptShare, oneOf, UsageError, wholeNumber } from '../usage.ts';
 
 type Values = EngineOptions & {
   data?: string;
@@ -208,7 +208,11 @@ async function measure(
   );
   if (known.size > 0) process.stderr.write(`${grouped(known.size)} pictures were predicted before\n`);
   const interruption = new AbortController();
-  const stop = () => interruption.abort();
+  let stoppedBy: 'SIGINT' | 'SIGTERM' | undefined;
+  const stop = (signal: NodeJS.Signals) => {
+    stoppedBy = signal as 'SIGINT' | 'SIGTERM';
+    interruption.abort();
+  };
   process.once('SIGINT', stop).once('SIGTERM', stop);
   const broken: string[] = [];
   const progress = progressOver(indices.length);
@@ -231,9 +235,9 @@ async function measure(
       },
     });
     const seconds = (performance.now() - begin) / 1000;
-    if (interruption.signal.aborted) {
-      await file?.close();
-      throw new ModelError(
+    if (stoppedBy !== undefined) {
+      throw new InterruptedError(
+        stoppedBy,
         `interrupted after ${found.length} of ${indices.length} pictures${file ? `; --resume goes on from ${values.predictions}` : ''}`,
       );
     }

@@ -1,0 +1,78 @@
+import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Dataset } from '../data/dataset.ts';
+import { openPredictions } from './predictions-file.ts';
+import type { Prediction } from './score.ts';
+
+const dataset: Dataset = {
+  name: 'photos',
+  length: 4,
+  classes: ['cat', 'dog, big'],
+  label: () => 0,
+  nameOf: (index) => `cat/"${index}".jpg`,
+  picture: () => Promise.reject(new Error('not needed')),
+};
+const prediction = (index: number): Prediction => ({
+  index,
+  label: 0,
+  top: [index % 2, 1 - (index % 2)],
+  probability: 0.75,
+  loss: 0.25,
+});
+
+let folder: string;
+let path: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'inception-predictions-'));
+  path = join(folder, 'p.csv');
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const open = (resume: boolean, about: object = { model: 'a' }) =>
+  openPredictions(path, { dataset, classes: dataset.classes, about, resume });
+
+describe('openPredictions', () => {
+  it('writes a row for each picture, quoted where that is needed', async () => {
+    const file = await open(false);
+    for (const index of [0, 1]) file.add(prediction(index));
+    await file.close();
+    expect(await readFile(path, 'utf8')).toBe(
+      [
+        'index,file,label,predicted,probability,loss,top5',
+        '0,"cat/""0"".jpg",0,cat,0.75,0.25,0 1',
+        '1,"cat/""1"".jpg",0,"dog, big",0.75,0.25,1 0',
+        '',
+      ].join('\n'),
+    );
+    expect(JSON.parse(await readFile(`${path}.json`, 'utf8'))).toEqual({ model: 'a' });
+  });
+
+  it('goes on after the last whole row', async () => {
+    const first = await open(false);
+    for (const index of [0, 1]) first.add(prediction(index));
+    await first.close();
+    await appendFile(path, '2,"cat/""2"".jp');
+    const second = await open(true);
+    expect(second.before).toEqual([prediction(0), prediction(1)]);
+    second.add(prediction(2));
+    await second.close();
+    const third = await open(true);
+    expect(third.before.map(({ index }) => index)).toEqual([0, 1, 2]);
+    await third.close();
+  });
+
+  it('does not mix two evaluations, and begins anew when it is not resumed', async () => {
+    const first = await open(false);
+    first.add(prediction(0));
+    await first.close();
+    await expect(open(true, { model: 'b' })).rejects.toThrow(
+      /p\.csv: its predictions are of another evaluation \(.*p\.csv\.json says which\); choose another file, or leave --resume out/,
+    );
+    await writeFile(path, 'something else');
+    const anew = await open(false, { model: 'b' });
+    expect(anew.before).toEqual([]);
+    await anew.close();
+  });
+});

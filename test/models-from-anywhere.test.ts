@@ -1,0 +1,301 @@
+/** Models of other ecosystems through the built command, from a hub on this machine to an ensemble's errors. */
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { encodePng } from '../src/data/decode.ts';
+import { openData } from '../src/data/open-data.ts';
+import { standardPreprocessing } from '../src/data/preprocess.ts';
+import { parametersOf } from '../src/graph/graph.ts';
+import { graphOf, type ModelDescription } from '../src/model/description.ts';
+import { writeModel } from '../src/model/export-weights.ts';
+import { initialValues } from '../src/model/initialise.ts';
+import { openSafetensors, writeSafetensors } from '../src/weights/safetensors.ts';
+import { readParams } from './golden/fixture.ts';
+import { goldenTensor } from './golden/prng.ts';
+import { type HubServer, startHub } from './hub-server.ts';
+
+const bin = new URL('../bin/inception', import.meta.url).pathname;
+const commit = '0123456789abcdef0123456789abcdef01234567';
+const repository = 'timm/inception_v3.tf_in1k';
+
+let root: string;
+let hub: HubServer;
+let picture: string;
+
+interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly talk: string;
+}
+
+/** Not spawnSync: the hub answers from this process. */
+function inception(
+  args: readonly string[],
+  { env = {}, until }: { env?: NodeJS.ProcessEnv; until?: RegExp } = {},
+): Promise<Ended> {
+  const child = spawn(process.execPath, [bin, ...args], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, HF_HOME: join(root, 'hf'), HF_ENDPOINT: hub.endpoint, NO_COLOR: '1', ...env },
+  });
+  let [out, talk, stopped] = ['', '', false];
+  child.stdout.on('data', (data) => {
+    out += data;
+  });
+  child.stderr.on('data', (data) => {
+    talk += data;
+    if (!stopped && until?.test(talk)) stopped = child.kill('SIGTERM');
+  });
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, out, talk })));
+}
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
+
+/** A comparison of a hundred megabytes by `toEqual` takes minutes. */
+const hash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'inception-anywhere-'));
+  const weights = join(root, 'timm.safetensors');
+  await writeSafetensors(weights, {
+    metadata: { format: 'pt' },
+    tensors: readParams('timm_inception_v3').params.map((tensor) => ({
+      name: tensor.name,
+      dtype: 'F32',
+      shape: tensor.shape,
+      read: () => goldenTensor(tensor),
+    })),
+  });
+  // As timm writes it: label_names are synsets, label_descriptions what they mean.
+  const synsets = Array.from({ length: 1000 }, (_, index) => `n${String(index).padStart(8, '0')}`);
+  const config = {
+    architecture: 'inception_v3',
+    num_classes: 1000,
+    num_features: 2048,
+    pretrained_cfg: {
+      tag: 'tf_in1k',
+      input_size: [3, 299, 299],
+      fixed_input_size: false,
+      interpolation: 'bicubic',
+      crop_pct: 0.875,
+      crop_mode: 'center',
+      mean: [0.5, 0.5, 0.5],
+      std: [0.5, 0.5, 0.5],
+      num_classes: 1000,
+      label_offset: 1,
+      pool_size: [8, 8],
+      first_conv: 'Conv2d_1a_3x3.conv',
+      classifier: 'fc',
+    },
+    label_names: synsets,
+    label_descriptions: Object.fromEntries(synsets.map((id, index) => [id, `label ${index}`])),
+  };
+  hub = await startHub({
+    repositories: {
+      [repository]: {
+        commit,
+        files: {
+          'config.json': { body: Buffer.from(JSON.stringify(config)) },
+          'model.safetensors': { body: await readFile(weights), large: true },
+        },
+      },
+    },
+  });
+  picture = join(root, 'picture.png');
+  const test = await openData('fashion-mnist', 'test');
+  await writeFile(picture, await encodePng(await test.picture(0)));
+});
+afterAll(async () => {
+  await hub.close();
+  await rm(root, { recursive: true });
+});
+
+describe('a model of the hub', () => {
+  const model = `hub:${repository}`;
+  const precision = ['--precision', 'float32'];
+
+  it('is all that a person types, and needs the hub once only', async () => {
+    const first = await inception(['classify', picture, '--model', model, '--json', ...precision]);
+    expect(first.code, first.talk).toBe(0);
+    const [{ labels }] = JSON.parse(first.out);
+    expect(labels).toHaveLength(5);
+    expect(labels[0].label).toMatch(/^label \d+$/);
+    expect(first.talk).toContain('downloading model.safetensors');
+
+    const offline = { HF_HUB_OFFLINE: '1', HF_ENDPOINT: 'http://127.0.0.1:9' };
+    const second = await inception(['classify', picture, '--model', model, '--json', ...precision], {
+      env: offline,
+    });
+    expect([second.code, second.out, second.talk]).toEqual([0, first.out, '']);
+
+    const pulled = await inception(['pull', model, '--json'], { env: offline });
+    const { config, weights } = JSON.parse(pulled.out);
+    expect(hash(await readFile(weights))).toBe(hash(await readFile(join(root, 'timm.safetensors'))));
+    expect(config).toBe(
+      join(root, 'hf/hub/models--timm--inception_v3.tf_in1k/snapshots', commit, 'config.json'),
+    );
+  });
+
+  it('is imported with its labels and preprocessing, and exported to the very bytes that came', async () => {
+    const imported = await inception(['import', model, '-o', 'v3.safetensors', '--json']);
+    expect(imported.code, imported.talk).toBe(0);
+    const { dialect, description } = JSON.parse(imported.out);
+    expect(dialect).toBe('timm');
+    expect(description).toMatchObject({
+      network: 'inception-v3',
+      options: { classes: 1000, countPadding: true },
+      preprocessing: { protocol: 'timm', kernel: 'pillow-bicubic', crop: 0.875 },
+    });
+    expect([description.classes[7], description.classIds[7]]).toEqual(['label 7', 'n00000007']);
+
+    const exported = await inception(['export', 'v3.safetensors', '--to', 'timm', '-o', 'back/', '--report']);
+    expect(exported.code, exported.talk).toBe(0);
+    expect(exported.out).toContain('Conv2d_1a_3x3.conv.weight');
+    const [before, after] = await Promise.all(
+      ['timm', 'back/model'].map((name) => openSafetensors(join(root, `${name}.safetensors`))),
+    );
+    for (const name of before?.tensors.keys() ?? []) {
+      const [one, other] = await Promise.all([before?.read(name), after?.read(name)]);
+      expect(other && hash(bytesOf(other.data)), name).toBe(one && hash(bytesOf(one.data)));
+    }
+    expect(JSON.parse(await readFile(join(root, 'back/config.json'), 'utf8'))).toMatchObject({
+      architecture: 'inception_v3',
+      pretrained_cfg: { interpolation: 'bicubic', crop_pct: 0.875, classifier: 'fc' },
+    });
+    await Promise.all([before?.close(), after?.close()]);
+  });
+
+  it('that is not there is an error of one line, and nothing is written', async () => {
+    const { code, out, talk } = await inception(['import', 'hub:timm/inception_v9', '-o', 'v9.safetensors']);
+    expect([code, out]).toEqual([1, '']);
+    expect(talk).toMatch(/^inception: hub:timm\/inception_v9.*\n$/);
+    expect(await readdir(root)).not.toContain('v9.safetensors');
+  });
+
+  it('that is broken is reported whole, and nothing is written', async () => {
+    const about = {
+      tensors: [
+        ['Conv2d_1a_3x3.conv.weight', [32, 3, 3, 3]],
+        ['fc.weight', [10, 7]],
+        ['Mixed_7c.branch_pool.conv.weight', [192, 2048, 1, 1]],
+      ].map(([name, shape]) => ({
+        name: name as string,
+        dtype: 'F32',
+        shape: shape as number[],
+        read: () => new Float32Array((shape as number[]).reduce((product, size) => product * size, 1)),
+      })),
+    };
+    await writeSafetensors(join(root, 'broken.safetensors'), about);
+    const args = ['import', 'broken.safetensors', '--from', 'timm', '--network', 'inception-v3'];
+    const { code, out, talk } = await inception([...args, '-o', 'never.safetensors']);
+    expect([code, out]).toEqual([1, '']);
+    expect(talk).toMatch(/^inception: broken\.safetensors: not all of its tensors are timm's inception-v3/);
+    expect(talk).toMatch(/\d{3} missing:\n/);
+    expect(talk).toContain('fc.weight: expected [');
+    expect(await readdir(root)).not.toContain('never.safetensors');
+  });
+});
+
+describe('inception evaluate', () => {
+  const members = ['one.safetensors', 'two.safetensors'];
+  const fast = ['--limit', '40', '--precision', 'float32', '--batch', '16'];
+
+  beforeAll(async () => {
+    const { classes } = await openData('fashion-mnist', 'test');
+    for (const [seed, name] of members.entries()) {
+      const description: ModelDescription = {
+        network: seed === 0 ? 'inception-v4' : 'inception-resnet-v2',
+        options: { classes: 10, width: 0.125, blocks: { A: 1, B: 1, C: 1 }, inputSize: 75 },
+        // Another order of labels is no other model.
+        classes: seed === 0 ? classes : [...classes].reverse(),
+        preprocessing: standardPreprocessing([75, 75]),
+        data: 'fashion-mnist',
+      };
+      const parameters = parametersOf(graphOf(description));
+      const read = async (parameter: (typeof parameters)[number]) => initialValues(parameter, seed);
+      await writeModel(join(root, name), { description, parameters, read });
+    }
+  });
+
+  it('measures an ensemble on many crops, says by which protocol, and how fast', async () => {
+    const { code, out, talk } = await inception([
+      'evaluate',
+      ...members,
+      '--crops',
+      '144',
+      ...fast,
+      '--json',
+    ]);
+    expect(code, talk).toBe(0);
+    const result = JSON.parse(out);
+    expect(result.protocol).toMatch(/^144 crops/);
+    // 12 of the 144 come three times from a square picture, and are computed once.
+    expect(result).toMatchObject({
+      count: 40,
+      pictures: 40,
+      networks: ['inception-v4', 'inception-resnet-v2'],
+    });
+    expect(result.crops).toBe(2 * 40 * 48);
+    expect(result.cropsPerSecond).toBeCloseTo(result.crops / result.seconds, 6);
+    const [first] = await Promise.all([inception(['evaluate', ...members, '--crops', '12', ...fast])]);
+    expect(first.out).toMatch(/\nprotocol {2}12 crops/);
+    expect(first.out).toMatch(/\ntop-1 error \d+\.\d\d%, top-5 error \d+\.\d\d%\n$/);
+  });
+
+  it('leaves pictures out, appends a row with timm’s columns, and goes on where it was stopped', async () => {
+    await writeFile(join(root, 'exclude.txt'), '3\n5\n');
+    const plain = ['evaluate', 'one.safetensors', ...fast];
+    const whole = await inception([...plain, '--predictions', 'whole.csv', '--csv', 'results.csv', '--json']);
+    expect(whole.code, whole.talk).toBe(0);
+    const [header, row] = (await readFile(join(root, 'results.csv'), 'utf8')).split('\n');
+    expect(header).toBe('model,top1,top1_err,top5,top5_err,param_count,img_size,crop_pct,interpolation');
+    expect(row).toMatch(/^one\.safetensors,[\d.]+,[\d.]+,[\d.]+,[\d.]+,[\d.]+,75,0\.875,bilinear$/);
+
+    const rows = (await readFile(join(root, 'whole.csv'), 'utf8')).trimEnd().split('\n');
+    expect(rows).toHaveLength(41);
+    await writeFile(join(root, 'part.csv'), `${rows.slice(0, 20).join('\n')}\n`);
+    await writeFile(join(root, 'part.csv.json'), await readFile(join(root, 'whole.csv.json'), 'utf8'));
+    const resumed = await inception([...plain, '--predictions', 'part.csv', '--resume', '--json']);
+    expect(resumed.talk).toContain('19 pictures were predicted before');
+    // Other batches add up in another order: the last digits of probabilities may differ.
+    const found = async (name: string) =>
+      (await readFile(join(root, name), 'utf8'))
+        .split('\n')
+        .map((line) => line.replace(/,[\d.]+,[\d.]+,/, ','));
+    expect(await found('part.csv')).toEqual(await found('whole.csv'));
+    const [one, other] = [JSON.parse(whole.out), JSON.parse(resumed.out)];
+    expect([other.top1Error, other.top5Error, other.confusion]).toEqual([
+      one.top1Error,
+      one.top5Error,
+      one.confusion,
+    ]);
+    expect(other.loss).toBeCloseTo(one.loss, 5);
+  });
+
+  it('stopped by a signal keeps what was predicted, and exits with 143', async () => {
+    const path = join(root, 'stopped.csv');
+    const long = ['evaluate', ...members, '--crops', '144', '--batch', '16', '--predictions', path];
+    const stopped = await inception(long, { until: /\d+\/10000 pictures/ });
+    expect([stopped.code, stopped.out]).toEqual([143, '']);
+    expect(stopped.talk).toMatch(
+      /inception: interrupted after \d+ of 10000 pictures; --resume goes on from /,
+    );
+    expect((await stat(path)).size).toBeGreaterThan(100);
+  });
+});
+
+describe('inception compare', () => {
+  it('shows the drawn against the released Inception-ResNet-v2, block by block', async () => {
+    const { code, out } = await inception(['compare', 'inception-resnet-v2', 'inception-resnet-v2-released']);
+    expect(code).toBe(0);
+    expect(out).toMatch(
+      /^− inception-resnet-v2: 3[\d,]+ parameters.*\n\+ inception-resnet-v2-released: 55,8/,
+    );
+    expect(out).toContain('mixed5b');
+    expect(Math.max(...out.split('\n').map((line) => line.length))).toBeLessThanOrEqual(140);
+  });
+});
