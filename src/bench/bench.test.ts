@@ -23,7 +23,7 @@ const torch = pythons.find((python) => python.torch !== undefined);
 describe('compare', () => {
   let alone: Comparison;
   beforeAll(async () => {
-    alone = await compare(tiny, { against: ['tfjs'], pythons: [], rounds: 2, clock: 'wall' });
+    alone = await compare(tiny, { against: ['pytorch'], pythons: [], rounds: 2, clock: 'wall' });
   });
 
   it('runs ours and the floor in turns', () => {
@@ -38,7 +38,7 @@ describe('compare', () => {
 
   it('names a peer that is missing with the command that installs it', () => {
     expect(formatComparison(alone)).toContain(
-      'tfjs is not here; to compare with it: npm install --no-save @tensorflow/tfjs',
+      'pytorch is not here; to compare with it: apt-get install python3-torch',
     );
   });
 
@@ -84,7 +84,7 @@ describe('findPeers', () => {
   it('says what to install for everything where there is nothing', () => {
     const { missing } = findPeers(['pytorch', 'onnxruntime'], { pythons: [], job: 'job.json' });
     expect(missing.map(({ name }) => name)).toEqual(['pytorch', 'onnxruntime']);
-    expect(missing[0]?.install).toContain('python3-torch');
+    expect(missing[0]?.advice).toContain('python3-torch');
   });
 
   it('leaves out a Python that does not start', () => {

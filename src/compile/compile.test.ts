@@ -42,9 +42,11 @@ describe('compileTraining', () => {
 
   it('takes less than 300 ms for the largest network', () => {
     const graph = graphOf('inception-resnet-v2-released');
-    const begin = performance.now();
+    // Processor time: whatever else runs on the machine is not the compiler's.
+    const begin = process.cpuUsage();
     compileTraining(graph, numbers);
-    expect(performance.now() - begin).toBeLessThan(300);
+    const { user, system } = process.cpuUsage(begin);
+    expect((user + system) / 1000).toBeLessThan(300);
   });
 
   it('lets stores of different passes and of evaluation be one', () => {
