@@ -88,7 +88,15 @@ function systemPackages() {
     }
     return;
   }
-  const wanted = ['cmake', 'make', 'g++', 'dataset-fashion-mnist', 'libtorch-dev', 'libopenblas0-pthread'];
+  const wanted = [
+    'cmake',
+    'make',
+    'g++',
+    'dataset-fashion-mnist',
+    'libtorch-dev',
+    'libdnnl-dev',
+    'libopenblas0-pthread',
+  ];
   if (!process.argv.includes('--without-browser')) wanted.push('chromium');
   // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders
   const installed = spawnSync('dpkg-query', ['-W', '-f', '${Package} ${db:Status-Status}\n', ...wanted], {
@@ -142,10 +150,12 @@ function nativeAddon() {
   });
 }
 
-/** So that another libtorch means another build. */
+/** So that another libtorch, or oneDNN's headers where there were none, means another build. */
 const libtorchVersion = () =>
   // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders
-  spawnSync('dpkg-query', ['-W', '-f', '${Version}', 'libtorch-dev'], { encoding: 'utf8' }).stdout ?? '';
+  spawnSync('dpkg-query', ['-W', '-f', '${Package} ${Version}\n', 'libtorch-dev', 'libdnnl-dev'], {
+    encoding: 'utf8',
+  }).stdout ?? '';
 
 function typescript() {
   part('TypeScript', {

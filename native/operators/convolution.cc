@@ -17,12 +17,6 @@
 
 namespace inception {
 
-namespace {
-
-at::Tensor dense(const at::Tensor& tensor) { return tensor.contiguous(at::MemoryFormat::ChannelsLast); }
-
-}  // namespace
-
 at::Tensor convolutionPortable(const at::Tensor& input, const at::Tensor& weight, const c10::optional<at::Tensor>& bias,
                                at::IntArrayRef stride, at::IntArrayRef padding) {
   return at::convolution(input, weight, bias, stride, padding, {1, 1}, false, {0, 0}, 1);
@@ -60,6 +54,8 @@ using dnnl::convolution_forward;
 using dnnl::memory;
 using dnnl::prop_kind;
 using onednn::over;
+
+at::Tensor dense(const at::Tensor& tensor) { return tensor.contiguous(at::MemoryFormat::ChannelsLast); }
 
 struct Geometry {
   memory::dims input, weight, output, bias, stride, padding;

@@ -39,7 +39,7 @@ export interface Comparison {
   readonly work: WorkOptions;
   readonly clock: Clock;
   readonly sides: readonly SideResult[];
-  readonly missing: readonly { readonly name: string; readonly install: string }[];
+  readonly missing: readonly { readonly name: string; readonly advice: string }[];
   /** Peers that were found and did not run, with their last words. */
   readonly failed: readonly { readonly name: string; readonly reason: string }[];
 }

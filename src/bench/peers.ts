@@ -8,16 +8,15 @@ export type PeerName = (typeof peerNames)[number];
 
 /** Relative to src/bench and to dist/bench alike. */
 const peerScript = fileURLToPath(new URL('../../scripts/bench-peer.py', import.meta.url));
-const tfjsScript = fileURLToPath(new URL('../../scripts/bench-peer-tfjs.mjs', import.meta.url));
 
 /** Debian's torch belongs to Debian's Python, which need not be the first one in the path. */
 export const usualPythons: readonly string[] = ['python3', '/usr/bin/python3'];
 
-const installation: Readonly<Record<PeerName, string>> = {
-  pytorch: 'apt-get install python3-torch, or pip install torch',
-  'torch-compile': 'pip install torch (2.0 or newer)',
-  onnxruntime: 'pip install onnxruntime (and PyTorch, which exports the model)',
-  tfjs: 'npm install --no-save @tensorflow/tfjs @tensorflow/tfjs-backend-wasm',
+const advice: Readonly<Record<PeerName, string>> = {
+  pytorch: 'to compare with it: apt-get install python3-torch, or pip install torch',
+  'torch-compile': 'to compare with it: pip install torch (2.0 or newer)',
+  onnxruntime: 'to compare with it: pip install onnxruntime (and PyTorch, which exports the model)',
+  tfjs: 'this bench cannot run it yet; its WebAssembly backend has no filter gradient, so that it cannot train there',
 };
 
 export interface Python {
@@ -39,7 +38,7 @@ export function probePythons(paths: readonly string[]): Python[] {
 export interface Peers {
   readonly found: readonly SideCommand[];
   /** Peers that are not installed, each with what to do. */
-  readonly missing: readonly { readonly name: PeerName; readonly install: string }[];
+  readonly missing: readonly { readonly name: PeerName; readonly advice: string }[];
   /** Writes the ONNX file, if ONNX Runtime was asked for and found. */
   readonly exporter: SideCommand | undefined;
 }
@@ -47,10 +46,10 @@ export interface Peers {
 /** The processes to start for the peers that were asked for. `pythons` are tried in their order. */
 export function findPeers(
   asked: readonly PeerName[],
-  { pythons, job, hasTfjs = false }: { pythons: readonly Python[]; job: string; hasTfjs?: boolean },
+  { pythons, job }: { pythons: readonly Python[]; job: string },
 ): Peers {
   const found: SideCommand[] = [];
-  const missing: { name: PeerName; install: string }[] = [];
+  const missing: { name: PeerName; advice: string }[] = [];
   const withTorch = pythons.filter(({ torch }) => torch !== undefined);
   const start = (python: Python, kind: string, name: string): SideCommand => ({
     name,
@@ -77,10 +76,8 @@ export function findPeers(
         found.push(start(python, name, `onnxruntime ${python.onnxruntime}`));
         exporter = start(torch, 'export', 'export');
       }
-    } else if (hasTfjs) {
-      found.push({ name, command: process.execPath, args: [tfjsScript, job] });
     }
-    if (found.length === before) missing.push({ name, install: installation[name] });
+    if (found.length === before) missing.push({ name, advice: advice[name] });
   }
   return { found, missing, exporter };
 }

@@ -24,7 +24,7 @@ export function formatComparison({ work, clock, sides, missing, failed }: Compar
   const [ours] = sides;
   const title = `${work.work} ${work.network} ${describeOptions(work.options)}batch ${work.batch} ${work.precision}, ${work.threads} threads, ${ours?.ms.count} rounds, ${clock} time`;
   const about = sides.map((side) => `${side.name}: ${side.about}${agreement(side)}`);
-  const absent = missing.map(({ name, install }) => `${name} is not here; to compare with it: ${install}`);
+  const absent = missing.map(({ name, advice }) => `${name} is not here; ${advice}`);
   const broken = failed.map(({ name, reason }) => `${name} could not run: ${reason}`);
   return `${[title, table.toString(), ...about, ...absent, ...broken].join('\n')}\n`;
 }

@@ -42,9 +42,11 @@ describe('compileTraining', () => {
 
   it('takes less than 300 ms for the largest network', () => {
     const graph = graphOf('inception-resnet-v2-released');
-    const begin = performance.now();
+    // Processor time: whatever else runs on the machine is not the compiler's.
+    const begin = process.cpuUsage();
     compileTraining(graph, numbers);
-    expect(performance.now() - begin).toBeLessThan(300);
+    const { user, system } = process.cpuUsage(begin);
+    expect((user + system) / 1000).toBeLessThan(300);
   });
 
   it('lets stores of different passes and of evaluation be one', () => {
@@ -83,13 +85,11 @@ describe('compileInference', () => {
         'aten::_to_copy',
         'aten::mul_.Scalar',
         'aten::sub_.Scalar',
-        'aten::convolution',
-        'aten::relu_',
-        'aten::max_pool2d_with_indices',
+        'inception::convolution_prepared',
+        'inception::max_pool',
         'aten::cat',
         'aten::slice.Tensor',
         'aten::clone',
-        'aten::add.Tensor',
         'aten::mean.dim',
         'aten::t',
         'aten::addmm',
@@ -122,7 +122,7 @@ describe('compileInference', () => {
         9  %5 = load prepared/weights/float32/stem/conv1/weight
        10  %6 = load prepared/weights/float32/stem/conv1/bias
       # stem/conv1
-       11  %7 = aten::convolution(%4, %5, %6, [2, 2], [0, 0], [1, 1], false, [0, 0], 1)"
+       11  %7 = inception::convolution_prepared(%4, %5, %6, none, [2, 2], [0, 0], true)"
     `);
   });
 });

@@ -155,7 +155,7 @@ describe.each(models)('%s', (model) => {
       expect(argmax([...outputs.subarray(row * width, (row + 1) * width)])).toBe(argmax(logits));
   });
 
-  it.each(['mergeSiblings', 'foldBatchNorm', 'foldResidualScale'] as const)(
+  it.each(['mergeSiblings', 'foldBatchNorm', 'foldResidualScale', 'fuseConvRelu'] as const)(
     'gives the same in evaluation without the pass %s',
     async (pass) => {
       const { output, name, values } = result();

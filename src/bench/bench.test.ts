@@ -1,0 +1,138 @@
+/** Short real runs of a tiny network. Peers are compared where they are installed; elsewhere that case is skipped. */
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type Comparison, compare } from './compare.ts';
+import { compileFloor } from './floor.ts';
+import { benchValues, describeNodes, type WorkOptions } from './job.ts';
+import { graphOfWork } from './our-step.ts';
+import { findPeers, probePythons, usualPythons } from './peers.ts';
+import { chromeTrace, perLayer, perOperator, profileWork } from './profile.ts';
+import { formatComparison, formatProfile } from './report.ts';
+
+const tiny: WorkOptions = {
+  work: 'train',
+  network: 'inception-resnet-v2',
+  options: { width: 0.25, blocks: { A: 1, B: 1, C: 1 }, inputSize: 75, classes: 10 },
+  batch: 2,
+  precision: 'float32',
+  threads: 1,
+};
+
+const pythons = probePythons(usualPythons);
+const torch = pythons.find((python) => python.torch !== undefined);
+
+describe('compare', () => {
+  let alone: Comparison;
+  beforeAll(async () => {
+    alone = await compare(tiny, { against: ['pytorch'], pythons: [], rounds: 2, clock: 'wall' });
+  });
+
+  it('runs ours and the floor in turns', () => {
+    expect(alone.sides.map(({ name, ms }) => [name, ms.count])).toEqual([
+      ['ours', 2],
+      ['floor', 2],
+    ]);
+    const [ours] = alone.sides;
+    expect(ours?.ratio).toBe(1);
+    expect(ours?.peakBytes).toBeGreaterThan(1e7);
+  });
+
+  it('names a peer that is missing with the command that installs it', () => {
+    expect(formatComparison(alone)).toContain(
+      'pytorch is not here; to compare with it: apt-get install python3-torch',
+    );
+  });
+
+  it.skipIf(!torch)(
+    `has PyTorch give the same loss and logits (skipped where no Python has torch: ${torch ? 'one has' : 'none has'})`,
+    async () => {
+      for (const work of ['train', 'infer'] as const) {
+        const options = {
+          against: ['pytorch'],
+          pythons: [torch?.path ?? ''],
+          rounds: 1,
+          clock: 'processor',
+        } as const;
+        const { sides, failed } = await compare({ ...tiny, work }, options);
+        expect(failed).toEqual([]);
+        expect(sides[2]?.about).toContain('plain torch.nn');
+        expect(sides[2]?.difference).toBeLessThan(1e-3);
+      }
+    },
+  );
+});
+
+describe('findPeers', () => {
+  it('takes one Python for each version of torch, and the exporter with ONNX Runtime', () => {
+    const found = findPeers(['pytorch', 'torch-compile', 'onnxruntime'], {
+      pythons: [
+        { path: 'a', torch: '1.13.1', compile: false },
+        { path: 'b', torch: '1.13.1', compile: false },
+        { path: 'c', torch: '2.5.0', onnxruntime: '1.30.0', compile: true },
+      ],
+      job: 'job.json',
+    });
+    expect(found.found.map(({ name, command }) => [name, command])).toEqual([
+      ['pytorch 1.13.1', 'a'],
+      ['pytorch 2.5.0', 'c'],
+      ['torch.compile 2.5.0', 'c'],
+      ['onnxruntime 1.30.0', 'c'],
+    ]);
+    expect(found.exporter?.command).toBe('a');
+    expect(found.missing).toEqual([]);
+  });
+
+  it('says what to install for everything where there is nothing', () => {
+    const { missing } = findPeers(['pytorch', 'onnxruntime'], { pythons: [], job: 'job.json' });
+    expect(missing.map(({ name }) => name)).toEqual(['pytorch', 'onnxruntime']);
+    expect(missing[0]?.advice).toContain('python3-torch');
+  });
+
+  it('leaves out a Python that does not start', () => {
+    expect(probePythons(['/nowhere/python'])).toEqual([]);
+  });
+});
+
+describe('the job', () => {
+  const graph = graphOfWork(tiny);
+
+  it('resolves what a peer would have to infer', () => {
+    const conv = describeNodes(graph, 0.1).find(({ op }) => op === 'conv');
+    expect(conv?.attributes).toMatchObject({
+      in: 3,
+      out: 8,
+      window: [3, 3],
+      stride: 2,
+      padding: [0, 0],
+      bias: false,
+    });
+    expect(conv?.parameters).toEqual({ weight: 'stem/conv1/weight' });
+  });
+
+  it('gives the same values every time, and each name its own', () => {
+    const values = (name: string) => benchValues({ name, role: 'convWeight', shape: [4, 4, 3, 3] });
+    expect(values('a')).toEqual(values('a'));
+    expect(values('a')).not.toEqual(values('b'));
+    expect(benchValues({ name: 'g', role: 'gamma', shape: [2] })).toEqual(new Float32Array([1, 1]));
+  });
+
+  it('has the floor run every convolution once, and in training its gradients', () => {
+    const convolutions = graph.nodes.filter(({ op }) => op === 'conv').length;
+    const calls = (work: 'train' | 'infer') =>
+      compileFloor(graph, { ...tiny, work }, 'aten').program.steps.filter((step) => step.do === 'call')
+        .length;
+    expect(calls('infer')).toBe(convolutions);
+    expect(calls('train')).toBe(2 * convolutions);
+  });
+});
+
+describe('profileWork', () => {
+  it('gives a table and a trace of one step', async () => {
+    const profile = await profileWork({ ...tiny, work: 'infer' }, { rounds: 1 });
+    const operators = perOperator(profile);
+    expect(operators.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1);
+    expect(perLayer(profile).map(({ name }) => name)).toContain('stem/conv1');
+    expect(formatProfile(profile, { layers: 3 })).toContain('slowest 3 layers');
+    const { traceEvents } = JSON.parse(chromeTrace(profile));
+    expect(traceEvents[0]).toMatchObject({ ph: 'X', ts: 0 });
+  });
+});
