@@ -44,6 +44,13 @@ export {
 } from './deploy/classifier.ts';
 export { DeployError } from './deploy/deploy-error.ts';
 export {
+  type Calibration,
+  type ExportOnnxOptions,
+  exportOnnx,
+  type OnnxPrecision,
+  type OnnxReport,
+} from './deploy/export-onnx.ts';
+export {
   type Engine,
   EngineError,
   type HostArray,

@@ -1,6 +1,7 @@
 /** What `inception export -o FILE.onnx` does: the file, compared with libtorch where there is one, and the report. */
 import { openPictures, take } from '../data/open-data.ts';
 import { type Calibration, exportOnnx, type OnnxPrecision, type OnnxReport } from '../deploy/export-onnx.ts';
+import { type ExportPasses, exportPasses } from '../deploy/onnx-graph-of.ts';
 import type { ParityReference } from '../deploy/parity.ts';
 import type { CalibrationMethod } from '../deploy/range-finding.ts';
 import type { ModelInput } from '../deploy/write-graph.ts';
@@ -16,12 +17,24 @@ export interface OnnxValues {
   readonly precision?: OnnxPrecision;
   readonly input?: ModelInput;
   readonly softmax?: boolean;
+  readonly passes?: ExportPasses;
   readonly calibrate?: string;
   readonly calibrationMethod?: CalibrationMethod;
   readonly calibrationPictures?: number;
   readonly testPictures?: number;
   readonly threads?: number;
   readonly json?: boolean;
+}
+
+/** `foldBatchNorm,exchangePooling`: these and no others; `none` is none. @throws UsageError */
+export function readPasses(text: string): ExportPasses {
+  const asked = text === 'none' ? [] : text.split(',');
+  const strange = asked.find((name) => !(exportPasses as readonly string[]).includes(name));
+  if (strange !== undefined)
+    throw new UsageError(
+      `--passes: expected 'none' or some of ${exportPasses.join(', ')}, received '${strange}'`,
+    );
+  return Object.fromEntries(exportPasses.map((name) => [name, asked.includes(name)]));
 }
 
 export async function exportToOnnx(model: OpenedModel, values: OnnxValues): Promise<void> {

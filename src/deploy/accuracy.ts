@@ -1,7 +1,7 @@
 /** What a precision costs in accuracy: the same pictures through the float32 file and through the other. */
 import type { Dataset } from '../data/dataset.ts';
 import type { Preprocessing } from '../data/preprocess.ts';
-import { matchClasses } from '../evaluate/match-classes.ts';
+import { ClassesError, matchClasses } from '../evaluate/match-classes.ts';
 import { predictPictures } from '../evaluate/predict.ts';
 import { topClasses } from '../evaluate/score.ts';
 import { type OnnxPredictor, openOnnxPredictor, type PredictorOptions } from './onnx-predictor.ts';
@@ -11,12 +11,18 @@ export interface AccuracyReport {
   readonly pictures: number;
   /** Share of pictures with the same most probable class, 0–1. */
   readonly sameTop1: number;
-  /** Top-1 errors, 0–1; undefined where the pictures have no labels. */
+  /** Top-1 errors, 0–1; undefined where the pictures have no labels of the model's. */
   readonly float32Error: number | undefined;
   readonly error: number | undefined;
 }
 
-/** Predicts a dataset by both. @throws ClassesError if its classes are not the model's. */
+/** What `matchClasses` knows a model's outputs by. */
+interface Labels {
+  readonly classes: readonly string[];
+  readonly classIds?: readonly string[];
+}
+
+/** Predicts a dataset by both. */
 export async function compareAccuracy(
   dataset: Dataset,
   {
@@ -28,17 +34,14 @@ export async function compareAccuracy(
   }: {
     float32: Uint8Array;
     other: OnnxPredictor;
-    description: { readonly classes: readonly string[]; readonly classIds?: readonly string[] };
+    description: Labels;
   } & PredictorOptions,
 ): Promise<AccuracyReport> {
   const reference = await openOnnxPredictor(float32, { ...options, preprocessing });
   try {
     const how = { dataset, preprocessing };
     const [expected, own] = [await bestClasses(reference, how), await bestClasses(other, how)];
-    const outputs =
-      dataset.classes.length === 0
-        ? undefined
-        : matchClasses(dataset.classes, description, { data: dataset.name, model: options.path });
+    const outputs = outputsFor(dataset, { description, path: options.path });
     const errorOf = (found: readonly number[]): number | undefined =>
       outputs && share(found, (best, index) => best !== outputs[dataset.label(index)]);
     return {
@@ -50,6 +53,21 @@ export async function compareAccuracy(
     };
   } finally {
     await reference.release();
+  }
+}
+
+/** The model's output of each class; undefined where pictures have no labels, or labels that are not the model's. */
+function outputsFor(
+  { classes, name }: Dataset,
+  { description, path }: { description: Labels; path: string },
+): readonly number[] | undefined {
+  if (classes.length === 0) return undefined;
+  try {
+    return matchClasses(classes, description, { data: name, model: path });
+  } catch (error) {
+    // Scales can be chosen, and agreement counted, on pictures of anything.
+    if (error instanceof ClassesError) return undefined;
+    throw error;
   }
 }
 

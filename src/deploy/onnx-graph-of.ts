@@ -12,12 +12,13 @@ import { type ModelInput, writeGraph } from './write-graph.ts';
  * Rewrites before writing, each exact to rounding. docs/deployment.md has what each brings; merging siblings brings nothing
  * on ONNX Runtime, which has to take their results apart again, and is off unless asked for.
  */
-export interface ExportPasses {
-  readonly foldBatchNorm?: boolean;
-  readonly foldResidualScale?: boolean;
-  readonly mergeSiblings?: boolean;
-  readonly exchangePooling?: boolean;
-}
+export const exportPasses = [
+  'foldBatchNorm',
+  'foldResidualScale',
+  'exchangePooling',
+  'mergeSiblings',
+] as const;
+export type ExportPasses = { readonly [pass in (typeof exportPasses)[number]]?: boolean };
 
 export interface GraphOptions {
   readonly input?: ModelInput;

@@ -124,6 +124,17 @@ describe('an int8 file', () => {
     },
   );
 
+  it('is calibrated on pictures of other classes too, whose errors nobody can count', async () => {
+    const strangers = { ...pictures(4), classes: ['cat', 'dog'], label: () => 1 };
+    const { accuracy } = await exportOnnx(model, {
+      output: join(folder, 'strangers.onnx'),
+      producerVersion: '0',
+      precision: 'int8',
+      calibration: { dataset: strangers, test: strangers, method: 'min-max' },
+    });
+    expect(accuracy).toMatchObject({ pictures: 4, float32Error: undefined, error: undefined });
+  });
+
   it('is not written without pictures to calibrate on', async () => {
     const options = { output: join(folder, 'none.onnx'), producerVersion: '0', precision: 'int8' } as const;
     await expect(exportOnnx(model, options)).rejects.toThrow(

@@ -2,13 +2,14 @@
 import Table from 'cli-table3';
 import type { Command } from 'commander';
 import { onnxPrecisions } from '../../deploy/export-onnx.ts';
+import { exportPasses } from '../../deploy/onnx-graph-of.ts';
 import { type CalibrationMethod, calibrationMethods } from '../../deploy/range-finding.ts';
 import type { ModelInput } from '../../deploy/write-graph.ts';
 import { type ExportReport, exportWeights } from '../../model/export-weights.ts';
 import { openModel } from '../../model/open-model.ts';
 import type { OpenedModel } from '../../model/opened-model.ts';
 import { type DialectName, dialectNames } from '../../weights/dialects.ts';
-import { exportToOnnx, type OnnxValues } from '../export-onnx.ts';
+import { exportToOnnx, type OnnxValues, readPasses } from '../export-onnx.ts';
 import { grouped } from '../format.ts';
 import { modelArgument, noticesTo } from '../model-options.ts';
 import { oneOf, UsageError, wholeNumber } from '../usage.ts';
@@ -41,6 +42,11 @@ export function addExport(program: Command): void {
       oneOf<ModelInput>('--input', ['float32', 'uint8']),
     )
     .option('--softmax', 'the ONNX file gives probabilities instead of logits')
+    .option(
+      '--passes <names>',
+      `rewrites before writing, to measure what each brings: 'none' or some of ${exportPasses.join(',')} (default: all but the last)`,
+      readPasses,
+    )
     .option('--calibrate <data>', "pictures for int8: 'fashion-mnist' or a folder (default: the run's own)")
     .option(
       '--calibration-method <method>',
@@ -71,7 +77,7 @@ Examples:
     .action(run);
 }
 
-const onnxOnly = ['precision', 'input', 'softmax', 'calibrate', 'calibrationMethod'] as const;
+const onnxOnly = ['precision', 'input', 'softmax', 'passes', 'calibrate', 'calibrationMethod'] as const;
 const int8Only = ['calibrate', 'calibrationMethod', 'calibrationPictures', 'testPictures'] as const;
 
 /** calibrationMethod → --calibration-method */
