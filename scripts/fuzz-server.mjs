@@ -1,13 +1,13 @@
 // Sends requests that nobody should send to every endpoint of a running server:
-//   node scripts/fuzz-server.mjs http://127.0.0.1:8000 [REQUESTS FOR EACH ENDPOINT] [SEED]
+//   node scripts/fuzz-server.mjs http://127.0.0.1:8000 [REQUESTS FOR EACH ENDPOINT] [SEED] [FIRST ENDPOINT]
 // Fails when an answer is a 5xx other than 503, when an error is no JSON, or when the server is another process at the end.
 import sharp from 'sharp';
 import { endpointsOf } from '../test/fuzz-requests.mjs';
 import { sendFuzzed } from '../test/send-fuzzed.mjs';
 
-const [address, requests = '100000', seed = '1'] = process.argv.slice(2);
+const [address, requests = '100000', seed = '1', first = '0'] = process.argv.slice(2);
 if (address === undefined) {
-  process.stderr.write('usage: fuzz-server.mjs ADDRESS [REQUESTS] [SEED]\n');
+  process.stderr.write('usage: fuzz-server.mjs ADDRESS [REQUESTS] [SEED] [FIRST ENDPOINT]\n');
   process.exit(2);
 }
 const startOf = async () =>
@@ -22,6 +22,7 @@ const endpoints = endpointsOf({ model: name, picture, input: inputs[0].shape.sli
 let wrong = 0;
 console.log('| endpoint | seconds | answers |\n| --- | --- | --- |');
 for (const [index, [endpoint, valid]] of Object.entries(endpoints).entries()) {
+  if (index < Number(first)) continue;
   const begin = performance.now();
   const outcome = await sendFuzzed(address, valid, {
     requests: Number(requests),
