@@ -42,7 +42,11 @@ export async function openDashboard(options: DashboardOptions): Promise<Opened> 
 
 /** A browser for any address; `onClose` ends whatever serves it. */
 export async function openBrowser(address: string, onClose: () => Promise<unknown>): Promise<Opened> {
-  const browser: Browser = await chromium.launch({ executablePath: browserPath as string, args: flags });
+  const browser: Browser = await chromium.launch({
+    executablePath: browserPath as string,
+    args: flags,
+    timeout: 120_000,
+  });
   const complaints: string[] = [];
   return {
     address,
