@@ -176,7 +176,7 @@ describe('inception program --json', () => {
 });
 
 describe('help', () => {
-  it.each(['models', 'summary', 'diagram', 'program', 'train', 'evaluate', 'classify', 'doctor'])(
+  it.each(['models', 'summary', 'diagram', 'program', 'train', 'evaluate', 'classify', 'bench', 'doctor'])(
     'of %s ends in examples',
     (name) => {
       const { status, stdout } = inception([name, '--help']);
