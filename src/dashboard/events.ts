@@ -32,7 +32,8 @@ export class RunEvents {
     });
     if (this.#timer) return;
     this.#heartbeat = setInterval(() => this.#write(': still here\n\n'), heartbeatMs);
-    this.#poll();
+    // The first look comes at once: a page that has just asked for the list must miss nothing after it.
+    this.#poll(0);
   }
 
   close(): void {
@@ -51,7 +52,7 @@ export class RunEvents {
     for (const client of this.#clients) client.write(text);
   }
 
-  #poll(): void {
+  #poll(delayMs = pollMs): void {
     const again = async () => {
       const now = await this.#sizes();
       const before = this.#known ?? now;
@@ -64,7 +65,7 @@ export class RunEvents {
       this.#poll();
     };
     // A folder that cannot be read now may be there again at the next look.
-    this.#timer = setTimeout(() => void again().catch(() => this.#timer && this.#poll()), pollMs);
+    this.#timer = setTimeout(() => void again().catch(() => this.#timer && this.#poll()), delayMs);
   }
 
   async #sizes(): Promise<Map<string, string>> {

@@ -49,7 +49,7 @@ function SaliencyControls({ state, result, ask }: ResultProps) {
   const [cells, setCells] = useState(12);
   const [label, setLabel] = useState(result.top[0]?.label ?? 0);
   const ids = [useId(), useId()];
-  const { saliency, explaining } = state;
+  const { saliency, explaining, stopped } = state;
   return (
     <fieldset className="saliency">
       <legend>What does the answer rest on?</legend>
@@ -96,18 +96,14 @@ function SaliencyControls({ state, result, ask }: ResultProps) {
             aria-label="Saliency map"
           />
         )}
-        {saliency && !explaining && describeSaliency(saliency, classes)}
+        {stopped ? 'Stopped.' : saliency && !explaining && describeSaliency(saliency, classes)}
       </p>
     </fieldset>
   );
 }
 
 /** In words, for those who cannot see the map. */
-function describeSaliency(
-  { values, cells, label, done, elapsedMs }: Saliency,
-  classes: readonly string[],
-): string {
-  if (done < values.length) return 'Stopped.';
+function describeSaliency({ values, cells, label, elapsedMs }: Saliency, classes: readonly string[]): string {
   const strongest = values.indexOf(Math.max(...values));
   const third = (place: number, names: readonly [string, string, string]) =>
     names[Math.min(2, Math.floor((place * 3) / cells))];

@@ -17,6 +17,8 @@ export interface ClassifierState {
   readonly result: Result | undefined;
   readonly saliency: Saliency | undefined;
   readonly explaining: boolean;
+  /** The last map was stopped before its end. */
+  readonly stopped: boolean;
   readonly error: { readonly during: Request['kind']; readonly message: string } | undefined;
 }
 
@@ -27,6 +29,7 @@ const initial: ClassifierState = {
   result: undefined,
   saliency: undefined,
   explaining: false,
+  stopped: false,
   error: undefined,
 };
 
@@ -43,6 +46,8 @@ function reduce(state: ClassifierState, event: Event | { kind: 'asked'; request:
     case 'result':
       return { ...state, classifying: false, result: event.result, error: undefined };
     case 'saliency': {
+      // What was on its way when somebody pressed Stop.
+      if (!state.explaining) return state;
       const { kind: _, ...saliency } = event;
       return { ...state, saliency, explaining: event.done < event.values.length };
     }
@@ -62,7 +67,7 @@ function reduce(state: ClassifierState, event: Event | { kind: 'asked'; request:
 }
 
 function asked(request: Request): Partial<ClassifierState> {
-  const quiet = { error: undefined, explaining: false };
+  const quiet = { error: undefined, explaining: false, stopped: false };
   switch (request.kind) {
     case 'load':
       return {
@@ -73,11 +78,11 @@ function asked(request: Request): Partial<ClassifierState> {
         loading: { done: 0, total: 1 },
       };
     case 'classify':
-      return { explaining: false, classifying: true, saliency: undefined };
+      return { explaining: false, stopped: false, classifying: true, saliency: undefined };
     case 'saliency':
       return { ...quiet, saliency: undefined, explaining: true };
     case 'stop saliency':
-      return quiet;
+      return { ...quiet, stopped: true };
   }
 }
 
