@@ -193,6 +193,8 @@ class OnnxRuntime:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = job["threads"]
+        # Its threads may spin during a run, but not into the other sides' turns.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         self.version = onnxruntime.__version__
         self.session = onnxruntime.InferenceSession(job["onnx"], options, providers=["CPUExecutionProvider"])
         self.images = read_images(job).transpose(0, 3, 1, 2).copy()
