@@ -1,4 +1,7 @@
-/** Real trainings of a very small network on a few real pictures. */
+/**
+ * Real trainings of a very small network on a few real pictures. Over 400 lines, because every case begins from the same
+ * few helpers that start, kill and read a training.
+ */
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
