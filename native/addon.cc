@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "caching-allocator.h"
+#include "arena-allocator.h"
 #include "convert.h"
 #include "engine-thread.h"
 #include "run-program.h"
@@ -107,7 +107,7 @@ Finish nothing() {
 Napi::Value createEngine(const Napi::CallbackInfo& info) {
   const auto env = info.Env();
   static std::once_flag once;
-  std::call_once(once, installCachingAllocator);
+  std::call_once(once, installArenaAllocator);
   const at::Device device(info[0].ToString().Utf8Value());
   const int asked = info[1].ToNumber().Int32Value();
   const auto callback = Napi::Function::New(env, [](const Napi::CallbackInfo&) {});
@@ -234,13 +234,13 @@ Napi::Value storeBytes(const Napi::CallbackInfo& info) {
 // Work that is queued holds its own reference, so that a release frees the memory after it.
 Napi::Value releaseStore(const Napi::CallbackInfo& info) {
   held<Store>(info[0]).reset();
-  dropCachedBlocks();
+  trimArena();
   return info.Env().Undefined();
 }
 
 Napi::Value releaseProgram(const Napi::CallbackInfo& info) {
   held<LoadedProgram>(info[0]).reset();
-  dropCachedBlocks();
+  trimArena();
   return info.Env().Undefined();
 }
 
