@@ -19,7 +19,9 @@ namespace inception {
 
 at::Tensor convolutionPortable(const at::Tensor& input, const at::Tensor& weight, const c10::optional<at::Tensor>& bias,
                                at::IntArrayRef stride, at::IntArrayRef padding) {
-  return at::convolution(input, weight, bias, stride, padding, {1, 1}, false, {0, 0}, 1);
+  const auto type = input.scalar_type();
+  const auto shift = bias.has_value() ? c10::optional<at::Tensor>(bias->to(type)) : c10::nullopt;
+  return at::convolution(input, weight.to(type), shift, stride, padding, {1, 1}, false, {0, 0}, 1);
 }
 
 at::Tensor convolutionBackwardPortable(const at::Tensor& gradient, const at::Tensor& input, const at::Tensor& weight,
@@ -28,7 +30,7 @@ at::Tensor convolutionBackwardPortable(const at::Tensor& gradient, const at::Ten
   const bool bias = biasGradient.has_value();
   const int64_t filters = weight.size(0);
   auto [ofInput, ofWeight, ofBias] =
-      at::convolution_backward(gradient, input, weight, bias ? at::OptionalIntArrayRef(filters) : c10::nullopt, stride, padding,
+      at::convolution_backward(gradient, input, weight.to(input.scalar_type()), bias ? at::OptionalIntArrayRef(filters) : c10::nullopt, stride, padding,
                                {1, 1}, false, {0, 0}, 1, {needsInputGradient, true, bias});
   weightGradient.copy_(ofWeight);
   if (bias) biasGradient->copy_(ofBias);
@@ -59,14 +61,16 @@ at::Tensor dense(const at::Tensor& tensor) { return tensor.contiguous(at::Memory
 
 struct Geometry {
   memory::dims input, weight, output, bias, stride, padding;
-  memory::data_type type;
+  memory::data_type type, weightType;
 
   Geometry(const at::Tensor& x, const at::Tensor& w, at::IntArrayRef strides, at::IntArrayRef paddings)
       : input(x.sizes().vec()), weight(w.sizes().vec()), bias{w.size(0)}, stride(strides.vec()), padding(paddings.vec()),
-        type(onednn::typeOf(x)) {
+        type(onednn::typeOf(x)), weightType(onednn::typeOf(w)) {
     TORCH_CHECK(x.dim() == 4 && w.dim() == 4 && x.size(1) == w.size(1), "input and weight do not fit: ", x.sizes(), " and ",
                 w.sizes());
-    TORCH_CHECK(x.scalar_type() == w.scalar_type(), "input and weight differ in type");
+    // Packing rounds float32 weights; nothing would widen bfloat16 ones.
+    TORCH_CHECK(x.scalar_type() == w.scalar_type() || w.scalar_type() == at::kFloat, "weight: expected float32 or ", x.scalar_type(),
+                ", as the input is, received ", w.scalar_type());
     output = {x.size(0), w.size(0), 0, 0};
     for (int axis = 0; axis < 2; axis++) {
       output[2 + axis] = (input[2 + axis] + 2 * padding[axis] - weight[2 + axis]) / stride[axis] + 1;
@@ -74,14 +78,14 @@ struct Geometry {
   }
 
   onednn::Key key() const {
-    onednn::Key key{static_cast<int64_t>(type), at::get_num_threads()};
+    onednn::Key key{static_cast<int64_t>(type), static_cast<int64_t>(weightType), at::get_num_threads()};
     for (const auto* sizes : {&input, &weight, &stride, &padding}) key.insert(key.end(), sizes->begin(), sizes->end());
     return key;
   }
 
   memory::desc inputDesc() const { return onednn::channelsLast(input, type); }
   memory::desc outputDesc() const { return onednn::channelsLast(output, type); }
-  memory::desc plainWeight(memory::data_type precision) const { return onednn::channelsLast(weight, precision); }
+  memory::desc plainWeight() const { return onednn::channelsLast(weight, weightType); }
   memory::desc biasDesc() const { return {bias, memory::data_type::f32, memory::format_tag::a}; }
 };
 
@@ -135,7 +139,7 @@ const Plan& forwardPlan(const Geometry& g, bool bias) {
   return planned(key, [&] {
     const auto how = describeForward(g, bias);
     return Plan{convolution_forward(how), how.weights_desc(), how.scratchpad_desc(),
-                onednn::Reorder(g.plainWeight(g.type), how.weights_desc())};
+                onednn::Reorder(g.plainWeight(), how.weights_desc())};
   });
 }
 
@@ -151,7 +155,7 @@ const Plan& preparedPlan(const Geometry& g, bool sum, bool relu) {
     attributes.set_post_ops(after);
     const auto how = describeForward(g, true, attributes);
     return Plan{convolution_forward(how), how.weights_desc(), how.scratchpad_desc(),
-                onednn::Reorder(g.plainWeight(g.type), how.weights_desc())};
+                onednn::Reorder(g.plainWeight(), how.weights_desc())};
   });
 }
 
@@ -184,7 +188,7 @@ const Plan& inputGradientPlan(const Geometry& g) {
                                                g.outputDesc(), g.stride, g.padding, g.padding);
     const convolution_backward_data::primitive_desc how(what, userScratchpad(), onednn::engine(), describeForward(g, false));
     return Plan{convolution_backward_data(how), how.weights_desc(), how.scratchpad_desc(),
-                onednn::Reorder(g.plainWeight(g.type), how.weights_desc())};
+                onednn::Reorder(g.plainWeight(), how.weights_desc())};
   });
 }
 
@@ -200,7 +204,7 @@ const Plan& weightGradientPlan(const Geometry& g, bool bias) {
                                                                 g.padding);
     const convolution_backward_weights::primitive_desc how(what, userScratchpad(), onednn::engine(), describeForward(g, bias));
     return Plan{convolution_backward_weights(how), how.diff_weights_desc(), how.scratchpad_desc(),
-                onednn::Reorder(how.diff_weights_desc(), g.plainWeight(memory::data_type::f32))};
+                onednn::Reorder(how.diff_weights_desc(), onednn::channelsLast(g.weight, memory::data_type::f32))};
   });
 }
 

@@ -51,7 +51,8 @@ struct RmsProp {
   float gradientScale;
 };
 
-using UpdateRmsProp = void (*)(float* weights, float* meanSquare, float* momentum, float* averages, const float* gradient, int64_t count, const RmsProp& how);
+// Gives the sum of the gradient's squares, before its scaling. `averages` may be null.
+using UpdateRmsProp = double (*)(float* weights, float* meanSquare, float* momentum, float* averages, const float* gradient, int64_t count, const RmsProp& how);
 
 struct Kernels {
   const char* instructionSet;

@@ -22,7 +22,7 @@ export interface OurStep {
 export const graphOfWork = ({ network, options }: Pick<WorkOptions, 'network' | 'options'>): Graph =>
   buildGraph(configure(findNetwork(network), options));
 
-/** What our training is asked for: the peers' update, and the running averages that the paper evaluates besides. */
+/** What our training is asked for: the peers' work, so no running averages of the weights. */
 export const trainingOptions = (job: Job): TrainingOptions => ({
   batch: job.batch,
   precision: job.precision,
@@ -33,6 +33,7 @@ export const trainingOptions = (job: Job): TrainingOptions => ({
   auxiliaryLossWeight: 0.4,
   batchNormMomentum: 0.0003,
   clipNorm: undefined,
+  averages: false,
   dropout: false,
 });
 

@@ -5,13 +5,13 @@ import { CompileError, endpointIds, returnEndpoints } from './endpoints.ts';
 import { type Lowered, type Lowering, lowerForward, overwritableResults } from './forward.ts';
 import { fuseNormRelu } from './fuse-norm-relu.ts';
 import { lowerBackward } from './gradients.ts';
-import { flatTensor, layOut } from './layout.ts';
+import { flatTensor, layOut, part } from './layout.ts';
 import { crossEntropy } from './loss.ts';
 import { mergeSiblings } from './merge-siblings.ts';
-import { gradientNorm, lowerUpdate } from './optimizer.ts';
+import { flat, flatKinds, gradientNorm, Update } from './optimizer.ts';
 import { type CompiledTraining, inceptionScaling, type TrainingOptions } from './options.ts';
 import { placeInConcat } from './place-in-concat.ts';
-import { checkProgram, type Slot, type StoreSpec } from './program.ts';
+import { checkProgram, type Slot, type StoreSpec, type TensorSpec } from './program.ts';
 
 /** Compiles the training step. @throws CompileError naming the layer or the option that does not fit. */
 export function compileTraining(network: Graph, options: TrainingOptions): CompiledTraining {
@@ -24,8 +24,12 @@ export function compileTraining(network: Graph, options: TrainingOptions): Compi
   const graph = batchStatistics && native && passes.fuseNormRelu !== false ? fuseNormRelu(merged) : merged;
   if (batchStatistics) refuseSingleValues(graph, batch);
   const emitter = new Emitter();
-  const halfPrecision = precision === 'bfloat16';
-  if (halfPrecision) {
+  const updates = options.update ?? true;
+  // Clipping needs the norm of all gradients before the first update.
+  const immediate = native && updates && options.clipNorm === undefined && passes.updateImmediately !== false;
+  // Our convolutions round the weights while they pack them; libtorch's want them rounded.
+  const roundedCopy = precision === 'bfloat16' && !native;
+  if (roundedCopy) {
     emitter.layer = 'weights in bfloat16';
     emitter.effect('aten::copy_', [
       slot(emitter.load('flat/bfloat16')),
@@ -49,20 +53,28 @@ export function compileTraining(network: Graph, options: TrainingOptions): Compi
         ? placeInConcat(graph, { keepDense: [...endpoints.values()] })
         : new Map(),
     buffers: new Map(),
-    stored: (name, node) => (halfPrecision && node.op === 'conv' ? `bfloat16/${name}` : name),
+    stored: (name, node) => (roundedCopy && node.op === 'conv' ? `bfloat16/${name}` : name),
     overwritable: overwritableResults(graph, [...endpoints.values()]),
   };
   const lowered = lowerForward(lowering);
   returnEndpoints(emitter, endpoints, lowered);
-  lowerBackward(lowering, lowered, lowerLoss(lowering, lowered, options));
-  emitter.layer = 'gradient norm';
-  const norm = gradientNorm(emitter);
-  emitter.output('gradientNorm', norm);
-  if (options.update ?? true) {
-    lowerUpdate(emitter, { norm, decayedLength: layOut(network).decayedLength, options });
+  const update = new Update(emitter, options);
+  const applyNow = immediate ? update.applyNow.bind(update) : undefined;
+  lowerBackward(
+    { ...lowering, ...(applyNow && { applyNow }) },
+    lowered,
+    lowerLoss(lowering, lowered, options),
+  );
+  if (immediate) {
+    emitter.output('gradientNorm', update.finishNow());
+  } else {
+    emitter.layer = 'gradient norm';
+    const norm = gradientNorm(emitter);
+    emitter.output('gradientNorm', norm);
+    if (updates) update.applyAll(norm);
   }
   const step = emitter.finish(`${network.network.name} train batch ${batch} ${precision}`);
-  const store = trainingStore(network, precision === 'bfloat16');
+  const store = trainingStore(network, { roundedCopy, immediate, averages: options.averages ?? true });
   checkProgram(step, store);
   return { store, step };
 }
@@ -128,35 +140,39 @@ function refuseSingleValues(graph: Graph, batch: number): void {
   }
 }
 
-function trainingStore(graph: Graph, halfPrecision: boolean): StoreSpec {
+interface StoreChoices {
+  /** A copy of the convolutions' weights in bfloat16. */
+  readonly roundedCopy: boolean;
+  /** Whether weights are updated as soon as their gradients exist, which then need no place of their own. */
+  readonly immediate: boolean;
+  readonly averages: boolean;
+}
+
+function trainingStore(graph: Graph, { roundedCopy, immediate, averages }: StoreChoices): StoreSpec {
   const layout = layOut(graph);
-  const {
-    trainable,
-    statistics,
-    trainableLength: length,
-    statisticsLength,
-    decayedLength,
-    convolutions,
-  } = layout;
-  const [from, to] = convolutions;
-  const convolutional = trainable.filter(({ offset }) => offset >= from && offset < to);
-  const part = (name: string, of: string, [begin, end]: readonly [number, number]) => ({
-    name,
-    of,
-    shape: [end - begin],
-    strides: [1],
-    offset: begin,
-  });
+  const { trainable, statistics, trainableLength: length, statisticsLength, decayedLength } = layout;
+  const [from, to] = layout.convolutions;
+  const within = (begin: number, end: number) =>
+    trainable.filter(({ offset }) => offset >= begin && offset < end);
+  const kept = immediate ? decayedLength : 0;
+  const weights = flatTensor(trainable, { kind: 'weights', prefix: '', dtype: 'float32', length });
+  const averaged = flatTensor(trainable, { kind: 'averages', prefix: 'averages/', dtype: 'float32', length });
   const parts = [
-    flatTensor(trainable, { kind: 'weights', prefix: '', dtype: 'float32', length }),
+    weights,
     flatTensor(statistics, { kind: 'statistics', prefix: '', dtype: 'float32', length: statisticsLength }),
-    flatTensor(trainable, { kind: 'averages', prefix: 'averages/', dtype: 'float32', length }),
-    flatTensor(trainable, { kind: 'gradient', prefix: 'gradient/', dtype: 'float32', length }),
+    averages ? averaged : asOther(averaged, weights),
+    flatTensor(within(kept, length), {
+      kind: 'gradient',
+      prefix: 'gradient/',
+      dtype: 'float32',
+      length: length - kept,
+      start: kept,
+    }),
     flatTensor(trainable, { kind: 'meanSquare', prefix: 'meanSquare/', dtype: 'float32', length, fill: 1 }),
     flatTensor(trainable, { kind: 'momentum', prefix: 'momentum/', dtype: 'float32', length }),
-    ...(halfPrecision
+    ...(roundedCopy
       ? [
-          flatTensor(convolutional, {
+          flatTensor(within(from, to), {
             kind: 'bfloat16',
             prefix: 'bfloat16/',
             dtype: 'bfloat16',
@@ -170,9 +186,25 @@ function trainingStore(graph: Graph, halfPrecision: boolean): StoreSpec {
     tensors: parts.flatMap(({ tensors }) => tensors),
     views: [
       ...parts.flatMap(({ views }) => views),
-      part('decayed/weights', 'flat/weights', [0, decayedLength]),
-      part('decayed/gradient', 'flat/gradient', [0, decayedLength]),
-      part('convolutions/weights', 'flat/weights', convolutions),
+      ...flatKinds.flatMap((kind) => {
+        const start = kind === 'gradient' ? kept : 0;
+        return [
+          ...(start < decayedLength ? [part(`decayed/${kind}`, flat(kind), [0, decayedLength])] : []),
+          part(`undecayed/${kind}`, flat(kind), [decayedLength - start, length - start]),
+        ];
+      }),
+      part('convolutions/weights', 'flat/weights', [from, to]),
     ],
   };
+}
+
+/** The same names, as views of another flat tensor. */
+function asOther(
+  { tensors, views }: ReturnType<typeof flatTensor>,
+  other: ReturnType<typeof flatTensor>,
+): ReturnType<typeof flatTensor> {
+  const [own] = tensors as [TensorSpec];
+  const [of] = other.tensors as [TensorSpec];
+  const whole = part(own.name, of.name, [0, of.shape[0] as number]);
+  return { tensors: [], views: [whole, ...views.map((view) => ({ ...view, of: of.name }))] };
 }

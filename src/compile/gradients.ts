@@ -13,7 +13,12 @@ import {
 import { mergedName } from './layout.ts';
 import type { Slot } from './program.ts';
 
-interface Backward extends Lowering {
+interface BackwardLowering extends Lowering {
+  /** Updates a weight right away by its gradient; without it, gradients are stored. */
+  readonly applyNow?: (weight: string, gradient: Slot) => void;
+}
+
+interface Backward extends BackwardLowering {
   /** The node's own lowering: its result and what it saved. */
   readonly own: Lowered;
   /** The results that the node read. */
@@ -31,31 +36,46 @@ type GradientRule<K extends Op> = (
 
 const one = [1, 1] as const;
 
-function gradientName(node: Node, part: string): string {
+function parameterName(node: Node, part: string): string {
   const members = node.parameters.members.map(
     (member) => (member as Record<string, Parameter>)[part] as Parameter,
   );
-  return `gradient/${mergedName(members)}`;
+  return mergedName(members);
 }
 
-function storeGradient(node: Node, part: string, gradient: Slot, { emitter }: Lowering): void {
-  emitter.effect('aten::copy_', [slot(emitter.load(gradientName(node, part))), slot(gradient)]);
+const gradientName = (node: Node, part: string): string => `gradient/${parameterName(node, part)}`;
+
+/** Call it after everything that reads the parameter. */
+function storeGradient(node: Node, part: string, gradient: Slot, { emitter, applyNow }: BackwardLowering) {
+  if (part === 'weight' && applyNow) applyNow(parameterName(node, part), gradient);
+  else emitter.effect('aten::copy_', [slot(emitter.load(gradientName(node, part))), slot(gradient)]);
 }
 
 /** Our operator writes the parameters' gradients to where the optimiser reads them. */
 function ownConvolutionGradient(node: NodeOf<'conv'>, gradient: Slot, backward: Backward): Slot | null {
-  const { emitter, inputs, needsInputGradient } = backward;
-  const stored = (part: 'weight' | 'bias') => slot(emitter.load(gradientName(node, part)));
+  const { emitter, inputs, needsInputGradient, applyNow } = backward;
+  const stored = (part: 'weight' | 'bias') => emitter.load(gradientName(node, part));
+  const ofWeight = applyNow ? emptyWeight(node, backward) : stored('weight');
   const args = [
-    ...[gradient, inputs[0] as Slot, parameterSlot(node, 'weight', backward)].map(slot),
-    stored('weight'),
-    node.attributes.bias ? stored('bias') : null,
+    ...[gradient, inputs[0] as Slot, parameterSlot(node, 'weight', backward), ofWeight].map(slot),
+    node.attributes.bias ? slot(stored('bias')) : null,
     ...ownGeometry(node.attributes),
     needsInputGradient,
   ];
   const unused = needsInputGradient ? [] : [0];
   const [ofInput] = emitter.calls('inception::convolution_backward', args, { results: 1, unused });
+  if (applyNow) applyNow(parameterName(node, 'weight'), ofWeight);
   return ofInput ?? null;
+}
+
+/** Memory for the gradient of a convolution's weight. */
+function emptyWeight(node: NodeOf<'conv'>, { emitter, graph }: Lowering): Slot {
+  const [, , inputs] = (graph.nodes[node.inputs[0] as number] as Node).shape;
+  return emitter.call('aten::empty.memory_format', [[node.shape[2], inputs, ...node.attributes.window]], {
+    dtype: { dtype: 'float32' },
+    device: { device: 'store' },
+    memory_format: { memoryFormat: 'channelsLast' },
+  });
 }
 
 /** [n, c, h, w] of what a node reads. */
@@ -185,18 +205,15 @@ export const gradientRules: { readonly [K in Op]: GradientRule<K> } = {
   linear: (node, gradient, backward) => {
     const { emitter, inputs } = backward;
     const weight = parameterSlot(node, 'weight', backward);
+    const ofInput = emitter.call('aten::mm', [slot(gradient), slot(weight)]);
     const transposed = emitter.call('aten::t', [slot(gradient)]);
-    storeGradient(
-      node,
-      'weight',
-      emitter.call('aten::mm', [slot(transposed), slot(inputs[0] as Slot)]),
-      backward,
-    );
+    const ofWeight = emitter.call('aten::mm', [slot(transposed), slot(inputs[0] as Slot)]);
+    storeGradient(node, 'weight', ofWeight, backward);
     if (node.attributes.bias) {
       const summed = emitter.call('aten::sum.dim_IntList', [slot(gradient), [0], false]);
       storeGradient(node, 'bias', summed, backward);
     }
-    return [emitter.call('aten::mm', [slot(gradient), slot(weight)])];
+    return [ofInput];
   },
 };
 
@@ -205,7 +222,7 @@ export const gradientRules: { readonly [K in Op]: GradientRule<K> } = {
  * parameters are written to `gradient/NAME` as soon as they exist.
  */
 export function lowerBackward(
-  lowering: Lowering,
+  lowering: BackwardLowering,
   lowered: readonly Lowered[],
   seeds: ReadonlyMap<number, Slot>,
 ): void {

@@ -118,6 +118,15 @@ function stridesOf(shape: readonly number[]): readonly number[] {
   return shape.length === 2 ? [inputs, 1] : [1];
 }
 
+/** A stretch of a flat tensor as a view of its own. */
+export const part = (name: string, of: string, [begin, end]: readonly [number, number]): ViewSpec => ({
+  name,
+  of,
+  shape: [end - begin],
+  strides: [1],
+  offset: begin,
+});
+
 /** The flat tensor `flat/KIND` and, as `PREFIX/NAME`, a view for every parameter and for every merged group. */
 export function flatTensor(
   placements: readonly Placement[],

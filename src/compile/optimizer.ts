@@ -4,9 +4,11 @@ import { normRow } from './layout.ts';
 import type { TrainingOptions } from './options.ts';
 import type { Slot } from './program.ts';
 
-/** The flat tensors that an update reads and writes, besides the views `decayed/weights` and `decayed/gradient`. */
-export const flat = (kind: 'weights' | 'averages' | 'gradient' | 'meanSquare' | 'momentum'): string =>
-  `flat/${kind}`;
+export const flatKinds = ['weights', 'averages', 'gradient', 'meanSquare', 'momentum'] as const;
+type FlatKind = (typeof flatKinds)[number];
+
+/** The flat tensors that an update reads and writes; of their decayed and undecayed parts there are views. */
+export const flat = (kind: FlatKind): string => `flat/${kind}`;
 
 /** The norm over all gradients, before clipping; float32 []. */
 export function gradientNorm(emitter: Emitter): Slot {
@@ -18,19 +20,85 @@ export function gradientNorm(emitter: Emitter): Slot {
 /**
  * TensorFlow's RMSProp: ms ← decay · ms + (1 − decay) · g²; mom ← momentum · mom + rate · g / sqrt(ms + epsilon);
  * w ← w − mom. Then averages ← averages + (1 − averageDecay) · (w − averages).
+ *
+ * With the operator of our own either everything at once, after the last gradient, or each weight as soon as its gradient
+ * exists (`applyNow`): then no gradient is kept, and it is read where it was just written, in the cache.
  */
-export function lowerUpdate(
-  emitter: Emitter,
-  { norm, decayedLength, options }: { norm: Slot; decayedLength: number; options: TrainingOptions },
-): void {
-  emitter.layer = 'optimizer';
-  const learningRate = emitter.input('learningRate', 'float32', []);
-  const averageDecay = emitter.input('averageDecay', 'float32', []);
-  const scale =
-    options.clipNorm === undefined ? undefined : clipScale(emitter, { norm, most: options.clipNorm });
-  const rates = { learningRate, averageDecay, scale };
-  if ((options.kernels ?? 'native') === 'native') lowerNative(emitter, { rates, decayedLength, options });
-  else lowerAten(emitter, { rates, options });
+export class Update {
+  readonly #emitter: Emitter;
+  readonly #options: TrainingOptions;
+  readonly #norms: Slot[] = [];
+  #rates: { learningRate: Slot; averageDecay: Slot } | undefined;
+
+  constructor(emitter: Emitter, options: TrainingOptions) {
+    this.#emitter = emitter;
+    this.#options = options;
+  }
+
+  /** Updates the decayed weight of this name in the store, or the group of merged ones. Nothing may read it afterwards. */
+  applyNow(name: string, gradient: Slot): void {
+    const { weightDecay } = this.#options;
+    const of = (kind: FlatKind) => this.#emitter.load(kind === 'weights' ? name : `${kind}/${name}`);
+    this.#apply(of, { gradient, weightDecay, scale: undefined });
+  }
+
+  /** What is left after `applyNow`. Gives the norm over all gradients. */
+  finishNow(): Slot {
+    this.#emitter.layer = 'optimizer';
+    this.#applyPart('undecayed', { weightDecay: 0, scale: undefined });
+    const norms = this.#emitter.call('aten::stack', [{ slots: this.#norms }]);
+    return this.#emitter.call('aten::linalg_vector_norm', [slot(norms)]);
+  }
+
+  /** Everything, by the gradients that the store holds; `norm` is theirs. */
+  applyAll(norm: Slot): void {
+    const emitter = this.#emitter;
+    const { clipNorm, weightDecay, kernels = 'native' } = this.#options;
+    emitter.layer = 'optimizer';
+    const scale = clipNorm === undefined ? undefined : clipScale(emitter, { norm, most: clipNorm });
+    if (kernels === 'aten') {
+      lowerAten(emitter, { rates: { ...this.#ratesOf(), scale }, options: this.#options });
+      return;
+    }
+    this.#applyPart('decayed', { weightDecay, scale });
+    this.#applyPart('undecayed', { weightDecay: 0, scale });
+  }
+
+  #applyPart(part: 'decayed' | 'undecayed', how: { weightDecay: number; scale: Slot | undefined }): void {
+    const of = (kind: FlatKind) => this.#emitter.load(`${part}/${kind}`);
+    this.#apply(of, { ...how, gradient: of('gradient') });
+  }
+
+  #apply(
+    of: (kind: FlatKind) => Slot,
+    { gradient, weightDecay, scale }: { gradient: Slot; weightDecay: number; scale: Slot | undefined },
+  ): void {
+    const { optimizer, averages = true } = this.#options;
+    const { learningRate, averageDecay } = this.#ratesOf();
+    const norm = this.#emitter.call('inception::rmsprop_', [
+      slot(of('weights')),
+      slot(of('meanSquare')),
+      slot(of('momentum')),
+      averages ? slot(of('averages')) : null,
+      slot(gradient),
+      slot(learningRate),
+      slot(averageDecay),
+      scale === undefined ? null : slot(scale),
+      optimizer.decay,
+      optimizer.epsilon,
+      optimizer.momentum,
+      weightDecay,
+    ]);
+    this.#norms.push(norm);
+  }
+
+  #ratesOf() {
+    this.#rates ??= {
+      learningRate: this.#emitter.input('learningRate', 'float32', []),
+      averageDecay: this.#emitter.input('averageDecay', 'float32', []),
+    };
+    return this.#rates;
+  }
 }
 
 interface Rates {
@@ -38,32 +106,6 @@ interface Rates {
   readonly averageDecay: Slot;
   /** What clipping multiplies the gradient by. */
   readonly scale: Slot | undefined;
-}
-
-function lowerNative(
-  emitter: Emitter,
-  { rates, decayedLength, options }: { rates: Rates; decayedLength: number; options: TrainingOptions },
-): void {
-  const { decay, epsilon, momentum } = options.optimizer;
-  const buffers = (['weights', 'meanSquare', 'momentum', 'averages', 'gradient'] as const).map((kind) =>
-    slot(emitter.load(flat(kind))),
-  );
-  const scale = rates.scale ?? emitter.call('aten::ones', [[]], { dtype: { dtype: 'float32' } });
-  emitter.calls(
-    'inception::rmsprop_',
-    [
-      ...buffers,
-      slot(rates.learningRate),
-      slot(rates.averageDecay),
-      slot(scale),
-      decay,
-      epsilon,
-      momentum,
-      options.weightDecay,
-      decayedLength,
-    ],
-    { results: 0 },
-  );
 }
 
 function lowerAten(emitter: Emitter, { rates, options }: { rates: Rates; options: TrainingOptions }): void {
@@ -87,6 +129,7 @@ function lowerAten(emitter: Emitter, { rates, options }: { rates: Rates; options
   emitter.effect('aten::mul_.Scalar', [slot(step), momentum]);
   emitter.effect('aten::add_.Tensor', [slot(step), slot(gradient)]);
   emitter.effect('aten::sub_.Tensor', [slot(weights), slot(step)]);
+  if (options.averages === false) return;
   emitter.layer = 'averages';
   const share = emitter.call('aten::rsub.Scalar', [slot(rates.averageDecay), 1]);
   emitter.effect('aten::lerp_.Tensor', [slot(emitter.load(flat('averages'))), slot(weights), slot(share)]);

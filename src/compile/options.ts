@@ -43,8 +43,13 @@ export interface TrainingOptions {
   readonly batchNorm?: 'batch' | 'moving';
   /** Default true; false also for a network whose figure has dropout. */
   readonly dropout?: boolean;
-  /** Whether the step changes weights, averages and optimiser, or only leaves `gradient/NAME`. Default true. */
+  /**
+   * Whether the step changes weights, averages and optimiser, or only leaves `gradient/NAME`. Default true. A step that
+   * does keeps gradients of weights only where it must, for clipping.
+   */
   readonly update?: boolean;
+  /** Whether running averages are kept beside the weights; without them `averages/NAME` are the weights. Default true. */
+  readonly averages?: boolean;
   /**
    * Instead of the cross-entropy: sum(endpoint · `projection`), whose input `projection` is float32 [n, c, h, w]. The
    * program then has no `labels` and no `wrong`.
@@ -69,6 +74,8 @@ export interface Passes {
   readonly fuseNormRelu?: boolean;
   /** Training only, and only with `kernels: 'native'`. */
   readonly placeInConcat?: boolean;
+  /** Training only, without clipping, and only with `kernels: 'native'`. */
+  readonly updateImmediately?: boolean;
   /** Inference only. */
   readonly foldBatchNorm?: boolean;
   /** Inference only. */
