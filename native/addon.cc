@@ -159,8 +159,8 @@ Napi::Value runProgram(const Napi::CallbackInfo& info) {
     inputs.push_back(toTensor(array, input.dtype, input.shape));
     keptAlive.push_back(Napi::Persistent(array.As<Napi::Object>()));
   }
-  auto work = [program, inputs, profile]() -> Finish {
-    auto result = std::make_shared<RunResult>(program->run(inputs, profile));
+  auto work = [program, inputs, profile]() mutable -> Finish {
+    auto result = std::make_shared<RunResult>(program->run(std::move(inputs), profile));
     return [result](Napi::Env env) {
       auto outputs = Napi::Object::New(env);
       for (const auto& [name, tensor] : result->outputs) outputs.Set(name, toHostTensor(env, tensor));

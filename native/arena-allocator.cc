@@ -28,7 +28,6 @@ struct alignas(64) Header {
 
 constexpr size_t unit = sizeof(Header);
 constexpr size_t page = size_t{2} << 20;
-constexpr size_t growth = 8 * page;
 constexpr size_t smallest = 1 << 14;  // glibc is good at small blocks
 
 size_t roundUp(size_t bytes, size_t to) { return (bytes + to - 1) / to * to; }
@@ -100,7 +99,7 @@ class Arena {
     // What is free at the end need not be asked for again.
     const auto last = byPlace_.empty() ? byPlace_.end() : std::prev(byPlace_.end());
     const bool atTop = last != byPlace_.end() && last->first + last->second == top_;
-    const size_t more = roundUp(bytes - (atTop ? last->second : 0), growth);
+    const size_t more = roundUp(bytes - (atTop ? last->second : 0), page);
     if (more > static_cast<size_t>(end_ - top_)) return false;
     if (mprotect(top_, more, PROT_READ | PROT_WRITE) != 0) return false;
     char* from = atTop ? last->first : top_;

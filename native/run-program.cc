@@ -186,7 +186,7 @@ void LoadedProgram::runCall(Call& call, const Step& step) {
   }
 }
 
-void LoadedProgram::runSteps(const std::vector<at::Tensor>& inputs, bool profile, RunResult& result, size_t& number) {
+void LoadedProgram::runSteps(std::vector<at::Tensor> inputs, bool profile, RunResult& result, size_t& number) {
   if (profile) result.stepMicroseconds.resize(program_.steps.size());
   for (number = 0; number < program_.steps.size(); number++) {
     const Step& step = program_.steps[number];
@@ -200,7 +200,7 @@ void LoadedProgram::runSteps(const std::vector<at::Tensor>& inputs, bool profile
         break;
       case StepKind::input:
         for (size_t index = 0; index < program_.inputs.size(); index++) {
-          if (program_.inputs[index].name == step.name) slots_[step.slots[0]] = inputs[index];
+          if (program_.inputs[index].name == step.name) slots_[step.slots[0]] = std::move(inputs[index]);
         }
         break;
       case StepKind::output:
@@ -243,7 +243,7 @@ RunResult LoadedProgram::runGraph(const std::vector<at::Tensor>& inputs, size_t&
   return result;
 }
 
-RunResult LoadedProgram::run(const std::vector<at::Tensor>& inputs, bool profile) {
+RunResult LoadedProgram::run(std::vector<at::Tensor> inputs, bool profile) {
   // Gradients are steps of the program: neither a tape nor version counters are wanted.
   at::NoGradGuard noGrad;
   at::AutoDispatchBelowADInplaceOrView belowAutograd;
@@ -253,9 +253,9 @@ RunResult LoadedProgram::run(const std::vector<at::Tensor>& inputs, bool profile
     if (!profile && CudaGraph::isAvailable(store_->device())) {
       result = runGraph(inputs, number);
     } else {
-      std::vector<at::Tensor> onDevice;
-      for (const auto& input : inputs) onDevice.push_back(input.to(store_->device()));
-      runSteps(onDevice, profile, result, number);
+      // The program's slots hold them from here on, and let them go after their last use.
+      for (auto& input : inputs) input = input.to(store_->device());
+      runSteps(std::move(inputs), profile, result, number);
     }
     for (auto& [name, tensor] : result.outputs) tensor = tensor.to(at::kCPU).clone(at::MemoryFormat::Contiguous);
     return result;

@@ -27,7 +27,7 @@ class LoadedProgram {
   LoadedProgram(Program program, std::shared_ptr<Store> store);
 
   // `inputs` in the order of the program's inputs, on the CPU. Throws std::runtime_error naming step, layer and shapes.
-  RunResult run(const std::vector<at::Tensor>& inputs, bool profile);
+  RunResult run(std::vector<at::Tensor> inputs, bool profile);
 
   const Program& program() const { return program_; }
 
@@ -43,7 +43,7 @@ class LoadedProgram {
   c10::IValue convert(const Argument& argument, const c10::TypePtr& type) const;
   void runCall(Call& call, const Step& step);
   // Every step in order. `number` is the one that runs, for errors.
-  void runSteps(const std::vector<at::Tensor>& inputs, bool profile, RunResult& result, size_t& number);
+  void runSteps(std::vector<at::Tensor> inputs, bool profile, RunResult& result, size_t& number);
   RunResult runGraph(const std::vector<at::Tensor>& inputs, size_t& number);
 
   Program program_;

@@ -7,6 +7,8 @@
 #include <torch/library.h>
 
 #include <cmath>
+#include <initializer_list>
+#include <string>
 #include <tuple>
 #include <vector>
 
@@ -74,28 +76,58 @@ std::pair<std::vector<double>, std::vector<double>> sumRows(int64_t rows, int64_
 // Work for one thread at a time, in elements.
 int64_t grain(int64_t channels) { return std::max<int64_t>(1, 16384 / channels); }
 
+// The way forward, as one factor and one term for each channel. Always from the float32 statistics, so that a result that
+// is computed again, and the mask that its gradient passes, are the same to the bit.
+struct Affine {
+  std::vector<float> scale, offset;
+  Affine(const c10::optional<at::Tensor>& gamma, const at::Tensor& beta, const at::Tensor& mean, const at::Tensor& inverse)
+      : scale(mean.numel()), offset(mean.numel()) {
+    const float* g = gamma.has_value() ? gamma->data_ptr<float>() : nullptr;
+    const float *b = beta.data_ptr<float>(), *average = mean.data_ptr<float>(), *inverted = inverse.data_ptr<float>();
+    for (size_t c = 0; c < scale.size(); c++) {
+      scale[c] = (g ? g[c] : 1.f) * inverted[c];
+      offset[c] = b[c] - average[c] * scale[c];
+    }
+  }
+};
+
+// A channels-last tensor, or a slice of the channels of one, as rows.
 template <typename T>
-std::tuple<at::Tensor, at::Tensor> forward(const kernels::Table<T>& run, const at::Tensor& x, const at::Tensor& gamma,
-                                           const at::Tensor& beta, const at::Tensor& movingMean, const at::Tensor& movingVariance,
-                                           double momentum, double epsilon, const at::Tensor& y, int64_t stride) {
+struct Lines {
+  T* data;
+  int64_t stride;
+  explicit Lines(const at::Tensor& tensor) : data(static_cast<T*>(tensor.data_ptr())), stride(rowStride(tensor)) {}
+  // From this row on, so many rows at a time.
+  kernels::Strided<T> from(int64_t row, int64_t atOnce) const { return {data + row * stride, stride * atOnce}; }
+};
+
+template <typename T>
+using Given = Lines<const T>;
+
+at::Tensor inRows(const at::Tensor& tensor) { return rowStride(tensor) > 0 ? tensor : denseChannelsLast(tensor); }
+
+// How many rows can be taken as one: those of slices do not lie one after the other.
+template <typename... Tensors>
+int64_t together(int64_t channels, const Tensors&... tensors) {
+  return ((rowStride(tensors) == channels) && ...) ? rowsAtOnce(channels) : 1;
+}
+
+template <typename T>
+void statistics(const kernels::Table<T>& run, const at::Tensor& x, const at::Tensor& movingMean, const at::Tensor& movingVariance,
+                double momentum, double epsilon, const at::Tensor& mean, const at::Tensor& inverse) {
   const int64_t channels = x.size(1), rows = rowsOf(x);
-  const T* from = static_cast<const T*>(x.data_ptr());
-  auto mean = at::empty({channels}, gamma.options());
-  auto inverse = at::empty({channels}, gamma.options());
-  T* to = static_cast<T*>(y.data_ptr());
+  const Given<T> from(x);
   // Moments about a value that occurs: about zero, a large mean would swallow a small variance.
-  std::vector<float> shift(channels), scale(channels), offset(channels);
+  std::vector<float> shift(channels);
   {
     std::vector<float> none(channels, 0.f), unused(channels);
-    run.moments(from, {1, channels}, none.data(), shift.data(), unused.data());
+    run.moments(from.from(0, 1), {1, channels}, none.data(), shift.data(), unused.data());
   }
-  const int64_t times = rowsAtOnce(channels);
+  const int64_t times = together(channels, x);
   const auto wideShift = repeated(shift.data(), channels, times);
   const auto [sums, squares] = sumRows(rows, channels, times, [&](int64_t row, Rows wide, float* sum, float* square) {
-    run.moments(from + row * channels, wide, wideShift.data(), sum, square);
+    run.moments(from.from(row, wide.channels / channels), wide, wideShift.data(), sum, square);
   });
-  const float* g = gamma.data_ptr<float>();
-  const float* b = beta.data_ptr<float>();
   float* running = movingMean.data_ptr<float>();
   float* runningVariance = movingVariance.data_ptr<float>();
   const double unbiased = rows > 1 ? static_cast<double>(rows) / static_cast<double>(rows - 1) : 1;
@@ -103,124 +135,171 @@ std::tuple<at::Tensor, at::Tensor> forward(const kernels::Table<T>& run, const a
     const double shifted = sums[c] / rows;
     const double average = shift[c] + shifted;
     const double variance = std::max(0.0, squares[c] / rows - shifted * shifted);
-    const double inverted = 1 / std::sqrt(variance + epsilon);
     mean.data_ptr<float>()[c] = static_cast<float>(average);
-    inverse.data_ptr<float>()[c] = static_cast<float>(inverted);
-    scale[c] = static_cast<float>(g[c] * inverted);
-    offset[c] = static_cast<float>(b[c] - average * g[c] * inverted);
+    inverse.data_ptr<float>()[c] = static_cast<float>(1 / std::sqrt(variance + epsilon));
     running[c] = static_cast<float>(momentum * average + (1 - momentum) * running[c]);
     runningVariance[c] = static_cast<float>(momentum * variance * unbiased + (1 - momentum) * runningVariance[c]);
   }
-  const auto wideScale = repeated(scale.data(), channels, times), wideOffset = repeated(offset.data(), channels, times);
+}
+
+template <typename T>
+void apply(const kernels::Table<T>& run, const at::Tensor& x, const Affine& affine, const at::Tensor& y) {
+  const int64_t channels = x.size(1), rows = rowsOf(x), times = together(channels, x, y);
+  const Given<T> from(x);
+  const Lines<T> to(y);
+  const auto scale = repeated(affine.scale.data(), channels, times), offset = repeated(affine.offset.data(), channels, times);
   at::parallel_for(0, rows, grain(channels), [&](int64_t begin, int64_t end) {
-    // The rows of a slice do not lie one after the other.
-    inWideRows(end - begin, channels, stride == channels ? times : 1, [&](int64_t row, Rows wide) {
-      const int64_t at = begin + row;
-      const int64_t step = wide.channels == channels ? stride : wide.channels;
-      run.scaleRelu(from + at * channels, {to + at * stride, step}, wide, wideScale.data(), wideOffset.data());
+    inWideRows(end - begin, channels, times, [&](int64_t row, Rows wide) {
+      const int64_t atOnce = wide.channels / channels;
+      run.scaleRelu(from.from(begin + row, atOnce), to.from(begin + row, atOnce), wide, scale.data(), offset.data());
     });
+  });
+}
+
+template <typename T>
+void backward(const kernels::Table<T>& run, const at::Tensor& gradient, const at::Tensor& x, const Affine& affine,
+              const at::Tensor& mean, const at::Tensor& inverse, const c10::optional<at::Tensor>& gammaGradient,
+              const at::Tensor& betaGradient, const at::Tensor& dx) {
+  const int64_t channels = x.size(1), rows = rowsOf(x), times = together(channels, gradient, x, dx);
+  const Given<T> given(gradient), from(x);
+  const Lines<T> to(dx);
+  const auto average = repeated(mean.data_ptr<float>(), channels, times);
+  const auto scale = repeated(affine.scale.data(), channels, times), offset = repeated(affine.offset.data(), channels, times);
+  kernels::Channels by{average.data(), scale.data(), offset.data(), nullptr, nullptr};
+  const auto [sums, products] = sumRows(rows, channels, times, [&](int64_t row, Rows wide, float* sum, float* product) {
+    const int64_t atOnce = wide.channels / channels;
+    run.gradientMoments(given.from(row, atOnce), from.from(row, atOnce), wide, by, sum, product);
+  });
+  std::vector<float> slope(channels), shift(channels);
+  for (int64_t c = 0; c < channels; c++) {
+    const double inverted = inverse.data_ptr<float>()[c];
+    const double factor = affine.scale[c];
+    betaGradient.data_ptr<float>()[c] = static_cast<float>(sums[c]);
+    if (gammaGradient.has_value()) gammaGradient->data_ptr<float>()[c] = static_cast<float>(products[c] * inverted);
+    slope[c] = static_cast<float>(-factor * inverted * inverted * products[c] / rows);
+    shift[c] = static_cast<float>(-factor * sums[c] / rows);
+  }
+  const auto wideSlope = repeated(slope.data(), channels, times), wideShift = repeated(shift.data(), channels, times);
+  by.slope = wideSlope.data();
+  by.shift = wideShift.data();
+  at::parallel_for(0, rows, grain(channels), [&](int64_t begin, int64_t end) {
+    inWideRows(end - begin, channels, times, [&](int64_t row, Rows wide) {
+      const int64_t at = begin + row, atOnce = wide.channels / channels;
+      run.gradientInput(given.from(at, atOnce), from.from(at, atOnce), to.from(at, atOnce), wide, by);
+    });
+  });
+}
+
+// Calls `run(table)` with the kernels of the tensor's type.
+template <typename Run>
+void inPrecisionOf(const at::Tensor& tensor, Run run) {
+  const auto& tables = kernels::chooseKernels();
+  if (tensor.scalar_type() == at::kFloat) {
+    run(tables.float32);
+  } else {
+    run(tables.bfloat16);
+  }
+}
+
+// Every array of a channel's numbers that an operator is given.
+void expectChannels(const at::Tensor& x, std::initializer_list<const at::Tensor*> arrays) {
+  for (const auto* array : arrays) {
+    TORCH_CHECK(array->is_contiguous() && array->scalar_type() == at::kFloat && array->numel() == x.size(1), "expected ", x.size(1),
+                " contiguous float32 values, one for each channel, received ", array->scalar_type(), " ", array->sizes());
+  }
+}
+
+at::Tensor dense(const at::Tensor& like) { return at::empty_like(like, like.options(), at::MemoryFormat::ChannelsLast); }
+
+}  // namespace
+
+std::tuple<at::Tensor, at::Tensor> batchNormReluInto(const at::Tensor& input, const c10::optional<at::Tensor>& gamma,
+                                                     const at::Tensor& beta, const at::Tensor& movingMean,
+                                                     const at::Tensor& movingVariance, double momentum, double epsilon,
+                                                     const at::Tensor& out) {
+  expectPrecision(input);
+  expectRows(out, input.sizes(), input.scalar_type());
+  expectChannels(input, {gamma.has_value() ? &*gamma : &beta, &beta, &movingMean, &movingVariance});
+  const auto x = inRows(input);
+  const auto mean = at::empty({x.size(1)}, beta.options()), inverse = at::empty({x.size(1)}, beta.options());
+  inPrecisionOf(x, [&](const auto& run) {
+    statistics(run, x, movingMean, movingVariance, momentum, epsilon, mean, inverse);
+    apply(run, x, Affine(gamma, beta, mean, inverse), out);
   });
   return {mean, inverse};
 }
 
-template <typename T>
-std::tuple<at::Tensor, at::Tensor, at::Tensor> backward(const kernels::Table<T>& run, const at::Tensor& gradient, int64_t stride,
-                                                        const at::Tensor& x, const at::Tensor& y, int64_t yStride,
-                                                        const at::Tensor& gamma, const at::Tensor& mean,
-                                                        const at::Tensor& inverse) {
-  const int64_t channels = x.size(1), rows = rowsOf(x);
-  const T* from = static_cast<const T*>(x.data_ptr());
-  const T* activated = static_cast<const T*>(y.data_ptr());
-  const T* given = static_cast<const T*>(gradient.data_ptr());
-  const float* average = mean.data_ptr<float>();
-  auto dx = at::empty_like(x, x.options(), at::MemoryFormat::ChannelsLast);
-  auto dgamma = at::empty({channels}, gamma.options());
-  auto dbeta = at::empty({channels}, gamma.options());
-  T* to = static_cast<T*>(dx.data_ptr());
-  // The rows of a slice do not lie one after the other.
-  const int64_t times = stride == channels && yStride == channels ? rowsAtOnce(channels) : 1;
-  const auto wideMean = repeated(average, channels, times);
-  const auto [sums, products] = sumRows(rows, channels, times, [&](int64_t row, Rows wide, float* sum, float* product) {
-    const int64_t atOnce = wide.channels / channels;
-    run.gradientMoments({given + row * stride, stride * atOnce}, from + row * channels,
-                        {activated + row * yStride, yStride * atOnce}, wide, wideMean.data(), sum, product);
-  });
-  std::vector<float> scale(channels), slope(channels), offset(channels);
-  for (int64_t c = 0; c < channels; c++) {
-    const double inverted = inverse.data_ptr<float>()[c];
-    const double factor = gamma.data_ptr<float>()[c] * inverted;
-    dbeta.data_ptr<float>()[c] = static_cast<float>(sums[c]);
-    dgamma.data_ptr<float>()[c] = static_cast<float>(products[c] * inverted);
-    scale[c] = static_cast<float>(factor);
-    slope[c] = static_cast<float>(-factor * inverted * inverted * products[c] / rows);
-    offset[c] = static_cast<float>(-factor * sums[c] / rows);
-  }
-  const auto wideScale = repeated(scale.data(), channels, times), wideSlope = repeated(slope.data(), channels, times),
-             wideOffset = repeated(offset.data(), channels, times);
-  at::parallel_for(0, rows, grain(channels), [&](int64_t begin, int64_t end) {
-    inWideRows(end - begin, channels, times, [&](int64_t row, Rows wide) {
-      const int64_t at = begin + row;
-      const int64_t atOnce = wide.channels / channels;
-      run.gradientInput({given + at * stride, stride * atOnce}, from + at * channels, {activated + at * yStride, yStride * atOnce},
-                        to + at * channels, wide, wideMean.data(), wideScale.data(), wideSlope.data(), wideOffset.data());
-    });
-  });
-  return {dx, dgamma, dbeta};
-}
-
-}  // namespace
-
-std::tuple<at::Tensor, at::Tensor> batchNormReluInto(const at::Tensor& input, const at::Tensor& gamma, const at::Tensor& beta,
-                                                     const at::Tensor& movingMean, const at::Tensor& movingVariance,
-                                                     double momentum, double epsilon, const at::Tensor& out) {
-  expectPrecision(input);
-  const auto x = denseChannelsLast(input);
-  const int64_t stride = expectRows(out, input.sizes(), input.scalar_type());
-  const auto& run = kernels::chooseKernels();
-  return x.scalar_type() == at::kFloat
-             ? forward<float>(run.float32, x, gamma, beta, movingMean, movingVariance, momentum, epsilon, out, stride)
-             : forward<uint16_t>(run.bfloat16, x, gamma, beta, movingMean, movingVariance, momentum, epsilon, out, stride);
-}
-
-std::tuple<at::Tensor, at::Tensor, at::Tensor> batchNormRelu(const at::Tensor& input, const at::Tensor& gamma,
+std::tuple<at::Tensor, at::Tensor, at::Tensor> batchNormRelu(const at::Tensor& input, const c10::optional<at::Tensor>& gamma,
                                                              const at::Tensor& beta, const at::Tensor& movingMean,
                                                              const at::Tensor& movingVariance, double momentum, double epsilon) {
-  const auto y = at::empty_like(input, input.options(), at::MemoryFormat::ChannelsLast);
+  const auto y = dense(input);
   auto [mean, inverse] = batchNormReluInto(input, gamma, beta, movingMean, movingVariance, momentum, epsilon, y);
   return {y, mean, inverse};
 }
 
-std::tuple<at::Tensor, at::Tensor, at::Tensor> batchNormReluBackward(const at::Tensor& given, const at::Tensor& input,
-                                                                     const at::Tensor& output, const at::Tensor& gamma,
-                                                                     const at::Tensor& mean, const at::Tensor& inverse) {
+void batchNormReluAgainInto(const at::Tensor& input, const c10::optional<at::Tensor>& gamma, const at::Tensor& beta,
+                            const at::Tensor& mean, const at::Tensor& inverse, const at::Tensor& out) {
   expectPrecision(input);
-  TORCH_CHECK(given.sizes() == input.sizes() && output.sizes() == input.sizes() && given.scalar_type() == input.scalar_type(),
-              "gradient, input and output differ in shape or type");
-  const auto x = denseChannelsLast(input);
-  const auto y = rowStride(output) > 0 ? output : denseChannelsLast(output);
-  const auto gradient = rowStride(given) > 0 ? given : denseChannelsLast(given);
-  const int64_t stride = rowStride(gradient), yStride = rowStride(y);
-  const auto& run = kernels::chooseKernels();
-  return x.scalar_type() == at::kFloat ? backward<float>(run.float32, gradient, stride, x, y, yStride, gamma, mean, inverse)
-                                       : backward<uint16_t>(run.bfloat16, gradient, stride, x, y, yStride, gamma, mean, inverse);
+  expectRows(out, input.sizes(), input.scalar_type());
+  expectChannels(input, {gamma.has_value() ? &*gamma : &beta, &beta, &mean, &inverse});
+  const auto x = inRows(input);
+  inPrecisionOf(x, [&](const auto& run) { apply(run, x, Affine(gamma, beta, mean, inverse), out); });
 }
 
+at::Tensor batchNormReluAgain(const at::Tensor& input, const c10::optional<at::Tensor>& gamma, const at::Tensor& beta,
+                              const at::Tensor& mean, const at::Tensor& inverse) {
+  auto y = dense(input);
+  batchNormReluAgainInto(input, gamma, beta, mean, inverse, y);
+  return y;
+}
+
+void batchNormReluBackwardInto(const at::Tensor& given, const at::Tensor& input, const c10::optional<at::Tensor>& gamma,
+                               const at::Tensor& beta, const at::Tensor& mean, const at::Tensor& inverse,
+                               const c10::optional<at::Tensor>& gammaGradient, const at::Tensor& betaGradient,
+                               const at::Tensor& out) {
+  expectPrecision(input);
+  TORCH_CHECK(given.sizes() == input.sizes() && given.scalar_type() == input.scalar_type(),
+              "gradient and input differ in shape or type");
+  expectRows(out, input.sizes(), input.scalar_type());
+  expectChannels(input, {gamma.has_value() ? &*gamma : &beta, &beta, &mean, &inverse, &betaGradient,
+                         gammaGradient.has_value() ? &*gammaGradient : &betaGradient});
+  const auto x = inRows(input), gradient = inRows(given);
+  inPrecisionOf(x, [&](const auto& run) {
+    backward(run, gradient, x, Affine(gamma, beta, mean, inverse), mean, inverse, gammaGradient, betaGradient, out);
+  });
+}
+
+at::Tensor batchNormReluBackward(const at::Tensor& gradient, const at::Tensor& input, const c10::optional<at::Tensor>& gamma,
+                                 const at::Tensor& beta, const at::Tensor& mean, const at::Tensor& inverse,
+                                 const c10::optional<at::Tensor>& gammaGradient, const at::Tensor& betaGradient) {
+  auto dx = dense(input);
+  batchNormReluBackwardInto(gradient, input, gamma, beta, mean, inverse, gammaGradient, betaGradient, dx);
+  return dx;
+}
+
+// Every operator also as `…_into`, which writes its large result into a part of a wider tensor.
 TORCH_LIBRARY_FRAGMENT(inception, library) {
-  library.def(
-      "batch_norm_relu(Tensor input, Tensor gamma, Tensor beta, Tensor(a!) moving_mean, Tensor(b!) moving_variance, "
-      "float momentum, float epsilon) -> (Tensor, Tensor, Tensor)");
-  library.def(
-      "batch_norm_relu_into(Tensor input, Tensor gamma, Tensor beta, Tensor(a!) moving_mean, Tensor(b!) moving_variance, "
-      "float momentum, float epsilon, Tensor(c!) out) -> (Tensor, Tensor)");
-  library.def(
-      "batch_norm_relu_backward(Tensor gradient, Tensor input, Tensor output, Tensor gamma, Tensor mean, "
-      "Tensor inverse_deviation) -> (Tensor, Tensor, Tensor)");
+  const std::string forward = "Tensor input, Tensor? gamma, Tensor beta, Tensor(a!) moving_mean, Tensor(b!) moving_variance, "
+                              "float momentum, float epsilon";
+  library.def(("batch_norm_relu(" + forward + ") -> (Tensor, Tensor, Tensor)").c_str());
+  library.def(("batch_norm_relu_into(" + forward + ", Tensor(c!) out) -> (Tensor, Tensor)").c_str());
+  // The same result once more, from the statistics that the first time gave.
+  const std::string again = "Tensor input, Tensor? gamma, Tensor beta, Tensor mean, Tensor inverse_deviation";
+  library.def(("batch_norm_relu_again(" + again + ") -> Tensor").c_str());
+  library.def(("batch_norm_relu_again_into(" + again + ", Tensor(a!) out) -> ()").c_str());
+  const std::string backward = "Tensor gradient, Tensor input, Tensor? gamma, Tensor beta, Tensor mean, Tensor inverse_deviation, "
+                               "Tensor(a!)? gamma_gradient, Tensor(b!) beta_gradient";
+  library.def(("batch_norm_relu_backward(" + backward + ") -> Tensor").c_str());
+  library.def(("batch_norm_relu_backward_into(" + backward + ", Tensor(c!) out) -> ()").c_str());
 }
 
 TORCH_LIBRARY_IMPL(inception, CPU, library) {
   library.impl("batch_norm_relu", batchNormRelu);
   library.impl("batch_norm_relu_into", batchNormReluInto);
+  library.impl("batch_norm_relu_again", batchNormReluAgain);
+  library.impl("batch_norm_relu_again_into", batchNormReluAgainInto);
   library.impl("batch_norm_relu_backward", batchNormReluBackward);
+  library.impl("batch_norm_relu_backward_into", batchNormReluBackwardInto);
 }
 
 }  // namespace inception

@@ -29,10 +29,10 @@ inline void store(uint16_t* to, float value) {
 }
 
 template <typename T>
-void moments(const T* x, Rows rows, const float* shift, float* __restrict sum, float* __restrict square) {
-  for (int64_t row = 0; row < rows.count; row++, x += rows.channels) {
+void moments(Strided<const T> x, Rows rows, const float* shift, float* __restrict sum, float* __restrict square) {
+  for (int64_t row = 0; row < rows.count; row++, x.data += x.stride) {
     for (int64_t c = 0; c < rows.channels; c++) {
-      const float value = load(x[c]) - shift[c];
+      const float value = load(x.data[c]) - shift[c];
       sum[c] += value;
       square[c] += value * value;
     }
@@ -40,74 +40,153 @@ void moments(const T* x, Rows rows, const float* shift, float* __restrict sum, f
 }
 
 template <typename T>
-void scaleRelu(const T* x, Strided<T> to, Rows rows, const float* scale, const float* offset) {
+void scaleRelu(Strided<const T> x, Strided<T> to, Rows rows, const float* scale, const float* offset) {
   T* __restrict y = to.data;
-  for (int64_t row = 0; row < rows.count; row++, x += rows.channels, y += to.stride) {
+  for (int64_t row = 0; row < rows.count; row++, x.data += x.stride, y += to.stride) {
     for (int64_t c = 0; c < rows.channels; c++) {
-      const float value = load(x[c]) * scale[c] + offset[c];
+      const float value = load(x.data[c]) * scale[c] + offset[c];
       // Not max(0, value), which would turn a NaN into 0 and hide it.
       store(&y[c], value < 0 ? 0 : value);
     }
   }
 }
 
-// Loaded before it is asked whether it counts: then the choice is a mask and no branch.
+// What the ReLU lets through. The gradient is loaded before it is asked whether it counts: then the choice is a mask and
+// no branch.
 template <typename T>
-inline float where(T y, T gradient) {
+inline float through(T x, T gradient, float scale, float offset) {
   const float value = load(gradient);
-  return load(y) > 0 ? value : 0.f;
+  return load(x) * scale + offset > 0 ? value : 0.f;
 }
 
 template <typename T>
-void gradientMoments(Strided<const T> gradient, const T* x, Strided<const T> y, Rows rows, const float* mean,
-                     float* __restrict sum, float* __restrict product) {
-  for (int64_t row = 0; row < rows.count; row++, gradient.data += gradient.stride, x += rows.channels, y.data += y.stride) {
+void gradientMoments(Strided<const T> gradient, Strided<const T> x, Rows rows, const Channels& by, float* __restrict sum,
+                     float* __restrict product) {
+  const auto [mean, scale, offset, slope, shift] = by;
+  for (int64_t row = 0; row < rows.count; row++, gradient.data += gradient.stride, x.data += x.stride) {
     for (int64_t c = 0; c < rows.channels; c++) {
-      const float g = where(y.data[c], gradient.data[c]);
+      const float g = through(x.data[c], gradient.data[c], scale[c], offset[c]);
       sum[c] += g;
-      product[c] += g * (load(x[c]) - mean[c]);
+      product[c] += g * (load(x.data[c]) - mean[c]);
     }
   }
 }
 
 template <typename T>
-void gradientInput(Strided<const T> gradient, const T* x, Strided<const T> y, T* __restrict dx, Rows rows,
-                   const float* mean, const float* scale, const float* slope, const float* offset) {
-  for (int64_t row = 0; row < rows.count;
-       row++, gradient.data += gradient.stride, x += rows.channels, y.data += y.stride, dx += rows.channels) {
+void gradientInput(Strided<const T> gradient, Strided<const T> x, Strided<T> to, Rows rows, const Channels& by) {
+  const auto [mean, scale, offset, slope, shift] = by;
+  T* __restrict dx = to.data;
+  for (int64_t row = 0; row < rows.count; row++, gradient.data += gradient.stride, x.data += x.stride, dx += to.stride) {
     for (int64_t c = 0; c < rows.channels; c++) {
-      const float g = where(y.data[c], gradient.data[c]);
-      store(&dx[c], g * scale[c] + (load(x[c]) - mean[c]) * slope[c] + offset[c]);
+      const float g = through(x.data[c], gradient.data[c], scale[c], offset[c]);
+      store(&dx[c], g * scale[c] + (load(x.data[c]) - mean[c]) * slope[c] + shift[c]);
     }
   }
 }
 
-template <typename T>
-void addScaled(const T* x, int64_t channels, float factor, float* __restrict sum) {
-  for (int64_t c = 0; c < channels; c++) sum[c] += load(x[c]) * factor;
-}
+// Sixteen channels at once, as vectors of the compiler's: what is computed for each of them over a window stays in
+// registers, which it does not see in loops over arrays.
+struct Sixteen {
+  static constexpr int64_t width = 16;
+  typedef float Floats __attribute__((vector_size(64)));
+  typedef uint32_t Words __attribute__((vector_size(64)));
+  typedef uint16_t Halves __attribute__((vector_size(32)));
+  typedef uint8_t Bytes __attribute__((vector_size(16)));
 
-template <typename T>
-void storeScaled(const float* sum, int64_t channels, float factor, T* __restrict y) {
-  for (int64_t c = 0; c < channels; c++) store(&y[c], sum[c] * factor);
-}
-
-template <typename T>
-void keepLarger(const T* x, int64_t channels, uint8_t place, float* __restrict best, uint8_t* __restrict at) {
-  for (int64_t c = 0; c < channels; c++) {
-    const float value = load(x[c]);
-    const bool larger = (value > best[c]) | (value != value);
-    best[c] = larger ? value : best[c];
-    at[c] = larger ? place : at[c];
+  template <typename To, typename From>
+  static To as(const From& from) {
+    To to;
+    std::memcpy(&to, &from, sizeof to);
+    return to;
   }
+
+  static Floats read(const float* from) { return as<Floats>(*reinterpret_cast<const float(*)[width]>(from)); }
+  static Floats read(const uint16_t* from) {
+    const auto halves = as<Halves>(*reinterpret_cast<const uint16_t(*)[width]>(from));
+    return as<Floats>(__builtin_convertvector(halves, Words) << 16);
+  }
+  static Words read(const uint8_t* from) {
+    // By way of two bytes: the compiler has no single instruction for the whole way in mind.
+    const auto bytes = as<Bytes>(*reinterpret_cast<const uint8_t(*)[width]>(from));
+    return __builtin_convertvector(__builtin_convertvector(bytes, Halves), Words);
+  }
+
+  static void write(float* to, Floats value) { std::memcpy(to, &value, sizeof value); }
+  static void write(uint16_t* to, Floats value) {
+    const Words bits = as<Words>(value), none = as<Words>(value != value);
+    const Words rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+    const Halves halves = __builtin_convertvector((none & 0x7fc0) | (~none & rounded), Halves);
+    std::memcpy(to, &halves, sizeof halves);
+  }
+  static void write(uint8_t* to, Words value) {
+    const Bytes bytes = __builtin_convertvector(__builtin_convertvector(value, Halves), Bytes);
+    std::memcpy(to, &bytes, sizeof bytes);
+  }
+};
+
+struct One {
+  using Floats = float;
+  using Words = uint32_t;
+  template <typename T>
+  static float read(const T* from) { return load(*from); }
+  static uint32_t read(const uint8_t* from) { return *from; }
+  template <typename T>
+  static void write(T* to, float value) { store(to, value); }
+  static void write(uint8_t* to, uint32_t value) { *to = static_cast<uint8_t>(value); }
+};
+
+// Calls `run(first channel, lanes)` for all channels. The last sixteen may overlap with those before: they are computed
+// twice, from the same numbers.
+template <typename Run>
+inline void inVectors(int64_t channels, Run run) {
+  constexpr int64_t width = Sixteen::width;
+  if (channels < width) {
+    for (int64_t c = 0; c < channels; c++) run(c, One());
+    return;
+  }
+  int64_t c = 0;
+  for (; c + width <= channels; c += width) run(c, Sixteen());
+  if (c < channels) run(channels - width, Sixteen());
 }
 
 template <typename T>
-void addWhere(const T* x, const uint8_t* at, int64_t channels, uint8_t place, float* __restrict sum) {
-  for (int64_t c = 0; c < channels; c++) {
-    const float value = load(x[c]);
-    sum[c] += at[c] == place ? value : 0.f;
-  }
+void weightedSum(const T* const* x, const float* factors, int64_t count, int64_t channels, T* y) {
+  inVectors(channels, [&](int64_t c, auto lanes) {
+    using L = decltype(lanes);
+    typename L::Floats sum = {};
+    for (int64_t at = 0; at < count; at++) sum += L::read(x[at] + c) * factors[at];
+    L::write(y + c, sum);
+  });
+}
+
+template <typename T>
+void largest(const T* const* x, const uint8_t* places, int64_t count, int64_t channels, T* y, uint8_t* where) {
+  inVectors(channels, [&](int64_t c, auto lanes) {
+    using L = decltype(lanes);
+    typename L::Floats best = L::read(x[0] + c);
+    typename L::Words at = typename L::Words{} + places[0];
+    for (int64_t next = 1; next < count; next++) {
+      const typename L::Floats value = L::read(x[next] + c);
+      const auto larger = (value > best) | (value != value);
+      best = larger ? value : best;
+      at = larger ? typename L::Words{} + places[next] : at;
+    }
+    L::write(y + c, best);
+    L::write(where + c, at);
+  });
+}
+
+template <typename T>
+void sumWhere(const T* const* dy, const uint8_t* const* where, const uint8_t* places, int64_t count, int64_t channels, T* dx) {
+  inVectors(channels, [&](int64_t c, auto lanes) {
+    using L = decltype(lanes);
+    typename L::Floats sum = {};
+    for (int64_t at = 0; at < count; at++) {
+      const auto chosen = L::read(where[at] + c) == (typename L::Words{} + places[at]);
+      sum += chosen ? L::read(dy[at] + c) : typename L::Floats{};
+    }
+    L::write(dx + c, sum);
+  });
 }
 
 // As many sums side by side as fill a vector, over so few values that float32 is enough for them.
@@ -151,8 +230,7 @@ double updateRmsProp(float* weights, float* meanSquare, float* momentum, float* 
 }
 
 template <typename T>
-constexpr Table<T> table{moments<T>,   scaleRelu<T>,  gradientMoments<T>, gradientInput<T>,
-                         addScaled<T>, storeScaled<T>, keepLarger<T>,      addWhere<T>};
+constexpr Table<T> table{moments<T>, scaleRelu<T>, gradientMoments<T>, gradientInput<T>, weightedSum<T>, largest<T>, sumWhere<T>};
 
 }  // namespace
 

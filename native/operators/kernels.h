@@ -18,25 +18,34 @@ struct Strided {
   int64_t stride;
 };
 
+// What batch normalisation knows of each channel, one array for each.
+struct Channels {
+  const float* mean;
+  // The way forward: x · scale + offset.
+  const float* scale;
+  const float* offset;
+  // The way back: g · scale + (x − mean) · slope + shift.
+  const float* slope;
+  const float* shift;
+};
+
 // bfloat16 comes as its 16 bits.
 template <typename T>
 struct Table {
   // sum += Σ (x − shift), square += Σ (x − shift)², for each channel.
-  void (*moments)(const T* x, Rows rows, const float* shift, float* sum, float* square);
+  void (*moments)(Strided<const T> x, Rows rows, const float* shift, float* sum, float* square);
   // y = max(0, x · scale + offset)
-  void (*scaleRelu)(const T* x, Strided<T> y, Rows rows, const float* scale, const float* offset);
-  // With g = gradient where y > 0, else 0: sum += Σ g, product += Σ g · (x − mean).
-  void (*gradientMoments)(Strided<const T> gradient, const T* x, Strided<const T> y, Rows rows, const float* mean, float* sum, float* product);
-  // dx = g · scale + (x − mean) · slope + offset
-  void (*gradientInput)(Strided<const T> gradient, const T* x, Strided<const T> y, T* dx, Rows rows, const float* mean, const float* scale, const float* slope, const float* offset);
-  // Pooling, one row of channels at a time. sum += x · factor
-  void (*addScaled)(const T* x, int64_t channels, float factor, float* sum);
-  // y = sum · factor
-  void (*storeScaled)(const float* sum, int64_t channels, float factor, T* y);
-  // Where x is larger than the best so far or no number, it is the best, and `place` is where.
-  void (*keepLarger)(const T* x, int64_t channels, uint8_t place, float* best, uint8_t* where);
-  // sum += x where `where` is `place`
-  void (*addWhere)(const T* x, const uint8_t* where, int64_t channels, uint8_t place, float* sum);
+  void (*scaleRelu)(Strided<const T> x, Strided<T> y, Rows rows, const float* scale, const float* offset);
+  // With g = gradient where that is above 0, else 0: sum += Σ g, product += Σ g · (x − mean).
+  void (*gradientMoments)(Strided<const T> gradient, Strided<const T> x, Rows rows, const Channels& by, float* sum, float* product);
+  // dx = g · scale + (x − mean) · slope + shift
+  void (*gradientInput)(Strided<const T> gradient, Strided<const T> x, Strided<T> dx, Rows rows, const Channels& by);
+  // Pooling: one row of channels out of `count` others. y = Σ x · factor
+  void (*weightedSum)(const T* const* x, const float* factors, int64_t count, int64_t channels, T* y);
+  // y is the largest x, the first of equals, or a NaN; `where` becomes the place of it.
+  void (*largest)(const T* const* x, const uint8_t* places, int64_t count, int64_t channels, T* y, uint8_t* where);
+  // dx = Σ dy where its `where` is the place that it belongs to.
+  void (*sumWhere)(const T* const* dy, const uint8_t* const* where, const uint8_t* places, int64_t count, int64_t channels, T* dx);
 };
 
 struct RmsProp {

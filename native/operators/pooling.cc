@@ -6,7 +6,6 @@
 #include <torch/library.h>
 
 #include <algorithm>
-#include <limits>
 #include <tuple>
 #include <vector>
 
@@ -17,13 +16,15 @@ namespace inception {
 
 namespace {
 
+constexpr int64_t largestWindow = 256;
+
 struct Window {
   int64_t height, width, stride, padY, padX;
   bool countPadding;
 
   Window(at::IntArrayRef window, int64_t stride, at::IntArrayRef padding, bool countPadding)
       : height(window[0]), width(window[1]), stride(stride), padY(padding[0]), padX(padding[1]), countPadding(countPadding) {
-    TORCH_CHECK(height * width <= 256, "window: expected at most 256 places, received ", window);
+    TORCH_CHECK(height * width <= largestWindow, "window: expected at most ", largestWindow, " places, received ", window);
   }
 };
 
@@ -32,16 +33,27 @@ struct Range {
   int64_t begin, end;
 };
 
-// The inputs along one axis that an output reads.
-Range inputsOf(int64_t output, int64_t stride, int64_t pad, int64_t window, int64_t size) {
-  const int64_t start = output * stride - pad;
-  return {std::max<int64_t>(0, start), std::min(size, start + window)};
+int64_t outputSize(int64_t size, int64_t window, int64_t pad, int64_t stride) { return (size + 2 * pad - window) / stride + 1; }
+
+// For every output along one axis the inputs that it reads.
+std::vector<Range> inputRanges(int64_t size, int64_t window, int64_t pad, int64_t stride) {
+  std::vector<Range> ranges;
+  for (int64_t output = 0; output < outputSize(size, window, pad, stride); output++) {
+    const int64_t start = output * stride - pad;
+    ranges.push_back({std::max<int64_t>(0, start), std::min(size, start + window)});
+  }
+  return ranges;
 }
 
-// The outputs along one axis that read an input.
-Range outputsOf(int64_t input, int64_t stride, int64_t pad, int64_t window, int64_t size) {
-  const int64_t first = input + pad - window + 1;
-  return {first <= 0 ? 0 : (first + stride - 1) / stride, std::min(size, (input + pad) / stride + 1)};
+// For every input along one axis the outputs that read it.
+std::vector<Range> outputRanges(int64_t size, int64_t window, int64_t pad, int64_t stride) {
+  std::vector<Range> ranges;
+  const int64_t outputs = outputSize(size, window, pad, stride);
+  for (int64_t input = 0; input < size; input++) {
+    const int64_t first = input + pad - window + 1;
+    ranges.push_back({first <= 0 ? 0 : (first + stride - 1) / stride, std::min(outputs, (input + pad) / stride + 1)});
+  }
+  return ranges;
 }
 
 struct Plane {
@@ -50,28 +62,71 @@ struct Plane {
       : count(tensor.size(0)), channels(tensor.size(1)), height(tensor.size(2)), width(tensor.size(3)) {}
 };
 
-int64_t outputSize(int64_t size, int64_t window, int64_t pad, int64_t stride) { return (size + 2 * pad - window) / stride + 1; }
-
 std::vector<int64_t> outputSizes(const at::Tensor& x, const Window& by) {
   return {x.size(0), x.size(1), outputSize(x.size(2), by.height, by.padY, by.stride),
           outputSize(x.size(3), by.width, by.padX, by.stride)};
 }
 
-// Calls `run(picture, y, x, row, sums)` for every place of a plane; `sums` are `channels` floats of scratch.
-template <typename Run>
-void forEachPlace(const Plane& plane, Run run) {
+// The rows of channels that one row is made of, and what belongs to each of them.
+template <typename T>
+struct Sources {
+  const T* rows[largestWindow];
+  float factors[largestWindow];
+  uint8_t places[largestWindow];
+  const uint8_t* where[largestWindow];
+  int64_t count;
+};
+
+// Which rows and columns every place of a plane is computed from.
+struct Ranges {
+  std::vector<Range> rows, columns;
+};
+
+Ranges inputRanges(const Plane& in, const Window& by) {
+  return {inputRanges(in.height, by.height, by.padY, by.stride), inputRanges(in.width, by.width, by.padX, by.stride)};
+}
+
+Ranges outputRanges(const Plane& in, const Window& by) {
+  return {outputRanges(in.height, by.height, by.padY, by.stride), outputRanges(in.width, by.width, by.padX, by.stride)};
+}
+
+// For every place of a plane: `add(y, x, sources' y, sources' x, sources' row, sources)` for each place of the other plane that
+// it is computed from, then `run(row, sources)`.
+template <typename T, typename Add, typename Run>
+void forEachPlace(const Plane& plane, const Plane& other, const Ranges& ranges, Add add, Run run) {
   const int64_t lines = plane.count * plane.height;
   at::parallel_for(0, lines, std::max<int64_t>(1, 8192 / (plane.width * plane.channels)), [&](int64_t begin, int64_t end) {
-    std::vector<float> sums(plane.channels);
+    Sources<T> sources;
     for (int64_t line = begin; line < end; line++) {
-      for (int64_t x = 0; x < plane.width; x++) run(line / plane.height, line % plane.height, x, line * plane.width + x, sums.data());
+      const int64_t picture = line / plane.height, y = line % plane.height;
+      const Range rows = ranges.rows[y];
+      for (int64_t x = 0; x < plane.width; x++) {
+        const Range columns = ranges.columns[x];
+        sources.count = 0;
+        for (int64_t otherY = rows.begin; otherY < rows.end; otherY++) {
+          const int64_t first = (picture * other.height + otherY) * other.width;
+          for (int64_t otherX = columns.begin; otherX < columns.end; otherX++) {
+            add(y, x, otherY, otherX, first + otherX, sources);
+            sources.count++;
+          }
+        }
+        run(line * plane.width + x, sources);
+      }
     }
   });
 }
 
-float share(const Window& by, Range rows, Range columns) {
-  const int64_t counted = by.countPadding ? by.height * by.width : (rows.end - rows.begin) * (columns.end - columns.begin);
+int64_t length(Range range) { return range.end - range.begin; }
+
+// What an output multiplies each of its inputs by.
+float share(const Window& by, const Ranges& inputs, int64_t oy, int64_t ox) {
+  const int64_t counted = by.countPadding ? by.height * by.width : length(inputs.rows[oy]) * length(inputs.columns[ox]);
   return 1.f / static_cast<float>(counted);
+}
+
+// Which place of its window an input is for an output.
+uint8_t placeIn(const Window& by, int64_t iy, int64_t ix, int64_t oy, int64_t ox) {
+  return static_cast<uint8_t>((iy - oy * by.stride + by.padY) * by.width + ix - ox * by.stride + by.padX);
 }
 
 template <typename T>
@@ -79,37 +134,30 @@ void averages(const kernels::Table<T>& run, const at::Tensor& x, int64_t xStride
   const Plane in(x), out(y);
   const T* from = static_cast<const T*>(x.data_ptr());
   T* to = static_cast<T*>(y.data_ptr());
-  forEachPlace(out, [&](int64_t picture, int64_t oy, int64_t ox, int64_t row, float* sums) {
-    const Range rows = inputsOf(oy, by.stride, by.padY, by.height, in.height);
-    const Range columns = inputsOf(ox, by.stride, by.padX, by.width, in.width);
-    std::fill(sums, sums + in.channels, 0.f);
-    for (int64_t iy = rows.begin; iy < rows.end; iy++) {
-      for (int64_t ix = columns.begin; ix < columns.end; ix++) {
-        run.addScaled(from + ((picture * in.height + iy) * in.width + ix) * xStride, in.channels, 1.f, sums);
-      }
-    }
-    run.storeScaled(sums, in.channels, share(by, rows, columns), to + row * yStride);
-  });
+  const auto inputs = inputRanges(in, by);
+  forEachPlace<T>(
+      out, in, inputs,
+      [&](int64_t oy, int64_t ox, int64_t, int64_t, int64_t row, Sources<T>& of) {
+        of.rows[of.count] = from + row * xStride;
+        of.factors[of.count] = share(by, inputs, oy, ox);
+      },
+      [&](int64_t row, const Sources<T>& of) { run.weightedSum(of.rows, of.factors, of.count, in.channels, to + row * yStride); });
 }
 
 template <typename T>
-void averagesBackward(const kernels::Table<T>& run, const at::Tensor& dy, int64_t dyStride, const at::Tensor& dx, const Window& by) {
+void averagesBackward(const kernels::Table<T>& run, const at::Tensor& dy, int64_t dyStride, const at::Tensor& dx, int64_t dxStride,
+                      const Window& by) {
   const Plane in(dx), out(dy);
   const T* from = static_cast<const T*>(dy.data_ptr());
   T* to = static_cast<T*>(dx.data_ptr());
-  forEachPlace(in, [&](int64_t picture, int64_t iy, int64_t ix, int64_t row, float* sums) {
-    const Range rows = outputsOf(iy, by.stride, by.padY, by.height, out.height);
-    const Range columns = outputsOf(ix, by.stride, by.padX, by.width, out.width);
-    std::fill(sums, sums + in.channels, 0.f);
-    for (int64_t oy = rows.begin; oy < rows.end; oy++) {
-      for (int64_t ox = columns.begin; ox < columns.end; ox++) {
-        const float part = share(by, inputsOf(oy, by.stride, by.padY, by.height, in.height),
-                                 inputsOf(ox, by.stride, by.padX, by.width, in.width));
-        run.addScaled(from + ((picture * out.height + oy) * out.width + ox) * dyStride, in.channels, part, sums);
-      }
-    }
-    run.storeScaled(sums, in.channels, 1.f, to + row * in.channels);
-  });
+  const auto inputs = inputRanges(in, by);
+  forEachPlace<T>(
+      in, out, outputRanges(in, by),
+      [&](int64_t, int64_t, int64_t oy, int64_t ox, int64_t row, Sources<T>& of) {
+        of.rows[of.count] = from + row * dyStride;
+        of.factors[of.count] = share(by, inputs, oy, ox);
+      },
+      [&](int64_t row, const Sources<T>& of) { run.weightedSum(of.rows, of.factors, of.count, in.channels, to + row * dxStride); });
 }
 
 template <typename T>
@@ -119,22 +167,15 @@ void maxima(const kernels::Table<T>& run, const at::Tensor& x, int64_t xStride, 
   const T* from = static_cast<const T*>(x.data_ptr());
   T* to = static_cast<T*>(y.data_ptr());
   uint8_t* where = places.data_ptr<uint8_t>();
-  forEachPlace(out, [&](int64_t picture, int64_t oy, int64_t ox, int64_t row, float* best) {
-    const Range rows = inputsOf(oy, by.stride, by.padY, by.height, in.height);
-    const Range columns = inputsOf(ox, by.stride, by.padX, by.width, in.width);
-    const auto place = [&](int64_t iy, int64_t ix) {
-      return static_cast<uint8_t>((iy - oy * by.stride + by.padY) * by.width + ix - ox * by.stride + by.padX);
-    };
-    uint8_t* own = where + row * in.channels;
-    std::fill(best, best + in.channels, -std::numeric_limits<float>::infinity());
-    std::fill(own, own + in.channels, place(rows.begin, columns.begin));
-    for (int64_t iy = rows.begin; iy < rows.end; iy++) {
-      for (int64_t ix = columns.begin; ix < columns.end; ix++) {
-        run.keepLarger(from + ((picture * in.height + iy) * in.width + ix) * xStride, in.channels, place(iy, ix), best, own);
-      }
-    }
-    run.storeScaled(best, in.channels, 1.f, to + row * yStride);
-  });
+  forEachPlace<T>(
+      out, in, inputRanges(in, by),
+      [&](int64_t oy, int64_t ox, int64_t iy, int64_t ix, int64_t row, Sources<T>& of) {
+        of.rows[of.count] = from + row * xStride;
+        of.places[of.count] = placeIn(by, iy, ix, oy, ox);
+      },
+      [&](int64_t row, const Sources<T>& of) {
+        run.largest(of.rows, of.places, of.count, in.channels, to + row * yStride, where + row * in.channels);
+      });
 }
 
 template <typename T>
@@ -144,19 +185,16 @@ void maximaBackward(const kernels::Table<T>& run, const at::Tensor& dy, int64_t 
   const T* from = static_cast<const T*>(dy.data_ptr());
   T* to = static_cast<T*>(dx.data_ptr());
   const uint8_t* where = places.data_ptr<uint8_t>();
-  forEachPlace(in, [&](int64_t picture, int64_t iy, int64_t ix, int64_t row, float* sums) {
-    const Range rows = outputsOf(iy, by.stride, by.padY, by.height, out.height);
-    const Range columns = outputsOf(ix, by.stride, by.padX, by.width, out.width);
-    std::fill(sums, sums + in.channels, 0.f);
-    for (int64_t oy = rows.begin; oy < rows.end; oy++) {
-      for (int64_t ox = columns.begin; ox < columns.end; ox++) {
-        const int64_t at = (picture * out.height + oy) * out.width + ox;
-        const auto place = static_cast<uint8_t>((iy - oy * by.stride + by.padY) * by.width + ix - ox * by.stride + by.padX);
-        run.addWhere(from + at * dyStride, where + at * in.channels, in.channels, place, sums);
-      }
-    }
-    run.storeScaled(sums, in.channels, 1.f, to + row * in.channels);
-  });
+  forEachPlace<T>(
+      in, out, outputRanges(in, by),
+      [&](int64_t iy, int64_t ix, int64_t oy, int64_t ox, int64_t row, Sources<T>& of) {
+        of.rows[of.count] = from + row * dyStride;
+        of.where[of.count] = where + row * in.channels;
+        of.places[of.count] = placeIn(by, iy, ix, oy, ox);
+      },
+      [&](int64_t row, const Sources<T>& of) {
+        run.sumWhere(of.rows, of.where, of.places, of.count, in.channels, to + row * in.channels);
+      });
 }
 
 // Calls `run(table, tensor, its row stride)` with the kernels of the tensor's type.
@@ -193,11 +231,19 @@ at::Tensor averagePool(const at::Tensor& input, at::IntArrayRef window, int64_t 
   return out;
 }
 
+void averagePoolBackwardInto(const at::Tensor& gradient, at::IntArrayRef inputSizes, at::IntArrayRef window, int64_t stride,
+                             at::IntArrayRef padding, bool countPadding, const at::Tensor& out) {
+  const Window by(window, stride, padding, countPadding);
+  const int64_t outStride = expectRows(out, inputSizes, gradient.scalar_type());
+  inPrecision(gradient, [&](const auto& run, const at::Tensor& dy, int64_t dyStride) {
+    averagesBackward(run, dy, dyStride, out, outStride, by);
+  });
+}
+
 at::Tensor averagePoolBackward(const at::Tensor& gradient, at::IntArrayRef inputSizes, at::IntArrayRef window, int64_t stride,
                                at::IntArrayRef padding, bool countPadding) {
-  const Window by(window, stride, padding, countPadding);
-  const auto dx = channelsLast(inputSizes, gradient);
-  inPrecision(gradient, [&](const auto& run, const at::Tensor& dy, int64_t dyStride) { averagesBackward(run, dy, dyStride, dx, by); });
+  auto dx = channelsLast(inputSizes, gradient);
+  averagePoolBackwardInto(gradient, inputSizes, window, stride, padding, countPadding, dx);
   return dx;
 }
 
@@ -227,6 +273,9 @@ TORCH_LIBRARY_FRAGMENT(inception, library) {
   library.def("avg_pool_into(Tensor input, int[2] window, int stride, int[2] padding, bool count_padding, Tensor(a!) out) -> ()");
   library.def(
       "avg_pool_backward(Tensor gradient, int[4] input_sizes, int[2] window, int stride, int[2] padding, bool count_padding) -> Tensor");
+  library.def(
+      "avg_pool_backward_into(Tensor gradient, int[4] input_sizes, int[2] window, int stride, int[2] padding, bool count_padding, "
+      "Tensor(a!) out) -> ()");
   library.def("max_pool(Tensor input, int[2] window, int stride, int[2] padding) -> (Tensor, Tensor)");
   library.def("max_pool_into(Tensor input, int[2] window, int stride, int[2] padding, Tensor(a!) out) -> Tensor");
   library.def(
@@ -237,6 +286,7 @@ TORCH_LIBRARY_IMPL(inception, CPU, library) {
   library.impl("avg_pool", averagePool);
   library.impl("avg_pool_into", averagePoolInto);
   library.impl("avg_pool_backward", averagePoolBackward);
+  library.impl("avg_pool_backward_into", averagePoolBackwardInto);
   library.impl("max_pool", maxPool);
   library.impl("max_pool_into", maxPoolInto);
   library.impl("max_pool_backward", maxPoolBackward);

@@ -1,11 +1,12 @@
 /** A graph becomes two programs: one that folds parameters once, and one that predicts. */
-import type { Graph, Node, NodeOf, Parameter } from '../graph/graph.ts';
+import type { Graph, MemberParameters, Node, NodeOf, Parameter } from '../graph/graph.ts';
 import { Emitter, slot } from './emitter.ts';
 import { endpointIds, returnEndpoints } from './endpoints.ts';
+import { exchangePooling } from './exchange-pooling.ts';
 import { foldBatchNorm, foldResidualScale } from './fold.ts';
 import { type Lowered, lowerForward, overwritableResults } from './forward.ts';
 import { fuseConvRelu } from './fuse-conv-relu.ts';
-import { flatTensor, layOut, mergedName, placeInOrder } from './layout.ts';
+import { flatTensor, layOut, placeInOrder } from './layout.ts';
 import { mergeSiblings } from './merge-siblings.ts';
 import { type CompiledInference, type InferenceOptions, inceptionScaling } from './options.ts';
 import { checkProgram, type Program, type Slot, type StoreSpec } from './program.ts';
@@ -36,6 +37,7 @@ export function compileInference(network: Graph, options: InferenceOptions): Com
     kernels: options.kernels ?? 'native',
     placement: new Map(),
     buffers: new Map(),
+    recompute: false,
     stored: (name, node) => (node.op === 'conv' ? preparedName(name, options) : sourceName(name, options)),
     overwritable: overwritableResults(graph, [...endpoints.values()]),
   });
@@ -59,13 +61,14 @@ function featuresOf(graph: Graph, lowered: readonly Lowered[]): Slot {
   return (lowered[source as number] as Lowered).value;
 }
 
-/** Merged and folded, and without the auxiliary head unless one of its endpoints is asked for. */
+/** Folded and merged, and without the auxiliary head unless one of its endpoints is asked for. */
 function applyPasses(network: Graph, { passes = {}, endpoints = [] }: InferenceOptions): Graph {
   const enabled = [
     !endpoints.some((name) => name.startsWith('auxiliary/')) && withoutAuxiliary,
-    passes.mergeSiblings !== false && mergeSiblings,
     passes.foldBatchNorm !== false && foldBatchNorm,
     passes.foldResidualScale !== false && foldResidualScale,
+    passes.exchangePooling !== false && exchangePooling,
+    passes.mergeSiblings !== false && mergeSiblings,
   ];
   return enabled.reduce<Graph>((graph, pass) => (pass ? pass(graph) : graph), network);
 }
@@ -79,49 +82,59 @@ const preparedKind = ({ parameters = 'weights', precision }: InferenceOptions): 
 const preparedName = (name: string, { parameters = 'weights', precision }: InferenceOptions): string =>
   `prepared/${parameters}/${precision}/${name}`;
 
-/** Names of a convolution's weight and bias; a folded bias takes the place of the batch normalisation's beta. */
-function convolutionNames(node: NodeOf<'conv'>): { weight: string; bias: string | undefined } {
-  const part = (name: 'weight' | 'bias') =>
-    mergedName(node.parameters.members.map((member) => member[name] as Parameter));
-  return { weight: part('weight'), bias: node.attributes.bias ? part('bias') : undefined };
-}
-
 /** Writes every convolution's weight and bias, folded and in the program's precision, to `prepared/…`. */
 function compilePreparation(graph: Graph, options: InferenceOptions): Program {
   const emitter = new Emitter();
   for (const node of graph.nodes) {
     if (node.op !== 'conv') continue;
     emitter.layer = node.path;
-    const { weight, bias } = convolutionNames(node);
-    const source = (name: string): Slot => emitter.load(sourceName(name, options));
-    const write = (name: string, value: Slot) =>
-      emitter.effect('aten::copy_', [slot(emitter.load(preparedName(name, options))), slot(value)]);
-    const { scale = 1, batchNorm } = node.attributes.folded ?? {};
-    const scaled = (value: Slot) =>
-      scale === 1 ? value : emitter.call('aten::mul.Scalar', [slot(value), scale]);
-    if (!batchNorm) {
-      write(weight, scaled(source(weight)));
-      if (bias) write(bias, scaled(source(bias)));
-      continue;
-    }
-    const part = (name: 'gamma' | 'beta' | 'movingMean' | 'movingVariance') =>
-      source(mergedName(batchNorm.parameters.members.map((member) => member[name] as Parameter)));
-    const [beta, mean, variance] = [part('beta'), part('movingMean'), part('movingVariance')];
-    const shifted = emitter.call('aten::add.Scalar', [slot(variance), batchNorm.epsilon]);
-    const inverse = emitter.call('aten::rsqrt', [slot(shifted)]);
-    const factor = scaled(
-      graph.network.gamma ? emitter.call('aten::mul.Tensor', [slot(part('gamma')), slot(inverse)]) : inverse,
-    );
-    const perFilter = emitter.call('aten::view', [slot(factor), [node.shape[2], 1, 1, 1]]);
-    write(weight, emitter.call('aten::mul.Tensor', [slot(source(weight)), slot(perFilter)]));
-    const meanScaled = emitter.call('aten::mul.Tensor', [slot(mean), slot(factor)]);
-    write(bias as string, emitter.call('aten::sub.Tensor', [slot(scaled(beta)), slot(meanScaled)]));
+    node.parameters.members.forEach((member, index) => {
+      prepareConvolution(emitter, { node, member, index, gamma: graph.network.gamma, options });
+    });
   }
   if ((options.kernels ?? 'native') === 'native') {
     const changed = emitter.load(`flat/${preparedKind(options)}`);
     emitter.calls('inception::weights_changed_', [slot(changed)], { results: 0 });
   }
   return emitter.finish(`${graph.network.name} prepare ${options.precision}`);
+}
+
+interface Preparation {
+  readonly node: NodeOf<'conv'>;
+  readonly member: MemberParameters<'conv'>;
+  /** Which of a merged convolution's members it is. */
+  readonly index: number;
+  readonly gamma: boolean;
+  readonly options: InferenceOptions;
+}
+
+function prepareConvolution(emitter: Emitter, { node, member, index, gamma, options }: Preparation): void {
+  const source = (name: string): Slot => emitter.load(sourceName(name, options));
+  const write = (name: string, value: Slot) =>
+    emitter.effect('aten::copy_', [slot(emitter.load(preparedName(name, options))), slot(value)]);
+  const { scale = 1, batchNorm } = node.attributes.folded ?? {};
+  const scaled = (value: Slot) =>
+    scale === 1 ? value : emitter.call('aten::mul.Scalar', [slot(value), scale]);
+  const weight = member.weight as Parameter;
+  const { bias } = member;
+  const norm = batchNorm?.parameters.members[index];
+  if (!batchNorm || !norm) {
+    write(weight.name, scaled(source(weight.name)));
+    if (bias) write(bias.name, scaled(source(bias.name)));
+    return;
+  }
+  const part = (name: keyof typeof norm) => source((norm[name] as Parameter).name);
+  const shifted = emitter.call('aten::add.Scalar', [slot(part('movingVariance')), batchNorm.epsilon]);
+  const inverse = emitter.call('aten::rsqrt', [slot(shifted)]);
+  const factor = scaled(
+    gamma ? emitter.call('aten::mul.Tensor', [slot(part('gamma')), slot(inverse)]) : inverse,
+  );
+  const perFilter = emitter.call('aten::view', [slot(factor), [weight.shape[0] as number, 1, 1, 1]]);
+  write(weight.name, emitter.call('aten::mul.Tensor', [slot(source(weight.name)), slot(perFilter)]));
+  const meanScaled = emitter.call('aten::mul.Tensor', [slot(part('movingMean')), slot(factor)]);
+  // A folded bias takes the place of the batch normalisation's beta.
+  const shift = emitter.call('aten::sub.Tensor', [slot(scaled(part('beta'))), slot(meanScaled)]);
+  write((bias as Parameter).name, shift);
 }
 
 function inferenceStore(network: Graph, graph: Graph, options: InferenceOptions): StoreSpec {
@@ -145,14 +158,8 @@ function inferenceStore(network: Graph, graph: Graph, options: InferenceOptions)
   return { tensors: parts.flatMap(({ tensors }) => tensors), views: parts.flatMap(({ views }) => views) };
 }
 
-/** A convolution's weight and, if it has one, bias; of merged siblings, as one parameter each. */
-function convolutionParameters(node: NodeOf<'conv'>): Parameter[] {
-  const { weight, bias } = convolutionNames(node);
-  const [first] = node.parameters.members as [{ weight: Parameter }];
-  const [, ...perFilter] = first.weight.shape;
-  const filters = node.shape[2];
-  return [
-    { name: weight, role: 'convWeight', shape: [filters, ...perFilter] },
-    ...(bias ? [{ name: bias, role: 'convBias', shape: [filters] } as const] : []),
-  ];
+/** The weights of a convolution's members and, if it has some, their biases. */
+function convolutionParameters({ parameters: { members } }: NodeOf<'conv'>): Parameter[][] {
+  const biases = members.flatMap(({ bias }) => bias ?? []);
+  return [members.map(({ weight }) => weight as Parameter), ...(biases.length > 0 ? [biases] : [])];
 }

@@ -2,6 +2,7 @@
 import type { Graph, Node } from '../graph/graph.ts';
 import { Emitter, slot } from './emitter.ts';
 import { CompileError, endpointIds, returnEndpoints } from './endpoints.ts';
+import { exchangePooling } from './exchange-pooling.ts';
 import { type Lowered, type Lowering, lowerForward, overwritableResults } from './forward.ts';
 import { fuseNormRelu } from './fuse-norm-relu.ts';
 import { lowerBackward } from './gradients.ts';
@@ -20,7 +21,8 @@ export function compileTraining(network: Graph, options: TrainingOptions): Compi
     throw new CompileError(`${network.network.name} has no classifier to train (classes: 0)`);
   const batchStatistics = (options.batchNorm ?? 'batch') === 'batch';
   const native = (options.kernels ?? 'native') === 'native';
-  const merged = passes.mergeSiblings === false ? network : mergeSiblings(network);
+  const exchanged = passes.exchangePooling === false ? network : exchangePooling(network);
+  const merged = passes.mergeSiblings === false ? exchanged : mergeSiblings(exchanged);
   const graph = batchStatistics && native && passes.fuseNormRelu !== false ? fuseNormRelu(merged) : merged;
   if (batchStatistics) refuseSingleValues(graph, batch);
   const emitter = new Emitter();
@@ -53,6 +55,7 @@ export function compileTraining(network: Graph, options: TrainingOptions): Compi
         ? placeInConcat(graph, { keepDense: [...endpoints.values()] })
         : new Map(),
     buffers: new Map(),
+    recompute: passes.recompute !== false,
     stored: (name, node) => (roundedCopy && node.op === 'conv' ? `bfloat16/${name}` : name),
     overwritable: overwritableResults(graph, [...endpoints.values()]),
   };

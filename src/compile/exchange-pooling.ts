@@ -1,7 +1,8 @@
 /**
- * Inference only: average pooling followed by a 1x1 convolution becomes the convolution followed by the pooling, where
- * the convolution has fewer filters than channels: both are linear, one over the grid and one over the depth. The
- * convolution then computes as before and the pooling moves fewer numbers.
+ * Average pooling followed by a 1x1 convolution becomes the convolution followed by the pooling, where the convolution has
+ * fewer filters than channels: both are linear, one over the grid and one over the depth. The convolution then computes as
+ * before, beside its siblings, and the pooling moves fewer numbers. Not where pooling leaves out places: the convolution
+ * would compute them.
  *
  * A bias passes through only if the pooling leaves its padding out, because then the mean of a constant is the constant.
  */
@@ -14,7 +15,12 @@ export function exchangePooling(graph: Graph): Graph {
   for (const node of graph.nodes) {
     const source = node.op === 'conv' ? graph.nodes[node.inputs[0] as number] : undefined;
     if (node.op !== 'conv' || source?.op !== 'avgPool' || consumers[source.id]?.length !== 1) continue;
-    if (isPointwise(node) && passesBias(node, source) && node.shape[2] < source.shape[2])
+    if (
+      isPointwise(node) &&
+      passesBias(node, source) &&
+      source.attributes.stride === 1 &&
+      node.shape[2] < source.shape[2]
+    )
       pooled.set(node.id, source);
   }
   const moved = new Set([...pooled.values()].map(({ id }) => id));

@@ -4,7 +4,7 @@ import { type Emitter, slot } from './emitter.ts';
 import { mergedName } from './layout.ts';
 import type { ImageType, Kernels, Precision, Scaling } from './options.ts';
 import type { Place } from './place-in-concat.ts';
-import type { Slot } from './program.ts';
+import type { Argument, Slot } from './program.ts';
 import { consumersOf } from './rewrite.ts';
 
 /** What the rules know besides their node. */
@@ -24,6 +24,8 @@ export interface Lowering {
   readonly placement: ReadonlyMap<number, Place>;
   /** Of each concatenation with placed inputs its buffer, made with the first of them. */
   readonly buffers: Map<number, Slot>;
+  /** Whether the backward pass computes cheap results again instead of keeping them. */
+  readonly recompute: boolean;
   /** The stored name for a parameter's name: training and inference keep different copies. */
   readonly stored: (name: string, node: Node) => string;
   /** For each node, whether its only reader may overwrite its result. */
@@ -62,8 +64,18 @@ export const convolutionGeometry = ({ stride, padding }: Attributes['conv']) =>
 /** The same for our own operators: no network of the paper dilates or groups. */
 export const ownGeometry = ({ stride, padding }: Attributes['conv']) => [[stride, stride], padding] as const;
 
+/** Memory for a node's result, or for the gradient of one. */
+export function emptyActivations({ shape }: Node, { emitter, batch, precision }: Lowering): Slot {
+  const [height, width, channels] = shape;
+  return emitter.call('aten::empty.memory_format', [[batch, channels, height, width]], {
+    dtype: { dtype: precision },
+    device: { device: 'store' },
+    memory_format: { memoryFormat: 'channelsLast' },
+  });
+}
+
 /** The part of a concatenation's buffer that a node is to write its result into, if it is. */
-function placeOf({ id, shape }: Node, lowering: Lowering): Slot | undefined {
+export function placeOf({ id, shape }: Node, lowering: Lowering): Slot | undefined {
   const place = lowering.placement.get(id);
   if (place === undefined) return undefined;
   const { emitter } = lowering;
@@ -72,23 +84,24 @@ function placeOf({ id, shape }: Node, lowering: Lowering): Slot | undefined {
 }
 
 function bufferOf(concat: number, lowering: Lowering): Slot {
-  const { emitter, graph, batch, precision, placement, buffers } = lowering;
+  const { graph, placement, buffers } = lowering;
   const known = buffers.get(concat);
   if (known !== undefined) return known;
   const node = graph.nodes[concat] as Node;
-  const [height, width, channels] = node.shape;
-  const outer = placement.get(concat);
   // A concatenation within a concatenation is a part of the outer one's buffer.
-  const made = outer
-    ? (placeOf(node, lowering) as Slot)
-    : emitter.call('aten::empty.memory_format', [[batch, channels, height, width]], {
-        dtype: { dtype: precision },
-        device: { device: 'store' },
-        memory_format: { memoryFormat: 'channelsLast' },
-      });
+  const made = placement.has(concat) ? (placeOf(node, lowering) as Slot) : emptyActivations(node, lowering);
   buffers.set(concat, made);
   return made;
 }
+
+/** Factor, if the network has one, and term of a batch normalisation, as our own operators take them. */
+export const normParameters = (node: Node, lowering: Lowering): readonly Argument[] => [
+  lowering.graph.network.gamma ? slot(parameterSlot(node, 'gamma', lowering)) : null,
+  slot(parameterSlot(node, 'beta', lowering)),
+];
+
+/** Operations whose operators of our own read a part of a wider tensor where it lies. */
+const readStrided: readonly Op[] = ['batchNormRelu', 'avgPool', 'maxPool', 'concat'];
 
 export const forwardRules: { readonly [K in Op]: ForwardRule<K> } = {
   input: (node, _, lowering) => {
@@ -157,8 +170,8 @@ export const forwardRules: { readonly [K in Op]: ForwardRule<K> } = {
   },
   batchNormRelu: (node, [input], lowering) => {
     const parameters = [
-      slot(gammaSlot(node, lowering)),
-      ...['beta', 'movingMean', 'movingVariance'].map((part) => slot(parameterSlot(node, part, lowering))),
+      ...normParameters(node, lowering),
+      ...['movingMean', 'movingVariance'].map((part) => slot(parameterSlot(node, part, lowering))),
     ];
     const args = [slot(input as Slot), ...parameters, lowering.batchNormMomentum, node.attributes.epsilon];
     const place = placeOf(node, lowering);
@@ -227,11 +240,12 @@ export const forwardRules: { readonly [K in Op]: ForwardRule<K> } = {
     });
     return { value: own };
   },
-  slice: ({ attributes: { from, to }, id }, [input], { emitter, graph }) => {
+  slice: ({ attributes: { from, to }, id }, [input], { emitter, graph, kernels }) => {
     const view = emitter.call('aten::slice.Tensor', [slot(input as Slot), 1, from, to, 1]);
-    // A convolution copies what is not dense, forward and again backward: one copy here serves both.
-    const readByConvolution = graph.nodes.some((node) => node.op === 'conv' && node.inputs.includes(id));
-    if (!readByConvolution) return { value: view };
+    // Whoever wants it dense copies it, forward and again backward: one copy here serves both.
+    const strided = kernels === 'native' ? readStrided : ['concat'];
+    if (graph.nodes.every(({ op, inputs }) => !inputs.includes(id) || strided.includes(op)))
+      return { value: view };
     return {
       value: emitter.call('aten::clone', [slot(view)], { memory_format: { memoryFormat: 'channelsLast' } }),
     };

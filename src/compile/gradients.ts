@@ -3,15 +3,18 @@ import type { Node, NodeOf, Op, Parameter } from '../graph/graph.ts';
 import { slot } from './emitter.ts';
 import {
   convolutionGeometry,
+  emptyActivations,
   gammaSlot,
   type Lowered,
   type Lowering,
+  normParameters,
   ownGeometry,
   parameterSlot,
   toPrecision,
 } from './forward.ts';
 import { mergedName } from './layout.ts';
 import type { Slot } from './program.ts';
+import { Recomputation } from './recompute.ts';
 
 interface BackwardLowering extends Lowering {
   /** Updates a weight right away by its gradient; without it, gradients are stored. */
@@ -21,8 +24,10 @@ interface BackwardLowering extends Lowering {
 interface Backward extends BackwardLowering {
   /** The node's own lowering: its result and what it saved. */
   readonly own: Lowered;
-  /** The results that the node read. */
-  readonly inputs: readonly Slot[];
+  /** One of the results that the node read. A call may compute it again: only for what is read indeed. */
+  readonly input: (index?: number) => Slot;
+  /** Where the gradient of the node's only input is to be written, if it is a part of a wider one. */
+  readonly place: Slot | undefined;
   /** Whether anything before the node's inputs can be trained. */
   readonly needsInputGradient: boolean;
 }
@@ -53,11 +58,11 @@ function storeGradient(node: Node, part: string, gradient: Slot, { emitter, appl
 
 /** Our operator writes the parameters' gradients to where the optimiser reads them. */
 function ownConvolutionGradient(node: NodeOf<'conv'>, gradient: Slot, backward: Backward): Slot | null {
-  const { emitter, inputs, needsInputGradient, applyNow } = backward;
+  const { emitter, input, needsInputGradient, applyNow } = backward;
   const stored = (part: 'weight' | 'bias') => emitter.load(gradientName(node, part));
   const ofWeight = applyNow ? emptyWeight(node, backward) : stored('weight');
   const args = [
-    ...[gradient, inputs[0] as Slot, parameterSlot(node, 'weight', backward), ofWeight].map(slot),
+    ...[gradient, input(), parameterSlot(node, 'weight', backward), ofWeight].map(slot),
     node.attributes.bias ? slot(stored('bias')) : null,
     ...ownGeometry(node.attributes),
     needsInputGradient,
@@ -87,14 +92,14 @@ function inputSizes(node: Node, { batch, graph }: Backward): readonly number[] {
 export const gradientRules: { readonly [K in Op]: GradientRule<K> } = {
   input: () => [],
   conv: (node, gradient, backward) => {
-    const { emitter, inputs, needsInputGradient } = backward;
+    const { emitter, input, needsInputGradient } = backward;
     const { bias } = node.attributes;
     if (backward.kernels === 'native') return [ownConvolutionGradient(node, gradient, backward)];
     const [ofInput, ofWeight, ofBias] = emitter.calls(
       'aten::convolution_backward',
       [
         slot(gradient),
-        slot(inputs[0] as Slot),
+        slot(input()),
         slot(parameterSlot(node, 'weight', backward)),
         bias ? [node.shape[2]] : null,
         ...convolutionGeometry(node.attributes),
@@ -107,7 +112,7 @@ export const gradientRules: { readonly [K in Op]: GradientRule<K> } = {
     return [ofInput as Slot | null];
   },
   batchNorm: (node, gradient, backward) => {
-    const { emitter, graph, inputs, own, batchStatistics } = backward;
+    const { emitter, graph, input, own, batchStatistics } = backward;
     const [mean, variance] = ['movingMean', 'movingVariance'].map((part) =>
       slot(parameterSlot(node, part, backward)),
     ) as [never, never];
@@ -117,7 +122,7 @@ export const gradientRules: { readonly [K in Op]: GradientRule<K> } = {
       'aten::native_batch_norm_backward',
       [
         slot(gradient),
-        slot(inputs[0] as Slot),
+        slot(input()),
         slot(gammaSlot(node, backward)),
         mean,
         variance,
@@ -134,23 +139,25 @@ export const gradientRules: { readonly [K in Op]: GradientRule<K> } = {
     return [ofInput as Slot];
   },
   batchNormRelu: (node, gradient, backward) => {
-    const { emitter, graph, inputs, own } = backward;
-    const [mean, inverseDeviation] = own.saved as readonly [Slot, Slot];
-    const { gamma } = graph.network;
-    const [ofInput, ofGamma, ofBeta] = emitter.calls(
-      'inception::batch_norm_relu_backward',
-      [gradient, inputs[0] as Slot, own.value, gammaSlot(node, backward), mean, inverseDeviation].map(slot),
-      { results: 3, unused: gamma ? [] : [1] },
-    );
-    if (gamma) storeGradient(node, 'gamma', ofGamma as Slot, backward);
-    storeGradient(node, 'beta', ofBeta as Slot, backward);
-    return [ofInput as Slot];
+    const { emitter, graph, input, own, place } = backward;
+    const stored = (part: string) => slot(emitter.load(gradientName(node, part)));
+    const args = [
+      slot(gradient),
+      slot(input()),
+      ...normParameters(node, backward),
+      ...(own.saved as readonly Slot[]).map(slot),
+      graph.network.gamma ? stored('gamma') : null,
+      stored('beta'),
+    ];
+    if (place === undefined) return [emitter.call('inception::batch_norm_relu_backward', args)];
+    emitter.calls('inception::batch_norm_relu_backward_into', [...args, slot(place)], { results: 0 });
+    return [place];
   },
   relu: (_, gradient, { emitter, own }) => [
     emitter.call('aten::threshold_backward', [slot(gradient), slot(own.value), 0]),
   ],
   maxPool: (node, gradient, backward) => {
-    const { emitter, inputs, own, kernels } = backward;
+    const { emitter, input, own, kernels } = backward;
     const { window, stride, padding } = node.attributes;
     const places = slot(own.saved?.[0] as Slot);
     if (kernels === 'native') {
@@ -158,18 +165,20 @@ export const gradientRules: { readonly [K in Op]: GradientRule<K> } = {
       return [emitter.call('inception::max_pool_backward', args)];
     }
     const geometry = [window, [stride, stride], padding, one, false];
-    const args = [slot(gradient), slot(inputs[0] as Slot), ...geometry, places];
+    const args = [slot(gradient), slot(input()), ...geometry, places];
     return [emitter.call('aten::max_pool2d_with_indices_backward', args)];
   },
   avgPool: (node, gradient, backward) => {
-    const { emitter, inputs, kernels } = backward;
+    const { emitter, input, kernels, place } = backward;
     const { window, stride, padding, countPadding } = node.attributes;
     if (kernels === 'native') {
       const args = [slot(gradient), inputSizes(node, backward), window, stride, padding, countPadding];
-      return [emitter.call('inception::avg_pool_backward', args)];
+      if (place === undefined) return [emitter.call('inception::avg_pool_backward', args)];
+      emitter.calls('inception::avg_pool_backward_into', [...args, slot(place)], { results: 0 });
+      return [place];
     }
     const geometry = [window, [stride, stride], padding, false, countPadding, null];
-    const args = [slot(gradient), slot(inputs[0] as Slot), ...geometry];
+    const args = [slot(gradient), slot(input()), ...geometry];
     return [emitter.call('aten::avg_pool2d_backward', args)];
   },
   globalAvgPool: (node, gradient, { emitter, graph, batch, precision }) => {
@@ -192,7 +201,7 @@ export const gradientRules: { readonly [K in Op]: GradientRule<K> } = {
     });
   },
   slice: () => {
-    throw new Error('slices of one node are differentiated together, by concatenation');
+    throw new Error('the gradients of slices are parts of one gradient');
   },
   scaledAdd: ({ attributes: { scale } }, gradient, { emitter }) => [
     gradient,
@@ -203,11 +212,11 @@ export const gradientRules: { readonly [K in Op]: GradientRule<K> } = {
     return [mask === undefined ? gradient : emitter.call('aten::mul.Tensor', [slot(gradient), slot(mask)])];
   },
   linear: (node, gradient, backward) => {
-    const { emitter, inputs } = backward;
+    const { emitter, input } = backward;
     const weight = parameterSlot(node, 'weight', backward);
     const ofInput = emitter.call('aten::mm', [slot(gradient), slot(weight)]);
     const transposed = emitter.call('aten::t', [slot(gradient)]);
-    const ofWeight = emitter.call('aten::mm', [slot(transposed), slot(inputs[0] as Slot)]);
+    const ofWeight = emitter.call('aten::mm', [slot(transposed), slot(input())]);
     storeGradient(node, 'weight', ofWeight, backward);
     if (node.attributes.bias) {
       const summed = emitter.call('aten::sum.dim_IntList', [slot(gradient), [0], false]);
@@ -228,7 +237,8 @@ export function lowerBackward(
 ): void {
   const { emitter, graph } = lowering;
   const gradients = new Map<number, Slot>(seeds);
-  const pieces = new Map<number, { from: number; gradient: Slot }[]>();
+  const merged = new MergedGradients(lowering);
+  const values = new Recomputation(lowering, lowered);
   const trainable = reachesParameters(graph.nodes);
   const contribute = (id: number, gradient: Slot | null) => {
     if (gradient === null) return;
@@ -240,22 +250,21 @@ export function lowerBackward(
   };
   for (const node of [...graph.nodes].reverse()) {
     emitter.layer = `${node.path} backward`;
-    const sliced = pieces.get(node.id);
-    if (sliced) contribute(node.id, joinPieces(sliced, node, lowering));
+    contribute(node.id, merged.finish(node));
     const gradient = gradients.get(node.id);
     gradients.delete(node.id);
     if (gradient === undefined) continue;
-    const source = node.inputs[0];
     if (node.op === 'slice') {
-      const known = pieces.get(source as number) ?? [];
-      pieces.set(source as number, [...known, { from: node.attributes.from, gradient }]);
+      merged.add(node, gradient);
       continue;
     }
     const rule = gradientRules[node.op] as GradientRule<Op>;
+    const [only, ...others] = node.inputs.map((id) => graph.nodes[id] as Node);
     const results = rule(node, gradient, {
       ...lowering,
       own: lowered[node.id] as Lowered,
-      inputs: node.inputs.map((id) => (lowered[id] as Lowered).value),
+      input: (index = 0) => values.valueOf(node.inputs[index] as number),
+      place: only?.op === 'slice' && others.length === 0 ? merged.placeOf(only) : undefined,
       needsInputGradient: node.inputs.some((id) => trainable[id]),
     });
     results.forEach((result, index) => {
@@ -265,15 +274,49 @@ export function lowerBackward(
   }
 }
 
-/** The slices of a merged result cover it: their gradients, side by side, are its gradient. */
-function joinPieces(
-  pieces: readonly { from: number; gradient: Slot }[],
-  node: Node,
-  { emitter }: Lowering,
-): Slot {
-  const ordered = [...pieces].sort((a, b) => a.from - b.from).map(({ gradient }) => gradient);
-  if (ordered.length === 0) throw new Error(`${node.path}: no slice has a gradient`);
-  return emitter.call('aten::cat', [{ slots: ordered }, 1]);
+/** The gradients of merged results, whose slices' gradients are written side by side. */
+class MergedGradients {
+  readonly #lowering: Lowering;
+  /** Of each merged node its gradient's memory and the channels of it that are written. */
+  readonly #merged = new Map<number, { readonly whole: Slot; written: number }>();
+  readonly #places = new Map<number, Slot>();
+
+  constructor(lowering: Lowering) {
+    this.#lowering = lowering;
+  }
+
+  /** The part of the merged gradient that belongs to a slice. */
+  placeOf(slice: NodeOf<'slice'>): Slot {
+    const known = this.#places.get(slice.id);
+    if (known !== undefined) return known;
+    const { emitter, graph } = this.#lowering;
+    const source = graph.nodes[slice.inputs[0] as number] as Node;
+    const merged = this.#merged.get(source.id) ?? {
+      whole: emptyActivations(source, this.#lowering),
+      written: 0,
+    };
+    this.#merged.set(source.id, merged);
+    const { from, to } = slice.attributes;
+    const place = emitter.call('aten::slice.Tensor', [slot(merged.whole), 1, from, to, 1]);
+    this.#places.set(slice.id, place);
+    return place;
+  }
+
+  add(slice: NodeOf<'slice'>, gradient: Slot): void {
+    const place = this.placeOf(slice);
+    if (gradient !== place) this.#lowering.emitter.effect('aten::copy_', [slot(place), slot(gradient)]);
+    const merged = this.#merged.get(slice.inputs[0] as number) as { written: number };
+    merged.written += slice.shape[2];
+  }
+
+  /** The gradient of a node whose slices have theirs. */
+  finish(node: Node): Slot | null {
+    const merged = this.#merged.get(node.id);
+    if (!merged) return null;
+    if (merged.written !== node.shape[2])
+      throw new Error(`${node.path}: ${merged.written} of ${node.shape[2]} channels have a gradient`);
+    return merged.whole;
+  }
 }
 
 /** For every node, whether it or anything before it has parameters. */

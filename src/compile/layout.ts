@@ -1,7 +1,8 @@
 /**
  * Where parameters lie. All trainable ones share one flat buffer, so that optimiser, averages and clipping are a few
  * operators over everything; each parameter is a view. What merging joins lies side by side, so that the merged weight is
- * a view too. The layout comes from the merged graph whether a program merges or not: stores are interchangeable.
+ * a view too. The layout comes from the graph as training rewrites it, whether a program does or not: stores are
+ * interchangeable.
  *
  * Order: dense weights, convolution weights (up to here weight decay applies), convolution biases (these two are what
  * bfloat16 needs a copy of), the rest.
@@ -14,6 +15,7 @@ import {
   type Parameter,
   type Role,
 } from '../graph/graph.ts';
+import { exchangePooling } from './exchange-pooling.ts';
 import { mergeSiblings } from './merge-siblings.ts';
 import type { DType, TensorSpec, ViewSpec } from './program.ts';
 
@@ -51,7 +53,7 @@ const alignment = 16;
 export const normRow = 1024;
 
 export function layOut(graph: Graph): Layout {
-  const groups = mergeSiblings(graph).nodes.flatMap(parameterGroups);
+  const groups = mergeSiblings(exchangePooling(graph)).nodes.flatMap(parameterGroups);
   let end = 0;
   const place = (roles: readonly Role[]): Placement[] => {
     const chosen = groups.filter(([first]) => roles.includes((first as Parameter).role));
@@ -81,12 +83,8 @@ function parameterGroups(node: Node): (readonly Parameter[])[] {
   );
 }
 
-/** Parameters one after the other from offset 0, each on an aligned offset. */
-export const placeInOrder = (parameters: readonly Parameter[]) =>
-  placeGroups(
-    parameters.map((parameter) => [parameter]),
-    0,
-  );
+/** Groups of parameters one after the other from offset 0, each on an aligned offset. */
+export const placeInOrder = (groups: readonly (readonly Parameter[])[]) => placeGroups(groups, 0);
 
 function placeGroups(
   groups: readonly (readonly Parameter[])[],
@@ -127,7 +125,7 @@ export const part = (name: string, of: string, [begin, end]: readonly [number, n
   offset: begin,
 });
 
-/** The flat tensor `flat/KIND` and, as `PREFIX/NAME`, a view for every parameter and for every merged group. */
+/** The flat tensor `flat/KIND` and, as `PREFIX/NAME`, a view for every parameter and for neighbours in a group. */
 export function flatTensor(
   placements: readonly Placement[],
   { kind, prefix, dtype, length, start = 0, fill = 0 }: FlatOptions,
@@ -140,14 +138,15 @@ export function flatTensor(
     strides: stridesOf(shape),
     offset: offset - start,
   });
-  const views = placements.flatMap(({ name, members, shape, offset }) => {
+  const views = placements.flatMap(({ members, offset }) => {
     let at = offset;
-    const single = members.map((member) => {
-      const own = view(member.name, member.shape, at);
+    return members.flatMap((member, first) => {
+      // Programs merge all of them or some that lie side by side.
+      const runs = members.slice(first).map((_, more) => describe(members.slice(first, first + more + 1)));
+      const own = runs.map(({ name, shape }) => view(name, shape, at));
       at += elementCount(member.shape);
       return own;
     });
-    return members.length > 1 ? [...single, view(name, shape, offset)] : single;
   });
   return { tensors: [{ name: of, dtype, shape: [length], fill }], views };
 }

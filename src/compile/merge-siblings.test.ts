@@ -11,6 +11,7 @@ import {
   maxPool,
   type Network,
 } from '../networks/notation.ts';
+import { foldBatchNorm } from './fold.ts';
 import { mergeSiblings } from './merge-siblings.ts';
 
 /** A network of one box, to see a pass on a figure of its own. */
@@ -35,10 +36,12 @@ describe('mergeSiblings', () => {
     expect(ops(merged)).toEqual([
       'input',
       'conv',
+      'slice',
+      'slice',
       'batchNorm',
       'relu',
-      'slice',
-      'slice',
+      'batchNorm',
+      'relu',
       'conv',
       'batchNorm',
       'relu',
@@ -54,6 +57,12 @@ describe('mergeSiblings', () => {
       { from: 0, to: 16 },
       { from: 16, to: 24 },
     ]);
+  });
+
+  it('merges the ReLUs of folded convolutions too', () => {
+    const graph = graphOf(around(filterConcat([conv('1x1', 16)], [conv('1x1', 8)])));
+    const merged = mergeSiblings(foldBatchNorm(graph));
+    expect(ops(merged).slice(0, 6)).toEqual(['input', 'conv', 'relu', 'slice', 'slice', 'concat']);
   });
 
   it('leaves convolutions of other windows and strides apart', () => {

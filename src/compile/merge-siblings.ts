@@ -1,24 +1,21 @@
 /**
- * Sibling convolutions that read the same input with the same geometry become one convolution, one batch normalisation
- * and one ReLU over all their filters, followed by slices. Exact, in training too: every filter and every channel's
- * statistics are computed from the same numbers as before.
+ * Sibling convolutions that read the same input with the same geometry become one convolution over all their filters,
+ * followed by slices. Exact, in training too: every filter is computed from the same numbers as before. Where each of them
+ * has a ReLU right after it, as after folding, the ReLU is merged too.
  */
-import type { Graph, Node, NodeOf, ParametersOf } from '../graph/graph.ts';
+import type { Folded, Graph, MemberParameters, Node, NodeOf } from '../graph/graph.ts';
 import { consumersOf, Rewriting } from './rewrite.ts';
 
-/** Convolution, batch normalisation and ReLU, each the only reader of the one before. */
 interface Unit {
   readonly conv: NodeOf<'conv'>;
-  readonly batchNorm: NodeOf<'batchNorm'>;
-  readonly relu: NodeOf<'relu'>;
+  /** If it is the convolution's only reader. */
+  readonly relu: NodeOf<'relu'> | undefined;
 }
 
 export function mergeSiblings(graph: Graph): Graph {
   const groups = findGroups(graph);
   const memberOf = new Map(groups.flatMap((group) => group.map((unit) => [unit.conv.id, group] as const)));
-  const placed = new Set(
-    groups.flatMap((group) => group.flatMap(({ batchNorm, relu }) => [batchNorm.id, relu.id])),
-  );
+  const placed = new Set(groups.flatMap((group) => group.flatMap(({ relu }) => (relu ? [relu.id] : []))));
   const rewriting = new Rewriting(graph);
   for (const node of graph.nodes) {
     const group = memberOf.get(node.id);
@@ -33,53 +30,63 @@ export function mergeSiblings(graph: Graph): Graph {
 
 function findGroups(graph: Graph): Unit[][] {
   const consumers = consumersOf(graph);
-  const onlyReader = <K extends Node['op']>(node: Node, op: K): NodeOf<K> | undefined => {
-    const [reader, ...others] = consumers[node.id] ?? [];
-    const next = reader === undefined || others.length > 0 ? undefined : graph.nodes[reader];
-    return next?.op === op ? (next as NodeOf<K>) : undefined;
-  };
   const byGeometry = new Map<string, Unit[]>();
   for (const node of graph.nodes) {
-    if (node.op !== 'conv' || node.attributes.bias) continue;
-    const batchNorm = onlyReader(node, 'batchNorm');
-    const relu = batchNorm && onlyReader(batchNorm, 'relu');
-    if (!batchNorm || !relu) continue;
-    const { window, stride, padding } = node.attributes;
-    const key = JSON.stringify([node.inputs, window, stride, padding]);
-    byGeometry.set(key, [...(byGeometry.get(key) ?? []), { conv: node, batchNorm, relu }]);
+    if (node.op !== 'conv') continue;
+    const [reader, ...others] = consumers[node.id] ?? [];
+    const next = reader === undefined || others.length > 0 ? undefined : graph.nodes[reader];
+    const relu = next?.op === 'relu' ? next : undefined;
+    const { window, stride, padding, bias, folded } = node.attributes;
+    const key = JSON.stringify([
+      ...[node.inputs, window, stride, padding, bias, relu !== undefined],
+      ...[folded?.scale, folded?.batchNorm?.epsilon],
+    ]);
+    byGeometry.set(key, [...(byGeometry.get(key) ?? []), { conv: node, relu }]);
   }
   return [...byGeometry.values()].filter((group) => group.length > 1);
 }
 
 function placeGroup(rewriting: Rewriting, group: readonly Unit[]): void {
   const [first] = group as [Unit];
-  const path = group.map(({ conv }) => conv.path).join('+');
-  const filters = group.reduce((sum, { conv }) => sum + conv.shape[2], 0);
-  const shape = [first.conv.shape[0], first.conv.shape[1], filters] as const;
-  const merge = (key: keyof Unit, input: number) =>
-    rewriting.add({
-      ...first[key],
-      path,
-      shape,
-      inputs: [input],
-      parameters: { members: group.flatMap((unit) => unit[key].parameters.members) } as ParametersOf<never>,
-    } as Omit<Node, 'id'>);
-  const relu = merge(
-    'relu',
-    merge('batchNorm', merge('conv', rewriting.find(first.conv.inputs[0] as number))),
-  );
+  const convolutions = group.map(({ conv }) => conv);
+  const path = convolutions.map((conv) => conv.path).join('+');
+  const [height, width] = first.conv.shape;
+  const shape = [height, width, convolutions.reduce((sum, conv) => sum + conv.shape[2], 0)] as const;
+  const conv = rewriting.add({
+    ...first.conv,
+    path,
+    shape,
+    inputs: [rewriting.find(first.conv.inputs[0] as number)],
+    attributes: { ...first.conv.attributes, ...mergeFolded(convolutions) },
+    parameters: { members: convolutions.flatMap(({ parameters }) => parameters.members) },
+  });
+  const whole = first.relu ? rewriting.add({ ...first.relu, path, shape, inputs: [conv] }) : conv;
   let from = 0;
   for (const unit of group) {
-    const to = from + unit.relu.shape[2];
+    const last: Node = unit.relu ?? unit.conv;
+    const to = from + last.shape[2];
     const slice = rewriting.add({
       op: 'slice',
-      inputs: [relu],
-      path: unit.relu.path,
-      shape: unit.relu.shape,
+      inputs: [whole],
+      path: last.path,
+      shape: last.shape,
       attributes: { from, to },
       parameters: { members: [{}] },
     } as Omit<Node, 'id'>);
-    rewriting.replace(unit.relu.id, slice);
+    rewriting.replace(unit.conv.id, slice);
+    if (unit.relu) rewriting.replace(unit.relu.id, slice);
     from = to;
   }
+}
+
+/** What folding has given each of the convolutions, as one. */
+function mergeFolded(convolutions: readonly NodeOf<'conv'>[]): { folded?: Folded } {
+  const folded = convolutions.flatMap(({ attributes }) => attributes.folded ?? []);
+  const [first] = folded;
+  if (!first) return {};
+  if (!first.batchNorm) return { folded: first };
+  const members: MemberParameters<'batchNorm'>[] = folded.flatMap(
+    ({ batchNorm }) => batchNorm?.parameters.members ?? [],
+  );
+  return { folded: { ...first, batchNorm: { ...first.batchNorm, parameters: { members } } } };
 }

@@ -70,10 +70,13 @@ export type Kernels = 'native' | 'aten';
 /** Passes that can be switched off, to see what each changes. All are on by default. */
 export interface Passes {
   readonly mergeSiblings?: boolean;
+  readonly exchangePooling?: boolean;
   /** Training only, and only with `kernels: 'native'`. */
   readonly fuseNormRelu?: boolean;
   /** Training only, and only with `kernels: 'native'`. */
   readonly placeInConcat?: boolean;
+  /** Training only, and only with `kernels: 'native'`. */
+  readonly recompute?: boolean;
   /** Training only, without clipping, and only with `kernels: 'native'`. */
   readonly updateImmediately?: boolean;
   /** Inference only. */

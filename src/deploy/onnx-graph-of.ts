@@ -30,10 +30,10 @@ export interface GraphOptions {
 export function exportGraph(graph: Graph, passes: ExportPasses = {}): Graph {
   const enabled = [
     withoutAuxiliary,
-    passes.mergeSiblings === true && mergeSiblings,
     passes.foldBatchNorm !== false && foldBatchNorm,
     passes.foldResidualScale !== false && foldResidualScale,
     passes.exchangePooling !== false && exchangePooling,
+    passes.mergeSiblings === true && mergeSiblings,
   ];
   return enabled.reduce<Graph>((before, pass) => (pass ? pass(before) : before), graph);
 }
