@@ -45,12 +45,12 @@ bool isInteger(const c10::TypePtr& type) {
 }  // namespace
 
 LoadedProgram::LoadedProgram(Program program, std::shared_ptr<Store> store)
-    : program_(std::move(program)), store_(std::move(store)), slots_(program_.slots) {
+    : program_(std::move(program)), store_(std::move(store)), slots_(program_.slots), stored_(program_.steps.size()) {
   calls_.reserve(program_.steps.size());
   for (size_t number = 0; number < program_.steps.size(); number++) {
     const Step& step = program_.steps[number];
     try {
-      if (step.kind == StepKind::load) store_->find(step.name);
+      if (step.kind == StepKind::load) stored_[number] = store_->find(step.name);
       calls_.push_back(step.kind == StepKind::call ? std::make_unique<Call>(resolve(step)) : nullptr);
     } catch (const c10::Error& error) {
       throw std::invalid_argument(place(number, step) + ": " + firstLine(error.what_without_backtrace()));
@@ -196,7 +196,7 @@ void LoadedProgram::runSteps(std::vector<at::Tensor> inputs, bool profile, RunRe
         runCall(*calls_[number], step);
         break;
       case StepKind::load:
-        slots_[step.slots[0]] = store_->find(step.name);
+        slots_[step.slots[0]] = stored_[number];
         break;
       case StepKind::input:
         for (size_t index = 0; index < program_.inputs.size(); index++) {

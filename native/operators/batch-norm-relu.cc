@@ -253,7 +253,7 @@ at::Tensor batchNormReluAgain(const at::Tensor& input, const c10::optional<at::T
   return y;
 }
 
-void batchNormReluBackwardInto(const at::Tensor& given, const at::Tensor& input, const c10::optional<at::Tensor>& gamma,
+void batchNormReluBackward(const at::Tensor& given, const at::Tensor& input, const c10::optional<at::Tensor>& gamma,
                                const at::Tensor& beta, const at::Tensor& mean, const at::Tensor& inverse,
                                const c10::optional<at::Tensor>& gammaGradient, const at::Tensor& betaGradient,
                                const at::Tensor& out) {
@@ -269,15 +269,7 @@ void batchNormReluBackwardInto(const at::Tensor& given, const at::Tensor& input,
   });
 }
 
-at::Tensor batchNormReluBackward(const at::Tensor& gradient, const at::Tensor& input, const c10::optional<at::Tensor>& gamma,
-                                 const at::Tensor& beta, const at::Tensor& mean, const at::Tensor& inverse,
-                                 const c10::optional<at::Tensor>& gammaGradient, const at::Tensor& betaGradient) {
-  auto dx = dense(input);
-  batchNormReluBackwardInto(gradient, input, gamma, beta, mean, inverse, gammaGradient, betaGradient, dx);
-  return dx;
-}
-
-// Every operator also as `…_into`, which writes its large result into a part of a wider tensor.
+// With `out` the large result is written there, which may be a part of a wider tensor.
 TORCH_LIBRARY_FRAGMENT(inception, library) {
   const std::string forward = "Tensor input, Tensor? gamma, Tensor beta, Tensor(a!) moving_mean, Tensor(b!) moving_variance, "
                               "float momentum, float epsilon";
@@ -289,8 +281,7 @@ TORCH_LIBRARY_FRAGMENT(inception, library) {
   library.def(("batch_norm_relu_again_into(" + again + ", Tensor(a!) out) -> ()").c_str());
   const std::string backward = "Tensor gradient, Tensor input, Tensor? gamma, Tensor beta, Tensor mean, Tensor inverse_deviation, "
                                "Tensor(a!)? gamma_gradient, Tensor(b!) beta_gradient";
-  library.def(("batch_norm_relu_backward(" + backward + ") -> Tensor").c_str());
-  library.def(("batch_norm_relu_backward_into(" + backward + ", Tensor(c!) out) -> ()").c_str());
+  library.def(("batch_norm_relu_backward(" + backward + ", Tensor(c!) out) -> ()").c_str());
 }
 
 TORCH_LIBRARY_IMPL(inception, CPU, library) {
@@ -299,7 +290,6 @@ TORCH_LIBRARY_IMPL(inception, CPU, library) {
   library.impl("batch_norm_relu_again", batchNormReluAgain);
   library.impl("batch_norm_relu_again_into", batchNormReluAgainInto);
   library.impl("batch_norm_relu_backward", batchNormReluBackward);
-  library.impl("batch_norm_relu_backward_into", batchNormReluBackwardInto);
 }
 
 }  // namespace inception

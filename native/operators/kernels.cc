@@ -75,13 +75,50 @@ void gradientMoments(Strided<const T> gradient, Strided<const T> x, Rows rows, c
 template <typename T>
 void gradientInput(Strided<const T> gradient, Strided<const T> x, Strided<T> to, Rows rows, const Channels& by) {
   const auto [mean, scale, offset, slope, shift] = by;
-  T* __restrict dx = to.data;
+  T* dx = to.data;
   for (int64_t row = 0; row < rows.count; row++, gradient.data += gradient.stride, x.data += x.stride, dx += to.stride) {
+    // dx may take the place of x: element by element.
+#pragma GCC ivdep
     for (int64_t c = 0; c < rows.channels; c++) {
       const float g = through(x.data[c], gradient.data[c], scale[c], offset[c]);
       store(&dx[c], g * scale[c] + (load(x.data[c]) - mean[c]) * slope[c] + shift[c]);
     }
   }
+}
+
+template <typename T, bool relu>
+void sumInto(const T* x, T* __restrict y, int64_t count, float scale) {
+  for (int64_t at = 0; at < count; at++) {
+    const float value = load(x[at]) + scale * load(y[at]);
+    store(&y[at], relu && value < 0 ? 0 : value);
+  }
+}
+
+template <typename T>
+void scaledAdd(const T* x, T* y, int64_t count, float scale, bool relu) {
+  if (relu) {
+    sumInto<T, true>(x, y, count, scale);
+  } else {
+    sumInto<T, false>(x, y, count, scale);
+  }
+}
+
+template <typename T, bool two, bool relu>
+void sumBack(const T* gradient, const T* more, const T* y, T* sum, T* scaled, int64_t count, float scale) {
+  // The results may take the place of the gradients: element by element.
+#pragma GCC ivdep
+  for (int64_t at = 0; at < count; at++) {
+    const float both = load(gradient[at]) + (two ? load(more[at]) : 0.f);
+    const float value = !relu || load(y[at]) > 0 ? both : 0.f;
+    store(&sum[at], value);
+    store(&scaled[at], value * scale);
+  }
+}
+
+template <typename T>
+void scaledAddBackward(const T* gradient, const T* more, const T* y, T* sum, T* scaled, int64_t count, float scale) {
+  const auto run = more ? (y ? sumBack<T, true, true> : sumBack<T, true, false>) : (y ? sumBack<T, false, true> : sumBack<T, false, false>);
+  run(gradient, more, y, sum, scaled, count, scale);
 }
 
 // Sixteen channels at once, as vectors of the compiler's: what is computed for each of them over a window stays in
@@ -230,7 +267,8 @@ double updateRmsProp(float* weights, float* meanSquare, float* momentum, float* 
 }
 
 template <typename T>
-constexpr Table<T> table{moments<T>, scaleRelu<T>, gradientMoments<T>, gradientInput<T>, weightedSum<T>, largest<T>, sumWhere<T>};
+constexpr Table<T> table{moments<T>, scaleRelu<T>, gradientMoments<T>, gradientInput<T>,
+                         scaledAdd<T>, scaledAddBackward<T>, weightedSum<T>, largest<T>, sumWhere<T>};
 
 }  // namespace
 

@@ -40,6 +40,11 @@ struct Table {
   void (*gradientMoments)(Strided<const T> gradient, Strided<const T> x, Rows rows, const Channels& by, float* sum, float* product);
   // dx = g · scale + (x − mean) · slope + shift
   void (*gradientInput)(Strided<const T> gradient, Strided<const T> x, Strided<T> dx, Rows rows, const Channels& by);
+  // y = x + scale · y, or what is above 0 of it
+  void (*scaledAdd)(const T* x, T* y, int64_t count, float scale, bool relu);
+  // sum = gradient + more where y is above 0, else 0; scaled = scale · sum. `more` and `y` may be null; results may take
+  // the place of the gradients.
+  void (*scaledAddBackward)(const T* gradient, const T* more, const T* y, T* sum, T* scaled, int64_t count, float scale);
   // Pooling: one row of channels out of `count` others. y = Σ x · factor
   void (*weightedSum)(const T* const* x, const float* factors, int64_t count, int64_t channels, T* y);
   // y is the largest x, the first of equals, or a NaN; `where` becomes the place of it.

@@ -231,20 +231,14 @@ at::Tensor averagePool(const at::Tensor& input, at::IntArrayRef window, int64_t 
   return out;
 }
 
-void averagePoolBackwardInto(const at::Tensor& gradient, at::IntArrayRef inputSizes, at::IntArrayRef window, int64_t stride,
-                             at::IntArrayRef padding, bool countPadding, const at::Tensor& out) {
+void averagePoolBackward(const at::Tensor& gradient, at::IntArrayRef window, int64_t stride, at::IntArrayRef padding, bool countPadding,
+                         const at::Tensor& out) {
   const Window by(window, stride, padding, countPadding);
-  const int64_t outStride = expectRows(out, inputSizes, gradient.scalar_type());
+  const int64_t outStride = expectRows(out, out.sizes(), gradient.scalar_type());
+  TORCH_CHECK(outputSizes(out, by) == gradient.sizes().vec(), "gradient: expected ", outputSizes(out, by), ", received ", gradient.sizes());
   inPrecision(gradient, [&](const auto& run, const at::Tensor& dy, int64_t dyStride) {
     averagesBackward(run, dy, dyStride, out, outStride, by);
   });
-}
-
-at::Tensor averagePoolBackward(const at::Tensor& gradient, at::IntArrayRef inputSizes, at::IntArrayRef window, int64_t stride,
-                               at::IntArrayRef padding, bool countPadding) {
-  auto dx = channelsLast(inputSizes, gradient);
-  averagePoolBackwardInto(gradient, inputSizes, window, stride, padding, countPadding, dx);
-  return dx;
 }
 
 at::Tensor maxPoolInto(const at::Tensor& input, at::IntArrayRef window, int64_t stride, at::IntArrayRef padding, const at::Tensor& out) {
@@ -272,9 +266,7 @@ TORCH_LIBRARY_FRAGMENT(inception, library) {
   library.def("avg_pool(Tensor input, int[2] window, int stride, int[2] padding, bool count_padding) -> Tensor");
   library.def("avg_pool_into(Tensor input, int[2] window, int stride, int[2] padding, bool count_padding, Tensor(a!) out) -> ()");
   library.def(
-      "avg_pool_backward(Tensor gradient, int[4] input_sizes, int[2] window, int stride, int[2] padding, bool count_padding) -> Tensor");
-  library.def(
-      "avg_pool_backward_into(Tensor gradient, int[4] input_sizes, int[2] window, int stride, int[2] padding, bool count_padding, "
+      "avg_pool_backward(Tensor gradient, int[2] window, int stride, int[2] padding, bool count_padding, "
       "Tensor(a!) out) -> ()");
   library.def("max_pool(Tensor input, int[2] window, int stride, int[2] padding) -> (Tensor, Tensor)");
   library.def("max_pool_into(Tensor input, int[2] window, int stride, int[2] padding, Tensor(a!) out) -> Tensor");
@@ -286,7 +278,6 @@ TORCH_LIBRARY_IMPL(inception, CPU, library) {
   library.impl("avg_pool", averagePool);
   library.impl("avg_pool_into", averagePoolInto);
   library.impl("avg_pool_backward", averagePoolBackward);
-  library.impl("avg_pool_backward_into", averagePoolBackwardInto);
   library.impl("max_pool", maxPool);
   library.impl("max_pool_into", maxPoolInto);
   library.impl("max_pool_backward", maxPoolBackward);

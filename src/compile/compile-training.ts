@@ -5,6 +5,7 @@ import { CompileError, endpointIds, returnEndpoints } from './endpoints.ts';
 import { exchangePooling } from './exchange-pooling.ts';
 import { type Lowered, type Lowering, lowerForward, overwritableResults } from './forward.ts';
 import { fuseNormRelu } from './fuse-norm-relu.ts';
+import { fuseSumRelu } from './fuse-sum-relu.ts';
 import { lowerBackward } from './gradients.ts';
 import { flatTensor, layOut, part } from './layout.ts';
 import { crossEntropy } from './loss.ts';
@@ -13,6 +14,7 @@ import { flat, flatKinds, gradientNorm, Update } from './optimizer.ts';
 import { type CompiledTraining, inceptionScaling, type TrainingOptions } from './options.ts';
 import { placeInConcat } from './place-in-concat.ts';
 import { checkProgram, type Slot, type StoreSpec, type TensorSpec } from './program.ts';
+import { isRecomputationWorthwhile } from './recompute.ts';
 
 /** Compiles the training step. @throws CompileError naming the layer or the option that does not fit. */
 export function compileTraining(network: Graph, options: TrainingOptions): CompiledTraining {
@@ -23,7 +25,8 @@ export function compileTraining(network: Graph, options: TrainingOptions): Compi
   const native = (options.kernels ?? 'native') === 'native';
   const exchanged = passes.exchangePooling === false ? network : exchangePooling(network);
   const merged = passes.mergeSiblings === false ? exchanged : mergeSiblings(exchanged);
-  const graph = batchStatistics && native && passes.fuseNormRelu !== false ? fuseNormRelu(merged) : merged;
+  const summed = native && passes.fuseSumRelu !== false ? fuseSumRelu(merged) : merged;
+  const graph = batchStatistics && native && passes.fuseNormRelu !== false ? fuseNormRelu(summed) : summed;
   if (batchStatistics) refuseSingleValues(graph, batch);
   const emitter = new Emitter();
   const updates = options.update ?? true;
@@ -55,7 +58,7 @@ export function compileTraining(network: Graph, options: TrainingOptions): Compi
         ? placeInConcat(graph, { keepDense: [...endpoints.values()] })
         : new Map(),
     buffers: new Map(),
-    recompute: passes.recompute !== false,
+    recompute: passes.recompute ?? isRecomputationWorthwhile(graph, options),
     stored: (name, node) => (roundedCopy && node.op === 'conv' ? `bfloat16/${name}` : name),
     overwritable: overwritableResults(graph, [...endpoints.values()]),
   };

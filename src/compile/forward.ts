@@ -250,9 +250,16 @@ export const forwardRules: { readonly [K in Op]: ForwardRule<K> } = {
       value: emitter.call('aten::clone', [slot(view)], { memory_format: { memoryFormat: 'channelsLast' } }),
     };
   },
-  scaledAdd: ({ attributes: { scale } }, [input, branch], { emitter }) => ({
-    value: emitter.call('aten::add.Tensor', [slot(input as Slot), slot(branch as Slot)], { alpha: scale }),
-  }),
+  scaledAdd: ({ attributes: { scale, relu = false }, inputs: [, of] }, [input, branch], lowering) => {
+    const { emitter, kernels, overwritable } = lowering;
+    const args = [slot(input as Slot), slot(branch as Slot)];
+    if (kernels === 'native' && overwritable[of as number]) {
+      emitter.calls('inception::scaled_add_', [...args, scale, relu], { results: 0 });
+      return { value: branch as Slot };
+    }
+    const sum = emitter.call('aten::add.Tensor', args, { alpha: scale });
+    return { value: relu ? emitter.call('aten::relu_', [slot(sum)]) : sum };
+  },
   dropout: ({ attributes: { keep } }, [input], { emitter, dropout }) => {
     if (!dropout || keep === 1) return { value: input as Slot };
     const kept = emitter.call('aten::bernoulli.p', [slot(input as Slot), keep], {

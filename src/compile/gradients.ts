@@ -26,8 +26,8 @@ interface Backward extends BackwardLowering {
   readonly own: Lowered;
   /** One of the results that the node read. A call may compute it again: only for what is read indeed. */
   readonly input: (index?: number) => Slot;
-  /** Where the gradient of the node's only input is to be written, if it is a part of a wider one. */
-  readonly place: Slot | undefined;
+  /** Where the gradient of the node's only input is to be written. */
+  readonly place: () => Slot;
   /** Whether anything before the node's inputs can be trained. */
   readonly needsInputGradient: boolean;
 }
@@ -81,6 +81,21 @@ function emptyWeight(node: NodeOf<'conv'>, { emitter, graph }: Lowering): Slot {
     device: { device: 'store' },
     memory_format: { memoryFormat: 'channelsLast' },
   });
+}
+
+/** Sums up to two gradients on the way. The results take their memory: nothing else reads them. */
+function sumGradient(
+  { attributes: { scale, relu } }: NodeOf<'scaledAdd'>,
+  [gradient, more]: readonly Slot[],
+  { emitter, own }: Pick<Backward, 'emitter' | 'own'>,
+): readonly Slot[] {
+  const args = [
+    slot(gradient as Slot),
+    more === undefined ? null : slot(more),
+    relu ? slot(own.value) : null,
+    scale,
+  ];
+  return emitter.calls('inception::scaled_add_backward_', args, { results: 2 }) as Slot[];
 }
 
 /** [n, c, h, w] of what a node reads. */
@@ -149,9 +164,8 @@ export const gradientRules: { readonly [K in Op]: GradientRule<K> } = {
       graph.network.gamma ? stored('gamma') : null,
       stored('beta'),
     ];
-    if (place === undefined) return [emitter.call('inception::batch_norm_relu_backward', args)];
-    emitter.calls('inception::batch_norm_relu_backward_into', [...args, slot(place)], { results: 0 });
-    return [place];
+    emitter.calls('inception::batch_norm_relu_backward', [...args, slot(place())], { results: 0 });
+    return [place()];
   },
   relu: (_, gradient, { emitter, own }) => [
     emitter.call('aten::threshold_backward', [slot(gradient), slot(own.value), 0]),
@@ -172,10 +186,9 @@ export const gradientRules: { readonly [K in Op]: GradientRule<K> } = {
     const { emitter, input, kernels, place } = backward;
     const { window, stride, padding, countPadding } = node.attributes;
     if (kernels === 'native') {
-      const args = [slot(gradient), inputSizes(node, backward), window, stride, padding, countPadding];
-      if (place === undefined) return [emitter.call('inception::avg_pool_backward', args)];
-      emitter.calls('inception::avg_pool_backward_into', [...args, slot(place)], { results: 0 });
-      return [place];
+      const args = [slot(gradient), window, stride, padding, countPadding];
+      emitter.calls('inception::avg_pool_backward', [...args, slot(place())], { results: 0 });
+      return [place()];
     }
     const geometry = [window, [stride, stride], padding, false, countPadding, null];
     const args = [slot(gradient), slot(input()), ...geometry];
@@ -203,10 +216,13 @@ export const gradientRules: { readonly [K in Op]: GradientRule<K> } = {
   slice: () => {
     throw new Error('the gradients of slices are parts of one gradient');
   },
-  scaledAdd: ({ attributes: { scale } }, gradient, { emitter }) => [
-    gradient,
-    scale === 1 ? gradient : emitter.call('aten::mul.Scalar', [slot(gradient), scale]),
-  ],
+  scaledAdd: (node, gradient, backward) => {
+    if (backward.kernels === 'native') return sumGradient(node, [gradient], backward);
+    const { scale, relu } = node.attributes;
+    if (relu) throw new Error('a ReLU in a sum has a gradient only in our own operator');
+    const { emitter } = backward;
+    return [gradient, scale === 1 ? gradient : emitter.call('aten::mul.Scalar', [slot(gradient), scale])];
+  },
   dropout: (_, gradient, { emitter, own }) => {
     const mask = own.saved?.[0];
     return [mask === undefined ? gradient : emitter.call('aten::mul.Tensor', [slot(gradient), slot(mask)])];
@@ -236,86 +252,103 @@ export function lowerBackward(
   seeds: ReadonlyMap<number, Slot>,
 ): void {
   const { emitter, graph } = lowering;
-  const gradients = new Map<number, Slot>(seeds);
-  const merged = new MergedGradients(lowering);
+  const gradients = new Map<number, readonly Slot[]>([...seeds].map(([id, seed]) => [id, [seed]]));
+  const places = new GradientPlaces(lowering, lowered);
   const values = new Recomputation(lowering, lowered);
   const trainable = reachesParameters(graph.nodes);
   const contribute = (id: number, gradient: Slot | null) => {
-    if (gradient === null) return;
-    const sum = gradients.get(id);
-    gradients.set(
-      id,
-      sum === undefined ? gradient : emitter.call('aten::add.Tensor', [slot(sum), slot(gradient)]),
-    );
+    if (gradient !== null) gradients.set(id, [...(gradients.get(id) ?? []), gradient]);
   };
+  const add = (sum: Slot, gradient: Slot) => emitter.call('aten::add.Tensor', [slot(sum), slot(gradient)]);
   for (const node of [...graph.nodes].reverse()) {
     emitter.layer = `${node.path} backward`;
-    contribute(node.id, merged.finish(node));
-    const gradient = gradients.get(node.id);
+    contribute(node.id, places.mergedGradient(node));
+    const parts = gradients.get(node.id);
     gradients.delete(node.id);
-    if (gradient === undefined) continue;
+    if (parts === undefined) continue;
+    const own = lowered[node.id] as Lowered;
+    const propagate = (results: readonly (Slot | null)[]) =>
+      results.forEach((result, index) => {
+        const id = node.inputs[index] as number;
+        if (trainable[id]) contribute(id, result);
+      });
+    if (node.op === 'scaledAdd' && lowering.kernels === 'native' && parts.length === 2) {
+      propagate(sumGradient(node, parts, { emitter, own }));
+      continue;
+    }
+    const gradient = parts.reduce(add);
     if (node.op === 'slice') {
-      merged.add(node, gradient);
+      places.addSlice(node, gradient);
       continue;
     }
     const rule = gradientRules[node.op] as GradientRule<Op>;
-    const [only, ...others] = node.inputs.map((id) => graph.nodes[id] as Node);
     const results = rule(node, gradient, {
       ...lowering,
-      own: lowered[node.id] as Lowered,
+      own,
       input: (index = 0) => values.valueOf(node.inputs[index] as number),
-      place: only?.op === 'slice' && others.length === 0 ? merged.placeOf(only) : undefined,
+      place: () => places.placeFor(node),
       needsInputGradient: node.inputs.some((id) => trainable[id]),
     });
-    results.forEach((result, index) => {
-      const id = node.inputs[index] as number;
-      if (trainable[id]) contribute(id, result);
-    });
+    propagate(results);
   }
 }
 
-/** The gradients of merged results, whose slices' gradients are written side by side. */
-class MergedGradients {
+/**
+ * Where gradients are written: where possible over a convolution's result, which only what follows it has read, and which
+ * has been in the caches a moment ago. The gradients of a merged convolution's slices lie side by side there, as its gradient.
+ */
+class GradientPlaces {
   readonly #lowering: Lowering;
-  /** Of each merged node its gradient's memory and the channels of it that are written. */
-  readonly #merged = new Map<number, { readonly whole: Slot; written: number }>();
+  readonly #lowered: readonly Lowered[];
+  /** Of each merged node the channels whose gradient is written. */
+  readonly #written = new Map<number, number>();
   readonly #places = new Map<number, Slot>();
 
-  constructor(lowering: Lowering) {
+  constructor(lowering: Lowering, lowered: readonly Lowered[]) {
     this.#lowering = lowering;
+    this.#lowered = lowered;
   }
 
-  /** The part of the merged gradient that belongs to a slice. */
-  placeOf(slice: NodeOf<'slice'>): Slot {
-    const known = this.#places.get(slice.id);
+  /** For the gradient of the only input of a node. */
+  placeFor({ inputs: [id] }: Node): Slot {
+    const source = this.#lowering.graph.nodes[id as number] as Node;
+    const known = this.#places.get(source.id);
     if (known !== undefined) return known;
-    const { emitter, graph } = this.#lowering;
-    const source = graph.nodes[slice.inputs[0] as number] as Node;
-    const merged = this.#merged.get(source.id) ?? {
-      whole: emptyActivations(source, this.#lowering),
-      written: 0,
-    };
-    this.#merged.set(source.id, merged);
-    const { from, to } = slice.attributes;
-    const place = emitter.call('aten::slice.Tensor', [slot(merged.whole), 1, from, to, 1]);
-    this.#places.set(slice.id, place);
+    const place = this.#choose(source);
+    this.#places.set(source.id, place);
     return place;
   }
 
-  add(slice: NodeOf<'slice'>, gradient: Slot): void {
-    const place = this.placeOf(slice);
+  addSlice(slice: NodeOf<'slice'>, gradient: Slot): void {
+    const place = this.#places.get(slice.id) ?? this.#choose(slice);
     if (gradient !== place) this.#lowering.emitter.effect('aten::copy_', [slot(place), slot(gradient)]);
-    const merged = this.#merged.get(slice.inputs[0] as number) as { written: number };
-    merged.written += slice.shape[2];
+    const merged = slice.inputs[0] as number;
+    this.#written.set(merged, (this.#written.get(merged) ?? 0) + slice.shape[2]);
   }
 
   /** The gradient of a node whose slices have theirs. */
-  finish(node: Node): Slot | null {
-    const merged = this.#merged.get(node.id);
-    if (!merged) return null;
-    if (merged.written !== node.shape[2])
-      throw new Error(`${node.path}: ${merged.written} of ${node.shape[2]} channels have a gradient`);
-    return merged.whole;
+  mergedGradient(node: Node): Slot | null {
+    const written = this.#written.get(node.id);
+    if (written === undefined) return null;
+    if (written !== node.shape[2])
+      throw new Error(`${node.path}: ${written} of ${node.shape[2]} channels have a gradient`);
+    return this.#valueOf(node.id);
+  }
+
+  #choose(source: Node): Slot {
+    const { emitter, overwritable } = this.#lowering;
+    if (source.op === 'slice') {
+      const { from, to } = source.attributes;
+      const whole = slot(this.#valueOf(source.inputs[0] as number));
+      return emitter.call('aten::slice.Tensor', [whole, 1, from, to, 1]);
+    }
+    return source.op === 'conv' && overwritable[source.id]
+      ? this.#valueOf(source.id)
+      : emptyActivations(source, this.#lowering);
+  }
+
+  #valueOf(id: number): Slot {
+    return (this.#lowered[id] as Lowered).value;
   }
 }
 

@@ -67,15 +67,17 @@ export interface TrainingOptions {
 
 export type Kernels = 'native' | 'aten';
 
-/** Passes that can be switched off, to see what each changes. All are on by default. */
+/** Passes that can be switched off, to see what each changes. All are on by default but `recompute`. */
 export interface Passes {
   readonly mergeSiblings?: boolean;
   readonly exchangePooling?: boolean;
   /** Training only, and only with `kernels: 'native'`. */
   readonly fuseNormRelu?: boolean;
   /** Training only, and only with `kernels: 'native'`. */
-  readonly placeInConcat?: boolean;
+  readonly fuseSumRelu?: boolean;
   /** Training only, and only with `kernels: 'native'`. */
+  readonly placeInConcat?: boolean;
+  /** Training only, and only with `kernels: 'native'`. Without a choice, where it saves much memory. */
   readonly recompute?: boolean;
   /** Training only, without clipping, and only with `kernels: 'native'`. */
   readonly updateImmediately?: boolean;

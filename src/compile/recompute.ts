@@ -3,10 +3,25 @@
  * their input once: batch normalisation with its ReLU, and concatenations of nothing but that and pooling. Of a
  * convolution and what follows it then only the convolution's own result is kept.
  */
-import type { Node } from '../graph/graph.ts';
+import { elementCount, type Graph, type Node } from '../graph/graph.ts';
 import { slot } from './emitter.ts';
 import { type Lowered, type Lowering, normParameters, placeOf } from './forward.ts';
+import type { TrainingOptions } from './options.ts';
 import type { Slot } from './program.ts';
+
+/** Bytes of results from which on it is worth its time: about 1% of a large network's step, but 5% of a small one's. */
+const worthwhile = 128e6;
+
+export function isRecomputationWorthwhile(
+  { nodes }: Graph,
+  { batch, precision }: Pick<TrainingOptions, 'batch' | 'precision'>,
+): boolean {
+  const values = nodes.reduce(
+    (sum, { op, shape }) => sum + (op === 'batchNormRelu' ? elementCount(shape) : 0),
+    0,
+  );
+  return values * batch * (precision === 'bfloat16' ? 2 : 4) >= worthwhile;
+}
 
 export class Recomputation {
   readonly #lowering: Lowering;
@@ -38,9 +53,7 @@ export class Recomputation {
     const pooled = (input: number) => this.#node(input).op === 'maxPool';
     return (
       op === 'concat' &&
-      inputs.every(
-        (input) => placement.get(input)?.concat === id && (pooled(input) || this.#isCheap(input)),
-      )
+      inputs.every((input) => placement.get(input)?.concat === id && (pooled(input) || this.#isCheap(input)))
     );
   }
 

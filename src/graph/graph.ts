@@ -38,8 +38,8 @@ export interface Attributes {
   concat: Record<never, never>;
   /** Channels `from` (inclusive) to `to` (exclusive). Made by merging sibling convolutions, never by a figure. */
   slice: { readonly from: number; readonly to: number };
-  /** inputs[0] + scale · inputs[1]. */
-  scaledAdd: { readonly scale: number };
+  /** inputs[0] + scale · inputs[1], with a ReLU where training's passes have moved one in. */
+  scaledAdd: { readonly scale: number; readonly relu?: boolean };
   dropout: { readonly keep: number };
   /** Parameters `weight` and, if `bias`, `bias`. */
   linear: { readonly bias: boolean };
