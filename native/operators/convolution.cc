@@ -12,7 +12,10 @@
 #include "prepared-weights.h"
 
 #if defined(INCEPTION_ONEDNN)
+#include "kernels.h"
 #include "onednn.h"
+#include "row-sums.h"
+#include "rows.h"
 #endif
 
 namespace inception {
@@ -208,6 +211,68 @@ const Plan& weightGradientPlan(const Geometry& g, bool bias) {
   });
 }
 
+// The weights' gradient of a 1x1 convolution is one product of matrices over all places of all pictures, which oneDNN
+// computes a quarter to a half faster than it does the convolution's: dW[o, i] = Σ dy[place, o] · x[place, i].
+const Plan& pointwiseGradientPlan(const Geometry& g) {
+  auto key = g.key();
+  key.push_back(9);
+  return planned(key, [&] {
+    const int64_t places = g.input[0] * g.input[2] * g.input[3], filters = g.weight[0], channels = g.weight[1];
+    const memory::desc dy({filters, places}, g.type, memory::dims{1, filters}), x({places, channels}, g.type, memory::dims{channels, 1});
+    const memory::desc dw({filters, channels}, memory::data_type::f32, memory::dims{channels, 1});
+    const dnnl::matmul::primitive_desc how(dnnl::matmul::desc(dy, x, dw), userScratchpad(), onednn::engine());
+    return Plan{dnnl::matmul(how), how.dst_desc(), how.scratchpad_desc(), onednn::Reorder()};
+  });
+}
+
+bool isPointwise(const Geometry& g) {
+  return g.weight[2] * g.weight[3] == 1 && g.stride[0] * g.stride[1] == 1 && g.padding[0] + g.padding[1] == 0;
+}
+
+template <typename T>
+void sumOverPlaces(const kernels::Table<T>& run, const at::Tensor& dy, float* sums) {
+  const int64_t channels = dy.size(1), times = rowsAtOnce(channels);
+  const T* from = static_cast<const T*>(dy.data_ptr());
+  const std::vector<float> none(channels * times, 0.f);
+  const auto found = sumRows(rowsOf(dy), channels, times, [&](int64_t row, Rows wide, float* sum, float* square) {
+    run.moments({from + row * channels, wide.channels}, wide, none.data(), sum, square);
+  });
+  for (int64_t c = 0; c < channels; c++) sums[c] = static_cast<float>(found.first[c]);
+}
+
+void pointwiseWeightGradient(const Geometry& g, const at::Tensor& dy, const at::Tensor& x, const at::Tensor& weightGradient,
+                             const c10::optional<at::Tensor>& biasGradient) {
+  const auto& plan = pointwiseGradientPlan(g);
+  const auto scratch = onednn::bytes(plan.scratchpad.get_size());
+  const int64_t places = rowsOf(x), filters = g.weight[0], channels = g.weight[1];
+  plan.run.execute(onednn::stream(), {{DNNL_ARG_SRC, over({{filters, places}, g.type, memory::dims{1, filters}}, dy.data_ptr())},
+                                      {DNNL_ARG_WEIGHTS, over({{places, channels}, g.type, memory::dims{channels, 1}}, x.data_ptr())},
+                                      {DNNL_ARG_DST, over(plan.weight, weightGradient.data_ptr())},
+                                      {DNNL_ARG_SCRATCHPAD, over(plan.scratchpad, scratch.data_ptr())}});
+  if (!biasGradient.has_value()) return;
+  const auto& tables = kernels::chooseKernels();
+  float* sums = biasGradient->data_ptr<float>();
+  if (dy.scalar_type() == at::kFloat) {
+    sumOverPlaces(tables.float32, dy, sums);
+  } else {
+    sumOverPlaces(tables.bfloat16, dy, sums);
+  }
+}
+
+void convolutionWeightGradient(const Geometry& g, const at::Tensor& dy, const at::Tensor& x, const at::Tensor& weightGradient,
+                               const c10::optional<at::Tensor>& biasGradient) {
+  const auto& plan = weightGradientPlan(g, biasGradient.has_value());
+  const auto scratch = onednn::bytes(plan.scratchpad.get_size());
+  const auto chosen = plan.pack.needed() ? onednn::bytes(plan.weight.get_size()) : weightGradient;
+  std::unordered_map<int, memory> args{{DNNL_ARG_SRC, over(g.inputDesc(), x.data_ptr())},
+                                       {DNNL_ARG_DIFF_DST, over(g.outputDesc(), dy.data_ptr())},
+                                       {DNNL_ARG_DIFF_WEIGHTS, over(plan.weight, chosen.data_ptr())},
+                                       {DNNL_ARG_SCRATCHPAD, over(plan.scratchpad, scratch.data_ptr())}};
+  if (biasGradient.has_value()) args.emplace(DNNL_ARG_DIFF_BIAS, over(g.biasDesc(), biasGradient->data_ptr()));
+  plan.run.execute(onednn::stream(), args);
+  if (plan.pack.needed()) plan.pack.run(chosen.data_ptr(), weightGradient.data_ptr());
+}
+
 at::Tensor activations(const memory::dims& sizes, const at::Tensor& like) {
   return at::empty(sizes, like.options().memory_format(at::MemoryFormat::ChannelsLast));
 }
@@ -267,24 +332,18 @@ at::Tensor convolutionBackward(const at::Tensor& gradient, const at::Tensor& inp
                   weightGradient.is_contiguous(at::MemoryFormat::ChannelsLast),
               "weight_gradient: expected channels-last float32 ", w.sizes());
   const bool bias = biasGradient.has_value();
-  if (!weightGradientPlan(g, bias).possible() || (needsInputGradient && !inputGradientPlan(g).possible())) {
+  const bool possible = isPointwise(g) ? pointwiseGradientPlan(g).possible() : weightGradientPlan(g, bias).possible();
+  if (!possible || (needsInputGradient && !inputGradientPlan(g).possible())) {
     return convolutionBackwardPortable(gradient, input, weight, weightGradient, biasGradient, stride, padding, needsInputGradient);
   }
-  {
-    const auto& plan = weightGradientPlan(g, bias);
-    const auto scratch = onednn::bytes(plan.scratchpad.get_size());
-    const auto chosen = plan.pack.needed() ? onednn::bytes(plan.weight.get_size()) : weightGradient;
-    std::unordered_map<int, memory> args{{DNNL_ARG_SRC, over(g.inputDesc(), x.data_ptr())},
-                                         {DNNL_ARG_DIFF_DST, over(g.outputDesc(), dy.data_ptr())},
-                                         {DNNL_ARG_DIFF_WEIGHTS, over(plan.weight, chosen.data_ptr())},
-                                         {DNNL_ARG_SCRATCHPAD, over(plan.scratchpad, scratch.data_ptr())}};
-    if (bias) {
-      TORCH_CHECK(biasGradient->is_contiguous() && biasGradient->scalar_type() == at::kFloat && biasGradient->numel() == w.size(0),
-                  "bias_gradient: expected ", w.size(0), " contiguous float32 values");
-      args.emplace(DNNL_ARG_DIFF_BIAS, over(g.biasDesc(), biasGradient->data_ptr()));
-    }
-    plan.run.execute(onednn::stream(), args);
-    if (plan.pack.needed()) plan.pack.run(chosen.data_ptr(), weightGradient.data_ptr());
+  if (bias) {
+    TORCH_CHECK(biasGradient->is_contiguous() && biasGradient->scalar_type() == at::kFloat && biasGradient->numel() == w.size(0),
+                "bias_gradient: expected ", w.size(0), " contiguous float32 values");
+  }
+  if (isPointwise(g)) {
+    pointwiseWeightGradient(g, dy, x, weightGradient, biasGradient);
+  } else {
+    convolutionWeightGradient(g, dy, x, weightGradient, biasGradient);
   }
   if (!needsInputGradient) return at::empty({0}, x.options());
   const auto& plan = inputGradientPlan(g);
