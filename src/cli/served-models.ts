@@ -1,5 +1,6 @@
 /** The models of `inception serve`, from what is written on the command line. */
 import { basename } from 'node:path';
+import type { ClassifierOptions } from '../deploy/classifier.ts';
 import type { Engine } from '../engine/engine.ts';
 import { loadModel } from '../model/load-model.ts';
 import type { OpenModelOptions } from '../model/open-model.ts';
@@ -46,7 +47,18 @@ export interface LoadedModels {
 /** Loads each; libtorch is started only if one needs it. */
 export async function loadServedModels(
   asked: readonly AskedModel[],
-  { values, batch, notices }: { values: EngineOptions; batch: number | undefined; notices: OpenModelOptions },
+  {
+    values,
+    batch,
+    notices,
+    classifier,
+  }: {
+    values: EngineOptions;
+    batch: number | undefined;
+    notices: OpenModelOptions;
+    /** What .onnx files do not say. */
+    classifier: ClassifierOptions;
+  },
 ): Promise<LoadedModels> {
   let engine: Engine | undefined;
   const models: ServedModel[] = [];
@@ -56,7 +68,7 @@ export async function loadServedModels(
   const load = async (path: string, name: string): Promise<ServedModel> => {
     if (path.endsWith('.onnx')) {
       const { threads } = values;
-      return serveOnnxFile(path, { name, batch, classifier: threads === undefined ? {} : { threads } });
+      return serveOnnxFile(path, { name, batch, classifier: { ...classifier, threads } });
     }
     engine ??= await openEngine(values);
     const precision = choosePrecision(values.precision, engine);
