@@ -151,6 +151,32 @@ describe('an .onnx file', () => {
   const precision = (path: string) => (path === onnx ? [] : ['--precision', 'float32']);
 });
 
+describe('inception bench', () => {
+  const bench = (...args: string[]) =>
+    run(['bench', ...args, '--rounds', '1', '--against', 'none', '--json']);
+
+  it('times an .onnx file, and the network and weights of a model', () => {
+    const file = JSON.parse(bench('infer', onnx, '--batch', '2').stdout);
+    expect(file).toMatchObject({ work: { batch: 2 }, precision: 'float32', sides: [{ name: 'ours' }] });
+    const own = JSON.parse(bench('infer', model, '--batch', '2', '--precision', 'float32').stdout);
+    expect(own).toMatchObject({
+      work: { network: 'inception-resnet-v2', options: { width: 0.25 } },
+      model,
+      sides: [{ name: 'ours' }, { name: 'floor' }],
+    });
+  });
+
+  it.each<[args: string[], says: RegExp]>([
+    [['train', onnx], /train: an \.onnx file is only run; expected 'bench infer .*' or 'bench memory .*'/],
+    [['infer', onnx, '--against', 'pytorch'], /--against: .* onnxruntime or none, received 'pytorch'/],
+    [['infer', model, '--input-size', '75'], /--input-size: .* says itself what network it is/],
+    [['infer', model, '--network', 'inception-v4'], /--network: .* says itself what network it is/],
+  ])('refuses %j as wrong usage', (args, says) => {
+    const { status, stderr } = run(['bench', ...args]);
+    expect([status, stderr]).toEqual([2, expect.stringMatching(says)]);
+  });
+});
+
 describe("an .onnx file of other people's", () => {
   const foreign = join(root, 'test/fixtures/pytorch-onnx/torchscript.onnx');
   const picture = join(data, 'dark', '0.png');
