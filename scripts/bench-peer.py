@@ -114,6 +114,14 @@ def read_images(job):
     return numpy.fromfile(job["images"], dtype=numpy.float32).reshape(job["batch"], *job["input"])
 
 
+def read_tensor(job):
+    """The input of an .onnx file, in its own form."""
+    import numpy
+
+    tensor = job["tensor"]
+    return numpy.fromfile(job["images"], dtype=tensor["type"]).reshape(tensor["shape"])
+
+
 class PyTorch:
     def __init__(self, job, compiled):
         import torch
@@ -197,14 +205,17 @@ class OnnxRuntime:
         options.add_session_config_entry("session.force_spinning_stop", "1")
         self.version = onnxruntime.__version__
         self.session = onnxruntime.InferenceSession(job["onnx"], options, providers=["CPUExecutionProvider"])
-        self.images = read_images(job).transpose(0, 3, 1, 2).copy()
+        self.given = job.get("tensor")
+        self.name = self.given["name"] if self.given else "images"
+        self.images = read_tensor(job) if self.given else read_images(job).transpose(0, 3, 1, 2).copy()
         self.first = self.step()
 
     def step(self):
-        return self.session.run(None, {"images": self.images})[0]
+        return self.session.run(None, {self.name: self.images})[0]
 
     def about(self):
-        return f"ONNX Runtime {self.version}, PyTorch's export"
+        source = "the same file" if self.given else "PyTorch's export"
+        return f"ONNX Runtime {self.version}, {source}"
 
 
 def export(job):

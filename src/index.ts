@@ -32,6 +32,8 @@ export {
   type Preprocessing,
   preprocess,
   standardPreprocessing,
+  type UsualPreprocessing,
+  usualPreprocessings,
 } from './data/preprocess.ts';
 export { type Kernel, kernels, resize } from './data/resize.ts';
 export {

@@ -151,6 +151,97 @@ describe('an .onnx file', () => {
   const precision = (path: string) => (path === onnx ? [] : ['--precision', 'float32']);
 });
 
+describe('inception bench', () => {
+  const bench = (...args: string[]) =>
+    run(['bench', ...args, '--rounds', '1', '--against', 'none', '--json']);
+
+  it('times an .onnx file, and the network and weights of a model', () => {
+    const file = JSON.parse(bench('infer', onnx, '--batch', '2').stdout);
+    expect(file).toMatchObject({ work: { batch: 2 }, precision: 'float32', sides: [{ name: 'ours' }] });
+    const own = JSON.parse(bench('infer', model, '--batch', '2', '--precision', 'float32').stdout);
+    expect(own).toMatchObject({
+      work: { network: 'inception-resnet-v2', options: { width: 0.25 } },
+      model,
+      sides: [{ name: 'ours' }, { name: 'floor' }],
+    });
+  });
+
+  it.each<[args: string[], says: RegExp]>([
+    [['train', onnx], /train: an \.onnx file is only run; expected 'bench infer .*' or 'bench memory .*'/],
+    [['infer', onnx, '--against', 'pytorch'], /--against: .* onnxruntime or none, received 'pytorch'/],
+    [['infer', model, '--input-size', '75'], /--input-size: .* says itself what network it is/],
+    [['infer', model, '--network', 'inception-v4'], /--network: .* says itself what network it is/],
+  ])('refuses %j as wrong usage', (args, says) => {
+    const { status, stderr } = run(['bench', ...args]);
+    expect([status, stderr]).toEqual([2, expect.stringMatching(says)]);
+  });
+});
+
+describe("an .onnx file of other people's", () => {
+  const foreign = join(root, 'test/fixtures/pytorch-onnx/torchscript.onnx');
+  const picture = join(data, 'dark', '0.png');
+  const labels = join(folder, 'labels.txt');
+  beforeAll(() =>
+    writeFileSync(labels, Array.from({ length: 10 }, (_, index) => `thing ${index}\n`).join('')),
+  );
+
+  it('is classified and evaluated when the command says what the file does not', () => {
+    const told = ['--preprocessing', 'imagenet'];
+    const args = ['classify', picture, '--model', foreign, '--json', ...told];
+    const classified = JSON.parse(run([...args, '--model-labels', labels]).stdout);
+    expect(classified[0].labels[0].label).toMatch(/^thing \d$/);
+    expect(JSON.parse(run(args).stdout)[0].labels[0].label).toMatch(/^class \d$/);
+    const numbers = ['--mean', '0.485,0.456,0.406', '--std', '0.229,0.224,0.225'];
+    const same = run([
+      'classify',
+      picture,
+      '--model',
+      foreign,
+      '--json',
+      ...numbers,
+      '--model-labels',
+      labels,
+    ]);
+    expect(JSON.parse(same.stdout)).toEqual(classified);
+    const ten = join(folder, 'ten');
+    for (let index = 0; index < 10; index++)
+      cpSync(join(data, 'dark', `${index % 6}.png`), join(ten, `class-${index}`, 'a.png'));
+    const { status, stdout } = run(['evaluate', foreign, '--data', ten, '--crop', '1', '--json', ...told]);
+    expect([status, JSON.parse(stdout)]).toMatchObject([
+      0,
+      { count: 10, networks: ['unknown'], protocol: expect.stringContaining('shorter side to 64') },
+    ]);
+  });
+
+  it.each<[args: string[], status: number, says: RegExp]>([
+    [[], 1, /torchscript\.onnx: it does not say how pictures are scaled .* \(--preprocessing imagenet, /],
+    [['--mean', '0.5', '--std', '0'], 2, /--std: expected one number or three, .* received '0'/],
+    [
+      ['--preprocessing', 'torch'],
+      2,
+      /--preprocessing: expected imagenet or inception or tf-slim, received 'torch'/,
+    ],
+    [
+      ['--preprocessing', 'imagenet', '--input-size', '32'],
+      1,
+      /float32 \[n, 3, 32, 32\] .* received input\.1: float32 \[1, 3, 64, 64\]/,
+    ],
+    [
+      ['--preprocessing', 'imagenet', '--model-labels', foreign],
+      1,
+      /expected 10 labels, one for each output, received/,
+    ],
+  ])('is refused with %j', (args, status, says) => {
+    const result = run(['classify', picture, '--model', foreign, ...args]);
+    expect([result.status, result.stderr]).toEqual([status, expect.stringMatching(says)]);
+  });
+
+  it('is the only kind of model that can be told', () => {
+    const { status, stderr } = run(['classify', picture, '--model', model, '--mean', '0.5']);
+    expect([status, stderr]).toEqual([2, expect.stringMatching(/are for \.onnx files; received none/)]);
+  });
+});
+
 describe('without libtorch', () => {
   // The same command in a place where no addon was built.
   const bare = join(folder, 'bare');

@@ -121,6 +121,13 @@ describe('inception serve', () => {
     expect(stdout()).toBe('');
   });
 
+  it("serves an .onnx file of other people's when it is told what the file does not say", async () => {
+    const foreign = fileURLToPath(new URL('fixtures/pytorch-onnx/dynamo.onnx', import.meta.url));
+    const { address } = await serve(foreign, '--preprocessing', 'imagenet', '--crop', '1');
+    const { model, results } = await classify(address, '?top=1');
+    expect([model, results[0].labels[0].label]).toEqual(['dynamo', expect.stringMatching(/^class \d$/)]);
+  });
+
   it('ends with 130 on Ctrl-C, also when that reaches its decoders, and at once on a second signal', async () => {
     const first = await serve(onnxFile);
     first.kill('SIGINT');

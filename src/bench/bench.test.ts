@@ -1,8 +1,11 @@
 /** Short real runs of a tiny network. Peers are compared where they are installed; elsewhere that case is skipped. */
+import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Comparison, compare } from './compare.ts';
+import { sampleModel } from '../../test/sample-model.ts';
+import { type Comparison, compare, compareOnnx } from './compare.ts';
 import { compileFloor } from './floor.ts';
 import { benchValues, describeNodes, type WorkOptions } from './job.ts';
+import { describeOnnxWork } from './onnx-job.ts';
 import { graphOfWork } from './our-step.ts';
 import { findPeers, probePythons, usualPythons } from './peers.ts';
 import { chromeTrace, perLayer, perOperator, profileWork } from './profile.ts';
@@ -19,6 +22,7 @@ const tiny: WorkOptions = {
 
 const pythons = probePythons(usualPythons);
 const torch = pythons.find((python) => python.torch !== undefined);
+const runtime = pythons.find((python) => python.onnxruntime !== undefined);
 
 describe('compare', () => {
   let alone: Comparison;
@@ -61,6 +65,66 @@ describe('compare', () => {
   );
 });
 
+describe('compare with a model', () => {
+  it.skipIf(!torch)('gives its weights to every side (skipped where no Python has torch)', async () => {
+    const model = sampleModel('inception-resnet-v2', { classes: 10 });
+    const options = {
+      against: ['pytorch'],
+      pythons: [torch?.path ?? ''],
+      rounds: 1,
+      clock: 'processor',
+      model,
+    } as const;
+    const comparison = await compare({ ...tiny, work: 'infer' }, options);
+    expect(comparison.sides[2]?.difference).toBeLessThan(1e-3);
+    expect(formatComparison(comparison)).toContain('float32, weights of a small inception-resnet-v2, ');
+  });
+});
+
+describe('compareOnnx', () => {
+  const fixture = (name: string) =>
+    fileURLToPath(new URL(`../../test/fixtures/pytorch-onnx/${name}`, import.meta.url));
+  const alone = { against: [], pythons: [], rounds: 2, clock: 'processor' } as const;
+
+  it('runs a file as it is, with as many pictures as it takes', async () => {
+    const file = await describeOnnxWork({ path: fixture('torchscript.onnx'), threads: 1 });
+    expect(file).toMatchObject({ work: { batch: 1 }, tensor: { name: 'input.1', shape: [1, 3, 64, 64] } });
+    const { sides, missing } = await compareOnnx(file, alone);
+    expect(sides.map(({ name, about, ms }) => [name, about, ms.count])).toEqual([
+      ['ours', expect.stringMatching(/^ONNX Runtime 1\.\d+\.\d+ in Node\.js$/), 2],
+    ]);
+    expect(missing).toEqual([]);
+  });
+
+  it('is told what the file leaves open', async () => {
+    const path = fixture('any-size.onnx');
+    const file = await describeOnnxWork({ path, batch: 3, size: [32, 48], threads: 1 });
+    expect(file.tensor.shape).toEqual([3, 3, 32, 48]);
+    expect(formatComparison(await compareOnnx(file, alone))).toMatch(
+      /^infer .*any-size\.onnx batch 3 of unknown precision, 1 threads/,
+    );
+    await expect(describeOnnxWork({ path, threads: 1 })).rejects.toThrow(
+      /takes any size \(input: float32 \[n, 3, height, width\]\); expected --input-size/,
+    );
+    const fixed = fixture('torchscript.onnx');
+    await expect(describeOnnxWork({ path: fixed, batch: 2, threads: 1 })).rejects.toThrow(
+      /it takes batches of 1 only \(input\.1: float32 \[1, 3, 64, 64\]\); received --batch 2/,
+    );
+  });
+
+  it.skipIf(!runtime)(
+    "gives Python's ONNX Runtime the same file (skipped where no Python has it)",
+    async () => {
+      const file = await describeOnnxWork({ path: fixture('dynamo.onnx'), batch: 2, threads: 1 });
+      const options = { ...alone, against: ['onnxruntime'], pythons: [runtime?.path ?? ''] } as const;
+      const { sides, failed } = await compareOnnx(file, options);
+      expect(failed).toEqual([]);
+      expect(sides[1]?.about).toContain('the same file');
+      expect(sides[1]?.difference).toBeLessThan(1e-4);
+    },
+  );
+});
+
 describe('findPeers', () => {
   it('takes one Python for each version of torch, and the exporter with ONNX Runtime', () => {
     const found = findPeers(['pytorch', 'torch-compile', 'onnxruntime'], {
@@ -79,6 +143,13 @@ describe('findPeers', () => {
     ]);
     expect(found.exporter?.command).toBe('a');
     expect(found.missing).toEqual([]);
+  });
+
+  it('needs no PyTorch for a file that is there already', () => {
+    const pythons = [{ path: 'a', onnxruntime: '1.30.0', compile: false }];
+    expect(findPeers(['onnxruntime'], { pythons, job: 'job.json' }).found).toEqual([]);
+    const { found, exporter } = findPeers(['onnxruntime'], { pythons, job: 'job.json', exports: false });
+    expect([found.map(({ name }) => name), exporter]).toEqual([['onnxruntime 1.30.0'], undefined]);
   });
 
   it('says what to install for everything where there is nothing', () => {

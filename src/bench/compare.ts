@@ -4,9 +4,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type Parameter, parametersOf } from '../graph/graph.ts';
+import type { OpenedModel } from '../model/opened-model.ts';
 import { writeSafetensors } from '../weights/safetensors.ts';
 import { BenchError } from './bench-error.ts';
 import { benchImages, benchTensors, describeJob, type WorkOptions } from './job.ts';
+import { type OnnxWork, writeOnnxJob } from './onnx-job.ts';
 import { graphOfWork } from './our-step.ts';
 import { findPeers, type PeerName, probePythons } from './peers.ts';
 import { type Clock, Side, type SideCommand } from './side.ts';
@@ -17,6 +20,8 @@ export interface CompareOptions {
   readonly pythons: readonly string[];
   readonly rounds: number;
   readonly clock: Clock;
+  /** The model whose weights all sides get. Default: random ones. */
+  readonly model?: OpenedModel | undefined;
   /** Told what is going on. */
   readonly say?: (line: string) => void;
 }
@@ -37,6 +42,10 @@ export interface SideResult {
 
 export interface Comparison {
   readonly work: WorkOptions;
+  /** Where the weights are from, if they are a model's. */
+  readonly model?: string;
+  /** Of an .onnx file, as it says itself. */
+  readonly precision?: string;
   readonly clock: Clock;
   readonly sides: readonly SideResult[];
   readonly missing: readonly { readonly name: string; readonly advice: string }[];
@@ -44,13 +53,11 @@ export interface Comparison {
   readonly failed: readonly { readonly name: string; readonly reason: string }[];
 }
 
-/** Relative to src/bench and to dist/bench alike: a process needs JavaScript. */
-const workerScript = fileURLToPath(new URL('../../dist/bench/worker.js', import.meta.url));
-
-const ourCommand = (name: 'ours' | 'floor', job: string): SideCommand => ({
+const ourCommand = (name: 'ours' | 'floor', job: string, program = 'worker'): SideCommand => ({
   name,
   command: process.execPath,
-  args: [workerScript, job, name],
+  // Relative to src/bench and to dist/bench alike: a process needs JavaScript.
+  args: [fileURLToPath(new URL(`../../dist/bench/${program}.js`, import.meta.url)), job, name],
 });
 
 /**
@@ -59,17 +66,45 @@ const ourCommand = (name: 'ours' | 'floor', job: string): SideCommand => ({
  */
 const tolerance = { float32: 2e-3, bfloat16: 0.15 };
 
-export async function compare(work: WorkOptions, options: CompareOptions): Promise<Comparison> {
-  const { against, pythons, rounds, clock, say = () => undefined } = options;
+export function compare(work: WorkOptions, options: CompareOptions): Promise<Comparison> {
+  return compareSides(work, options, async (folder) => {
+    const job = join(folder, 'job.json');
+    await writeJob(work, folder, job, options.model);
+    return { job, own: [ourCommand('ours', job), ourCommand('floor', job)], exports: true };
+  });
+}
+
+/** The same for an .onnx file: ours is ONNX Runtime in Node.js. Nobody knows its convolutions, so that there is no floor. */
+export async function compareOnnx(file: OnnxWork, options: CompareOptions): Promise<Comparison> {
+  const comparison = await compareSides(file.work, options, async (folder) => {
+    const job = writeOnnxJob(file, folder);
+    return { job, own: [ourCommand('ours', job, 'onnx-worker')], exports: false };
+  });
+  return { ...comparison, precision: file.precision };
+}
+
+interface OwnSides {
+  readonly job: string;
+  readonly own: readonly SideCommand[];
+  /** Whether ONNX Runtime has to be given the network by PyTorch's exporter. */
+  readonly exports: boolean;
+}
+
+async function compareSides(
+  work: WorkOptions,
+  options: CompareOptions,
+  prepare: (folder: string) => Promise<OwnSides>,
+): Promise<Comparison> {
+  const { against, pythons, rounds, clock, model, say = () => undefined } = options;
   const folder = mkdtempSync(join(tmpdir(), 'inception-bench-'));
   const sides: Side[] = [];
   try {
-    const path = join(folder, 'job.json');
-    await writeJob(work, folder, path);
-    const peers = findPeers(against, { pythons: probePythons(against.length > 0 ? pythons : []), job: path });
+    const { job, own, exports } = await prepare(folder);
+    const found = probePythons(against.length > 0 ? pythons : []);
+    const peers = findPeers(against, { pythons: found, job, exports });
     if (peers.exporter) exportOnnx(peers.exporter);
     const failed: { name: string; reason: string }[] = [];
-    for (const command of [ourCommand('ours', path), ourCommand('floor', path), ...peers.found]) {
+    for (const command of [...own, ...peers.found]) {
       say(`preparing ${command.name}`);
       try {
         sides.push(await Side.start(command, { threads: work.threads, clock }));
@@ -81,20 +116,39 @@ export async function compare(work: WorkOptions, options: CompareOptions): Promi
     const times = await interleave(sides, { rounds, say });
     const results: SideResult[] = [];
     for (const side of sides) results.push(await resultOf(side, { sides, times, work }));
-    return { work, clock, sides: results, missing: peers.missing, failed };
+    return {
+      work,
+      ...(model && { model: model.source }),
+      clock,
+      sides: results,
+      missing: peers.missing,
+      failed,
+    };
   } finally {
     for (const side of sides) side.stop();
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-export async function writeJob(work: WorkOptions, folder: string, path: string): Promise<void> {
+async function writeJob(
+  work: WorkOptions,
+  folder: string,
+  path: string,
+  model: OpenedModel | undefined,
+): Promise<void> {
   const graph = graphOfWork(work);
   const [weights, images, onnx] = ['weights.safetensors', 'images.raw', 'network.onnx'].map((name) =>
     join(folder, name),
   ) as [string, string, string];
   const job = describeJob(graph, work, { weights, images, onnx });
-  await writeSafetensors(weights, { tensors: benchTensors(graph) });
+  const tensors = benchTensors(graph);
+  const parameters = new Map(parametersOf(graph).map((parameter) => [parameter.name, parameter]));
+  const read = (name: string) => model?.read(parameters.get(name) as Parameter);
+  await writeSafetensors(weights, {
+    tensors: model
+      ? tensors.map((each) => ({ ...each, read: () => read(each.name) as Promise<Float32Array> }))
+      : tensors,
+  });
   const [height, width, channels] = graph.network.input;
   writeFileSync(images, benchImages(work.batch * height * width * channels));
   writeFileSync(path, JSON.stringify(job));

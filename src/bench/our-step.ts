@@ -5,7 +5,7 @@ import type { TrainingOptions } from '../compile/options.ts';
 import type { Program, StoreSpec } from '../compile/program.ts';
 import type { Engine, HostArray, HostTensor, LoadedProgram, Store } from '../engine/engine.ts';
 import { buildGraph } from '../graph/build-graph.ts';
-import { type Graph, parametersOf } from '../graph/graph.ts';
+import { type Graph, type Parameter, parametersOf } from '../graph/graph.ts';
 import { configure, findNetwork } from '../networks/networks.ts';
 import { compileFloor, type FloorKernels } from './floor.ts';
 import { benchImages, benchValues, type Job, type WorkOptions } from './job.ts';
@@ -37,11 +37,15 @@ export const trainingOptions = (job: Job): TrainingOptions => ({
   dropout: false,
 });
 
-export async function openOurStep(engine: Engine, job: Job): Promise<OurStep> {
+export async function openOurStep(
+  engine: Engine,
+  job: Job,
+  valuesOf: (parameter: Parameter) => HostArray | Promise<HostArray> = benchValues,
+): Promise<OurStep> {
   const graph = graphOfWork(job);
   const { spec, program, prepare } = compileWork(graph, job);
   const store = await engine.createStore(spec);
-  for (const parameter of parametersOf(graph)) await store.write(parameter.name, benchValues(parameter));
+  for (const parameter of parametersOf(graph)) await store.write(parameter.name, await valuesOf(parameter));
   if (prepare) {
     const preparation = await engine.load(prepare, store);
     await preparation.run({});

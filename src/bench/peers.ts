@@ -43,10 +43,13 @@ export interface Peers {
   readonly exporter: SideCommand | undefined;
 }
 
-/** The processes to start for the peers that were asked for. `pythons` are tried in their order. */
+/**
+ * The processes to start for the peers that were asked for. `pythons` are tried in their order. `exports`: ONNX Runtime needs
+ * PyTorch for its file; default true.
+ */
 export function findPeers(
   asked: readonly PeerName[],
-  { pythons, job }: { pythons: readonly Python[]; job: string },
+  { pythons, job, exports = true }: { pythons: readonly Python[]; job: string; exports?: boolean },
 ): Peers {
   const found: SideCommand[] = [];
   const missing: { name: PeerName; advice: string }[] = [];
@@ -72,10 +75,8 @@ export function findPeers(
     } else if (name === 'onnxruntime') {
       const python = pythons.find(({ onnxruntime }) => onnxruntime !== undefined);
       const [torch] = withTorch;
-      if (python && torch) {
-        found.push(start(python, name, `onnxruntime ${python.onnxruntime}`));
-        exporter = start(torch, 'export', 'export');
-      }
+      if (python && (torch || !exports)) found.push(start(python, name, `onnxruntime ${python.onnxruntime}`));
+      if (python && torch && exports) exporter = start(torch, 'export', 'export');
     }
     if (found.length === before) missing.push({ name, advice: advice[name] });
   }

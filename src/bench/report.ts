@@ -14,7 +14,15 @@ const formatMegabytes = (bytes: number | null): string =>
   bytes === null ? '–' : `${(bytes / 1e6).toFixed(0)} MB`;
 
 /** The table of one comparison, with what is missing below. */
-export function formatComparison({ work, clock, sides, missing, failed }: Comparison): string {
+export function formatComparison({
+  work,
+  model,
+  precision = work.precision,
+  clock,
+  sides,
+  missing,
+  failed,
+}: Comparison): string {
   const table = new Table({
     head: ['', 'ms, median', 'quartiles', 'pictures/s', 'ours is faster by', 'of the floor', 'peak memory'],
     colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right'],
@@ -22,7 +30,7 @@ export function formatComparison({ work, clock, sides, missing, failed }: Compar
   });
   for (const side of sides) table.push(row(side));
   const [ours] = sides;
-  const title = `${work.work} ${work.network} ${describeOptions(work.options)}batch ${work.batch} ${work.precision}, ${work.threads} threads, ${ours?.ms.count} rounds, ${clock} time`;
+  const title = `${work.work} ${work.network} ${describeOptions(work.options)}batch ${work.batch} ${precision}${model === undefined ? '' : `, weights of ${model}`}, ${work.threads} threads, ${ours?.ms.count} rounds, ${clock} time`;
   const about = sides.map((side) => `${side.name}: ${side.about}${agreement(side)}`);
   const absent = missing.map(({ name, advice }) => `${name} is not here; ${advice}`);
   const broken = failed.map(({ name, reason }) => `${name} could not run: ${reason}`);

@@ -1,7 +1,6 @@
 /** MODELs for prediction: an .onnx file runs on ONNX Runtime, anything else on libtorch, which is opened only for it. */
 
-import { loadClassifier } from '../deploy/classifier.ts';
-import { DeployError } from '../deploy/deploy-error.ts';
+import { type ClassifierOptions, loadClassifier } from '../deploy/classifier.ts';
 import { loadRuntime } from '../deploy/runtime.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Predictor } from '../evaluate/predict.ts';
@@ -13,8 +12,9 @@ import { choosePrecision, type EngineOptions, openEngine } from './engine-option
 import { UsageError } from './usage.ts';
 
 export interface PredictingModel {
-  readonly description: ModelDescription;
-  readonly graph: Graph;
+  /** An .onnx file of other people's does not say what network it is. */
+  readonly description: Omit<ModelDescription, 'network' | 'options'> & Partial<ModelDescription>;
+  readonly graph?: Graph;
   readonly source: string;
   readonly predictor: Predictor;
 }
@@ -31,7 +31,18 @@ const isOnnx = (path: string): boolean => path.endsWith('.onnx');
 /** Opens them all, or none. @throws what is wrong with which */
 export async function openModels(
   paths: readonly string[],
-  { batch, values, notices }: { batch: number; values: EngineOptions; notices: OpenModelOptions },
+  {
+    batch,
+    values,
+    notices,
+    classifier = {},
+  }: {
+    batch: number;
+    values: EngineOptions;
+    notices: OpenModelOptions;
+    /** What .onnx files do not say. */
+    classifier?: ClassifierOptions;
+  },
 ): Promise<OpenModels> {
   if (paths.some(isOnnx)) refuseEngineOptions(paths, values);
   let engine: Engine | undefined;
@@ -45,7 +56,11 @@ export async function openModels(
     const models: PredictingModel[] = [];
     for (const path of paths) {
       if (isOnnx(path)) {
-        const { model, precision, release } = await openOnnx(path, { batch, threads: values.threads });
+        const { model, precision, release } = await openOnnx(path, {
+          ...classifier,
+          batch,
+          threads: values.threads,
+        });
         closings.push(release);
         precisions.add(precision);
         about.onnxRuntime = (await loadRuntime()).version;
@@ -77,14 +92,16 @@ function refuseEngineOptions(paths: readonly string[], { precision, device }: En
   if (device === 'cuda') throw new UsageError("--device: an .onnx file runs on the CPU; received 'cuda'");
 }
 
-async function openOnnx(path: string, options: { batch: number; threads: number | undefined }) {
-  const { batch, threads } = options;
-  const classifier = await loadClassifier(path, { batch, ...(threads !== undefined && { threads }) });
-  const { description, predictor, precision = 'unknown' } = classifier;
-  if (!description)
-    throw new DeployError(
-      `${path}: it has no description of its network; files of 'inception export' have one`,
-    );
-  const model = { description, graph: graphOf(description), source: path, predictor };
-  return { model, precision, release: classifier.release };
+async function openOnnx(path: string, options: ClassifierOptions) {
+  const { description, classes, preprocessing, predictor, precision, release } = await loadClassifier(
+    path,
+    options,
+  );
+  const model: PredictingModel = {
+    description: { ...description, classes, preprocessing },
+    ...(description && { graph: graphOf(description) }),
+    source: path,
+    predictor,
+  };
+  return { model, precision: precision ?? 'unknown', release };
 }

@@ -1,11 +1,12 @@
 /** The models of `inception serve`, from what is written on the command line. */
 import { basename } from 'node:path';
-import { loadClassifier } from '../deploy/classifier.ts';
+import type { ClassifierOptions } from '../deploy/classifier.ts';
 import type { Engine } from '../engine/engine.ts';
 import { loadModel } from '../model/load-model.ts';
 import type { OpenModelOptions } from '../model/open-model.ts';
 import { serveLoadedModel } from '../server/libtorch-model.ts';
-import { serveClassifier } from '../server/onnx-model.ts';
+import { serveOnnxFile } from '../server/onnx-model.ts';
+import { withLowerThreads } from '../server/priority.ts';
 import type { ServedModel } from '../server/served-model.ts';
 import { choosePrecision, type EngineOptions, openEngine } from './engine-options.ts';
 import { UsageError } from './usage.ts';
@@ -46,27 +47,38 @@ export interface LoadedModels {
 /** Loads each; libtorch is started only if one needs it. */
 export async function loadServedModels(
   asked: readonly AskedModel[],
-  { values, batch, notices }: { values: EngineOptions; batch: number | undefined; notices: OpenModelOptions },
+  {
+    values,
+    batch,
+    notices,
+    classifier,
+  }: {
+    values: EngineOptions;
+    batch: number | undefined;
+    notices: OpenModelOptions;
+    /** What .onnx files do not say. */
+    classifier: ClassifierOptions;
+  },
 ): Promise<LoadedModels> {
   let engine: Engine | undefined;
   const models: ServedModel[] = [];
   const close = async () => {
     await engine?.close();
   };
-  try {
-    for (const { name, path } of asked) {
-      if (path.endsWith('.onnx')) {
-        const { threads } = values;
-        const classifier = await loadClassifier(path, threads === undefined ? {} : { threads });
-        models.push(await serveClassifier(classifier, { name, batch }));
-        continue;
-      }
-      engine ??= await openEngine(values);
-      const precision = choosePrecision(values.precision, engine);
-      const model = await loadModel(path, { engine, batch: 1, precision, ...notices });
-      models.push(await serveLoadedModel(model, { name, batch }));
+  const load = async (path: string, name: string): Promise<ServedModel> => {
+    if (path.endsWith('.onnx')) {
+      const { threads } = values;
+      return serveOnnxFile(path, { name, batch, classifier: { ...classifier, threads } });
     }
+    engine ??= await openEngine(values);
+    const precision = choosePrecision(values.precision, engine);
+    const model = await loadModel(path, { engine, batch: 1, precision, ...notices });
+    return serveLoadedModel(model, { name, batch });
+  };
+  try {
+    for (const { name, path } of asked) models.push(await withLowerThreads(() => load(path, name)));
   } catch (error) {
+    for (const model of models) await model.close();
     await close();
     throw error;
   }

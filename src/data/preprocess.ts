@@ -42,6 +42,36 @@ export const standardPreprocessing = (
   ...differences,
 });
 
+/** The usual ways of others, by name: for models that do not say theirs. */
+export const usualPreprocessings = {
+  /** torchvision's reference, and most of timm's models. */
+  imagenet: {
+    protocol: 'timm',
+    crop: centralCrop,
+    kernel: 'pillow-bilinear',
+    mean: [0.485, 0.456, 0.406],
+    std: [0.229, 0.224, 0.225],
+  },
+  /** timm's Inception family. */
+  inception: {
+    protocol: 'timm',
+    crop: centralCrop,
+    kernel: 'pillow-bicubic',
+    mean: [0.5, 0.5, 0.5],
+    std: [0.5, 0.5, 0.5],
+  },
+  /** TF-Slim's and Keras's. */
+  'tf-slim': {
+    protocol: 'tf-slim',
+    crop: centralCrop,
+    kernel: 'tf-bilinear',
+    mean: [0.5, 0.5, 0.5],
+    std: [0.5, 0.5, 0.5],
+  },
+} as const satisfies Record<string, Omit<Preprocessing, 'size'>>;
+
+export type UsualPreprocessing = keyof typeof usualPreprocessings;
+
 /** Bytes of one input. */
 export const inputBytes = ({ size, channels = 3 }: Preprocessing): number => size[0] * size[1] * channels;
 

@@ -39,7 +39,7 @@ export async function compareAccuracy(
 ): Promise<AccuracyReport> {
   const reference = await openOnnxPredictor(float32, { ...options, preprocessing });
   try {
-    const how = { dataset, preprocessing };
+    const how = { dataset, preprocessing: reference.preprocessing };
     const [expected, own] = [await bestClasses(reference, how), await bestClasses(other, how)];
     const outputs = outputsFor(dataset, { description, path: options.path });
     const errorOf = (found: readonly number[]): number | undefined =>

@@ -100,7 +100,7 @@ describe('loadClassifier', () => {
       ],
       [
         write('foreign.onnx', graph),
-        /foreign\.onnx: it does not say its labels, .* give loadClassifier 'classes' and 'preprocessing'/,
+        /foreign\.onnx: it does not say how pictures are scaled for it, .* expected a preprocessing with 'mean' and 'std'/,
       ],
       [write('described.onnx', graph, { model: '{}' }), /described\.onnx \(metadata\): network: /],
       [

@@ -3,11 +3,12 @@ import { readFile } from 'node:fs/promises';
 import type { Views } from '../data/crops.ts';
 import { decodePicture } from '../data/decode.ts';
 import type { Picture } from '../data/picture.ts';
-import { inputBytes, type Preprocessing, preprocess } from '../data/preprocess.ts';
+import { inputBytes, type Preprocessing, preprocess, usualPreprocessings } from '../data/preprocess.ts';
 import { type Member, predictPictures } from '../evaluate/predict.ts';
 import { topClasses } from '../evaluate/score.ts';
 import type { ModelDescription } from '../model/description.ts';
 import { DeployError } from './deploy-error.ts';
+import type { SizedByFile } from './file-input.ts';
 import { describedBy } from './model-metadata.ts';
 import { type OnnxPredictor, openOnnxPredictor } from './onnx-predictor.ts';
 import type { SessionOptions } from './runtime.ts';
@@ -16,10 +17,15 @@ import { walkModel } from './walk-model.ts';
 export interface ClassifierOptions extends SessionOptions {
   /** Pictures computed at a time, and what `predictor.batch` says. Default 16. */
   readonly batch?: number;
-  /** Labels in the order of the outputs. Default: the file's own; a file that has none needs them. */
+  /** Labels in the order of the outputs. Default: the file's own; of a file that has none `class 0`, `class 1`, … */
   readonly classes?: readonly string[];
-  /** Default: the file's own; a file that has none needs it. */
-  readonly preprocessing?: Preprocessing;
+  /**
+   * In the place of what the file says. A file that says nothing needs `mean` and `std`, and has otherwise its own size and
+   * torchvision's crop; `usualPreprocessings` has usual ones by name.
+   */
+  readonly preprocessing?: Partial<Preprocessing>;
+  /** Whether the outputs are probabilities already. Default: what the file says; of a file that says nothing, false. */
+  readonly probabilities?: boolean;
 }
 
 /** A picture's file, the bytes of a JPEG, PNG or WebP, or decoded pixels. */
@@ -79,20 +85,17 @@ export async function loadClassifier(path: string, options: ClassifierOptions = 
   const model = await readModel(path);
   const { metadata } = walkModel(model, path);
   const description = describedBy(metadata, path);
-  const classes = options.classes ?? description?.classes;
-  const preprocessing = options.preprocessing ?? description?.preprocessing;
-  if (!classes || !preprocessing) {
-    throw new DeployError(
-      `${path}: it does not say its ${classes ? 'preprocessing' : 'labels'}, as files of 'inception export' do; give loadClassifier 'classes' and 'preprocessing'`,
-    );
-  }
   const predictor = await openOnnxPredictor(model, {
     path,
-    preprocessing,
-    softmax: metadata.get('output') === 'probabilities',
+    preprocessing: preprocessingOf(path, { ...description?.preprocessing, ...options.preprocessing }),
+    softmax: options.probabilities ?? metadata.get('output') === 'probabilities',
     batch: options.batch,
     threads: options.threads,
   });
+  const classes =
+    options.classes ??
+    description?.classes ??
+    Array.from({ length: predictor.classes }, (_, index) => `class ${index}`);
   if (classes.length > 0 && classes.length !== predictor.classes) {
     throw new DeployError(
       `${path}: expected ${predictor.classes} labels, one for each output, received ${classes.length}`,
@@ -100,12 +103,20 @@ export async function loadClassifier(path: string, options: ClassifierOptions = 
   }
   return classifierOf({
     classes,
-    preprocessing,
+    preprocessing: predictor.preprocessing,
     description,
     precision: metadata.get('precision'),
     source: path,
     predictor,
   });
+}
+
+/** How the picture is cut is a matter of taste; how its values are scaled is not. @throws DeployError */
+function preprocessingOf(path: string, { mean, std, ...rest }: Partial<Preprocessing>): SizedByFile {
+  if (mean && std) return { ...usualPreprocessings.imagenet, ...rest, mean, std };
+  throw new DeployError(
+    `${path}: it does not say how pictures are scaled for it, as files of 'inception export' do; expected a preprocessing with 'mean' and 'std' (--preprocessing ${Object.keys(usualPreprocessings).join(', ')}, or --mean and --std)`,
+  );
 }
 
 async function readModel(path: string): Promise<Uint8Array> {

@@ -37,12 +37,14 @@ export function loadRuntime(): Promise<Runtime> {
 export interface SessionOptions {
   /** Threads of one operator. Default: every core. */
   readonly threads?: number | undefined;
+  /** Its threads may spin while it computes, but no longer: for those who take turns with others. Default: as it likes. */
+  readonly spinOnlyInRuns?: boolean;
 }
 
 /** Opens a session over a model's bytes. @throws DeployError with the runtime's reason. */
 export async function openSession(
   model: Uint8Array,
-  { path, threads }: SessionOptions & { path: string },
+  { path, threads, spinOnlyInRuns = false }: SessionOptions & { path: string },
 ): Promise<InferenceSession> {
   const { InferenceSession: sessions } = await loadRuntime();
   try {
@@ -52,6 +54,7 @@ export async function openSession(
       // Errors come as exceptions; warnings about unused constants help nobody.
       logSeverityLevel: 3,
       ...(threads !== undefined && { intraOpNumThreads: threads }),
+      ...(spinOnlyInRuns && { extra: { session: { force_spinning_stop: '1' } } }),
     });
   } catch (error) {
     throw new DeployError(`${path}: ONNX Runtime refuses it: ${(error as Error).message}`, { cause: error });

@@ -92,6 +92,12 @@ const refuse = (what: string): Rule => {
   };
 };
 
+function refuseOtherFiles(): never {
+  throw new DeployError(
+    'it has data in other files, which are refused; torch.onnx.export writes one file with external_data=False',
+  );
+}
+
 function text(bytes: Uint8Array, most = mostTextBytes): string {
   if (bytes.length > most) throw new DeployError(`a text of ${bytes.length} bytes; expected at most ${most}`);
   try {
@@ -110,10 +116,10 @@ const checkDomain: Rule = (bytes) => {
 const quoted = (name: string): string => JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}…` : name);
 
 const tensorRules: Rules = {
-  messages: { 13: refuse('data in other files') },
+  messages: { 13: refuseOtherFiles },
   numbers: {
     14: (location) => {
-      if (location !== 0) throw new DeployError('it has data in other files, which are refused');
+      if (location !== 0) refuseOtherFiles();
     },
   },
 };

@@ -2,13 +2,20 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { BatchQueue, type BatchReport } from './batch-queue.ts';
 
 /** A model that takes so long for a batch and gives each number's double. */
-function queueOf({ largest = 4, waitMs = 5, capacity = 4, takesMs = 100 } = {}) {
+function queueOf({
+  largest = 4,
+  waitMs = 5,
+  capacity = 4,
+  capacityInOverload = undefined as number | undefined,
+  takesMs = 100,
+} = {}) {
   const batches: number[][] = [];
   const reports: BatchReport[] = [];
   const queue = new BatchQueue<number, number>({
     largest,
     waitMs,
     capacity,
+    ...(capacityInOverload !== undefined && { capacityInOverload }),
     run: async (rows) => {
       batches.push([...rows]);
       await new Promise((resolve) => setTimeout(resolve, takesMs));
@@ -93,6 +100,59 @@ describe('a queue of batches', () => {
     await vi.runAllTimersAsync();
     expect(await Promise.all([begun, running, ...waiting])).toEqual([0, 2, 4, 6]);
     expect(queue.waiting).toBe(0);
+  });
+
+  it('lets a burst wait, but only one batch while more is asked for than can be done', async () => {
+    const { ask, queue } = queueOf({ largest: 1, waitMs: 0, capacity: 4, capacityInOverload: 1 });
+    const [answered, refused]: number[][] = [[], []];
+    const send = () => {
+      const begin = performance.now();
+      ask(1).then(
+        () => answered?.push(performance.now() - begin),
+        () => refused?.push(performance.now() - begin),
+      );
+    };
+    const sendEvery = async (ms: number, count: number) => {
+      for (let index = 0; index < count; index++) {
+        send();
+        await vi.advanceTimersByTimeAsync(ms);
+      }
+    };
+    // Half of what it can, two at a time.
+    for (let index = 0; index < 10; index++) {
+      send();
+      await sendEvery(400, 1);
+    }
+    expect([answered?.length, refused]).toEqual([20, []]);
+    // Twice what it can.
+    await sendEvery(50, 100);
+    answered?.splice(0);
+    await sendEvery(50, 100);
+    expect(answered?.length).toBeGreaterThan(45);
+    expect(Math.max(...(answered ?? []))).toBeLessThanOrEqual(200);
+    expect(Math.max(...(refused ?? []))).toBe(0);
+    // Again half.
+    await sendEvery(200, 10);
+    refused?.splice(0);
+    for (let index = 0; index < 4; index++) send();
+    expect(queue.full).toBe(true);
+    await vi.runAllTimersAsync();
+    expect(refused).toEqual([]);
+  });
+
+  it('refuses what would wait for longer than its deadline', async () => {
+    const { ask } = queueOf({ largest: 1, waitMs: 0, capacity: 100, takesMs: 100 });
+    const first = ask(0);
+    await vi.runAllTimersAsync();
+    const waiting = [first, ...[1, 2, 3, 4].map((row) => ask(row, { deadlineMs: 10_000 }))];
+    await expect(ask(5, { deadlineMs: 350 })).rejects.toMatchObject({
+      status: 503,
+      reason: 'deadline',
+      message: 'the request would wait about 400 ms, and 350 ms is its deadline; come again later',
+    });
+    waiting.push(ask(5, { deadlineMs: 500 }));
+    await vi.runAllTimersAsync();
+    expect(await Promise.all(waiting)).toEqual([0, 2, 4, 6, 8, 10]);
   });
 
   it('takes a request with more rows than there is room for, and divides it', async () => {

@@ -3,6 +3,7 @@
  * its oldest row has waited long enough. A request takes a ticket before anything costly is done for it; a ticket that the
  * queue has no room for, whose deadline passes, or whose client has left, costs nothing more.
  */
+import { Demand, type Pace } from './demand.ts';
 import { RequestError } from './request-error.ts';
 
 export interface BatchQueueOptions<Row, Result> {
@@ -12,6 +13,8 @@ export interface BatchQueueOptions<Row, Result> {
   readonly waitMs: number;
   /** Rows that wait, or are being prepared to wait, before further requests are refused. */
   readonly capacity: number;
+  /** The same while more is asked for than the model can do, when waiting only makes everybody late. Default: `capacity`. */
+  readonly capacityInOverload?: number;
   readonly run: (rows: readonly Row[]) => Promise<readonly Result[]>;
   readonly onBatch?: (batch: BatchReport) => void;
 }
@@ -57,8 +60,9 @@ export class BatchQueue<Row, Result> {
   #expected = 0;
   #timer: NodeJS.Timeout | undefined;
   #running = false;
-  /** Moving average, for Retry-After. */
+  /** Moving average. */
   #secondsPerRow = 0;
+  readonly #demand = new Demand();
 
   constructor(options: BatchQueueOptions<Row, Result>) {
     this.#options = options;
@@ -70,14 +74,24 @@ export class BatchQueue<Row, Result> {
   }
 
   get full(): boolean {
-    return this.waiting >= this.#options.capacity;
+    return this.waiting >= this.#capacity;
+  }
+
+  get #capacity(): number {
+    const { capacity, capacityInOverload = capacity } = this.#options;
+    return this.#demand.isOverload(this.#pace) ? capacityInOverload : capacity;
+  }
+
+  get #pace(): Pace {
+    return { rowSeconds: this.#secondsPerRow, batchSeconds: this.#secondsPerRow * this.#options.largest };
   }
 
   /** The error for a request that finds the queue full. */
   refusal(): RequestError {
+    this.#demand.add(1, this.#pace);
     return new RequestError(
       503,
-      `the queue is full: ${this.waiting} images wait, ${this.#options.capacity} may; come again later`,
+      `the queue is full: ${this.waiting} images wait, ${this.#capacity} may; come again later`,
       { retryAfterSeconds: this.#retryAfterSeconds(), reason: 'queue_full' },
     );
   }
@@ -85,10 +99,13 @@ export class BatchQueue<Row, Result> {
   /**
    * A request with more rows than there is room for is taken whole while there is any: it is bounded by the number of images
    * of a request, and would otherwise never be served.
-   * @throws RequestError when the queue is full.
+   * @throws RequestError when the queue is full, or what waits already takes longer than the request may wait.
    */
   enter({ rows, deadlineMs, signal: client }: TicketOptions): Ticket<Row, Result> {
     if (this.full) throw this.refusal();
+    this.#demand.add(rows, this.#pace);
+    const aheadMs = this.waiting * this.#secondsPerRow * 1000;
+    if (aheadMs > deadlineMs) throw this.#late({ aheadMs, deadlineMs });
     client?.throwIfAborted();
     const end = new AbortController();
     const entries = new Set<Entry<Row, Result>>();
@@ -181,6 +198,14 @@ export class BatchQueue<Row, Result> {
 
   #retryAfterSeconds(): number {
     return Math.max(1, Math.ceil(this.waiting * this.#secondsPerRow));
+  }
+
+  #late({ aheadMs, deadlineMs }: { aheadMs: number; deadlineMs: number }): RequestError {
+    return new RequestError(
+      503,
+      `the request would wait about ${Math.round(aheadMs)} ms, and ${deadlineMs} ms is its deadline; come again later`,
+      { retryAfterSeconds: this.#retryAfterSeconds(), reason: 'deadline' },
+    );
   }
 
   #expired(deadlineMs: number): RequestError {

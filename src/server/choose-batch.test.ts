@@ -34,10 +34,11 @@ describe('the batch that a model should take', () => {
     expect(await choose(() => 10)).toMatchObject({ batch: 16 });
   });
 
-  it('is where doubling stops to pay, with every smaller number warm', async () => {
-    const { batch, counts } = await choose((count) => 30 + 10 * count);
+  it('is the last that takes hardly longer than one picture, with every smaller number warm', async () => {
+    const { batch, counts } = await choose((count) => 200 + count);
     expect(batch).toBe(16);
     expect(await choose((count) => 20 * Math.max(4, count))).toMatchObject({ batch: 4 });
+    expect(await choose((count) => 95 + 5 * count)).toMatchObject({ batch: 2 });
     for (let count = 1; count <= 16; count++) expect(counts).toContain(count);
   });
 

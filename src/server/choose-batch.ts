@@ -10,44 +10,45 @@ export interface ChooseBatchOptions {
   readonly most?: number;
 }
 
-/** By how much the images per second have to grow for a batch of double size. */
-const leastGain = 1.1;
+/**
+ * How much longer than one picture a batch may take. Whoever is let in waits for the batch that runs and is in the next one: with
+ * batches of twice the time his answer comes after four times that of a picture alone, and not after two.
+ */
+const mostTime = 1.1;
 
-/** Of a few runs the fastest counts: other processes only ever make one slower. */
-const runs = 3;
+const runs = 5;
 
 /**
- * Measures doubled batches for as long as they pay. `run` computes so many pictures; it is left warm for every number up to
- * the chosen one, so that no request waits for the making of programs or the planning of memory.
+ * Measures doubled batches for as long as they take hardly longer. `run` computes so many pictures; it is left warm for every
+ * number up to the chosen one, so that no request waits for the making of programs or the planning of memory.
  */
 export async function chooseBatch(
   run: (count: number) => Promise<unknown>,
   { asked, most = 16 }: ChooseBatchOptions = {},
 ): Promise<number> {
-  const batch = asked ?? (await lastThatPays(run, most));
+  const batch = asked ?? (await largestInTime(run, most));
   for (let count = 1; count <= batch; count++) await run(count);
   return batch;
 }
 
-async function lastThatPays(run: (count: number) => Promise<unknown>, most: number): Promise<number> {
+async function largestInTime(run: (count: number) => Promise<unknown>, most: number): Promise<number> {
+  // Other processes only ever make it slower: the fastest run of one picture, but usual ones of a batch, since a batch that is
+  // fast only now and then makes somebody wait whenever it is not.
+  const longest = Math.min(...(await times(run, 1))) * mostTime;
+  const usual = async (count: number) => (await times(run, count)).reduce((sum, ms) => sum + ms, 0) / runs;
   let batch = 1;
-  let rate = await imagesPerMs(run, batch);
-  while (batch * 2 <= most) {
-    const doubled = await imagesPerMs(run, batch * 2);
-    if (doubled < rate * leastGain) break;
-    batch *= 2;
-    rate = doubled;
-  }
+  while (batch * 2 <= most && (await usual(batch * 2)) <= longest) batch *= 2;
   return batch;
 }
 
-async function imagesPerMs(run: (count: number) => Promise<unknown>, count: number): Promise<number> {
+/** Milliseconds of each run. */
+async function times(run: (count: number) => Promise<unknown>, count: number): Promise<number[]> {
   await run(count);
-  let least = Number.POSITIVE_INFINITY;
+  const found: number[] = [];
   for (let repeat = 0; repeat < runs; repeat++) {
     const begin = performance.now();
     await run(count);
-    least = Math.min(least, performance.now() - begin);
+    found.push(performance.now() - begin);
   }
-  return count / least;
+  return found;
 }

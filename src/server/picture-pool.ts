@@ -2,10 +2,10 @@
  * A few processes that decode pictures. One that dies or hangs is replaced; its picture is tried once more by another, because
  * the process may have been at fault, and is then refused.
  */
-import { type ChildProcess, fork } from 'node:child_process';
-import { constants, setPriority } from 'node:os';
-import { fileURLToPath } from 'node:url';
+import type { ChildProcess } from 'node:child_process';
+import { builtProgram, startHelper } from './helper-process.ts';
 import type { PictureAnswer, PictureJob } from './picture-messages.ts';
+import { below } from './priority.ts';
 import { RequestError } from './request-error.ts';
 
 export interface PicturePool {
@@ -29,19 +29,8 @@ export interface PicturePoolOptions {
   readonly program?: string;
 }
 
-/** Tests run the sources, which Node.js 20 cannot; the process is then the built one. */
-const builtProgram = fileURLToPath(
-  new URL(
-    import.meta.url.endsWith('.ts') ? '../../dist/server/picture-worker.js' : './picture-worker.js',
-    import.meta.url,
-  ),
-);
-
 /** One that never came up is not replaced at once: that would only use up the processor. */
 const pauseMs = 1000;
-
-/** Characters of what a process said at its end. */
-const mostSaid = 500;
 
 interface Task {
   readonly job: PictureJob;
@@ -57,13 +46,12 @@ interface Worker {
   timer: NodeJS.Timeout | undefined;
   hung: boolean;
   ready: boolean;
-  /** The end of what it wrote to standard error. */
-  said: string;
+  readonly lastWords: () => string;
 }
 
 /** Starts the processes. @throws Error when one does not come up. */
 export async function openPicturePool(options: PicturePoolOptions): Promise<PicturePool> {
-  const { processes, timeoutMs, program = builtProgram } = options;
+  const { processes, timeoutMs, program = builtProgram('picture-worker') } = options;
   const tasks: Task[] = [];
   const workers = new Set<Worker>();
   const idle: Worker[] = [];
@@ -102,7 +90,7 @@ export async function openPicturePool(options: PicturePoolOptions): Promise<Pict
     const at = idle.indexOf(worker);
     if (at >= 0) idle.splice(at, 1);
     if (closed) return;
-    const died = `the process died (${how})${worker.said && `: ${worker.said.trim()}`}`;
+    const died = `the process died (${how})${worker.lastWords()}`;
     const why = worker.hung ? 'a picture took too long' : died;
     const { task } = worker;
     if (task && ++task.failures < 2) tasks.unshift(task);
@@ -114,13 +102,9 @@ export async function openPicturePool(options: PicturePoolOptions): Promise<Pict
 
   function start(): Promise<void> {
     if (closed) return Promise.resolve();
-    const child = fork(program, [], {
-      serialization: 'advanced',
-      // Nothing of the server's: no token, no settings. glibc's arenas would keep the memory of large pictures.
-      env: { MALLOC_ARENA_MAX: '2' },
-      execArgv: [],
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    });
+    // Nothing of the server's: no token, no settings. glibc's arenas would keep the memory of large pictures.
+    const env = { MALLOC_ARENA_MAX: '2' };
+    const { child, lastWords } = startHelper(program, { env, below: below.decoding });
     const worker: Worker = {
       child,
       task: undefined,
@@ -128,13 +112,8 @@ export async function openPicturePool(options: PicturePoolOptions): Promise<Pict
       timer: undefined,
       hung: false,
       ready: false,
-      said: '',
+      lastWords,
     };
-    // Answering, also that there is no room, comes before decoding.
-    if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      worker.said = (worker.said + text).slice(-mostSaid);
-    });
     workers.add(worker);
     return new Promise<void>((resolve, reject) => {
       child.on('message', (answer: PictureAnswer) => {
@@ -142,11 +121,9 @@ export async function openPicturePool(options: PicturePoolOptions): Promise<Pict
         if (answer.kind === 'ready') resolve();
         onAnswer(worker, answer);
       });
-      child.on('error', () => child.kill('SIGKILL'));
       child.once('exit', (code, signal) => {
         const how = signal ?? `exit code ${code}`;
-        const said = worker.said.trim();
-        reject(new Error(`the process that decodes pictures did not start (${how})${said && `: ${said}`}`));
+        reject(new Error(`the process that decodes pictures did not start (${how})${lastWords()}`));
         onExit(worker, how);
       });
     });

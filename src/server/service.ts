@@ -117,6 +117,7 @@ function host(model: ServedModel, settings: ServerSettings, metrics: Metrics): H
     largest: model.batch,
     waitMs: settings.waitMs,
     capacity: settings.queue ?? queueFor(model.batch),
+    capacityInOverload: settings.queue ?? model.batch,
     run: (rows) => runRows(model, rows),
     onBatch: (batch) => {
       statistics.onBatch(batch);

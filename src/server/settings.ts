@@ -2,7 +2,7 @@
 export interface ServerSettings {
   /** How long a picture waits for others while the model is idle. */
   readonly waitMs: number;
-  /** Pictures of one model that may wait before further requests are refused. Default: `queueFor` its batch. */
+  /** Pictures of one model that may wait before further requests are refused. Default: `queueFor` its batch, and one batch in overload. */
   readonly queue?: number;
   /** How long a request may wait until its last picture is started. */
   readonly deadlineMs: number;
@@ -25,9 +25,9 @@ export interface ServerSettings {
 const mebibyte = 2 ** 20;
 
 /**
- * One batch deep: whoever is let in waits for the batch that runs and is then in the next one. A deeper queue makes everybody
- * wait longer and nobody be served sooner; but four places take the bursts of a server with half the requests that it could
- * answer (docs/server.md).
+ * One batch deep: whoever is let in waits for the batch that runs and is then in the next one. But four places take the bursts of
+ * a server with half the requests that it could answer (docs/server.md); under more than it can answer they would only make
+ * everybody wait longer and nobody be served sooner, and one batch is all that may wait.
  */
 export const queueFor = (batch: number): number => Math.max(4, batch);
 

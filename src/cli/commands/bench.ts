@@ -1,24 +1,33 @@
 /** `inception bench`: how fast this machine is, against what people use now. */
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { Argument, type Command } from 'commander';
+import type { CompareOptions } from '../../bench/compare.ts';
 import type { Work, WorkOptions } from '../../bench/job.ts';
 import type { PeerName } from '../../bench/peers.ts';
 import type { Clock } from '../../bench/side.ts';
 import { openData } from '../../data/open-data.ts';
+import { openModel } from '../../model/open-model.ts';
+import type { OpenedModel } from '../../model/opened-model.ts';
 import { addEngineOptions, choosePrecision, type EngineOptions, openEngine } from '../engine-options.ts';
+import { noticesTo, predictingArgument } from '../model-options.ts';
 import { addNetworkOptions, readNetworkOptions } from '../network-options.ts';
 import { oneOf, UsageError, wholeNumber } from '../usage.ts';
 
 const kinds = ['train', 'infer', 'data', 'memory', 'compile', 'profile'] as const;
 type Kind = (typeof kinds)[number];
 
+const usualNetwork = 'inception-v4';
+
 type Values = EngineOptions & {
-  readonly network: string;
-  readonly batch: number;
+  readonly network?: string;
+  /** A run, a file of weights or an .onnx file. */
+  readonly model?: string | undefined;
+  readonly batch?: number;
   readonly rounds: number;
   readonly clock: Clock;
-  readonly against: readonly PeerName[];
+  readonly against?: readonly PeerName[];
   readonly python?: readonly string[];
   readonly for: Work;
   readonly data: string;
@@ -32,8 +41,13 @@ export function addBench(program: Command): void {
     .command('bench')
     .description('how fast steps are here, interleaved with PyTorch and others, and where their time goes')
     .addArgument(new Argument('[what]', 'what to measure').choices(kinds).default('train'))
-    .option('--network <network>', "a name of 'inception models'", 'inception-v4')
-    .option('--batch <n>', 'pictures in one step', wholeNumber('--batch'), 8)
+    .argument('[model]', `instead of --network: ${predictingArgument}; an .onnx file is only run`)
+    .option('--network <network>', "a name of 'inception models' (default: inception-v4)")
+    .option(
+      '--batch <n>',
+      'pictures in one step (default: 8, or what an .onnx file takes)',
+      wholeNumber('--batch'),
+    )
     .option('--rounds <n>', 'steps of each side', wholeNumber('--rounds'), 7)
     .option(
       '--clock <clock>',
@@ -43,9 +57,8 @@ export function addBench(program: Command): void {
     )
     .option(
       '--against <peers>',
-      "of pytorch, torch-compile, onnxruntime, tfjs, with commas; 'none' for ours alone",
+      "of pytorch, torch-compile, onnxruntime, tfjs, with commas; 'none' for ours alone (default: pytorch; of an .onnx file onnxruntime)",
       parsePeers,
-      ['pytorch'],
     )
     .option(
       '--python <paths>',
@@ -73,10 +86,12 @@ take turns. 'floor' is the network's convolutions alone.
 Examples:
   inception bench train --network inception-v4 --batch 8 --precision bfloat16
   inception bench infer --network inception-v4 --batch 1 --precision float32 --against pytorch,onnxruntime
+  inception bench infer photos.onnx --batch 1
+  inception bench infer runs/photos --precision float32 --against pytorch
   inception bench profile --for train --output trace.json`,
     )
-    .action(async (kind: Kind, values: Values) => {
-      process.stdout.write(await run(kind, values));
+    .action(async (kind: Kind, model: string | undefined, values: Values) => {
+      process.stdout.write(await run(kind, { ...values, model }));
     });
 }
 
@@ -92,19 +107,41 @@ function parsePeers(text: string): PeerName[] {
 }
 
 async function run(kind: Kind, values: Values): Promise<string> {
-  const { rounds, batch, json } = values;
-  const print = <T>(result: T, text: (result: T) => string): string =>
-    json ? `${JSON.stringify(result, null, 2)}\n` : text(result);
+  if (values.model?.endsWith('.onnx')) return runOnnx(kind, values.model, values);
+  if (values.model === undefined) return runNetwork(kind, values, undefined);
+  const own = Object.keys({ ...(values.network && { network: '' }), ...readNetworkOptions(values) });
+  if (own.length > 0)
+    throw new UsageError(
+      `--${kebab(own[0] as string)}: ${values.model} says itself what network it is; expected either a model or a network`,
+    );
+  const notices = noticesTo(process.stderr);
+  const model = await openModel(values.model, notices);
+  notices.end();
+  try {
+    const { network } = model.description;
+    return await runNetwork(kind, { ...values, network }, model);
+  } finally {
+    await model.close();
+  }
+}
+
+const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+async function runNetwork(kind: Kind, values: Values, model: OpenedModel | undefined): Promise<string> {
+  const { rounds, batch = 8, json } = values;
+  const print = printer(json);
   const report = await import('../../bench/report.ts');
+  const options = model?.description.options ?? readNetworkOptions(values);
   if (kind === 'data') {
     const { measureData } = await import('../../bench/data-rate.ts');
     const { graphOfWork } = await import('../../bench/our-step.ts');
-    const { network } = graphOfWork({ network: values.network, options: readNetworkOptions(values) });
+    const { network } = graphOfWork({ network: values.network ?? usualNetwork, options });
     const [height, width] = network.input;
     const dataset = await openData(values.data, 'train');
     return print(await measureData(dataset, { batch, size: [height, width], rounds }), report.formatData);
   }
-  const work = await describeWork(kind === 'train' || kind === 'infer' ? kind : values.for, values);
+  const what = kind === 'train' || kind === 'infer' ? kind : values.for;
+  const work = await describeWork({ work: what, options, batch }, values);
   if (kind === 'profile') {
     const { chromeTrace, perLayer, perOperator, profileWork } = await import('../../bench/profile.ts');
     const profile = await profileWork(work, { rounds });
@@ -118,26 +155,66 @@ async function run(kind: Kind, values: Values): Promise<string> {
     return print(await measureCompile(work, { rounds }), (times) => report.formatCompile(work, times));
   }
   const { compare } = await import('../../bench/compare.ts');
+  const comparing = await compareOptions(kind, values, ['pytorch']);
+  return print(await compare(work, { ...comparing, model }), report.formatComparison);
+}
+
+/** An .onnx file is run and not compiled: by ONNX Runtime here, and by Python's where there is one. */
+async function runOnnx(kind: Kind, path: string, values: Values): Promise<string> {
+  if (kind !== 'infer' && kind !== 'memory')
+    throw new UsageError(
+      `${kind}: an .onnx file is only run; expected 'bench infer ${path}' or 'bench memory ${path}'`,
+    );
+  const stranger = values.against?.find((name) => name !== 'onnxruntime');
+  if (stranger !== undefined)
+    throw new UsageError(
+      `--against: an .onnx file can be given to onnxruntime or none, received '${stranger}'`,
+    );
+  const { describeOnnxWork } = await import('../../bench/onnx-job.ts');
+  const { inputSize: side } = readNetworkOptions(values);
+  const file = await describeOnnxWork({
+    path,
+    batch: values.batch,
+    size: typeof side === 'number' ? [side, side] : side,
+    threads: values.threads ?? availableParallelism(),
+  });
+  const { compareOnnx } = await import('../../bench/compare.ts');
+  const { formatComparison } = await import('../../bench/report.ts');
+  const comparison = await compareOnnx(file, await compareOptions(kind, values, ['onnxruntime']));
+  return printer(values.json)(comparison, formatComparison);
+}
+
+const printer =
+  (json = false) =>
+  <T>(result: T, text: (result: T) => string): string =>
+    json ? `${JSON.stringify(result, null, 2)}\n` : text(result);
+
+async function compareOptions(
+  kind: Kind,
+  { against, python, clock, rounds }: Values,
+  usual: readonly PeerName[],
+): Promise<CompareOptions> {
   const { usualPythons } = await import('../../bench/peers.ts');
-  const comparison = await compare(work, {
-    against: values.against,
-    pythons: values.python ?? usualPythons,
-    clock: values.clock,
+  return {
+    against: against ?? usual,
+    pythons: python ?? usualPythons,
+    clock,
     // Memory reaches its peak in the first steps.
     rounds: kind === 'memory' ? Math.min(rounds, 2) : rounds,
     say: (line) => process.stderr.write(`${line}\n`),
-  });
-  return print(comparison, report.formatComparison);
+  };
 }
 
 /** Comparisons are made on the CPU; the engine is asked for what 'auto' means here. */
-async function describeWork(work: Work, values: Values): Promise<WorkOptions> {
+async function describeWork(
+  { work, options, batch }: Pick<WorkOptions, 'work' | 'options' | 'batch'>,
+  values: Values,
+): Promise<WorkOptions> {
   const engine = await openEngine({ ...values, device: 'cpu' });
   const precision = choosePrecision(values.precision, engine);
   const { threads } = engine.facts;
   await engine.close();
-  const { network, batch } = values;
-  return { work, network, options: readNetworkOptions(values), batch, precision, threads };
+  return { work, network: values.network ?? usualNetwork, options, batch, precision, threads };
 }
 
 /** The same command again in a process that can be told to collect garbage: without it a heap's size says nothing. */

@@ -7,19 +7,28 @@ import { topClasses } from '../../evaluate/score.ts';
 import { colours } from '../colours.ts';
 import { addEngineOptions, type EngineOptions } from '../engine-options.ts';
 import { noticesTo, predictingArgument, readCrops } from '../model-options.ts';
+import {
+  addCropOptions,
+  addOnnxOptions,
+  type CropOptions,
+  type OnnxOptions,
+  readOnnxOptions,
+} from '../onnx-options.ts';
 import { openModels, type PredictingModel } from '../open-models.ts';
 import { wholeNumber } from '../usage.ts';
 
-type Values = EngineOptions & {
-  model: string;
-  top: number;
-  crops: CropCount;
-  testFlip?: boolean;
-  json?: boolean;
-};
+type Values = EngineOptions &
+  OnnxOptions &
+  CropOptions & {
+    model: string;
+    top: number;
+    crops: CropCount;
+    testFlip?: boolean;
+    json?: boolean;
+  };
 
 export function addClassify(program: Command): void {
-  addEngineOptions(
+  const command = addEngineOptions(
     program
       .command('classify')
       .description('the most probable labels of pictures')
@@ -29,13 +38,15 @@ export function addClassify(program: Command): void {
       .option('--crops <n>', '1, 10, 12 or 144 crops of each picture', readCrops, 1)
       .option('--test-flip', 'average each crop with its mirror image')
       .option('--json', 'print JSON'),
-  )
+  );
+  addCropOptions(addOnnxOptions(command), "torchvision's")
     .addHelpText(
       'after',
       `
 Examples:
   inception classify shoe.jpg bag.png --model runs/fashion
   inception classify cat.jpg --model photos.onnx
+  inception classify cat.jpg --model resnet50.onnx --model-labels imagenet.txt --preprocessing imagenet
   inception classify cat.jpg --model hub:timm/inception_v4.tf_in1k`,
     )
     .action(run);
@@ -45,7 +56,9 @@ async function run(files: readonly string[], values: Values): Promise<void> {
   const notices = noticesTo(process.stderr);
   const views: Views = { crops: values.crops, flip: values.testFlip ?? false };
   const batch = Math.min(files.length * (views.crops === 1 ? (views.flip ? 2 : 1) : views.crops), 16);
-  const open = await openModels([values.model], { batch, values, notices });
+  const paths = [values.model];
+  const classifier = await readOnnxOptions(values, { paths, crop: true });
+  const open = await openModels(paths, { batch, values, notices, classifier });
   try {
     const [{ predictor, description }] = open.models as readonly [PredictingModel];
     const { preprocessing, classes } = description;

@@ -8,8 +8,7 @@ import type { Dataset } from '../../data/dataset.ts';
 import { openLabelledFolder } from '../../data/image-folder.ts';
 import { openData, take } from '../../data/open-data.ts';
 import { readExclusions, readRealLabels } from '../../data/picture-lists.ts';
-import { type Preprocessing, type Protocol, standardPreprocessing } from '../../data/preprocess.ts';
-import { type Kernel, kernels } from '../../data/resize.ts';
+import { type Preprocessing, standardPreprocessing } from '../../data/preprocess.ts';
 import { matchClasses } from '../../evaluate/match-classes.ts';
 import { openPredictions } from '../../evaluate/predictions-file.ts';
 import { type Member, type Prediction, predictions, type Score, scoreOf } from '../../evaluate/score.ts';
@@ -19,30 +18,37 @@ import { confusionTable } from '../confusion-table.ts';
 import { addEngineOptions, type EngineOptions } from '../engine-options.ts';
 import { duration, grouped, percent } from '../format.ts';
 import { noticesTo, predictingArgument, readCrops } from '../model-options.ts';
+import {
+  addCropOptions,
+  addOnnxOptions,
+  type CropOptions,
+  cropOf,
+  type OnnxOptions,
+  readOnnxOptions,
+} from '../onnx-options.ts';
 import { openModels, type PredictingModel } from '../open-models.ts';
-import { InterruptedError, keptShare, oneOf, UsageError, wholeNumber } from '../usage.ts';
+import { InterruptedError, UsageError, wholeNumber } from '../usage.ts';
 
-type Values = EngineOptions & {
-  data?: string;
-  labels?: string;
-  batch: number;
-  limit?: number;
-  crops: CropCount;
-  testFlip?: boolean;
-  protocol?: Protocol;
-  crop?: number;
-  kernel?: Kernel;
-  exclude?: string;
-  realLabels?: string;
-  predictions?: string;
-  resume?: boolean;
-  csv?: string;
-  confusion?: boolean;
-  json?: boolean;
-};
+type Values = EngineOptions &
+  OnnxOptions &
+  CropOptions & {
+    data?: string;
+    labels?: string;
+    batch: number;
+    limit?: number;
+    crops: CropCount;
+    testFlip?: boolean;
+    exclude?: string;
+    realLabels?: string;
+    predictions?: string;
+    resume?: boolean;
+    csv?: string;
+    confusion?: boolean;
+    json?: boolean;
+  };
 
 export function addEvaluate(program: Command): void {
-  addEngineOptions(
+  const command = addEngineOptions(
     program
       .command('evaluate')
       .description('top-1 and top-5 error of a model, or of several together')
@@ -54,21 +60,6 @@ export function addEvaluate(program: Command): void {
       .option('--labels <file>', 'labels of a folder without class folders, in the order of its files')
       .option('--crops <n>', '1, 10, 12 or 144 crops of each picture', readCrops, 1)
       .option('--test-flip', 'average the single crop with its mirror image')
-      .option(
-        '--protocol <name>',
-        "'timm' or 'tf-slim' (default: the model's own)",
-        oneOf('--protocol', ['timm', 'tf-slim']),
-      )
-      .option(
-        '--crop <share>',
-        "of each side that the single crop keeps (default: the model's own)",
-        keptShare('--crop'),
-      )
-      .option(
-        '--kernel <name>',
-        `${kernels.join(', ')} (default: the model's own)`,
-        oneOf('--kernel', kernels),
-      )
       .option('--batch <n>', 'crops at a time', wholeNumber('--batch'), 64)
       .option('--limit <n>', 'use so many pictures only', wholeNumber('--limit'))
       .option('--exclude <file>', "pictures to be left out, by name or number: ImageNet's blacklist")
@@ -78,13 +69,15 @@ export function addEvaluate(program: Command): void {
       .option('--csv <file>', "append a row with timm's columns")
       .option('--confusion', 'print the confusion matrix')
       .option('--json', 'print JSON'),
-  )
+  );
+  addOnnxOptions(addCropOptions(command, "the model's own"))
     .addHelpText(
       'after',
       `
 Examples:
   inception evaluate runs/fashion --data fashion-mnist --confusion
   inception evaluate photos-int8.onnx --data photos
+  inception evaluate resnet50.onnx --data imagenet/val --preprocessing imagenet
   inception evaluate runs/a runs/b runs/c runs/d --crops 144
   inception evaluate hub:timm/inception_v4.tf_in1k --data imagenet/val --predictions v4.csv`,
     )
@@ -98,7 +91,8 @@ async function run(paths: readonly string[], values: Values): Promise<void> {
   if (values.resume && values.predictions === undefined)
     throw new UsageError('--resume: expected --predictions with the file to go on with');
   const notices = noticesTo(process.stderr);
-  const open = await openModels(paths, { batch: values.batch, values, notices });
+  const classifier = await readOnnxOptions(values, { paths, crop: false });
+  const open = await openModels(paths, { batch: values.batch, values, notices, classifier });
   try {
     const { models } = open;
     const [first] = models as readonly [PredictingModel, ...PredictingModel[]];
@@ -107,7 +101,7 @@ async function run(paths: readonly string[], values: Values): Promise<void> {
     const protocols = members.map(({ preprocessing }) => describeViews(preprocessing, views));
     const about = {
       models: models.map(({ source }) => source),
-      networks: models.map(({ description }) => description.network),
+      networks: models.map(({ description }) => description.network ?? 'unknown'),
       data: dataset.name,
       pictures: dataset.length,
       protocol: [...new Set(protocols)].join('; '),
@@ -163,12 +157,9 @@ function memberFor(
   values: Values,
 ): Member {
   if (description.classes.length === 0) throw new ModelError(`${source}: the network has no classifier`);
-  const { protocol, crop, kernel } = values;
   const preprocessing: Preprocessing = standardPreprocessing(description.preprocessing.size, {
     ...description.preprocessing,
-    ...(protocol !== undefined && { protocol }),
-    ...(crop !== undefined && { crop }),
-    ...(kernel !== undefined && { kernel }),
+    ...cropOf(values),
   });
   const outputs = matchClasses(dataset.classes, description, { data: dataset.name, model: source });
   return { predictor, preprocessing, outputs };
@@ -328,14 +319,15 @@ async function appendRow(
 ): Promise<void> {
   const [{ preprocessing }] = members as [Member];
   const percentOf = (share: number) => +(share * 100).toFixed(3);
-  const parameters = models.reduce((sum, { graph }) => sum + costsOf(graph).parameters, 0);
+  const graphs = models.flatMap(({ graph }) => graph ?? []);
+  const parameters = graphs.reduce((sum, graph) => sum + costsOf(graph).parameters, 0);
   const row = {
     model: models.map(({ source }) => source).join(' + '),
     top1: percentOf(1 - result.top1Error),
     top1_err: percentOf(result.top1Error),
     top5: percentOf(1 - result.top5Error),
     top5_err: percentOf(result.top5Error),
-    param_count: +(parameters / 1e6).toFixed(2),
+    param_count: graphs.length < models.length ? '' : +(parameters / 1e6).toFixed(2),
     img_size: preprocessing.size[0],
     crop_pct: preprocessing.crop,
     interpolation: preprocessing.kernel.replace(/^(pillow|tf)-/, ''),

@@ -1,5 +1,4 @@
 /** `inception import`: weights of another ecosystem become a model. */
-import { readFile } from 'node:fs/promises';
 import Table from 'cli-table3';
 import type { Command } from 'commander';
 import { describeProtocol, type Protocol } from '../../data/preprocess.ts';
@@ -10,9 +9,10 @@ import type { ImportOptions, ImportPlan } from '../../model/import-weights.ts';
 import { networks } from '../../networks/networks.ts';
 import { type DialectName, dialectNames } from '../../weights/dialects.ts';
 import { grouped } from '../format.ts';
+import { readLabelFile } from '../label-file.ts';
 import { noticesTo } from '../model-options.ts';
 import { inputSize } from '../network-options.ts';
-import { keptShare, oneOf, UsageError, wholeNumber } from '../usage.ts';
+import { keptShare, oneOf, wholeNumber } from '../usage.ts';
 
 export interface ImportValues {
   output: string;
@@ -120,24 +120,8 @@ export async function importOptions(values: ImportValues): Promise<ImportOptions
     ...given('inputSize'),
     auxiliary: rest.auxiliary,
     ...(Object.keys(preprocessing).length > 0 && { preprocessing }),
-    ...(labels !== undefined && { classes: await readLabelFile(labels) }),
+    ...(labels !== undefined && { classes: await readLabelFile(labels, '--labels') }),
   } as ImportOptions;
-}
-
-async function readLabelFile(path: string): Promise<string[]> {
-  const text = await readFile(path, 'utf8');
-  if (!text.trimStart().startsWith('['))
-    return text
-      .split(/\r?\n/)
-      .map((line) => line.trim())
-      .filter((line) => line !== '');
-  try {
-    const labels: unknown = JSON.parse(text);
-    if (Array.isArray(labels) && labels.every((label) => typeof label === 'string')) return labels;
-  } catch {
-    // Said below.
-  }
-  throw new UsageError(`--labels: ${path} is no JSON list of texts`);
 }
 
 async function run(path: string, values: ImportValues): Promise<void> {

@@ -4,25 +4,34 @@ import type { Command } from 'commander';
 import { defaultSettings, type ServerSettings } from '../../server/settings.ts';
 import { addEngineOptions, type EngineOptions } from '../engine-options.ts';
 import { noticesTo, predictingArgument } from '../model-options.ts';
+import {
+  addCropOptions,
+  addOnnxOptions,
+  type CropOptions,
+  type OnnxOptions,
+  readOnnxOptions,
+} from '../onnx-options.ts';
 import { loadServedModels, readModelArguments } from '../served-models.ts';
 import { oneOf, UsageError, wholeNumber } from '../usage.ts';
 import { packageVersion } from '../version.ts';
 
-type Values = EngineOptions & {
-  readonly host: string;
-  readonly port: number;
-  readonly token?: string;
-  readonly tokenFile?: string;
-  readonly batch?: number;
-  readonly wait: number;
-  readonly queue?: number;
-  readonly deadline: number;
-  readonly decoders: number;
-  readonly images: number;
-  readonly bodyLimit: number;
-  readonly drain: number;
-  readonly log: string;
-};
+type Values = EngineOptions &
+  OnnxOptions &
+  CropOptions & {
+    readonly host: string;
+    readonly port: number;
+    readonly token?: string;
+    readonly tokenFile?: string;
+    readonly batch?: number;
+    readonly wait: number;
+    readonly queue?: number;
+    readonly deadline: number;
+    readonly decoders: number;
+    readonly images: number;
+    readonly bodyLimit: number;
+    readonly drain: number;
+    readonly log: string;
+  };
 
 const levels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
@@ -59,7 +68,7 @@ const port = (text: string) => {
 
 export function addServe(program: Command): void {
   const standard = defaultSettings;
-  addEngineOptions(
+  const command = addEngineOptions(
     program
       .command('serve')
       .description('serve models over HTTP: pictures, and the Open Inference Protocol v2')
@@ -68,13 +77,14 @@ export function addServe(program: Command): void {
       .option('--host <address>', 'where to listen; 0.0.0.0 is everywhere', '127.0.0.1')
       .option('--token <token>', 'answer only to those who send it as a bearer token')
       .option('--token-file <file>', 'the same from a file, unseen by the list of processes'),
-  )
+  );
+  addCropOptions(addOnnxOptions(command), "torchvision's")
     .optionsGroup('Batches and queue:')
     .option('--batch <n>', 'images of one batch at most (default: measured)', wholeNumber('--batch'))
     .option('--wait <time>', 'how long an image waits for others (5ms)', span('--wait'), standard.waitMs)
     .option(
       '--queue <n>',
-      'images that may wait for a model (default: one batch, at least 4)',
+      'images that may wait for a model (default: one batch, at least 4; in overload one batch)',
       wholeNumber('--queue'),
     )
     .option('--deadline <time>', 'longest wait of a request (10s)', span('--deadline'), standard.deadlineMs)
@@ -93,6 +103,7 @@ requests finish; a second one does not.
 
 Examples:
   inception serve runs/photos
+  inception serve resnet50.onnx --model-labels imagenet.txt --preprocessing imagenet
   inception serve cats=runs/cats hub:timm/inception_v4.tf_in1k --port 9000
   curl --data-binary @cat.jpg -H 'Content-Type: image/jpeg' http://127.0.0.1:8000/classify`,
     )
@@ -105,7 +116,9 @@ async function run(args: readonly string[], values: Values): Promise<number> {
   const asked = readModelArguments(args);
   const settings = settingsOf(values);
   const notices = noticesTo(process.stderr);
-  const loaded = await loadServedModels(asked, { values, batch: values.batch, notices });
+  const paths = asked.map(({ path }) => path);
+  const classifier = await readOnnxOptions(values, { paths, crop: true });
+  const loaded = await loadServedModels(asked, { values, batch: values.batch, notices, classifier });
   notices.end();
   try {
     // Only this command needs fastify, which takes 150 ms to load.

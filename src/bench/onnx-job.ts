@@ -1,0 +1,87 @@
+/** What every side of a comparison over an .onnx file is given: the file itself, and values in the very form that it takes. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openSession } from '../deploy/runtime.ts';
+import { walkModel } from '../deploy/walk-model.ts';
+import { BenchError } from './bench-error.ts';
+import { benchImages, type WorkOptions } from './job.ts';
+
+export interface OnnxJob extends WorkOptions {
+  readonly onnx: string;
+  /** Path of the input's values, raw. */
+  readonly images: string;
+  readonly tensor: FileTensor;
+}
+
+export interface FileTensor {
+  readonly name: string;
+  readonly type: 'float32' | 'uint8';
+  readonly shape: readonly number[];
+}
+
+export interface OnnxWorkOptions {
+  readonly path: string;
+  /** Pictures in one run; default: those that a file for one number takes, and otherwise 8. */
+  readonly batch?: number | undefined;
+  /** [height, width], for a file that takes any. */
+  readonly size?: readonly [number, number] | undefined;
+  readonly threads: number;
+}
+
+export interface OnnxWork {
+  readonly work: WorkOptions;
+  readonly tensor: FileTensor;
+  /** What the file says. */
+  readonly precision: string;
+}
+
+/** Reads what the file takes. @throws DeployError or BenchError saying what does not fit. */
+export async function describeOnnxWork({ path, batch, size, threads }: OnnxWorkOptions): Promise<OnnxWork> {
+  const bytes = readFileSync(path);
+  const { metadata } = walkModel(bytes, path);
+  const session = await openSession(bytes, { path, threads });
+  const [input, ...others] = session.inputMetadata;
+  await session.release();
+  if (!input?.isTensor || others.length > 0 || (input.type !== 'float32' && input.type !== 'uint8'))
+    throw new BenchError(`${path}: expected one input of float32 or uint8`);
+  const [pictures, ...sizes] = input.shape;
+  const taken = `${input.name}: ${input.type} [${input.shape.join(', ')}]`;
+  if (typeof pictures === 'number' && batch !== undefined && batch !== pictures)
+    throw new BenchError(
+      `${path}: it takes batches of ${pictures} only (${taken}); received --batch ${batch}`,
+    );
+  const count = typeof pictures === 'number' ? pictures : (batch ?? 8);
+  const free = sizes.flatMap((each, place) => (typeof each === 'string' ? place : []));
+  if (free.length > 0 && (size === undefined || free.length !== 2))
+    throw new BenchError(`${path}: its input takes any size (${taken}); expected --input-size`);
+  const shape = sizes.map((each, place) =>
+    typeof each === 'number' ? each : (size?.[free.indexOf(place)] as number),
+  );
+  return {
+    work: {
+      work: 'infer',
+      network: path,
+      options: {},
+      batch: count,
+      // Of an int8 file too: what comes out is compared as float32.
+      precision: 'float32',
+      threads,
+    },
+    tensor: { name: input.name, type: input.type, shape: [count, ...shape] },
+    precision: metadata.get('precision') ?? 'of unknown precision',
+  };
+}
+
+/** Writes the job and its values into a folder. */
+export function writeOnnxJob({ work, tensor }: OnnxWork, folder: string): string {
+  const images = join(folder, 'images.raw');
+  const noise = benchImages(tensor.shape.reduce((product, side) => product * side, 1));
+  writeFileSync(
+    images,
+    tensor.type === 'uint8' ? Uint8Array.from(noise, (value) => (value + 1) * 127) : noise,
+  );
+  const job: OnnxJob = { ...work, onnx: work.network, images, tensor };
+  const path = join(folder, 'job.json');
+  writeFileSync(path, JSON.stringify(job));
+  return path;
+}
