@@ -2,7 +2,7 @@
 //   node scripts/serve-load.mjs throughput MODEL [--batches 1,2,4,8] [--seconds 10] [-- options of serve]
 //   node scripts/serve-load.mjs overload MODEL [--seconds 20] [--endpoint classify|infer] [--capacity N] [--loads one,half,twice]
 //     [-- options of serve]
-//   node scripts/serve-load.mjs memory MODEL [--minutes 60] [-- options of serve]
+//   node scripts/serve-load.mjs memory MODEL [--minutes 60] [--pause MS] [-- options of serve]
 // Requests are sent open-loop in the overload (at random moments, whether or not earlier ones are answered), because a client
 // that waits for answers slows down together with the server and hides what its users feel. The generator is a process of its
 // own, but usually on the server's processors: it says how late its own event loop was, which is in every figure.
@@ -286,6 +286,8 @@ const childrenOf = (pid) =>
 
 async function memory() {
   const minutes = Number(option('minutes', '60'));
+  // Between a client's requests: without one the machine is full, and so is the queue.
+  const pause = Number(option('pause', '0'));
   const server = await start();
   const requests = [...(await requestsOf(server, 'classify')), ...(await requestsOf(server, 'infer'))];
   const broken = { ...requests[0], body: requests[0].body.subarray(0, 20_000) };
@@ -298,7 +300,7 @@ async function memory() {
       const request = turn === 7 ? broken : requests[next % requests.length];
       const { status } = await send(server, turn === 13 ? { ...request, leaveAfterMs: 5 } : request);
       counts[status] = (counts[status] ?? 0) + 1;
-      if (status === 503) await sleep(20);
+      if (pause > 0 || status === 503) await sleep(Math.max(pause, 20));
     }
   };
   // More than the queue takes, so that refusals are part of it.
