@@ -15,6 +15,7 @@
 #include "arena-allocator.h"
 #include "convert.h"
 #include "engine-thread.h"
+#include "operators/kernels.h"
 #include "run-program.h"
 #include "store.h"
 
@@ -124,7 +125,15 @@ Napi::Value facts(const Napi::CallbackInfo& info) {
   result.Set("fastBfloat16", hasFastBfloat16());
   result.Set("cores", availableCores());
   result.Set("oneDnn", linksOneDnn());
+  auto names = Napi::Array::New(env);
+  for (const auto& name : kernels::kernelNames()) names.Set(names.Length(), name);
+  result.Set("instructionSets", names);
   return result;
+}
+
+Napi::Value useInstructionSet(const Napi::CallbackInfo& info) {
+  kernels::useKernels(info[0].ToString().Utf8Value());
+  return info.Env().Undefined();
 }
 
 Napi::Value createStore(const Napi::CallbackInfo& info) {
@@ -267,6 +276,7 @@ void add(Napi::Env env, Napi::Object exports, const char* name) {
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   add<createEngine>(env, exports, "createEngine");
   add<facts>(env, exports, "facts");
+  add<useInstructionSet>(env, exports, "useInstructionSet");
   add<createStore>(env, exports, "createStore");
   add<loadProgram>(env, exports, "loadProgram");
   add<runProgram>(env, exports, "runProgram");

@@ -1,5 +1,8 @@
 #include "kernels.h"
 
+#include <atomic>
+#include <stdexcept>
+
 namespace inception::kernels {
 
 extern const Kernels portable;
@@ -8,15 +11,42 @@ extern const Kernels avx2;
 extern const Kernels avx512;
 #endif
 
-const Kernels& chooseKernels() {
+namespace {
+
+std::vector<const Kernels*> available() {
+  std::vector<const Kernels*> found{&portable};
 #if defined(INCEPTION_X86_KERNELS)
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) found.push_back(&avx2);
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("avx512dq")) {
-    return avx512;
+    found.push_back(&avx512);
   }
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return avx2;
 #endif
-  return portable;
+  return found;
+}
+
+std::atomic<const Kernels*>& chosen() {
+  static std::atomic<const Kernels*> kernels(available().back());
+  return kernels;
+}
+
+}  // namespace
+
+const Kernels& chooseKernels() { return *chosen(); }
+
+std::vector<std::string> kernelNames() {
+  std::vector<std::string> names;
+  for (const auto* kernels : available()) names.push_back(kernels->instructionSet);
+  return names;
+}
+
+void useKernels(const std::string& name) {
+  for (const auto* kernels : available()) {
+    if (name != kernels->instructionSet) continue;
+    chosen() = kernels;
+    return;
+  }
+  throw std::invalid_argument("this processor has no kernels called '" + name + "'");
 }
 
 }  // namespace inception::kernels

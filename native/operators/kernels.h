@@ -2,6 +2,8 @@
 // own; chooseKernels() takes the best that this processor has.
 #pragma once
 #include <cstdint>
+#include <string>
+#include <vector>
 
 namespace inception::kernels {
 
@@ -75,6 +77,13 @@ struct Kernels {
   UpdateRmsProp updateRmsProp;
 };
 
+// The best that this processor has, or the one that was asked for.
 const Kernels& chooseKernels();
+
+// Names of those that this processor has, best last.
+std::vector<std::string> kernelNames();
+
+// From now on, in the whole process. Throws std::invalid_argument for a name that is not among kernelNames().
+void useKernels(const std::string& name);
 
 }  // namespace inception::kernels

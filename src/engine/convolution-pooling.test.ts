@@ -6,10 +6,14 @@ import type { Engine, HostTensor } from './engine.ts';
 import { openTorch } from './torch.ts';
 
 let engine: Engine;
-beforeAll(() => {
-  engine = openTorch({ device: 'cpu' });
-});
-afterAll(() => engine.close());
+// On one machine also what others run.
+const { instructionSets } = openTorch({ device: 'cpu' }).facts;
+function withLoops(instructionSet: string): void {
+  beforeAll(() => {
+    engine = openTorch({ device: 'cpu', instructionSet });
+  });
+  afterAll(() => engine.close());
+}
 
 const s = (slot: number): Argument => ({ slot });
 const call = (operator: string, args: Call['args'], to: Call['to'], named?: Call['named']): Step => ({
@@ -78,148 +82,160 @@ function difference(one: HostTensor | undefined, other: HostTensor | undefined):
 const dtypes = ['float32', 'bfloat16'] as const;
 const within = { float32: 1e-5, bfloat16: 2 ** -6 };
 
-describe.each(dtypes)('inception::convolution in %s', (dtype) => {
-  const cases: [input: Sizes, weight: Sizes, stride: number, padding: [number, number]][] = [
-    [[2, 3, 15, 13], [16, 3, 3, 3], 2, [0, 0]],
-    [[2, 32, 9, 9], [48, 32, 1, 1], 1, [0, 0]],
-    [[1, 24, 8, 8], [20, 24, 1, 7], 1, [0, 3]],
-    [[3, 16, 7, 7], [8, 16, 3, 3], 1, [1, 1]],
-  ];
-  it.each(cases)(
-    'equals libtorch, forward and backward, directly and portably: %j %j',
-    async (x, w, stride, padding) => {
-      const geometry = [[stride, stride], padding] as const;
-      const out = [0, 1].map(
-        (axis) =>
-          Math.floor(
-            ((x[2 + axis] as number) + 2 * (padding[axis] as number) - (w[2 + axis] as number)) / stride,
-          ) + 1,
-      );
-      const dy: Sizes = [x[0], w[0], ...(out as [number, number])];
-      const aten = [...geometry, [1, 1], false, [0, 0], 1];
-      const ways = ['', '.portable'].flatMap((overload, way): Step[] => {
-        const at = 30 + way * 10;
-        return [
-          call('aten::empty_like', [s(1)], [at], { memory_format: { memoryFormat: 'channelsLast' } }),
-          call('aten::empty', [[w[0]]], [at + 1], { dtype: { dtype: 'float32' } }),
-          call(`inception::convolution${overload}`, [s(10), s(11), null, ...geometry], [at + 2]),
+describe.each(instructionSets.flatMap((set) => dtypes.map((dtype) => [dtype, set] as const)))(
+  'inception::convolution in %s, %s loops',
+  (dtype, instructionSet) => {
+    withLoops(instructionSet);
+    const cases: [input: Sizes, weight: Sizes, stride: number, padding: [number, number]][] = [
+      [[2, 3, 15, 13], [16, 3, 3, 3], 2, [0, 0]],
+      [[2, 32, 9, 9], [48, 32, 1, 1], 1, [0, 0]],
+      [[1, 24, 8, 8], [20, 24, 1, 7], 1, [0, 3]],
+      [[3, 16, 7, 7], [8, 16, 3, 3], 1, [1, 1]],
+    ];
+    it.each(cases)(
+      'equals libtorch, forward and backward, directly and portably: %j %j',
+      async (x, w, stride, padding) => {
+        const geometry = [[stride, stride], padding] as const;
+        const out = [0, 1].map(
+          (axis) =>
+            Math.floor(
+              ((x[2 + axis] as number) + 2 * (padding[axis] as number) - (w[2 + axis] as number)) / stride,
+            ) + 1,
+        );
+        const dy: Sizes = [x[0], w[0], ...(out as [number, number])];
+        const aten = [...geometry, [1, 1], false, [0, 0], 1];
+        const ways = ['', '.portable'].flatMap((overload, way): Step[] => {
+          const at = 30 + way * 10;
+          return [
+            call('aten::empty_like', [s(1)], [at], { memory_format: { memoryFormat: 'channelsLast' } }),
+            call('aten::empty', [[w[0]]], [at + 1], { dtype: { dtype: 'float32' } }),
+            call(`inception::convolution${overload}`, [s(10), s(11), null, ...geometry], [at + 2]),
+            call(
+              `inception::convolution_backward${overload}`,
+              [s(12), s(10), s(11), s(at), s(at + 1), ...geometry, true],
+              [at + 3],
+            ),
+          ];
+        });
+        const steps = [
+          ...ways.map((step) =>
+            step.do === 'call' && step.operator === 'aten::empty'
+              ? { ...step, operator: 'aten::empty.memory_format' }
+              : step,
+          ),
+          call('aten::convolution', [s(10), s(11), null, ...aten], [60]),
           call(
-            `inception::convolution_backward${overload}`,
-            [s(12), s(10), s(11), s(at), s(at + 1), ...geometry, true],
-            [at + 3],
+            'aten::convolution_backward',
+            [s(12), s(10), s(11), [w[0]], ...aten, [true, true, true]],
+            [61, 62, 63],
+          ),
+          ...[31, 41, 63].map((slot, index) => call('aten::view', [s(slot), [1, w[0], 1, 1]], [70 + index])),
+        ];
+        const returned = [32, 33, 30, 70, 42, 43, 40, 71, 60, 61, 62, 72];
+        const results = await run(steps, { inputs: [x, w, dy], returned, dtype });
+        const expected = results.slice(8);
+        for (const way of [0, 4]) {
+          expected.forEach((tensor, index) => {
+            expect(difference(results[way + index], tensor)).toBeLessThan(within[dtype]);
+          });
+        }
+      },
+    );
+
+    it('adds a residual and takes the ReLU, directly and portably, and packs again what has changed', async () => {
+      const [x, w]: [Sizes, Sizes] = [
+        [2, 16, 7, 7],
+        [24, 16, 3, 3],
+      ];
+      const y: Sizes = [2, 24, 7, 7];
+      const b: Sizes = [1, 24, 1, 1];
+      const own = [
+        [1, 1],
+        [1, 1],
+      ] as const;
+      const prepared = (overload: string, sum: number, to: number) =>
+        call(`inception::convolution_prepared${overload}`, [s(10), s(11), s(20), s(sum), ...own, true], [to]);
+      const copies = [30, 31, 32].map((to) => cast(12, to, dtype));
+      const steps = [
+        call('aten::view', [s(13), [24]], [20]),
+        ...copies,
+        prepared('', 30, 40),
+        prepared('.portable', 31, 41),
+        call('aten::neg_', [s(11)], [null]),
+        call('inception::weights_changed_', [s(11)], []),
+        prepared('', 32, 42),
+        call('aten::convolution', [s(10), s(11), s(20), ...own, [1, 1], false, [0, 0], 1], [50]),
+        call('aten::add.Tensor', [s(50), s(12)], [51]),
+        call('aten::relu', [s(51)], [52]),
+      ];
+      const [direct, portable, again, expected] = await run(steps, {
+        inputs: [x, w, y, b],
+        returned: [40, 41, 42, 52],
+        dtype,
+      });
+      expect(difference(direct, portable)).toBeLessThan(within[dtype]);
+      expect(difference(again, expected)).toBeLessThan(within[dtype]);
+      expect(difference(direct, again)).toBeGreaterThan(0.1);
+    });
+  },
+);
+
+describe.each(instructionSets.flatMap((set) => dtypes.map((dtype) => [dtype, set] as const)))(
+  'inception pooling in %s, %s loops',
+  (dtype, instructionSet) => {
+    withLoops(instructionSet);
+    const cases: [input: Sizes, window: [number, number], stride: number, padding: [number, number]][] = [
+      [[2, 8, 9, 11], [3, 3], 1, [1, 1]],
+      [[2, 40, 9, 9], [3, 3], 2, [0, 0]],
+      [[1, 5, 8, 7], [5, 5], 3, [2, 2]],
+      [[3, 16, 4, 4], [2, 4], 2, [1, 0]],
+    ];
+    it.each(cases)(
+      'equals libtorch, dense and into a part of a wider tensor: %j %j',
+      async (x, window, stride, padding) => {
+        const out = [0, 1].map(
+          (axis) =>
+            Math.floor(
+              ((x[2 + axis] as number) + 2 * (padding[axis] as number) - (window[axis] as number)) / stride,
+            ) + 1,
+        ) as [number, number];
+        const [n, c] = x;
+        const dy: Sizes = [n, c, ...out];
+        const wide: Sizes = [n, c + 3, ...out];
+        const own = [window, stride, padding];
+        const strides = [stride, stride];
+        const steps = [
+          call('aten::slice.Tensor', [s(12), 1, 2, 2 + c, 1], [20]),
+          call('inception::avg_pool', [s(10), ...own, false], [30]),
+          call('inception::avg_pool_into', [s(10), ...own, false, s(20)], []),
+          call('aten::clone', [s(20)], [31]),
+          call('aten::empty_like', [s(10)], [32]),
+          call('inception::avg_pool_backward', [s(11), ...own, false, s(32)], []),
+          call('inception::max_pool', [s(10), ...own], [33, 34]),
+          call('inception::max_pool_into', [s(10), ...own, s(20)], [35]),
+          call('inception::max_pool_backward', [s(11), s(34), x, ...own], [36]),
+          call('aten::avg_pool2d', [s(10), window, strides, padding, false, false, null], [50]),
+          call(
+            'aten::avg_pool2d_backward',
+            [s(11), s(10), window, strides, padding, false, false, null],
+            [51],
+          ),
+          call('aten::max_pool2d_with_indices', [s(10), window, strides, padding, [1, 1], false], [52, 53]),
+          call(
+            'aten::max_pool2d_with_indices_backward',
+            [s(11), s(10), window, strides, padding, [1, 1], false, s(53)],
+            [54],
           ),
         ];
-      });
-      const steps = [
-        ...ways.map((step) =>
-          step.do === 'call' && step.operator === 'aten::empty'
-            ? { ...step, operator: 'aten::empty.memory_format' }
-            : step,
-        ),
-        call('aten::convolution', [s(10), s(11), null, ...aten], [60]),
-        call(
-          'aten::convolution_backward',
-          [s(12), s(10), s(11), [w[0]], ...aten, [true, true, true]],
-          [61, 62, 63],
-        ),
-        ...[31, 41, 63].map((slot, index) => call('aten::view', [s(slot), [1, w[0], 1, 1]], [70 + index])),
-      ];
-      const returned = [32, 33, 30, 70, 42, 43, 40, 71, 60, 61, 62, 72];
-      const results = await run(steps, { inputs: [x, w, dy], returned, dtype });
-      const expected = results.slice(8);
-      for (const way of [0, 4]) {
-        expected.forEach((tensor, index) => {
-          expect(difference(results[way + index], tensor)).toBeLessThan(within[dtype]);
-        });
-      }
-    },
-  );
-
-  it('adds a residual and takes the ReLU, directly and portably, and packs again what has changed', async () => {
-    const [x, w]: [Sizes, Sizes] = [
-      [2, 16, 7, 7],
-      [24, 16, 3, 3],
-    ];
-    const y: Sizes = [2, 24, 7, 7];
-    const b: Sizes = [1, 24, 1, 1];
-    const own = [
-      [1, 1],
-      [1, 1],
-    ] as const;
-    const prepared = (overload: string, sum: number, to: number) =>
-      call(`inception::convolution_prepared${overload}`, [s(10), s(11), s(20), s(sum), ...own, true], [to]);
-    const copies = [30, 31, 32].map((to) => cast(12, to, dtype));
-    const steps = [
-      call('aten::view', [s(13), [24]], [20]),
-      ...copies,
-      prepared('', 30, 40),
-      prepared('.portable', 31, 41),
-      call('aten::neg_', [s(11)], [null]),
-      call('inception::weights_changed_', [s(11)], []),
-      prepared('', 32, 42),
-      call('aten::convolution', [s(10), s(11), s(20), ...own, [1, 1], false, [0, 0], 1], [50]),
-      call('aten::add.Tensor', [s(50), s(12)], [51]),
-      call('aten::relu', [s(51)], [52]),
-    ];
-    const [direct, portable, again, expected] = await run(steps, {
-      inputs: [x, w, y, b],
-      returned: [40, 41, 42, 52],
-      dtype,
-    });
-    expect(difference(direct, portable)).toBeLessThan(within[dtype]);
-    expect(difference(again, expected)).toBeLessThan(within[dtype]);
-    expect(difference(direct, again)).toBeGreaterThan(0.1);
-  });
-});
-
-describe.each(dtypes)('inception pooling in %s', (dtype) => {
-  const cases: [input: Sizes, window: [number, number], stride: number, padding: [number, number]][] = [
-    [[2, 8, 9, 11], [3, 3], 1, [1, 1]],
-    [[2, 40, 9, 9], [3, 3], 2, [0, 0]],
-    [[1, 5, 8, 7], [5, 5], 3, [2, 2]],
-    [[3, 16, 4, 4], [2, 4], 2, [1, 0]],
-  ];
-  it.each(cases)(
-    'equals libtorch, dense and into a part of a wider tensor: %j %j',
-    async (x, window, stride, padding) => {
-      const out = [0, 1].map(
-        (axis) =>
-          Math.floor(
-            ((x[2 + axis] as number) + 2 * (padding[axis] as number) - (window[axis] as number)) / stride,
-          ) + 1,
-      ) as [number, number];
-      const [n, c] = x;
-      const dy: Sizes = [n, c, ...out];
-      const wide: Sizes = [n, c + 3, ...out];
-      const own = [window, stride, padding];
-      const strides = [stride, stride];
-      const steps = [
-        call('aten::slice.Tensor', [s(12), 1, 2, 2 + c, 1], [20]),
-        call('inception::avg_pool', [s(10), ...own, false], [30]),
-        call('inception::avg_pool_into', [s(10), ...own, false, s(20)], []),
-        call('aten::clone', [s(20)], [31]),
-        call('aten::empty_like', [s(10)], [32]),
-        call('inception::avg_pool_backward', [s(11), ...own, false, s(32)], []),
-        call('inception::max_pool', [s(10), ...own], [33, 34]),
-        call('inception::max_pool_into', [s(10), ...own, s(20)], [35]),
-        call('inception::max_pool_backward', [s(11), s(34), x, ...own], [36]),
-        call('aten::avg_pool2d', [s(10), window, strides, padding, false, false, null], [50]),
-        call('aten::avg_pool2d_backward', [s(11), s(10), window, strides, padding, false, false, null], [51]),
-        call('aten::max_pool2d_with_indices', [s(10), window, strides, padding, [1, 1], false], [52, 53]),
-        call(
-          'aten::max_pool2d_with_indices_backward',
-          [s(11), s(10), window, strides, padding, [1, 1], false, s(53)],
-          [54],
-        ),
-      ];
-      const returned = [30, 31, 32, 33, 20, 36, 50, 50, 51, 52, 52, 54];
-      const unique = [...new Set(returned)];
-      const results = await run(steps, { inputs: [x, dy, wide], returned: unique, dtype });
-      const of = (slot: number) => results[unique.indexOf(slot)];
-      for (let index = 0; index < 6; index++) {
-        const [ours, theirs] = [returned[index] as number, returned[index + 6] as number];
-        expect(difference(of(ours), of(theirs)), `slots ${ours}, ${theirs}`).toBeLessThan(within[dtype]);
-      }
-    },
-  );
-});
+        const returned = [30, 31, 32, 33, 20, 36, 50, 50, 51, 52, 52, 54];
+        const unique = [...new Set(returned)];
+        const results = await run(steps, { inputs: [x, dy, wide], returned: unique, dtype });
+        const of = (slot: number) => results[unique.indexOf(slot)];
+        for (let index = 0; index < 6; index++) {
+          const [ours, theirs] = [returned[index] as number, returned[index + 6] as number];
+          expect(difference(of(ours), of(theirs)), `slots ${ours}, ${theirs}`).toBeLessThan(within[dtype]);
+        }
+      },
+    );
+  },
+);

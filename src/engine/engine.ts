@@ -65,6 +65,8 @@ export interface EngineFacts {
   readonly fastBfloat16: boolean;
   /** Whether convolutions of our own call oneDNN directly, or libtorch's. */
   readonly oneDnn: boolean;
+  /** For which our own operators are compiled and which this processor has, best last: portable, avx2, avx512. */
+  readonly instructionSets: readonly string[];
 }
 
 export interface Engine {

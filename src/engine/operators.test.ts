@@ -6,10 +6,14 @@ import type { Engine, HostTensor } from './engine.ts';
 import { openTorch } from './torch.ts';
 
 let engine: Engine;
-beforeAll(() => {
-  engine = openTorch({ device: 'cpu' });
-});
-afterAll(() => engine.close());
+// On one machine also what others run.
+const { instructionSets } = openTorch({ device: 'cpu' }).facts;
+function withLoops(instructionSet: string): void {
+  beforeAll(() => {
+    engine = openTorch({ device: 'cpu', instructionSet });
+  });
+  afterAll(() => engine.close());
+}
 
 const call = (operator: string, args: Call['args'], to: Call['to'], named?: Call['named']): Step => ({
   do: 'call',
@@ -143,7 +147,8 @@ function difference(one: HostTensor | undefined, other: HostTensor | undefined):
   return worst / largest;
 }
 
-describe('inception::batch_norm_relu', () => {
+describe.each(instructionSets)('inception::batch_norm_relu, %s loops', (instructionSet) => {
+  withLoops(instructionSet);
   const shapes: Shape[] = [
     [4, 8, 9, 9],
     [2, 48, 17, 13],
@@ -228,7 +233,8 @@ describe('inception::batch_norm_relu', () => {
   });
 });
 
-describe('inception::scaled_add_', () => {
+describe.each(instructionSets)('inception::scaled_add_, %s loops', (instructionSet) => {
+  withLoops(instructionSet);
   it.each([
     [true, true, true],
     [true, false, false],

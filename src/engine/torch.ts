@@ -20,12 +20,14 @@ interface NativeFacts {
   readonly cuda: boolean;
   readonly fastBfloat16: boolean;
   readonly cores: number;
+  readonly instructionSets: readonly string[];
   readonly oneDnn: boolean;
 }
 
 /** What native/addon.cc registers. */
 interface Native {
   facts(): NativeFacts;
+  useInstructionSet(name: string): void;
   createEngine(device: string, threads: number): Handle;
   createStore(engine: Handle, spec: StoreSpec): Promise<Handle>;
   loadProgram(engine: Handle, store: Handle, program: Program): Promise<Handle>;
@@ -68,12 +70,22 @@ export interface TorchOptions {
   readonly device?: Device | 'auto';
   /** Threads of one operator. Default: every core that this process may use. */
   readonly threads?: number;
+  /**
+   * Which of our own operators' loops run, of `facts.instructionSets`: for tests of what other processors run. Applies to
+   * the whole process. Default: the best.
+   */
+  readonly instructionSet?: string;
 }
 
 /** Opens an engine on libtorch. @throws EngineError if the addon is not built or the device is not there. */
-export function openTorch({ device = 'auto', threads = 0 }: TorchOptions = {}): Engine {
+export function openTorch({ device = 'auto', threads = 0, instructionSet }: TorchOptions = {}): Engine {
   const native = loadNative();
-  const { libtorch, cuda, fastBfloat16, cores, oneDnn } = native.facts();
+  const { libtorch, cuda, fastBfloat16, cores, oneDnn, instructionSets } = native.facts();
+  const loops = instructionSet ?? (instructionSets.at(-1) as string);
+  if (!instructionSets.includes(loops)) {
+    throw new EngineError(`instruction set '${loops}': this processor has ${instructionSets.join(', ')}`);
+  }
+  native.useInstructionSet(loops);
   if (device === 'cuda' && !cuda) {
     throw new EngineError(
       `device 'cuda': libtorch ${libtorch} finds no CUDA device; use --device cpu, or set LIBTORCH to a CUDA build`,
@@ -87,6 +99,7 @@ export function openTorch({ device = 'auto', threads = 0 }: TorchOptions = {}): 
     threads: threads > 0 ? threads : cores,
     fastBfloat16: chosen === 'cuda' || fastBfloat16,
     oneDnn,
+    instructionSets,
   };
   return new TorchEngine(native, native.createEngine(chosen, threads), facts);
 }
