@@ -91,6 +91,11 @@ describe.each(instructionSets.flatMap((set) => dtypes.map((dtype) => [dtype, set
       [[2, 32, 9, 9], [48, 32, 1, 1], 1, [0, 0]],
       [[1, 24, 8, 8], [20, 24, 1, 7], 1, [0, 3]],
       [[3, 16, 7, 7], [8, 16, 3, 3], 1, [1, 1]],
+      // Wide ones along one axis, whose weights' gradients are products of matrices: also where some taps read nothing.
+      [[3, 136, 5, 9], [128, 136, 1, 7], 1, [0, 3]],
+      [[2, 128, 9, 4], [144, 128, 7, 1], 1, [3, 0]],
+      [[2, 128, 3, 2], [128, 128, 7, 1], 1, [3, 0]],
+      [[2, 128, 2, 3], [128, 128, 1, 3], 1, [0, 1]],
     ];
     it.each(cases)(
       'equals libtorch, forward and backward, directly and portably: %j %j',

@@ -1,0 +1,11 @@
+// The gradient of a convolution's weight, by the fastest way that oneDNN has for its shape.
+#pragma once
+#include "convolution-plan.h"
+
+namespace inception::onednn {
+
+// Writes float32 gradients of weight and bias from a dense channels-last gradient and input. False where there is no way.
+bool writeWeightGradient(const Geometry& geometry, const at::Tensor& gradient, const at::Tensor& input,
+                         const at::Tensor& weightGradient, const c10::optional<at::Tensor>& biasGradient);
+
+}  // namespace inception::onednn
