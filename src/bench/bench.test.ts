@@ -7,7 +7,7 @@ import { compileFloor } from './floor.ts';
 import { benchValues, describeNodes, type WorkOptions } from './job.ts';
 import { describeOnnxWork } from './onnx-job.ts';
 import { graphOfWork } from './our-step.ts';
-import { findPeers, probePythons, usualPythons } from './peers.ts';
+import { findPeers, probePythons, probeTfjs, usualPythons } from './peers.ts';
 import { chromeTrace, perLayer, perOperator, profileWork } from './profile.ts';
 import { formatComparison, formatProfile } from './report.ts';
 
@@ -22,6 +22,7 @@ const tiny: WorkOptions = {
 
 const pythons = probePythons(usualPythons);
 const torch = pythons.find((python) => python.torch !== undefined);
+const tfjs = probeTfjs('.');
 const runtime = pythons.find((python) => python.onnxruntime !== undefined);
 
 describe('compare', () => {
@@ -61,6 +62,19 @@ describe('compare', () => {
         expect(sides[2]?.about).toContain('plain torch.nn');
         expect(sides[2]?.difference).toBeLessThan(1e-3);
       }
+    },
+  );
+});
+
+describe('compare with TensorFlow.js', () => {
+  it.skipIf(!tfjs)(
+    `has it give the same logits (skipped where it is not installed: ${tfjs ?? 'it is not'})`,
+    async () => {
+      const options = { against: ['tfjs'], pythons: [], rounds: 1, clock: 'processor' } as const;
+      const { sides, failed } = await compare({ ...tiny, work: 'infer' }, options);
+      expect(failed).toEqual([]);
+      expect(sides[2]?.about).toContain('WebAssembly');
+      expect(sides[2]?.difference).toBeLessThan(1e-4);
     },
   );
 });
@@ -126,6 +140,8 @@ describe('compareOnnx', () => {
 });
 
 describe('findPeers', () => {
+  const given = { pythons: [], job: 'job.json', work: tiny };
+
   it('takes one Python for each version of torch, and the exporter with ONNX Runtime', () => {
     const found = findPeers(['pytorch', 'torch-compile', 'onnxruntime'], {
       pythons: [
@@ -134,6 +150,7 @@ describe('findPeers', () => {
         { path: 'c', torch: '2.5.0', onnxruntime: '1.30.0', compile: true },
       ],
       job: 'job.json',
+      work: tiny,
     });
     expect(found.found.map(({ name, command }) => [name, command])).toEqual([
       ['pytorch 1.13.1', 'a'],
@@ -147,15 +164,33 @@ describe('findPeers', () => {
 
   it('needs no PyTorch for a file that is there already', () => {
     const pythons = [{ path: 'a', onnxruntime: '1.30.0', compile: false }];
-    expect(findPeers(['onnxruntime'], { pythons, job: 'job.json' }).found).toEqual([]);
-    const { found, exporter } = findPeers(['onnxruntime'], { pythons, job: 'job.json', exports: false });
+    expect(findPeers(['onnxruntime'], { ...given, pythons }).found).toEqual([]);
+    const { found, exporter } = findPeers(['onnxruntime'], { ...given, pythons, exports: false });
     expect([found.map(({ name }) => name), exporter]).toEqual([['onnxruntime 1.30.0'], undefined]);
   });
 
   it('says what to install for everything where there is nothing', () => {
-    const { missing } = findPeers(['pytorch', 'onnxruntime'], { pythons: [], job: 'job.json' });
+    const { missing } = findPeers(['pytorch', 'onnxruntime'], given);
     expect(missing.map(({ name }) => name)).toEqual(['pytorch', 'onnxruntime']);
     expect(missing[0]?.advice).toContain('python3-torch');
+  });
+
+  it('says how npm installs TensorFlow.js where it is not', () => {
+    const work = { ...tiny, work: 'infer' } as const;
+    const { found, missing } = findPeers(['tfjs'], { ...given, work, tfjs: '/nowhere' });
+    expect(found).toEqual([]);
+    expect(missing[0]?.advice).toContain(
+      'npm install --no-save @tensorflow/tfjs @tensorflow/tfjs-backend-wasm',
+    );
+  });
+
+  it.each([
+    ['train', 'float32', /no gradient of a convolution's filter and cannot train; expected 'bench infer'/],
+    ['infer', 'bfloat16', /float32 alone; expected --precision float32/],
+  ] as const)('leaves TensorFlow.js out of %s in %s, with the reason', (work, precision, reason) => {
+    const { found, missing, leftOut } = findPeers(['tfjs'], { ...given, work: { work, precision } });
+    expect([found, missing]).toEqual([[], []]);
+    expect(leftOut).toEqual([{ name: 'tfjs', reason: expect.stringMatching(reason) }]);
   });
 
   it('leaves out a Python that does not start', () => {

@@ -18,6 +18,8 @@ import { pairedRatio, type Summary, summarise } from './statistics.ts';
 export interface CompareOptions {
   readonly against: readonly PeerName[];
   readonly pythons: readonly string[];
+  /** The folder from which TensorFlow.js is looked for. Default: the current one. */
+  readonly tfjs?: string | undefined;
   readonly rounds: number;
   readonly clock: Clock;
   /** The model whose weights all sides get. Default: random ones. */
@@ -49,6 +51,8 @@ export interface Comparison {
   readonly clock: Clock;
   readonly sides: readonly SideResult[];
   readonly missing: readonly { readonly name: string; readonly advice: string }[];
+  /** Peers that cannot do this work. */
+  readonly leftOut: readonly { readonly name: string; readonly reason: string }[];
   /** Peers that were found and did not run, with their last words. */
   readonly failed: readonly { readonly name: string; readonly reason: string }[];
 }
@@ -95,13 +99,13 @@ async function compareSides(
   options: CompareOptions,
   prepare: (folder: string) => Promise<OwnSides>,
 ): Promise<Comparison> {
-  const { against, pythons, rounds, clock, model, say = () => undefined } = options;
+  const { against, pythons, tfjs, rounds, clock, model, say = () => undefined } = options;
   const folder = mkdtempSync(join(tmpdir(), 'inception-bench-'));
   const sides: Side[] = [];
   try {
     const { job, own, exports } = await prepare(folder);
     const found = probePythons(against.length > 0 ? pythons : []);
-    const peers = findPeers(against, { pythons: found, job, exports });
+    const peers = findPeers(against, { pythons: found, job, work, tfjs, exports });
     if (peers.exporter) exportOnnx(peers.exporter);
     const failed: { name: string; reason: string }[] = [];
     for (const command of [...own, ...peers.found]) {
@@ -122,6 +126,7 @@ async function compareSides(
       clock,
       sides: results,
       missing: peers.missing,
+      leftOut: peers.leftOut,
       failed,
     };
   } finally {

@@ -21,6 +21,7 @@ export function formatComparison({
   clock,
   sides,
   missing,
+  leftOut,
   failed,
 }: Comparison): string {
   const table = new Table({
@@ -33,8 +34,9 @@ export function formatComparison({
   const title = `${work.work} ${work.network} ${describeOptions(work.options)}batch ${work.batch} ${precision}${model === undefined ? '' : `, weights of ${model}`}, ${work.threads} threads, ${ours?.ms.count} rounds, ${clock} time`;
   const about = sides.map((side) => `${side.name}: ${side.about}${agreement(side)}`);
   const absent = missing.map(({ name, advice }) => `${name} is not here; ${advice}`);
+  const unable = leftOut.map(({ name, reason }) => `${name} is left out: ${reason}`);
   const broken = failed.map(({ name, reason }) => `${name} could not run: ${reason}`);
-  return `${[title, table.toString(), ...about, ...absent, ...broken].join('\n')}\n`;
+  return `${[title, table.toString(), ...about, ...absent, ...unable, ...broken].join('\n')}\n`;
 }
 
 function row(side: SideResult): string[] {

@@ -29,6 +29,7 @@ type Values = EngineOptions & {
   readonly clock: Clock;
   readonly against?: readonly PeerName[];
   readonly python?: readonly string[];
+  readonly tfjs?: string;
   readonly for: Work;
   readonly data: string;
   readonly output?: string;
@@ -65,6 +66,7 @@ export function addBench(program: Command): void {
       'Pythons to look for peers in, with commas (default: python3 and /usr/bin/python3)',
       (text: string) => text.split(','),
     )
+    .option('--tfjs <folder>', 'where npm has installed TensorFlow.js (default: here)')
     .option(
       '--for <work>',
       'of memory, compile and profile: train or infer',
@@ -86,6 +88,7 @@ take turns. 'floor' is the network's convolutions alone.
 Examples:
   inception bench train --network inception-v4 --batch 8 --precision bfloat16
   inception bench infer --network inception-v4 --batch 1 --precision float32 --against pytorch,onnxruntime
+  inception bench infer --batch 1 --precision float32 --against tfjs --tfjs ~/tfjs
   inception bench infer photos.onnx --batch 1
   inception bench infer runs/photos --precision float32 --against pytorch
   inception bench profile --for train --output trace.json`,
@@ -191,13 +194,14 @@ const printer =
 
 async function compareOptions(
   kind: Kind,
-  { against, python, clock, rounds }: Values,
+  { against, python, tfjs, clock, rounds }: Values,
   usual: readonly PeerName[],
 ): Promise<CompareOptions> {
   const { usualPythons } = await import('../../bench/peers.ts');
   return {
     against: against ?? usual,
     pythons: python ?? usualPythons,
+    tfjs,
     clock,
     // Memory reaches its peak in the first steps.
     rounds: kind === 'memory' ? Math.min(rounds, 2) : rounds,
