@@ -23,12 +23,18 @@ const advice: Readonly<Record<PeerName, string>> = {
   tfjs: 'to compare with it: npm install --no-save @tensorflow/tfjs @tensorflow/tfjs-backend-wasm, here or in the folder of --tfjs',
 };
 
+const cudaAdvice =
+  'to compare with it: pip install torch in a build for CUDA, into python3 or the one that --python names';
+
 /** Work that a peer cannot do, installed or not. */
-function incapable(name: PeerName, { work, precision }: PeerWork): string | undefined {
-  if (name !== 'tfjs') return undefined;
+function incapable(name: PeerName, { work, precision, device }: PeerWork): string | undefined {
+  if (name === 'pytorch' || name === 'torch-compile') return undefined;
+  if (device === 'cuda') return 'it runs on the processor here; expected --device cpu';
+  if (name === 'onnxruntime')
+    return work === 'train' ? "it does not train here; expected 'bench infer'" : undefined;
   if (work === 'train')
     return "its WebAssembly backend has no gradient of a convolution's filter and cannot train; expected 'bench infer'";
-  if (precision !== 'float32') return `it computes in float32 alone; expected --precision float32`;
+  if (precision !== 'float32') return 'it computes in float32 alone; expected --precision float32';
   return undefined;
 }
 
@@ -37,6 +43,8 @@ export interface Python {
   readonly torch?: string;
   readonly onnxruntime?: string;
   readonly compile: boolean;
+  /** Whether its torch finds a CUDA device. */
+  readonly cuda: boolean;
 }
 
 /** What each Python has; one that does not start is left out, and one library is taken once. */
@@ -59,7 +67,7 @@ export function probeTfjs(folder: string): string | undefined {
   }
 }
 
-type PeerWork = Pick<WorkOptions, 'work' | 'precision'>;
+type PeerWork = Pick<WorkOptions, 'work' | 'precision' | 'device'>;
 
 export interface Peers {
   readonly found: readonly SideCommand[];
@@ -94,7 +102,8 @@ export function findPeers(
   const found: SideCommand[] = [];
   const missing: { name: PeerName; advice: string }[] = [];
   const leftOut: { name: PeerName; reason: string }[] = [];
-  const withTorch = pythons.filter(({ torch }) => torch !== undefined);
+  const onCuda = work.device === 'cuda';
+  const withTorch = pythons.filter(({ torch, cuda }) => torch !== undefined && (cuda || !onCuda));
   const start = (python: Python, kind: string, name: string): SideCommand => ({
     name,
     command: python.path,
@@ -128,7 +137,7 @@ export function findPeers(
       const args = [script('bench-peer-tfjs.mjs'), job, resolve(tfjs)];
       if (version !== undefined) found.push({ name: `tfjs ${version}`, command: process.execPath, args });
     }
-    if (found.length === before) missing.push({ name, advice: advice[name] });
+    if (found.length === before) missing.push({ name, advice: onCuda ? cudaAdvice : advice[name] });
   }
   return { found, missing, leftOut, exporter };
 }

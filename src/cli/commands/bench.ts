@@ -168,6 +168,10 @@ async function runOnnx(kind: Kind, path: string, values: Values): Promise<string
     throw new UsageError(
       `${kind}: an .onnx file is only run; expected 'bench infer ${path}' or 'bench memory ${path}'`,
     );
+  if (values.device === 'cuda')
+    throw new UsageError(
+      '--device: an .onnx file runs on the processor here; expected auto or cpu, received cuda',
+    );
   const stranger = values.against?.find((name) => name !== 'onnxruntime');
   if (stranger !== undefined)
     throw new UsageError(
@@ -209,16 +213,20 @@ async function compareOptions(
   };
 }
 
-/** Comparisons are made on the CPU; the engine is asked for what 'auto' means here. */
+/** The engine is asked for what 'auto' means here. @throws EngineError if the device is not there. */
 async function describeWork(
   { work, options, batch }: Pick<WorkOptions, 'work' | 'options' | 'batch'>,
   values: Values,
 ): Promise<WorkOptions> {
-  const engine = await openEngine({ ...values, device: 'cpu' });
+  const engine = await openEngine(values);
   const precision = choosePrecision(values.precision, engine);
-  const { threads } = engine.facts;
+  const { threads, device } = engine.facts;
   await engine.close();
-  return { work, network: values.network ?? usualNetwork, options, batch, precision, threads };
+  if (device === 'cuda' && values.clock === 'processor')
+    throw new UsageError(
+      '--clock: expected wall with --device cuda, received processor: the device has a clock of its own',
+    );
+  return { work, network: values.network ?? usualNetwork, options, batch, precision, device, threads };
 }
 
 /** The same command again in a process that can be told to collect garbage: without it a heap's size says nothing. */
