@@ -129,10 +129,12 @@ class PyTorch:
         self.torch, self.job, self.compiled = torch, job, compiled
         torch.set_num_threads(job["threads"])
         self.half = job["precision"] == "bfloat16"
-        if torch.cuda.is_available() and job.get("device") == "cuda":
-            self.device = "cuda"
-        else:
-            self.device = "cpu"
+        self.device = job["device"]
+        if self.device == "cuda":
+            if not torch.cuda.is_available():
+                raise SystemExit(f"PyTorch {torch.__version__} finds no CUDA device; expected a build for CUDA and a driver for it")
+            # What everybody who trains on one size of picture sets.
+            torch.backends.cudnn.benchmark = True
         self.images = torch.from_numpy(read_images(job)).permute(0, 3, 1, 2)
         ways = [("autocast, channels-last", True, False), ("bfloat16 module, channels-last", True, True)] if self.half else [
             ("channels-last", True, False), ("contiguous", False, False)]
@@ -161,9 +163,12 @@ class PyTorch:
         layout = torch.channels_last if last else torch.contiguous_format
         self.model = build(job).to(device=self.device, memory_format=layout)
         self.whole = whole
-        self.given = self.images.to(self.device).contiguous(memory_format=layout)
+        self.given = self.images.contiguous(memory_format=layout)
         if whole:
             self.model, self.given = self.model.to(torch.bfloat16), self.given.to(torch.bfloat16)
+        if self.device == "cuda":
+            # Every side gets its pictures from the host's memory, in every step.
+            self.given = self.given.pin_memory()
         self.model.train(job["work"] == "train")
         self.run = torch.compile(self.model) if self.compiled else self.model
         if job["work"] == "train":
@@ -176,23 +181,37 @@ class PyTorch:
             except TypeError:
                 self.optimizer = torch.optim.RMSprop(self.model.parameters(), **options)
 
+    def pictures(self):
+        return self.given.to(self.device, non_blocking=True)
+
     def step(self):
         torch = self.torch
         cast = torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.half and not self.whole)
         if self.job["work"] == "infer":
             with torch.inference_mode(), cast:
-                return self.run(self.given).float().cpu().numpy()
+                return self.run(self.pictures()).float().cpu().numpy()
         self.optimizer.zero_grad(set_to_none=True)
         with cast:
-            logits = self.run(self.given)
+            logits = self.run(self.pictures())
         loss = torch.nn.functional.cross_entropy(logits.float(), self.labels, label_smoothing=self.job["labelSmoothing"])
         loss.backward()
         self.optimizer.step()
+        # On CUDA the copy waits for all that was asked for before it, the optimiser's step too.
         return loss.detach().cpu().numpy()
 
     def about(self):
         mode = "torch.compile" if self.compiled else "eager"
-        return f"PyTorch {self.torch.__version__} {mode}, {self.way}, plain torch.nn"
+        where = f" on {self.torch.cuda.get_device_name()}" if self.device == "cuda" else ""
+        return f"PyTorch {self.torch.__version__} {mode}{where}, {self.way}, plain torch.nn"
+
+    def peak_bytes(self):
+        return self.torch.cuda.max_memory_allocated() if self.device == "cuda" else peak_bytes()
+
+    def forget_peak(self):
+        if self.device == "cuda":
+            self.torch.cuda.reset_peak_memory_stats()
+        else:
+            forget_peak()
 
 
 class OnnxRuntime:
@@ -212,6 +231,12 @@ class OnnxRuntime:
 
     def step(self):
         return self.session.run(None, {self.name: self.images})[0]
+
+    def peak_bytes(self):
+        return peak_bytes()
+
+    def forget_peak(self):
+        forget_peak()
 
     def about(self):
         source = "the same file" if self.given else "PyTorch's export"
@@ -237,7 +262,8 @@ def probe():
             found[name] = __import__(name).__version__
         except Exception:  # noqa: a broken installation is as good as none
             pass
-    answer(**found, compile="torch" in found and hasattr(sys.modules["torch"], "compile"))
+    torch = sys.modules["torch"] if "torch" in found else None
+    answer(**found, compile=hasattr(torch, "compile"), cuda=torch is not None and torch.cuda.is_available())
 
 
 def peak_bytes():
@@ -270,11 +296,11 @@ def main():
     sys.stdout = lines
     peer = OnnxRuntime(job) if kind == "onnxruntime" else PyTorch(job, kind == "torch-compile")
     answer(about=peer.about(), output=[float(value) for value in peer.first.reshape(-1)])
-    forget_peak()
+    peer.forget_peak()
     for line in sys.stdin:
         command, count = (line.split() + ["1"])[:2]
         if command == "memory":
-            answer(peakBytes=peak_bytes())
+            answer(peakBytes=peer.peak_bytes())
             continue
         wall, processor = [], []
         for _ in range(int(count)):

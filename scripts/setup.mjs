@@ -1,10 +1,11 @@
 // Brings a checkout to where everything runs: system packages, npm packages, the native addon, the compiled TypeScript,
 // the browser application.
 // Plain JavaScript without dependencies, because it runs before there are any. Quick when there is nothing to do.
-// --without-browser leaves out Chromium, which only the tests of the browser application need.
+// --without-browser leaves out Chromium, which only the tests of the browser application need; --engine-only leaves out
+// everything but npm packages, addon and TypeScript, for a machine where the rest is there or not wanted (scripts/cuda.mjs).
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -144,6 +145,8 @@ function nativeAddon() {
     now: fingerprint(['native', 'package-lock.json'], process.env.LIBTORCH ?? '', libtorchVersion()),
     result: 'build/inception_native.node',
     work: () => {
+      // It remembers the libtorch that it found first, whatever LIBTORCH says now.
+      rmSync(join(root, 'build/CMakeCache.txt'), { force: true });
       run('cmake', ['-S', 'native', '-B', 'build', '-DCMAKE_BUILD_TYPE=Release']);
       run('cmake', ['--build', 'build', '--parallel', String(availableParallelism())]);
     },
@@ -185,12 +188,13 @@ function browserApplication() {
 }
 
 try {
+  const everything = !process.argv.includes('--engine-only');
   checkNode();
-  systemPackages();
+  if (everything) systemPackages();
   npmPackages();
   nativeAddon();
   typescript();
-  browserApplication();
+  if (everything) browserApplication();
 } catch (error) {
   if (!(error instanceof SetupError)) throw error;
   say(`setup: ${error.message}`);

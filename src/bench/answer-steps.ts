@@ -4,6 +4,8 @@ import { forgetPeak, peakBytes } from './memory-peak.ts';
 
 export interface AnsweredStep {
   readonly about: string;
+  /** Whether the process's memory is what the work takes. Default true. */
+  readonly countsMemory?: boolean;
   /** Gives the outputs that are compared. */
   step(): Promise<ArrayLike<number | bigint> | undefined>;
 }
@@ -11,13 +13,13 @@ export interface AnsweredStep {
 const answer = (values: object) => process.stdout.write(`${JSON.stringify(values)}\n`);
 
 /** Answers until its input ends. */
-export async function answerSteps({ about, step }: AnsweredStep): Promise<void> {
+export async function answerSteps({ about, countsMemory = true, step }: AnsweredStep): Promise<void> {
   answer({ about, output: Array.from((await step()) ?? [], Number) });
   forgetPeak();
   for await (const line of createInterface({ input: process.stdin })) {
     const [command, count = '1'] = line.split(' ');
     if (command === 'memory') {
-      answer({ peakBytes: peakBytes() });
+      answer({ peakBytes: countsMemory ? peakBytes() : null });
       continue;
     }
     const wall: number[] = [];

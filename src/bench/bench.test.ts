@@ -4,10 +4,10 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { sampleModel } from '../../test/sample-model.ts';
 import { type Comparison, compare, compareOnnx } from './compare.ts';
 import { compileFloor } from './floor.ts';
-import { benchValues, describeNodes, type WorkOptions } from './job.ts';
+import { benchValues, describeJob, describeNodes, type WorkOptions } from './job.ts';
 import { describeOnnxWork } from './onnx-job.ts';
-import { graphOfWork } from './our-step.ts';
-import { findPeers, probePythons, usualPythons } from './peers.ts';
+import { compileWork, graphOfWork } from './our-step.ts';
+import { findPeers, probePythons, probeTfjs, usualPythons } from './peers.ts';
 import { chromeTrace, perLayer, perOperator, profileWork } from './profile.ts';
 import { formatComparison, formatProfile } from './report.ts';
 
@@ -17,11 +17,13 @@ const tiny: WorkOptions = {
   options: { width: 0.25, blocks: { A: 1, B: 1, C: 1 }, inputSize: 75, classes: 10 },
   batch: 2,
   precision: 'float32',
+  device: 'cpu',
   threads: 1,
 };
 
 const pythons = probePythons(usualPythons);
 const torch = pythons.find((python) => python.torch !== undefined);
+const tfjs = probeTfjs('.');
 const runtime = pythons.find((python) => python.onnxruntime !== undefined);
 
 describe('compare', () => {
@@ -61,6 +63,19 @@ describe('compare', () => {
         expect(sides[2]?.about).toContain('plain torch.nn');
         expect(sides[2]?.difference).toBeLessThan(1e-3);
       }
+    },
+  );
+});
+
+describe('compare with TensorFlow.js', () => {
+  it.skipIf(!tfjs)(
+    `has it give the same logits (skipped where it is not installed: ${tfjs ?? 'it is not'})`,
+    async () => {
+      const options = { against: ['tfjs'], pythons: [], rounds: 1, clock: 'processor' } as const;
+      const { sides, failed } = await compare({ ...tiny, work: 'infer' }, options);
+      expect(failed).toEqual([]);
+      expect(sides[2]?.about).toContain('WebAssembly');
+      expect(sides[2]?.difference).toBeLessThan(1e-4);
     },
   );
 });
@@ -126,14 +141,17 @@ describe('compareOnnx', () => {
 });
 
 describe('findPeers', () => {
+  const given = { pythons: [], job: 'job.json', work: { ...tiny, work: 'infer' } } as const;
+
   it('takes one Python for each version of torch, and the exporter with ONNX Runtime', () => {
     const found = findPeers(['pytorch', 'torch-compile', 'onnxruntime'], {
       pythons: [
-        { path: 'a', torch: '1.13.1', compile: false },
-        { path: 'b', torch: '1.13.1', compile: false },
-        { path: 'c', torch: '2.5.0', onnxruntime: '1.30.0', compile: true },
+        { path: 'a', torch: '1.13.1', compile: false, cuda: false },
+        { path: 'b', torch: '1.13.1', compile: false, cuda: false },
+        { path: 'c', torch: '2.5.0', onnxruntime: '1.30.0', compile: true, cuda: true },
       ],
       job: 'job.json',
+      work: { ...tiny, work: 'infer' },
     });
     expect(found.found.map(({ name, command }) => [name, command])).toEqual([
       ['pytorch 1.13.1', 'a'],
@@ -146,16 +164,52 @@ describe('findPeers', () => {
   });
 
   it('needs no PyTorch for a file that is there already', () => {
-    const pythons = [{ path: 'a', onnxruntime: '1.30.0', compile: false }];
-    expect(findPeers(['onnxruntime'], { pythons, job: 'job.json' }).found).toEqual([]);
-    const { found, exporter } = findPeers(['onnxruntime'], { pythons, job: 'job.json', exports: false });
+    const pythons = [{ path: 'a', onnxruntime: '1.30.0', compile: false, cuda: false }];
+    expect(findPeers(['onnxruntime'], { ...given, pythons }).found).toEqual([]);
+    const { found, exporter } = findPeers(['onnxruntime'], { ...given, pythons, exports: false });
     expect([found.map(({ name }) => name), exporter]).toEqual([['onnxruntime 1.30.0'], undefined]);
   });
 
   it('says what to install for everything where there is nothing', () => {
-    const { missing } = findPeers(['pytorch', 'onnxruntime'], { pythons: [], job: 'job.json' });
+    const { missing } = findPeers(['pytorch', 'onnxruntime'], given);
     expect(missing.map(({ name }) => name)).toEqual(['pytorch', 'onnxruntime']);
     expect(missing[0]?.advice).toContain('python3-torch');
+  });
+
+  it('says how npm installs TensorFlow.js where it is not', () => {
+    const { found, missing } = findPeers(['tfjs'], { ...given, tfjs: '/nowhere' });
+    expect(found).toEqual([]);
+    expect(missing[0]?.advice).toContain(
+      'npm install --no-save @tensorflow/tfjs @tensorflow/tfjs-backend-wasm',
+    );
+  });
+
+  it.each([
+    ['train', 'float32', /no gradient of a convolution's filter and cannot train; expected 'bench infer'/],
+    ['infer', 'bfloat16', /float32 alone; expected --precision float32/],
+  ] as const)('leaves TensorFlow.js out of %s in %s, with the reason', (work, precision, reason) => {
+    const { found, missing, leftOut } = findPeers(['tfjs'], {
+      ...given,
+      work: { work, precision, device: 'cpu' },
+    });
+    expect([found, missing]).toEqual([[], []]);
+    expect(leftOut).toEqual([{ name: 'tfjs', reason: expect.stringMatching(reason) }]);
+  });
+
+  it('takes on CUDA only a Python whose torch finds a device, and leaves out what runs on the processor', () => {
+    const pythons = [
+      { path: 'a', torch: '1.13.1', compile: false, cuda: false },
+      { path: 'c', torch: '2.5.0', onnxruntime: '1.30.0', compile: true, cuda: true },
+    ];
+    const work = { ...given.work, device: 'cuda' } as const;
+    const asked = ['pytorch', 'torch-compile', 'onnxruntime'] as const;
+    const { found, leftOut } = findPeers(asked, { ...given, pythons, work });
+    expect(found.map(({ command }) => command)).toEqual(['c', 'c']);
+    expect(leftOut).toEqual([
+      { name: 'onnxruntime', reason: 'it runs on the processor here; expected --device cpu' },
+    ]);
+    const none = findPeers(['pytorch'], { ...given, pythons: pythons.slice(0, 1), work });
+    expect(none.missing[0]?.advice).toContain('torch in a build for CUDA');
   });
 
   it('leaves out a Python that does not start', () => {
@@ -193,6 +247,27 @@ describe('the job', () => {
         .length;
     expect(calls('infer')).toBe(convolutions);
     expect(calls('train')).toBe(2 * convolutions);
+  });
+});
+
+describe('on CUDA', () => {
+  it.each(['train', 'infer'] as const)('%s has no operators of ours, which exist for the CPU', (work) => {
+    const graph = graphOfWork(tiny);
+    const job = describeJob(graph, { ...tiny, work, device: 'cuda' }, { weights: '', images: '', onnx: '' });
+    const { program, prepare } = compileWork(graph, job, 'aten');
+    const steps = [...program.steps, ...(prepare?.steps ?? [])];
+    expect(steps.filter((step) => step.do === 'call' && step.operator.startsWith('inception::'))).toEqual([]);
+  });
+
+  it('waits for the floor by asking for a result', () => {
+    const { program } = compileFloor(graphOfWork(tiny), tiny, 'aten');
+    expect(program.outputs).toEqual(['done']);
+  });
+
+  it('is not profiled step by step', async () => {
+    await expect(profileWork({ ...tiny, device: 'cuda' }, { rounds: 1 })).rejects.toThrow(
+      /^profile: expected --device cpu, received cuda: /,
+    );
   });
 });
 

@@ -18,6 +18,8 @@ import { pairedRatio, type Summary, summarise } from './statistics.ts';
 export interface CompareOptions {
   readonly against: readonly PeerName[];
   readonly pythons: readonly string[];
+  /** The folder from which TensorFlow.js is looked for. Default: the current one. */
+  readonly tfjs?: string | undefined;
   readonly rounds: number;
   readonly clock: Clock;
   /** The model whose weights all sides get. Default: random ones. */
@@ -49,6 +51,8 @@ export interface Comparison {
   readonly clock: Clock;
   readonly sides: readonly SideResult[];
   readonly missing: readonly { readonly name: string; readonly advice: string }[];
+  /** Peers that cannot do this work. */
+  readonly leftOut: readonly { readonly name: string; readonly reason: string }[];
   /** Peers that were found and did not run, with their last words. */
   readonly failed: readonly { readonly name: string; readonly reason: string }[];
 }
@@ -95,13 +99,13 @@ async function compareSides(
   options: CompareOptions,
   prepare: (folder: string) => Promise<OwnSides>,
 ): Promise<Comparison> {
-  const { against, pythons, rounds, clock, model, say = () => undefined } = options;
+  const { against, pythons, tfjs, rounds, clock, model, say = () => undefined } = options;
   const folder = mkdtempSync(join(tmpdir(), 'inception-bench-'));
   const sides: Side[] = [];
   try {
     const { job, own, exports } = await prepare(folder);
     const found = probePythons(against.length > 0 ? pythons : []);
-    const peers = findPeers(against, { pythons: found, job, exports });
+    const peers = findPeers(against, { pythons: found, job, work, tfjs, exports });
     if (peers.exporter) exportOnnx(peers.exporter);
     const failed: { name: string; reason: string }[] = [];
     for (const command of [...own, ...peers.found]) {
@@ -113,7 +117,7 @@ async function compareSides(
         failed.push({ name: command.name, reason: error.message });
       }
     }
-    const times = await interleave(sides, { rounds, say });
+    const times = await interleave(sides, { rounds, warmUps: warmUps[work.device], say });
     const results: SideResult[] = [];
     for (const side of sides) results.push(await resultOf(side, { sides, times, work }));
     return {
@@ -122,6 +126,7 @@ async function compareSides(
       clock,
       sides: results,
       missing: peers.missing,
+      leftOut: peers.leftOut,
       failed,
     };
   } finally {
@@ -163,13 +168,16 @@ function exportOnnx({ command, args }: SideCommand): void {
   }
 }
 
+/** Steps before those that count. On CUDA the third step of a program captures its graph. */
+const warmUps = { cpu: 1, cuda: 3 };
+
 /** A B C, B C A, …: whoever goes first finds the caches in another state than the others. */
 async function interleave(
   sides: readonly Side[],
-  { rounds, say }: { rounds: number; say: (line: string) => void },
+  { rounds, warmUps, say }: { rounds: number; warmUps: number; say: (line: string) => void },
 ): Promise<ReadonlyMap<string, readonly number[]>> {
   const times = new Map<string, number[]>(sides.map(({ name }) => [name, []]));
-  for (const side of sides) await side.run(1);
+  for (const side of sides) await side.run(warmUps);
   for (let round = 0; round < rounds; round++) {
     say(`round ${round + 1} of ${rounds}`);
     for (let turn = 0; turn < sides.length; turn++) {

@@ -1,5 +1,6 @@
 /** What a program costs before its first step, and whether its steps leave anything behind in JavaScript. */
 import { openTorch } from '../engine/torch.ts';
+import { kernelsFor } from '../model/torch-predictor.ts';
 import { describeJob, type WorkOptions } from './job.ts';
 import { compileWork, graphOfWork, openOurStep } from './our-step.ts';
 import { median } from './statistics.ts';
@@ -8,7 +9,7 @@ export interface CompileTimes {
   /** From the graph to the program, the first time in this process and the median of the later ones. */
   readonly firstCompileMs: number;
   readonly compileMs: number;
-  /** Opening the engine, making the store, filling it, and resolving operators. */
+  /** Making the store, filling it, and resolving operators. */
   readonly openMs: number;
   readonly steps: number;
   readonly firstStepMs: number;
@@ -25,9 +26,11 @@ export async function measureCompile(
 ): Promise<CompileTimes> {
   const graph = graphOfWork(work);
   const job = describeJob(graph, work, { weights: '', images: '', onnx: '' });
+  const engine = openTorch({ device: work.device, threads: work.threads });
+  const kernels = kernelsFor(engine);
   const compileTimes: number[] = [];
-  for (let index = 0; index < compilations; index++) compileTimes.push(timed(() => compileWork(graph, job)));
-  const engine = openTorch({ device: 'cpu', threads: work.threads });
+  for (let index = 0; index < compilations; index++)
+    compileTimes.push(timed(() => compileWork(graph, job, kernels)));
   try {
     const begin = performance.now();
     const ours = await openOurStep(engine, job);

@@ -9,7 +9,7 @@ import type { DType, Program, StoreSpec, ViewSpec } from '../compile/program.ts'
 import type { Graph, Node, NodeOf, Shape } from '../graph/graph.ts';
 import type { WorkOptions } from './job.ts';
 
-/** Which convolutions measure the floor: oneDNN's own, or libtorch's where the addon was built without oneDNN. */
+/** Which convolutions measure the floor: oneDNN's own, or libtorch's: on CUDA and where the addon was built without oneDNN. */
 export type FloorKernels = 'onednn' | 'aten';
 
 export interface Floor {
@@ -62,6 +62,8 @@ export function compileFloor(
       needsInputGradient,
     ]);
   }
+  // A device runs what it is given later: without a result to wait for, the time would be that of asking.
+  if (kernels === 'aten') emitter.output('done', emitter.load(buffers.input.view([1])));
   const parts = [buffers.input, buffers.output, weights, gradients, biases].filter(
     ({ length }) => length > 0,
   );

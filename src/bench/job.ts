@@ -2,6 +2,7 @@
 
 import type { Precision } from '../compile/options.ts';
 import { randomFor } from '../data/random.ts';
+import type { Device } from '../engine/engine.ts';
 import { elementCount, type Graph, type Node, type Parameter, parametersOf } from '../graph/graph.ts';
 import type { NetworkOptions } from '../networks/networks.ts';
 import { resolveRecipe } from '../train/recipe.ts';
@@ -14,6 +15,7 @@ export interface WorkOptions {
   readonly options: NetworkOptions;
   readonly batch: number;
   readonly precision: Precision;
+  readonly device: Device;
   readonly threads: number;
 }
 

@@ -65,6 +65,7 @@ export async function describeOnnxWork({ path, batch, size, threads }: OnnxWorkO
       batch: count,
       // Of an int8 file too: what comes out is compared as float32.
       precision: 'float32',
+      device: 'cpu',
       threads,
     },
     tensor: { name: input.name, type: input.type, shape: [count, ...shape] },

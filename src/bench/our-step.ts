@@ -1,11 +1,12 @@
 /** Our side of a comparison: the compiled program with the job's weights, ready to run one step after the other. */
 import { compileInference } from '../compile/compile-inference.ts';
 import { compileTraining } from '../compile/compile-training.ts';
-import type { TrainingOptions } from '../compile/options.ts';
+import type { Kernels, TrainingOptions } from '../compile/options.ts';
 import type { Program, StoreSpec } from '../compile/program.ts';
 import type { Engine, HostArray, HostTensor, LoadedProgram, Store } from '../engine/engine.ts';
 import { buildGraph } from '../graph/build-graph.ts';
 import { type Graph, type Parameter, parametersOf } from '../graph/graph.ts';
+import { kernelsFor } from '../model/torch-predictor.ts';
 import { configure, findNetwork } from '../networks/networks.ts';
 import { compileFloor, type FloorKernels } from './floor.ts';
 import { benchImages, benchValues, type Job, type WorkOptions } from './job.ts';
@@ -43,7 +44,7 @@ export async function openOurStep(
   valuesOf: (parameter: Parameter) => HostArray | Promise<HostArray> = benchValues,
 ): Promise<OurStep> {
   const graph = graphOfWork(job);
-  const { spec, program, prepare } = compileWork(graph, job);
+  const { spec, program, prepare } = compileWork(graph, job, kernelsFor(engine));
   const store = await engine.createStore(spec);
   for (const parameter of parametersOf(graph)) await store.write(parameter.name, await valuesOf(parameter));
   if (prepare) {
@@ -55,7 +56,8 @@ export async function openOurStep(
   const [height = 0, width = 0, channels = 0] = job.input;
   const images = benchImages(job.batch * height * width * channels);
   const inputs = job.work === 'infer' ? { images } : { images, ...trainingInputs(job) };
-  const about = `libtorch ${engine.facts.libtorch}`;
+  const { libtorch, device, hardware } = engine.facts;
+  const about = `libtorch ${libtorch}${device === 'cuda' ? ` on ${hardware}` : ''}`;
   return { about, program, store, loaded, inputs, step: () => loaded.run(inputs) };
 }
 
@@ -68,22 +70,26 @@ const trainingInputs = (job: Job) => ({
 export function compileWork(
   graph: Graph,
   job: Job,
+  kernels: Kernels,
 ): { spec: StoreSpec; program: Program; prepare?: Program } {
   if (job.work === 'train') {
-    const { store, step } = compileTraining(graph, trainingOptions(job));
+    const { store, step } = compileTraining(graph, { ...trainingOptions(job), kernels });
     return { spec: store, program: step };
   }
   const { batch, precision } = job;
-  const { store, prepare, predict } = compileInference(graph, { batch, precision, images: 'float32' });
+  const options = { batch, precision, images: 'float32', kernels } as const;
+  const { store, prepare, predict } = compileInference(graph, options);
   return { spec: store, program: predict, prepare };
 }
 
 /** The convolutions alone. */
 export async function openFloor(engine: Engine, job: Job): Promise<OurStep> {
-  const kernels: FloorKernels = engine.facts.oneDnn ? 'onednn' : 'aten';
+  const { oneDnn, device, libtorch } = engine.facts;
+  const kernels: FloorKernels = oneDnn && device === 'cpu' ? 'onednn' : 'aten';
   const { store: spec, program } = compileFloor(graphOfWork(job), job, kernels);
   const store = await engine.createStore(spec);
   const loaded = await engine.load(program, store);
-  const about = kernels === 'aten' ? `libtorch ${engine.facts.libtorch}'s convolutions` : 'oneDNN';
+  const whose = device === 'cuda' ? ' (cuDNN)' : '';
+  const about = kernels === 'aten' ? `libtorch ${libtorch}'s convolutions${whose}` : 'oneDNN';
   return { about, program, store, loaded, inputs: {}, step: () => loaded.run({}) };
 }

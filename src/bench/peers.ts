@@ -1,13 +1,17 @@
-/** What can be compared with: which Python has which library, and what to install where it is missing. */
+/** What can be compared with: which Python or folder has which library, and what to install where it is missing. */
 import { spawnSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { WorkOptions } from './job.ts';
 import type { SideCommand } from './side.ts';
 
 export const peerNames = ['pytorch', 'torch-compile', 'onnxruntime', 'tfjs'] as const;
 export type PeerName = (typeof peerNames)[number];
 
 /** Relative to src/bench and to dist/bench alike. */
-const peerScript = fileURLToPath(new URL('../../scripts/bench-peer.py', import.meta.url));
+const script = (name: string) => fileURLToPath(new URL(`../../scripts/${name}`, import.meta.url));
+const peerScript = script('bench-peer.py');
 
 /** Debian's torch belongs to Debian's Python, which need not be the first one in the path. */
 export const usualPythons: readonly string[] = ['python3', '/usr/bin/python3'];
@@ -16,14 +20,31 @@ const advice: Readonly<Record<PeerName, string>> = {
   pytorch: 'to compare with it: apt-get install python3-torch, or pip install torch',
   'torch-compile': 'to compare with it: pip install torch (2.0 or newer)',
   onnxruntime: 'to compare with it: pip install onnxruntime (and PyTorch, which exports the model)',
-  tfjs: 'this bench cannot run it yet; its WebAssembly backend has no filter gradient, so that it cannot train there',
+  tfjs: 'to compare with it: npm install --no-save @tensorflow/tfjs @tensorflow/tfjs-backend-wasm, here or in the folder of --tfjs',
 };
+
+const cudaAdvice =
+  'to compare with it: pip install torch in a build for CUDA, into python3 or the one that --python names';
+
+/** Work that a peer cannot do, installed or not. */
+function incapable(name: PeerName, { work, precision, device }: PeerWork): string | undefined {
+  if (name === 'pytorch' || name === 'torch-compile') return undefined;
+  if (device === 'cuda') return 'it runs on the processor here; expected --device cpu';
+  if (name === 'onnxruntime')
+    return work === 'train' ? "it does not train here; expected 'bench infer'" : undefined;
+  if (work === 'train')
+    return "its WebAssembly backend has no gradient of a convolution's filter and cannot train; expected 'bench infer'";
+  if (precision !== 'float32') return 'it computes in float32 alone; expected --precision float32';
+  return undefined;
+}
 
 export interface Python {
   readonly path: string;
   readonly torch?: string;
   readonly onnxruntime?: string;
   readonly compile: boolean;
+  /** Whether its torch finds a CUDA device. */
+  readonly cuda: boolean;
 }
 
 /** What each Python has; one that does not start is left out, and one library is taken once. */
@@ -35,25 +56,54 @@ export function probePythons(paths: readonly string[]): Python[] {
   });
 }
 
+/** The version of TensorFlow.js that Node.js finds from a folder, with its WebAssembly backend. */
+export function probeTfjs(folder: string): string | undefined {
+  const require = createRequire(join(resolve(folder), 'package.json'));
+  try {
+    require.resolve('@tensorflow/tfjs-backend-wasm');
+    return (require('@tensorflow/tfjs/package.json') as { version: string }).version;
+  } catch {
+    return undefined;
+  }
+}
+
+type PeerWork = Pick<WorkOptions, 'work' | 'precision' | 'device'>;
+
 export interface Peers {
   readonly found: readonly SideCommand[];
   /** Peers that are not installed, each with what to do. */
   readonly missing: readonly { readonly name: PeerName; readonly advice: string }[];
+  /** Peers that cannot do this work. */
+  readonly leftOut: readonly { readonly name: PeerName; readonly reason: string }[];
   /** Writes the ONNX file, if ONNX Runtime was asked for and found. */
   readonly exporter: SideCommand | undefined;
 }
 
 /**
- * The processes to start for the peers that were asked for. `pythons` are tried in their order. `exports`: ONNX Runtime needs
- * PyTorch for its file; default true.
+ * The processes to start for the peers that were asked for. `pythons` are tried in their order, TensorFlow.js is looked for
+ * from `tfjs` (default: the current folder). `exports`: ONNX Runtime needs PyTorch for its file; default true.
  */
 export function findPeers(
   asked: readonly PeerName[],
-  { pythons, job, exports = true }: { pythons: readonly Python[]; job: string; exports?: boolean },
+  {
+    pythons,
+    job,
+    work,
+    tfjs = '.',
+    exports = true,
+  }: {
+    pythons: readonly Python[];
+    job: string;
+    work: PeerWork;
+    tfjs?: string | undefined;
+    exports?: boolean;
+  },
 ): Peers {
   const found: SideCommand[] = [];
   const missing: { name: PeerName; advice: string }[] = [];
-  const withTorch = pythons.filter(({ torch }) => torch !== undefined);
+  const leftOut: { name: PeerName; reason: string }[] = [];
+  const onCuda = work.device === 'cuda';
+  const withTorch = pythons.filter(({ torch, cuda }) => torch !== undefined && (cuda || !onCuda));
   const start = (python: Python, kind: string, name: string): SideCommand => ({
     name,
     command: python.path,
@@ -62,6 +112,11 @@ export function findPeers(
   const versions = new Set<string>();
   let exporter: SideCommand | undefined;
   for (const name of asked) {
+    const reason = incapable(name, work);
+    if (reason !== undefined) {
+      leftOut.push({ name, reason });
+      continue;
+    }
     const before = found.length;
     if (name === 'pytorch') {
       for (const python of withTorch) {
@@ -77,8 +132,12 @@ export function findPeers(
       const [torch] = withTorch;
       if (python && (torch || !exports)) found.push(start(python, name, `onnxruntime ${python.onnxruntime}`));
       if (python && torch && exports) exporter = start(torch, 'export', 'export');
+    } else {
+      const version = probeTfjs(tfjs);
+      const args = [script('bench-peer-tfjs.mjs'), job, resolve(tfjs)];
+      if (version !== undefined) found.push({ name: `tfjs ${version}`, command: process.execPath, args });
     }
-    if (found.length === before) missing.push({ name, advice: advice[name] });
+    if (found.length === before) missing.push({ name, advice: onCuda ? cudaAdvice : advice[name] });
   }
-  return { found, missing, exporter };
+  return { found, missing, leftOut, exporter };
 }

@@ -1,6 +1,7 @@
 /** Where one step's time goes: per operator and per layer, and as a trace for Chrome's viewer. */
 import { type Program, printStep, type Step } from '../compile/program.ts';
 import { openTorch } from '../engine/torch.ts';
+import { BenchError } from './bench-error.ts';
 import { describeJob, type WorkOptions } from './job.ts';
 import { graphOfWork, openOurStep } from './our-step.ts';
 import { quantile } from './statistics.ts';
@@ -11,9 +12,14 @@ export interface Profile {
   readonly microseconds: readonly number[];
 }
 
+/** @throws BenchError on CUDA. */
 export async function profileWork(work: WorkOptions, { rounds }: { rounds: number }): Promise<Profile> {
+  if (work.device === 'cuda')
+    throw new BenchError(
+      "profile: expected --device cpu, received cuda: a CUDA device runs a step's operators later than they are called, so that their times here would say nothing; 'nsys profile node bin/inception bench train --against none' shows its kernels",
+    );
   const graph = graphOfWork(work);
-  const engine = openTorch({ device: 'cpu', threads: work.threads });
+  const engine = openTorch({ device: work.device, threads: work.threads });
   try {
     const paths = { weights: '', images: '', onnx: '' };
     const { loaded, program, inputs } = await openOurStep(engine, describeJob(graph, work, paths));

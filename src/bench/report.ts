@@ -21,6 +21,7 @@ export function formatComparison({
   clock,
   sides,
   missing,
+  leftOut,
   failed,
 }: Comparison): string {
   const table = new Table({
@@ -30,11 +31,12 @@ export function formatComparison({
   });
   for (const side of sides) table.push(row(side));
   const [ours] = sides;
-  const title = `${work.work} ${work.network} ${describeOptions(work.options)}batch ${work.batch} ${precision}${model === undefined ? '' : `, weights of ${model}`}, ${work.threads} threads, ${ours?.ms.count} rounds, ${clock} time`;
+  const title = `${work.work} ${work.network} ${describeOptions(work.options)}batch ${work.batch} ${precision}${model === undefined ? '' : `, weights of ${model}`}, ${work.device === 'cuda' ? 'on CUDA, ' : ''}${work.threads} threads, ${ours?.ms.count} rounds, ${clock} time`;
   const about = sides.map((side) => `${side.name}: ${side.about}${agreement(side)}`);
   const absent = missing.map(({ name, advice }) => `${name} is not here; ${advice}`);
+  const unable = leftOut.map(({ name, reason }) => `${name} is left out: ${reason}`);
   const broken = failed.map(({ name, reason }) => `${name} could not run: ${reason}`);
-  return `${[title, table.toString(), ...about, ...absent, ...broken].join('\n')}\n`;
+  return `${[title, table.toString(), ...about, ...absent, ...unable, ...broken].join('\n')}\n`;
 }
 
 function row(side: SideResult): string[] {

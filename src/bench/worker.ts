@@ -12,10 +12,12 @@ import { openFloor, openOurStep } from './our-step.ts';
 const [path = '', side = 'ours'] = process.argv.slice(2);
 const job = JSON.parse(readFileSync(path, 'utf8')) as Job;
 
-const engine = openTorch({ device: 'cpu', threads: job.threads });
+const engine = openTorch({ device: job.device, threads: job.threads });
 const ours = await (side === 'floor' ? openFloor(engine, job) : openWithWeights());
 await answerSteps({
   about: ours.about,
+  // The device's memory is not counted here, and the process's own is not what a step takes there.
+  countsMemory: job.device === 'cpu',
   step: async () => {
     const { logits, loss } = await ours.step();
     return (logits ?? loss)?.data;

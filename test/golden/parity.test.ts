@@ -1,7 +1,8 @@
 /**
  * The same numbers as the other implementations with reproducible weights, in float32 and within the tolerances that
  * tolerances.json recommends. The smallest typical bug moves the logits a thousand times further (sensitivity in
- * test/fixtures/README.md). `npm run parity` writes what is measured here to docs/parity.md.
+ * test/fixtures/README.md). `npm run parity` writes what is measured here to docs/parity.md. INCEPTION_DEVICE=cuda holds a
+ * CUDA device to the same (scripts/cuda.mjs).
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine, HostTensor, Store } from '../../src/engine/engine.ts';
@@ -48,7 +49,10 @@ const argmax = (values: readonly number[]): number => values.indexOf(Math.max(..
 
 let engine: Engine;
 beforeAll(() => {
-  engine = openTorch({ device: 'cpu' });
+  const { INCEPTION_DEVICE: device = 'cpu' } = process.env;
+  if (device !== 'cpu' && device !== 'cuda')
+    throw new Error(`INCEPTION_DEVICE: expected cpu or cuda, received '${device}'`);
+  engine = openTorch({ device });
 });
 afterAll(async () => {
   await engine.close();

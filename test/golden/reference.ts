@@ -5,6 +5,7 @@ import type { InferenceOptions, TrainingOptions } from '../../src/compile/option
 import type { Engine, HostArray, HostTensor, Store } from '../../src/engine/engine.ts';
 import { buildGraph } from '../../src/graph/build-graph.ts';
 import { type Graph, type Parameter, parametersOf } from '../../src/graph/graph.ts';
+import { kernelsFor } from '../../src/model/torch-predictor.ts';
 import { configure, findNetwork, type NetworkOptions } from '../../src/networks/networks.ts';
 import { dialectOptions, findDialect, namesIn, stagesIn } from '../../src/weights/dialects.ts';
 import { fromLayout } from '../../src/weights/layouts.ts';
@@ -127,6 +128,7 @@ export class Reference {
       batch: 2,
       precision: 'float32',
       images: 'float32',
+      kernels: kernelsFor(this.#engine),
       ...options,
     });
     const store = await this.#engine.createStore(compiled.store);
@@ -144,7 +146,11 @@ export class Reference {
     options: Partial<TrainingOptions>,
     inputs: Record<string, HostArray>,
   ): Promise<{ store: Store; outputs: Record<string, HostTensor> }> {
-    const { store: spec, step } = compileTraining(this.graph, { ...trainingNumbers, ...options });
+    const { store: spec, step } = compileTraining(this.graph, {
+      ...trainingNumbers,
+      kernels: kernelsFor(this.#engine),
+      ...options,
+    });
     const store = await this.#engine.createStore(spec);
     await this.#fill(store);
     const loaded = await this.#engine.load(step, store);

@@ -29,6 +29,7 @@ type Values = EngineOptions & {
   readonly clock: Clock;
   readonly against?: readonly PeerName[];
   readonly python?: readonly string[];
+  readonly tfjs?: string;
   readonly for: Work;
   readonly data: string;
   readonly output?: string;
@@ -65,6 +66,7 @@ export function addBench(program: Command): void {
       'Pythons to look for peers in, with commas (default: python3 and /usr/bin/python3)',
       (text: string) => text.split(','),
     )
+    .option('--tfjs <folder>', 'where npm has installed TensorFlow.js (default: here)')
     .option(
       '--for <work>',
       'of memory, compile and profile: train or infer',
@@ -86,6 +88,7 @@ take turns. 'floor' is the network's convolutions alone.
 Examples:
   inception bench train --network inception-v4 --batch 8 --precision bfloat16
   inception bench infer --network inception-v4 --batch 1 --precision float32 --against pytorch,onnxruntime
+  inception bench infer --batch 1 --precision float32 --against tfjs --tfjs ~/tfjs
   inception bench infer photos.onnx --batch 1
   inception bench infer runs/photos --precision float32 --against pytorch
   inception bench profile --for train --output trace.json`,
@@ -165,6 +168,10 @@ async function runOnnx(kind: Kind, path: string, values: Values): Promise<string
     throw new UsageError(
       `${kind}: an .onnx file is only run; expected 'bench infer ${path}' or 'bench memory ${path}'`,
     );
+  if (values.device === 'cuda')
+    throw new UsageError(
+      '--device: an .onnx file runs on the processor here; expected auto or cpu, received cuda',
+    );
   const stranger = values.against?.find((name) => name !== 'onnxruntime');
   if (stranger !== undefined)
     throw new UsageError(
@@ -191,13 +198,14 @@ const printer =
 
 async function compareOptions(
   kind: Kind,
-  { against, python, clock, rounds }: Values,
+  { against, python, tfjs, clock, rounds }: Values,
   usual: readonly PeerName[],
 ): Promise<CompareOptions> {
   const { usualPythons } = await import('../../bench/peers.ts');
   return {
     against: against ?? usual,
     pythons: python ?? usualPythons,
+    tfjs,
     clock,
     // Memory reaches its peak in the first steps.
     rounds: kind === 'memory' ? Math.min(rounds, 2) : rounds,
@@ -205,16 +213,20 @@ async function compareOptions(
   };
 }
 
-/** Comparisons are made on the CPU; the engine is asked for what 'auto' means here. */
+/** The engine is asked for what 'auto' means here. @throws EngineError if the device is not there. */
 async function describeWork(
   { work, options, batch }: Pick<WorkOptions, 'work' | 'options' | 'batch'>,
   values: Values,
 ): Promise<WorkOptions> {
-  const engine = await openEngine({ ...values, device: 'cpu' });
+  const engine = await openEngine(values);
   const precision = choosePrecision(values.precision, engine);
-  const { threads } = engine.facts;
+  const { threads, device } = engine.facts;
   await engine.close();
-  return { work, network: values.network ?? usualNetwork, options, batch, precision, threads };
+  if (device === 'cuda' && values.clock === 'processor')
+    throw new UsageError(
+      '--clock: expected wall with --device cuda, received processor: the device has a clock of its own',
+    );
+  return { work, network: values.network ?? usualNetwork, options, batch, precision, device, threads };
 }
 
 /** The same command again in a process that can be told to collect garbage: without it a heap's size says nothing. */
