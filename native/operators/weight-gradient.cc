@@ -157,9 +157,10 @@ void writeBiasGradient(const at::Tensor& dy, float* sums) {
 
 bool writeWeightGradient(const Geometry& g, const at::Tensor& dy, const at::Tensor& x, const at::Tensor& weightGradient,
                          const c10::optional<at::Tensor>& biasGradient) {
+  const bool pointwise = isPointwise(g);
+  // Where the processor has products of this type at all, it has those of every tap.
   const Product whole{g.type, g.weight[0], g.weight[1], rowsOf(x), g.weight[1]};
-  const bool pointwise = isPointwise(g) && whole.plan().possible();
-  if (!pointwise && !isAlongOneAxis(g)) {
+  if (!(pointwise || isAlongOneAxis(g)) || !whole.plan().possible()) {
     const auto& plan = convolutionPlan(g, biasGradient.has_value());
     if (plan.possible()) byConvolution(plan, g, dy, x, weightGradient, biasGradient);
     return plan.possible();
