@@ -9,6 +9,19 @@ const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter(
   (file) => file.endsWith('.ts') && !file.endsWith('.test.ts'),
 );
 
+const everythingBelow = [
+  'networks',
+  'graph',
+  'weights',
+  'compile',
+  'engine',
+  'data',
+  'evaluate',
+  'model',
+  'deploy',
+  'train',
+];
+
 /** Folders that the files of a folder may import from, besides their own. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   networks: [],
@@ -23,33 +36,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   train: ['networks', 'graph', 'weights', 'compile', 'engine', 'data', 'evaluate', 'model'],
   server: ['data', 'evaluate', 'model', 'deploy'],
   dashboard: ['networks', 'train'],
-  bench: [
-    'networks',
-    'graph',
-    'weights',
-    'compile',
-    'engine',
-    'data',
-    'evaluate',
-    'model',
-    'deploy',
-    'train',
-  ],
-  cli: [
-    'networks',
-    'graph',
-    'weights',
-    'compile',
-    'engine',
-    'data',
-    'evaluate',
-    'model',
-    'deploy',
-    'train',
-    'server',
-    'dashboard',
-    'bench',
-  ],
+  bench: everythingBelow,
+  cli: [...everythingBelow, 'server', 'dashboard', 'bench'],
 };
 
 /** Files of src/ that a file imports, as paths within src/. */

@@ -1,29 +1,15 @@
 /** Convolutions and pooling of native/operators/ against libtorch's own, and the portable way against both. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { call, difference, instructionSets, s, withLoops } from '../../test/operator-steps.ts';
 import { freeSlots } from '../compile/free-slots.ts';
-import type { Argument, Call, Program, Step } from '../compile/program.ts';
+import type { Program, Step } from '../compile/program.ts';
 import type { Engine, HostTensor } from './engine.ts';
-import { openTorch } from './torch.ts';
 
 let engine: Engine;
-// On one machine also what others run.
-const { instructionSets } = openTorch({ device: 'cpu' }).facts;
-function withLoops(instructionSet: string): void {
-  beforeAll(() => {
-    engine = openTorch({ device: 'cpu', instructionSet });
-  });
-  afterAll(() => engine.close());
-}
+const use = (opened: Engine) => {
+  engine = opened;
+};
 
-const s = (slot: number): Argument => ({ slot });
-const call = (operator: string, args: Call['args'], to: Call['to'], named?: Call['named']): Step => ({
-  do: 'call',
-  operator,
-  args,
-  to,
-  layer: 'test',
-  ...(named && { named }),
-});
 const cast = (from: number, to: number, dtype: 'float32' | 'bfloat16') =>
   call('aten::_to_copy', [s(from)], [to], {
     dtype: { dtype },
@@ -69,23 +55,13 @@ async function run(
   return returned.map((slot) => result[`y${slot}`] as HostTensor);
 }
 
-function difference(one: HostTensor | undefined, other: HostTensor | undefined): number {
-  const [a, b] = [one?.data as Float32Array, other?.data as Float32Array];
-  let [worst, largest] = [0, 1e-30];
-  a.forEach((value, index) => {
-    worst = Math.max(worst, Math.abs(value - (b[index] as number)));
-    largest = Math.max(largest, Math.abs(b[index] as number));
-  });
-  return worst / largest;
-}
-
 const dtypes = ['float32', 'bfloat16'] as const;
 const within = { float32: 1e-5, bfloat16: 2 ** -6 };
 
 describe.each(instructionSets.flatMap((set) => dtypes.map((dtype) => [dtype, set] as const)))(
   'inception::convolution in %s, %s loops',
   (dtype, instructionSet) => {
-    withLoops(instructionSet);
+    withLoops(instructionSet, use);
     const cases: [input: Sizes, weight: Sizes, stride: number, padding: [number, number]][] = [
       [[2, 3, 15, 13], [16, 3, 3, 3], 2, [0, 0]],
       [[2, 32, 9, 9], [48, 32, 1, 1], 1, [0, 0]],
@@ -188,7 +164,7 @@ describe.each(instructionSets.flatMap((set) => dtypes.map((dtype) => [dtype, set
 describe.each(instructionSets.flatMap((set) => dtypes.map((dtype) => [dtype, set] as const)))(
   'inception pooling in %s, %s loops',
   (dtype, instructionSet) => {
-    withLoops(instructionSet);
+    withLoops(instructionSet, use);
     const cases: [input: Sizes, window: [number, number], stride: number, padding: [number, number]][] = [
       [[2, 8, 9, 11], [3, 3], 1, [1, 1]],
       [[2, 40, 9, 9], [3, 3], 2, [0, 0]],

@@ -1,29 +1,14 @@
 /** The operators of native/operators/ against libtorch's own, in one program each. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { call, difference, instructionSets, s, withLoops } from '../../test/operator-steps.ts';
 import { freeSlots } from '../compile/free-slots.ts';
-import type { Argument, Call, Program, Step } from '../compile/program.ts';
-import type { Engine, HostTensor } from './engine.ts';
-import { openTorch } from './torch.ts';
+import type { Program, Step } from '../compile/program.ts';
+import type { Engine } from './engine.ts';
 
 let engine: Engine;
-// On one machine also what others run.
-const { instructionSets } = openTorch({ device: 'cpu' }).facts;
-function withLoops(instructionSet: string): void {
-  beforeAll(() => {
-    engine = openTorch({ device: 'cpu', instructionSet });
-  });
-  afterAll(() => engine.close());
-}
-
-const call = (operator: string, args: Call['args'], to: Call['to'], named?: Call['named']): Step => ({
-  do: 'call',
-  operator,
-  args,
-  to,
-  layer: 'test',
-  ...(named && { named }),
-});
-const s = (slot: number): Argument => ({ slot });
+const use = (opened: Engine) => {
+  engine = opened;
+};
 
 /** Values that are neither centred nor even: a mean of 3 and a few large ones. */
 const values = (length: number, salt: number) =>
@@ -136,19 +121,8 @@ async function compare([n, c, h, w]: Shape, { bfloat16, slice }: { bfloat16: boo
   return { result, statistics };
 }
 
-/** Largest difference, relative to the largest value. */
-function difference(one: HostTensor | undefined, other: HostTensor | undefined): number {
-  const [a, b] = [one?.data as Float32Array, other?.data as Float32Array];
-  let [worst, largest] = [0, 0];
-  a.forEach((value, index) => {
-    worst = Math.max(worst, Math.abs(value - (b[index] as number)));
-    largest = Math.max(largest, Math.abs(b[index] as number));
-  });
-  return worst / largest;
-}
-
 describe.each(instructionSets)('inception::batch_norm_relu, %s loops', (instructionSet) => {
-  withLoops(instructionSet);
+  withLoops(instructionSet, use);
   const shapes: Shape[] = [
     [4, 8, 9, 9],
     [2, 48, 17, 13],
@@ -234,7 +208,7 @@ describe.each(instructionSets)('inception::batch_norm_relu, %s loops', (instruct
 });
 
 describe.each(instructionSets)('inception::scaled_add_, %s loops', (instructionSet) => {
-  withLoops(instructionSet);
+  withLoops(instructionSet, use);
   it.each([
     [true, true, true],
     [true, false, false],
