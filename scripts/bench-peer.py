@@ -133,7 +133,7 @@ class PyTorch:
         if self.device == "cuda":
             if not torch.cuda.is_available():
                 raise SystemExit(f"PyTorch {torch.__version__} finds no CUDA device; expected a build for CUDA and a driver for it")
-            # What everybody who trains on one size of picture sets.
+            # What everybody who trains on one size of image sets.
             torch.backends.cudnn.benchmark = True
         self.images = torch.from_numpy(read_images(job)).permute(0, 3, 1, 2)
         ways = [("autocast, channels-last", True, False), ("bfloat16 module, channels-last", True, True)] if self.half else [
@@ -167,7 +167,7 @@ class PyTorch:
         if whole:
             self.model, self.given = self.model.to(torch.bfloat16), self.given.to(torch.bfloat16)
         if self.device == "cuda":
-            # Every side gets its pictures from the host's memory, in every step.
+            # Every side gets its images from the host's memory, in every step.
             self.given = self.given.pin_memory()
         self.model.train(job["work"] == "train")
         self.run = torch.compile(self.model) if self.compiled else self.model
@@ -181,7 +181,7 @@ class PyTorch:
             except TypeError:
                 self.optimizer = torch.optim.RMSprop(self.model.parameters(), **options)
 
-    def pictures(self):
+    def images(self):
         return self.given.to(self.device, non_blocking=True)
 
     def step(self):
@@ -189,10 +189,10 @@ class PyTorch:
         cast = torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.half and not self.whole)
         if self.job["work"] == "infer":
             with torch.inference_mode(), cast:
-                return self.run(self.pictures()).float().cpu().numpy()
+                return self.run(self.images()).float().cpu().numpy()
         self.optimizer.zero_grad(set_to_none=True)
         with cast:
-            logits = self.run(self.pictures())
+            logits = self.run(self.images())
         loss = torch.nn.functional.cross_entropy(logits.float(), self.labels, label_smoothing=self.job["labelSmoothing"])
         loss.backward()
         self.optimizer.step()

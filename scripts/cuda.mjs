@@ -87,7 +87,7 @@ function measure({ work, batch, against, rounds, python }) {
   const { succeeded, stdout } = node(['bin/inception', ...asked.split(' '), ...more], { stdout: 'pipe' });
   if (succeeded) return JSON.parse(stdout);
   say(
-    `this bench failed; where the device's memory is too small for ${batch} pictures, try --batch ${batch >> 1}`,
+    `this bench failed; where the device's memory is too small for ${batch} images, try --batch ${batch >> 1}`,
   );
   return undefined;
 }

@@ -15,10 +15,10 @@ const startOf = async () =>
 const before = await startOf();
 const [{ name }] = await (await fetch(`${address}/v2/repository/index`, { method: 'POST' })).json();
 const { inputs } = await (await fetch(`${address}/v2/models/${name}`)).json();
-const picture = await sharp({ create: { width: 32, height: 24, channels: 3, background: 'red' } })
+const image = await sharp({ create: { width: 32, height: 24, channels: 3, background: 'red' } })
   .png()
   .toBuffer();
-const endpoints = endpointsOf({ model: name, picture, input: inputs[0].shape.slice(1) });
+const endpoints = endpointsOf({ model: name, image, input: inputs[0].shape.slice(1) });
 let wrong = 0;
 console.log('| endpoint | seconds | answers |\n| --- | --- | --- |');
 for (const [index, [endpoint, valid]] of Object.entries(endpoints).entries()) {

@@ -1,14 +1,14 @@
-// Takes the pictures of docs/dashboard.md in a real browser, over real runs: npm run screenshots -- RUNS PICTURE
-// RUNS is a folder with at least one run that has a model.onnx; PICTURE is what Classify gets to see.
+// Takes the images of docs/dashboard.md in a real browser, over real runs: npm run screenshots -- RUNS IMAGE
+// RUNS is a folder with at least one run that has a model.onnx; IMAGE is what Classify gets to see.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import sharp from 'sharp';
 import { createDashboard, listen } from '../dist/dashboard/server.js';
 
-const [runs, picture] = process.argv.slice(2);
-if (runs === undefined || picture === undefined) {
-  process.stderr.write('usage: npm run screenshots -- RUNS PICTURE\n');
+const [runs, image] = process.argv.slice(2);
+if (runs === undefined || image === undefined) {
+  process.stderr.write('usage: npm run screenshots -- RUNS IMAGE\n');
   process.exit(2);
 }
 
@@ -51,7 +51,7 @@ const scrollTo = (text) => async (page) => {
 async function classify(page) {
   await page.getByLabel('From the dashboard').selectOption({ index: 1 });
   await page.getByLabel('The loaded model').waitFor();
-  await page.getByLabel('Choose a picture').setInputFiles(picture);
+  await page.getByLabel('Choose an image').setInputFiles(image);
   await page.getByRole('button', { name: 'Show' }).click();
   await page.getByText('rests most on').waitFor();
   await page.getByRole('heading', { name: 'Model' }).evaluate((element) => element.scrollIntoView());

@@ -18,12 +18,12 @@ export function randomFrom(seed) {
 }
 
 /**
- * The endpoints by name, each with a valid request to begin from. `picture` is a small file, `input` the model's shape without
+ * The endpoints by name, each with a valid request to begin from. `image` is a small file, `input` the model's shape without
  * the batch.
- * @param {{ model: string, picture: Buffer, input: readonly number[] }} about
+ * @param {{ model: string, image: Buffer, input: readonly number[] }} about
  * @returns {Record<string, (random: Random) => Request>}
  */
-export function endpointsOf({ model, picture, input }) {
+export function endpointsOf({ model, image, input }) {
   const length = input.reduce((product, size) => product * size, 1);
   const get = (/** @type {string} */ path) => () => ({ method: 'GET', path, headers: {} });
   const tensor = { name: 'images', shape: [1, ...input], datatype: 'UINT8' };
@@ -31,7 +31,7 @@ export function endpointsOf({ model, picture, input }) {
   const form = Buffer.concat([
     Buffer.from(`--${boundary}\r\nContent-Disposition: form-data; name="top"\r\n\r\n2\r\n`),
     Buffer.from(`--${boundary}\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n`),
-    picture,
+    image,
     Buffer.from(`\r\n--${boundary}--\r\n`),
   ]);
   const infer = (/** @type {Random} */ random) => {
@@ -52,10 +52,10 @@ export function endpointsOf({ model, picture, input }) {
   };
   const classify = (/** @type {Random} */ random) => {
     const kind = random();
-    if (kind < 0.4) return { body: picture, headers: { 'content-type': 'image/png' } };
+    if (kind < 0.4) return { body: image, headers: { 'content-type': 'image/png' } };
     if (kind < 0.7)
       return { body: form, headers: { 'content-type': `multipart/form-data; boundary=${boundary}` } };
-    const json = JSON.stringify({ images: [picture.toString('base64')], top: 2, model });
+    const json = JSON.stringify({ images: [image.toString('base64')], top: 2, model });
     return { body: Buffer.from(json), headers: { 'content-type': 'application/json' } };
   };
   /** @type {(path: string, make: (random: Random) => { body: Buffer, headers: Record<string, string> }) => (random: Random) => Request} */

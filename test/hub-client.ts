@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach } from 'vitest';
-import { type HubFileOptions, type HubPatience, hubFile } from '../src/weights/hub.ts';
+import { type HubFileOptions, type HubPatience, hubFile } from '../src/hub/hub.ts';
 import { type HubServer, type HubServerOptions, type ServedFile, sha256, startHub } from './hub-server.ts';
 
 export const commit = '0123456789abcdef0123456789abcdef01234567';

@@ -7,12 +7,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodePng } from '../src/data/decode.ts';
 import { openData } from '../src/data/open-data.ts';
-import { standardPreprocessing } from '../src/data/preprocess.ts';
+import { writeModel } from '../src/ecosystems/export-weights.ts';
 import { parametersOf } from '../src/graph/graph.ts';
+import { standardPreprocessing } from '../src/images/preprocess.ts';
 import { graphOf, type ModelDescription } from '../src/model/description.ts';
-import { writeModel } from '../src/model/export-weights.ts';
 import { initialValues } from '../src/model/initialise.ts';
-import { openSafetensors, writeSafetensors } from '../src/weights/safetensors.ts';
+import { openSafetensors, writeSafetensors } from '../src/weights/safetensors/safetensors.ts';
 import { readParams } from './golden/fixture.ts';
 import { goldenTensor } from './golden/prng.ts';
 import { type HubServer, startHub } from './hub-server.ts';
@@ -23,7 +23,7 @@ const repository = 'timm/inception_v3.tf_in1k';
 
 let root: string;
 let hub: HubServer;
-let picture: string;
+let image: string;
 
 interface Ended {
   readonly code: number | null;
@@ -105,9 +105,9 @@ beforeAll(async () => {
       },
     },
   });
-  picture = join(root, 'picture.png');
+  image = join(root, 'image.png');
   const test = await openData('fashion-mnist', 'test');
-  await writeFile(picture, await encodePng(await test.picture(0)));
+  await writeFile(image, await encodePng(await test.image(0)));
 });
 afterAll(async () => {
   await hub.close();
@@ -119,7 +119,7 @@ describe('a model of the hub', () => {
   const precision = ['--precision', 'float32'];
 
   it('is all that a person types, and needs the hub once only', async () => {
-    const first = await inception(['classify', picture, '--model', model, '--json', ...precision]);
+    const first = await inception(['classify', image, '--model', model, '--json', ...precision]);
     expect(first.code, first.talk).toBe(0);
     const [{ labels }] = JSON.parse(first.out);
     expect(labels).toHaveLength(5);
@@ -127,7 +127,7 @@ describe('a model of the hub', () => {
     expect(first.talk).toContain('downloading model.safetensors');
 
     const offline = { HF_HUB_OFFLINE: '1', HF_ENDPOINT: 'http://127.0.0.1:9' };
-    const second = await inception(['classify', picture, '--model', model, '--json', ...precision], {
+    const second = await inception(['classify', image, '--model', model, '--json', ...precision], {
       env: offline,
     });
     expect([second.code, second.out, second.talk]).toEqual([0, first.out, '']);
@@ -233,10 +233,10 @@ describe('inception evaluate', () => {
     expect(code, talk).toBe(0);
     const result = JSON.parse(out);
     expect(result.protocol).toMatch(/^144 crops/);
-    // 12 of the 144 come three times from a square picture, and are computed once.
+    // 12 of the 144 come three times from a square image, and are computed once.
     expect(result).toMatchObject({
       count: 40,
-      pictures: 40,
+      images: 40,
       networks: ['inception-v4', 'inception-resnet-v2'],
     });
     expect(result.crops).toBe(2 * 40 * 48);
@@ -246,7 +246,7 @@ describe('inception evaluate', () => {
     expect(first.out).toMatch(/\ntop-1 error \d+\.\d\d%, top-5 error \d+\.\d\d%\n$/);
   });
 
-  it('leaves pictures out, appends a row with timm’s columns, and goes on where it was stopped', async () => {
+  it('leaves images out, appends a row with timm’s columns, and goes on where it was stopped', async () => {
     await writeFile(join(root, 'exclude.txt'), '3\n5\n');
     const plain = ['evaluate', 'one.safetensors', ...fast];
     const whole = await inception([...plain, '--predictions', 'whole.csv', '--csv', 'results.csv', '--json']);
@@ -260,7 +260,7 @@ describe('inception evaluate', () => {
     await writeFile(join(root, 'part.csv'), `${rows.slice(0, 20).join('\n')}\n`);
     await writeFile(join(root, 'part.csv.json'), await readFile(join(root, 'whole.csv.json'), 'utf8'));
     const resumed = await inception([...plain, '--predictions', 'part.csv', '--resume', '--json']);
-    expect(resumed.talk).toContain('19 pictures were predicted before');
+    expect(resumed.talk).toContain('19 images were predicted before');
     // Other batches add up in another order: the last digits of probabilities may differ.
     const found = async (name: string) =>
       (await readFile(join(root, name), 'utf8'))
@@ -279,11 +279,9 @@ describe('inception evaluate', () => {
   it('stopped by a signal keeps what was predicted, and exits with 143', async () => {
     const path = join(root, 'stopped.csv');
     const long = ['evaluate', ...members, '--crops', '144', '--batch', '16', '--predictions', path];
-    const stopped = await inception(long, { until: /\d+\/10000 pictures/ });
+    const stopped = await inception(long, { until: /\d+\/10000 images/ });
     expect([stopped.code, stopped.out]).toEqual([143, '']);
-    expect(stopped.talk).toMatch(
-      /inception: interrupted after \d+ of 10000 pictures; --resume goes on from /,
-    );
+    expect(stopped.talk).toMatch(/inception: interrupted after \d+ of 10000 images; --resume goes on from /);
     expect((await stat(path)).size).toBeGreaterThan(100);
   });
 });

@@ -6,15 +6,15 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodePng } from '../src/data/decode.ts';
+import { writeModel } from '../src/ecosystems/export-weights.ts';
 import { parametersOf } from '../src/graph/graph.ts';
-import { writeModel } from '../src/model/export-weights.ts';
 import { sampleModel } from './sample-model.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'inception-onnx-cli-'));
 const model = join(folder, 'model.safetensors');
 const onnx = join(folder, 'model.onnx');
-const data = join(folder, 'pictures');
+const data = join(folder, 'images');
 
 beforeAll(async () => {
   const labels = ['bright', 'dark'];
@@ -47,7 +47,7 @@ describe('inception export -o FILE.onnx', () => {
     const { status, stdout, stderr } = run(['export', model, '-o', onnx]);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(stdout).toMatch(
-      /^ONNX Runtime against libtorch [\d.]+, 4 pictures: largest difference \S+, relative \d\.\de-\d \(within 1e-4\), same top-1 on 4\n/,
+      /^ONNX Runtime against libtorch [\d.]+, 4 images: largest difference \S+, relative \d\.\de-\d \(within 1e-4\), same top-1 on 4\n/,
     );
     expect(stdout).toMatch(
       /model\.safetensors, inception-resnet-v2: float32, \d+ nodes, \d+\.\d MB in .*model\.onnx\n$/,
@@ -73,8 +73,8 @@ describe('inception export -o FILE.onnx', () => {
     expect(JSON.parse(stdout)).toMatchObject({
       network: 'inception-resnet-v2',
       precision: 'int8',
-      parity: { pictures: 4 },
-      accuracy: { pictures: 12, data },
+      parity: { images: 4 },
+      accuracy: { images: 12, data },
     });
   });
 
@@ -100,11 +100,11 @@ describe('inception export -o FILE.onnx', () => {
 });
 
 describe('an .onnx file', () => {
-  const picture = join(data, 'dark', '0.png');
+  const image = join(data, 'dark', '0.png');
 
   it('is classified and evaluated as the run that it came from', () => {
     const probabilities = [model, onnx].map((path) => {
-      const { stdout } = run(['classify', picture, '--model', path, '--json', ...precision(path)]);
+      const { stdout } = run(['classify', image, '--model', path, '--json', ...precision(path)]);
       const [{ labels }] = JSON.parse(stdout) as [{ labels: { label: string; probability: number }[] }];
       return labels;
     });
@@ -144,7 +144,7 @@ describe('an .onnx file', () => {
     expect(run(['export', onnx, '--to', 'timm', '-o', 'x.safetensors']).stderr).toMatch(
       /model\.onnx: an ONNX file predicts .* here a model with its weights is needed/,
     );
-    const { status, stderr } = run(['classify', picture, '--model', onnx, '--precision', 'bfloat16']);
+    const { status, stderr } = run(['classify', image, '--model', onnx, '--precision', 'bfloat16']);
     expect([status, stderr]).toEqual([2, expect.stringMatching(/--precision: an \.onnx file has the one/)]);
   });
 
@@ -179,7 +179,7 @@ describe('inception bench', () => {
 
 describe("an .onnx file of other people's", () => {
   const foreign = join(root, 'test/fixtures/pytorch-onnx/torchscript.onnx');
-  const picture = join(data, 'dark', '0.png');
+  const image = join(data, 'dark', '0.png');
   const labels = join(folder, 'labels.txt');
   beforeAll(() =>
     writeFileSync(labels, Array.from({ length: 10 }, (_, index) => `thing ${index}\n`).join('')),
@@ -187,21 +187,12 @@ describe("an .onnx file of other people's", () => {
 
   it('is classified and evaluated when the command says what the file does not', () => {
     const told = ['--preprocessing', 'imagenet'];
-    const args = ['classify', picture, '--model', foreign, '--json', ...told];
+    const args = ['classify', image, '--model', foreign, '--json', ...told];
     const classified = JSON.parse(run([...args, '--model-labels', labels]).stdout);
     expect(classified[0].labels[0].label).toMatch(/^thing \d$/);
     expect(JSON.parse(run(args).stdout)[0].labels[0].label).toMatch(/^class \d$/);
     const numbers = ['--mean', '0.485,0.456,0.406', '--std', '0.229,0.224,0.225'];
-    const same = run([
-      'classify',
-      picture,
-      '--model',
-      foreign,
-      '--json',
-      ...numbers,
-      '--model-labels',
-      labels,
-    ]);
+    const same = run(['classify', image, '--model', foreign, '--json', ...numbers, '--model-labels', labels]);
     expect(JSON.parse(same.stdout)).toEqual(classified);
     const ten = join(folder, 'ten');
     for (let index = 0; index < 10; index++)
@@ -214,7 +205,7 @@ describe("an .onnx file of other people's", () => {
   });
 
   it.each<[args: string[], status: number, says: RegExp]>([
-    [[], 1, /torchscript\.onnx: it does not say how pictures are scaled .* \(--preprocessing imagenet, /],
+    [[], 1, /torchscript\.onnx: it does not say how images are scaled .* \(--preprocessing imagenet, /],
     [['--mean', '0.5', '--std', '0'], 2, /--std: expected one number or three, .* received '0'/],
     [
       ['--preprocessing', 'torch'],
@@ -232,12 +223,12 @@ describe("an .onnx file of other people's", () => {
       /expected 10 labels, one for each output, received/,
     ],
   ])('is refused with %j', (args, status, says) => {
-    const result = run(['classify', picture, '--model', foreign, ...args]);
+    const result = run(['classify', image, '--model', foreign, ...args]);
     expect([result.status, result.stderr]).toEqual([status, expect.stringMatching(says)]);
   });
 
   it('is the only kind of model that can be told', () => {
-    const { status, stderr } = run(['classify', picture, '--model', model, '--mean', '0.5']);
+    const { status, stderr } = run(['classify', image, '--model', model, '--mean', '0.5']);
     expect([status, stderr]).toEqual([2, expect.stringMatching(/are for \.onnx files; received none/)]);
   });
 });
@@ -253,10 +244,10 @@ describe('without libtorch', () => {
   const main = join(bare, 'dist/cli/main.js');
 
   it('classifies and evaluates ONNX files, and says what is missing for the rest', () => {
-    const picture = join(data, 'dark', '0.png');
-    expect(run(['classify', picture, '--model', onnx], { main })).toMatchObject({ status: 0, stderr: '' });
+    const image = join(data, 'dark', '0.png');
+    expect(run(['classify', image, '--model', onnx], { main })).toMatchObject({ status: 0, stderr: '' });
     expect(run(['evaluate', onnx, '--data', data, '--json'], { main })).toMatchObject({ status: 0 });
-    const { status, stderr } = run(['classify', picture, '--model', model], { main });
+    const { status, stderr } = run(['classify', image, '--model', model], { main });
     expect([status, stderr]).toEqual([1, expect.stringMatching(/native addon cannot be loaded/)]);
   });
 

@@ -1,7 +1,8 @@
 /** Small models with reproducible weights for tests, without training and without an engine. */
-import { standardPreprocessing } from '../src/data/preprocess.ts';
+
 import { buildGraph } from '../src/graph/build-graph.ts';
 import type { Parameter, Role } from '../src/graph/graph.ts';
+import { standardPreprocessing } from '../src/images/preprocess.ts';
 import type { ModelDescription } from '../src/model/description.ts';
 import type { OpenedModel } from '../src/model/opened-model.ts';
 import { configure, findNetwork, type NetworkOptions } from '../src/networks/networks.ts';

@@ -1,7 +1,7 @@
 /** A small run folder for tests, without training. */
 import { writeFile } from 'node:fs/promises';
 import { encodePng } from '../src/data/decode.ts';
-import { standardPreprocessing } from '../src/data/preprocess.ts';
+import { standardPreprocessing } from '../src/images/preprocess.ts';
 import type { Configuration } from '../src/train/configuration.ts';
 import { resolveRecipe } from '../src/train/recipe.ts';
 import type { EvaluationMetrics, EvaluationRecord, StepMetrics } from '../src/train/records.ts';
@@ -56,7 +56,7 @@ export async function writeSampleRun(path: string): Promise<void> {
   for (const step of [5, 10, 15, 20]) await folder.append(stepLine(step));
   await folder.append(evaluationLine(20));
   const png = await encodePng({ height: 8, width: 8, channels: 1, data: new Uint8Array(64).fill(200) });
-  const picture = Buffer.from(png).toString('base64');
+  const image = Buffer.from(png).toString('base64');
   const record: EvaluationRecord = {
     format: 1,
     step: 20,
@@ -66,7 +66,7 @@ export async function writeSampleRun(path: string): Promise<void> {
       [0, 0, 1],
       [1, 0, 1],
     ],
-    mistakes: [{ index: 1, label: 1, predicted: 0, probability: 0.8, picture }],
+    mistakes: [{ index: 1, label: 1, predicted: 0, probability: 0.8, image }],
   };
   await writeFile(folder.file('evaluation.json'), JSON.stringify(record));
 }

@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { writeModel } from '../src/ecosystems/export-weights.ts';
 import { parametersOf } from '../src/graph/graph.ts';
-import { writeModel } from '../src/model/export-weights.ts';
 import { sampleModel } from './sample-model.ts';
-import { pictureFile } from './server-models.ts';
+import { imageFile } from './server-models.ts';
 
 const command = fileURLToPath(new URL('../bin/inception', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'serve-'));
@@ -60,7 +60,7 @@ async function serve(...args: string[]): Promise<Started> {
 }
 
 const classify = async (address: string, query = '') => {
-  const body = new Uint8Array(await pictureFile('red', { side: 100 }));
+  const body = new Uint8Array(await imageFile('red', { side: 100 }));
   const response = await fetch(`${address}/classify${query}`, {
     method: 'POST',
     body,
@@ -179,10 +179,10 @@ describe('inception serve', () => {
   });
 });
 
-/** The picture of `classify` as a file. */
+/** The image of `classify` as a file. */
 async function written(): Promise<string> {
   const { writeFile } = await import('node:fs/promises');
   const file = join(folder, 'red.png');
-  await writeFile(file, await pictureFile('red', { side: 100 }));
+  await writeFile(file, await imageFile('red', { side: 100 }));
   return file;
 }

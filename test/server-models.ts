@@ -1,7 +1,7 @@
 /** A model so simple that everybody can compute it, for tests of the server. */
 import sharp from 'sharp';
-import { standardPreprocessing } from '../src/data/preprocess.ts';
-import { picturesInput, type ServedModel, type Values } from '../src/server/served-model.ts';
+import { standardPreprocessing } from '../src/images/preprocess.ts';
+import { imagesInput, type ServedModel, type Values } from '../src/server/models/served-model.ts';
 
 export interface ColourModel extends ServedModel {
   /** Rows of each batch so far. */
@@ -9,7 +9,7 @@ export interface ColourModel extends ServedModel {
 }
 
 /**
- * Three classes, red, green and blue; the probability of each is its channel's share in the sum of a 4×4 picture. A batch takes
+ * Three classes, red, green and blue; the probability of each is its channel's share in the sum of a 4×4 image. A batch takes
  * `takesMs`.
  */
 export function colourModel({ name = 'colours', takesMs = 0, batch = 8 } = {}): ColourModel {
@@ -21,7 +21,7 @@ export function colourModel({ name = 'colours', takesMs = 0, batch = 8 } = {}): 
     source: 'test',
     classes: ['red', 'green', 'blue'],
     preprocessing,
-    input: picturesInput(preprocessing),
+    input: imagesInput(preprocessing),
     output: { name: 'probabilities', datatype: 'FP32', shape: [3] },
     batch,
     batches,
@@ -50,7 +50,7 @@ function shares(row: Values): number[] {
 export const colours = { red: '#ff0000', green: '#00ff00', blue: '#0000ff' } as const;
 
 /** A file of one colour. */
-export const pictureFile = (
+export const imageFile = (
   colour: keyof typeof colours,
   { format = 'png', side = 8 }: { format?: 'png' | 'jpeg' | 'webp'; side?: number } = {},
 ): Promise<Buffer> =>

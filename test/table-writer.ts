@@ -1,8 +1,8 @@
 /** Writes LevelDB's tables for tests: TensorFlow writes no compressed ones, and blocks of 256 KB only. */
 import snappy from 'snappyjs';
 import type { ByteSource } from '../src/weights/byte-source.ts';
-import { maskedCrc32c } from '../src/weights/crc32c.ts';
-import { blockEntries } from '../src/weights/leveldb-table.ts';
+import { maskedCrc32c } from '../src/weights/tensorflow/crc32c.ts';
+import { blockEntries } from '../src/weights/tensorflow/leveldb-table.ts';
 
 export type KeyAndValue = readonly [key: Uint8Array, value: Uint8Array];
 

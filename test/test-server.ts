@@ -1,6 +1,6 @@
 /** A server on the loopback for tests, with the colour model unless told otherwise. */
 
-import type { ServedModel } from '../src/server/served-model.ts';
+import type { ServedModel } from '../src/server/models/served-model.ts';
 import type { ServerSettings } from '../src/server/settings.ts';
 import { startServer } from '../src/server/start-server.ts';
 
@@ -39,7 +39,7 @@ export async function startTestServer(
     address: server.address,
     log,
     drain: (longestMs = 5000) => server.drain({ longestMs }),
-    processes: () => server.service.pictures.processes,
+    processes: () => server.service.images.processes,
     send: async (path, init) => {
       const response = await fetch(server.address + path, init);
       const bytes = Buffer.from(await response.arrayBuffer());

@@ -7,7 +7,7 @@
 
 namespace inception::kernels {
 
-// Rows of `channels` values, one row for each place of each picture: the memory of a channels-last tensor.
+// Rows of `channels` values, one row for each place of each image: the memory of a channels-last tensor.
 struct Rows {
   int64_t count;
   int64_t channels;

@@ -1,4 +1,4 @@
-// Maximum and average pooling of channels-last pictures, forward and backward, for the CPU. libtorch 1.13 goes back through
+// Maximum and average pooling of channels-last images, forward and backward, for the CPU. libtorch 1.13 goes back through
 // average pooling in scalar code, and keeps eight bytes for each maximum where the place in the window needs one.
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
@@ -98,13 +98,13 @@ void forEachPlace(const Plane& plane, const Plane& other, const Ranges& ranges, 
   at::parallel_for(0, lines, std::max<int64_t>(1, 8192 / (plane.width * plane.channels)), [&](int64_t begin, int64_t end) {
     Sources<T> sources;
     for (int64_t line = begin; line < end; line++) {
-      const int64_t picture = line / plane.height, y = line % plane.height;
+      const int64_t image = line / plane.height, y = line % plane.height;
       const Range rows = ranges.rows[y];
       for (int64_t x = 0; x < plane.width; x++) {
         const Range columns = ranges.columns[x];
         sources.count = 0;
         for (int64_t otherY = rows.begin; otherY < rows.end; otherY++) {
-          const int64_t first = (picture * other.height + otherY) * other.width;
+          const int64_t first = (image * other.height + otherY) * other.width;
           for (int64_t otherX = columns.begin; otherX < columns.end; otherX++) {
             add(y, x, otherY, otherX, first + otherX, sources);
             sources.count++;

@@ -89,22 +89,22 @@ bool isAlongOneAxis(const Geometry& g) {
 }
 
 // The rows of a channels-last tensor with one axis of the grid outermost: then what a tap of the window reads is one stretch
-// of rows, over all pictures.
+// of rows, over all images.
 at::Tensor withAxisFirst(const at::Tensor& tensor, bool vertical) {
   const auto result = at::empty_like(tensor);
-  const int64_t pictures = tensor.size(0), height = tensor.size(2), width = tensor.size(3);
+  const int64_t images = tensor.size(0), height = tensor.size(2), width = tensor.size(3);
   const int64_t row = tensor.size(1) * tensor.element_size();
   const char* from = static_cast<const char*>(tensor.data_ptr());
   char* to = static_cast<char*>(result.data_ptr());
   at::parallel_for(0, vertical ? height : width, 1, [&](int64_t begin, int64_t end) {
     for (int64_t at = begin; at < end; at++) {
-      for (int64_t picture = 0; picture < pictures; picture++) {
+      for (int64_t image = 0; image < images; image++) {
         if (vertical) {
-          std::memcpy(to + (at * pictures + picture) * width * row, from + (picture * height + at) * width * row, width * row);
+          std::memcpy(to + (at * images + image) * width * row, from + (image * height + at) * width * row, width * row);
           continue;
         }
         for (int64_t y = 0; y < height; y++) {
-          std::memcpy(to + ((at * pictures + picture) * height + y) * row, from + ((picture * height + y) * width + at) * row, row);
+          std::memcpy(to + ((at * images + image) * height + y) * row, from + ((image * height + y) * width + at) * row, row);
         }
       }
     }

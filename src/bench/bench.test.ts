@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { sampleModel } from '../../test/sample-model.ts';
-import { type Comparison, compare, compareOnnx } from './compare.ts';
+import { type Comparison, compare, compareOnnx } from './compare-sides.ts';
 import { compileFloor } from './floor.ts';
 import { benchValues, describeJob, describeNodes, type WorkOptions } from './job.ts';
 import { describeOnnxWork } from './onnx-job.ts';
@@ -101,7 +101,7 @@ describe('compareOnnx', () => {
     fileURLToPath(new URL(`../../test/fixtures/pytorch-onnx/${name}`, import.meta.url));
   const alone = { against: [], pythons: [], rounds: 2, clock: 'processor' } as const;
 
-  it('runs a file as it is, with as many pictures as it takes', async () => {
+  it('runs a file as it is, with as many images as it takes', async () => {
     const file = await describeOnnxWork({ path: fixture('torchscript.onnx'), threads: 1 });
     expect(file).toMatchObject({ work: { batch: 1 }, tensor: { name: 'input.1', shape: [1, 3, 64, 64] } });
     const { sides, missing } = await compareOnnx(file, alone);

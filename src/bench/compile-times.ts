@@ -1,6 +1,6 @@
 /** What a program costs before its first step, and whether its steps leave anything behind in JavaScript. */
 import { openTorch } from '../engine/torch.ts';
-import { kernelsFor } from '../model/torch-predictor.ts';
+import { kernelsFor } from '../predict/torch-predictor.ts';
 import { describeJob, type WorkOptions } from './job.ts';
 import { compileWork, graphOfWork, openOurStep } from './our-step.ts';
 import { median } from './statistics.ts';

@@ -1,4 +1,4 @@
-/** How many pictures a second become training batches: it must stay above what a step takes. */
+/** How many images a second become training batches: it must stay above what a step takes. */
 import { trainingBatches } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { resolveRecipe } from '../train/recipe.ts';
@@ -8,7 +8,7 @@ export interface DataRate {
   readonly data: string;
   readonly size: readonly [height: number, width: number];
   readonly batch: number;
-  readonly picturesPerSecond: number;
+  readonly imagesPerSecond: number;
   /** Milliseconds of a batch. */
   readonly ms: Summary;
 }
@@ -29,5 +29,5 @@ export async function measureData(
   }
   await batches.return(undefined);
   const mean = times.reduce((sum, time) => sum + time, 0) / times.length;
-  return { data: dataset.name, size, batch, picturesPerSecond: (batch * 1000) / mean, ms: summarise(times) };
+  return { data: dataset.name, size, batch, imagesPerSecond: (batch * 1000) / mean, ms: summarise(times) };
 }

@@ -31,7 +31,7 @@ export function compileFloor(
   for (const node of convolutions) {
     emitter.layer = node.path;
     const source = graph.nodes[node.inputs[0] as number] as Node;
-    const given = emitter.load(buffers.input.view(pictures(batch, source.shape)));
+    const given = emitter.load(buffers.input.view(images(batch, source.shape)));
     const weight = emitter.load(weights.view(weightShape(node, source)));
     const geometry = convolutionGeometry(node.attributes);
     const { stride, padding } = node.attributes;
@@ -46,7 +46,7 @@ export function compileFloor(
       emitter.call('inception::convolution_prepared', args);
     }
     if (work === 'infer') continue;
-    const gradient = emitter.load(buffers.output.view(pictures(batch, node.shape)));
+    const gradient = emitter.load(buffers.output.view(images(batch, node.shape)));
     const needsInputGradient = source.op !== 'input';
     if (kernels === 'aten') {
       const asked = [needsInputGradient, true, false];
@@ -76,7 +76,7 @@ export function compileFloor(
   };
 }
 
-const pictures = (batch: number, [height, width, channels]: Shape) => [batch, channels, height, width];
+const images = (batch: number, [height, width, channels]: Shape) => [batch, channels, height, width];
 
 const weightShape = (node: NodeOf<'conv'>, source: Node) => [
   node.shape[2],

@@ -1,10 +1,10 @@
 /** What every side of a comparison is given, as one file of JSON: the network, where its weights lie, and the work. */
 
 import type { Precision } from '../compile/options.ts';
-import { randomFor } from '../data/random.ts';
 import type { Device } from '../engine/engine.ts';
 import { elementCount, type Graph, type Node, type Parameter, parametersOf } from '../graph/graph.ts';
 import type { NetworkOptions } from '../networks/networks.ts';
+import { randomFor } from '../random.ts';
 import { resolveRecipe } from '../train/recipe.ts';
 
 export type Work = 'train' | 'infer';
@@ -122,7 +122,7 @@ export function benchValues({ name, role, shape }: Parameter): Float32Array {
   );
 }
 
-/** Pictures as noise: no operator's time depends on what is in them. */
+/** Images as noise: no operator's time depends on what is in them. */
 export const benchImages = (count: number): Float32Array => fillUniform(new Float32Array(count), 1, [2]);
 
 function fillUniform(values: Float32Array, half: number, stream: readonly number[]): Float32Array {

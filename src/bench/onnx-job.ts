@@ -1,8 +1,8 @@
 /** What every side of a comparison over an .onnx file is given: the file itself, and values in the very form that it takes. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openSession } from '../deploy/runtime.ts';
-import { walkModel } from '../deploy/walk-model.ts';
+import { openSession } from '../onnx/run/runtime.ts';
+import { walkModel } from '../onnx/run/walk-model.ts';
 import { BenchError } from './bench-error.ts';
 import { benchImages, type WorkOptions } from './job.ts';
 
@@ -21,7 +21,7 @@ export interface FileTensor {
 
 export interface OnnxWorkOptions {
   readonly path: string;
-  /** Pictures in one run; default: those that a file for one number takes, and otherwise 8. */
+  /** Images in one run; default: those that a file for one number takes, and otherwise 8. */
   readonly batch?: number | undefined;
   /** [height, width], for a file that takes any. */
   readonly size?: readonly [number, number] | undefined;
@@ -44,13 +44,11 @@ export async function describeOnnxWork({ path, batch, size, threads }: OnnxWorkO
   await session.release();
   if (!input?.isTensor || others.length > 0 || (input.type !== 'float32' && input.type !== 'uint8'))
     throw new BenchError(`${path}: expected one input of float32 or uint8`);
-  const [pictures, ...sizes] = input.shape;
+  const [images, ...sizes] = input.shape;
   const taken = `${input.name}: ${input.type} [${input.shape.join(', ')}]`;
-  if (typeof pictures === 'number' && batch !== undefined && batch !== pictures)
-    throw new BenchError(
-      `${path}: it takes batches of ${pictures} only (${taken}); received --batch ${batch}`,
-    );
-  const count = typeof pictures === 'number' ? pictures : (batch ?? 8);
+  if (typeof images === 'number' && batch !== undefined && batch !== images)
+    throw new BenchError(`${path}: it takes batches of ${images} only (${taken}); received --batch ${batch}`);
+  const count = typeof images === 'number' ? images : (batch ?? 8);
   const free = sizes.flatMap((each, place) => (typeof each === 'string' ? place : []));
   if (free.length > 0 && (size === undefined || free.length !== 2))
     throw new BenchError(`${path}: its input takes any size (${taken}); expected --input-size`);

@@ -1,6 +1,6 @@
 /** An .onnx file on ONNX Runtime, as our own commands run it, in a process of its own. Argument: the job's path. */
 import { readFileSync } from 'node:fs';
-import { loadRuntime, openSession } from '../deploy/runtime.ts';
+import { loadRuntime, openSession } from '../onnx/run/runtime.ts';
 import { answerSteps } from './answer-steps.ts';
 import type { OnnxJob } from './onnx-job.ts';
 

@@ -6,8 +6,8 @@ import type { Program, StoreSpec } from '../compile/program.ts';
 import type { Engine, HostArray, HostTensor, LoadedProgram, Store } from '../engine/engine.ts';
 import { buildGraph } from '../graph/build-graph.ts';
 import { type Graph, type Parameter, parametersOf } from '../graph/graph.ts';
-import { kernelsFor } from '../model/torch-predictor.ts';
 import { configure, findNetwork } from '../networks/networks.ts';
+import { kernelsFor } from '../predict/torch-predictor.ts';
 import { compileFloor, type FloorKernels } from './floor.ts';
 import { benchImages, benchValues, type Job, type WorkOptions } from './job.ts';
 

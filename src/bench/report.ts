@@ -1,6 +1,6 @@
 /** Results as text. */
 import Table from 'cli-table3';
-import type { Comparison, SideResult } from './compare.ts';
+import type { Comparison, SideResult } from './compare-sides.ts';
 import type { CompileTimes } from './compile-times.ts';
 import type { DataRate } from './data-rate.ts';
 import type { WorkOptions } from './job.ts';
@@ -25,7 +25,7 @@ export function formatComparison({
   failed,
 }: Comparison): string {
   const table = new Table({
-    head: ['', 'ms, median', 'quartiles', 'pictures/s', 'ours is faster by', 'of the floor', 'peak memory'],
+    head: ['', 'ms, median', 'quartiles', 'images/s', 'ours is faster by', 'of the floor', 'peak memory'],
     colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right'],
     ...plain,
   });
@@ -45,7 +45,7 @@ function row(side: SideResult): string[] {
     side.name,
     formatMs(ms.median),
     `${formatMs(ms.low)}–${formatMs(ms.high)}`,
-    side.picturesPerSecond.toFixed(2),
+    side.imagesPerSecond.toFixed(2),
     side.name === 'ours' || side.name === 'floor' ? '' : `${side.ratio.toFixed(2)}x`,
     side.ofFloor === null || side.name === 'floor' ? '' : `${(side.ofFloor * 100).toFixed(0)}%`,
     formatMegabytes(peakBytes),
@@ -95,5 +95,5 @@ heap growth  ${heap}
 `;
 }
 
-export const formatData = ({ data, size, batch, picturesPerSecond, ms }: DataRate): string =>
-  `${data}, ${size.join('×')}, batch ${batch}: ${picturesPerSecond.toFixed(0)} pictures/s (${formatMs(ms.median)} ms a batch, quartiles ${formatMs(ms.low)}–${formatMs(ms.high)})\n`;
+export const formatData = ({ data, size, batch, imagesPerSecond, ms }: DataRate): string =>
+  `${data}, ${size.join('×')}, batch ${batch}: ${imagesPerSecond.toFixed(0)} images/s (${formatMs(ms.median)} ms a batch, quartiles ${formatMs(ms.low)}–${formatMs(ms.high)})\n`;

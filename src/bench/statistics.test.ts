@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { largestDifference } from './compare.ts';
+import { largestDifference } from './compare-sides.ts';
 import { median, pairedRatio, quantile, summarise } from './statistics.ts';
 
 describe('summarise', () => {

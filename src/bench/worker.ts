@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { openTorch } from '../engine/torch.ts';
-import { openSafetensors } from '../weights/safetensors.ts';
+import { openSafetensors } from '../weights/safetensors/safetensors.ts';
 import { answerSteps } from './answer-steps.ts';
 import type { Job } from './job.ts';
 import { openFloor, openOurStep } from './our-step.ts';

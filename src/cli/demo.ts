@@ -1,25 +1,26 @@
 /**
  * `npm run demo`: a reduced Inception-ResNet-v2 learns Fashion-MNIST in a few minutes. Talk goes to standard error; the
- * last line of standard output is the error on all 10,000 test pictures.
+ * last line of standard output is the error on all 10,000 test images.
  */
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dataset } from '../data/dataset.ts';
 import { encodePng } from '../data/decode.ts';
 import { openData } from '../data/open-data.ts';
-import { describeProtocol, preprocess, standardPreprocessing } from '../data/preprocess.ts';
 import type { Engine } from '../engine/engine.ts';
 import { drawGallery, type GalleryEntry } from '../evaluate/gallery.ts';
-import { score, topClasses } from '../evaluate/score.ts';
-import { type LoadedModel, loadModel } from '../model/load-model.ts';
+import { score } from '../evaluate/score.ts';
+import { describeProtocol, preprocess, standardPreprocessing } from '../images/preprocess.ts';
+import { type LoadedModel, loadModel } from '../predict/load-model.ts';
+import { topClasses } from '../predict/top-classes.ts';
 import type { Configuration } from '../train/configuration.ts';
 import { writeCurves } from '../train/curves.ts';
 import { resolveRecipe } from '../train/recipe.ts';
 import { RunFolder } from '../train/run-folder.ts';
 import { train } from '../train/train.ts';
-import { choosePrecision, openEngine } from './engine-options.ts';
-import { grouped, percent } from './format.ts';
-import { openProgress } from './progress.ts';
+import { choosePrecision, openEngine } from './options/engine-options.ts';
+import { grouped, percent } from './output/format.ts';
+import { openProgress } from './output/progress.ts';
 import { packageVersion } from './version.ts';
 
 /** Small enough for two cores and a few minutes, and still every kind of block of the figures. */
@@ -29,8 +30,8 @@ const demo = {
   recipe: { epochs: 3, averageDecay: 0.99 },
   data: 'fashion-mnist',
   folder: 'runs/demo',
-  /** Test pictures on the sheet. */
-  pictures: 24,
+  /** Test images on the sheet. */
+  images: 24,
 } as const;
 
 const engine = await openEngine({ device: 'auto', precision: 'auto' });
@@ -50,9 +51,9 @@ try {
     gallery,
     drawGallery(await classify(test, model), `${test.name}, classified by ${demo.network}`),
   );
-  say(`protocol: ${describeProtocol(configuration.preprocessing)}, ${grouped(count)} pictures`);
+  say(`protocol: ${describeProtocol(configuration.preprocessing)}, ${grouped(count)} images`);
   say(`curves: ${join(demo.folder, 'curves.svg')}`);
-  say(`classified pictures: ${gallery}`);
+  say(`classified images: ${gallery}`);
   process.stdout.write(`test error ${percent(top1Error)}\n`);
 } finally {
   await engine.close();
@@ -97,7 +98,7 @@ async function trainDemo(opened: Engine, configuration: Configuration): Promise<
     resume: false,
     onStart: ({ train: data, totalSteps }) => {
       progress.say(
-        `${demo.network}, reduced, learns ${data.name} (${grouped(data.length)} pictures) in ${recipe.epochs} epochs, ${precision}`,
+        `${demo.network}, reduced, learns ${data.name} (${grouped(data.length)} images) in ${recipe.epochs} epochs, ${precision}`,
       );
       progress.start({ step: 0, totalSteps, batch: recipe.batch });
     },
@@ -108,23 +109,21 @@ async function trainDemo(opened: Engine, configuration: Configuration): Promise<
   await writeCurves(folder);
 }
 
-/** The first test pictures with what they were taken for. */
+/** The first test images with what they were taken for. */
 async function classify(test: Dataset, { predictor, description }: LoadedModel): Promise<GalleryEntry[]> {
   const { preprocessing } = description;
-  const images = new Uint8Array(predictor.batch * preprocessing.size[0] * preprocessing.size[1] * 3);
-  const bytes = images.length / predictor.batch;
-  const pictures = await Promise.all(
-    Array.from({ length: demo.pictures }, (_, index) => test.picture(index)),
-  );
-  pictures.forEach((picture, row) => {
-    preprocess(picture, preprocessing, images, row * bytes);
+  const inputs = new Uint8Array(predictor.batch * preprocessing.size[0] * preprocessing.size[1] * 3);
+  const bytes = inputs.length / predictor.batch;
+  const images = await Promise.all(Array.from({ length: demo.images }, (_, index) => test.image(index)));
+  images.forEach((image, row) => {
+    preprocess(image, preprocessing, inputs, row * bytes);
   });
-  const probabilities = await predictor.predict(images);
+  const probabilities = await predictor.predict(inputs);
   return Promise.all(
-    pictures.map(async (picture, row) => {
+    images.map(async (image, row) => {
       const [best] = topClasses(probabilities, { row, classes: predictor.classes, k: 1 });
       return {
-        png: await encodePng(picture),
+        png: await encodePng(image),
         label: test.classes[test.label(row)] as string,
         predicted: test.classes[best?.label ?? 0] as string,
         probability: best?.probability ?? 0,

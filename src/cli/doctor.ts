@@ -96,7 +96,7 @@ async function instructionSet(): Promise<Finding> {
 async function onnxRuntime(): Promise<Finding> {
   const part = 'ONNX Runtime';
   try {
-    const { loadRuntime } = await import('../deploy/runtime.ts');
+    const { loadRuntime } = await import('../onnx/run/runtime.ts');
     const { version } = await loadRuntime();
     return { part, state: 'ok', found: `${version}; runs .onnx files, with or without libtorch` };
   } catch (error) {
@@ -112,10 +112,10 @@ async function onnxRuntime(): Promise<Finding> {
 async function images(): Promise<Finding> {
   try {
     const { default: sharp } = await import('sharp');
-    return { part: 'pictures', state: 'ok', found: `sharp with libvips ${sharp.versions.vips}` };
+    return { part: 'images', state: 'ok', found: `sharp with libvips ${sharp.versions.vips}` };
   } catch (error) {
     return {
-      part: 'pictures',
+      part: 'images',
       state: 'missing',
       found: (error as Error).message.split('\n')[0] ?? '',
       advice: 'npm install sharp',

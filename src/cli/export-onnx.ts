@@ -1,14 +1,19 @@
 /** What `inception export -o FILE.onnx` does: the file, compared with libtorch where there is one, and the report. */
-import { openPictures, take } from '../data/open-data.ts';
-import { type Calibration, exportOnnx, type OnnxPrecision, type OnnxReport } from '../deploy/export-onnx.ts';
-import { type ExportPasses, exportPasses } from '../deploy/onnx-graph-of.ts';
-import type { ParityReference } from '../deploy/parity.ts';
-import type { CalibrationMethod } from '../deploy/range-finding.ts';
-import type { ModelInput } from '../deploy/write-graph.ts';
+import { openImages, take } from '../data/open-data.ts';
 import type { Engine } from '../engine/engine.ts';
-import { loadOpened } from '../model/load-model.ts';
 import type { OpenedModel } from '../model/opened-model.ts';
-import { grouped, percent } from './format.ts';
+import type { ModelInput } from '../onnx/model-metadata.ts';
+import {
+  type Calibration,
+  exportOnnx,
+  type OnnxPrecision,
+  type OnnxReport,
+} from '../onnx/write/export-onnx.ts';
+import { type ExportPasses, exportPasses } from '../onnx/write/onnx-graph-of.ts';
+import type { ParityReference } from '../onnx/write/parity.ts';
+import type { CalibrationMethod } from '../onnx/write/range-finding.ts';
+import { loadOpened } from '../predict/load-model.ts';
+import { grouped, percent } from './output/format.ts';
 import { UsageError } from './usage.ts';
 import { packageVersion } from './version.ts';
 
@@ -20,8 +25,8 @@ export interface OnnxValues {
   readonly passes?: ExportPasses;
   readonly calibrate?: string;
   readonly calibrationMethod?: CalibrationMethod;
-  readonly calibrationPictures?: number;
-  readonly testPictures?: number;
+  readonly calibrationImages?: number;
+  readonly testImages?: number;
   readonly threads?: number;
   readonly json?: boolean;
 }
@@ -58,17 +63,17 @@ export async function exportToOnnx(model: OpenedModel, values: OnnxValues): Prom
   }
 }
 
-/** Pictures for int8: the training ones choose the scales, the test ones tell what it costs. */
+/** Images for int8: the training ones choose the scales, the test ones tell what it costs. */
 async function calibrationFor(model: OpenedModel, values: OnnxValues): Promise<Calibration> {
   const data = values.calibrate ?? model.description.data;
   if (data === undefined) {
     throw new UsageError(
-      `--calibrate: ${model.source} does not say what it was trained on; expected 'fashion-mnist' or a folder of pictures, as the network will see them`,
+      `--calibrate: ${model.source} does not say what it was trained on; expected 'fashion-mnist' or a folder of images, as the network will see them`,
     );
   }
   return {
-    dataset: take(await openPictures(data, 'train'), values.calibrationPictures ?? 256),
-    test: take(await openPictures(data, 'test'), values.testPictures ?? 1000),
+    dataset: take(await openImages(data, 'train'), values.calibrationImages ?? 256),
+    test: take(await openImages(data, 'test'), values.testImages ?? 1000),
     method: values.calibrationMethod ?? 'min-max',
     onProgress: progressTo(process.stderr),
   };
@@ -114,16 +119,16 @@ const referenceOf = (model: OpenedModel, engine: Engine): ParityReference => ({
 
 function parityText({ parity }: OnnxReport): string {
   if (!parity) return '';
-  const { reference, pictures, largestDifference, relativeDifference, within, sameTop1 } = parity;
-  return `ONNX Runtime against ${reference}, ${pictures} pictures: largest difference ${largestDifference.toExponential(1)}, relative ${relativeDifference.toExponential(1)} (within ${within.toExponential(0)}), same top-1 on ${sameTop1}\n`;
+  const { reference, images, largestDifference, relativeDifference, within, sameTop1 } = parity;
+  return `ONNX Runtime against ${reference}, ${images} images: largest difference ${largestDifference.toExponential(1)}, relative ${relativeDifference.toExponential(1)} (within ${within.toExponential(0)}), same top-1 on ${sameTop1}\n`;
 }
 
 function accuracyText({ accuracy, precision }: OnnxReport): string {
   if (!accuracy) return '';
-  const { data, pictures, sameTop1, float32Error, error } = accuracy;
+  const { data, images, sameTop1, float32Error, error } = accuracy;
   const errors =
     float32Error === undefined || error === undefined
       ? ''
       : `, top-1 error ${percent(error)}, of float32 ${percent(float32Error)}`;
-  return `${precision} against float32 on ${grouped(pictures)} pictures of ${data}: same top-1 on ${percent(sameTop1)}${errors}\n`;
+  return `${precision} against float32 on ${grouped(images)} images of ${data}: same top-1 on ${percent(sameTop1)}${errors}\n`;
 }

@@ -1,14 +1,14 @@
 /** MODELs for prediction: an .onnx file runs on ONNX Runtime, anything else on libtorch, which is opened only for it. */
 
-import { type ClassifierOptions, loadClassifier } from '../deploy/classifier.ts';
-import { loadRuntime } from '../deploy/runtime.ts';
+import { type ClassifierOptions, loadClassifier } from '../classifier/classifier.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { Predictor } from '../evaluate/predict.ts';
 import type { Graph } from '../graph/graph.ts';
 import { graphOf, type ModelDescription } from '../model/description.ts';
-import { loadModel } from '../model/load-model.ts';
 import type { OpenModelOptions } from '../model/opened-model.ts';
-import { choosePrecision, type EngineOptions, openEngine } from './engine-options.ts';
+import { loadRuntime } from '../onnx/run/runtime.ts';
+import { loadModel } from '../predict/load-model.ts';
+import type { Predictor } from '../predict/predict-images.ts';
+import { choosePrecision, type EngineOptions, openEngine } from './options/engine-options.ts';
 import { UsageError } from './usage.ts';
 
 export interface PredictingModel {

@@ -1,14 +1,14 @@
 /** The models of `inception serve`, from what is written on the command line. */
 import { basename } from 'node:path';
-import type { ClassifierOptions } from '../deploy/classifier.ts';
+import type { ClassifierOptions } from '../classifier/classifier.ts';
 import type { Engine } from '../engine/engine.ts';
-import { loadModel } from '../model/load-model.ts';
-import type { OpenModelOptions } from '../model/open-model.ts';
-import { serveLoadedModel } from '../server/libtorch-model.ts';
-import { serveOnnxFile } from '../server/onnx-model.ts';
+import { loadModel } from '../predict/load-model.ts';
+import type { OpenModelOptions } from '../predict/open-model.ts';
+import { serveLoadedModel } from '../server/models/libtorch-model.ts';
+import { serveOnnxFile } from '../server/models/onnx-model.ts';
+import type { ServedModel } from '../server/models/served-model.ts';
 import { withLowerThreads } from '../server/priority.ts';
-import type { ServedModel } from '../server/served-model.ts';
-import { choosePrecision, type EngineOptions, openEngine } from './engine-options.ts';
+import { choosePrecision, type EngineOptions, openEngine } from './options/engine-options.ts';
 import { UsageError } from './usage.ts';
 
 export interface AskedModel {

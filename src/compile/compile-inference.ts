@@ -1,16 +1,16 @@
 /** A graph becomes two programs: one that folds parameters once, and one that predicts. */
 import type { Graph, MemberParameters, Node, NodeOf, Parameter } from '../graph/graph.ts';
+import { exchangePooling } from '../passes/exchange-pooling.ts';
+import { foldBatchNorm, foldResidualScale } from '../passes/fold.ts';
+import { fuseConvRelu } from '../passes/fuse-conv-relu.ts';
+import { mergeSiblings } from '../passes/merge-siblings.ts';
+import { withoutAuxiliary } from '../passes/rewrite.ts';
 import { Emitter, slot } from './emitter.ts';
 import { endpointIds, returnEndpoints } from './endpoints.ts';
-import { exchangePooling } from './exchange-pooling.ts';
-import { foldBatchNorm, foldResidualScale } from './fold.ts';
 import { type Lowered, lowerForward, overwritableResults } from './forward.ts';
-import { fuseConvRelu } from './fuse-conv-relu.ts';
 import { flatTensor, layOut, placeInOrder } from './layout.ts';
-import { mergeSiblings } from './merge-siblings.ts';
 import { type CompiledInference, type InferenceOptions, inceptionScaling } from './options.ts';
 import { checkProgram, type Program, type Slot, type StoreSpec } from './program.ts';
-import { withoutAuxiliary } from './rewrite.ts';
 
 /** Compiles inference by moving statistics. @throws CompileError for an endpoint that does not exist. */
 export function compileInference(network: Graph, options: InferenceOptions): CompiledInference {

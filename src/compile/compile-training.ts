@@ -1,15 +1,15 @@
 /** A graph and the numbers of a recipe become one training step: forward, loss, backward, optimiser, averages. */
 import type { Graph, Node } from '../graph/graph.ts';
+import { exchangePooling } from '../passes/exchange-pooling.ts';
+import { fuseNormRelu } from '../passes/fuse-norm-relu.ts';
+import { fuseSumRelu } from '../passes/fuse-sum-relu.ts';
+import { mergeSiblings } from '../passes/merge-siblings.ts';
 import { Emitter, slot } from './emitter.ts';
 import { CompileError, endpointIds, returnEndpoints } from './endpoints.ts';
-import { exchangePooling } from './exchange-pooling.ts';
 import { type Lowered, type Lowering, lowerForward, overwritableResults } from './forward.ts';
-import { fuseNormRelu } from './fuse-norm-relu.ts';
-import { fuseSumRelu } from './fuse-sum-relu.ts';
 import { lowerBackward } from './gradients.ts';
 import { flatTensor, layOut, part } from './layout.ts';
 import { crossEntropy } from './loss.ts';
-import { mergeSiblings } from './merge-siblings.ts';
 import { flat, flatKinds, gradientNorm, Update } from './optimizer.ts';
 import { type CompiledTraining, inceptionScaling, type TrainingOptions } from './options.ts';
 import { placeInConcat } from './place-in-concat.ts';

@@ -1,11 +1,11 @@
 /** The forward lowering: what each operation of the graph becomes, as a table that is complete by its type. */
 import type { Attributes, Graph, Node, NodeOf, Op, Parameter } from '../graph/graph.ts';
+import { consumersOf } from '../passes/rewrite.ts';
 import { type Emitter, slot } from './emitter.ts';
 import { mergedName } from './layout.ts';
 import type { ImageType, Kernels, Precision, Scaling } from './options.ts';
 import type { Place } from './place-in-concat.ts';
 import type { Argument, Slot } from './program.ts';
-import { consumersOf } from './rewrite.ts';
 
 /** What the rules know besides their node. */
 export interface Lowering {

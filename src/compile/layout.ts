@@ -15,8 +15,8 @@ import {
   type Parameter,
   type Role,
 } from '../graph/graph.ts';
-import { exchangePooling } from './exchange-pooling.ts';
-import { mergeSiblings } from './merge-siblings.ts';
+import { exchangePooling } from '../passes/exchange-pooling.ts';
+import { mergeSiblings } from '../passes/merge-siblings.ts';
 import type { DType, TensorSpec, ViewSpec } from './program.ts';
 
 /** One parameter, or the parameters of merged siblings, in its flat buffer. */

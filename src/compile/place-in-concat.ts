@@ -3,7 +3,7 @@
  * our own write into a part of a tensor; and only what nobody else reads, because other readers want it dense.
  */
 import type { Graph, Op } from '../graph/graph.ts';
-import { consumersOf } from './rewrite.ts';
+import { consumersOf } from '../passes/rewrite.ts';
 
 export interface Place {
   /** Node id of the concatenation. */

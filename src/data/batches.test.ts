@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { mildDistortion } from '../images/distort.ts';
 import { type TrainingBatch, trainingBatches } from './batches.ts';
 import type { Dataset } from './dataset.ts';
-import { mildDistortion } from './distort.ts';
 import { openData, take } from './open-data.ts';
 
 const options = { batch: 32, size: [28, 28] as const, distortion: mildDistortion, seed: 7 };
@@ -23,7 +23,7 @@ async function first(
 }
 
 describe('trainingBatches', () => {
-  it('go through each epoch without repeating a picture, and shuffle each anew', async () => {
+  it('go through each epoch without repeating an image, and shuffle each anew', async () => {
     const batches = await first(12);
     expect(batches.map(({ epoch, position }) => [epoch, position])).toEqual(
       [0, 1].flatMap((epoch) => [0, 1, 2, 3, 4, 5].map((position) => [epoch, position])),
@@ -49,7 +49,7 @@ describe('trainingBatches', () => {
 
   it('are refused when the data do not fill one', () => {
     expect(() => trainingBatches(data, { ...options, batch: 201 })).toThrow(
-      'fashion-mnist train: 200 pictures do not fill one batch of 201',
+      'fashion-mnist train: 200 images do not fill one batch of 201',
     );
   });
 
@@ -71,7 +71,7 @@ describe('trainingBatches', () => {
 });
 
 describe('a loader that ends early', () => {
-  /** Pictures that take a while, as decoded ones do. */
+  /** Images that take a while, as decoded ones do. */
   function slowData(): { data: Dataset; started: () => number } {
     let started = 0;
     const data: Dataset = {
@@ -80,7 +80,7 @@ describe('a loader that ends early', () => {
       classes: ['a', 'b'],
       label: (index) => index % 2,
       nameOf: String,
-      picture: async () => {
+      image: async () => {
         started++;
         await new Promise((resolve) => setTimeout(resolve, 1));
         return { height: 4, width: 4, channels: 1, data: new Uint8Array(16) };
@@ -90,7 +90,7 @@ describe('a loader that ends early', () => {
   }
   const pause = () => new Promise((resolve) => setTimeout(resolve, 100));
 
-  it('reads no more pictures when the consumer leaves', async () => {
+  it('reads no more images when the consumer leaves', async () => {
     const { data, started } = slowData();
     const batches = trainingBatches(data, { ...options, batch: 64 });
     await batches.next();

@@ -1,20 +1,20 @@
 /**
- * Pictures become batches while the engine works: its thread leaves the main thread idle during a step, sharp decodes on
+ * Images become batches while the engine works: its thread leaves the main thread idle during a step, sharp decodes on
  * threads of its own, and a few batches are always under way.
  */
 import pLimit from 'p-limit';
+import { type Distortion, distort } from '../images/distort.ts';
+import type { Image } from '../images/image.ts';
+import { permutation, randomFor } from '../random.ts';
 import type { Dataset } from './dataset.ts';
-import { type Distortion, distort } from './distort.ts';
 import { DataError } from './idx.ts';
-import type { Picture } from './picture.ts';
-import { permutation, randomFor } from './random.ts';
 
 export interface Batch {
   /** [n, height, width, 3] */
   readonly images: Uint8Array;
   /** [n] */
   readonly labels: BigInt64Array;
-  /** Pictures of the dataset. */
+  /** Images of the dataset. */
   readonly indices: readonly number[];
 }
 
@@ -32,14 +32,14 @@ export interface TrainingBatchOptions {
   readonly seed: number;
   /** Where to begin; a resumed training sees the very batches that it would have seen. */
   readonly start?: { readonly epoch: number; readonly position: number };
-  /** Called once for every picture that cannot be decoded; another one takes its place. */
+  /** Called once for every image that cannot be decoded; another one takes its place. */
   readonly onBroken?: (error: Error) => void;
 }
 
 /** Batches that are under way ahead of the one that is asked for. */
 const ahead = 3;
 
-/** Pictures being decoded at a time: sharp's threads, and a bound on decoded pictures in memory. */
+/** Images being decoded at a time: sharp's threads, and a bound on decoded images in memory. */
 const decoding = 4;
 
 export const batchesInEpoch = (dataset: Dataset, batch: number): number => Math.floor(dataset.length / batch);
@@ -52,7 +52,7 @@ export function trainingBatches(
   const { batch, size, distortion, seed, start = { epoch: 0, position: 0 }, onBroken } = options;
   const perEpoch = batchesInEpoch(dataset, batch);
   if (perEpoch === 0) {
-    throw new DataError(`${dataset.name}: ${dataset.length} pictures do not fill one batch of ${batch}`);
+    throw new DataError(`${dataset.name}: ${dataset.length} images do not fill one batch of ${batch}`);
   }
   const limit = pLimit(decoding);
   const bytes = size[0] * size[1] * 3;
@@ -64,18 +64,18 @@ export function trainingBatches(
     return order.indices;
   };
 
-  const soundPicture = async (wanted: number): Promise<{ picture: Picture; index: number }> => {
+  const soundImage = async (wanted: number): Promise<{ image: Image; index: number }> => {
     for (let step = 0; step < dataset.length; step++) {
       const index = (wanted + step) % dataset.length;
       if (broken.has(index)) continue;
       try {
-        return { picture: await dataset.picture(index), index };
+        return { image: await dataset.image(index), index };
       } catch (error) {
         if (!broken.has(index)) onBroken?.(error as Error);
         broken.add(index);
       }
     }
-    throw new DataError(`${dataset.name}: not one picture can be decoded`);
+    throw new DataError(`${dataset.name}: not one image can be decoded`);
   };
 
   const make = async (
@@ -89,9 +89,9 @@ export function trainingBatches(
       Array.from(wanted, (each, slot) =>
         limit(async () => {
           closed.throwIfAborted();
-          const { picture, index } = await soundPicture(each);
+          const { image, index } = await soundImage(each);
           const random = randomFor(seed, epoch, index);
-          distort(picture, { distortion, size, random }, images, slot * bytes);
+          distort(image, { distortion, size, random }, images, slot * bytes);
           labels[slot] = BigInt(dataset.label(index));
           return index;
         }),
@@ -115,7 +115,7 @@ type Job<T> = (closed: AbortSignal) => Promise<T>;
 
 /**
  * Starts jobs before they are asked for, and gives their results in order. When the consumer leaves or a job fails, the
- * others are told to stop: nobody waits for their pictures.
+ * others are told to stop: nobody waits for their images.
  */
 async function* inAdvance<T>(jobs: () => Generator<Job<T>>): AsyncGenerator<T> {
   const closing = new AbortController();

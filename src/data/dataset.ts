@@ -1,5 +1,5 @@
-/** What a set of labelled pictures is. */
-import type { Picture } from './picture.ts';
+/** What a set of labelled images is. */
+import type { Image } from '../images/image.ts';
 
 export type Split = 'train' | 'test';
 
@@ -9,8 +9,8 @@ export interface Dataset {
   readonly length: number;
   readonly classes: readonly string[];
   label(index: number): number;
-  /** Decodes a picture. @throws DataError naming the file. */
-  picture(index: number): Picture | Promise<Picture>;
-  /** What to call a picture in messages and reports. */
+  /** Decodes an image. @throws DataError naming the file. */
+  image(index: number): Image | Promise<Image>;
+  /** What to call an image in messages and reports. */
   nameOf(index: number): string;
 }

@@ -1,17 +1,17 @@
-/** Decoding of pictures from strangers, under limits, to 8-bit RGB. */
+/** Decoding of images from strangers, under limits, to 8-bit RGB. */
 import type sharp from 'sharp';
+import type { Image } from '../images/image.ts';
 import { DataError } from './idx.ts';
-import type { Picture } from './picture.ts';
 
 /** Fifty megapixels are plenty, and a hostile file cannot ask for more memory than they need. */
 const mostPixels = 50_000_000;
 
 /** The formats that are read; every other loader of libvips is blocked. */
-export const pictureExtensions: readonly string[] = ['.jpg', '.jpeg', '.png', '.webp'];
+export const imageExtensions: readonly string[] = ['.jpg', '.jpeg', '.png', '.webp'];
 
 let loading: Promise<typeof sharp> | undefined;
 
-/** sharp takes 100 ms to load and most commands need no picture. */
+/** sharp takes 100 ms to load and most commands need no image. */
 function loadSharp(): Promise<typeof sharp> {
   loading ??= import('sharp').then(({ default: loaded }) => {
     loaded.block({ operation: ['VipsForeignLoad'] });
@@ -21,7 +21,7 @@ function loadSharp(): Promise<typeof sharp> {
     loaded.unblock({
       operation: ['VipsForeignLoadJpegBuffer', 'VipsForeignLoadPngBuffer', 'VipsForeignLoadWebpBuffer'],
     });
-    // One picture is decoded by one thread; the batch's pictures are decoded in parallel.
+    // One image is decoded by one thread; the batch's images are decoded in parallel.
     loaded.concurrency(1);
     loaded.cache(false);
     return loaded;
@@ -32,12 +32,12 @@ function loadSharp(): Promise<typeof sharp> {
 /**
  * Decodes a JPEG, PNG or WebP, a file or its bytes. EXIF's orientation is applied; CMYK, grey, 16-bit and profiles become
  * 8-bit sRGB; transparency lies on white; of an animation the first frame is taken.
- * @throws DataError naming the picture (`name`, or the file) and what is wrong.
+ * @throws DataError naming the image (`name`, or the file) and what is wrong.
  */
-export async function decodePicture(
+export async function decodeImage(
   file: string | Uint8Array,
-  { name = typeof file === 'string' ? file : 'the picture' }: { readonly name?: string } = {},
-): Promise<Picture> {
+  { name = typeof file === 'string' ? file : 'the image' }: { readonly name?: string } = {},
+): Promise<Image> {
   const load = await loadSharp();
   try {
     const { data, info } = await load(file, { limitInputPixels: mostPixels, failOn: 'error', pages: 1 })
@@ -57,8 +57,8 @@ export async function decodePicture(
   }
 }
 
-/** A picture as the bytes of a PNG file. */
-export async function encodePng({ height, width, channels, data }: Picture): Promise<Uint8Array> {
+/** An image as the bytes of a PNG file. */
+export async function encodePng({ height, width, channels, data }: Image): Promise<Uint8Array> {
   const load = await loadSharp();
   return load(data, { raw: { height, width, channels } }).png().toBuffer();
 }

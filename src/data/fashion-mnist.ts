@@ -1,4 +1,4 @@
-/** Fashion-MNIST (arXiv 1708.07747): 60,000 and 10,000 grey pictures of 28×28, from Debian's package. */
+/** Fashion-MNIST (arXiv 1708.07747): 60,000 and 10,000 grey images of 28×28, from Debian's package. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dataset, Split } from './dataset.ts';
@@ -29,7 +29,7 @@ export async function openFashionMnist(split: Split, folder: string = fashionMni
   const [length = 0, height = 0, width = 0] = images.shape;
   if (images.shape.length !== 3 || labels.shape.length !== 1 || labels.shape[0] !== length) {
     throw new DataError(
-      `${folder}: expected as many labels as pictures, received pictures ${images.shape.join('×')} and labels ${labels.shape.join('×')}`,
+      `${folder}: expected as many labels as images, received images ${images.shape.join('×')} and labels ${labels.shape.join('×')}`,
     );
   }
   const strange = labels.data.findIndex((label) => label >= classes.length);
@@ -40,7 +40,7 @@ export async function openFashionMnist(split: Split, folder: string = fashionMni
     length,
     classes,
     label: (index) => labels.data[index] as number,
-    picture: (index) => ({
+    image: (index) => ({
       height,
       width,
       channels: 1,

@@ -84,7 +84,7 @@ describe('readIdx', () => {
 });
 
 describe('Fashion-MNIST', () => {
-  it('has 60,000 and 10,000 pictures, evenly over ten classes', async () => {
+  it('has 60,000 and 10,000 images, evenly over ten classes', async () => {
     for (const [split, length] of [
       ['train', 60_000],
       ['test', 10_000],
@@ -98,7 +98,7 @@ describe('Fashion-MNIST', () => {
     }
     const test = await openFashionMnist('test');
     expect(test.classes[test.label(0)]).toBe('Ankle boot');
-    expect(await test.picture(0)).toMatchObject({ height: 28, width: 28, channels: 1 });
+    expect(await test.image(0)).toMatchObject({ height: 28, width: 28, channels: 1 });
   });
 
   it('says which package brings it when it is not there', async () => {

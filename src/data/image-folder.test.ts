@@ -3,15 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { mildDistortion } from '../images/distort.ts';
 import { trainingBatches } from './batches.ts';
-import { decodePicture } from './decode.ts';
-import { mildDistortion } from './distort.ts';
+import { decodeImage } from './decode.ts';
 import { openData } from './open-data.ts';
 
 let root: string;
 
-/** An even picture with a white left upper corner, so that orientation shows. */
-function picture(colour: string, { width = 40, height = 24 } = {}) {
+/** An even image with a white left upper corner, so that orientation shows. */
+function image(colour: string, { width = 40, height = 24 } = {}) {
   const corner = { create: { width: 8, height: 8, channels: 3 as const, background: '#ffffff' } };
   return sharp({ create: { width, height, channels: 3, background: colour } }).composite([
     { input: corner, top: 0, left: 0 },
@@ -22,26 +22,26 @@ beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'inception-folder-'));
   for (const split of ['train', 'val']) {
     for (const name of ['cat', 'dog']) await mkdir(join(root, split, name), { recursive: true });
-    await picture('#c02020')
+    await image('#c02020')
       .jpeg()
       .toFile(join(root, split, 'cat', 'a.jpg'));
-    await picture('#c02020')
+    await image('#c02020')
       .png()
       .toFile(join(root, split, 'cat', 'b.PNG'));
-    await picture('#2020c0')
+    await image('#2020c0')
       .webp()
       .toFile(join(root, split, 'dog', 'c.webp'));
-    await picture('#2020c0')
+    await image('#2020c0')
       .png()
       .toFile(join(root, split, 'dog', 'd.png'));
   }
-  await writeFile(join(root, 'train', 'dog', 'notes.txt'), 'no picture');
-  await writeFile(join(root, 'train', 'dog', 'broken.jpg'), 'no picture either');
+  await writeFile(join(root, 'train', 'dog', 'notes.txt'), 'no image');
+  await writeFile(join(root, 'train', 'dog', 'broken.jpg'), 'no image either');
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
 
 describe('a folder of class folders', () => {
-  it('has its classes and pictures in the order of their names', async () => {
+  it('has its classes and images in the order of their names', async () => {
     const data = await openData(root, 'test');
     expect(data.classes).toEqual(['cat', 'dog']);
     expect(data.length).toBe(4);
@@ -59,13 +59,13 @@ describe('a folder of class folders', () => {
       'nowhere',
       "nowhere: there is no such folder; --data takes 'fashion-mnist' or a folder of class folders",
     ],
-    ['train/cat', 'expected at least two class folders with pictures in them, received none'],
+    ['train/cat', 'expected at least two class folders with images in them, received none'],
     ['train/dog/notes.txt', 'is a file, expected a folder'],
   ])('is refused with a reason: %s', async (path, message) => {
     await expect(openData(join(root, path), 'train')).rejects.toThrow(message);
   });
 
-  it('loses no batch to a broken picture in training: another takes its place, and it is named once', async () => {
+  it('loses no batch to a broken image in training: another takes its place, and it is named once', async () => {
     const data = await openData(root, 'train');
     const broken: string[] = [];
     const batches = trainingBatches(data, {
@@ -87,13 +87,13 @@ describe('a folder of class folders', () => {
     expect(broken[0]).toMatch(/broken\.jpg: cannot be decoded as JPEG, PNG or WebP of at most 50 megapixels/);
   });
 
-  it('follows links to classes and to pictures', async () => {
+  it('follows links to classes and to images', async () => {
     const linked = join(root, 'linked');
     await mkdir(join(linked, 'train', 'b'), { recursive: true });
     await mkdir(join(linked, 'test', 'a'), { recursive: true });
-    await picture('#ff0000').png().toFile(join(root, 'red.png'));
+    await image('#ff0000').png().toFile(join(root, 'red.png'));
     await mkdir(join(root, 'elsewhere'), { recursive: true });
-    await picture('#00ff00')
+    await image('#00ff00')
       .png()
       .toFile(join(root, 'elsewhere', 'green.png'));
     await symlink(join(root, 'elsewhere'), join(linked, 'train', 'a'));
@@ -105,12 +105,12 @@ describe('a folder of class folders', () => {
   });
 });
 
-describe('decodePicture', () => {
+describe('decodeImage', () => {
   const file = (name: string) => join(root, name);
 
   it.each([
-    ['grey.png', () => picture('#808080').greyscale().png(), 128],
-    ['deep.png', () => picture('#808080').toColourspace('rgb16').png(), 128],
+    ['grey.png', () => image('#808080').greyscale().png(), 128],
+    ['deep.png', () => image('#808080').toColourspace('rgb16').png(), 128],
     [
       'clear.png',
       () =>
@@ -119,10 +119,10 @@ describe('decodePicture', () => {
         }).png(),
       255,
     ],
-    ['cmyk.jpg', () => picture('#808080').toColourspace('cmyk').jpeg({ quality: 100 }), 128],
+    ['cmyk.jpg', () => image('#808080').toColourspace('cmyk').jpeg({ quality: 100 }), 128],
   ] as const)('gives 8-bit grey or RGB of %s', async (name, make, expected) => {
     await make().toFile(file(name));
-    const { height, width, channels, data } = await decodePicture(file(name));
+    const { height, width, channels, data } = await decodeImage(file(name));
     expect([height, width]).toEqual([24, 40]);
     expect([1, 3]).toContain(channels);
     // Inks cannot make every grey.
@@ -130,28 +130,25 @@ describe('decodePicture', () => {
   });
 
   it('applies the orientation of EXIF', async () => {
-    await picture('#202020')
-      .withMetadata({ orientation: 6 })
-      .jpeg({ quality: 100 })
-      .toFile(file('turned.jpg'));
-    const { height, width, channels, data } = await decodePicture(file('turned.jpg'));
+    await image('#202020').withMetadata({ orientation: 6 }).jpeg({ quality: 100 }).toFile(file('turned.jpg'));
+    const { height, width, channels, data } = await decodeImage(file('turned.jpg'));
     expect([height, width]).toEqual([40, 24]);
     // Turned by a quarter, the white corner is at the upper right.
     expect(data[(2 * 24 + 21) * channels]).toBeGreaterThan(200);
   });
 
   it('refuses other formats, even behind a trusted name', async () => {
-    await picture('#202020').gif().toFile(file('really.gif'));
+    await image('#202020').gif().toFile(file('really.gif'));
     await writeFile(file('vector.png'), '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>');
     for (const name of ['really.gif', 'vector.png'])
-      await expect(decodePicture(file(name))).rejects.toThrow(/cannot be decoded/);
+      await expect(decodeImage(file(name))).rejects.toThrow(/cannot be decoded/);
   });
 
   it('refuses more than 50 megapixels', async () => {
     await sharp({ create: { width: 9000, height: 6000, channels: 3, background: '#000' } })
       .png()
       .toFile(file('huge.png'));
-    await expect(decodePicture(file('huge.png'))).rejects.toThrow(
+    await expect(decodeImage(file('huge.png'))).rejects.toThrow(
       /at most 50 megapixels \(Input image exceeds pixel limit\)/,
     );
   });

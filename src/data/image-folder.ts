@@ -1,17 +1,17 @@
-/** Folders of class folders: `ROOT/CLASS/PICTURE`, or `ROOT/train/CLASS/PICTURE` beside `ROOT/test` or `ROOT/val`. */
+/** Folders of class folders: `ROOT/CLASS/IMAGE`, or `ROOT/train/CLASS/IMAGE` beside `ROOT/test` or `ROOT/val`. */
 import { readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import type { Dataset, Split } from './dataset.ts';
-import { decodePicture, pictureExtensions } from './decode.ts';
+import { decodeImage, imageExtensions } from './decode.ts';
 import { DataError } from './idx.ts';
-import { readLabels } from './picture-lists.ts';
+import { readLabels } from './image-lists.ts';
 
 const splitFolders: Readonly<Record<Split, readonly string[]>> = {
   train: ['train', 'training'],
   test: ['test', 'val', 'validation'],
 };
 
-/** Opens a folder; classes and pictures are sorted by name. @throws DataError naming what is missing. */
+/** Opens a folder; classes and images are sorted by name. @throws DataError naming what is missing. */
 export async function openImageFolder(root: string, split: Split): Promise<Dataset> {
   const top = await foldersIn(root);
   const own = splitFolders[split].find((name) => top.includes(name));
@@ -25,20 +25,20 @@ export async function openImageFolder(root: string, split: Split): Promise<Datas
   const classes = own ? await foldersIn(folder) : top;
   if (classes.length < 2) {
     throw new DataError(
-      `${folder}: expected at least two class folders with pictures in them, received ${classes.length === 0 ? 'none' : `only '${classes[0]}'`}`,
+      `${folder}: expected at least two class folders with images in them, received ${classes.length === 0 ? 'none' : `only '${classes[0]}'`}`,
     );
   }
   const files: string[] = [];
   const labels: number[] = [];
   for (const [label, name] of classes.entries()) {
-    for (const file of await picturesIn(join(folder, name))) {
+    for (const file of await imagesIn(join(folder, name))) {
       files.push(file);
       labels.push(label);
     }
   }
   if (files.length === 0) {
     throw new DataError(
-      `${folder}: no pictures (${pictureExtensions.join(', ')}) in its ${classes.length} class folders`,
+      `${folder}: no images (${imageExtensions.join(', ')}) in its ${classes.length} class folders`,
     );
   }
   return {
@@ -46,7 +46,7 @@ export async function openImageFolder(root: string, split: Split): Promise<Datas
     length: files.length,
     classes,
     label: (index) => labels[index] as number,
-    picture: (index) => decodePicture(files[index] as string),
+    image: (index) => decodeImage(files[index] as string),
     nameOf: (index) => files[index] as string,
   };
 }
@@ -58,9 +58,8 @@ interface Entry {
 
 /** A flat folder whose labels stand in a file; classes are the labels, sorted. @throws DataError */
 export async function openLabelledFolder(folder: string, labelsFile: string): Promise<Dataset> {
-  const files = await picturesIn(folder);
-  if (files.length === 0)
-    throw new DataError(`${folder}: no pictures (${pictureExtensions.join(', ')}) in it`);
+  const files = await imagesIn(folder);
+  if (files.length === 0) throw new DataError(`${folder}: no images (${imageExtensions.join(', ')}) in it`);
   const names = await readLabels(labelsFile, files);
   const classes = sortedLabels(names);
   const places = new Map(classes.map((name, index) => [name, index]));
@@ -69,22 +68,21 @@ export async function openLabelledFolder(folder: string, labelsFile: string): Pr
     length: files.length,
     classes,
     label: (index) => places.get(names[index] as string) as number,
-    picture: (index) => decodePicture(files[index] as string),
+    image: (index) => decodeImage(files[index] as string),
     nameOf: (index) => files[index] as string,
   };
 }
 
-/** A folder of pictures without labels. @throws DataError */
+/** A folder of images without labels. @throws DataError */
 export async function openUnlabelledFolder(folder: string): Promise<Dataset> {
-  const files = await picturesIn(folder);
-  if (files.length === 0)
-    throw new DataError(`${folder}: no pictures (${pictureExtensions.join(', ')}) in it`);
+  const files = await imagesIn(folder);
+  if (files.length === 0) throw new DataError(`${folder}: no images (${imageExtensions.join(', ')}) in it`);
   return {
     name: folder,
     length: files.length,
     classes: [],
     label: () => -1,
-    picture: (index) => decodePicture(files[index] as string),
+    image: (index) => decodeImage(files[index] as string),
     nameOf: (index) => files[index] as string,
   };
 }
@@ -94,7 +92,7 @@ function sortedLabels(names: readonly string[]): string[] {
   const all = [...new Set(names)];
   const numbers = all.every((name) => /^\d+$/.test(name));
   if (!numbers) return all.sort();
-  // A class that no picture has keeps its number.
+  // A class that no image has keeps its number.
   const most = all.reduce((largest, name) => Math.max(largest, Number(name)), 0);
   if (most > 100_000) throw new DataError(`the label ${most} is no class's number`);
   return Array.from({ length: most + 1 }, (_, index) => String(index));
@@ -135,7 +133,7 @@ async function list(folder: string): Promise<Entry[]> {
 const foldersIn = async (folder: string): Promise<string[]> =>
   (await list(folder)).filter(({ kind }) => kind === 'folder').map(({ name }) => name);
 
-export const picturesIn = async (folder: string): Promise<string[]> =>
+export const imagesIn = async (folder: string): Promise<string[]> =>
   (await list(folder))
-    .filter(({ kind, name }) => kind === 'file' && pictureExtensions.includes(extname(name).toLowerCase()))
+    .filter(({ kind, name }) => kind === 'file' && imageExtensions.includes(extname(name).toLowerCase()))
     .map(({ name }) => join(folder, name));

@@ -1,4 +1,4 @@
-/** Classified pictures on one sheet: what each was taken for, how surely, and what it is. */
+/** Classified images on one sheet: what each was taken for, how surely, and what it is. */
 
 export interface GalleryEntry {
   /** A PNG file's bytes. */
@@ -8,7 +8,7 @@ export interface GalleryEntry {
   readonly probability: number;
 }
 
-const cell = { width: 150, height: 196, picture: 112 };
+const cell = { width: 150, height: 196, image: 112 };
 const columns = 6;
 const margin = 24;
 const top = 64;
@@ -40,11 +40,11 @@ function drawEntry({ png, label, predicted, probability }: GalleryEntry, index: 
   const y = top + Math.floor(index / columns) * cell.height;
   const right = label === predicted;
   const look = right ? 'right' : 'wrong';
-  const barY = y + cell.picture + 6;
-  const share = Math.round(cell.picture * probability);
+  const barY = y + cell.image + 6;
+  const share = Math.round(cell.image * probability);
   const truth = right ? '' : `<text class="note" x="${x}" y="${barY + 42}">is: ${escapeText(label)}</text>`;
-  return `<image x="${x}" y="${y}" width="${cell.picture}" height="${cell.picture}" href="data:image/png;base64,${Buffer.from(png).toString('base64')}"/>
-<rect x="${x}" y="${barY}" width="${cell.picture}" height="5" style="fill: var(--rest)"/><rect class="${look}" x="${x}" y="${barY}" width="${share}" height="5"/>
+  return `<image x="${x}" y="${y}" width="${cell.image}" height="${cell.image}" href="data:image/png;base64,${Buffer.from(png).toString('base64')}"/>
+<rect x="${x}" y="${barY}" width="${cell.image}" height="5" style="fill: var(--rest)"/><rect class="${look}" x="${x}" y="${barY}" width="${share}" height="5"/>
 <text class="${look}" x="${x}" y="${barY + 24}">${right ? '✓' : '✗'} ${escapeText(predicted)} ${Math.round(probability * 100)}%</text>${truth}`;
 }
 

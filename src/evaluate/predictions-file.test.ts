@@ -12,7 +12,7 @@ const dataset: Dataset = {
   classes: ['cat', 'dog, big'],
   label: () => 0,
   nameOf: (index) => `cat/"${index}".jpg`,
-  picture: () => Promise.reject(new Error('not needed')),
+  image: () => Promise.reject(new Error('not needed')),
 };
 const prediction = (index: number): Prediction => ({
   index,
@@ -34,7 +34,7 @@ const open = (resume: boolean, about: object = { model: 'a' }) =>
   openPredictions(path, { dataset, classes: dataset.classes, about, resume });
 
 describe('openPredictions', () => {
-  it('writes a row for each picture, quoted where that is needed', async () => {
+  it('writes a row for each image, quoted where that is needed', async () => {
     const file = await open(false);
     for (const index of [0, 1]) file.add(prediction(index));
     await file.close();

@@ -1,5 +1,5 @@
 /**
- * Predictions of single pictures as a CSV file: a table for people, and the log from which an interrupted evaluation goes
+ * Predictions of single images as a CSV file: a table for people, and the log from which an interrupted evaluation goes
  * on. What was evaluated how stands beside it as `FILE.json`.
  */
 import { appendFile, readFile, writeFile } from 'node:fs/promises';

@@ -1,10 +1,9 @@
-/** Top-1 and top-5 error, cross-entropy and confusion, from the predictions of single pictures. */
+/** Top-1 and top-5 error, cross-entropy and confusion, from the predictions of single images. */
 import type { Dataset } from '../data/dataset.ts';
-import { type PredictOptions, predictPictures } from './predict.ts';
+import { type PredictOptions, predictImages } from '../predict/predict-images.ts';
+import { topClasses } from '../predict/top-classes.ts';
 
-export type { Member, Predictor } from './predict.ts';
-
-/** What is kept of one picture: enough for every number of a score. */
+/** What is kept of one image: enough for every number of a score. */
 export interface Prediction {
   readonly index: number;
   /** The data's label. */
@@ -18,43 +17,27 @@ export interface Prediction {
 }
 
 export interface Score {
-  /** Pictures that count. */
+  /** Images that count. */
   readonly count: number;
-  /** Share of pictures whose label is not the most probable class, 0–1. */
+  /** Share of images whose label is not the most probable class, 0–1. */
   readonly top1Error: number;
-  /** Share of pictures whose label is not among the five most probable classes, 0–1. */
+  /** Share of images whose label is not among the five most probable classes, 0–1. */
   readonly top5Error: number;
   /** Mean cross-entropy in nats. */
   readonly loss: number;
-  /** [label][prediction], in pictures. */
+  /** [label][prediction], in images. */
   readonly confusion: readonly (readonly number[])[];
 }
 
-export interface Ranked {
-  readonly label: number;
-  readonly probability: number;
-}
-
-/** The k most probable classes of row `row`, most probable first; of equal ones the smaller label. */
-export function topClasses(
-  probabilities: Float32Array | Float64Array,
-  { row = 0, classes, k }: { row?: number; classes: number; k: number },
-): Ranked[] {
-  const values = probabilities.subarray(row * classes, (row + 1) * classes);
-  return Array.from(values, (probability, label) => ({ label, probability }))
-    .sort((a, b) => b.probability - a.probability || a.label - b.label)
-    .slice(0, k);
-}
-
 export interface ScoreOptions extends PredictOptions {
-  /** Called after every picture with the pictures done and the views computed for it. */
+  /** Called after every image with the images done and the views computed for it. */
   readonly onPrediction?: (prediction: Prediction, views: number) => void;
 }
 
-/** Predicts pictures and keeps what a score needs. */
+/** Predicts images and keeps what a score needs. */
 export async function predictions(dataset: Dataset, options: ScoreOptions): Promise<Prediction[]> {
   const found: Prediction[] = [];
-  for await (const { index, probabilities, views } of predictPictures(dataset, options)) {
+  for await (const { index, probabilities, views } of predictImages(dataset, options)) {
     const top = topClasses(probabilities, { classes: probabilities.length, k: 5 });
     const label = dataset.label(index);
     // A probability of zero has no logarithm; the smallest normal float32 stands for it.
@@ -72,7 +55,7 @@ export async function predictions(dataset: Dataset, options: ScoreOptions): Prom
   return found;
 }
 
-/** Labels that count as right for a picture, where they are not the data's; none leaves the picture out. */
+/** Labels that count as right for an image, where they are not the data's; none leaves the image out. */
 export type AcceptedLabels = (index: number) => readonly number[];
 
 /** The score of predictions. */
@@ -96,7 +79,7 @@ export function scoreOf(
   return { count, top1Error: missed1 / count, top5Error: missed5 / count, loss: loss / count, confusion };
 }
 
-/** Predicts every picture of a dataset and scores it. */
+/** Predicts every image of a dataset and scores it. */
 export async function score(dataset: Dataset, options: ScoreOptions): Promise<Score> {
   return scoreOf(await predictions(dataset, options), { classes: dataset.classes.length });
 }

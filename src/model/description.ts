@@ -3,10 +3,10 @@
  * that the weights were trained for. It stands as JSON in the metadata of every model.
  */
 import { z } from 'zod';
-import type { Preprocessing } from '../data/preprocess.ts';
-import { kernels } from '../data/resize.ts';
 import { buildGraph } from '../graph/build-graph.ts';
 import type { Graph } from '../graph/graph.ts';
+import type { Preprocessing } from '../images/preprocess.ts';
+import { kernels } from '../images/resize.ts';
 import { configure, findNetwork, type NetworkOptions } from '../networks/networks.ts';
 
 export interface ModelDescription {

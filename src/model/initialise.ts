@@ -1,7 +1,8 @@
 /** First values of parameters, each from a random stream of its own: they depend on seed and name, not on order. */
-import { type Random, randomFor } from '../data/random.ts';
+
 import type { Store } from '../engine/engine.ts';
 import { elementCount, type Graph, type Parameter, parametersOf, type Role } from '../graph/graph.ts';
+import { type Random, randomFor } from '../random.ts';
 
 const fanIn = ({ shape }: Parameter): number => elementCount(shape.slice(1));
 

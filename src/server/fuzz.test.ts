@@ -2,13 +2,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { endpointsOf } from '../../test/fuzz-requests.mjs';
 import { sendFuzzed } from '../../test/send-fuzzed.mjs';
-import { colourModel, pictureFile } from '../../test/server-models.ts';
+import { colourModel, imageFile } from '../../test/server-models.ts';
 import { startTestServer, type TestServer } from '../../test/test-server.ts';
 
 let server: TestServer;
 const model = colourModel();
-const picture = await pictureFile('red');
-const endpoints = endpointsOf({ model: model.name, picture, input: model.input.shape });
+const image = await imageFile('red');
+const endpoints = endpointsOf({ model: model.name, image, input: model.input.shape });
 
 beforeAll(async () => {
   server = await startTestServer([model], { queue: 64 });
@@ -28,7 +28,7 @@ describe('requests that nobody should send', () => {
   it('leave a server that works, and nothing in its queue', async () => {
     const answer = await server.send('/classify', {
       method: 'POST',
-      body: new Uint8Array(picture),
+      body: new Uint8Array(image),
       headers: { 'content-type': 'image/png' },
     });
     expect(answer.json.results[0].labels[0].label).toBe('red');

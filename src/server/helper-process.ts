@@ -14,12 +14,7 @@ const mostSaid = 500;
 
 /** Tests run the sources, which Node.js 20 cannot; the process is then the built one. */
 export const builtProgram = (name: string): string =>
-  fileURLToPath(
-    new URL(
-      import.meta.url.endsWith('.ts') ? `../../dist/server/${name}.js` : `./${name}.js`,
-      import.meta.url,
-    ),
-  );
+  fileURLToPath(new URL(`../../dist/server/${name}.js`, import.meta.url));
 
 export function startHelper(
   program: string,

@@ -2,7 +2,7 @@
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
-import { colourModel, pictureFile } from '../../test/server-models.ts';
+import { colourModel, imageFile } from '../../test/server-models.ts';
 import { startTestServer, type TestServer } from '../../test/test-server.ts';
 
 let server: TestServer | undefined;
@@ -235,15 +235,15 @@ describe('a full queue', () => {
     await sleep(50);
     const client = new AbortController();
     const leaving = send(infer, { ...post(inferBody()), signal: client.signal });
-    const picture = send('/classify', {
+    const image = send('/classify', {
       method: 'POST',
-      body: new Uint8Array(await pictureFile('red')),
+      body: new Uint8Array(await imageFile('red')),
       headers: { 'content-type': 'image/png' },
       signal: client.signal,
     });
     await sleep(50);
     client.abort();
-    await Promise.allSettled([leaving, picture]);
+    await Promise.allSettled([leaving, image]);
     await first;
     await sleep(300);
     expect(model.batches).toEqual([1]);

@@ -1,11 +1,12 @@
 /** Everything that the handlers share: models with their queues, decoders, metrics; and whether new work is taken. */
-import { BatchQueue, type Ticket } from './batch-queue.ts';
-import { createMetrics, type Metrics } from './metrics.ts';
-import { openPicturePool, type PicturePool } from './picture-pool.ts';
-import { RequestError } from './request-error.ts';
-import type { ServedModel, Values } from './served-model.ts';
+
+import { RequestError } from './http/request-error.ts';
+import { type ImagePool, openImagePool } from './images/image-pool.ts';
+import type { ServedModel, Values } from './models/served-model.ts';
+import { BatchQueue, type Ticket } from './queue/batch-queue.ts';
+import { createMetrics, type Metrics } from './queue/metrics.ts';
+import { ModelStatistics } from './queue/statistics.ts';
 import { queueFor, type ServerSettings } from './settings.ts';
-import { ModelStatistics } from './statistics.ts';
 
 /** A model at its place in the server. */
 export interface Hosted {
@@ -17,15 +18,15 @@ export interface Hosted {
 export class Service {
   readonly settings: ServerSettings;
   readonly hosted: ReadonlyMap<string, Hosted>;
-  readonly pictures: PicturePool;
+  readonly images: ImagePool;
   readonly metrics: Metrics;
   /** Set by a signal: what was admitted is finished, nothing more is. */
   draining = false;
 
-  private constructor(parts: Pick<Service, 'settings' | 'hosted' | 'pictures' | 'metrics'>) {
+  private constructor(parts: Pick<Service, 'settings' | 'hosted' | 'images' | 'metrics'>) {
     this.settings = parts.settings;
     this.hosted = parts.hosted;
-    this.pictures = parts.pictures;
+    this.images = parts.images;
     this.metrics = parts.metrics;
   }
 
@@ -38,7 +39,7 @@ export class Service {
     const metrics = createMetrics();
     const hosted = new Map(models.map((model) => [model.name, host(model, settings, metrics)]));
     metrics.watchQueue(() => new Map([...hosted].map(([name, { queue }]) => [name, queue.waiting])));
-    const pictures = await openPicturePool({
+    const images = await openImagePool({
       processes: settings.decoders,
       timeoutMs: settings.decodeMs,
       onDecoded: (seconds) => metrics.decodeSeconds.observe(seconds),
@@ -47,7 +48,7 @@ export class Service {
         onReplaced?.(why);
       },
     });
-    return new Service({ settings, hosted, pictures, metrics });
+    return new Service({ settings, hosted, images, metrics });
   }
 
   /** The model of a name, or the first. @throws RequestError 404 naming those that there are. */
@@ -105,7 +106,7 @@ export class Service {
   }
 
   async close(): Promise<void> {
-    await this.pictures.close();
+    await this.images.close();
     for (const { model } of this.hosted.values()) await model.close();
   }
 }

@@ -1,22 +1,22 @@
 /** What can be set of a server, with what is taken otherwise. */
 export interface ServerSettings {
-  /** How long a picture waits for others while the model is idle. */
+  /** How long an image waits for others while the model is idle. */
   readonly waitMs: number;
-  /** Pictures of one model that may wait before further requests are refused. Default: `queueFor` its batch, and one batch in overload. */
+  /** Images of one model that may wait before further requests are refused. Default: `queueFor` its batch, and one batch in overload. */
   readonly queue?: number;
-  /** How long a request may wait until its last picture is started. */
+  /** How long a request may wait until its last image is started. */
   readonly deadlineMs: number;
   /** Bytes of one request, also when unpacked. */
   readonly bodyBytes: number;
   /** Bytes of all requests that are being received at the same time. */
   readonly receivingBytes: number;
-  /** Pictures, or rows of a tensor, of one request. */
+  /** Images, or rows of a tensor, of one request. */
   readonly images: number;
   /** How long a request may take to arrive. */
   readonly receiveMs: number;
-  /** Processes that decode pictures. */
+  /** Processes that decode images. */
   readonly decoders: number;
-  /** How long one picture may take to decode. */
+  /** How long one image may take to decode. */
   readonly decodeMs: number;
   /** Without one, everybody who reaches the port is served. */
   readonly token?: string;

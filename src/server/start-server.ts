@@ -1,8 +1,8 @@
 /** From models to a listening server, and from there to a quiet end. */
 import { once } from 'node:events';
 import type { FastifyBaseLogger } from 'fastify';
-import { type BuildServerOptions, buildServer } from './build-server.ts';
-import type { ServedModel } from './served-model.ts';
+import { type BuildServerOptions, buildServer } from './http/build-server.ts';
+import type { ServedModel } from './models/served-model.ts';
 import { Service } from './service.ts';
 import { defaultSettings, type ServerSettings } from './settings.ts';
 
@@ -35,7 +35,7 @@ export async function startServer(
   );
   try {
     const app = await buildServer(service, { version, log });
-    replaced = (why) => app.log.warn({ why }, 'a process that decodes pictures was replaced');
+    replaced = (why) => app.log.warn({ why }, 'a process that decodes images was replaced');
     const address = await app.listen({ host, port });
     return {
       address,

@@ -1,7 +1,7 @@
 /** Everything that a training needs to go on bit for bit, in one safetensors file. */
 import type { Store } from '../engine/engine.ts';
 import { type Graph, isStatistic, parametersOf } from '../graph/graph.ts';
-import { openSafetensors, type TensorSource, writeSafetensors } from '../weights/safetensors.ts';
+import { openSafetensors, type TensorSource, writeSafetensors } from '../weights/safetensors/safetensors.ts';
 import { RunError } from './configuration.ts';
 
 /** Where a training stands. */

@@ -1,6 +1,6 @@
 /** What a run was asked to do, resolved to the last number: `config.json` of its folder. */
 import { z } from 'zod';
-import type { Preprocessing } from '../data/preprocess.ts';
+import type { Preprocessing } from '../images/preprocess.ts';
 import { networkOptionsSchema, preprocessingSchema } from '../model/description.ts';
 import type { NetworkOptions } from '../networks/networks.ts';
 import type { Recipe } from './recipe.ts';
@@ -18,7 +18,7 @@ export interface Configuration {
   readonly precision: 'float32' | 'bfloat16';
   readonly device: 'cpu' | 'cuda';
   readonly threads: number;
-  /** Pictures of the training and of the test split that are used; null takes all. */
+  /** Images of the training and of the test split that are used; null takes all. */
   readonly limitTrain: number | null;
   readonly limitTest: number | null;
   readonly versions: { readonly inception: string; readonly libtorch: string; readonly node: string };

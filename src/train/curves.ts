@@ -7,7 +7,7 @@ export async function writeCurves(folder: RunFolder): Promise<void> {
   await writeFile(folder.file('curves.svg'), await drawCurves(await folder.metrics(), folder.path));
 }
 
-/** Readable on a white and on a dark page: the picture brings its own background. */
+/** Readable on a white and on a dark page: the image brings its own background. */
 const ink = '#1f2933';
 const faint = '#d5dbe1';
 const blue = '#1769aa';
@@ -121,7 +121,7 @@ export async function drawCurves(metrics: readonly Metrics[], title: string): Pr
   });
   const svg = chart.renderToSVGString();
   chart.dispose();
-  // echarts gives no text for those who cannot see the picture.
+  // echarts gives no text for those who cannot see the image.
   const about = `Loss and error of ${title}`.replace(/&/g, '&amp;').replace(/</g, '&lt;');
   return svg.replace(/^<svg[^>]*>/, (tag) => `${tag}\n<title>${about}</title>`);
 }

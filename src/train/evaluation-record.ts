@@ -1,19 +1,19 @@
 /**
- * `evaluation.json` of a run: what its last evaluation got wrong, for the dashboard. The pictures are small PNGs inside
+ * `evaluation.json` of a run: what its last evaluation got wrong, for the dashboard. The images are small PNGs inside
  * the file, so that one rename replaces everything and the data need not be there when somebody looks.
  */
 import { rename, writeFile } from 'node:fs/promises';
 import type { Dataset } from '../data/dataset.ts';
 import { encodePng } from '../data/decode.ts';
-import type { Picture } from '../data/picture.ts';
-import { resizeAny } from '../data/preprocess.ts';
 import type { Prediction } from '../evaluate/score.ts';
+import type { Image } from '../images/image.ts';
+import { resizeAny } from '../images/preprocess.ts';
 import type { EvaluationRecord, Mistake } from './records.ts';
 import type { RunFolder } from './run-folder.ts';
 
 const mostMistakes = 24;
-/** Longest side of a picture in the record, in pixels. */
-const pictureSide = 96;
+/** Longest side of an image in the record, in pixels. */
+const imageSide = 96;
 
 /** Writes the record of an evaluation into its run. */
 export async function writeEvaluation(
@@ -54,23 +54,23 @@ async function worstMistakes(found: readonly Prediction[], dataset: Dataset): Pr
     .slice(0, mostMistakes);
   return Promise.all(
     wrong.map(async ({ index, label, top, probability }) => {
-      const png = await encodePng(small(await dataset.picture(index)));
+      const png = await encodePng(small(await dataset.image(index)));
       return {
         index,
         label,
         predicted: top[0] as number,
         probability,
-        picture: Buffer.from(png).toString('base64'),
+        image: Buffer.from(png).toString('base64'),
       };
     }),
   );
 }
 
-/** The picture itself, or made as small as it may be. */
-function small(picture: Picture): Picture {
-  const { height, width } = picture;
-  const scale = pictureSide / Math.max(height, width);
-  if (scale >= 1) return picture;
+/** The image itself, or made as small as it may be. */
+function small(image: Image): Image {
+  const { height, width } = image;
+  const scale = imageSide / Math.max(height, width);
+  if (scale >= 1) return image;
   const side = (length: number) => Math.max(1, Math.round(length * scale));
-  return resizeAny(picture, 'pillow-bilinear', [side(height), side(width)]);
+  return resizeAny(image, 'pillow-bilinear', [side(height), side(width)]);
 }

@@ -5,7 +5,7 @@ import type { StepMetrics } from './run-folder.ts';
 /** What one step gives. */
 export interface Measured {
   readonly loss: number;
-  /** Pictures whose highest logit is another class. */
+  /** Images whose highest logit is another class. */
   readonly wrong: number;
   readonly gradientNorm: number;
   readonly zeroShare: number;

@@ -4,7 +4,7 @@ import { averageDecayAt, learningRateAt, resolveRecipe } from './recipe.ts';
 describe('the recipe of the paper', () => {
   const recipe = resolveRecipe('paper');
 
-  it('has the paper’s numbers, the learning rate scaled from 20 replicas of 32 pictures', () => {
+  it('has the paper’s numbers, the learning rate scaled from 20 replicas of 32 images', () => {
     expect(recipe).toMatchObject({
       rmsDecay: 0.9,
       rmsEpsilon: 1,

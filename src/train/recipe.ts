@@ -1,5 +1,5 @@
 /** The training recipes: every number of a training that is not the network's, as plain data. */
-import { type Distortion, mildDistortion, paperDistortion } from '../data/distort.ts';
+import { type Distortion, mildDistortion, paperDistortion } from '../images/distort.ts';
 
 /** How the learning rate moves; see {@link learningRateAt}. */
 export type Schedule =
@@ -34,7 +34,7 @@ export interface Recipe {
   readonly evaluationCrop: number;
 }
 
-/** Learning rate 0.045 belongs to 20 replicas with 32 pictures each. */
+/** Learning rate 0.045 belongs to 20 replicas with 32 images each. */
 const paperGlobalBatch = 640;
 
 /**
@@ -60,7 +60,7 @@ const paper = (batch: number): Recipe => ({
   evaluationCrop: 0.875,
 });
 
-/** For tens of thousands of small pictures and minutes to hours. */
+/** For tens of thousands of small images and minutes to hours. */
 const smallData = (batch: number): Recipe => ({
   ...paper(batch),
   name: 'small-data',

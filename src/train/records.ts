@@ -8,7 +8,7 @@ export interface StepMetrics {
   readonly epoch: number;
   /** Mean over the steps since the line before. */
   readonly loss: number;
-  /** Share of distorted training pictures whose highest logit is another class, 0–1. */
+  /** Share of distorted training images whose highest logit is another class, 0–1. */
   readonly trainError: number;
   readonly learningRate: number;
   readonly gradientNorm: number;
@@ -36,16 +36,16 @@ export interface EvaluationMetrics {
 
 export type Metrics = StepMetrics | EvaluationMetrics;
 
-/** A picture that was taken for something else. */
+/** An image that was taken for something else. */
 export interface Mistake {
-  /** Of the picture in the test data. */
+  /** Of the image in the test data. */
   readonly index: number;
   readonly label: number;
   readonly predicted: number;
   /** Of the class that it was taken for, 0–1. */
   readonly probability: number;
   /** A small PNG file in base64. */
-  readonly picture: string;
+  readonly image: string;
 }
 
 export interface EvaluationRecord {
@@ -53,8 +53,8 @@ export interface EvaluationRecord {
   readonly step: number;
   readonly epoch: number;
   readonly classes: readonly string[];
-  /** [label, prediction, pictures], where there are any: a thousand classes have a million pairs, most of them empty. */
-  readonly confusion: readonly (readonly [label: number, predicted: number, pictures: number])[];
+  /** [label, prediction, images], where there are any: a thousand classes have a million pairs, most of them empty. */
+  readonly confusion: readonly (readonly [label: number, predicted: number, images: number])[];
   /** The surest first. */
   readonly mistakes: readonly Mistake[];
 }

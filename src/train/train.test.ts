@@ -1,5 +1,5 @@
 /**
- * Real trainings of a very small network on a few real pictures. Over 400 lines, because every case begins from the same
+ * Real trainings of a very small network on a few real images. Over 400 lines, because every case begins from the same
  * few helpers that start, kill and read a training.
  */
 
@@ -11,14 +11,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compileTraining } from '../compile/compile-training.ts';
 import { encodePng } from '../data/decode.ts';
 import { openData } from '../data/open-data.ts';
-import { standardPreprocessing } from '../data/preprocess.ts';
 import type { Engine } from '../engine/engine.ts';
 import { openTorch } from '../engine/torch.ts';
 import { isStatistic, parametersOf } from '../graph/graph.ts';
+import { standardPreprocessing } from '../images/preprocess.ts';
 import { graphOf } from '../model/description.ts';
 import { initialise } from '../model/initialise.ts';
-import { loadModel } from '../model/load-model.ts';
-import { openSafetensors, writeSafetensors } from '../weights/safetensors.ts';
+import { loadModel } from '../predict/load-model.ts';
+import { openSafetensors, writeSafetensors } from '../weights/safetensors/safetensors.ts';
 import type { Configuration } from './configuration.ts';
 import { resolveRecipe } from './recipe.ts';
 import { RunFolder } from './run-folder.ts';
@@ -146,7 +146,7 @@ describe('a training on the command line', () => {
     expect(top1Error).toBe(last?.kind === 'evaluation' && last.top1Error);
     expect(confusion.flat().reduce((sum: number, each: number) => sum + each, 0)).toBe(count);
     expect(protocol).toBe(
-      'single crop, whole picture, stretched to 75×75 (bilinear, half-pixel centres), values in [−1, 1]',
+      'single crop, whole image, stretched to 75×75 (bilinear, half-pixel centres), values in [−1, 1]',
     );
     const table = await start([
       'evaluate',
@@ -163,8 +163,8 @@ describe('a training on the command line', () => {
     const test = await openData('fashion-mnist', 'test');
     const files = await Promise.all(
       [0, 1].map(async (index) => {
-        const file = join(root, `picture${index}.png`);
-        await writeFile(file, await encodePng(await test.picture(index)));
+        const file = join(root, `image${index}.png`);
+        await writeFile(file, await encodePng(await test.image(index)));
         return file;
       }),
     );
@@ -186,7 +186,7 @@ describe('a training on the command line', () => {
     expect(results.map(({ file, labels }) => [file, labels.length])).toEqual(files.map((file) => [file, 2]));
     for (const { labels } of results)
       expect(labels[0]?.probability).toBeGreaterThanOrEqual(labels[1]?.probability as number);
-    const example = new URL('../../examples/classify-a-picture.mjs', import.meta.url).pathname;
+    const example = new URL('../../examples/classify-an-image.mjs', import.meta.url).pathname;
     const said = spawnSync(process.execPath, [example, run, files[0] as string], { encoding: 'utf8' });
     const [label, probability] = said.stdout.trim().split(/ (?=\S+$)/);
     expect(label, said.stderr).toBe(results[0]?.labels[0]?.label);

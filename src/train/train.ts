@@ -9,7 +9,7 @@ import { predictions, scoreOf } from '../evaluate/score.ts';
 import type { Graph } from '../graph/graph.ts';
 import { graphOf, modelMetadata } from '../model/description.ts';
 import { initialise } from '../model/initialise.ts';
-import { kernelsFor, planPredictor } from '../model/torch-predictor.ts';
+import { kernelsFor, planPredictor } from '../predict/torch-predictor.ts';
 import { type Position, restoreCheckpoint, saveCheckpoint, saveModel } from './checkpoint.ts';
 import { type Configuration, RunError } from './configuration.ts';
 import { writeEvaluation } from './evaluation-record.ts';
@@ -90,7 +90,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     distortion: recipe.distortion,
     seed,
     start: at,
-    onBroken: (error) => options.onWarning?.(`${error.message}; another picture takes its place`),
+    onBroken: (error) => options.onWarning?.(`${error.message}; another image takes its place`),
   });
 
   const save = async () => {

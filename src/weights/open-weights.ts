@@ -1,10 +1,10 @@
 /** Opens a file of weights of any format that is known here, by what is in it. */
 import { open, stat } from 'node:fs/promises';
-import { openH5File } from './h5-file.ts';
-import { openSafetensors } from './safetensors.ts';
+import { openH5File } from './keras/h5-file.ts';
+import { openSafetensors } from './safetensors/safetensors.ts';
 import { type TensorFile, WeightsError } from './tensor-file.ts';
-import { isTensorFlowTable, openTensorFlowCheckpoint } from './tf-checkpoint.ts';
-import { openTorchFile } from './torch-file.ts';
+import { isTensorFlowTable, openTensorFlowCheckpoint } from './tensorflow/tf-checkpoint.ts';
+import { openTorchFile } from './torch/torch-file.ts';
 
 interface Ends {
   readonly head: Uint8Array;

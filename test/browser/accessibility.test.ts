@@ -4,11 +4,11 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { exportOnnx } from '../../src/deploy/export-onnx.ts';
+import { exportOnnx } from '../../src/onnx/write/export-onnx.ts';
 import { sampleModel } from '../sample-model.ts';
 import { writeSampleRun } from '../sample-run.ts';
 import { browserPath, type Opened, openDashboard } from './harness.ts';
-import { writePicture } from './training.ts';
+import { writeImage } from './training.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -21,14 +21,14 @@ describe.skipIf(browserPath === undefined)('every page', () => {
   const folder = mkdtempSync(join(tmpdir(), 'accessible-'));
   const model = join(folder, 'first.onnx');
   let opened: Opened;
-  let picture: string;
+  let image: string;
   beforeAll(async () => {
     await writeSampleRun(join(folder, 'first'));
     await exportOnnx(sampleModel('inception-v4', { width: 0.125 }), {
       output: model,
       producerVersion: '0.1.0',
     });
-    picture = await writePicture(folder, 18);
+    image = await writeImage(folder, 18);
     opened = await openDashboard({ runs: folder });
   }, 60_000);
   afterAll(async () => {
@@ -47,7 +47,7 @@ describe.skipIf(browserPath === undefined)('every page', () => {
     const page = await opened.page(hash, { colorScheme: 'light' });
     if (hash === '#/classify') {
       await page.getByLabel('From this device').setInputFiles(model);
-      await page.getByLabel('Choose a picture').setInputFiles(picture);
+      await page.getByLabel('Choose an image').setInputFiles(image);
     }
     await page.getByLabel(shown, { exact: true }).first().waitFor();
     await page.evaluate(axe);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { exportOnnx } from '../../src/deploy/export-onnx.ts';
+import { exportOnnx } from '../../src/onnx/write/export-onnx.ts';
 import { sampleModel } from '../sample-model.ts';
 import { browserPath, type Opened, openBrowser } from './harness.ts';
 

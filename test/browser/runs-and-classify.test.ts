@@ -8,9 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadClassifier } from '../../src/deploy/classifier.ts';
+import { loadClassifier } from '../../src/classifier/classifier.ts';
 import { browserPath, type Opened, openDashboard, overflow } from './harness.ts';
-import { inception, trainSmall, writePicture } from './training.ts';
+import { inception, trainSmall, writeImage } from './training.ts';
 
 describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => {
   const folder = mkdtempSync(join(tmpdir(), 'dashboard-'));
@@ -18,14 +18,14 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
   const models = join(folder, 'models');
   const model = join(runs, 'second', 'model.onnx');
   let opened: Opened;
-  let picture: string;
+  let image: string;
   let training: Promise<void>;
 
   beforeAll(async () => {
     await mkdir(runs);
     await mkdir(models);
     opened = await openDashboard({ runs, models });
-    picture = await writePicture(folder, 18);
+    image = await writeImage(folder, 18);
   }, 60_000);
   afterAll(async () => {
     await opened?.close();
@@ -93,10 +93,10 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     const facts = page.getByLabel('The loaded model');
     await facts.getByText(/WebAssembly, \d+ threads?/).waitFor();
     await facts.getByText('not from the cache, SHA-256 checked').waitFor();
-    await page.getByLabel('Choose a picture').setInputFiles(picture);
+    await page.getByLabel('Choose an image').setInputFiles(image);
     const found = await answers(page);
     const classifier = await loadClassifier(model);
-    const expected = await classifier.classify(picture);
+    const expected = await classifier.classify(image);
     await classifier.release();
     expect(found.map(({ label }) => label)).toEqual(expected.map(({ label }) => label));
     for (const [index, { probability }] of expected.entries())
@@ -112,7 +112,7 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
   it('shows what an answer rests on, and stops when asked', async () => {
     const page = await opened.page('#/classify');
     await page.getByLabel('From this device').setInputFiles(model);
-    await page.getByLabel('Choose a picture').setInputFiles(picture);
+    await page.getByLabel('Choose an image').setInputFiles(image);
     await page.getByRole('button', { name: 'Show' }).click();
     await page.getByText(/rests most on the (top|middle|bottom) (left|centre|right)/).waitFor();
     await page.getByRole('img', { name: /^Saliency map of/ }).waitFor();
@@ -123,11 +123,11 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     await page.context().close();
   });
 
-  it('takes pictures that are pasted and dropped', async () => {
+  it('takes images that are pasted and dropped', async () => {
     const page = await opened.page('#/classify');
     await page.getByLabel('From this device').setInputFiles(model);
     await page.getByLabel('The loaded model').waitFor();
-    const bytes = JSON.stringify([...(await readFile(picture))]);
+    const bytes = JSON.stringify([...(await readFile(image))]);
     const transfer = `(() => { const data = new DataTransfer();
       data.items.add(new File([new Uint8Array(${bytes})], 'bag.png', { type: 'image/png' })); return data; })()`;
     await page.evaluate(`dispatchEvent(new ClipboardEvent('paste', { clipboardData: ${transfer} }))`);
@@ -142,21 +142,21 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     await page.context().close();
   });
 
-  it('says what is wrong with a file that is no model, and with one that is no picture', async () => {
+  it('says what is wrong with a file that is no model, and with one that is no image', async () => {
     const page = await opened.page('#/classify');
-    await page.getByLabel('From this device').setInputFiles(picture);
+    await page.getByLabel('From this device').setInputFiles(image);
     await page
       .getByRole('alert')
-      .getByText(/^picture-18.png: .*ModelProto/)
+      .getByText(/^image-18.png: .*ModelProto/)
       .waitFor();
     await page.getByLabel('From this device').setInputFiles(model);
     await page.getByLabel('The loaded model').waitFor();
-    await page.getByLabel('Choose a picture').setInputFiles({
+    await page.getByLabel('Choose an image').setInputFiles({
       name: 'broken.png',
       mimeType: 'image/png',
-      buffer: Buffer.from('no picture'),
+      buffer: Buffer.from('no image'),
     });
-    await page.getByRole('alert').getByText('the picture (image/png) cannot be decoded').waitFor();
+    await page.getByRole('alert').getByText('the image (image/png) cannot be decoded').waitFor();
     await page.context().close();
   });
 
@@ -167,7 +167,7 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     expect(await overflow(page)).toBeLessThanOrEqual(0);
     await page.goto(`${opened.address}/#/classify`);
     await page.getByLabel('From this device').setInputFiles(model);
-    await page.getByLabel('Choose a picture').setInputFiles(picture);
+    await page.getByLabel('Choose an image').setInputFiles(image);
     await answers(page);
     expect(await overflow(page)).toBeLessThanOrEqual(0);
     await page.context().close();

@@ -22,7 +22,7 @@ export async function inception(args: readonly string[]): Promise<void> {
   if (code !== 0) throw new Error(`inception ${args.join(' ')} failed with ${code}:\n${said.slice(-2000)}`);
 }
 
-/** Trains the smallest network on 160 pictures of Fashion-MNIST: some seconds. */
+/** Trains the smallest network on 160 images of Fashion-MNIST: some seconds. */
 export const trainSmall = (out: string): Promise<void> =>
   inception([
     ...['train', 'inception-resnet-v2', '--data', 'fashion-mnist', '--recipe', 'small-data'],
@@ -30,10 +30,10 @@ export const trainSmall = (out: string): Promise<void> =>
     ...['--limit-test', '60', '--batch', '16', '--epochs', '2', '--out', out],
   ]);
 
-/** Writes one picture of Fashion-MNIST's test data as PNG. */
-export async function writePicture(folder: string, index: number): Promise<string> {
-  const path = join(folder, `picture-${index}.png`);
+/** Writes one image of Fashion-MNIST's test data as PNG. */
+export async function writeImage(folder: string, index: number): Promise<string> {
+  const path = join(folder, `image-${index}.png`);
   const data = await openData('fashion-mnist', 'test');
-  await writeFile(path, await encodePng(await data.picture(index)));
+  await writeFile(path, await encodePng(await data.image(index)));
   return path;
 }

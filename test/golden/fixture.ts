@@ -1,6 +1,6 @@
 /** The fixtures as typed data; what each number is stands in test/fixtures/README.md. */
 import { readFileSync } from 'node:fs';
-import type { DialectName } from '../../src/weights/dialects.ts';
+import type { DialectName } from '../../src/ecosystems/dialects.ts';
 import type { GoldenTensor } from './prng.ts';
 
 export interface Stage {

@@ -58,7 +58,7 @@ export async function writeParityPage(libtorch: string): Promise<void> {
     `# The very same numbers
 
 Largest differences between this project (float32 unless a column says otherwise, libtorch ${libtorch}, CPU) and the float64
-numbers of the other implementations with the same reproducible weights and pictures; in brackets what the tests allow. Random
+numbers of the other implementations with the same reproducible weights and images; in brackets what the tests allow. Random
 weights make deep training steps chaotic, so the tolerances differ by network: \`test/fixtures/README.md\` says how each was
 measured. Logits have a standard deviation of 0.5 to 2.7; the smallest typical bug moves them by 0.016 and more.
 

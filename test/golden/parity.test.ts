@@ -130,7 +130,7 @@ describe.each(models)('%s', (model) => {
     }
   });
 
-  it('gives the same for 5 pictures at once as one by one', async () => {
+  it('gives the same for 5 images at once as one by one', async () => {
     const images = reference.images(5);
     const { output, name } = result();
     const together = data(await reference.predict({ batch: 5 }, images), output);

@@ -41,7 +41,7 @@ describe('the reproducible weights', () => {
     expect(sha256(tensors())).toBe(weights_sha256);
   });
 
-  it('include the two pictures', () => {
+  it('include the two images', () => {
     const [first] = goldenImages();
     expect(first).toBe(Math.fround(0.960720181));
   });

@@ -1,4 +1,4 @@
-/** The weights and pictures of the fixtures, as test/fixtures/prng.md defines them: bit-exact float32 from a name. */
+/** The weights and images of the fixtures, as test/fixtures/prng.md defines them: bit-exact float32 from a name. */
 
 export type GoldenRole =
   | 'conv_weight'
@@ -56,7 +56,7 @@ export function goldenTensor({ name, shape, role, fan_in = Number.NaN }: GoldenT
   return fill(name, count(shape), (u) => -0.1 + 0.2 * u);
 }
 
-/** Pictures of [-1, 1], [count, 3, side, side]. */
+/** Images of [-1, 1], [count, 3, side, side]. */
 export const goldenImages = (side = 299, count = 2): Float32Array =>
   fill('input', count * 3 * side * side, (u) => 2 * u - 1);
 

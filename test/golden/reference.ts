@@ -2,13 +2,13 @@
 import { compileInference } from '../../src/compile/compile-inference.ts';
 import { compileTraining } from '../../src/compile/compile-training.ts';
 import type { InferenceOptions, TrainingOptions } from '../../src/compile/options.ts';
+import { dialectOptions, findDialect, namesIn, stagesIn } from '../../src/ecosystems/dialects.ts';
+import { fromLayout } from '../../src/ecosystems/layouts.ts';
 import type { Engine, HostArray, HostTensor, Store } from '../../src/engine/engine.ts';
 import { buildGraph } from '../../src/graph/build-graph.ts';
 import { type Graph, type Parameter, parametersOf } from '../../src/graph/graph.ts';
-import { kernelsFor } from '../../src/model/torch-predictor.ts';
 import { configure, findNetwork, type NetworkOptions } from '../../src/networks/networks.ts';
-import { dialectOptions, findDialect, namesIn, stagesIn } from '../../src/weights/dialects.ts';
-import { fromLayout } from '../../src/weights/layouts.ts';
+import { kernelsFor } from '../../src/predict/torch-predictor.ts';
 import { type Expected, type GoldenModel, goldenModels, readExpected, readParams } from './fixture.ts';
 import { goldenImages, goldenTensor } from './prng.ts';
 
@@ -119,7 +119,7 @@ export class Reference {
     for (const [name, values] of this.#weights) await store.write(name, values);
   }
 
-  /** Predicts the first pictures of the stream, or those given. */
+  /** Predicts the first images of the stream, or those given. */
   async predict(
     options: Partial<InferenceOptions> = {},
     images = this.images(options.batch ?? 2),

@@ -7,10 +7,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { importWeights } from '../../src/ecosystems/import-model.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import { openTorch } from '../../src/engine/torch.ts';
-import { importWeights } from '../../src/model/import-model.ts';
-import { loadModel } from '../../src/model/load-model.ts';
+import { loadModel } from '../../src/predict/load-model.ts';
 
 interface Written {
   readonly name: string;

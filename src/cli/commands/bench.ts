@@ -3,16 +3,21 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Argument, type Command } from 'commander';
-import type { CompareOptions } from '../../bench/compare.ts';
+import type { CompareOptions } from '../../bench/compare-sides.ts';
 import type { Work, WorkOptions } from '../../bench/job.ts';
 import type { PeerName } from '../../bench/peers.ts';
 import type { Clock } from '../../bench/side.ts';
 import { openData } from '../../data/open-data.ts';
-import { openModel } from '../../model/open-model.ts';
 import type { OpenedModel } from '../../model/opened-model.ts';
-import { addEngineOptions, choosePrecision, type EngineOptions, openEngine } from '../engine-options.ts';
-import { noticesTo, predictingArgument } from '../model-options.ts';
-import { addNetworkOptions, readNetworkOptions } from '../network-options.ts';
+import { openModel } from '../../predict/open-model.ts';
+import {
+  addEngineOptions,
+  choosePrecision,
+  type EngineOptions,
+  openEngine,
+} from '../options/engine-options.ts';
+import { noticesTo, predictingArgument } from '../options/model-options.ts';
+import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
 import { oneOf, UsageError, wholeNumber } from '../usage.ts';
 
 const kinds = ['train', 'infer', 'data', 'memory', 'compile', 'profile'] as const;
@@ -46,7 +51,7 @@ export function addBench(program: Command): void {
     .option('--network <network>', "a name of 'inception models' (default: inception-v4)")
     .option(
       '--batch <n>',
-      'pictures in one step (default: 8, or what an .onnx file takes)',
+      'images in one step (default: 8, or what an .onnx file takes)',
       wholeNumber('--batch'),
     )
     .option('--rounds <n>', 'steps of each side', wholeNumber('--rounds'), 7)
@@ -157,7 +162,7 @@ async function runNetwork(kind: Kind, values: Values, model: OpenedModel | undef
     const { measureCompile } = await import('../../bench/compile-times.ts');
     return print(await measureCompile(work, { rounds }), (times) => report.formatCompile(work, times));
   }
-  const { compare } = await import('../../bench/compare.ts');
+  const { compare } = await import('../../bench/compare-sides.ts');
   const comparing = await compareOptions(kind, values, ['pytorch']);
   return print(await compare(work, { ...comparing, model }), report.formatComparison);
 }
@@ -185,7 +190,7 @@ async function runOnnx(kind: Kind, path: string, values: Values): Promise<string
     size: typeof side === 'number' ? [side, side] : side,
     threads: values.threads ?? availableParallelism(),
   });
-  const { compareOnnx } = await import('../../bench/compare.ts');
+  const { compareOnnx } = await import('../../bench/compare-sides.ts');
   const { formatComparison } = await import('../../bench/report.ts');
   const comparison = await compareOnnx(file, await compareOptions(kind, values, ['onnxruntime']));
   return printer(values.json)(comparison, formatComparison);

@@ -1,20 +1,20 @@
-/** `inception classify`: the most probable labels of picture files. */
+/** `inception classify`: the most probable labels of image files. */
 import type { Command } from 'commander';
-import type { CropCount, Views } from '../../data/crops.ts';
-import { decodePicture } from '../../data/decode.ts';
-import { predictPictures } from '../../evaluate/predict.ts';
-import { topClasses } from '../../evaluate/score.ts';
-import { colours } from '../colours.ts';
-import { addEngineOptions, type EngineOptions } from '../engine-options.ts';
-import { noticesTo, predictingArgument, readCrops } from '../model-options.ts';
+import { decodeImage } from '../../data/decode.ts';
+import type { CropCount, Views } from '../../images/crops.ts';
+import { predictImages } from '../../predict/predict-images.ts';
+import { topClasses } from '../../predict/top-classes.ts';
+import { openModels, type PredictingModel } from '../open-models.ts';
+import { addEngineOptions, type EngineOptions } from '../options/engine-options.ts';
+import { noticesTo, predictingArgument, readCrops } from '../options/model-options.ts';
 import {
   addCropOptions,
   addOnnxOptions,
   type CropOptions,
   type OnnxOptions,
   readOnnxOptions,
-} from '../onnx-options.ts';
-import { openModels, type PredictingModel } from '../open-models.ts';
+} from '../options/onnx-options.ts';
+import { colours } from '../output/colours.ts';
 import { wholeNumber } from '../usage.ts';
 
 type Values = EngineOptions &
@@ -31,11 +31,11 @@ export function addClassify(program: Command): void {
   const command = addEngineOptions(
     program
       .command('classify')
-      .description('the most probable labels of pictures')
+      .description('the most probable labels of images')
       .argument('<image...>', 'JPEG, PNG or WebP files')
       .requiredOption('--model <model>', predictingArgument)
-      .option('--top <k>', 'labels for each picture', wholeNumber('--top'), 5)
-      .option('--crops <n>', '1, 10, 12 or 144 crops of each picture', readCrops, 1)
+      .option('--top <k>', 'labels for each image', wholeNumber('--top'), 5)
+      .option('--crops <n>', '1, 10, 12 or 144 crops of each image', readCrops, 1)
       .option('--test-flip', 'average each crop with its mirror image')
       .option('--json', 'print JSON'),
   );
@@ -63,16 +63,16 @@ async function run(files: readonly string[], values: Values): Promise<void> {
     const [{ predictor, description }] = open.models as readonly [PredictingModel];
     const { preprocessing, classes } = description;
     const results: { file: string; labels: { label: string; probability: number }[] }[] = [];
-    const pictures = {
+    const images = {
       name: 'files',
       length: files.length,
       classes,
       label: () => 0,
       nameOf: (index: number) => files[index] as string,
-      picture: (index: number) => decodePicture(files[index] as string),
+      image: (index: number) => decodeImage(files[index] as string),
     };
     const members = [{ predictor, preprocessing }];
-    for await (const { index, probabilities } of predictPictures(pictures, { members, views })) {
+    for await (const { index, probabilities } of predictImages(images, { members, views })) {
       const best = topClasses(probabilities, { classes: classes.length, k: values.top });
       results.push({
         file: files[index] as string,

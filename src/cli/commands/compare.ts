@@ -1,13 +1,13 @@
 /** `inception compare`: where two networks differ, block by block. */
 import type { Command } from 'commander';
-import { compareGraphs, type PartDifference } from '../../graph/compare.ts';
+import { compareGraphs, type PartDifference } from '../../graph/compare-graphs.ts';
 import { costsOf } from '../../graph/costs.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { graphOf } from '../../model/description.ts';
-import { openModel } from '../../model/open-model.ts';
 import { networks } from '../../networks/networks.ts';
-import { colours } from '../colours.ts';
-import { grouped, short } from '../format.ts';
+import { openModel } from '../../predict/open-model.ts';
+import { colours } from '../output/colours.ts';
+import { grouped, short } from '../output/format.ts';
 
 export function addCompare(program: Command): void {
   program

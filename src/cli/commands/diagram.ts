@@ -1,9 +1,9 @@
 /** `inception diagram`: the figures, drawn from the definition. */
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { drawDiagram } from '../../graph/diagram.ts';
+import { drawDiagram } from '../../diagram/diagram.ts';
 import { configure, findNetwork } from '../../networks/networks.ts';
-import { addNetworkOptions, readNetworkOptions } from '../network-options.ts';
+import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
 
 export function addDiagram(program: Command): void {
   const command = program

@@ -1,7 +1,7 @@
 /** `inception doctor`: what was found, and what to do about the rest. */
 import type { Command } from 'commander';
-import { colours } from '../colours.ts';
 import { examine, type Finding } from '../doctor.ts';
+import { colours } from '../output/colours.ts';
 
 const marks: Readonly<Record<Finding['state'], string>> = {
   ok: colours.green('✓'),

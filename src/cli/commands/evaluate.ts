@@ -1,23 +1,23 @@
-/** `inception evaluate`: the errors of models on labelled pictures, with the protocol that they were measured by. */
+/** `inception evaluate`: the errors of models on labelled images, with the protocol that they were measured by. */
 import { appendFile, stat } from 'node:fs/promises';
 import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
 import Papa from 'papaparse';
-import { type CropCount, describeViews, type Views } from '../../data/crops.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import { openLabelledFolder } from '../../data/image-folder.ts';
+import { readExclusions, readRealLabels } from '../../data/image-lists.ts';
 import { openData, take } from '../../data/open-data.ts';
-import { readExclusions, readRealLabels } from '../../data/picture-lists.ts';
-import { type Preprocessing, standardPreprocessing } from '../../data/preprocess.ts';
 import { matchClasses } from '../../evaluate/match-classes.ts';
 import { openPredictions } from '../../evaluate/predictions-file.ts';
-import { type Member, type Prediction, predictions, type Score, scoreOf } from '../../evaluate/score.ts';
+import { type Prediction, predictions, type Score, scoreOf } from '../../evaluate/score.ts';
 import { costsOf } from '../../graph/costs.ts';
+import { type CropCount, describeViews, type Views } from '../../images/crops.ts';
+import { type Preprocessing, standardPreprocessing } from '../../images/preprocess.ts';
 import { ModelError } from '../../model/description.ts';
-import { confusionTable } from '../confusion-table.ts';
-import { addEngineOptions, type EngineOptions } from '../engine-options.ts';
-import { duration, grouped, percent } from '../format.ts';
-import { noticesTo, predictingArgument, readCrops } from '../model-options.ts';
+import type { Member } from '../../predict/predict-images.ts';
+import { openModels, type PredictingModel } from '../open-models.ts';
+import { addEngineOptions, type EngineOptions } from '../options/engine-options.ts';
+import { noticesTo, predictingArgument, readCrops } from '../options/model-options.ts';
 import {
   addCropOptions,
   addOnnxOptions,
@@ -25,8 +25,9 @@ import {
   cropOf,
   type OnnxOptions,
   readOnnxOptions,
-} from '../onnx-options.ts';
-import { openModels, type PredictingModel } from '../open-models.ts';
+} from '../options/onnx-options.ts';
+import { confusionTable } from '../output/confusion-table.ts';
+import { duration, grouped, percent } from '../output/format.ts';
 import { InterruptedError, UsageError, wholeNumber } from '../usage.ts';
 
 type Values = EngineOptions &
@@ -58,13 +59,13 @@ export function addEvaluate(program: Command): void {
       )
       .option('--data <data>', "'fashion-mnist', or a folder of class folders (default: the run's own)")
       .option('--labels <file>', 'labels of a folder without class folders, in the order of its files')
-      .option('--crops <n>', '1, 10, 12 or 144 crops of each picture', readCrops, 1)
+      .option('--crops <n>', '1, 10, 12 or 144 crops of each image', readCrops, 1)
       .option('--test-flip', 'average the single crop with its mirror image')
       .option('--batch <n>', 'crops at a time', wholeNumber('--batch'), 64)
-      .option('--limit <n>', 'use so many pictures only', wholeNumber('--limit'))
-      .option('--exclude <file>', "pictures to be left out, by name or number: ImageNet's blacklist")
+      .option('--limit <n>', 'use so many images only', wholeNumber('--limit'))
+      .option('--exclude <file>', "images to be left out, by name or number: ImageNet's blacklist")
       .option('--real-labels <file>', 'ReaL labels: real.json')
-      .option('--predictions <file>', 'write what was predicted for each picture, as CSV')
+      .option('--predictions <file>', 'write what was predicted for each image, as CSV')
       .option('--resume', 'keep the rows of --predictions and go on after them')
       .option('--csv <file>', "append a row with timm's columns")
       .option('--confusion', 'print the confusion matrix')
@@ -103,7 +104,7 @@ async function run(paths: readonly string[], values: Values): Promise<void> {
       models: models.map(({ source }) => source),
       networks: models.map(({ description }) => description.network ?? 'unknown'),
       data: dataset.name,
-      pictures: dataset.length,
+      images: dataset.length,
       protocol: [...new Set(protocols)].join('; '),
       ...open.about,
     };
@@ -127,7 +128,7 @@ async function run(paths: readonly string[], values: Values): Promise<void> {
       text(result, { about, speed, classes: dataset.classes, confusion: values.confusion ?? false }),
     );
     if (broken.length > 0)
-      process.stderr.write(`${broken.length} pictures could not be decoded and do not count\n`);
+      process.stderr.write(`${broken.length} images could not be decoded and do not count\n`);
   } finally {
     notices.end();
     await open.close();
@@ -197,7 +198,7 @@ async function measure(
   const indices = Array.from({ length: dataset.length }, (_, index) => index).filter(
     (index) => !known.has(index) && !excluded.has(index),
   );
-  if (known.size > 0) process.stderr.write(`${grouped(known.size)} pictures were predicted before\n`);
+  if (known.size > 0) process.stderr.write(`${grouped(known.size)} images were predicted before\n`);
   const interruption = new AbortController();
   let stoppedBy: 'SIGINT' | 'SIGTERM' | undefined;
   const stop = (signal: NodeJS.Signals) => {
@@ -229,7 +230,7 @@ async function measure(
     if (stoppedBy !== undefined) {
       throw new InterruptedError(
         stoppedBy,
-        `interrupted after ${found.length} of ${indices.length} pictures${file ? `; --resume goes on from ${values.predictions}` : ''}`,
+        `interrupted after ${found.length} of ${indices.length} images${file ? `; --resume goes on from ${values.predictions}` : ''}`,
       );
     }
     return { found: [...(file?.before ?? []), ...found], crops, seconds, broken };
@@ -247,7 +248,7 @@ function progressOver(total: number, output: NodeJS.WriteStream = process.stderr
   const bar = output.isTTY
     ? new SingleBar({
         stream: output,
-        format: '{bar} {value}/{total} pictures  {speed} crops/s  {left} left',
+        format: '{bar} {value}/{total} images  {speed} crops/s  {left} left',
         barsize: 20,
         barCompleteChar: '█',
         barIncompleteChar: '░',
@@ -267,7 +268,7 @@ function progressOver(total: number, output: NodeJS.WriteStream = process.stderr
       bar?.update(done, { speed: cropsPerSecond.toFixed(0), left });
       if (bar || performance.now() - last < 10_000) return;
       last = performance.now();
-      output.write(`${done}/${total} pictures  ${cropsPerSecond.toFixed(0)} crops/s  ${left} left\n`);
+      output.write(`${done}/${total} images  ${cropsPerSecond.toFixed(0)} crops/s  ${left} left\n`);
     },
     stop: () => bar?.stop(),
   };
@@ -287,7 +288,7 @@ function text(
     confusion: boolean;
   },
 ): string {
-  const { models, networks, pictures: _, ...rest } = about;
+  const { models, networks, images: _, ...rest } = about;
   const several = Array.isArray(models) && models.length > 1;
   const shown = {
     [several ? 'ensemble' : 'model']: models,
@@ -302,7 +303,7 @@ function text(
   const { crops, cropsPerSecond } = speed;
   lines.push(
     '',
-    `loss ${loss.toFixed(4)} nats, ${grouped(count)} pictures, ${cropsPerSecond.toFixed(cropsPerSecond < 10 ? 1 : 0)} crops/s (${grouped(crops)})`,
+    `loss ${loss.toFixed(4)} nats, ${grouped(count)} images, ${cropsPerSecond.toFixed(cropsPerSecond < 10 ? 1 : 0)} crops/s (${grouped(crops)})`,
   );
   lines.push(`top-1 error ${percent(top1Error)}, top-5 error ${percent(top5Error)}`);
   return `${lines.join('\n')}\n`;

@@ -1,17 +1,17 @@
 /** `inception export` and `inception convert`: a model as an ONNX file, or under the names of another ecosystem. */
 import Table from 'cli-table3';
 import type { Command } from 'commander';
-import { onnxPrecisions } from '../../deploy/export-onnx.ts';
-import { exportPasses } from '../../deploy/onnx-graph-of.ts';
-import { type CalibrationMethod, calibrationMethods } from '../../deploy/range-finding.ts';
-import type { ModelInput } from '../../deploy/write-graph.ts';
-import { type ExportReport, exportWeights } from '../../model/export-weights.ts';
-import { openModel } from '../../model/open-model.ts';
+import { type DialectName, dialectNames } from '../../ecosystems/dialects.ts';
+import { type ExportReport, exportWeights } from '../../ecosystems/export-weights.ts';
 import type { OpenedModel } from '../../model/opened-model.ts';
-import { type DialectName, dialectNames } from '../../weights/dialects.ts';
+import type { ModelInput } from '../../onnx/model-metadata.ts';
+import { onnxPrecisions } from '../../onnx/write/export-onnx.ts';
+import { exportPasses } from '../../onnx/write/onnx-graph-of.ts';
+import { type CalibrationMethod, calibrationMethods } from '../../onnx/write/range-finding.ts';
+import { openModel } from '../../predict/open-model.ts';
 import { exportToOnnx, type OnnxValues, readPasses } from '../export-onnx.ts';
-import { grouped } from '../format.ts';
-import { modelArgument, noticesTo } from '../model-options.ts';
+import { modelArgument, noticesTo } from '../options/model-options.ts';
+import { grouped } from '../output/format.ts';
 import { oneOf, UsageError, wholeNumber } from '../usage.ts';
 
 interface Values extends OnnxValues {
@@ -47,17 +47,17 @@ export function addExport(program: Command): void {
       `rewrites before writing, to measure what each brings: 'none' or some of ${exportPasses.join(',')} (default: all but the last)`,
       readPasses,
     )
-    .option('--calibrate <data>', "pictures for int8: 'fashion-mnist' or a folder (default: the run's own)")
+    .option('--calibrate <data>', "images for int8: 'fashion-mnist' or a folder (default: the run's own)")
     .option(
       '--calibration-method <method>',
       `${calibrationMethods.join(', ')} (default: min-max)`,
       oneOf<CalibrationMethod>('--calibration-method', calibrationMethods),
     )
-    .option('--calibration-pictures <n>', 'default: 256', wholeNumber('--calibration-pictures'))
+    .option('--calibration-images <n>', 'default: 256', wholeNumber('--calibration-images'))
     .option(
-      '--test-pictures <n>',
+      '--test-images <n>',
       "for int8's report of accuracy (default: 1000)",
-      wholeNumber('--test-pictures'),
+      wholeNumber('--test-images'),
     )
     .option('--threads <n>', 'threads of the comparison (default: every core)', wholeNumber('--threads'))
     .option('--json', 'print JSON')
@@ -78,7 +78,7 @@ Examples:
 }
 
 const onnxOnly = ['precision', 'input', 'softmax', 'passes', 'calibrate', 'calibrationMethod'] as const;
-const int8Only = ['calibrate', 'calibrationMethod', 'calibrationPictures', 'testPictures'] as const;
+const int8Only = ['calibrate', 'calibrationMethod', 'calibrationImages', 'testImages'] as const;
 
 /** calibrationMethod → --calibration-method */
 const optionOf = (name: string): string =>

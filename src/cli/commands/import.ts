@@ -1,17 +1,17 @@
 /** `inception import`: weights of another ecosystem become a model. */
 import Table from 'cli-table3';
 import type { Command } from 'commander';
-import { describeProtocol, type Protocol } from '../../data/preprocess.ts';
-import { type Kernel, kernels } from '../../data/resize.ts';
+import { type DialectName, dialectNames } from '../../ecosystems/dialects.ts';
+import { importWeights } from '../../ecosystems/import-model.ts';
+import type { ImportOptions, ImportPlan } from '../../ecosystems/import-weights.ts';
 import { costsOf } from '../../graph/costs.ts';
-import { importWeights } from '../../model/import-model.ts';
-import type { ImportOptions, ImportPlan } from '../../model/import-weights.ts';
+import { describeProtocol, type Protocol } from '../../images/preprocess.ts';
+import { type Kernel, kernels } from '../../images/resize.ts';
 import { networks } from '../../networks/networks.ts';
-import { type DialectName, dialectNames } from '../../weights/dialects.ts';
-import { grouped } from '../format.ts';
-import { readLabelFile } from '../label-file.ts';
-import { noticesTo } from '../model-options.ts';
-import { inputSize } from '../network-options.ts';
+import { readLabelFile } from '../options/label-file.ts';
+import { noticesTo } from '../options/model-options.ts';
+import { inputSize } from '../options/network-options.ts';
+import { grouped } from '../output/format.ts';
 import { keptShare, oneOf, wholeNumber } from '../usage.ts';
 
 export interface ImportValues {

@@ -5,8 +5,8 @@ import { buildGraph, smallestInput } from '../../graph/build-graph.ts';
 import { costsOf } from '../../graph/costs.ts';
 import { configure, networks } from '../../networks/networks.ts';
 import type { Errors } from '../../networks/notation.ts';
-import { colours } from '../colours.ts';
-import { short } from '../format.ts';
+import { colours } from '../output/colours.ts';
+import { short } from '../output/format.ts';
 
 export function addModels(program: Command): void {
   program

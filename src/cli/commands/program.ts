@@ -7,7 +7,7 @@ import { printProgram } from '../../compile/program.ts';
 import { buildGraph } from '../../graph/build-graph.ts';
 import { configure, findNetwork } from '../../networks/networks.ts';
 import { resolveRecipe } from '../../train/recipe.ts';
-import { addNetworkOptions, readNetworkOptions } from '../network-options.ts';
+import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
 import { oneOf, wholeNumber } from '../usage.ts';
 
 type Values = Record<string, unknown> & {
@@ -28,7 +28,7 @@ export function addProgram(program: Command): void {
       oneOf('--for', ['train', 'infer', 'prepare']),
       'infer',
     )
-    .option('--batch <n>', 'pictures in one run', wholeNumber('--batch'), 8)
+    .option('--batch <n>', 'images in one run', wholeNumber('--batch'), 8)
     .option(
       '--precision <precision>',
       'float32 or bfloat16',

@@ -2,15 +2,15 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { defaultSettings, type ServerSettings } from '../../server/settings.ts';
-import { addEngineOptions, type EngineOptions } from '../engine-options.ts';
-import { noticesTo, predictingArgument } from '../model-options.ts';
+import { addEngineOptions, type EngineOptions } from '../options/engine-options.ts';
+import { noticesTo, predictingArgument } from '../options/model-options.ts';
 import {
   addCropOptions,
   addOnnxOptions,
   type CropOptions,
   type OnnxOptions,
   readOnnxOptions,
-} from '../onnx-options.ts';
+} from '../options/onnx-options.ts';
 import { loadServedModels, readModelArguments } from '../served-models.ts';
 import { oneOf, UsageError, wholeNumber } from '../usage.ts';
 import { packageVersion } from '../version.ts';
@@ -71,7 +71,7 @@ export function addServe(program: Command): void {
   const command = addEngineOptions(
     program
       .command('serve')
-      .description('serve models over HTTP: pictures, and the Open Inference Protocol v2')
+      .description('serve models over HTTP: images, and the Open Inference Protocol v2')
       .argument('<model...>', `${predictingArgument}; NAME=MODEL gives it a name of its own`)
       .option('--port <port>', '0 takes a free one', port, 8000)
       .option('--host <address>', 'where to listen; 0.0.0.0 is everywhere', '127.0.0.1')

@@ -5,9 +5,9 @@ import { buildGraph } from '../../graph/build-graph.ts';
 import { costsOf, type LayerSummary, summariseLayers, summariseParts } from '../../graph/costs.ts';
 import { formatShape, type Graph } from '../../graph/graph.ts';
 import { configure, findNetwork, type NetworkOptions } from '../../networks/networks.ts';
-import { colours } from '../colours.ts';
-import { grouped, short } from '../format.ts';
-import { addNetworkOptions, readNetworkOptions } from '../network-options.ts';
+import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
+import { colours } from '../output/colours.ts';
+import { grouped, short } from '../output/format.ts';
 
 type Values = Record<string, unknown> & { layers?: boolean; json?: boolean };
 
@@ -77,6 +77,6 @@ function text(graph: Graph, layers: boolean): string {
   return `${colours.bold(network.name)}
 ${network.about}${auxiliary}
 ${table.toString()}
-${grouped(total.parameters)} parameters, ${short(total.macs)} multiply-adds, ${short(total.activations)} activations for one picture
+${grouped(total.parameters)} parameters, ${short(total.macs)} multiply-adds, ${short(total.activations)} activations for one image
 `;
 }

@@ -1,8 +1,8 @@
 /** `inception train`: trains a network into a run folder. */
 import type { Command } from 'commander';
 import { openData } from '../../data/open-data.ts';
-import { describeProtocol, standardPreprocessing } from '../../data/preprocess.ts';
 import { costsOf } from '../../graph/costs.ts';
+import { describeProtocol, standardPreprocessing } from '../../images/preprocess.ts';
 import { graphOf } from '../../model/description.ts';
 import { findNetwork, type NetworkOptions } from '../../networks/networks.ts';
 import type { Configuration } from '../../train/configuration.ts';
@@ -15,10 +15,15 @@ import {
 } from '../../train/recipe.ts';
 import { RunFolder } from '../../train/run-folder.ts';
 import { type TrainResult, train } from '../../train/train.ts';
-import { addEngineOptions, choosePrecision, type EngineOptions, openEngine } from '../engine-options.ts';
-import { duration, grouped, percent, short } from '../format.ts';
-import { addNetworkOptions, readNetworkOptions } from '../network-options.ts';
-import { openProgress } from '../progress.ts';
+import {
+  addEngineOptions,
+  choosePrecision,
+  type EngineOptions,
+  openEngine,
+} from '../options/engine-options.ts';
+import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
+import { duration, grouped, percent, short } from '../output/format.ts';
+import { openProgress } from '../output/progress.ts';
 import { number, oneOf, UsageError, wholeNumber } from '../usage.ts';
 import { packageVersion } from '../version.ts';
 
@@ -37,7 +42,7 @@ type Values = EngineOptions & {
 /** Options that override one number of the recipe each, by the recipe's own names. */
 const recipeNumbers = {
   epochs: ['--epochs <n>', 'epochs; may be broken'],
-  batch: ['--batch <n>', 'pictures in one step; the learning rate is scaled with it'],
+  batch: ['--batch <n>', 'images in one step; the learning rate is scaled with it'],
   learningRate: ['--learning-rate <rate>', 'at the beginning, or after the warm-up'],
   rmsDecay: ['--rms-decay <share>', "RMSProp's decay of the mean square"],
   rmsEpsilon: ['--rms-epsilon <value>', 'added to the mean square, inside the root'],
@@ -61,8 +66,8 @@ export function addTrain(program: Command): void {
     .option('--resume', 'go on from the newest checkpoint of the run folder')
     .option('--recipe <name>', `${recipeNames.join(' or ')} (default: paper)`)
     .option('--seed <n>', 'of weights, order, distortions and dropout', wholeNumber('--seed', 0), 1)
-    .option('--limit-train <n>', 'train on so many pictures only', wholeNumber('--limit-train'))
-    .option('--limit-test <n>', 'evaluate on so many pictures only', wholeNumber('--limit-test'))
+    .option('--limit-train <n>', 'train on so many images only', wholeNumber('--limit-train'))
+    .option('--limit-test <n>', 'evaluate on so many images only', wholeNumber('--limit-test'))
     .option('--evaluate-every <epochs>', 'epochs between evaluations', wholeNumber('--evaluate-every'), 1)
     .option('--save-every <steps>', 'checkpoints besides those of every epoch', wholeNumber('--save-every'));
   addEngineOptions(command);
@@ -81,9 +86,9 @@ export function addTrain(program: Command): void {
       'least share of the area that random crops keep; 1 turns them off',
       number('--crop-area'),
     )
-    .option('--shift <pixels>', 'random shifts, in pixels of the picture', wholeNumber('--shift', 0))
+    .option('--shift <pixels>', 'random shifts, in pixels of the image', wholeNumber('--shift', 0))
     .option('--erase <share>', 'probability of random erasing', number('--erase'))
-    .option('--no-flip', 'no mirrored pictures')
+    .option('--no-flip', 'no mirrored images')
     .option('--colour', 'colour distortion')
     .option('--no-colour', 'no colour distortion')
     .addHelpText(
@@ -244,10 +249,10 @@ async function trainWithProgress({
         const { parameters, macs } = costsOf(graph);
         const { hardware, threads, libtorch } = engine.facts;
         progress.say(
-          `${configuration.network}: ${grouped(parameters)} parameters, ${short(macs)} multiply-adds a picture`,
+          `${configuration.network}: ${grouped(parameters)} parameters, ${short(macs)} multiply-adds an image`,
         );
         progress.say(
-          `data: ${data.name}, ${grouped(data.length)} pictures; ${test.name}, ${grouped(test.length)}`,
+          `data: ${data.name}, ${grouped(data.length)} images; ${test.name}, ${grouped(test.length)}`,
         );
         progress.say(
           `recipe: ${recipe.name}, ${recipe.epochs} epochs of batch ${recipe.batch}, ${grouped(totalSteps)} steps`,

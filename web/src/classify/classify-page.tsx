@@ -1,4 +1,4 @@
-/** A picture and a model, both on this device: nothing is sent anywhere. */
+/** An image and a model, both on this device: nothing is sent anywhere. */
 import { useCallback, useState } from 'react';
 import { ImageDrop } from './image-drop.tsx';
 import type { ModelSource } from './messages.ts';
@@ -12,14 +12,14 @@ export default function ClassifyPage() {
   const [image, setImage] = useState<Blob>();
   const load = (source: ModelSource) => {
     ask({ kind: 'load', source });
-    // Whoever tries another model wants to see the same picture.
+    // Whoever tries another model wants to see the same image.
     if (image) ask({ kind: 'classify', image });
   };
   const canClassify = state.model !== undefined || state.loading !== undefined;
   const take = useCallback(
     (next: Blob) => {
       setImage(next);
-      // While a model loads, its first picture waits for it.
+      // While a model loads, its first image waits for it.
       if (canClassify) ask({ kind: 'classify', image: next });
     },
     [ask, canClassify],
@@ -28,14 +28,14 @@ export default function ClassifyPage() {
     <div className="classify">
       <h1>Classify</h1>
       <p className="lead">
-        The network runs in this page, by ONNX Runtime; the picture is prepared by the code that trains and
+        The network runs in this page, by ONNX Runtime; the image is prepared by the code that trains and
         evaluates.
       </p>
       <ModelChooser state={state} load={load} />
-      <section className="card" aria-labelledby="picture">
-        <h2 id="picture">Picture</h2>
+      <section className="card" aria-labelledby="image">
+        <h2 id="image">Image</h2>
         <ImageDrop take={take} />
-        {image && !canClassify && <p role="status">The picture is here; choose a model to classify it.</p>}
+        {image && !canClassify && <p role="status">The image is here; choose a model to classify it.</p>}
         {state.error && state.error.during !== 'load' && <p role="alert">{state.error.message}</p>}
         {state.classifying && <p role="status">Classifying…</p>}
         {state.model && state.result && <ResultView state={state} result={state.result} ask={ask} />}

@@ -2,24 +2,24 @@
  * The browser decodes; everything after it is the code of training and evaluation. As on the server, EXIF's orientation is
  * applied, profiles become sRGB, and transparency lies on white.
  */
-import type { Picture } from '../../../src/data/picture.ts';
+import type { Image } from '../../../src/images/image.ts';
 
-/** As on the server: what a stranger's picture may ask for. */
+/** As on the server: what a stranger's image may ask for. */
 const mostPixels = 50_000_000;
 
-export async function decodeImage(image: Blob): Promise<Picture> {
+export async function decodeImage(image: Blob): Promise<Image> {
   let bitmap: ImageBitmap;
   try {
     bitmap = await createImageBitmap(image, { imageOrientation: 'from-image' });
   } catch {
     throw new Error(
-      `the picture${image.type ? ` (${image.type})` : ''} cannot be decoded; JPEG, PNG and WebP can`,
+      `the image${image.type ? ` (${image.type})` : ''} cannot be decoded; JPEG, PNG and WebP can`,
     );
   }
   const { width, height } = bitmap;
   if (width * height > mostPixels) {
     bitmap.close();
-    throw new Error(`the picture has ${width}×${height} pixels; at most 50 million are taken`);
+    throw new Error(`the image has ${width}×${height} pixels; at most 50 million are taken`);
   }
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext('2d', { alpha: false, willReadFrequently: true });

@@ -1,4 +1,4 @@
-/** Ways for a picture to come in: dropped, pasted, chosen, photographed. */
+/** Ways for an image to come in: dropped, pasted, chosen, photographed. */
 import { useEffect, useId, useState } from 'react';
 
 interface DropProps {
@@ -36,9 +36,9 @@ export function ImageDrop({ take }: DropProps) {
         first(event.dataTransfer.files);
       }}
     >
-      <p>Drop or paste a picture here, or</p>
+      <p>Drop or paste an image here, or</p>
       <div className="buttons">
-        <Picker id={file} label="Choose a picture" take={first} />
+        <Picker id={file} label="Choose an image" take={first} />
         <Picker id={camera} label="Take a photograph" take={first} camera />
       </div>
       <p className="quiet">It stays on this device.</p>

@@ -15,7 +15,7 @@ export type ModelSource =
 export type Request =
   | { readonly kind: 'load'; readonly source: ModelSource }
   | { readonly kind: 'classify'; readonly image: Blob }
-  /** How much each part of the last picture matters for one label; `cells` squares along each side. */
+  /** How much each part of the last image matters for one label; `cells` squares along each side. */
   | { readonly kind: 'saliency'; readonly label: number; readonly cells: number }
   | { readonly kind: 'stop saliency' };
 
@@ -45,8 +45,8 @@ export interface Result {
   readonly top: readonly { readonly label: number; readonly probability: number }[];
   /** What the network saw: RGBA of its input's size. */
   readonly input: { readonly width: number; readonly height: number; readonly pixels: Uint8ClampedArray };
-  /** The picture's own size. */
-  readonly picture: { readonly width: number; readonly height: number };
+  /** The image's own size. */
+  readonly image: { readonly width: number; readonly height: number };
   readonly decodeMs: number;
   readonly preprocessMs: number;
   readonly runMs: number;

@@ -1,7 +1,7 @@
 /** The models: those of the dashboard's folder, and any file of the disk. */
 import { useEffect, useId, useState } from 'react';
 import type { ModelFile } from '../../../src/dashboard/api.ts';
-import { describeProtocol } from '../../../src/data/preprocess.ts';
+import { describeProtocol } from '../../../src/images/preprocess.ts';
 import { bytes, milliseconds } from '../format.ts';
 import { fetchJson } from '../runs/api.ts';
 import type { LoadedModel, ModelSource } from './messages.ts';

@@ -1,8 +1,8 @@
 /**
- * Which parts of a picture a label rests on, without gradients (Zeiler and Fergus, arXiv 1311.2901, section 4.2): a grey
+ * Which parts of an image a label rests on, without gradients (Zeiler and Fergus, arXiv 1311.2901, section 4.2): a grey
  * square covers one part after the other, and what matters is by how much the label's probability falls.
  */
-import { inputBytes, type Preprocessing } from '../../../src/data/preprocess.ts';
+import { inputBytes, type Preprocessing } from '../../../src/images/preprocess.ts';
 
 /** A square is as wide as so many cells, so that neighbours overlap and no edge decides alone. */
 const squareCells = 2;

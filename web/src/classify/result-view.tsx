@@ -33,7 +33,7 @@ export function ResultView({ state, result, ask }: ResultProps) {
           ))}
         </ol>
         <p className="quiet times">
-          {result.picture.width}×{result.picture.height} pixels: decoded in {milliseconds(result.decodeMs)},
+          {result.image.width}×{result.image.height} pixels: decoded in {milliseconds(result.decodeMs)},
           resized in {milliseconds(result.preprocessMs)}, network {milliseconds(result.runMs)}
         </p>
         <SaliencyControls key={best?.label} state={state} result={result} ask={ask} />

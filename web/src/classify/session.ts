@@ -4,8 +4,8 @@ import asyncModule from 'onnxruntime-web/ort-wasm-simd-threaded.asyncify.mjs?url
 import asyncBinary from 'onnxruntime-web/ort-wasm-simd-threaded.asyncify.wasm?url';
 import module from 'onnxruntime-web/ort-wasm-simd-threaded.mjs?url';
 import binary from 'onnxruntime-web/ort-wasm-simd-threaded.wasm?url';
-import { inputBytes, type Preprocessing } from '../../../src/data/preprocess.ts';
-import { probabilitiesOf, scaledPlanes } from '../../../src/deploy/image-tensors.ts';
+import { inputBytes, type Preprocessing } from '../../../src/images/preprocess.ts';
+import { probabilitiesOf, scaledPlanes } from '../../../src/onnx/run/image-tensors.ts';
 import type { Backend } from './messages.ts';
 
 export interface Network {
@@ -23,7 +23,7 @@ interface Options {
   readonly softmax: boolean;
 }
 
-/** More threads than this do not make one picture faster. */
+/** More threads than this do not make one image faster. */
 const mostThreads = 8;
 
 /** Opens a model. Where WebGPU is there and refuses the model, WebAssembly takes it. */

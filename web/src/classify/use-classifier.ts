@@ -57,7 +57,7 @@ function reduce(state: ClassifierState, event: Event | { kind: 'asked'; request:
         loading: undefined,
         classifying: false,
         explaining: false,
-        // A picture that waited for a model that does not open has nothing to add to that.
+        // An image that waited for a model that does not open has nothing to add to that.
         error:
           state.error?.during === 'load' && event.during === 'classify'
             ? state.error

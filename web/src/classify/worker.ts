@@ -1,8 +1,8 @@
 /** Decoding, preprocessing and the network itself, away from the page, which stays responsive. */
-import { inputBytes, type Preprocessing, preprocess } from '../../../src/data/preprocess.ts';
-import { describedBy } from '../../../src/deploy/model-metadata.ts';
-import { walkModel } from '../../../src/deploy/walk-model.ts';
+import { inputBytes, type Preprocessing, preprocess } from '../../../src/images/preprocess.ts';
 import type { ModelDescription } from '../../../src/model/description.ts';
+import { describedBy } from '../../../src/onnx/model-metadata.ts';
+import { walkModel } from '../../../src/onnx/run/walk-model.ts';
 import { decodeImage } from './decode.ts';
 import type { Event, ModelSource, Request, Result } from './messages.ts';
 import { readModel } from './model-file.ts';
@@ -12,7 +12,7 @@ import { type Network, openNetwork } from './session.ts';
 let network: Network | undefined;
 let description: ModelDescription | undefined;
 let input: Uint8Array<ArrayBuffer> | undefined;
-/** The probabilities of the last picture. */
+/** The probabilities of the last image. */
 let probabilities: Float32Array | undefined;
 let saliencyRun = 0;
 
@@ -54,14 +54,14 @@ async function load(source: ModelSource): Promise<void> {
   });
 }
 
-async function classify(image: Blob): Promise<void> {
+async function classify(file: Blob): Promise<void> {
   if (!network || !description) throw new Error('there is no model yet: choose one first');
   const { preprocessing } = description;
   const times = [performance.now()];
-  const picture = await decodeImage(image);
+  const image = await decodeImage(file);
   times.push(performance.now());
   input = new Uint8Array(inputBytes(preprocessing));
-  preprocess(picture, preprocessing, input);
+  preprocess(image, preprocessing, input);
   times.push(performance.now());
   probabilities = await network.predict(input);
   times.push(performance.now());
@@ -73,7 +73,7 @@ async function classify(image: Blob): Promise<void> {
       .sort((a, b) => b.probability - a.probability)
       .slice(0, 5),
     input: visible(input, preprocessing),
-    picture: { width: picture.width, height: picture.height },
+    image: { width: image.width, height: image.height },
     decodeMs: decodeMs as number,
     preprocessMs: preprocessMs as number,
     runMs: runMs as number,
@@ -95,7 +95,7 @@ const batch = 4;
 
 async function explain({ label, cells }: { label: number; cells: number }): Promise<void> {
   if (!network || !description || !input || !probabilities)
-    throw new Error('there is no picture yet: classify one first');
+    throw new Error('there is no image yet: classify one first');
   const run = ++saliencyRun;
   const begin = performance.now();
   const { covered } = occlusion(input, { preprocessing: description.preprocessing, cells });
@@ -105,7 +105,7 @@ async function explain({ label, cells }: { label: number; cells: number }): Prom
   for (let from = 0; from < values.length; from += batch) {
     const to = Math.min(from + batch, values.length);
     const found = await network.predict(covered(from, to));
-    // Another picture or another label has come meanwhile, or nobody waits any more.
+    // Another image or another label has come meanwhile, or nobody waits any more.
     if (run !== saliencyRun) return;
     for (let cell = from; cell < to; cell++)
       values[cell] = whole - (found[(cell - from) * classes + label] as number);

@@ -1,5 +1,5 @@
 /** Where two networks differ, part by part, with links that open both at that part. */
-import { compareGraphs, type PartDifference } from '../../../src/graph/compare.ts';
+import { compareGraphs, type PartDifference } from '../../../src/graph/compare-graphs.ts';
 import type { Graph } from '../../../src/graph/graph.ts';
 
 interface DifferencesProps {

@@ -1,6 +1,6 @@
 /** A drawing as SVG in which every box is a link to what is inside. */
 import { useId, useState } from 'react';
-import type { Drawing, Item } from '../../../src/graph/diagram-layout.ts';
+import type { Drawing, Item } from '../../../src/diagram/diagram-layout.ts';
 import type { Level } from './level.ts';
 
 type Box = Extract<Item, { kind: 'box' }>;

@@ -2,8 +2,8 @@
  * What is shown of a network at one place: the whole, one block, one branch or one layer, each with a drawing and a list of
  * steps with shapes and costs. A place is a path of the graph; the whole network is the empty path.
  */
-import { type Costs, costsOfNodes, summariseLayers } from '../../../src/graph/costs.ts';
-import { nameOf } from '../../../src/graph/diagram.ts';
+
+import { nameOf } from '../../../src/diagram/diagram.ts';
 import {
   box,
   chainFigure,
@@ -12,7 +12,8 @@ import {
   figure,
   type Item,
   stack,
-} from '../../../src/graph/diagram-layout.ts';
+} from '../../../src/diagram/diagram-layout.ts';
+import { type Costs, costsOfNodes, summariseLayers } from '../../../src/graph/costs.ts';
 import { formatShape, type Graph, type Node, type Shape } from '../../../src/graph/graph.ts';
 import { chainPaths } from '../../../src/graph/layer-names.ts';
 import { blockAt, type Layer, type Layers } from '../../../src/networks/notation.ts';

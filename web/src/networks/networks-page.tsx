@@ -1,7 +1,7 @@
 /** Every network as an explorable diagram; one, or two side by side. */
 import { useMemo } from 'react';
 import { buildGraph } from '../../../src/graph/build-graph.ts';
-import { compareGraphs, type PartDifference } from '../../../src/graph/compare.ts';
+import { compareGraphs, type PartDifference } from '../../../src/graph/compare-graphs.ts';
 import { formatShape, type Graph } from '../../../src/graph/graph.ts';
 import { configure, findNetwork } from '../../../src/networks/networks.ts';
 import { addressOf, changed, useChange } from '../location.ts';

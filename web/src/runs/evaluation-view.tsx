@@ -36,7 +36,7 @@ const widest = 20;
 
 function Confusion({ record: { classes, confusion } }: { record: EvaluationRecord }) {
   if (classes.length > widest) return <CommonConfusions classes={classes} confusion={confusion} />;
-  const count = new Map(confusion.map(([label, predicted, pictures]) => [`${label} ${predicted}`, pictures]));
+  const count = new Map(confusion.map(([label, predicted, images]) => [`${label} ${predicted}`, images]));
   const rows = classes.map((_, label) =>
     classes.map((_, predicted) => count.get(`${label} ${predicted}`) ?? 0),
   );
@@ -48,7 +48,7 @@ function Confusion({ record: { classes, confusion } }: { record: EvaluationRecor
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
     <section className="scroller" tabIndex={0} aria-label="Confusion matrix">
       <table className="confusion">
-        <caption>Confusion matrix: rows are labels, columns predictions, in pictures</caption>
+        <caption>Confusion matrix: rows are labels, columns predictions, in images</caption>
         <thead>
           <tr>
             <td />
@@ -64,20 +64,20 @@ function Confusion({ record: { classes, confusion } }: { record: EvaluationRecor
         </thead>
         <tbody>
           {rows.map((row, label) => {
-            const total = row.reduce((sum, pictures) => sum + pictures, 0);
+            const total = row.reduce((sum, images) => sum + images, 0);
             const right = row[label] ?? 0;
             return (
               <tr key={classes[label]}>
                 <th scope="row">{classes[label]}</th>
-                {row.map((pictures, predicted) => {
-                  const share = predicted === label ? pictures / Math.max(1, total) : pictures / most;
+                {row.map((images, predicted) => {
+                  const share = predicted === label ? images / Math.max(1, total) : images / most;
                   return (
                     <td
                       key={classes[predicted]}
                       className={predicted === label ? 'right' : 'wrong'}
                       style={{ '--share': share } as React.CSSProperties}
                     >
-                      {pictures || <span className="quiet">·</span>}
+                      {images || <span className="quiet">·</span>}
                     </td>
                   );
                 })}
@@ -104,16 +104,16 @@ function CommonConfusions({ classes, confusion }: Pick<EvaluationRecord, 'classe
           <th scope="col">Label</th>
           <th scope="col">Taken for</th>
           <th scope="col" className="number">
-            Pictures
+            Images
           </th>
         </tr>
       </thead>
       <tbody>
-        {wrong.map(([label, predicted, pictures]) => (
+        {wrong.map(([label, predicted, images]) => (
           <tr key={`${label} ${predicted}`}>
             <th scope="row">{classes[label]}</th>
             <td>{classes[predicted]}</td>
-            <td className="number">{pictures}</td>
+            <td className="number">{images}</td>
           </tr>
         ))}
       </tbody>
@@ -127,10 +127,10 @@ function Mistakes({ record: { classes, mistakes } }: { record: EvaluationRecord 
     <div>
       <h3 id="mistakes">The surest mistakes</h3>
       <ul className="mistakes" aria-labelledby="mistakes">
-        {mistakes.map(({ index, label, predicted, probability, picture }) => (
+        {mistakes.map(({ index, label, predicted, probability, image }) => (
           <li key={index}>
             <img
-              src={`data:image/png;base64,${picture}`}
+              src={`data:image/png;base64,${image}`}
               alt={`Number ${index} of the test data: ${classes[label]}`}
               width="96"
               height="96"

@@ -1,0 +1,31 @@
+/** The options of every command that computes, and the engine they ask for. */
+import type { Command } from 'commander';
+import type { Precision } from '../../compile/options.ts';
+import type { Engine } from '../../engine/engine.ts';
+import { oneOf, wholeNumber } from '../usage.ts';
+
+export interface EngineOptions {
+  readonly device: 'auto' | 'cpu' | 'cuda';
+  readonly precision: 'auto' | Precision;
+  readonly threads?: number;
+}
+
+export function addEngineOptions(command: Command): Command {
+  return command
+    .option('--device <device>', 'auto, cpu or cuda', oneOf('--device', ['auto', 'cpu', 'cuda']), 'auto')
+    .option(
+      '--precision <precision>',
+      'auto, float32 or bfloat16; auto takes bfloat16 where the hardware has it',
+      oneOf('--precision', ['auto', 'float32', 'bfloat16']),
+      'auto',
+    )
+    .option('--threads <n>', 'threads of one operator (default: every core)', wholeNumber('--threads'));
+}
+
+export async function openEngine({ device, threads }: EngineOptions): Promise<Engine> {
+  const { openTorch } = await import('../../engine/torch.ts');
+  return openTorch({ device, ...(threads !== undefined && { threads }) });
+}
+
+export const choosePrecision = (asked: EngineOptions['precision'], { facts }: Engine): Precision =>
+  asked !== 'auto' ? asked : facts.fastBfloat16 ? 'bfloat16' : 'float32';

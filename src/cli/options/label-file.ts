@@ -1,0 +1,19 @@
+/** A file of labels: one on each line, or a JSON list. */
+import { readFile } from 'node:fs/promises';
+import { UsageError } from '../usage.ts';
+
+export async function readLabelFile(path: string, option: string): Promise<string[]> {
+  const text = await readFile(path, 'utf8');
+  if (!text.trimStart().startsWith('['))
+    return text
+      .split(/\r?\n/)
+      .map((line) => line.trim())
+      .filter((line) => line !== '');
+  try {
+    const labels: unknown = JSON.parse(text);
+    if (Array.isArray(labels) && labels.every((label) => typeof label === 'string')) return labels;
+  } catch {
+    // Said below.
+  }
+  throw new UsageError(`${option}: ${path} is no JSON list of texts`);
+}

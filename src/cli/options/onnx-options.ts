@@ -1,0 +1,115 @@
+/** What the commands can be told about .onnx files that do not say it themselves, as those of other people. */
+import type { Command } from 'commander';
+import type { ClassifierOptions } from '../../classifier/classifier.ts';
+import {
+  type PerChannel,
+  type Preprocessing,
+  type Protocol,
+  type UsualPreprocessing,
+  usualPreprocessings,
+} from '../../images/preprocess.ts';
+import { type Kernel, kernels } from '../../images/resize.ts';
+import { keptShare, oneOf, UsageError } from '../usage.ts';
+import { readLabelFile } from './label-file.ts';
+import { inputSize } from './network-options.ts';
+
+export interface OnnxOptions {
+  readonly modelLabels?: string;
+  readonly preprocessing?: UsualPreprocessing;
+  readonly mean?: PerChannel;
+  readonly std?: PerChannel;
+  readonly inputSize?: number | readonly [number, number];
+  readonly probabilities?: boolean;
+}
+
+/** How the single crop is cut, which `evaluate` can be told for every model. */
+export interface CropOptions {
+  readonly protocol?: Protocol;
+  readonly crop?: number;
+  readonly kernel?: Kernel;
+}
+
+const names = Object.keys(usualPreprocessings) as UsualPreprocessing[];
+
+export function addOnnxOptions(command: Command): Command {
+  return command
+    .optionsGroup('Of .onnx files that do not say it (or in the place of what they say):')
+    .option('--model-labels <file>', 'a label for each output: one on each line, or a JSON list')
+    .option(
+      '--preprocessing <name>',
+      `${names.join(', ')}: how the image is cut and scaled`,
+      oneOf('--preprocessing', names),
+    )
+    .option('--mean <r,g,b>', 'of the scaling (x / 255 − mean) / std; one number stands for three', mean)
+    .option('--std <r,g,b>', 'the same', std)
+    .option('--input-size <pixels>', "HEIGHTxWIDTH or one side (default: the file's own)", inputSize)
+    .option('--probabilities', 'the outputs are probabilities already, not logits');
+}
+
+export function addCropOptions(command: Command, whose: string): Command {
+  return command
+    .option(
+      '--protocol <name>',
+      `'timm' or 'tf-slim' (default: ${whose})`,
+      oneOf('--protocol', ['timm', 'tf-slim']),
+    )
+    .option(
+      '--crop <share>',
+      `of each side that the single crop keeps (default: ${whose})`,
+      keptShare('--crop'),
+    )
+    .option('--kernel <name>', `${kernels.join(', ')} (default: ${whose})`, oneOf('--kernel', kernels));
+}
+
+/**
+ * The options of `loadClassifier`, the same for all files of a command.
+ * @throws UsageError when there is something to be told and no .onnx file to tell it of.
+ */
+export async function readOnnxOptions(
+  values: OnnxOptions & CropOptions,
+  { paths, crop }: { paths: readonly string[]; crop: boolean },
+): Promise<ClassifierOptions> {
+  const { modelLabels, preprocessing: name, mean, std, inputSize: side, probabilities } = values;
+  const preprocessing: Partial<Preprocessing> = {
+    ...(name !== undefined && usualPreprocessings[name]),
+    ...(mean && { mean }),
+    ...(std && { std }),
+    ...(side !== undefined && { size: typeof side === 'number' ? [side, side] : side }),
+    ...(crop && cropOf(values)),
+  };
+  const options: ClassifierOptions = {
+    ...(modelLabels !== undefined && { classes: await readLabelFile(modelLabels, '--model-labels') }),
+    ...(Object.keys(preprocessing).length > 0 && { preprocessing }),
+    ...(probabilities !== undefined && { probabilities }),
+  };
+  const given = Object.keys(options).length > 0;
+  if (given && !paths.some((path) => path.endsWith('.onnx')))
+    throw new UsageError(
+      '--model-labels, --preprocessing, --mean, --std, --input-size and --probabilities are for .onnx files; received none',
+    );
+  return options;
+}
+
+export const cropOf = ({ protocol, crop, kernel }: CropOptions): Partial<Preprocessing> => ({
+  ...(protocol !== undefined && { protocol }),
+  ...(crop !== undefined && { crop }),
+  ...(kernel !== undefined && { kernel }),
+});
+
+const perChannel =
+  (option: string, accepts: (value: number) => boolean) =>
+  (text: string): PerChannel => {
+    const values = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
+    const [red = 0, green = red, blue = red] = values;
+    if (
+      (values.length === 1 || values.length === 3) &&
+      values.every((value) => Number.isFinite(value) && accepts(value))
+    )
+      return [red, green, blue];
+    throw new UsageError(
+      `${option}: expected one number or three, in shares of 255, as 0.485,0.456,0.406, received '${text}'`,
+    );
+  };
+
+const mean = perChannel('--mean', () => true);
+const std = perChannel('--std', (value) => value > 0);

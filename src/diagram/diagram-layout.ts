@@ -1,0 +1,284 @@
+/**
+ * Where the boxes of a figure stand, as plain data. Figures read from top to bottom: input above, branches side by side,
+ * filter concatenation below.
+ */
+
+import { chainPaths } from '../graph/layer-names.ts';
+import {
+  type Branch,
+  blockAt,
+  type Conv,
+  type Layer,
+  type Pool,
+  type Repeat,
+  type Residual,
+} from '../networks/notation.ts';
+
+export type Look = 'conv' | 'pool' | 'join' | 'act' | 'stage' | 'plain';
+
+export type Item =
+  | {
+      readonly kind: 'box';
+      readonly look: Look;
+      readonly x: number;
+      readonly y: number;
+      readonly width: number;
+      readonly height: number;
+      readonly lines: readonly string[];
+      /** The layer that it stands for, where the figure was given a path. */
+      readonly path?: string | undefined;
+    }
+  | {
+      readonly kind: 'circle';
+      readonly x: number;
+      readonly y: number;
+      readonly radius: number;
+      readonly text: string;
+    }
+  /** A line through points; with an arrow's head at the last. */
+  | { readonly kind: 'path'; readonly points: readonly Point[]; readonly arrow: boolean }
+  | {
+      readonly kind: 'text';
+      readonly x: number;
+      readonly y: number;
+      readonly text: string;
+      readonly look: 'title' | 'note';
+    };
+
+export type Point = readonly [x: number, y: number];
+
+/** Items inside a rectangle; data enter at the top and leave at the bottom, both at `axis`. */
+export interface Drawing {
+  readonly width: number;
+  readonly height: number;
+  readonly axis: number;
+  readonly items: readonly Item[];
+  /** Begins with a line that forks instead of a box: what leads to it needs no arrow's head. */
+  readonly forks?: boolean;
+}
+
+const gap = 22;
+const lineHeight = 16;
+
+/** Generous, because fonts differ: text must never leave its box. */
+const textWidth = (text: string): number => text.length * 7.4;
+
+export function move(items: readonly Item[], dx: number, dy: number): Item[] {
+  return items.map((item) =>
+    item.kind === 'path'
+      ? { ...item, points: item.points.map(([x, y]) => [x + dx, y + dy] as const) }
+      : { ...item, x: item.x + dx, y: item.y + dy },
+  );
+}
+
+export function box(
+  look: Look,
+  lines: readonly string[],
+  { least = 92, path }: { least?: number; path?: string | undefined } = {},
+): Drawing {
+  const width = Math.max(least, ...lines.map((line) => textWidth(line) + 18));
+  const height = lines.length * lineHeight + 12;
+  const drawn: Item = { kind: 'box', look, x: 0, y: 0, width, height, lines, path };
+  return { width, height, axis: width / 2, items: [drawn] };
+}
+
+/** What a figure is told besides its layer. */
+export interface FigureContext {
+  /** The channel count of a residual block's input. */
+  readonly depth?: number | undefined;
+  /** The layer's name in the graph; the boxes then know theirs. */
+  readonly path?: string | undefined;
+  /** More lines for the box of a layer with this name. */
+  readonly notes?: ((path: string) => readonly string[]) | undefined;
+}
+
+/** The box of a layer, with its name and notes. */
+function layerBox(look: Look, lines: readonly string[], { path, notes }: FigureContext): Drawing {
+  const more = path === undefined ? undefined : notes?.(path);
+  return box(look, [...lines, ...(more ?? [])], { path });
+}
+
+/** One under the other on a common axis, with arrows between. */
+export function stack(parts: readonly Drawing[]): Drawing {
+  const axis = Math.max(...parts.map((part) => part.axis));
+  const width = axis + Math.max(...parts.map((part) => part.width - part.axis));
+  const items: Item[] = [];
+  let y = 0;
+  parts.forEach((part, index) => {
+    if (index > 0) {
+      const points: Point[] = [
+        [axis, y],
+        [axis, y + gap],
+      ];
+      items.push({ kind: 'path', points, arrow: !part.forks });
+      y += gap;
+    }
+    items.push(...move(part.items, axis - part.axis, y));
+    y += part.height;
+  });
+  return { width, height: y, axis, items, forks: parts[0]?.forks ?? false };
+}
+
+const arrow = (...points: Point[]): Item => ({ kind: 'path', points, arrow: true });
+
+/** Branches side by side between one input and a bar. */
+function fork(branches: readonly Drawing[], label: string, { path, notes }: FigureContext = {}): Drawing {
+  const between = 16;
+  const inner = branches.reduce((sum, branch) => sum + branch.width, 0) + between * (branches.length - 1);
+  const width = Math.max(inner, textWidth(label) + 24);
+  const left = (width - inner) / 2;
+  const axis = forkAxis(branches, { left, between, middle: width / 2 });
+  const top = 26;
+  const height = Math.max(...branches.map((branch) => branch.height));
+  const barY = top + height + gap;
+  const items: Item[] = [];
+  let x = left;
+  for (const branch of branches) {
+    const at = x + branch.axis;
+    // Short branches hang in the middle between input and bar.
+    const y = top + (height - branch.height) / 2;
+    items.push({
+      kind: 'path',
+      points: [
+        [axis, 0],
+        [axis, 8],
+        [at, 8],
+        [at, y],
+      ],
+      arrow: !branch.forks,
+    });
+    items.push(...move(branch.items, x, y), arrow([at, y + branch.height], [at, barY]));
+    x += branch.width + between;
+  }
+  const bar = [label, ...((path !== undefined && notes?.(path)) || [])].join('  ');
+  items.push({ kind: 'box', look: 'join', x: 0, y: barY, width, height: 26, lines: [bar], path });
+  return { width, height: barY + 26, axis, items, forks: true };
+}
+
+/** The middle, or the axis of a branch so near to it that the line between them would be a mere jog. */
+function forkAxis(
+  branches: readonly Drawing[],
+  { left, between, middle }: { left: number; between: number; middle: number },
+): number {
+  let x = left;
+  for (const branch of branches) {
+    if (Math.abs(x + branch.axis - middle) < 20) return x + branch.axis;
+    x += branch.width + between;
+  }
+  return middle;
+}
+
+/** The shortcut on the left, the scaled branches on the right, and their sum. */
+function residualFigure(layer: Residual, context: FigureContext): Drawing {
+  const { depth, path } = context;
+  const inside = path === undefined ? undefined : `${path}/linear`;
+  const linear = layerBox('conv', ['1×1 Conv', depth === undefined ? 'Linear' : `${depth} Linear`], {
+    ...context,
+    path: inside,
+  });
+  const branches = stack([
+    fork(branchFigures(layer.branches, context), 'Filter concat'),
+    linear,
+    ...(layer.scale === 1 ? [] : [box('plain', [`× ${layer.scale}`], { least: 60 })]),
+  ]);
+  const left = 44;
+  const sumY = branches.height + gap + 34;
+  const axis = left + branches.axis;
+  const radius = 12;
+  const items: Item[] = [
+    ...move(branches.items, left, 18),
+    {
+      kind: 'path',
+      points: [
+        [axis, 0],
+        [axis, 18],
+      ],
+      arrow: false,
+    },
+    arrow([axis, 6], [14, 6], [14, sumY], [axis - radius, sumY]),
+    arrow([axis, 18 + branches.height], [axis, sumY - radius]),
+    { kind: 'circle', x: axis, y: sumY, radius, text: '+' },
+  ];
+  let height = sumY + radius;
+  if (layer.relu) {
+    const relu = box('act', ['ReLU'], { least: 70 });
+    items.push(
+      arrow([axis, height], [axis, height + gap]),
+      ...move(relu.items, axis - relu.axis, height + gap),
+    );
+    height += gap + relu.height;
+  }
+  return { width: left + branches.width, height, axis, items, forks: true };
+}
+
+const branchFigures = (branches: readonly Branch[], { path, notes }: FigureContext): Drawing[] =>
+  branches.map((branch, index) =>
+    chainFigure(branch, { notes, path: path === undefined ? undefined : `${path}/branch${index}` }),
+  );
+
+/** Layers one under the other: a branch, a stem. */
+export function chainFigure(layers: readonly Layer[], { path, notes }: FigureContext = {}): Drawing {
+  const paths = path === undefined ? [] : chainPaths(layers, path);
+  return stack(layers.map((layer, index) => figure(layer, { notes, path: paths[index] })));
+}
+
+const kernel = ({ window }: Conv | Pool): string => window.replace('x', '×');
+
+/** One layer with all that is inside. */
+export function figure(layer: Layer, context: FigureContext = {}): Drawing {
+  const { depth, path, notes } = context;
+  switch (layer.kind) {
+    case 'conv': {
+      const what = [layer.filters, layer.marks].filter(Boolean).join(' ');
+      return layerBox('conv', [`${kernel(layer)} Conv`, what], context);
+    }
+    case 'maxPool':
+    case 'avgPool': {
+      const name = layer.kind === 'maxPool' ? 'MaxPool' : 'AvgPool';
+      return layerBox('pool', [`${kernel(layer)} ${name}`, ...(layer.marks ? [layer.marks] : [])], context);
+    }
+    case 'filterConcat':
+      return fork(branchFigures(layer.branches, context), 'Filter concat', context);
+    case 'residual':
+      return residualFigure(layer, context);
+    case 'sequence':
+      return chainFigure(layer.layers, context);
+    case 'repeat':
+      return stack(
+        Array.from({ length: layer.count }, (_, index) =>
+          figure(blockAt(layer, index), {
+            depth,
+            notes,
+            path: path === undefined ? undefined : `${path}/${index}`,
+          }),
+        ),
+      );
+    case 'globalAvgPool':
+      return layerBox('pool', ['Average pooling'], context);
+    case 'dropout':
+      return layerBox('plain', ['Dropout', `keep ${layer.keep}`], context);
+    case 'fullyConnected':
+      return layerBox('act', ['Fully connected'], context);
+    case 'embedding':
+      return layerBox('act', ['Embedding', `${layer.features}, batch norm`], context);
+  }
+}
+
+/** Neighbouring blocks of a repetition that are alike, `from` and `to` inclusive. */
+export interface Variant {
+  readonly block: Layer;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The blocks of a repetition that differ, in order; most repetitions have one variant. */
+export function variants(layer: Repeat): readonly Variant[] {
+  const runs: { block: Layer; from: number; to: number }[] = [];
+  for (let index = 0; index < layer.count; index++) {
+    const block = blockAt(layer, index);
+    const run = runs.at(-1);
+    if (run?.block === block) run.to = index;
+    else runs.push({ block, from: index, to: index });
+  }
+  return runs;
+}

@@ -1,0 +1,155 @@
+import { describe, expect, it } from 'vitest';
+import { buildGraph } from '../graph/build-graph.ts';
+import { configure, findNetwork, networks } from '../networks/networks.ts';
+import { conv, type Layer, type Network, repeat, sequence } from '../networks/notation.ts';
+import { drawDiagram } from './diagram.ts';
+import { figure, variants } from './diagram-layout.ts';
+
+const texts = (svg: string): string[] =>
+  [...svg.matchAll(/<text[^>]*>([^<]*)<\/text>/g)].map(([, text]) => text as string);
+
+/** The text of every convolution's box, its lines joined: `3×3 Conv 96 V`. */
+const convBoxes = (svg: string): string[] =>
+  [...svg.matchAll(/<rect class="conv"[^>]*\/>((?:<text[^>]*>[^<]*<\/text>)*)/g)].map(([, inside]) =>
+    texts(inside as string).join(' '),
+  );
+
+/** What the boxes of a layer must say, read from the definition; `Linear` stands for a residual's last convolution. */
+function convsOf(layer: Layer): string[] {
+  switch (layer.kind) {
+    case 'conv':
+      return [
+        `${layer.window.replace('x', '×')} Conv ${layer.filters}${layer.marks ? ` ${layer.marks}` : ''}`,
+      ];
+    case 'filterConcat':
+      return layer.branches.flat().flatMap(convsOf);
+    case 'residual':
+      return [...layer.branches.flat().flatMap(convsOf), 'Linear'];
+    case 'sequence':
+      return layer.layers.flatMap(convsOf);
+    case 'repeat':
+      return variants(layer).flatMap(({ block }) => convsOf(block));
+    default:
+      return [];
+  }
+}
+
+/** Throws unless every tag is closed in the order in which it was opened. */
+function checkNesting(svg: string): void {
+  const open: string[] = [];
+  for (const [, closing, tag, selfClosing] of svg.matchAll(/<(\/?)([a-zA-Z]+)[^<>]*?(\/?)>/g)) {
+    if (closing) expect(open.pop()).toBe(tag);
+    else if (!selfClosing) open.push(tag as string);
+  }
+  expect(open).toEqual([]);
+}
+
+describe('drawDiagram', () => {
+  it.each(networks.map((network) => [network.name, network] as const))(
+    'draws %s as well-formed SVG, light and dark',
+    (_, network) => {
+      const svg = drawDiagram(configure(network, { auxiliary: true }));
+      checkNesting(svg);
+      expect(svg).toContain('prefers-color-scheme: dark');
+      expect(svg).toMatch(/<title>.+<\/title>\n<desc>.+<\/desc>/);
+      expect(texts(svg)).toContain('Auxiliary classifier');
+    },
+  );
+
+  it.each(networks.map((network) => [network.name, network] as const))(
+    'draws every convolution of %s with its window, filters and marks',
+    (_, network) => {
+      const configured = configure(network);
+      // A convolution between the blocks has its box in the overall schema.
+      const expected = Object.values(configured.layers)
+        .filter((layer) => layer.kind !== 'conv')
+        .flatMap(convsOf);
+      const drawn = convBoxes(drawDiagram(configured));
+      const linear = /^1×1 Conv \d+ Linear$/;
+      expect(drawn.map((text) => (linear.test(text) ? 'Linear' : text)).sort()).toEqual(expected.sort());
+
+      const depths = buildGraph(configured)
+        .nodes.filter(({ op, path }) => op === 'conv' && path.endsWith('/linear'))
+        .map(({ shape }) => `1×1 Conv ${shape[2]} Linear`);
+      expect(new Set(drawn.filter((text) => linear.test(text)))).toEqual(new Set(depths));
+    },
+  );
+
+  it('says the marks of a convolution between the blocks', () => {
+    const released: Network = findNetwork('inception-resnet-v2-released');
+    const configured = configure({
+      ...released,
+      layers: { ...released.layers, conv: conv('1x1', 512, 'V') },
+    });
+    expect(texts(drawDiagram(configured))).toContain('1×1, 512, V');
+  });
+
+  it('draws a repetition inside a figure as often as it is repeated', () => {
+    const { items } = figure(sequence(conv('1x1', 8), repeat(3, conv('3x3', 16), { last: conv('3x3', 24) })));
+    const lines = items.flatMap((item) => (item.kind === 'box' ? [item.lines[1]] : []));
+    expect(lines).toEqual(['8', '16', '16', '24']);
+  });
+
+  it('shows the boxes of figure 4 with their filters', () => {
+    const shown = texts(drawDiagram(configure(findNetwork('inception-v4'))));
+    for (const text of ['4 × Inception-A', '3×3 AvgPool', '1×1 Conv', '96', 'Filter concat', '35×35×384'])
+      expect(shown).toContain(text);
+  });
+
+  it('follows the options', () => {
+    const shown = texts(
+      drawDiagram(
+        configure(findNetwork('inception-resnet-v2'), {
+          blocks: { A: 3 },
+          residualScale: 0.3,
+          inputSize: 139,
+        }),
+      ),
+    );
+    expect(shown).toEqual(expect.arrayContaining(['3 × Inception-ResNet-A', '× 0.3', '15×15×384']));
+    expect(shown).not.toContain('× 0.17');
+  });
+
+  it('draws the blocks of a repetition that differ apart', () => {
+    const shown = texts(drawDiagram(configure(findNetwork('inception-resnet-v2-released'))));
+    expect(shown).toContain('blocks 1 to 9 of 10, 8×8×2080');
+    expect(shown).toContain('block 10 of 10, 8×8×2080');
+  });
+
+  it.each(networks.map((network) => [network.name, network] as const))(
+    'lets no two boxes of %s overlap',
+    (_, network) => {
+      const boxes = [
+        ...drawDiagram(configure(network, { auxiliary: true })).matchAll(
+          /<rect class="(?!paper)[a-z]+" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)"/g,
+        ),
+      ].map(([, ...numbers]) => numbers.map(Number) as [number, number, number, number]);
+      expect(boxes.length).toBeGreaterThan(50);
+      const overlapping = boxes.flatMap(([x, y, width, height], index) =>
+        boxes
+          .slice(0, index)
+          .filter(
+            (other) =>
+              x < other[0] + other[2] &&
+              other[0] < x + width &&
+              y < other[1] + other[3] &&
+              other[1] < y + height,
+          ),
+      );
+      expect(overlapping).toEqual([]);
+    },
+  );
+
+  it('keeps every text inside its box', () => {
+    const svg = drawDiagram(configure(findNetwork('inception-v3')));
+    const boxes = [
+      ...svg.matchAll(
+        /<rect class="(?:conv|pool|join|act|stage|plain)" x="([\d.]+)" y="[\d.]+" width="([\d.]+)"[^>]*\/>((?:<text[^>]*>[^<]*<\/text>)*)/g,
+      ),
+    ];
+    expect(boxes.length).toBeGreaterThan(50);
+    for (const [, , width, inside] of boxes) {
+      for (const text of texts(inside as string)) expect(text.length * 7).toBeLessThan(Number(width));
+    }
+  });
+});

@@ -1,0 +1,229 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type GoldenModel, goldenModels, readFixture, readParams } from '../../test/golden/fixture.ts';
+import { goldenTensor } from '../../test/golden/prng.ts';
+import { elementCount, parametersOf } from '../graph/graph.ts';
+import { openModel } from '../predict/open-model.ts';
+import { openSafetensors, writeSafetensors } from '../weights/safetensors/safetensors.ts';
+import { type NamedTensor, type TensorFile, WeightsError } from '../weights/tensor-file.ts';
+import { exportWeights } from './export-weights.ts';
+import { importWeights } from './import-model.ts';
+import { adaptChannels, type ImportOptions, planImport } from './import-weights.ts';
+
+/** The tensors of a fixture as an open file; values are made when they are read. */
+function goldenFile(
+  model: GoldenModel,
+  changes: Readonly<Record<string, readonly number[] | undefined>> = {},
+): TensorFile {
+  const { params } = readParams(model);
+  const known = params.filter(({ name }) => !(name in changes) || changes[name] !== undefined);
+  const shapes = new Map(known.map(({ name, shape }) => [name, changes[name] ?? shape]));
+  for (const [name, shape] of Object.entries(changes)) if (shape) shapes.set(name, shape);
+  const byName = new Map(known.map((tensor) => [tensor.name, tensor]));
+  return {
+    format: 'safetensors',
+    metadata: new Map(),
+    tensors: new Map([...shapes].map(([name, shape]) => [name, { name, dtype: 'F32', shape }])),
+    read: async (name): Promise<NamedTensor> => {
+      const tensor = byName.get(name);
+      const shape = shapes.get(name) as readonly number[];
+      const data = tensor ? goldenTensor(tensor) : new Float32Array(elementCount(shape));
+      return { name, dtype: 'F32', shape, data };
+    },
+    close: async () => undefined,
+  };
+}
+
+const plan = (model: GoldenModel, options: ImportOptions = {}) =>
+  planImport(goldenFile(model), 'weights', options);
+
+describe('planImport', () => {
+  it.each(Object.entries(goldenModels) as [GoldenModel, readonly [string, string]][])(
+    'recognises %s and reads its classes, head and variants off it',
+    (model, [dialect, network]) => {
+      const { description, graph, ignored } = plan(model, dialect === 'cadene' ? { from: 'cadene' } : {});
+      expect(description.network).toBe(network);
+      expect(ignored).toEqual([]);
+      const { params, trainable_params } = readParams(model);
+      const total = parametersOf(graph).reduce((sum, { shape }) => sum + elementCount(shape), 0);
+      expect(total).toBe(params.reduce((sum, { shape }) => sum + elementCount(shape), 0));
+      expect(trainable_params).toBeLessThan(total);
+      const { options } = description;
+      expect(options.gamma).toBe(['tf-slim', 'tf-facenet', 'keras'].includes(dialect) ? false : undefined);
+      expect(options.countPadding).toBe(
+        network === 'inception-v3' && ['timm', 'torchvision'].includes(dialect) ? true : undefined,
+      );
+      expect(options.auxiliary).toBe(['tf-slim', 'torchvision'].includes(dialect) ? true : undefined);
+      expect(options.classes).toBe(dialect === 'tf-slim' ? 1001 : dialect === 'tf-facenet' ? 0 : 1000);
+    },
+  );
+
+  it('keeps the preprocessing of each ecosystem', () => {
+    expect(plan('timm_inception_resnet_v2').description.preprocessing).toMatchObject({
+      protocol: 'timm',
+      crop: 0.8975,
+      kernel: 'pillow-bicubic',
+      mean: [0.5, 0.5, 0.5],
+    });
+    expect(plan('slim_inception_v4').description.preprocessing).toMatchObject({
+      protocol: 'tf-slim',
+      crop: 0.875,
+      kernel: 'tf-bilinear',
+    });
+    const { size, std } = plan('facenet_inception_resnet_v1').description.preprocessing;
+    expect([size, std[0]]).toEqual([[160, 160], 128 / 255]);
+  });
+
+  it('drops the background when it is told to, and says how many labels fit', async () => {
+    const { parameters, description } = plan('slim_inception_v4', { labelOffset: 1 });
+    expect(description.classes).toHaveLength(1000);
+    const bias = parameters.find(({ parameter }) => parameter.name === 'logits/bias');
+    expect(bias?.note).toBe('outputs 1 to 1000');
+    const whole = plan('slim_inception_v4').parameters.find(
+      ({ parameter }) => parameter.name === 'logits/bias',
+    );
+    expect([...((await bias?.read()) ?? [])]).toEqual([...((await whole?.read()) ?? [])].slice(1));
+    const classes = Array.from({ length: 1000 }, (_, index) => `label ${index}`);
+    expect(() => plan('slim_inception_v4', { classes })).toThrow(
+      'weights: 1000 labels for 1001 outputs; --label-offset 1 drops the background',
+    );
+    expect(plan('slim_inception_v4', { classes, labelOffset: 1 }).description.classes[3]).toBe('label 3');
+  });
+
+  it('makes a new classifier, in the auxiliary head too, and keeps the rest', async () => {
+    const { parameters, description } = plan('slim_inception_v3', { resetClassifier: 5 });
+    const fresh = parameters.filter(({ note }) => note === 'new').map(({ parameter }) => parameter.name);
+    expect(fresh).toEqual([
+      'logits/weight',
+      'logits/bias',
+      'auxiliary/logits/weight',
+      'auxiliary/logits/bias',
+    ]);
+    expect(description.options.classes).toBe(5);
+    const weight = await parameters.find(({ parameter }) => parameter.name === 'logits/weight')?.read();
+    expect(weight).toHaveLength(5 * 2048);
+    expect(new Set(weight).size).toBeGreaterThan(1000);
+    expect(plan('slim_inception_v3', { auxiliary: false }).description.options.auxiliary).toBeUndefined();
+  });
+
+  it('takes another size of input, and grey images', () => {
+    const { description, parameters } = plan('timm_inception_v4', {
+      inputChannels: 1,
+      inputSize: [200, 331],
+    });
+    expect(description.options).toMatchObject({ inputChannels: 1, inputSize: [200, 331] });
+    expect(description.preprocessing).toMatchObject({ channels: 1, size: [200, 331] });
+    expect(parameters[0]?.note).toBe('adapted from 3 to 1 input channels');
+  });
+
+  it('lists all that is missing, misshapen or not known in one report', () => {
+    const file = goldenFile('timm_inception_v4', {
+      'features.0.conv.weight': [32, 3, 5, 5],
+      'features.3.conv.bn.bias': undefined,
+      'last_linear.weight': undefined,
+      'head.attention': [7],
+      'features.0.bn.num_batches_tracked': [],
+    });
+    let message = '';
+    try {
+      planImport(file, 'v4.pth');
+    } catch (error) {
+      expect(error).toBeInstanceOf(WeightsError);
+      message = (error as Error).message;
+    }
+    expect(message).toBe(`v4.pth: not all of its tensors are timm's inception-v4 (1000 classes):
+  2 missing:
+    features.3.conv.bn.bias
+    last_linear.weight
+  1 of another shape:
+    features.0.conv.weight: expected [32, 3, 3, 3], received [32, 3, 5, 5]
+  1 that the network does not have:
+    head.attention`);
+  });
+
+  it('says what a file looks like when it is not what was asked for', () => {
+    expect(() => plan('timm_inception_v4', { from: 'keras' })).toThrow(
+      /^weights: its 747 tensors are not keras's; they look like timm's inception-v4 or cadene's inception-v4; the first are features\.0\.conv\.weight, .* --from and --network say what they are$/,
+    );
+    const strange = goldenFile('timm_inception_v4');
+    const nothing = { ...strange, tensors: new Map([['x', { name: 'x', dtype: 'F32', shape: [1] }]]) };
+    expect(() => planImport(nothing, 'x.pth')).toThrow(
+      'x.pth: its 1 tensors are not those of any network that is known here; the first are x.',
+    );
+  });
+});
+
+describe('adaptChannels', () => {
+  interface Case {
+    readonly channels: number;
+    readonly shape: readonly number[];
+    readonly weight: readonly number[];
+    readonly expected: readonly number[];
+  }
+  const { cases } = readFixture<{ cases: readonly Case[] }>('timm-channels/expected.json');
+
+  it.each(cases.map((each) => [each.channels, each] as const))(
+    'gives timm’s weights for %i channels',
+    (_, each) => {
+      const adapted = adaptChannels(Float32Array.from(each.weight), each.shape, each.channels);
+      each.expected.forEach((value, index) => {
+        expect(adapted[index]).toBeCloseTo(value, 6);
+      });
+      expect(adapted).toHaveLength(each.expected.length);
+    },
+  );
+});
+
+describe('a round trip', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'inception-import-'));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  it.each([
+    'timm_inception_v3',
+    'facenet_inception_resnet_v1',
+    'slim_inception_v3',
+    'keras_inception_v3',
+  ] as const)('through our format and back gives every tensor of %s, to the byte', async (model) => {
+    const [dialect] = goldenModels[model];
+    const file = goldenFile(model);
+    const [theirs, ours, back] = ['theirs', 'ours', 'back'].map((name) =>
+      join(folder, `${name}.safetensors`),
+    ) as [string, string, string];
+    const tensors = [...file.tensors.values()].map((info) => ({
+      ...info,
+      read: async () => (await file.read(info.name)).data,
+    }));
+    await writeSafetensors(theirs, { tensors });
+    await importWeights(theirs, { output: ours });
+    const opened = await openModel(ours);
+    await exportWeights(opened, { to: dialect, output: back });
+    await opened.close();
+    const [before, after] = [await openSafetensors(theirs), await openSafetensors(back)];
+    const sorted = (names: Iterable<string>) => [...names].sort();
+    expect(sorted(after.tensors.keys())).toEqual(sorted(before.tensors.keys()));
+    for (const [name, info] of before.tensors) {
+      const [a, b] = [await before.read(name), await after.read(name)];
+      // TF-Slim's classifiers are 1x1 convolutions in its Inception-v3: the same numbers under a shorter shape.
+      expect(b.shape.filter((side) => side !== 1)).toEqual(info.shape.filter((side) => side !== 1));
+      expect(Buffer.compare(Buffer.from(a.data.buffer), Buffer.from(b.data.buffer)), name).toBe(0);
+    }
+    await before.close();
+    await after.close();
+  });
+
+  it('writes nothing when something does not fit', async () => {
+    const path = join(folder, 'broken.safetensors');
+    await writeSafetensors(path, {
+      tensors: [{ name: 'x', dtype: 'F32', shape: [1], read: () => new Float32Array(1) }],
+    });
+    await expect(importWeights(path, { output: join(folder, 'never.safetensors') })).rejects.toThrow(
+      WeightsError,
+    );
+    expect((await readdir(folder)).filter((name) => name.startsWith('never'))).toEqual([]);
+  });
+});

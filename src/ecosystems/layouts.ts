@@ -1,0 +1,102 @@
+/** Between our layout of a parameter (PyTorch's) and a dialect's. */
+import type { Parameter } from '../graph/graph.ts';
+import { type NamedTensor, type TensorInfo, WeightsError } from '../weights/tensor-file.ts';
+
+/** The shape of a parameter in a dialect's files. */
+export function shapeIn(layout: 'torch' | 'tensorflow', { shape }: Parameter): readonly number[] {
+  if (layout === 'torch') return shape;
+  const [outputs = 0, inputs = 0, height, width] = shape;
+  if (shape.length === 4) return [height as number, width as number, inputs, outputs];
+  return shape.length === 2 ? [inputs, outputs] : shape;
+}
+
+/**
+ * Whether a tensor is laid out as a parameter's. Classifiers may be 1x1 convolutions, as TF-Slim's Inception-v3 has them:
+ * those are the same numbers in the same order.
+ */
+export function fits(
+  layout: 'torch' | 'tensorflow',
+  parameter: Parameter,
+  shape: readonly number[],
+): boolean {
+  const expected = shapeIn(layout, parameter);
+  if (expected.join() === shape.join()) return true;
+  const ones = layout === 'torch' ? [...expected, 1, 1] : [1, 1, ...expected];
+  return parameter.role === 'linearWeight' && ones.join() === shape.join();
+}
+
+/** Values in the dialect's layout become ours. */
+export function fromLayout(
+  layout: 'torch' | 'tensorflow',
+  parameter: Parameter,
+  values: Float32Array,
+): Float32Array {
+  return layout === 'torch' ? values : transpose(values, parameter.shape);
+}
+
+/** Our values become the dialect's. */
+export function toLayout(
+  layout: 'torch' | 'tensorflow',
+  parameter: Parameter,
+  values: Float32Array,
+): Float32Array {
+  if (layout === 'torch' || parameter.shape.length === 1) return values;
+  const outputs = parameter.shape[0] as number;
+  const perOutput = values.length / outputs;
+  const result = new Float32Array(values.length);
+  eachElement(parameter.shape, perOutput, (ours, theirs) => {
+    result[theirs] = values[ours] as number;
+  });
+  return result;
+}
+
+function transpose(values: Float32Array, shape: readonly number[]): Float32Array {
+  if (shape.length === 1) return values;
+  const perOutput = values.length / (shape[0] as number);
+  const result = new Float32Array(values.length);
+  eachElement(shape, perOutput, (ours, theirs) => {
+    result[ours] = values[theirs] as number;
+  });
+  return result;
+}
+
+/** [o, i, h, w] against [h, w, i, o], and [o, i] against [i, o]. */
+function eachElement(
+  [outputs = 0, inputs = 0]: readonly number[],
+  perOutput: number,
+  visit: (ours: number, theirs: number) => void,
+): void {
+  const area = perOutput / inputs;
+  for (let output = 0; output < outputs; output++) {
+    for (let input = 0; input < inputs; input++) {
+      for (let at = 0; at < area; at++) {
+        visit(output * perOutput + input * area + at, (at * inputs + input) * outputs + output);
+      }
+    }
+  }
+}
+
+/** Any float type as float32. @throws WeightsError for a type that holds no weights. */
+export function toFloat32({ name, dtype, data }: NamedTensor): Float32Array {
+  if (data instanceof Float32Array) return data;
+  if (data instanceof Float64Array) return Float32Array.from(data);
+  if (dtype === 'BF16' && data instanceof Uint16Array) {
+    const bits = Uint32Array.from(data, (half) => half << 16);
+    return new Float32Array(bits.buffer);
+  }
+  if (dtype === 'F16' && data instanceof Uint16Array) return Float32Array.from(data, halfToNumber);
+  throw new WeightsError(
+    `tensor '${name}': expected float values (F32, F64, F16 or BF16), received ${dtype}`,
+  );
+}
+
+function halfToNumber(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+export const isFloat = ({ dtype }: TensorInfo): boolean => ['F32', 'F64', 'F16', 'BF16'].includes(dtype);

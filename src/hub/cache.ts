@@ -1,0 +1,129 @@
+/** The hub's cache on disk, laid out as Hugging Face's own library lays it out, so that both use one copy. */
+import { copyFile, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { HubError, isPlainPath } from './settings.ts';
+
+export interface HubCache {
+  readonly blob: (etag: string) => string;
+  readonly lock: (etag: string) => string;
+  readonly ref: (revision: string) => string;
+  readonly snapshot: (commit: string, file: string) => string;
+  /** Exists, and is empty, if the commit is known to have no such file. */
+  readonly absent: (commit: string, file: string) => string;
+}
+
+export function hubCache(cache: string, repository: string): HubCache {
+  const name = `models--${repository.replaceAll('/', '--')}`;
+  const within =
+    (...folders: string[]) =>
+    (...path: string[]): string =>
+      join(cache, name, ...folders, ...path);
+  return {
+    blob: within('blobs'),
+    // Not the library's <etag>.lock: it locks that with flock, which Node lacks, and leaves it there when it is done.
+    lock: (etag) => join(cache, '.locks', name, `${etag}.inception.lock`),
+    ref: within('refs'),
+    snapshot: within('snapshots'),
+    absent: within('.no_exist'),
+  };
+}
+
+/** A name that a stranger gave and that becomes the name of a file or folder. @throws HubError */
+export function checkSegment(text: string, what: string): string {
+  const harmless = /^[\w-][\w.+=-]{0,199}$/.test(text) && !text.includes('..');
+  if (!harmless || text.endsWith('.incomplete'))
+    throw new HubError(`${what}: '${text.slice(0, 200)}' cannot be the name of a file; nothing was written`);
+  return text;
+}
+
+/** @throws HubError if the file would lie outside its snapshot. */
+export function checkFileName(file: string, repository: string): void {
+  if (!isPlainPath(file))
+    throw new HubError(`hub:${repository}: '${file}' is no name of a file in a repository`);
+}
+
+export const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
+
+export const isCommit = (revision: string): boolean => /^[0-9a-f]{40}$/.test(revision);
+
+/** What the cache knows of a file: its path, that there is none, or nothing. */
+export interface CachedFile {
+  readonly path?: string;
+  readonly absent?: true;
+  readonly commit?: string;
+}
+
+export async function findCached(
+  cache: HubCache,
+  { revision, file }: { revision: string; file: string },
+): Promise<CachedFile> {
+  const commit = isCommit(revision) ? revision : await readRef(cache, revision);
+  if (commit === undefined) return {};
+  const path = cache.snapshot(commit, file);
+  if (await exists(path)) return { path, commit };
+  return (await exists(cache.absent(commit, file))) ? { absent: true, commit } : { commit };
+}
+
+async function readRef(cache: HubCache, revision: string): Promise<string | undefined> {
+  const path = cache.ref(revision);
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : checkSegment(text.trim(), path);
+}
+
+/** Remembers which commit a branch or tag is at. */
+export async function writeRef(cache: HubCache, revision: string, commit: string): Promise<void> {
+  if (revision === commit) return;
+  const path = cache.ref(revision);
+  if ((await readFile(path, 'utf8').catch(() => '')) === commit) return;
+  await mkdir(dirname(path), { recursive: true });
+  await replace(path, (temporary) => writeFile(temporary, commit));
+}
+
+export async function writeAbsent(cache: HubCache, commit: string, file: string): Promise<void> {
+  const path = cache.absent(commit, file);
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, '');
+}
+
+/** What systems and file systems without symbolic links, or without the right to make them, answer. */
+const linkless: ReadonlySet<string> = new Set([
+  'EPERM',
+  'EACCES',
+  'ENOSYS',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'EINVAL',
+]);
+
+/** Makes the snapshot's file point to its blob; where links are impossible it is a copy. */
+export async function linkSnapshot(
+  { path, blob }: { path: string; blob: string },
+  makeLink: (target: string, path: string) => Promise<void> = symlink,
+): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const target = relative(dirname(path), blob);
+  await replace(path, (temporary) =>
+    makeLink(target, temporary).catch((error: NodeJS.ErrnoException) => {
+      if (!linkless.has(error.code ?? '')) throw error;
+      return copyFile(blob, temporary);
+    }),
+  );
+}
+
+let replacements = 0;
+
+/** Makes a file under a temporary name beside its own, then renames it: it is whole or not there. */
+async function replace(path: string, make: (temporary: string) => Promise<void>): Promise<void> {
+  const temporary = `${path}.${process.pid}.${replacements++}.incomplete`;
+  try {
+    await make(temporary);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}

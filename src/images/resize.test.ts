@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import { readFixture } from '../../test/golden/fixture.ts';
+import type { Image } from './image.ts';
+import { type ResizeKernel, resize } from './resize.ts';
+
+interface Case {
+  readonly kernel: ResizeKernel;
+  readonly from: readonly [number, number];
+  readonly to: readonly [number, number];
+  readonly base64: string;
+}
+
+/** The formula of test/fixtures/kernels/make.py. */
+function formulaImage([height, width]: readonly [number, number]): Image {
+  const data = new Uint8Array(height * width * 3);
+  for (let at = 0; at < data.length; at++) {
+    const [y, x, c] = [Math.floor(at / 3 / width), Math.floor(at / 3) % width, at % 3];
+    const edge = (x + y) % 11 === 0;
+    data[at] = edge ? (c === 1 ? 255 : 0) : (y * 37 + x * 101 + c * 59 + ((y * x * 13) % 97)) % 256;
+  }
+  return { height, width, channels: 3, data };
+}
+
+describe('resize', () => {
+  const read = (library: string) => readFixture<{ cases: readonly Case[] }>(`kernels/${library}.json`).cases;
+  const cases = [...read('pillow'), ...read('tensorflow')];
+
+  it.each(
+    cases.map(
+      (each) => [`${each.kernel} from ${each.from.join('×')} to ${each.to.join('×')}`, each] as const,
+    ),
+  )('gives the very bytes of %s', (_, { kernel, from, to, base64 }) => {
+    const expected = Buffer.from(base64, 'base64');
+    const { data } = resize(formulaImage(from), kernel, to);
+    expect(data.length).toBe(expected.length);
+    const differences = Array.from(data, (value, at) => Math.abs(value - (expected[at] as number)));
+    // Pillow's arithmetic is whole numbers; TensorFlow's float32 sums may round a tie to the other side.
+    const allowed = kernel.startsWith('pillow') ? 0 : 1;
+    expect(Math.max(...differences)).toBeLessThanOrEqual(allowed);
+    const mean = differences.reduce((sum, each) => sum + each, 0) / differences.length;
+    expect(mean).toBeLessThan(0.01);
+  });
+
+  it('takes grey images as one channel', () => {
+    const colour = formulaImage([20, 30]);
+    const grey: Image = { ...colour, channels: 1, data: colour.data.filter((_, at) => at % 3 === 0) };
+    const both = [resize(colour, 'pillow-bicubic', [9, 9]), resize(grey, 'pillow-bicubic', [9, 9])] as const;
+    expect([...both[1].data]).toEqual([...both[0].data.filter((_, at) => at % 3 === 0)]);
+  });
+});

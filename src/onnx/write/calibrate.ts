@@ -1,0 +1,118 @@
+/** Runs a float32 graph over images and finds the range of every value that is to be quantised. */
+import type { Dataset } from '../../data/dataset.ts';
+import { inputBytes, type Preprocessing, preprocess } from '../../images/preprocess.ts';
+import { scaledPlanes } from '../run/onnx-predictor.ts';
+import { type InferenceSession, loadRuntime, openSession, type Tensor } from '../run/runtime.ts';
+import { encodeModel } from './encode-model.ts';
+import type { OnnxGraph } from './onnx-graph.ts';
+import {
+  type CalibrationMethod,
+  chooseRange,
+  type Histogram,
+  histogramBins,
+  type Range,
+} from './range-finding.ts';
+
+export interface CalibrationOptions {
+  readonly dataset: Dataset;
+  readonly preprocessing: Preprocessing;
+  readonly method: CalibrationMethod;
+  readonly threads?: number | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/** Numbers of the input that go through the network at a time: every value of the network is held for them. */
+const mostInputs = 600_000;
+
+/** The range of each value, over all images of the dataset. */
+export async function calibrate(
+  graph: OnnxGraph,
+  values: readonly string[],
+  options: CalibrationOptions,
+): Promise<ReadonlyMap<string, Range>> {
+  const { method, threads, dataset, onProgress } = options;
+  const outputs = values.map((name) => ({ name, type: 'float32', dims: undefined }) as const);
+  const model = encodeModel({ graph: { ...graph, outputs }, metadata: {}, producerVersion: '' });
+  const session = await openSession(model, { path: `${graph.name} (calibration)`, threads });
+  try {
+    const passes = method === 'min-max' ? 1 : 2;
+    let done = 0;
+    const run = async (take: (name: string, data: ArrayLike<number>) => void) => {
+      for await (const images of batches(options)) {
+        await observe(session, { graph, images, options, take });
+        done += images.length / inputBytes(options.preprocessing);
+        onProgress?.(done, passes * dataset.length);
+      }
+    };
+    const histograms = new Map(values.map((name) => [name, new Counting()]));
+    await run((name, data) => histograms.get(name)?.widen(data));
+    if (passes === 2) await run((name, data) => histograms.get(name)?.count(data));
+    return new Map([...histograms].map(([name, counting]) => [name, chooseRange(counting, method)]));
+  } finally {
+    await session.release();
+  }
+}
+
+async function* batches({ dataset, preprocessing }: CalibrationOptions): AsyncGenerator<Uint8Array> {
+  const bytes = inputBytes(preprocessing);
+  const most = Math.max(1, Math.floor(mostInputs / bytes));
+  for (let from = 0; from < dataset.length; from += most) {
+    const count = Math.min(most, dataset.length - from);
+    const images = new Uint8Array(count * bytes);
+    for (let index = 0; index < count; index++)
+      preprocess(await dataset.image(from + index), preprocessing, images, index * bytes);
+    yield images;
+  }
+}
+
+async function observe(
+  session: InferenceSession,
+  {
+    graph: { input },
+    images,
+    options: { preprocessing },
+    take,
+  }: {
+    graph: OnnxGraph;
+    images: Uint8Array;
+    options: CalibrationOptions;
+    take: (name: string, data: ArrayLike<number>) => void;
+  },
+): Promise<void> {
+  const { Tensor } = await loadRuntime();
+  const dims = (input.dims ?? []).map((size) =>
+    typeof size === 'number' ? size : images.length / inputBytes(preprocessing),
+  );
+  const data = input.type === 'uint8' ? images : scaledPlanes(images, preprocessing);
+  const results = await session.run({
+    [input.name]: new Tensor(input.type as 'float32', data as Float32Array, dims),
+  });
+  for (const [name, tensor] of Object.entries(results)) take(name, (tensor as Tensor).data as Float32Array);
+}
+
+/** First the ends of a value's numbers, then how many lie where. */
+class Counting implements Histogram {
+  low = Number.POSITIVE_INFINITY;
+  high = Number.NEGATIVE_INFINITY;
+  readonly counts = new Float64Array(histogramBins);
+
+  widen(data: ArrayLike<number>): void {
+    let { low, high } = this;
+    for (let at = 0; at < data.length; at++) {
+      const value = data[at] as number;
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+    this.low = low;
+    this.high = high;
+  }
+
+  count(data: ArrayLike<number>): void {
+    const { low, high, counts } = this;
+    const perUnit = high > low ? histogramBins / (high - low) : 0;
+    for (let at = 0; at < data.length; at++) {
+      const bin = Math.min(Math.floor(((data[at] as number) - low) * perUnit), histogramBins - 1);
+      counts[bin] = (counts[bin] as number) + 1;
+    }
+  }
+}

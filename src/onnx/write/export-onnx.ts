@@ -1,0 +1,174 @@
+/** A model becomes an ONNX file in some precision, and what was written is checked before it gets its name. */
+import { rename, rm, writeFile } from 'node:fs/promises';
+import type { Dataset } from '../../data/dataset.ts';
+import { inputBytes, preprocess } from '../../images/preprocess.ts';
+import type { OpenedModel } from '../../model/opened-model.ts';
+import { DeployError } from '../deploy-error.ts';
+import { onnxMetadata } from '../model-metadata.ts';
+import { type OnnxPredictor, openOnnxPredictor } from '../run/onnx-predictor.ts';
+import { walkModel } from '../run/walk-model.ts';
+import { type AccuracyReport, compareAccuracy } from './accuracy.ts';
+import { calibrate } from './calibrate.ts';
+import { encodeModel } from './encode-model.ts';
+import { toFloat16 } from './float16.ts';
+import type { OnnxGraph } from './onnx-graph.ts';
+import { type GraphOptions, onnxGraphOf } from './onnx-graph-of.ts';
+import { checkParity, type Parity, type ParityReference, parityImages, parityTolerance } from './parity.ts';
+import { planQuantisation, quantise } from './quantise.ts';
+import type { CalibrationMethod } from './range-finding.ts';
+
+export const onnxPrecisions = ['float32', 'float16', 'int8'] as const;
+export type OnnxPrecision = (typeof onnxPrecisions)[number];
+
+/** What int8's scales are chosen by. */
+export interface Calibration {
+  readonly dataset: Dataset;
+  readonly method: CalibrationMethod;
+  /** Other images, for the report of what int8 costs. */
+  readonly test: Dataset;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+export interface ExportOnnxOptions extends GraphOptions {
+  readonly output: string;
+  /** Default 'float32'. */
+  readonly precision?: OnnxPrecision;
+  /** Needed for 'int8'. */
+  readonly calibration?: Calibration | undefined;
+  /** This package's version, which stands in the file. */
+  readonly producerVersion: string;
+  /** Another engine with the same model, to compare the file with. */
+  readonly reference?: ParityReference | undefined;
+  readonly threads?: number | undefined;
+}
+
+export interface OnnxReport {
+  readonly file: string;
+  readonly bytes: number;
+  readonly nodes: number;
+  readonly precision: OnnxPrecision;
+  /** Undefined if there was nothing to compare with. */
+  readonly parity: Parity | undefined;
+  /** Of int8. */
+  readonly accuracy: AccuracyReport | undefined;
+}
+
+/** Images that a file is compared on. */
+const parityImageCount = 4;
+
+/**
+ * Writes a model as an ONNX file and runs it by ONNX Runtime against `reference`.
+ * @throws DeployError if ONNX Runtime refuses the file or its outputs differ; the file is then not left behind.
+ */
+export async function exportOnnx(model: OpenedModel, options: ExportOnnxOptions): Promise<OnnxReport> {
+  const { output, precision = 'float32', producerVersion } = options;
+  const float32 = await onnxGraphOf(model, options);
+  const encode = (graph: OnnxGraph, own: OnnxPrecision) =>
+    encodeModel({ graph, metadata: metadataOf(model, options, own), producerVersion });
+  const graph = await inPrecision(float32, { model, options });
+  const bytes = encode(graph, precision);
+  const temporary = `${output}.${process.pid}.incomplete`;
+  try {
+    await writeFile(temporary, bytes);
+    const checks = await checkFile(bytes, {
+      model,
+      options,
+      float32: () => encode(float32, 'float32'),
+    });
+    await rename(temporary, output);
+    return { file: output, bytes: bytes.length, nodes: graph.nodes.length, precision, ...checks };
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+const metadataOf = (
+  { description }: OpenedModel,
+  { input = 'float32', softmax = false }: ExportOnnxOptions,
+  precision: OnnxPrecision,
+) => onnxMetadata(description, { input, softmax, precision });
+
+async function inPrecision(
+  graph: OnnxGraph,
+  { model, options }: { model: OpenedModel; options: ExportOnnxOptions },
+): Promise<OnnxGraph> {
+  const { precision, calibration, threads } = options;
+  if (precision === 'float16') return toFloat16(graph);
+  if (precision !== 'int8') return graph;
+  if (!calibration)
+    throw new DeployError(`${options.output}: int8 needs images to calibrate on; received none`);
+  const plan = planQuantisation(graph);
+  const { preprocessing } = model.description;
+  const ranges = await calibrate(graph, plan.values, { ...calibration, preprocessing, threads });
+  return quantise(graph, { plan, ranges });
+}
+
+interface Checking {
+  readonly model: OpenedModel;
+  readonly options: ExportOnnxOptions;
+  /** The same model's float32 file. */
+  readonly float32: () => Uint8Array;
+}
+
+/** Walks and opens the file as any user's, and compares. */
+async function checkFile(
+  bytes: Uint8Array,
+  checking: Checking,
+): Promise<Pick<OnnxReport, 'parity' | 'accuracy'>> {
+  const { output: path, softmax = false, threads } = checking.options;
+  const { preprocessing } = checking.model.description;
+  walkModel(bytes, path);
+  const predictor = await openOnnxPredictor(bytes, { path, preprocessing, softmax, threads });
+  try {
+    return {
+      parity: await parityOf(predictor, checking),
+      accuracy: await accuracyOf(predictor, checking),
+    };
+  } finally {
+    await predictor.release();
+  }
+}
+
+async function parityOf(predictor: OnnxPredictor, { model, options }: Checking): Promise<Parity | undefined> {
+  const { output: path, precision = 'float32', softmax = false, reference, calibration } = options;
+  if (!reference) return undefined;
+  const { preprocessing } = model.description;
+  // int8 is as good as its ranges, and those are for real images.
+  const images = calibration
+    ? await firstImages(calibration.test, model)
+    : parityImages(preprocessing, parityImageCount);
+  return checkParity(images, {
+    file: { path, outputs: predictor.outputs },
+    reference,
+    softmax,
+    count: images.length / inputBytes(preprocessing),
+    within: parityTolerance[precision],
+  });
+}
+
+async function firstImages(dataset: Dataset, { description: { preprocessing } }: OpenedModel) {
+  const count = Math.min(parityImageCount, dataset.length);
+  const images = new Uint8Array(count * inputBytes(preprocessing));
+  for (let index = 0; index < count; index++)
+    preprocess(await dataset.image(index), preprocessing, images, index * inputBytes(preprocessing));
+  return images;
+}
+
+async function accuracyOf(
+  predictor: OnnxPredictor,
+  { model: { description }, options, float32 }: Checking,
+): Promise<AccuracyReport | undefined> {
+  const { output: path, softmax = false, threads, calibration, precision } = options;
+  if (precision !== 'int8' || !calibration || description.classes.length === 0) return undefined;
+  const { preprocessing } = description;
+  return compareAccuracy(calibration.test, {
+    float32: float32(),
+    other: predictor,
+    description,
+    path,
+    preprocessing,
+    softmax,
+    threads,
+  });
+}

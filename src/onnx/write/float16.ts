@@ -1,0 +1,87 @@
+/** A float32 graph becomes one that stores and computes in float16, with float32 outside. */
+import { DeployError } from '../deploy-error.ts';
+import { elementTypes, type OnnxGraph, type OnnxNode, type OnnxTensor } from './onnx-graph.ts';
+
+/** Largest finite float16. */
+const largest = 65504;
+
+/** Casts the (scaled) images to float16 and the result back; constants become float16. @throws DeployError if one is too large. */
+export function toFloat16(graph: OnnxGraph): OnnxGraph {
+  const first = scaledImages(graph);
+  const half = `${first}/float16`;
+  const [output] = graph.outputs as [OnnxGraph['outputs'][number]];
+  const rename = (name: string): string =>
+    name === first ? half : name === output.name ? `${name}/float16` : name;
+  const nodes = graph.nodes.flatMap((node): OnnxNode[] => {
+    // What comes before the cast, the preprocessing, stays as it is.
+    if (node.name.startsWith('preprocessing/') || node.outputs.includes(first)) return [node];
+    return [{ ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) }];
+  });
+  const at = nodes.findIndex(({ outputs }) => outputs.includes(first)) + 1;
+  return {
+    ...graph,
+    nodes: [
+      ...nodes.slice(0, at),
+      cast(first, half, elementTypes.float16),
+      ...nodes.slice(at),
+      cast(`${output.name}/float16`, output.name, elementTypes.float32),
+    ],
+    constants: new Map(
+      [...graph.constants].map(([name, tensor]) => [
+        name,
+        name.startsWith('preprocessing/') ? tensor : halfTensor(name, tensor),
+      ]),
+    ),
+  };
+}
+
+/** The value that the network itself begins with: the input, or what preprocessing in the model makes of it. */
+export function scaledImages({ nodes, input }: OnnxGraph): string {
+  const preprocessing = nodes.findLast(({ inputs }) =>
+    inputs.some((name) => name.startsWith('preprocessing/')),
+  );
+  return preprocessing?.outputs[0] ?? input.name;
+}
+
+const cast = (from: string, to: string, type: number): OnnxNode => ({
+  op: 'Cast',
+  name: `${to}/cast`,
+  inputs: [from],
+  outputs: [to],
+  attributes: { to: type },
+});
+
+function halfTensor(name: string, tensor: OnnxTensor): OnnxTensor {
+  if (tensor.type !== 'float32') return tensor;
+  const data = Uint16Array.from(tensor.data as Float32Array, float16Bits);
+  const tooLarge = (tensor.data as Float32Array).findIndex((value) => Math.abs(value) > largest);
+  if (tooLarge >= 0) {
+    throw new DeployError(
+      `'${name}' has the value ${tensor.data[tooLarge]}, and float16 ends at ${largest}; export as float32`,
+    );
+  }
+  return { ...tensor, type: 'float16', data };
+}
+
+const float = new Float32Array(1);
+const bits = new Uint32Array(float.buffer);
+
+/** A float32's nearest float16, ties to even, as its 16 bits; below the smallest subnormal it is zero. */
+export function float16Bits(value: number): number {
+  float[0] = value;
+  const whole = bits[0] as number;
+  const sign = (whole >>> 16) & 0x8000;
+  const exponent = ((whole >>> 23) & 0xff) - 127;
+  const mantissa = whole & 0x7fffff;
+  if (exponent === 128) return sign | 0x7c00 | (mantissa === 0 ? 0 : 0x200);
+  if (exponent >= -14) {
+    // A carry out of the mantissa raises the exponent by itself, up to infinity.
+    const rounded = (((exponent + 15) << 23) | mantissa) + 0xfff + ((mantissa >>> 13) & 1);
+    return sign | Math.min(rounded >>> 13, 0x7c00);
+  }
+  if (exponent < -25) return sign;
+  const shift = -1 - exponent;
+  const full = mantissa | 0x800000;
+  const half = 1 << (shift - 1);
+  return sign | ((full + half - 1 + ((full >>> shift) & 1)) >>> shift);
+}

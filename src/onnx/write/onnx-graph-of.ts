@@ -1,0 +1,53 @@
+/** A model becomes an ONNX graph: passes over our graph, then ONNX's operators. */
+
+import type { Graph } from '../../graph/graph.ts';
+import type { OpenedModel } from '../../model/opened-model.ts';
+import { exchangePooling } from '../../passes/exchange-pooling.ts';
+import { foldBatchNorm, foldResidualScale } from '../../passes/fold.ts';
+import { mergeSiblings } from '../../passes/merge-siblings.ts';
+import { withoutAuxiliary } from '../../passes/rewrite.ts';
+import type { ModelInput } from '../model-metadata.ts';
+import type { OnnxGraph } from './onnx-graph.ts';
+import { writeGraph } from './write-graph.ts';
+
+/**
+ * Rewrites before writing, each exact to rounding. docs/deployment.md has what each brings; merging siblings brings nothing
+ * on ONNX Runtime, which has to take their results apart again, and is off unless asked for.
+ */
+export const exportPasses = [
+  'foldBatchNorm',
+  'foldResidualScale',
+  'exchangePooling',
+  'mergeSiblings',
+] as const;
+export type ExportPasses = { readonly [pass in (typeof exportPasses)[number]]?: boolean };
+
+export interface GraphOptions {
+  readonly input?: ModelInput;
+  readonly softmax?: boolean;
+  readonly passes?: ExportPasses;
+}
+
+/** The graph that is written. */
+export function exportGraph(graph: Graph, passes: ExportPasses = {}): Graph {
+  const enabled = [
+    withoutAuxiliary,
+    passes.foldBatchNorm !== false && foldBatchNorm,
+    passes.foldResidualScale !== false && foldResidualScale,
+    passes.exchangePooling !== false && exchangePooling,
+    passes.mergeSiblings === true && mergeSiblings,
+  ];
+  return enabled.reduce<Graph>((before, pass) => (pass ? pass(before) : before), graph);
+}
+
+/** A model as an ONNX graph in float32. */
+export const onnxGraphOf = (
+  { graph, description, read }: Pick<OpenedModel, 'graph' | 'description' | 'read'>,
+  { input = 'float32', softmax = false, passes }: GraphOptions = {},
+): Promise<OnnxGraph> =>
+  writeGraph(exportGraph(graph, passes), {
+    read,
+    input,
+    softmax,
+    scaling: description.preprocessing,
+  });

@@ -1,0 +1,142 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { sampleModel } from '../../../test/sample-model.ts';
+import type { Dataset } from '../../data/dataset.ts';
+import { calibrate } from './calibrate.ts';
+import { exportOnnx } from './export-onnx.ts';
+import type { OnnxGraph, OnnxTensor } from './onnx-graph.ts';
+import { onnxGraphOf } from './onnx-graph-of.ts';
+import { parityImages } from './parity.ts';
+import { planQuantisation, quantise, stepsIn } from './quantise.ts';
+import { type CalibrationMethod, calibrationMethods } from './range-finding.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'inception-int8-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const model = sampleModel('inception-v4');
+const { preprocessing, classes } = model.description;
+
+/** Images without labels. */
+const images = (length: number): Dataset => {
+  const all = parityImages(preprocessing, length);
+  const bytes = all.length / length;
+  return {
+    name: `${length} images`,
+    length,
+    classes: [],
+    label: () => -1,
+    nameOf: String,
+    image: (index) => ({
+      height: 75,
+      width: 75,
+      channels: 3,
+      data: all.subarray(index * bytes, (index + 1) * bytes),
+    }),
+  };
+};
+
+const whole = { ...preprocessing, crop: 1 };
+
+async function quantised(method: CalibrationMethod): Promise<{ float32: OnnxGraph; int8: OnnxGraph }> {
+  const float32 = await onnxGraphOf(model);
+  const plan = planQuantisation(float32);
+  const ranges = await calibrate(float32, plan.values, {
+    dataset: images(8),
+    preprocessing: whole,
+    method,
+  });
+  return { float32, int8: quantise(float32, { plan, ranges }) };
+}
+
+describe('quantise', () => {
+  it('keeps the images, the first convolution and the classifier float, and makes every other weight int8', async () => {
+    const { int8 } = await quantised('min-max');
+    const weights = [...int8.constants].filter(([name]) => name.endsWith('/weight'));
+    const float = weights.filter(([, { type }]) => type === 'float32').map(([name]) => name);
+    expect(float).toEqual(['stem/conv1/weight', 'logits/weight']);
+    expect(weights.length).toBeGreaterThan(40);
+    expect(int8.nodes.some(({ name }) => name === 'images/quantised')).toBe(false);
+  });
+
+  it('gives every filter a scale of its own, by which its largest weight is 127', async () => {
+    const { float32, int8 } = await quantised('min-max');
+    const name = 'inceptionA/0/branch1/conv2/weight';
+    const [was, is, scale] = [
+      float32.constants.get(name),
+      int8.constants.get(name),
+      int8.constants.get(`${name}/scale`),
+    ] as [OnnxTensor, OnnxTensor, OnnxTensor];
+    expect(scale.dims).toEqual([was.dims[0]]);
+    const length = was.data.length / (was.dims[0] as number);
+    for (const [filter, step] of scale.data.entries() as ArrayIterator<[number, number]>) {
+      const own = is.data.slice(filter * length, (filter + 1) * length) as Int8Array;
+      expect(Math.max(...own.map(Math.abs))).toBe(127);
+      for (const [at, value] of own.entries()) {
+        const before = Number(was.data[filter * length + at]);
+        expect(Math.abs(value * step - before)).toBeLessThanOrEqual(step * 0.5001);
+      }
+    }
+  });
+
+  it('holds what is concatenated in the steps of the result, so that joining moves bytes', async () => {
+    const { int8 } = await quantised('min-max');
+    const concat = int8.nodes.find(({ outputs }) => outputs[0] === 'inceptionA/0');
+    const scaleOf = (value: string) =>
+      int8.constants.get(`${value.replace(/\/dequantised$/, '')}/scale`)?.data[0];
+    const own = scaleOf('inceptionA/0');
+    expect(own).toBeGreaterThan(0);
+    expect(concat?.inputs.map(scaleOf)).toEqual([own, own, own, own]);
+  });
+
+  it('puts nothing between a convolution and its ReLU', async () => {
+    const { int8 } = await quantised('min-max');
+    const conv = int8.nodes.find(({ op, name }) => op === 'Conv' && name.startsWith('inceptionB/0'));
+    const [reader] = int8.nodes.filter(({ inputs }) => inputs.includes(conv?.outputs[0] as string));
+    expect(reader?.op).toBe('Relu');
+  });
+
+  it.each([
+    [{ low: 0, high: 2.55 }, 0.01, 0],
+    [{ low: -1, high: 1.55 }, 0.01, 100],
+    [{ low: -2.55, high: 0 }, 0.01, 255],
+    [{ low: 0, high: 0 }, 1, 0],
+  ])('divides %j into 255 steps', (range, scale, zeroPoint) => {
+    expect(stepsIn(range).scale).toBeCloseTo(scale, 7);
+    expect(stepsIn(range).zeroPoint).toBe(zeroPoint);
+  });
+});
+
+describe('an int8 file', () => {
+  it.each(calibrationMethods)(
+    'calibrated by %s stays near float32 on ONNX Runtime, and a quarter as large',
+    async (method) => {
+      const file = join(folder, 'int8.onnx');
+      const calibration = { dataset: images(8), test: images(8), method };
+      const described = { ...model, description: { ...model.description, classes, preprocessing: whole } };
+      const options = { output: file, producerVersion: '0', calibration } as const;
+      const float32 = await exportOnnx(described, { ...options, precision: 'float32' });
+      const { accuracy, bytes } = await exportOnnx(described, { ...options, precision: 'int8' });
+      expect(bytes).toBeLessThan(float32.bytes * 0.32);
+      expect(accuracy).toMatchObject({ images: 8, float32Error: undefined, error: undefined });
+      expect(accuracy?.sameTop1).toBeGreaterThanOrEqual(0.75);
+    },
+  );
+
+  it('is calibrated on images of other classes too, whose errors nobody can count', async () => {
+    const strangers = { ...images(4), classes: ['cat', 'dog'], label: () => 1 };
+    const { accuracy } = await exportOnnx(model, {
+      output: join(folder, 'strangers.onnx'),
+      producerVersion: '0',
+      precision: 'int8',
+      calibration: { dataset: strangers, test: strangers, method: 'min-max' },
+    });
+    expect(accuracy).toMatchObject({ images: 4, float32Error: undefined, error: undefined });
+  });
+
+  it('is not written without images to calibrate on', async () => {
+    const options = { output: join(folder, 'none.onnx'), producerVersion: '0', precision: 'int8' } as const;
+    await expect(exportOnnx(model, options)).rejects.toThrow(/none\.onnx: int8 needs images to calibrate on/);
+  });
+});

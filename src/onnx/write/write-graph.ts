@@ -1,0 +1,265 @@
+/** From our graph to ONNX's: what each operation becomes, as a table that is complete by its type. */
+import type { Scaling } from '../../compile/options.ts';
+import {
+  elementCount,
+  type Graph,
+  type Node,
+  type NodeOf,
+  type Op,
+  type Pair,
+  type Parameter,
+} from '../../graph/graph.ts';
+import type { ModelInput } from '../model-metadata.ts';
+import { convolutionWeights, type ReadParameter } from './folded-weights.ts';
+import type { AttributeValue, OnnxGraph, OnnxNode, OnnxTensor, OnnxValue } from './onnx-graph.ts';
+import { parameterName, valueNames } from './value-names.ts';
+
+export interface WriteOptions {
+  readonly read: ReadParameter;
+  readonly input: ModelInput;
+  /** Of the pixels, for `input: 'uint8'`. */
+  readonly scaling: Scaling;
+  /** Probabilities instead of logits. */
+  readonly softmax: boolean;
+}
+
+/** The dimension that may have any size. */
+export const batchDimension = 'n';
+
+interface Writing extends WriteOptions {
+  readonly graph: Graph;
+  readonly nodes: OnnxNode[];
+  readonly constants: Map<string, OnnxTensor>;
+  /** For each node of the graph, its value. */
+  readonly names: string[];
+}
+
+type WriteRule<K extends Op> = (
+  node: NodeOf<K>,
+  inputs: readonly string[],
+  writing: Writing,
+) => Promise<void> | void;
+
+/** Writes a graph, whose passes have been applied, with its weights. */
+export async function writeGraph(graph: Graph, options: WriteOptions): Promise<OnnxGraph> {
+  const writing: Writing = {
+    ...options,
+    graph,
+    nodes: [],
+    constants: new Map(),
+    names: [...valueNames(graph)],
+  };
+  for (const node of graph.nodes) {
+    const inputs = node.inputs.map((id) => writing.names[id] as string);
+    await (writeRules[node.op] as WriteRule<Op>)(node, inputs, writing);
+  }
+  const last = graph.nodes[graph.logits] as Node;
+  let output = writing.names[graph.logits] as string;
+  if (options.softmax) {
+    add(writing, { op: 'Softmax', inputs: [output], output: 'probabilities', attributes: { axis: 1 } });
+    output = 'probabilities';
+  }
+  return {
+    name: graph.network.name,
+    nodes: writing.nodes,
+    constants: writing.constants,
+    input: inputValue(graph, options.input),
+    outputs: [{ name: output, type: 'float32', dims: [batchDimension, last.shape[2]] }],
+  };
+}
+
+export const inputName = 'images';
+
+function inputValue({ network }: Graph, type: ModelInput): OnnxValue {
+  const [height, width, channels] = network.input;
+  return type === 'uint8'
+    ? { name: inputName, type, dims: [batchDimension, height, width, channels] }
+    : { name: inputName, type, dims: [batchDimension, channels, height, width] };
+}
+
+interface Addition {
+  readonly op: string;
+  readonly inputs: readonly string[];
+  readonly output: string | readonly string[];
+  readonly attributes?: Readonly<Record<string, AttributeValue>>;
+}
+
+/** A node is called as its first value. */
+function add({ nodes }: Writing, { op, inputs, output, attributes = {} }: Addition): void {
+  const outputs = typeof output === 'string' ? [output] : output;
+  nodes.push({ op, name: outputs[0] as string, inputs, outputs, attributes });
+}
+
+function constant(
+  writing: Writing,
+  name: string,
+  dims: readonly number[],
+  values: readonly number[],
+): string {
+  writing.constants.set(name, { type: 'float32', dims, data: Float32Array.from(values) });
+  return name;
+}
+
+/** ONNX pads at the beginnings of all axes, then at their ends. */
+const pads = ([down, across]: Pair): number[] => [down, across, down, across];
+
+const nameOf = ({ names }: Writing, { id }: Node): string => names[id] as string;
+
+const writeRules: { readonly [K in Op]: WriteRule<K> } = {
+  input: (node, _, writing) => {
+    if (writing.input === 'uint8') scalePixels(node, writing);
+    else writing.names[node.id] = inputName;
+  },
+  conv: async (node, [input], writing) => {
+    const { window, stride, padding } = node.attributes;
+    const { weight, bias } = await convolutionWeights(node, writing.read);
+    const weightName = parameterName(node, 'weight');
+    const filters = node.shape[2];
+    const channels = weight.length / filters / (window[0] * window[1]);
+    writing.constants.set(weightName, {
+      type: 'float32',
+      dims: [filters, channels, ...window],
+      data: weight,
+    });
+    const inputs = [input as string, weightName];
+    if (bias) {
+      const biasName = parameterName(node, 'bias');
+      writing.constants.set(biasName, { type: 'float32', dims: [filters], data: bias });
+      inputs.push(biasName);
+    }
+    const attributes = { kernel_shape: window, strides: [stride, stride], pads: pads(padding) };
+    add(writing, { op: 'Conv', inputs, output: nameOf(writing, node), attributes });
+  },
+  batchNorm: async (node, [input], writing) =>
+    writeBatchNorm(node, { input: input as string, output: nameOf(writing, node), writing }),
+  batchNormRelu: async (node, [input], writing) => {
+    const between = `${nameOf(writing, node)}/batchNorm`;
+    await writeBatchNorm(node, { input: input as string, output: between, writing });
+    add(writing, { op: 'Relu', inputs: [between], output: nameOf(writing, node) });
+  },
+  relu: (node, inputs, writing) => add(writing, { op: 'Relu', inputs, output: nameOf(writing, node) }),
+  maxPool: (node, inputs, writing) => {
+    const { window, stride, padding } = node.attributes;
+    const attributes = { kernel_shape: window, strides: [stride, stride], pads: pads(padding) };
+    add(writing, { op: 'MaxPool', inputs, output: nameOf(writing, node), attributes });
+  },
+  avgPool: (node, inputs, writing) => {
+    const { window, stride, padding, countPadding } = node.attributes;
+    const attributes = {
+      kernel_shape: window,
+      strides: [stride, stride],
+      pads: pads(padding),
+      count_include_pad: countPadding ? 1 : 0,
+    };
+    add(writing, { op: 'AveragePool', inputs, output: nameOf(writing, node), attributes });
+  },
+  // From here on values are [n, c].
+  globalAvgPool: (node, inputs, writing) => {
+    const output = nameOf(writing, node);
+    const pooled = `${output}/mean`;
+    add(writing, { op: 'GlobalAveragePool', inputs, output: pooled });
+    add(writing, { op: 'Flatten', inputs: [pooled], output, attributes: { axis: 1 } });
+  },
+  concat: (node, inputs, writing) =>
+    add(writing, { op: 'Concat', inputs, output: nameOf(writing, node), attributes: { axis: 1 } }),
+  slice: (node, [input], writing) => writeSplit(node, input as string, writing),
+  scaledAdd: (node, [input, branch], writing) => {
+    const { scale } = node.attributes;
+    const output = nameOf(writing, node);
+    let added = branch as string;
+    if (scale !== 1) {
+      const factor = constant(writing, `${output}/scale`, [], [scale]);
+      added = `${output}/scaled`;
+      add(writing, { op: 'Mul', inputs: [branch as string, factor], output: added });
+    }
+    add(writing, { op: 'Add', inputs: [input as string, added], output });
+  },
+  // Inference has no dropout; the value goes by the name of what it reads.
+  dropout: (node, [input], writing) => {
+    writing.names[node.id] = input as string;
+  },
+  linear: async (node, [input], writing) => {
+    const [member] = node.parameters.members;
+    const inputs = [input as string];
+    for (const parameter of [member?.weight, member?.bias]) {
+      if (!parameter) continue;
+      const data = await writing.read(parameter);
+      writing.constants.set(parameter.name, { type: 'float32', dims: parameter.shape, data });
+      inputs.push(parameter.name);
+    }
+    add(writing, { op: 'Gemm', inputs, output: nameOf(writing, node), attributes: { transB: 1 } });
+  },
+};
+
+async function writeBatchNorm(
+  node: NodeOf<'batchNorm'> | NodeOf<'batchNormRelu'>,
+  { input, output, writing }: { input: string; output: string; writing: Writing },
+): Promise<void> {
+  const channels = node.shape[2];
+  const inputs = [input];
+  for (const part of ['gamma', 'beta', 'movingMean', 'movingVariance'] as const) {
+    const name = parameterName(node as Node, part);
+    const data = new Float32Array(channels).fill(1);
+    let at = 0;
+    for (const member of node.parameters.members) {
+      const parameter = member[part] as Parameter | undefined;
+      // A network without gammas multiplies by one.
+      if (!parameter) continue;
+      data.set(await writing.read(parameter), at);
+      at += elementCount(parameter.shape);
+    }
+    writing.constants.set(name, { type: 'float32', dims: [channels], data });
+    inputs.push(name);
+  }
+  const attributes = { epsilon: { float: node.attributes.epsilon } };
+  add(writing, { op: 'BatchNormalization', inputs, output, attributes });
+}
+
+/** All slices of one value are one Split, written where the first of them stands. */
+function writeSplit(node: NodeOf<'slice'>, input: string, writing: Writing): void {
+  const all = writing.graph.nodes.filter(
+    (each) => each.op === 'slice' && each.inputs[0] === node.inputs[0],
+  ) as NodeOf<'slice'>[];
+  if (all[0]?.id !== node.id) return;
+  const sizes = all.map(({ attributes: { from, to } }) => BigInt(to - from));
+  const name = `${input}/sizes`;
+  writing.constants.set(name, { type: 'int64', dims: [sizes.length], data: BigInt64Array.from(sizes) });
+  const output = all.map((each) => nameOf(writing, each));
+  add(writing, { op: 'Split', inputs: [input, name], output, attributes: { axis: 1 } });
+}
+
+/** (x / 255 − mean) / std as a factor and an addend for each channel, on planes. */
+function scalePixels(node: NodeOf<'input'>, writing: Writing): void {
+  const { mean, std } = writing.scaling;
+  const channels = node.shape[2];
+  const perChannel = (value: (channel: number) => number) =>
+    Array.from({ length: channels }, (_, at) => value(at));
+  const dims = [1, channels, 1, 1];
+  const factor = constant(
+    writing,
+    'preprocessing/factor',
+    dims,
+    perChannel((at) => 1 / (255 * (std[at] as number))),
+  );
+  const addend = constant(
+    writing,
+    'preprocessing/addend',
+    dims,
+    perChannel((at) => -(mean[at] as number) / (std[at] as number)),
+  );
+  add(writing, {
+    op: 'Transpose',
+    inputs: [inputName],
+    output: 'preprocessing/planes',
+    attributes: { perm: [0, 3, 1, 2] },
+  });
+  // 1 is float32.
+  add(writing, {
+    op: 'Cast',
+    inputs: ['preprocessing/planes'],
+    output: 'preprocessing/floats',
+    attributes: { to: 1 },
+  });
+  add(writing, { op: 'Mul', inputs: ['preprocessing/floats', factor], output: 'preprocessing/scaled' });
+  add(writing, { op: 'Add', inputs: ['preprocessing/scaled', addend], output: nameOf(writing, node) });
+}

@@ -1,0 +1,142 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeModel } from '../ecosystems/export-weights.ts';
+import type { Engine } from '../engine/engine.ts';
+import { openTorch } from '../engine/torch.ts';
+import { buildGraph } from '../graph/build-graph.ts';
+import { type Node, parametersOf } from '../graph/graph.ts';
+import { standardPreprocessing } from '../images/preprocess.ts';
+import { graphOf, type ModelDescription } from '../model/description.ts';
+import { initialValues } from '../model/initialise.ts';
+import { configure, findNetwork } from '../networks/networks.ts';
+import { randomFor } from '../random.ts';
+import { type LoadedModel, loadModel, strideEndpoints } from './load-model.ts';
+
+const [height, width] = [91, 123];
+
+const description: ModelDescription = {
+  network: 'inception-v4',
+  options: { classes: 4, width: 0.125, blocks: { A: 1, B: 1, C: 1 }, inputSize: [height, width] },
+  classes: ['cat', 'dog', 'fox', 'owl'],
+  preprocessing: standardPreprocessing([height, width]),
+};
+
+let engine: Engine;
+let folder: string;
+let path: string;
+const random = randomFor(1, 1);
+const images = Uint8Array.from({ length: 5 * height * width * 3 }, () => Math.floor(random() * 256));
+const values = (tensor: { data: ArrayLike<number | bigint> } | undefined): number[] =>
+  Array.from((tensor as { data: ArrayLike<number> }).data);
+
+beforeAll(async () => {
+  engine = openTorch({ device: 'cpu' });
+  folder = await mkdtemp(join(tmpdir(), 'inception-load-'));
+  path = join(folder, 'model.safetensors');
+  const parameters = parametersOf(graphOf(description));
+  const read = async (parameter: (typeof parameters)[number]) => initialValues(parameter, 1);
+  await writeModel(path, { description, parameters, read });
+});
+afterAll(async () => {
+  await engine.close();
+  await rm(folder, { recursive: true });
+});
+
+const load = (): Promise<LoadedModel> => loadModel(path, { engine, precision: 'float32' });
+
+describe('loadModel', () => {
+  it('embeds any number of images of any size that the network allows', async () => {
+    const model = await load();
+    const [embedded, logits] = [await model.embed(images), await model.logits(images)];
+    const features = embedded.shape[1] as number;
+    expect([embedded.shape, logits.shape]).toEqual([
+      [5, features],
+      [5, 4],
+    ]);
+    // What the classifier reads: its weights give the logits.
+    const byName = new Map(parametersOf(model.graph).map((each) => [each.name, each]));
+    const weight = initialValues(byName.get('logits/weight') as never, 1);
+    for (const [at, logit] of values(logits).entries()) {
+      const [row, label] = [Math.floor(at / 4), at % 4];
+      let sum = 0;
+      for (let feature = 0; feature < features; feature++)
+        sum +=
+          (embedded.data[row * features + feature] as number) *
+          (weight[label * features + feature] as number);
+      expect(logit).toBeCloseTo(sum, 4);
+    }
+    const third = images.subarray(2 * height * width * 3, 3 * height * width * 3);
+    const alone = values(await model.embed(third));
+    const within = values(embedded).slice(2 * features, 3 * features);
+    for (const [at, value] of alone.entries()) expect(value).toBeCloseTo(within[at] as number, 4);
+    model.release();
+  });
+
+  it('gives named parts, and the last part of each stride', async () => {
+    const model = await load();
+    const one = images.subarray(0, height * width * 3);
+    const parts = await model.features(one, { endpoints: ['stem', 'inceptionB/0'], strides: [8, 16] });
+    expect(Object.keys(parts)).toEqual(['stem', 'inceptionB/0', 'stride 8', 'stride 16']);
+    const { graph } = model;
+    const { shape } = graph.nodes[graph.endpoints.get('stem') as number] as Node;
+    expect(parts.stem?.shape).toEqual([1, shape[2], shape[0], shape[1]]);
+    // One B block: the part and the stride are the same.
+    expect(values(parts['stride 16'])).toEqual(values(parts['inceptionB/0']));
+    expect(values(parts['stride 8'])).not.toEqual(values(parts.stem));
+    await expect(model.features(one, { strides: [3] })).rejects.toThrow(
+      'no part has a stride of 3; there are 2, 4, 8, 16, 32',
+    );
+    await expect(model.features(one, { endpoints: ['inceptionD'] })).rejects.toThrow(
+      "there is no endpoint 'inceptionD'; there are stem/conv1",
+    );
+    await expect(model.embed(images.subarray(0, 100))).rejects.toThrow(
+      'images: expected n × 91×123×3 values, received 100',
+    );
+    model.release();
+  });
+
+  it('takes floats that are scaled already', async () => {
+    const model = await load();
+    const scaled = Float32Array.from(images, (value) => value / 127.5 - 1);
+    const [bytes, floats] = [values(await model.logits(images)), values(await model.logits(scaled))];
+    for (const [at, value] of floats.entries()) expect(value).toBeCloseTo(bytes[at] as number, 4);
+    model.release();
+  });
+
+  it('gets a new classifier without losing the old one', async () => {
+    const model = await load();
+    const before = values(await model.logits(images));
+    const changed = await model.resetClassifier(['rose', 'tulip'], { seed: 7 });
+    expect(changed.description).toMatchObject({ classes: ['rose', 'tulip'], options: { classes: 2 } });
+    expect((await changed.logits(images)).shape).toEqual([5, 2]);
+    expect(values(await changed.embed(images))).toEqual(values(await model.embed(images)));
+    expect(values(await model.logits(images))).toEqual(before);
+    const again = await model.resetClassifier(['rose', 'tulip'], { seed: 7 });
+    expect(values(await again.logits(images))).toEqual(values(await changed.logits(images)));
+    for (const each of [model, changed, again]) each.release();
+  });
+
+  it('says which file is missing', async () => {
+    await expect(loadModel(join(folder, 'none'), { engine })).rejects.toThrow(
+      /none: there is no such run folder or file; a model on the hub is written hub:owner\/name$/,
+    );
+  });
+});
+
+describe('strideEndpoints', () => {
+  // timm 1.0.31's feature_info: channels by reduction.
+  it.each([
+    ['inception-v3', [64, 192, 288, 768, 2048]],
+    ['inception-v4', [64, 160, 384, 1024, 1536]],
+    ['inception-resnet-v2-released', [64, 192, 320, 1088, 1536]],
+  ])('of %s are those of timm’s features_only', (network, channels) => {
+    const graph = buildGraph(configure(findNetwork(network)));
+    const found = [...strideEndpoints(graph)].map(([stride, name]) => {
+      const { shape } = graph.nodes[graph.endpoints.get(name) as number] as Node;
+      return [stride, shape[2]];
+    });
+    expect(found).toEqual([2, 4, 8, 16, 32].map((stride, index) => [stride, channels[index]]));
+  });
+});

@@ -1,0 +1,204 @@
+/** A model in an engine: what `loadModel` gives to a program. */
+import { compileInference } from '../compile/compile-inference.ts';
+import type { Precision } from '../compile/options.ts';
+import type { Engine, HostTensor, LoadedProgram, Store } from '../engine/engine.ts';
+import { type Graph, type Node, parametersOf } from '../graph/graph.ts';
+import { graphOf, type ModelDescription, ModelError } from '../model/description.ts';
+import { initialValues } from '../model/initialise.ts';
+import type { OpenedModel } from '../model/opened-model.ts';
+import { type OpenModelOptions, openModel } from './open-model.ts';
+import { kernelsFor, planPredictor, type TorchPredictor } from './torch-predictor.ts';
+
+export interface LoadModelOptions extends OpenModelOptions {
+  readonly engine: Engine;
+  /** Images of one prediction. Default 1. */
+  readonly batch?: number;
+  /** Default: what the hardware is fast at. */
+  readonly precision?: Precision;
+}
+
+/** Images as bytes of 0–255, or as floats that are scaled already; [n, height, width, channels] of the description. */
+export type Images = Uint8Array | Float32Array;
+
+export interface FeatureOptions {
+  /** Named parts of the network (`stem`, `inceptionA/3`, …); `graph.endpoints` has them all. */
+  readonly endpoints?: readonly string[];
+  /** The last part of each of these reductions (2, 4, 8, 16, 32), as timm's `features_only`. */
+  readonly strides?: readonly number[];
+}
+
+export interface LoadedModel {
+  readonly description: ModelDescription;
+  readonly graph: Graph;
+  /** What was read: `runs/first/model.safetensors`, `hub:timm/inception_v4.tf_in1k`. */
+  readonly source: string;
+  readonly predictor: TorchPredictor;
+  /** Parts of the network for any number of images: float32 [n, c, h, w], by endpoint or by `stride 8`. */
+  features(images: Images, options: FeatureOptions): Promise<Record<string, HostTensor>>;
+  /** What the classifier reads, float32 [n, features]; of a network with an embedding, that. */
+  embed(images: Images): Promise<HostTensor>;
+  /** Float32 [n, classes]. @throws ModelError for a network without a classifier. */
+  logits(images: Images): Promise<HostTensor>;
+  /** Float32 [n, classes], for any number of images; `predictor` has one number. @throws as `logits`. */
+  probabilities(images: Images): Promise<HostTensor>;
+  /** The same network with a new classifier for these labels; everything else is kept. This model stays as it is. */
+  resetClassifier(classes: readonly string[], options?: { readonly seed?: number }): Promise<LoadedModel>;
+  /** Gives the memory back. */
+  release(): void;
+}
+
+/**
+ * Loads a model for prediction: a run folder, a `.safetensors` of `train` or `import`, a file of another ecosystem, or
+ * `hub:owner/name`.
+ * @throws ModelError or WeightsError saying what is missing in which file.
+ */
+export async function loadModel(path: string, options: LoadModelOptions): Promise<LoadedModel> {
+  const opened = await openModel(path, options);
+  try {
+    return await loadOpened(opened, options);
+  } finally {
+    await opened.close();
+  }
+}
+
+/** The same for a model that is open already, and stays open. */
+export function loadOpened(opened: OpenedModel, options: LoadModelOptions): Promise<LoadedModel> {
+  const { description, graph, source } = opened;
+  const values: Contents['values'] = async (write) => {
+    for (const parameter of parametersOf(graph)) await write(parameter.name, await opened.read(parameter));
+  };
+  return openInEngine({ description, graph, source, values }, options);
+}
+
+interface Contents {
+  readonly description: ModelDescription;
+  readonly graph: Graph;
+  readonly source: string;
+  readonly values: (write: (name: string, values: Float32Array) => Promise<void>) => Promise<void>;
+}
+
+async function openInEngine(
+  { description, graph, source, values }: Contents,
+  options: LoadModelOptions,
+): Promise<LoadedModel> {
+  const { engine, batch = 1 } = options;
+  const precision = options.precision ?? (engine.facts.fastBfloat16 ? 'bfloat16' : 'float32');
+  const { mean, std } = description.preprocessing;
+  const kernels = kernelsFor(engine);
+  const common = { precision, scaling: { mean, std }, kernels } as const;
+  const plan = planPredictor(graph, { batch, ...common });
+  const store = await engine.createStore(plan.spec);
+  await values((name, data) => store.write(name, data));
+  const predictor = await plan.open(engine, store);
+  await predictor.refresh();
+  const programs = new Map<string, LoadedProgram>();
+  const imageLength = graph.network.input.reduce((product, size) => product * size, 1);
+
+  /** Runs a program of its own for so many images, and keeps it. */
+  const run = async (images: Images, endpoints: readonly string[]): Promise<Record<string, HostTensor>> => {
+    const count = images.length / imageLength;
+    if (!Number.isInteger(count) || count === 0) {
+      throw new ModelError(
+        `images: expected n × ${graph.network.input.join('×')} values, received ${images.length}`,
+      );
+    }
+    const type = images instanceof Uint8Array ? 'uint8' : 'float32';
+    const key = `${count} ${type} ${endpoints.join()}`;
+    let program = programs.get(key);
+    if (!program) {
+      const compiled = compileInference(graph, { batch: count, images: type, endpoints, ...common });
+      program = await engine.load(compiled.predict, store);
+      programs.set(key, program);
+    }
+    return program.run({ images });
+  };
+
+  const output = async (images: Images, name: 'features' | 'logits' | 'probabilities') => {
+    if (name !== 'features' && graph.network.classes === 0)
+      throw new ModelError(`${source}: the network has no classifier`);
+    return (await run(images, []))[name] as HostTensor;
+  };
+  return {
+    description,
+    graph,
+    source,
+    predictor,
+    features: async (images, { endpoints = [], strides = [] }) => {
+      const byStride = strideEndpoints(graph);
+      const ofStrides = strides.map((stride) => endpointAt(byStride, stride));
+      const outputs = await run(images, [...new Set([...endpoints, ...ofStrides])]);
+      return Object.fromEntries([
+        ...endpoints.map((name) => [name, outputs[name] as HostTensor]),
+        ...strides.map((stride, index) => [
+          `stride ${stride}`,
+          outputs[ofStrides[index] as string] as HostTensor,
+        ]),
+      ]);
+    },
+    embed: (images) => output(images, 'features'),
+    logits: (images) => output(images, 'logits'),
+    probabilities: (images) => output(images, 'probabilities'),
+    resetClassifier: (classes, { seed = 1 } = {}) =>
+      withNewClassifier({ description, store, source, classes, seed }, options),
+    release: () => {
+      for (const program of programs.values()) program.release();
+      predictor.release();
+      store.release();
+    },
+  };
+}
+
+function withNewClassifier(
+  {
+    description,
+    store,
+    source,
+    classes,
+    seed,
+  }: {
+    description: ModelDescription;
+    store: Store;
+    source: string;
+    classes: readonly string[];
+    seed: number;
+  },
+  options: LoadModelOptions,
+): Promise<LoadedModel> {
+  const { classIds: _, ...rest } = description;
+  const changed = { ...rest, classes, options: { ...description.options, classes: classes.length } };
+  const graph = graphOf(changed);
+  const values: Contents['values'] = async (write) => {
+    for (const parameter of parametersOf(graph)) {
+      const isNew = /^(auxiliary\/)?logits\//.test(parameter.name);
+      const data = isNew ? initialValues(parameter, seed) : (await store.read(parameter.name)).data;
+      await write(parameter.name, data as Float32Array);
+    }
+  };
+  return openInEngine({ description: changed, graph, source, values }, options);
+}
+
+/** The last part of each reduction before the pooling, by the strides on the way: sizes are rounded by valid windows. */
+export function strideEndpoints(graph: Graph): ReadonlyMap<number, string> {
+  const strides: number[] = [];
+  for (const { inputs, op, attributes } of graph.nodes) {
+    const own = op === 'conv' || op === 'maxPool' || op === 'avgPool' ? attributes.stride : 1;
+    strides.push(own * Math.max(1, ...inputs.map((input) => strides[input] as number)));
+  }
+  const found = new Map<number, string>();
+  for (const [name, id] of graph.endpoints) {
+    const { shape } = graph.nodes[id] as Node;
+    // timm takes the first of the two parts with this reduction in Inception-v4's stem.
+    if (name.startsWith('auxiliary/') || name === 'stem/concat2') continue;
+    if (shape[0] === 1 && shape[1] === 1) continue;
+    found.set(strides[id] as number, name);
+  }
+  return found;
+}
+
+function endpointAt(byStride: ReadonlyMap<number, string>, stride: number): string {
+  const name = byStride.get(stride);
+  if (name !== undefined) return name;
+  throw new ModelError(
+    `no part has a stride of ${stride}; there are ${[...byStride.keys()].sort((a, b) => a - b).join(', ')}`,
+  );
+}

@@ -1,0 +1,105 @@
+/** A model's description and parameters from wherever it lies: a run folder, a file of our own, or of anybody's. */
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openHubModel } from '../ecosystems/hub-model.ts';
+import { planImport } from '../ecosystems/import-weights.ts';
+import { type Graph, isStatistic, type Parameter, parametersOf } from '../graph/graph.ts';
+import { graphOf, ModelError, parseDescription } from '../model/description.ts';
+import type { OpenedModel, OpenModelOptions } from '../model/opened-model.ts';
+import { openWeights } from '../weights/open-weights.ts';
+import { openSafetensors } from '../weights/safetensors/safetensors.ts';
+import { type TensorFile, WeightsError } from '../weights/tensor-file.ts';
+
+export type { OpenedModel, OpenModelOptions };
+
+/**
+ * Opens `hub:owner/name`, a run folder, a model of our own, or a file of another ecosystem as it is.
+ * @throws ModelError or WeightsError saying what is missing in which file.
+ */
+export async function openModel(path: string, options: OpenModelOptions = {}): Promise<OpenedModel> {
+  if (path.startsWith('hub:')) return openHubModel(path, options);
+  const about = await stat(path).catch(() => undefined);
+  if (about?.isDirectory()) {
+    const own = await runFiles(path);
+    if (own) return openOwn(await openSafetensors(own.path), own);
+  }
+  if (!about && !(await stat(`${path}.index`).catch(() => undefined)))
+    throw new ModelError(
+      `${path}: there is no such run folder or file; a model on the hub is written hub:owner/name`,
+    );
+  if (path.endsWith('.onnx'))
+    throw new ModelError(
+      `${path}: an ONNX file predicts ('classify', 'evaluate', 'serve'); here a model with its weights is needed: a run folder, a .safetensors file, or hub:owner/name`,
+    );
+  const file = await openWeights(path);
+  if (file.metadata.has('model')) return openOwn(file, { path, prefix: '' });
+  try {
+    const plan = planImport(file, path);
+    const sources = new Map(plan.parameters.map((each) => [each.parameter.name, each]));
+    return {
+      description: plan.description,
+      graph: plan.graph,
+      source: path,
+      read: async ({ name }) => (await sources.get(name)?.read()) as Float32Array,
+      close: () => file.close(),
+    };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** The model of a run's last evaluation; of a run that has had none, the averages of its newest checkpoint. */
+async function runFiles(folder: string): Promise<{ path: string; prefix: string } | undefined> {
+  const model = join(folder, 'model.safetensors');
+  if (await stat(model).catch(() => undefined)) return { path: model, prefix: '' };
+  const files = await readdir(join(folder, 'checkpoints')).catch(() => undefined);
+  const steps = files?.flatMap((file) => /^(\d+)\.safetensors$/.exec(file)?.[1] ?? []).map(Number);
+  if (steps && steps.length > 0)
+    return { path: join(folder, 'checkpoints', `${Math.max(...steps)}.safetensors`), prefix: 'averages/' };
+  if (files || (await stat(join(folder, 'config.json')).catch(() => undefined)))
+    throw new ModelError(`${folder}: neither a model nor a checkpoint is in this folder`);
+  return undefined;
+}
+
+async function openOwn(
+  file: TensorFile,
+  { path, prefix }: { path: string; prefix: string },
+): Promise<OpenedModel> {
+  try {
+    const stored = file.metadata.get('model');
+    if (stored === undefined)
+      throw new ModelError(
+        `${path}: its metadata have no model; one of 'inception train' or 'inception import' has`,
+      );
+    const description = parseDescription(stored, `${path} (metadata)`);
+    const graph = graphOf(description);
+    const nameOf = (parameter: Parameter) =>
+      isStatistic(parameter) ? parameter.name : prefix + parameter.name;
+    checkShapes(file, { path, graph, nameOf });
+    return {
+      description,
+      graph,
+      source: path,
+      read: async (parameter) => (await file.read(nameOf(parameter))).data as Float32Array,
+      close: () => file.close(),
+    };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+function checkShapes(
+  file: TensorFile,
+  { path, graph, nameOf }: { path: string; graph: Graph; nameOf: (parameter: Parameter) => string },
+): void {
+  const problems = parametersOf(graph).flatMap((parameter) => {
+    const name = nameOf(parameter);
+    const found = file.tensors.get(name);
+    const expected = `F32 [${parameter.shape.join(', ')}]`;
+    const received = found ? `${found.dtype} [${found.shape.join(', ')}]` : 'nothing';
+    return expected === received ? [] : [`'${name}': expected ${expected}, received ${received}`];
+  });
+  if (problems.length > 0) throw new WeightsError(`${path}: ${problems.join('; ')}`);
+}

@@ -1,0 +1,174 @@
+/** The HTTP server around a service: limits, token, errors, the OpenAPI document and its page. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import multipart from '@fastify/multipart';
+import swagger from '@fastify/swagger';
+import swaggerPage from '@fastify/swagger-ui';
+import fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
+import type { Service } from '../service.ts';
+import { metricsSchema } from './api-schemas.ts';
+import { addClassifyRoute } from './classify-route.ts';
+import { ClientGone } from './client-signal.ts';
+import { observeRequests } from './observe-requests.ts';
+import { addProtocolRoutes } from './protocol-routes.ts';
+import { RequestError } from './request-error.ts';
+import { checkToken } from './token.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Needs no token: probes have none. */
+    readonly open?: boolean;
+    /** Costs a model's time, and is refused when there is none. */
+    readonly work?: boolean;
+  }
+}
+
+export interface BuildServerOptions {
+  readonly version: string;
+  readonly log: { readonly level: string; readonly stream: { write(line: string): void } } | undefined;
+}
+
+export async function buildServer(
+  service: Service,
+  { version, log }: BuildServerOptions,
+): Promise<FastifyInstance> {
+  const { settings } = service;
+  const app: FastifyInstance = fastify({
+    logger: log ? { level: log.level, stream: log.stream } : false,
+    // observe-requests.ts writes one line for each request in the place of fastify's two.
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: settings.bodyBytes,
+    requestTimeout: settings.receiveMs,
+    http: {
+      requestTimeout: settings.receiveMs,
+      // Node.js swaps the two when this is the longer one, as its own minute would be.
+      headersTimeout: settings.receiveMs,
+      // How often it looks.
+      connectionsCheckingInterval: Math.min(1000, settings.receiveMs),
+    },
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: 200 },
+    frameworkErrors: (error, _request, reply) => answerError(error, reply),
+    clientErrorHandler: answerBadConnection,
+  });
+  // Node.js would answer an expectation that it does not know with nothing but a status.
+  app.server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
+    const error = "the header Expect: only '100-continue' is known";
+    response.writeHead(417, { 'content-type': 'application/json' }).end(JSON.stringify({ error }));
+  });
+  // The schemas are documentation; the handlers check, with messages of their own.
+  app.setValidatorCompiler(() => () => true);
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  app.setErrorHandler((error, _request, reply) => answerError(error as FastifyError, reply));
+  app.setNotFoundHandler((request) => {
+    throw new RequestError(
+      404,
+      `there is no ${request.method} ${request.url.slice(0, 100)}; GET /docs has the list`,
+    );
+  });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  await app.register(multipart, {
+    limits: {
+      fileSize: settings.bodyBytes,
+      files: settings.images,
+      fields: 8,
+      parts: settings.images + 8,
+      fieldSize: 1000,
+      fieldNameSize: 100,
+      headerPairs: 20,
+    },
+  });
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'inception serve', description: 'Classification of images.', version },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+    },
+  });
+
+  observeRequests(app, service);
+  app.addHook('onRequest', async (request) => {
+    const { config, url = '' } = request.routeOptions;
+    const isOpen = config.open === true || url.startsWith('/docs');
+    if (settings.token !== undefined && !isOpen) checkToken(request.headers.authorization, settings.token);
+    if (config.work !== true) return;
+    // Before anything of the body is read, so that a refusal costs next to nothing.
+    service.refuseWhenDraining();
+    service.refuseWhenFull(namedModel(request));
+  });
+
+  addClassifyRoute(app, { service });
+  addProtocolRoutes(app, { service, version });
+  app.get('/metrics', { schema: metricsSchema }, async (_request, reply) => {
+    const { registry } = service.metrics;
+    return reply.type(registry.contentType).send(await registry.metrics());
+  });
+  // Not the plugin's own policy, which has the files fetched by https from any server that is not on this machine.
+  const policy = {
+    'default-src': "'self'",
+    'img-src': "'self' data:",
+    'style-src': "'self' 'unsafe-inline'",
+  };
+  await app.register(swaggerPage, { routePrefix: '/docs', staticCSP: policy });
+  app.get('/openapi.json', { config: { open: true }, schema: { hide: true } }, async () => app.swagger());
+  await app.ready();
+  return app;
+}
+
+/** The model that the address names; a body that names another has not been read yet. */
+function namedModel({ params, query }: FastifyRequest): string | undefined {
+  const name = (params as { model?: string }).model ?? (query as { model?: unknown }).model;
+  return typeof name === 'string' ? name : undefined;
+}
+
+/** Every error has the shape of the protocol: `{"error": "…"}`. */
+function answerError(error: FastifyError | RequestError | ClientGone, reply: FastifyReply): FastifyReply {
+  const { status, message } = statusOf(error);
+  if (error instanceof RequestError) {
+    reply.inception.reason = error.reason;
+    if (error.retryAfterSeconds !== undefined) reply.header('retry-after', error.retryAfterSeconds);
+    if (error.status === 401) reply.header('www-authenticate', 'Bearer');
+  }
+  if (status >= 500 && status !== 503) reply.log.error({ err: error }, 'a request failed');
+  return reply.code(status).type('application/json').send({ error: message });
+}
+
+function statusOf(error: FastifyError | RequestError | ClientGone): { status: number; message: string } {
+  const { message } = error;
+  if (error instanceof RequestError) return { status: error.status, message };
+  // Nobody reads it; the number is the one that logs of proxies use.
+  if (error instanceof ClientGone) return { status: 499, message };
+  const status = error.statusCode ?? 500;
+  // What happened inside is for the log.
+  return status >= 400 && status < 500
+    ? { status, message }
+    : { status: 500, message: 'an internal error; the log says more' };
+}
+
+/** Bytes that are no HTTP never reach a route. */
+function answerBadConnection(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const slow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  const status = slow
+    ? '408 Request Timeout'
+    : error.code === 'HPE_HEADER_OVERFLOW'
+      ? '431 Request Header Fields Too Large'
+      : '400 Bad Request';
+  const body = JSON.stringify({
+    error: slow ? 'the request took too long to arrive' : 'this is no HTTP request',
+  });
+  socket.end(
+    `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
+    () => socket.destroy(),
+  );
+}

@@ -1,0 +1,31 @@
+/** A model of libtorch as the server wants it. */
+import { inputBytes } from '../../images/preprocess.ts';
+import type { LoadedModel } from '../../predict/load-model.ts';
+import { chooseBatch } from '../queue/choose-batch.ts';
+import { imagesInput, type ServedModel, type ServeModelOptions } from './served-model.ts';
+
+/** Serves a loaded model; a network without a classifier gives its embedding. */
+export async function serveLoadedModel(
+  model: LoadedModel,
+  { name, batch: asked }: ServeModelOptions,
+): Promise<ServedModel> {
+  const { preprocessing, classes, classIds } = model.description;
+  const hasClasses = classes.length > 0;
+  const run = (rows: Uint8Array) => (hasClasses ? model.probabilities(rows) : model.embed(rows));
+  const black = (count: number) => run(new Uint8Array(count * inputBytes(preprocessing)));
+  const batch = await chooseBatch(black, { asked });
+  const { shape } = await black(1);
+  return {
+    name,
+    platform: 'inception_libtorch',
+    source: model.source,
+    classes,
+    ...(classIds && { classIds }),
+    preprocessing,
+    input: imagesInput(preprocessing),
+    output: { name: hasClasses ? 'probabilities' : 'embedding', datatype: 'FP32', shape: shape.slice(1) },
+    batch,
+    run: async (rows) => (await run(rows as Uint8Array)).data as Float32Array,
+    close: async () => model.release(),
+  };
+}

@@ -1,0 +1,78 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { sampleModel } from '../../../test/sample-model.ts';
+import { DeployError } from '../../onnx/deploy-error.ts';
+import { exportOnnx } from '../../onnx/write/export-onnx.ts';
+import { serveOnnxFile } from './onnx-model.ts';
+import type { ServedModel } from './served-model.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'inception-served-'));
+const file = join(folder, 'model.onnx');
+const black = (count: number) => new Uint8Array(count * 75 * 75 * 3);
+
+beforeAll(async () => {
+  await exportOnnx(sampleModel('inception-resnet-v2'), { output: file, producerVersion: '0' });
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+let model: ServedModel | undefined;
+afterEach(async () => {
+  await model?.close();
+  model = undefined;
+});
+
+/** Processes of ours that run an ONNX file. */
+const workers = (): number[] =>
+  readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => {
+      try {
+        const [, ppid] = /\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
+        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+        return Number(ppid) === process.pid && command.includes('onnx-worker');
+      } catch {
+        return false;
+      }
+    });
+
+describe('an ONNX file that is served', () => {
+  it('computes in a process of its own, while this one goes on', async () => {
+    model = await serveOnnxFile(file, { name: 'm', batch: 2, classifier: { threads: 1 } });
+    expect(model).toMatchObject({
+      platform: 'onnxruntime_onnx',
+      batch: 2,
+      input: { name: 'images', datatype: 'UINT8', shape: [75, 75, 3] },
+      output: { name: 'probabilities', datatype: 'FP32', shape: [7] },
+    });
+    let turns = 0;
+    const timer = setInterval(() => turns++, 1);
+    const result = await model.run(black(40));
+    clearInterval(timer);
+    expect(result).toHaveLength(40 * 7);
+    expect(result.subarray(0, 7).reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 5);
+    expect(turns).toBeGreaterThan(3);
+  });
+
+  it.skipIf(process.platform !== 'linux')(
+    'loses the batch with which its process dies, and no other (skipped but on Linux)',
+    async () => {
+      model = await serveOnnxFile(file, { name: 'm', batch: 1 });
+      const [pid] = workers();
+      const lost = model.run(black(100));
+      process.kill(pid as number, 'SIGKILL');
+      await expect(lost).rejects.toThrow('the process that runs the model died (SIGKILL)');
+      expect(await model.run(black(1))).toHaveLength(7);
+      await model.close();
+      expect(workers()).toEqual([]);
+    },
+  );
+
+  it('is refused with the reason, and leaves no process behind', async () => {
+    const none = serveOnnxFile(join(folder, 'none.onnx'), { name: 'm' });
+    await expect(none).rejects.toThrow(DeployError);
+    await expect(none).rejects.toThrow(/none\.onnx: there is no such file/);
+    await expect.poll(workers).toEqual([]);
+  });
+});

@@ -1,0 +1,77 @@
+/** The three bodies of `POST /classify`: the bytes of one image, a multipart form of files, and JSON with base64. */
+import type { MultipartFile, MultipartValue } from '@fastify/multipart';
+import { z } from 'zod';
+import { parseObject } from '../http/json.ts';
+import { RequestError } from '../http/request-error.ts';
+import type { ClassifyRequest, NamedImage } from './classify.ts';
+
+export const imageTypes: readonly string[] = ['image/jpeg', 'image/png', 'image/webp'];
+
+const names = z.string().max(200);
+const topLabels = z.int().min(1).max(100_000);
+
+const jsonSchema = z.strictObject({
+  model: names.optional(),
+  top: topLabels.optional(),
+  images: z.array(z.string()),
+});
+
+/** `?model=…&top=…`; the same as form fields or keys of the JSON. */
+const choices = z.strictObject({
+  model: names.optional(),
+  top: z.coerce.number().pipe(topLabels).optional(),
+});
+
+export type Choices = Pick<ClassifyRequest, 'model' | 'top'>;
+
+/** @throws RequestError naming every key that does not fit. */
+export const readChoices = (query: unknown): Choices => checked(choices, query, 'query');
+
+export const ofOneImage = (body: Uint8Array, query: Choices): ClassifyRequest => ({
+  ...query,
+  images: [{ name: 'image', bytes: body }],
+});
+
+/** `{"images": ["<base64>", …], "model": "…", "top": 5}` */
+export function ofJson(body: Uint8Array, query: Choices): ClassifyRequest {
+  const { images, ...own } = checked(jsonSchema, parseObject(body, 'body'), 'body');
+  return { ...query, ...own, images: images.map(fromBase64) };
+}
+
+function fromBase64(text: string, index: number): NamedImage {
+  // Buffer.from skips whatever is no base64, so that an address would become a broken image.
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text) || text.length % 4 !== 0)
+    throw new RequestError(
+      400,
+      `images.${index}: expected the base64 of a JPEG, PNG or WebP file, received '${text.slice(0, 30)}${text.length > 30 ? '…' : ''}'`,
+    );
+  return { name: `image ${index}`, bytes: Buffer.from(text, 'base64') };
+}
+
+/** Every file of a form is an image; the fields are `model` and `top`. The parser bounds each file and their number. */
+export async function ofForm(
+  parts: AsyncIterable<MultipartFile | MultipartValue>,
+  { query, most }: { query: Choices; most: number },
+): Promise<ClassifyRequest> {
+  const images: NamedImage[] = [];
+  const fields: Record<string, unknown> = {};
+  let total = 0;
+  for await (const part of parts) {
+    if (part.type === 'file') {
+      const bytes = await part.toBuffer();
+      total += bytes.length;
+      if (total > most) throw new RequestError(413, `the form is larger than ${most} bytes`);
+      images.push({ name: part.filename?.slice(0, 200) || `image ${images.length}`, bytes });
+    } else fields[part.fieldname] = part.value;
+  }
+  return { ...query, ...checked(choices, fields, 'form'), images };
+}
+
+function checked<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const problems = result.error.issues
+    .slice(0, 5)
+    .map(({ path, message }) => `${[what, ...path].join('.')}: ${message}`);
+  throw new RequestError(400, problems.join('; '));
+}

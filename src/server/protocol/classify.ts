@@ -1,0 +1,70 @@
+/** `POST /classify`: images in, the most probable labels out. */
+import { topClasses } from '../../predict/top-classes.ts';
+import { RequestError } from '../http/request-error.ts';
+import type { Service } from '../service.ts';
+
+export interface ClassifyRequest {
+  /** Default: the server's first. */
+  readonly model?: string | undefined;
+  /** Labels for each image. Default 5. */
+  readonly top?: number | undefined;
+  readonly images: readonly NamedImage[];
+}
+
+export interface NamedImage {
+  /** What the client calls it, or its place: `image 2`. */
+  readonly name: string;
+  /** Of a JPEG, PNG or WebP file. */
+  readonly bytes: Uint8Array;
+}
+
+export interface ClassifyAnswer {
+  readonly model: string;
+  readonly results: readonly {
+    readonly name: string;
+    readonly labels: readonly {
+      readonly label: string;
+      /** The data set's own name of the class, where the model has one. */
+      readonly id?: string;
+      readonly index: number;
+      readonly probability: number;
+    }[];
+  }[];
+}
+
+/** @throws RequestError when there is no such model, no room, or an image that cannot be decoded. */
+export async function classify(
+  service: Service,
+  { model: name, top = 5, images }: ClassifyRequest,
+  { signal }: { readonly signal?: AbortSignal } = {},
+): Promise<ClassifyAnswer> {
+  const hosted = service.find(name);
+  const { preprocessing, classes, classIds, name: model } = hosted.model;
+  if (classes.length === 0)
+    throw new RequestError(
+      400,
+      `'${model}' has no classifier; POST /v2/models/${model}/infer gives its embedding`,
+    );
+  const most = service.settings.images;
+  if (images.length === 0) throw new RequestError(400, 'expected at least one image, received none');
+  if (images.length > most)
+    throw new RequestError(400, `at most ${most} images in one request, received ${images.length}`);
+  const asked = { rows: images.length, ...(signal && { signal }) };
+  return service.run(hosted, asked, async (ticket) => {
+    const results = images.map(async ({ name: called, bytes }) => {
+      const job = { bytes, preprocessing, name: called };
+      const row = await service.images.prepare(job, { signal: ticket.signal });
+      const probabilities = await ticket.submit(row);
+      const labels = topClasses(probabilities, { classes: classes.length, k: top }).map(
+        ({ label, probability }) => ({
+          label: classes[label] as string,
+          ...(classIds?.[label] !== undefined && { id: classIds[label] }),
+          index: label,
+          probability,
+        }),
+      );
+      return { name: called, labels };
+    });
+    return { model, results: await Promise.all(results) };
+  });
+}

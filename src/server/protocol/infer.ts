@@ -1,0 +1,41 @@
+/** `POST /v2/models/…/infer`: values in, values out, as the Open Inference Protocol has it. */
+
+import { rowLength, type Values } from '../models/served-model.ts';
+import type { Hosted, Service } from '../service.ts';
+import { readInferenceRequest } from './inference-request.ts';
+import { type InferenceAnswer, writeInferenceResponse } from './inference-response.ts';
+
+/** @throws RequestError when the request is malformed or there is no room for it. */
+export async function infer(
+  service: Service,
+  hosted: Hosted,
+  {
+    body,
+    headerLength,
+    signal,
+  }: { body: Uint8Array; headerLength?: string | undefined; signal?: AbortSignal },
+): Promise<InferenceAnswer> {
+  const { model } = hosted;
+  const request = readInferenceRequest(body, { headerLength, model, limits: service.settings });
+  const { rows, values, id, outputs } = request;
+  const asked = { rows, deadlineMs: request.timeoutMs, ...(signal && { signal }) };
+  const length = rowLength(model.input);
+  const results = await service.run(hosted, asked, (ticket) =>
+    Promise.all(
+      Array.from({ length: rows }, (_, row) =>
+        ticket.submit(values.subarray(row * length, (row + 1) * length) as Values),
+      ),
+    ),
+  );
+  return writeInferenceResponse(joined(results), { model, rows, id, outputs });
+}
+
+function joined(results: readonly Float32Array[]): Float32Array {
+  const [first] = results as [Float32Array];
+  if (results.length === 1) return first;
+  const whole = new Float32Array(first.length * results.length);
+  results.forEach((result, row) => {
+    whole.set(result, row * first.length);
+  });
+  return whole;
+}

@@ -1,0 +1,276 @@
+/**
+ * Requests of the Open Inference Protocol v2, `POST …/infer`, with the binary-tensor-data and classification extensions:
+ * from the body to checked values.
+ */
+import { z } from 'zod';
+import { parseObject } from '../http/json.ts';
+import { RequestError } from '../http/request-error.ts';
+import { rowLength, type ServedModel, type TensorSpec, type Values } from '../models/served-model.ts';
+
+/** The protocol's datatypes; one that is none of them is a typing error, the others are only not this model's. */
+const datatypes = [
+  'BOOL',
+  'UINT8',
+  'UINT16',
+  'UINT32',
+  'UINT64',
+  'INT8',
+  'INT16',
+  'INT32',
+  'INT64',
+  'FP16',
+  'FP32',
+  'FP64',
+  'BYTES',
+  'BF16',
+] as const;
+
+const parameters = z.record(z.string(), z.unknown());
+const tensorName = z.string().max(1000);
+
+const inputSchema = z.object({
+  name: tensorName,
+  shape: z.array(z.int().min(0)).max(8),
+  datatype: z.enum(datatypes),
+  parameters: parameters.optional(),
+  data: z.array(z.unknown()).optional(),
+});
+
+const outputSchema = z.object({ name: tensorName, parameters: parameters.optional() });
+
+/** Lists are bounded so that a request cannot ask for more work than its tensors. */
+const requestSchema = z.object({
+  id: z.string().max(1000).optional(),
+  parameters: parameters.optional(),
+  inputs: z.array(inputSchema).min(1).max(16),
+  outputs: z.array(outputSchema).max(16).optional(),
+});
+
+type Input = z.infer<typeof inputSchema>;
+
+export interface RequestedOutput {
+  readonly name: string;
+  readonly binary: boolean;
+  /** How many of the most probable classes are asked for in the place of all values. */
+  readonly classification?: number;
+}
+
+export interface InferenceRequest {
+  readonly id: string | undefined;
+  readonly values: Values;
+  readonly rows: number;
+  readonly outputs: readonly RequestedOutput[];
+  /** How long the client is willing to wait. */
+  readonly timeoutMs: number | undefined;
+}
+
+export interface RequestLimits {
+  /** Rows, or images, of one request. */
+  readonly images: number;
+}
+
+/**
+ * Reads a body. `headerLength` is the value of `Inference-Header-Content-Length`: the bytes of JSON before the binary data;
+ * without it the whole body is JSON.
+ * @throws RequestError saying where in the request, what was expected and what came.
+ */
+export function readInferenceRequest(
+  body: Uint8Array,
+  {
+    headerLength,
+    model,
+    limits,
+  }: {
+    headerLength: string | undefined;
+    model: Pick<ServedModel, 'name' | 'input' | 'output'>;
+    limits: RequestLimits;
+  },
+): InferenceRequest {
+  const jsonLength = readHeaderLength(headerLength, body.length);
+  const request = check(parseObject(body.subarray(0, jsonLength), 'body'));
+  refuseSequences(request.parameters);
+  const input = onlyInput(request.inputs, model);
+  const rows = rowsOf(input, { spec: model.input, limits });
+  const values = valuesOf(input, { spec: model.input, rows, binary: body.subarray(jsonLength) });
+  const binaryByDefault = flag(request.parameters, 'binary_data_output', 'parameters') ?? false;
+  const outputs = (request.outputs?.length ? request.outputs : [{ name: model.output.name }]).map(
+    (output, index) => readOutput(output, { index, model, binaryByDefault }),
+  );
+  const names = outputs.map(({ name }) => name);
+  if (new Set(names).size < names.length)
+    throw new RequestError(400, `outputs: '${names[0]}' is asked for twice`);
+  return { id: request.id, values, rows, outputs, timeoutMs: timeoutOf(request.parameters) };
+}
+
+function readHeaderLength(text: string | undefined, bodyLength: number): number {
+  if (text === undefined) return bodyLength;
+  const length = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(length <= bodyLength))
+    throw new RequestError(
+      400,
+      `Inference-Header-Content-Length: expected at most the body's ${bodyLength} bytes, received '${text.slice(0, 40)}'`,
+    );
+  return length;
+}
+
+function check(value: Readonly<Record<string, unknown>>): z.infer<typeof requestSchema> {
+  const result = requestSchema.safeParse(value);
+  if (result.success) return result.data;
+  const problems = result.error.issues
+    .slice(0, 5)
+    .map(({ path, message }) => `${path.join('.') || 'body'}: ${message}`);
+  throw new RequestError(400, problems.join('; '));
+}
+
+type Parameters = Readonly<Record<string, unknown>> | undefined;
+
+/** They would have to be answered by one model in order; saying nothing would be a lie. */
+function refuseSequences(given: Parameters): void {
+  const found = ['sequence_id', 'sequence_start', 'sequence_end'].find((key) => given?.[key] !== undefined);
+  if (found) throw new RequestError(400, `parameters.${found}: these models keep no sequences`);
+}
+
+function onlyInput(
+  inputs: readonly Input[],
+  { name: model, input: { name } }: Pick<ServedModel, 'name' | 'input'>,
+): Input {
+  const other = inputs.find((input) => input.name !== name);
+  if (other)
+    throw new RequestError(
+      400,
+      `inputs: '${other.name}' is no input of '${model}'; its only one is '${name}'`,
+    );
+  if (inputs.length > 1) throw new RequestError(400, `inputs: '${name}' is given ${inputs.length} times`);
+  return inputs[0] as Input;
+}
+
+function rowsOf(
+  { name, shape, datatype }: Input,
+  { spec, limits }: { spec: TensorSpec; limits: RequestLimits },
+): number {
+  if (datatype !== spec.datatype)
+    throw new RequestError(400, `${name}: expected datatype ${spec.datatype}, received ${datatype}`);
+  const [rows = 0, ...row] = shape;
+  const fits = row.length === spec.shape.length && row.every((size, axis) => size === spec.shape[axis]);
+  if (!fits || rows < 1)
+    throw new RequestError(
+      400,
+      `${name}: expected shape [n, ${spec.shape.join(', ')}], received [${shape.join(', ')}]`,
+    );
+  if (rows > limits.images)
+    throw new RequestError(400, `${name}: at most ${limits.images} images in one request, received ${rows}`);
+  return rows;
+}
+
+function valuesOf(
+  input: Input,
+  { spec, rows, binary }: { spec: TensorSpec; rows: number; binary: Uint8Array },
+): Values {
+  const { name, parameters: given } = input;
+  const shared = Object.keys(given ?? {}).find((key) => key.startsWith('shared_memory'));
+  if (shared)
+    throw new RequestError(
+      400,
+      `${name}: shared memory is not supported; send the values as JSON or binary data`,
+    );
+  const size = given?.binary_data_size;
+  const length = rows * rowLength(spec);
+  if (size === undefined) {
+    if (binary.length > 0)
+      throw new RequestError(
+        400,
+        `${name}: ${binary.length} bytes follow the JSON, but no input claims them`,
+      );
+    if (!input.data)
+      throw new RequestError(400, `${name}: expected 'data', or 'binary_data_size' in its parameters`);
+    return fromJson(input.data, { spec, length, name });
+  }
+  if (input.data) throw new RequestError(400, `${name}: both 'data' and 'binary_data_size' are given`);
+  const bytes = length * (spec.datatype === 'FP32' ? 4 : 1);
+  if (size !== bytes || binary.length !== bytes)
+    throw new RequestError(
+      400,
+      `${name}: expected ${bytes} bytes of binary data, received binary_data_size ${JSON.stringify(size).slice(0, 40)} and ${binary.length} bytes`,
+    );
+  if (spec.datatype === 'UINT8') return binary;
+  // A copy, because a view of floats has to begin at a multiple of four bytes.
+  return new Float32Array(new Uint8Array(binary).buffer);
+}
+
+/** Flat, or nested as the shape is; both are allowed by the protocol. */
+function fromJson(
+  data: readonly unknown[],
+  { spec, length, name }: { spec: TensorSpec; length: number; name: string },
+): Values {
+  const isByte = spec.datatype === 'UINT8';
+  const values = isByte ? new Uint8Array(length) : new Float32Array(length);
+  let at = 0;
+  const write = (value: unknown): void => {
+    if (Array.isArray(value)) {
+      for (const each of value) write(each);
+      return;
+    }
+    const fits =
+      typeof value === 'number' && (!isByte || (Number.isInteger(value) && value >= 0 && value <= 255));
+    if (!fits)
+      throw new RequestError(
+        400,
+        `${name}.data: expected ${isByte ? 'whole numbers of 0 to 255' : 'numbers'}, received ${JSON.stringify(value).slice(0, 40)} at ${at}`,
+      );
+    if (at < length) values[at] = value;
+    at++;
+  };
+  write(data);
+  if (at !== length) throw new RequestError(400, `${name}.data: expected ${length} values, received ${at}`);
+  return values;
+}
+
+function readOutput(
+  { name, parameters: given }: z.infer<typeof outputSchema>,
+  {
+    index,
+    model,
+    binaryByDefault,
+  }: { index: number; model: Pick<ServedModel, 'name' | 'output'>; binaryByDefault: boolean },
+): RequestedOutput {
+  const where = `outputs.${index}.parameters`;
+  if (name !== model.output.name)
+    throw new RequestError(
+      400,
+      `outputs.${index}: '${name}' is no output of '${model.name}'; its only one is '${model.output.name}'`,
+    );
+  if (Object.keys(given ?? {}).some((key) => key.startsWith('shared_memory')))
+    throw new RequestError(400, `${where}: shared memory is not supported`);
+  const count = given?.classification;
+  if (count !== undefined && !(Number.isSafeInteger(count) && (count as number) >= 1))
+    throw new RequestError(
+      400,
+      `${where}.classification: expected a whole number of at least 1, received ${JSON.stringify(count).slice(0, 40)}`,
+    );
+  return {
+    name,
+    binary: flag(given, 'binary_data', where) ?? binaryByDefault,
+    ...(count !== undefined && { classification: count as number }),
+  };
+}
+
+function flag(given: Parameters, key: string, where: string): boolean | undefined {
+  const value = given?.[key];
+  if (value === undefined || typeof value === 'boolean') return value;
+  throw new RequestError(
+    400,
+    `${where}.${key}: expected true or false, received ${JSON.stringify(value).slice(0, 40)}`,
+  );
+}
+
+/** Triton's request timeout, in microseconds. */
+function timeoutOf(given: Parameters): number | undefined {
+  const value = given?.timeout;
+  if (value === undefined || value === 0) return undefined;
+  if (!Number.isSafeInteger(value) || (value as number) < 0)
+    throw new RequestError(
+      400,
+      `parameters.timeout: expected whole microseconds, received ${JSON.stringify(value).slice(0, 40)}`,
+    );
+  return Math.max(1, Math.ceil((value as number) / 1000));
+}

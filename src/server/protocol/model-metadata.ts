@@ -1,0 +1,57 @@
+/** What the Open Inference Protocol and Triton's extensions say of a server and its models. */
+import { modelVersion, type ServedModel, type TensorSpec } from '../models/served-model.ts';
+import type { ServerSettings } from '../settings.ts';
+
+/** The extensions by the names that Triton has given them. */
+const extensions = [
+  'classification',
+  'binary_tensor_data',
+  'model_repository',
+  'model_configuration',
+  'statistics',
+];
+
+export const serverMetadata = (version: string) => ({ name: 'inception', version, extensions });
+
+const tensorMetadata = ({ name, datatype, shape }: TensorSpec) => ({ name, datatype, shape: [-1, ...shape] });
+
+export const modelMetadata = ({ name, platform, input, output }: ServedModel) => ({
+  name,
+  versions: [modelVersion],
+  platform,
+  inputs: [tensorMetadata(input)],
+  outputs: [tensorMetadata(output)],
+});
+
+const tensorConfig = ({ name, datatype, shape }: TensorSpec) => ({
+  name,
+  data_type: `TYPE_${datatype}`,
+  dims: shape,
+});
+
+/** Triton's model configuration, as far as it has a meaning here. */
+export const modelConfig = (
+  { name, platform, input, output, batch }: ServedModel,
+  { images, waitMs }: Pick<ServerSettings, 'images' | 'waitMs'>,
+) => ({
+  name,
+  platform,
+  backend: '',
+  version_policy: { latest: { num_versions: 1 } },
+  // What a request may hold; larger ones than a batch are divided.
+  max_batch_size: images,
+  input: [{ ...tensorConfig(input), format: 'FORMAT_NHWC' }],
+  output: [tensorConfig(output)],
+  dynamic_batching: {
+    preferred_batch_size: [batch],
+    max_queue_delay_microseconds: Math.round(waitMs * 1000),
+  },
+});
+
+export const repositoryIndex = (models: Iterable<ServedModel>, { ready }: { ready: boolean }) =>
+  Array.from(models, ({ name }) => ({
+    name,
+    version: modelVersion,
+    state: ready ? 'READY' : 'UNAVAILABLE',
+    reason: ready ? '' : 'the server is shutting down',
+  }));

@@ -1,0 +1,219 @@
+/**
+ * Dynamic batching behind a bounded queue. Rows of different requests share a batch, which starts when it is full or when
+ * its oldest row has waited long enough. A request takes a ticket before anything costly is done for it; a ticket that the
+ * queue has no room for, whose deadline passes, or whose client has left, costs nothing more.
+ */
+
+import { RequestError } from '../http/request-error.ts';
+import { Demand, type Pace } from './demand.ts';
+
+export interface BatchQueueOptions<Row, Result> {
+  /** Rows of one batch at most. */
+  readonly largest: number;
+  /** How long a row waits for others while nothing else runs. */
+  readonly waitMs: number;
+  /** Rows that wait, or are being prepared to wait, before further requests are refused. */
+  readonly capacity: number;
+  /** The same while more is asked for than the model can do, when waiting only makes everybody late. Default: `capacity`. */
+  readonly capacityInOverload?: number;
+  readonly run: (rows: readonly Row[]) => Promise<readonly Result[]>;
+  readonly onBatch?: (batch: BatchReport) => void;
+}
+
+export interface BatchReport {
+  readonly rows: number;
+  /** How long each row waited, in seconds. */
+  readonly waits: readonly number[];
+  readonly seconds: number;
+  readonly failed: boolean;
+}
+
+export interface TicketOptions {
+  /** Rows that the request will submit. */
+  readonly rows: number;
+  /** How long until the last of them has to start. */
+  readonly deadlineMs: number;
+  /** The client has left. */
+  readonly signal?: AbortSignal;
+}
+
+export interface Ticket<Row, Result> {
+  /** Aborted when the deadline passes or the client leaves; with the error as its reason. */
+  readonly signal: AbortSignal;
+  /** Queues one row. @throws RequestError or the client's reason, when the ticket has ended first. */
+  submit(row: Row): Promise<Result>;
+  /** Gives up whatever has not started. To be called in any case. */
+  leave(): void;
+}
+
+interface Entry<Row, Result> {
+  readonly row: Row;
+  readonly since: number;
+  readonly onStart: () => void;
+  readonly resolve: (result: Result) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class BatchQueue<Row, Result> {
+  readonly #options: BatchQueueOptions<Row, Result>;
+  #queue: Entry<Row, Result>[] = [];
+  /** Rows of tickets that are not submitted yet. */
+  #expected = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #running = false;
+  /** Moving average. */
+  #secondsPerRow = 0;
+  readonly #demand = new Demand();
+
+  constructor(options: BatchQueueOptions<Row, Result>) {
+    this.#options = options;
+  }
+
+  /** Rows that have not started: being prepared, or queued. */
+  get waiting(): number {
+    return this.#expected + this.#queue.length;
+  }
+
+  get full(): boolean {
+    return this.waiting >= this.#capacity;
+  }
+
+  get #capacity(): number {
+    const { capacity, capacityInOverload = capacity } = this.#options;
+    return this.#demand.isOverload(this.#pace) ? capacityInOverload : capacity;
+  }
+
+  get #pace(): Pace {
+    return { rowSeconds: this.#secondsPerRow, batchSeconds: this.#secondsPerRow * this.#options.largest };
+  }
+
+  /** The error for a request that finds the queue full. */
+  refusal(): RequestError {
+    this.#demand.add(1, this.#pace);
+    return new RequestError(
+      503,
+      `the queue is full: ${this.waiting} images wait, ${this.#capacity} may; come again later`,
+      { retryAfterSeconds: this.#retryAfterSeconds(), reason: 'queue_full' },
+    );
+  }
+
+  /**
+   * A request with more rows than there is room for is taken whole while there is any: it is bounded by the number of images
+   * of a request, and would otherwise never be served.
+   * @throws RequestError when the queue is full, or what waits already takes longer than the request may wait.
+   */
+  enter({ rows, deadlineMs, signal: client }: TicketOptions): Ticket<Row, Result> {
+    if (this.full) throw this.refusal();
+    this.#demand.add(rows, this.#pace);
+    const aheadMs = this.waiting * this.#secondsPerRow * 1000;
+    if (aheadMs > deadlineMs) throw this.#late({ aheadMs, deadlineMs });
+    client?.throwIfAborted();
+    const end = new AbortController();
+    const entries = new Set<Entry<Row, Result>>();
+    let open = rows;
+    this.#expected += rows;
+    const cancel = (reason: unknown) => {
+      if (end.signal.aborted) return;
+      clearTimeout(timer);
+      client?.removeEventListener('abort', onClient);
+      this.#expected -= open;
+      open = 0;
+      if (entries.size > 0) this.#queue = this.#queue.filter((entry) => !entries.has(entry));
+      end.abort(reason);
+      for (const entry of entries) entry.reject(reason);
+      entries.clear();
+    };
+    const onClient = () => cancel(client?.reason);
+    client?.addEventListener('abort', onClient, { once: true });
+    const timer = setTimeout(() => cancel(this.#expired(deadlineMs)), deadlineMs);
+    return {
+      signal: end.signal,
+      submit: (row) =>
+        new Promise<Result>((resolve, reject) => {
+          if (end.signal.aborted) {
+            reject(end.signal.reason);
+            return;
+          }
+          if (open === 0) throw new Error(`a ticket for ${rows} rows was used for more`);
+          open--;
+          this.#expected--;
+          const onStart = () => {
+            entries.delete(entry);
+            // What runs is answered, however late.
+            if (open === 0 && entries.size === 0) clearTimeout(timer);
+          };
+          const entry = { row, since: performance.now(), onStart, resolve, reject };
+          entries.add(entry);
+          this.#queue.push(entry);
+          // Rows that are submitted together are in one batch, however long the pushing of all of them takes.
+          queueMicrotask(() => this.#schedule());
+        }),
+      leave: () => cancel(new Error('the request has ended')),
+    };
+  }
+
+  /** Starts a batch if one is due, or sees to it that one will. */
+  #schedule(): void {
+    const [oldest] = this.#queue;
+    if (this.#running || !oldest) return;
+    const { largest, waitMs } = this.#options;
+    const left = oldest.since + waitMs - performance.now();
+    if (this.#queue.length >= largest || left <= 0) {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+      void this.#start(this.#queue.splice(0, largest));
+      return;
+    }
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#schedule();
+    }, left);
+  }
+
+  async #start(batch: readonly Entry<Row, Result>[]): Promise<void> {
+    this.#running = true;
+    const begin = performance.now();
+    for (const entry of batch) entry.onStart();
+    let failed = false;
+    try {
+      const results = await this.#options.run(batch.map(({ row }) => row));
+      batch.forEach((entry, index) => {
+        entry.resolve(results[index] as Result);
+      });
+    } catch (error) {
+      failed = true;
+      for (const entry of batch) entry.reject(error);
+    }
+    const seconds = (performance.now() - begin) / 1000;
+    const perRow = seconds / batch.length;
+    this.#secondsPerRow = this.#secondsPerRow === 0 ? perRow : 0.9 * this.#secondsPerRow + 0.1 * perRow;
+    this.#running = false;
+    this.#options.onBatch?.({
+      rows: batch.length,
+      waits: batch.map(({ since }) => (begin - since) / 1000),
+      seconds,
+      failed,
+    });
+    this.#schedule();
+  }
+
+  #retryAfterSeconds(): number {
+    return Math.max(1, Math.ceil(this.waiting * this.#secondsPerRow));
+  }
+
+  #late({ aheadMs, deadlineMs }: { aheadMs: number; deadlineMs: number }): RequestError {
+    return new RequestError(
+      503,
+      `the request would wait about ${Math.round(aheadMs)} ms, and ${deadlineMs} ms is its deadline; come again later`,
+      { retryAfterSeconds: this.#retryAfterSeconds(), reason: 'deadline' },
+    );
+  }
+
+  #expired(deadlineMs: number): RequestError {
+    return new RequestError(
+      503,
+      `the request waited ${deadlineMs} ms, its deadline, without being started; come again later`,
+      { retryAfterSeconds: this.#retryAfterSeconds(), reason: 'deadline' },
+    );
+  }
+}

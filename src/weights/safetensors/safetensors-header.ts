@@ -1,0 +1,211 @@
+/**
+ * The header of a safetensors file: its JSON and the rules about offsets. Files come from strangers, so the JSON is read by
+ * a parser of exactly what a header may hold: JSON.parse keeps the last of two equal keys and takes 1e3 for a whole number.
+ */
+
+import { type TensorInfo, WeightsError } from '../tensor-file.ts';
+
+/** A safetensors file that breaks the format, or cannot be read. */
+export class SafetensorsError extends WeightsError {
+  override name = 'SafetensorsError';
+}
+
+/** Bytes of one element, for every type of the format. */
+export const elementBytes: Readonly<Record<string, number>> = {
+  BOOL: 1,
+  U8: 1,
+  I8: 1,
+  F8_E5M2: 1,
+  F8_E4M3: 1,
+  I16: 2,
+  U16: 2,
+  F16: 2,
+  BF16: 2,
+  I32: 4,
+  U32: 4,
+  F32: 4,
+  F64: 8,
+  I64: 8,
+  U64: 8,
+};
+
+export interface TensorEntry extends TensorInfo {
+  /** Relative to the end of the header. */
+  readonly begin: number;
+  readonly end: number;
+}
+
+export interface Header {
+  readonly tensors: ReadonlyMap<string, TensorEntry>;
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
+/** Longest header that the format allows. */
+export const mostHeaderBytes = 100_000_000;
+
+/** Reads the header's JSON and holds it against the number of data bytes. @throws SafetensorsError naming the tensor. */
+export function parseHeader(json: Uint8Array, dataBytes: number): Header {
+  if (json[0] !== 0x7b) throw new SafetensorsError("the header must begin with '{'");
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(json);
+  } catch {
+    throw new SafetensorsError('the header is not UTF-8');
+  }
+  const parser = new HeaderParser(text);
+  const tensors = new Map<string, TensorEntry>();
+  let metadata: ReadonlyMap<string, string> = new Map();
+  parser.object((name) => {
+    if (name === '__metadata__') metadata = parser.strings();
+    else tensors.set(name, parser.tensor(name));
+  });
+  parser.end();
+  checkOffsets([...tensors.values()], dataBytes);
+  return { tensors, metadata };
+}
+
+/** Tensors must cover the data exactly, without overlap or hole. */
+function checkOffsets(tensors: readonly TensorEntry[], dataBytes: number): void {
+  const ordered = [...tensors].sort((a, b) => a.begin - b.begin || a.end - b.end);
+  let covered = 0;
+  for (const { name, begin, end } of ordered) {
+    if (begin !== covered) {
+      const problem = begin < covered ? 'overlaps the tensor before it' : 'leaves a hole before it';
+      throw new SafetensorsError(
+        `tensor '${name}' ${problem}: expected to begin at ${covered}, begins at ${begin}`,
+      );
+    }
+    covered = end;
+  }
+  if (covered !== dataBytes) {
+    throw new SafetensorsError(`the tensors need ${covered} bytes of data, the file has ${dataBytes}`);
+  }
+}
+
+class HeaderParser {
+  readonly #text: string;
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  #fail(expected: string): never {
+    const found = this.#text[this.#at];
+    const received = found === undefined ? 'the end' : JSON.stringify(found);
+    throw new SafetensorsError(
+      `the header is not valid: expected ${expected} at character ${this.#at}, received ${received}`,
+    );
+  }
+
+  #space(): void {
+    while (' \n\r\t'.includes(this.#text[this.#at] ?? '.')) this.#at++;
+  }
+
+  #take(character: string): boolean {
+    this.#space();
+    if (this.#text[this.#at] !== character) return false;
+    this.#at++;
+    return true;
+  }
+
+  #need(character: string): void {
+    if (!this.#take(character)) this.#fail(`'${character}'`);
+  }
+
+  /** Calls `each` with every key, which then reads the value. */
+  object(each: (key: string) => void): void {
+    const keys = new Set<string>();
+    this.#need('{');
+    if (this.#take('}')) return;
+    do {
+      const key = this.string();
+      if (keys.has(key)) throw new SafetensorsError(`the header gives '${key}' twice`);
+      keys.add(key);
+      this.#need(':');
+      each(key);
+    } while (this.#take(','));
+    this.#need('}');
+  }
+
+  string(): string {
+    this.#space();
+    const token = /"(?:[^"\\]|\\.)*"/y;
+    token.lastIndex = this.#at;
+    const [match] = token.exec(this.#text) ?? this.#fail('a string');
+    let value: string;
+    try {
+      value = JSON.parse(match);
+    } catch {
+      return this.#fail('a valid string');
+    }
+    this.#at = token.lastIndex;
+    if (/[\ud800-\udfff]/u.test(value))
+      throw new SafetensorsError(`the header has half a surrogate pair in ${match}`);
+    return value;
+  }
+
+  /** A map from strings to strings, as `__metadata__` is. */
+  strings(): ReadonlyMap<string, string> {
+    const result = new Map<string, string>();
+    this.object((key) => result.set(key, this.string()));
+    return result;
+  }
+
+  #wholeNumber(): number {
+    this.#space();
+    const token = /0|[1-9]\d*/y;
+    token.lastIndex = this.#at;
+    const [match] = token.exec(this.#text) ?? this.#fail('a whole number');
+    const value = Number(match);
+    if (!Number.isSafeInteger(value)) this.#fail('a number below 2^53');
+    this.#at = token.lastIndex;
+    if (/[\d.eE]/.test(this.#text[this.#at] ?? '')) this.#fail('a whole number in plain digits');
+    return value;
+  }
+
+  #wholeNumbers(): number[] {
+    const numbers: number[] = [];
+    this.#need('[');
+    if (this.#take(']')) return numbers;
+    do numbers.push(this.#wholeNumber());
+    while (this.#take(','));
+    this.#need(']');
+    return numbers;
+  }
+
+  tensor(name: string): TensorEntry {
+    let dtype: string | undefined;
+    let shape: number[] | undefined;
+    let offsets: number[] | undefined;
+    this.object((key) => {
+      if (key === 'dtype') dtype = this.string();
+      else if (key === 'shape') shape = this.#wholeNumbers();
+      else if (key === 'data_offsets') offsets = this.#wholeNumbers();
+      else throw new SafetensorsError(`tensor '${name}' has an unknown key '${key}'`);
+    });
+    if (dtype === undefined || !shape || !offsets) {
+      throw new SafetensorsError(`tensor '${name}' needs dtype, shape and data_offsets`);
+    }
+    const size = Object.hasOwn(elementBytes, dtype) ? elementBytes[dtype] : undefined;
+    if (size === undefined) throw new SafetensorsError(`tensor '${name}' has an unknown dtype '${dtype}'`);
+    const [begin, end] = offsets;
+    if (offsets.length !== 2 || begin === undefined || end === undefined || end < begin) {
+      throw new SafetensorsError(
+        `tensor '${name}': data_offsets must be [begin, end], received [${offsets.join(', ')}]`,
+      );
+    }
+    const expected = shape.reduce((product, length) => product * length, size);
+    if (!Number.isSafeInteger(expected) || expected !== end - begin) {
+      throw new SafetensorsError(
+        `tensor '${name}': ${dtype} [${shape.join(', ')}] needs ${expected} bytes, its offsets give ${end - begin}`,
+      );
+    }
+    return { name, dtype, shape, begin, end };
+  }
+
+  end(): void {
+    this.#space();
+    if (this.#at < this.#text.length) this.#fail('nothing after the header');
+  }
+}

@@ -1,0 +1,247 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { NamedTensor } from '../tensor-file.ts';
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  openSafetensors,
+  SafetensorsError,
+  writeSafetensors,
+} from './safetensors.ts';
+
+/** A file of this header and so many data bytes. */
+function file(header: string | Uint8Array, dataBytes = 0, length?: bigint): Uint8Array {
+  const json = typeof header === 'string' ? new TextEncoder().encode(header) : header;
+  const bytes = new Uint8Array(8 + json.length + dataBytes);
+  new DataView(bytes.buffer).setBigUint64(0, length ?? BigInt(json.length), true);
+  bytes.set(json, 8);
+  return bytes;
+}
+
+const entry = (begin: number, end: number, shape = [(end - begin) / 4]) =>
+  JSON.stringify({ dtype: 'F32', shape, data_offsets: [begin, end] });
+
+const names = fc.oneof(
+  fc.string({ unit: 'grapheme' }),
+  fc.constantFrom('__proto__', 'constructor', 'a/b', ''),
+);
+
+const tensor: fc.Arbitrary<NamedTensor> = fc
+  .record({
+    name: names.filter((name) => name !== '__metadata__'),
+    shape: fc.array(fc.nat(4), { maxLength: 3 }),
+    kind: fc.nat(3),
+  })
+  .chain(({ name, shape, kind }) => {
+    const length = shape.reduce((product, size) => product * size, 1);
+    const of = { minLength: length, maxLength: length };
+    const data = [
+      fc.float32Array(of).map((values) => ({ dtype: 'F32', data: values })),
+      fc.bigInt64Array(of).map((values) => ({ dtype: 'I64', data: values })),
+      fc.uint16Array(of).map((values) => ({ dtype: 'BF16', data: values })),
+      fc.uint8Array(of).map((values) => ({ dtype: 'BOOL', data: values })),
+    ][kind] as fc.Arbitrary<{ dtype: string; data: NamedTensor['data'] }>;
+    return data.map((values) => ({ name, shape, ...values }));
+  });
+
+const tensors = fc.uniqueArray(tensor, { selector: ({ name }) => name, maxLength: 5 });
+const metadata = fc.dictionary(names, fc.string({ unit: 'grapheme' }), { noNullPrototype: true });
+
+describe('safetensors', () => {
+  it('gives back whatever is written', () => {
+    fc.assert(
+      fc.property(tensors, metadata, (written, about) => {
+        const read = decodeSafetensors(encodeSafetensors(written, about));
+        expect(read.tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape }))).toEqual(
+          written.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
+        );
+        read.tensors.forEach(({ data }, index) => {
+          const original = (written[index] as NamedTensor).data;
+          expect(Buffer.from(data.buffer)).toEqual(
+            Buffer.from(original.buffer, original.byteOffset, original.byteLength),
+          );
+        });
+        expect(new Map(Object.entries(about))).toEqual(read.metadata);
+      }),
+    );
+  });
+
+  it('meets damaged files with an error of its own, or reads them', () => {
+    const damage = fc.record({ at: fc.nat(), value: fc.nat(255), cut: fc.option(fc.nat()) });
+    fc.assert(
+      fc.property(tensors, fc.array(damage, { minLength: 1, maxLength: 3 }), (written, damages) => {
+        let bytes: Uint8Array = Uint8Array.from(encodeSafetensors(written));
+        for (const { at, value, cut } of damages) {
+          bytes[at % bytes.length] = value;
+          if (cut !== null) bytes = bytes.slice(0, (cut % bytes.length) + 1);
+        }
+        try {
+          decodeSafetensors(bytes);
+        } catch (error) {
+          expect(error).toBeInstanceOf(SafetensorsError);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it.each<[string, Uint8Array, string]>([
+    ['too few bytes', new Uint8Array(7), 'expected at least 8 bytes, received 7'],
+    [
+      'a header that is too long for the format',
+      file('{}', 0, 100_000_001n),
+      'its header would have 100000001 bytes, at most 100000000 are allowed',
+    ],
+    [
+      'a header that is longer than the file',
+      file('{}', 0, 90n),
+      'its header would have 90 bytes, the whole file has 10',
+    ],
+    ['a header of nothing', file('', 0), 'its header would have 0 bytes, at least 2 are needed'],
+    ['a header that begins with a space', file(' {}'), "the header must begin with '{'"],
+    [
+      'a header that is not UTF-8',
+      file(new Uint8Array([0x7b, 0x22, 0xff, 0x22, 0x7d])),
+      'the header is not UTF-8',
+    ],
+    [
+      'a header that is not JSON',
+      file('{"a":}'),
+      'the header is not valid: expected \'{\' at character 5, received "}"',
+    ],
+    [
+      'something after the header',
+      file('{}x'),
+      'the header is not valid: expected nothing after the header at character 2, received "x"',
+    ],
+    ['equal names', file(`{"a":${entry(0, 4)},"a":${entry(4, 8)}}`, 8), "the header gives 'a' twice"],
+    [
+      'an overlap',
+      file(`{"a":${entry(0, 8)},"b":${entry(4, 12)}}`, 12),
+      "tensor 'b' overlaps the tensor before it: expected to begin at 8, begins at 4",
+    ],
+    [
+      'a hole',
+      file(`{"a":${entry(0, 4)},"b":${entry(8, 12)}}`, 12),
+      "tensor 'b' leaves a hole before it: expected to begin at 4, begins at 8",
+    ],
+    [
+      'data that nobody owns',
+      file(`{"a":${entry(0, 4)}}`, 9),
+      'the tensors need 4 bytes of data, the file has 9',
+    ],
+    [
+      'a shape that needs other bytes',
+      file(`{"a":${entry(0, 8, [3])}}`, 8),
+      "tensor 'a': F32 [3] needs 12 bytes, its offsets give 8",
+    ],
+    [
+      'a product beyond 2^53',
+      file(`{"a":${entry(0, 8, [2 ** 40, 2 ** 40])}}`, 8),
+      "tensor 'a': F32 [1099511627776, 1099511627776] needs",
+    ],
+    [
+      'an offset beyond 2^53',
+      file('{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,9007199254740993]}}'),
+      'expected a number below 2^53',
+    ],
+    [
+      'a numeral like 1e3',
+      file('{"a":{"dtype":"F32","shape":[1e3],"data_offsets":[0,4000]}}', 4000),
+      'expected a whole number in plain digits',
+    ],
+    [
+      'a negative size',
+      file('{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}', 4),
+      'expected a whole number at character',
+    ],
+    [
+      'backward offsets',
+      file('{"a":{"dtype":"F32","shape":[0],"data_offsets":[4,0]}}', 4),
+      "tensor 'a': data_offsets must be [begin, end], received [4, 0]",
+    ],
+    [
+      'an unknown type',
+      file('{"a":{"dtype":"Q4","shape":[],"data_offsets":[0,1]}}', 1),
+      "tensor 'a' has an unknown dtype 'Q4'",
+    ],
+    [
+      'a type called constructor',
+      file('{"a":{"dtype":"constructor","shape":[],"data_offsets":[0,1]}}', 1),
+      "unknown dtype 'constructor'",
+    ],
+    [
+      'a missing key',
+      file('{"a":{"dtype":"F32","shape":[]}}'),
+      "tensor 'a' needs dtype, shape and data_offsets",
+    ],
+    ['an unknown key', file('{"a":{"dtyp":"F32"}}'), "tensor 'a' has an unknown key 'dtyp'"],
+    ['metadata that are no strings', file('{"__metadata__":{"a":1}}'), 'expected a string at character'],
+    ['half a surrogate pair', file('{"\\ud800":{}}'), 'the header has half a surrogate pair in "\\ud800"'],
+  ])('refuses %s', (_, bytes, message) => {
+    expect(() => decodeSafetensors(bytes)).toThrow(message);
+    expect(() => decodeSafetensors(bytes)).toThrow(SafetensorsError);
+  });
+
+  it('accepts empty and 0-rank tensors, padding, and names like __proto__', () => {
+    const header = `{"__proto__":${entry(0, 4, [])},"constructor":${entry(4, 4, [0, 7])}}   `;
+    const { tensors: read } = decodeSafetensors(file(header, 4));
+    expect(read.map(({ name, shape }) => [name, shape])).toEqual([
+      ['__proto__', []],
+      ['constructor', [0, 7]],
+    ]);
+  });
+
+  it('reads a hundred thousand empty tensors in good time', () => {
+    const entries = Array.from({ length: 100_000 }, (_, index) => `"${index}":${entry(0, 0, [0])}`);
+    const begin = performance.now();
+    expect(decodeSafetensors(file(`{${entries.join()}}`)).tensors).toHaveLength(100_000);
+    expect(performance.now() - begin).toBeLessThan(5000);
+  });
+});
+
+describe('files', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'inception-safetensors-'));
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  const values = Float32Array.of(1, 2, 3, 4, 5, 6);
+
+  it('are written with aligned data and read one tensor at a time', async () => {
+    const path = join(folder, 'a.safetensors');
+    const tensors = [{ name: 'x', dtype: 'F32', shape: [2, 3], read: async () => values }];
+    await writeSafetensors(path, { tensors, metadata: { format: 'pt' } });
+    const bytes = await readFile(path);
+    expect(Number(bytes.readBigUInt64LE(0)) % 8).toBe(0);
+    const opened = await openSafetensors(path);
+    expect(opened.metadata.get('format')).toBe('pt');
+    expect(await opened.read('x')).toMatchObject({ dtype: 'F32', shape: [2, 3], data: values });
+    await expect(opened.read('y')).rejects.toThrow("a.safetensors: there is no tensor 'y'");
+    await opened.close();
+  });
+
+  it('are as they were when writing fails', async () => {
+    const path = join(folder, 'b.safetensors');
+    await writeFile(path, 'before');
+    const tensors = [{ name: 'x', dtype: 'F32', shape: [7], read: () => values }];
+    await expect(writeSafetensors(path, { tensors })).rejects.toThrow(
+      "tensor 'x': F32 [7] needs 28 bytes, received 24",
+    );
+    expect(await readFile(path, 'utf8')).toBe('before');
+    expect((await readdir(folder)).filter((name) => name.includes('incomplete'))).toEqual([]);
+  });
+
+  it('are named when they cannot be read', async () => {
+    await expect(openSafetensors(join(folder, 'none'))).rejects.toThrow(/none: there is no such file$/);
+    const path = join(folder, 'short.safetensors');
+    await writeFile(path, 'short');
+    await expect(openSafetensors(path)).rejects.toThrow(
+      'short.safetensors: expected at least 8 bytes, the file has 5',
+    );
+  });
+});

@@ -1,0 +1,204 @@
+/** Reading and writing of safetensors files: tensors by name, one at a time, so that a file is never twice in memory. */
+import { open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { NamedTensor, TensorData, TensorFile } from '../tensor-file.ts';
+import {
+  elementBytes,
+  type Header,
+  mostHeaderBytes,
+  parseHeader,
+  SafetensorsError,
+  type TensorEntry,
+} from './safetensors-header.ts';
+
+export { SafetensorsError };
+
+type ArrayType = new (buffer: ArrayBuffer) => TensorData;
+
+/** BF16 and F16 come as their 16 bits. */
+const arrays: Readonly<Record<string, ArrayType>> = {
+  F32: Float32Array,
+  F64: Float64Array,
+  I64: BigInt64Array,
+  I32: Int32Array,
+  BF16: Uint16Array,
+  F16: Uint16Array,
+};
+
+const arrayFor = (dtype: string): ArrayType =>
+  Object.hasOwn(arrays, dtype) ? (arrays[dtype] as ArrayType) : Uint8Array;
+
+export interface TensorSource {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  /** Called when the tensor's turn comes. */
+  read(): Promise<TensorData> | TensorData;
+}
+
+/**
+ * Writes a file that is whole or not there: to a temporary name beside it, to the disk, then renamed.
+ * @throws SafetensorsError if a tensor's values do not fit its shape.
+ */
+export async function writeSafetensors(
+  path: string,
+  {
+    tensors,
+    metadata = {},
+  }: { tensors: readonly TensorSource[]; metadata?: Readonly<Record<string, string>> },
+): Promise<void> {
+  const header = encodeHeader(tensors, metadata);
+  const temporary = `${path}.${process.pid}.incomplete`;
+  const file = await open(temporary, 'w');
+  try {
+    await file.writeFile(header);
+    for (const tensor of tensors) {
+      const data = await tensor.read();
+      const expected = byteCount(tensor);
+      if (data.byteLength !== expected) {
+        throw new SafetensorsError(
+          `tensor '${tensor.name}': ${tensor.dtype} [${tensor.shape.join(', ')}] needs ${expected} bytes, received ${data.byteLength}`,
+        );
+      }
+      await file.writeFile(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    }
+    await file.sync();
+    await file.close();
+    await rename(temporary, path);
+    await syncFolder(dirname(path));
+  } catch (error) {
+    await file.close().catch(() => undefined);
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** A rename survives a power cut only when its folder is on the disk too; Windows cannot open folders. */
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const handle = await open(folder, 'r');
+  await handle.sync();
+  await handle.close();
+}
+
+const byteCount = ({ dtype, shape }: { dtype: string; shape: readonly number[] }): number =>
+  shape.reduce((product, size) => product * size, elementBytes[dtype] ?? Number.NaN);
+
+/** The length, the JSON, and spaces up to a multiple of 8, so that the data are aligned. */
+function encodeHeader(
+  tensors: readonly TensorSource[],
+  metadata: Readonly<Record<string, string>>,
+): Uint8Array {
+  let offset = 0;
+  const names = new Set<string>();
+  const entries = tensors.map((tensor) => {
+    const { name, dtype, shape } = tensor;
+    if (names.has(name)) throw new SafetensorsError(`tensor '${name}' is given twice`);
+    names.add(name);
+    const begin = offset;
+    offset += byteCount(tensor);
+    return `${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: [begin, offset] })}`;
+  });
+  if (Object.keys(metadata).length > 0) entries.unshift(`"__metadata__":${JSON.stringify(metadata)}`);
+  const json = new TextEncoder().encode(`{${entries.join(',')}}`);
+  const padded = Math.ceil(json.length / 8) * 8;
+  const bytes = new Uint8Array(8 + padded).fill(0x20);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(padded), true);
+  bytes.set(json, 8);
+  return bytes;
+}
+
+export interface SafetensorsFile extends TensorFile {
+  readonly tensors: ReadonlyMap<string, TensorEntry>;
+}
+
+/** Opens a file and checks its header; tensors are read when they are asked for. @throws SafetensorsError naming the file. */
+export async function openSafetensors(path: string): Promise<SafetensorsFile> {
+  const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
+    throw new SafetensorsError(
+      `${path}: ${error.code === 'ENOENT' ? 'there is no such file' : error.message}`,
+      { cause: error },
+    );
+  });
+  const readAt = async (position: number, bytes: Uint8Array): Promise<void> => {
+    for (let done = 0; done < bytes.length; ) {
+      const { bytesRead } = await file.read(bytes, done, bytes.length - done, position + done);
+      if (bytesRead === 0) throw new SafetensorsError(`${path}: the file ended while it was read`);
+      done += bytesRead;
+    }
+  };
+  try {
+    const { size } = await file.stat();
+    const length = new Uint8Array(8);
+    if (size < 8) throw new SafetensorsError(`expected at least 8 bytes, the file has ${size}`);
+    await readAt(0, length);
+    const headerBytes = checkHeaderLength(length, size);
+    const json = new Uint8Array(headerBytes);
+    await readAt(8, json);
+    const start = 8 + headerBytes;
+    const { tensors, metadata } = parseHeader(json, size - start);
+    return {
+      format: 'safetensors',
+      metadata,
+      tensors,
+      async read(name) {
+        const entry = tensors.get(name);
+        if (!entry) throw new SafetensorsError(`${path}: there is no tensor '${name}'`);
+        const bytes = new Uint8Array(entry.end - entry.begin);
+        await readAt(start + entry.begin, bytes);
+        return { ...entry, data: new (arrayFor(entry.dtype))(bytes.buffer) };
+      },
+      close: () => file.close(),
+    };
+  } catch (error) {
+    await file.close();
+    if (error instanceof SafetensorsError && !error.message.startsWith(path)) {
+      throw new SafetensorsError(`${path}: ${error.message}`, { cause: error });
+    }
+    throw error;
+  }
+}
+
+function checkHeaderLength(length: Uint8Array, fileBytes: number): number {
+  const headerBytes = new DataView(length.buffer, length.byteOffset, 8).getBigUint64(0, true);
+  if (headerBytes > BigInt(mostHeaderBytes)) {
+    throw new SafetensorsError(
+      `its header would have ${headerBytes} bytes, at most ${mostHeaderBytes} are allowed`,
+    );
+  }
+  if (headerBytes < 2n)
+    throw new SafetensorsError(`its header would have ${headerBytes} bytes, at least 2 are needed`);
+  if (8n + headerBytes > BigInt(fileBytes)) {
+    throw new SafetensorsError(`its header would have ${headerBytes} bytes, the whole file has ${fileBytes}`);
+  }
+  return Number(headerBytes);
+}
+
+/** All of a file that is in memory. @throws SafetensorsError */
+export function decodeSafetensors(bytes: Uint8Array): {
+  metadata: Header['metadata'];
+  tensors: NamedTensor[];
+} {
+  if (bytes.length < 8) throw new SafetensorsError(`expected at least 8 bytes, received ${bytes.length}`);
+  const start = 8 + checkHeaderLength(bytes.subarray(0, 8), bytes.length);
+  const { tensors, metadata } = parseHeader(bytes.subarray(8, start), bytes.length - start);
+  return {
+    metadata,
+    tensors: [...tensors.values()].map((entry) => {
+      // Not slice: of a Buffer it is a view of all that the Buffer shares its memory with.
+      const copy = new Uint8Array(bytes.subarray(start + entry.begin, start + entry.end));
+      return { ...entry, data: new (arrayFor(entry.dtype))(copy.buffer) };
+    }),
+  };
+}
+
+/** Tensors that are in memory as the bytes of a file. */
+export function encodeSafetensors(
+  tensors: readonly NamedTensor[],
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array {
+  const sources = tensors.map((tensor) => ({ ...tensor, read: () => tensor.data }));
+  const parts = [encodeHeader(sources, metadata)];
+  for (const { data } of tensors) parts.push(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  return Buffer.concat(parts);
+}

@@ -1,0 +1,84 @@
+/** TensorFlow's checkpoints, of both of its formats, as files of tensors. */
+import { basename } from 'node:path';
+import { type ByteSource, openByteSource } from '../byte-source.ts';
+import { type TensorFile, WeightsError } from '../tensor-file.ts';
+import { isTable, openTable, type Table } from './leveldb-table.ts';
+import { type OpenTensors, openBundle } from './tf-bundle.ts';
+import { type CheckpointPath, findCheckpoint } from './tf-checkpoint-path.ts';
+import { openSavedSlices } from './tf-saved-slices.ts';
+
+/** Whether a file that ends with these 48 bytes may be a checkpoint, or the index of one. */
+export const isTensorFlowTable = (end: Uint8Array): boolean => isTable(end);
+
+/**
+ * Opens a checkpoint by its prefix (`model.ckpt-100`), any of its files, or its folder. Names are kept as they are; tensors that
+ * are no numbers of a known type (texts, object graphs) are left out.
+ * @throws WeightsError naming the path.
+ */
+export async function openTensorFlowCheckpoint(path: string): Promise<TensorFile> {
+  const { tensors, read, close } = await naming(path, async () => openFound(await findCheckpoint(path)));
+  return {
+    format: 'tf-checkpoint',
+    tensors,
+    metadata: new Map(),
+    read: (name) =>
+      naming(path, async () => {
+        const tensor = await read(name);
+        if (!tensor) throw new WeightsError(`there is no tensor '${name}'`);
+        return tensor;
+      }),
+    close,
+  };
+}
+
+/** Errors about files, theirs and the system's, begin with the path that the user gave. */
+async function naming<T>(path: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    const ofSystem = error instanceof Error && 'syscall' in error;
+    if (!(error instanceof WeightsError || ofSystem)) throw error;
+    throw new WeightsError(`${path}: ${error.message}`, { cause: error });
+  }
+}
+
+async function openFound(found: CheckpointPath): Promise<OpenTensors> {
+  const source = await openByteSource(found.table);
+  try {
+    const table = await openTable(source);
+    const meta = await savedSlicesMeta(table);
+    if (meta) {
+      const slices = openSavedSlices(table, { meta, fileBytes: source.size });
+      return { ...slices, close: () => source.close() };
+    }
+    return await openBundleOf(table, { source, found });
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+async function openBundleOf(
+  table: Table,
+  { source, found: { table: path, prefix } }: { source: ByteSource; found: CheckpointPath },
+): Promise<OpenTensors> {
+  if (prefix === undefined) {
+    throw new WeightsError(
+      `it is the index of a checkpoint, its .data files are found by its name: expected one that ends with .index, received '${basename(path)}'`,
+    );
+  }
+  const bundle = await openBundle(table, prefix);
+  await source.close(); // all of it is read
+  return bundle;
+}
+
+/**
+ * What stands under the empty key of a file of saved slices; undefined for a bundle. The former begins with a message
+ * (field 1, of bytes), the latter with a number.
+ */
+async function savedSlicesMeta(table: Table): Promise<Uint8Array | undefined> {
+  for await (const { key, value } of table.entries()) {
+    return key.length === 0 && value[0] === 0x0a ? value : undefined;
+  }
+  return undefined;
+}

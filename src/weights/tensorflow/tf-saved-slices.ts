@@ -1,0 +1,87 @@
+/**
+ * TensorFlow's checkpoints of one file (V1, before 2017; TF-Slim's released ones): a table of the slices of tensors.
+ * Format: tensorflow/core/util/tensor_slice_writer.cc
+ */
+
+import { type TensorInfo, WeightsError } from '../tensor-file.ts';
+import { mostUnfoldedBytes, type Table } from './leveldb-table.ts';
+import { sliceKey } from './ordered-code.ts';
+import type { OpenTensors } from './tf-bundle.ts';
+import { decodeSavedSlice, decodeSlicesMeta, type Extent, type SlicedTensor } from './tf-messages.ts';
+import { decodeTensorValues } from './tf-tensor-proto.ts';
+import { type ElementType, elementCount, elementTypes } from './tf-types.ts';
+
+/** The newest version of these files. */
+const knownVersion = 1;
+
+interface SavedTensor extends TensorInfo {
+  readonly type: ElementType;
+  readonly slice: readonly Extent[];
+}
+
+/** @throws WeightsError that does not name the file. */
+export function openSavedSlices(
+  table: Table,
+  { meta, fileBytes }: { meta: Uint8Array; fileBytes: number },
+): Omit<OpenTensors, 'close'> {
+  const tensors = readTensors(meta, fileBytes + mostUnfoldedBytes);
+  return {
+    tensors,
+    async read(name) {
+      const tensor = tensors.get(name);
+      if (!tensor) return undefined;
+      const { dtype, shape, type, slice } = tensor;
+      const value = await table.find(sliceKey({ name, extents: slice }));
+      if (!value) throw new WeightsError(`tensor '${name}' is announced, but the file has no values of it`);
+      const saved = decodeSavedSlice(value);
+      if (saved.name !== name) {
+        throw new WeightsError(`the key of tensor '${name}' leads to values of '${saved.name}'`);
+      }
+      return { name, dtype, shape, data: valuesOf(saved.tensor, tensor, type) };
+    },
+  };
+}
+
+function valuesOf(encoded: Uint8Array, info: SavedTensor, type: ElementType) {
+  try {
+    return decodeTensorValues(encoded, { info, type });
+  } catch (error) {
+    if (!(error instanceof WeightsError)) throw error;
+    throw new WeightsError(`tensor '${info.name}': ${error.message}`, { cause: error });
+  }
+}
+
+function readTensors(meta: Uint8Array, mostBytes: number): ReadonlyMap<string, SavedTensor> {
+  const { tensors: announced, leastReader } = decodeSlicesMeta(meta);
+  if (leastReader > knownVersion) {
+    throw new WeightsError(`it needs a reader of version ${leastReader}, this one knows ${knownVersion}`);
+  }
+  const tensors = new Map<string, SavedTensor>();
+  for (const tensor of announced) {
+    const type = elementTypes.get(tensor.type);
+    if (!type) continue;
+    const { name, shape, firstSlice: slice } = tensor;
+    if (tensors.has(name)) throw new WeightsError(`the file announces '${name}' twice`);
+    checkWhole(tensor);
+    const bytes = elementCount(shape) * type.bytes;
+    if (bytes > mostBytes) {
+      throw new WeightsError(
+        `tensor '${name}': ${type.dtype} [${shape.join(', ')}] needs ${bytes} bytes, a file of this size may hold ${mostBytes}`,
+      );
+    }
+    tensors.set(name, { name, dtype: type.dtype, shape, type, slice });
+  }
+  return tensors;
+}
+
+function checkWhole({ name, shape, slices, firstSlice }: SlicedTensor): void {
+  const whole =
+    slices === 1 &&
+    firstSlice.length === shape.length &&
+    firstSlice.every(({ start, length }, index) => start === 0 && (length ?? shape[index]) === shape[index]);
+  if (whole) return;
+  const what = slices === 1 ? 'a part of it' : `${slices} slices`;
+  throw new WeightsError(
+    `variable '${name}' is partitioned: the file has ${what}, which is not read; save it in one piece`,
+  );
+}

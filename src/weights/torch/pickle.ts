@@ -1,0 +1,328 @@
+/**
+ * Python's pickles as data. A pickle is a program for a small machine with a stack; Python's own lets it call whatever can be
+ * imported. This one knows the instructions that make data, and calls nothing but what its caller puts into a table.
+ * Instructions: Lib/pickletools.py of CPython. Those of protocol 0 (text) and those that call by other ways are not known.
+ *
+ * None is null, dicts are Maps, lists arrays, tuples Tuples, sets Sets; integers beyond 2^53 are bigints.
+ */
+
+import { WeightsError } from '../tensor-file.ts';
+import { PickleReader } from './pickle-reader.ts';
+
+export class Tuple {
+  readonly items: readonly unknown[];
+  constructor(items: readonly unknown[]) {
+    this.items = items;
+  }
+}
+
+/** What a pickle may call: a class or a function of Python's, as what it makes here. */
+export class Constructor {
+  readonly name: string;
+  readonly make: (args: readonly unknown[]) => unknown;
+  constructor(name: string, make: Constructor['make']) {
+    this.name = name;
+    this.make = make;
+  }
+}
+
+export interface PickleTable {
+  /** A Constructor, or a thing that is only passed on; undefined if a name (`os.system`) is not known. */
+  global(name: string): unknown;
+  /** What stands outside the pickle, by its id. */
+  persistent(id: unknown): unknown;
+}
+
+/** What values may take in memory, by the estimates below: a byte of a pickle can ask for a hundred. */
+const mostMemory = 48 * 2 ** 20;
+const memoryOf = { slot: 32, memo: 64, item: 64, list: 64, map: 256, string: 48 };
+
+const mark = Symbol('mark');
+/**
+ * Runs the pickle that begins at `start`.
+ * @returns what it makes, and where it ends.
+ * @throws WeightsError that does not name the file.
+ */
+export function unpickle(
+  bytes: Uint8Array,
+  { table, start = 0 }: { table: PickleTable; start?: number },
+): { value: unknown; end: number } {
+  const machine = new Machine(bytes, table, start);
+  while (!machine.stopped) machine.step();
+  return { value: machine.pop(), end: machine.at };
+}
+
+type Instruction = (machine: Machine) => void;
+
+class Machine extends PickleReader {
+  stopped = false;
+  readonly #table: PickleTable;
+  readonly #stack: unknown[] = [];
+  readonly #memo = new Map<number, unknown>();
+  #room = mostMemory;
+
+  constructor(bytes: Uint8Array, table: PickleTable, start: number) {
+    super(bytes, start);
+    this.#table = table;
+  }
+
+  step(): void {
+    const at = this.at;
+    const code = this.uint(1);
+    const instruction = instructions[code];
+    if (!instruction) {
+      throw new WeightsError(
+        `byte ${at} of a pickle is 0x${code.toString(16).padStart(2, '0')}, no instruction that is known here; save the file again by a current torch.save`,
+      );
+    }
+    instruction(this);
+  }
+
+  spend(memory: number): void {
+    this.#room -= memory;
+    if (this.#room < 0) {
+      throw new WeightsError(
+        `a pickle makes more than ${mostMemory / 2 ** 20} MB of objects, besides the tensors' values; save the state_dict alone`,
+      );
+    }
+  }
+
+  push(value: unknown): void {
+    this.spend(memoryOf.slot);
+    this.#stack.push(value);
+  }
+
+  pushMap(): void {
+    this.spend(memoryOf.map);
+    this.push(new Map());
+  }
+
+  pushList(items: unknown[]): void {
+    this.spend(memoryOf.list + items.length * memoryOf.slot);
+    this.push(items);
+  }
+
+  pushTuple(items: readonly unknown[]): void {
+    this.spend(memoryOf.list + items.length * memoryOf.slot);
+    this.push(new Tuple(items));
+  }
+
+  pop(): unknown {
+    const value = this.top();
+    this.#stack.pop();
+    this.#room += memoryOf.slot;
+    return value;
+  }
+
+  top(): unknown {
+    const value = this.#stack.at(-1);
+    if (this.#stack.length === 0 || value === mark) {
+      throw new WeightsError('a pickle takes a value from its stack where there is none');
+    }
+    return value;
+  }
+
+  popMany(count: number): unknown[] {
+    return Array.from({ length: count }, () => this.pop()).reverse();
+  }
+
+  pushMark(): void {
+    this.push(mark);
+  }
+
+  /** Everything above the last mark, which goes too. */
+  popToMark(): unknown[] {
+    const found = this.#stack.lastIndexOf(mark);
+    if (found < 0) throw new WeightsError('a pickle asks for a mark on its stack where there is none');
+    const items = this.#stack.splice(found);
+    this.#room += items.length * memoryOf.slot;
+    items.shift();
+    return items;
+  }
+
+  pushBytes(length: number): void {
+    this.spend(memoryOf.map);
+    this.push(this.bytes(length));
+  }
+
+  pushText(length: number): void {
+    const text = this.text(length);
+    this.spend(memoryOf.string + 2 * length);
+    this.push(text);
+  }
+
+  /** Python 2's, of bytes or text: every byte is a character. */
+  pushByteString(length: number): void {
+    const text = this.latin1(length);
+    this.spend(memoryOf.string + length);
+    this.push(text);
+  }
+
+  remember(index: number): void {
+    this.spend(memoryOf.memo);
+    this.#memo.set(index, this.top());
+  }
+
+  rememberNext(): void {
+    this.remember(this.#memo.size);
+  }
+
+  recall(index: number): void {
+    const value = this.#memo.get(index);
+    if (value === undefined) throw new WeightsError(`a pickle recalls value ${index}, which it never kept`);
+    this.push(value);
+  }
+
+  pushGlobal(module: unknown, name: unknown): void {
+    const path = `${typeof module === 'string' ? module : '?'}.${typeof name === 'string' ? name : '?'}`;
+    const value = this.#table.global(path);
+    if (value === undefined) throw unknownGlobal(path);
+    this.push(value);
+  }
+
+  pushPersistent(): void {
+    this.spend(memoryOf.map);
+    this.push(this.#table.persistent(this.pop()));
+  }
+
+  call(): void {
+    const args = this.pop();
+    const callee = this.pop();
+    if (!(callee instanceof Constructor && args instanceof Tuple)) {
+      throw new WeightsError('a pickle calls what cannot be called');
+    }
+    const [first] = args.items;
+    // What is made of a list may be a copy of it.
+    this.spend(memoryOf.map + (Array.isArray(first) ? first.length * memoryOf.item : 0));
+    this.push(callee.make(args.items));
+  }
+
+  setItems(pairs: readonly unknown[]): void {
+    const map = this.top();
+    if (!(map instanceof Map)) throw new WeightsError('a pickle sets an item of what is no dict');
+    if (pairs.length % 2 !== 0) throw new WeightsError('a pickle sets a key without a value');
+    this.spend(pairs.length * memoryOf.item);
+    for (let index = 0; index < pairs.length; index += 2) map.set(pairs[index], pairs[index + 1]);
+  }
+
+  append(items: readonly unknown[]): void {
+    const list = this.top();
+    if (!Array.isArray(list)) throw new WeightsError('a pickle appends to what is no list');
+    this.spend(items.length * memoryOf.slot);
+    for (const item of items) list.push(item);
+  }
+
+  addItems(items: readonly unknown[]): void {
+    const set = this.top();
+    if (!(set instanceof Set)) throw new WeightsError('a pickle adds to what is no set');
+    this.spend(items.length * memoryOf.item);
+    for (const item of items) set.add(item);
+  }
+
+  /** Attributes (a state_dict's `_metadata`) are no data of ours. */
+  dropState(): void {
+    this.pop();
+    const target = this.top();
+    if (typeof target !== 'object' || target === null || target instanceof Tuple || Array.isArray(target)) {
+      throw new WeightsError('a pickle gives attributes to what can have none');
+    }
+  }
+
+  checkProtocol(): void {
+    const protocol = this.uint(1);
+    if (protocol > 5)
+      throw new WeightsError(`a pickle is of protocol ${protocol}, the newest known here is 5`);
+  }
+}
+
+function unknownGlobal(path: string): WeightsError {
+  const name = /^[\w.]{1,200}$/.test(path) ? path : JSON.stringify(path.slice(0, 200));
+  return new WeightsError(
+    `the file wants to call '${name}', which is not among what is known here; if it holds a whole model or the state of a training, save the weights alone: torch.save(model.state_dict(), path)`,
+  );
+}
+
+/** By code. */
+const instructions: readonly (Instruction | undefined)[] = bySign({
+  // Control
+  '\x80': (m) => m.checkProtocol(),
+  '\x95': (m) => m.take(8), // a frame; its length says nothing that is needed
+  '.': (m) => {
+    m.stopped = true;
+  },
+  '(': (m) => m.pushMark(),
+  '0': (m) => m.pop(),
+  '1': (m) => m.popToMark(),
+  '2': (m) => m.push(m.top()),
+  // Constants
+  N: (m) => m.push(null),
+  '\x88': (m) => m.push(true),
+  '\x89': (m) => m.push(false),
+  J: (m) => m.push(m.int32()),
+  K: (m) => m.push(m.uint(1)),
+  M: (m) => m.push(m.uint(2)),
+  G: (m) => m.push(m.float64()),
+  '\x8a': (m) => m.push(m.integer(m.uint(1))),
+  '\x8b': (m) => m.push(m.integer(m.uint(4))),
+  // Texts and bytes
+  X: (m) => m.pushText(m.uint(4)),
+  '\x8c': (m) => m.pushText(m.uint(1)),
+  '\x8d': (m) => m.pushText(m.length64()),
+  T: (m) => m.pushByteString(m.uint(4)),
+  U: (m) => m.pushByteString(m.uint(1)),
+  B: (m) => m.pushBytes(m.uint(4)),
+  C: (m) => m.pushBytes(m.uint(1)),
+  '\x8e': (m) => m.pushBytes(m.length64()),
+  '\x96': (m) => m.pushBytes(m.length64()),
+  // Collections
+  ')': (m) => m.pushTuple([]),
+  t: (m) => m.pushTuple(m.popToMark()),
+  '\x85': (m) => m.pushTuple(m.popMany(1)),
+  '\x86': (m) => m.pushTuple(m.popMany(2)),
+  '\x87': (m) => m.pushTuple(m.popMany(3)),
+  ']': (m) => m.pushList([]),
+  l: (m) => m.pushList(m.popToMark()),
+  a: (m) => m.append([m.pop()]),
+  e: (m) => m.append(m.popToMark()),
+  '}': (m) => m.pushMap(),
+  s: (m) => m.setItems(m.popMany(2)),
+  u: (m) => m.setItems(m.popToMark()),
+  d: (m) => {
+    const pairs = m.popToMark();
+    m.pushMap();
+    m.setItems(pairs);
+  },
+  '\x8f': (m) => {
+    m.spend(memoryOf.map);
+    m.push(new Set());
+  },
+  '\x90': (m) => m.addItems(m.popToMark()),
+  '\x91': (m) => {
+    const items = m.popToMark();
+    m.spend(memoryOf.map);
+    m.push(new Set());
+    m.addItems(items);
+  },
+  // The memo
+  q: (m) => m.remember(m.uint(1)),
+  r: (m) => m.remember(m.uint(4)),
+  '\x94': (m) => m.rememberNext(),
+  h: (m) => m.recall(m.uint(1)),
+  j: (m) => m.recall(m.uint(4)),
+  // What is made from the table
+  c: (m) => m.pushGlobal(m.line(), m.line()),
+  '\x93': (m) => {
+    const [module, name] = m.popMany(2);
+    m.pushGlobal(module, name);
+  },
+  Q: (m) => m.pushPersistent(),
+  R: (m) => m.call(),
+  '\x81': (m) => m.call(),
+  b: (m) => m.dropState(),
+});
+
+function bySign(table: Readonly<Record<string, Instruction>>): (Instruction | undefined)[] {
+  const list: (Instruction | undefined)[] = new Array(256).fill(undefined);
+  for (const [sign, instruction] of Object.entries(table)) list[sign.charCodeAt(0)] = instruction;
+  return list;
+}
