@@ -1,5 +1,5 @@
 // The most probable label of one image: node examples/classify-an-image.mjs RUN IMAGE
-import { decodeImage, loadModel, openTorch, preprocess, topClasses } from 'inception';
+import { decodeImage, loadModel, openTorch, preprocess, topClasses } from 'inception-networks';
 
 const [run, path] = process.argv.slice(2);
 const engine = openTorch();

@@ -1,5 +1,5 @@
 // Shapes, costs and a figure of a network with options: node examples/look-at-a-network.mjs > figure.svg
-import { buildGraph, configure, costsOf, drawDiagram, findNetwork, summariseParts } from 'inception';
+import { buildGraph, configure, costsOf, drawDiagram, findNetwork, summariseParts } from 'inception-networks';
 
 const network = configure(findNetwork('inception-resnet-v2'), { classes: 10, width: 0.25, inputSize: 139 });
 const graph = buildGraph(network);
