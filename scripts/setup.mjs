@@ -169,7 +169,17 @@ function typescript() {
 }
 
 /** What the page is made of: its own files, and the parts of the package that it shares. */
-const pageSources = ['networks', 'graph', 'diagram', 'images', 'onnx', 'model', 'train', 'dashboard'];
+const pageSources = [
+  'networks',
+  'graph',
+  'diagram',
+  'images',
+  'onnx',
+  'model',
+  'train',
+  'dashboard',
+  'errors.ts',
+];
 
 function browserApplication() {
   part('browser application', {

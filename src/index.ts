@@ -8,9 +8,9 @@ export {
   type ImageSource,
   loadClassifier,
 } from './classifier/classifier.ts';
+export { CompileError } from './compile/compile-error.ts';
 export { compileInference } from './compile/compile-inference.ts';
 export { compileTraining } from './compile/compile-training.ts';
-export { CompileError } from './compile/endpoints.ts';
 export { mergeStores } from './compile/merge-stores.ts';
 export type {
   CompiledInference,
@@ -28,9 +28,9 @@ export {
   type StoreSpec,
 } from './compile/program.ts';
 export { trainingBatches } from './data/batches.ts';
+export { DataError } from './data/data-error.ts';
 export type { Dataset, Split } from './data/dataset.ts';
 export { decodeImage } from './data/decode.ts';
-export { DataError } from './data/idx.ts';
 export { openData, take } from './data/open-data.ts';
 export { drawDiagram } from './diagram/diagram.ts';
 export { namesIn } from './ecosystems/dialects.ts';
@@ -47,10 +47,14 @@ export {
   type Store,
 } from './engine/engine.ts';
 export { openTorch, type TorchOptions } from './engine/torch.ts';
+export { InceptionError, UsageError } from './errors.ts';
+export { ClassesError } from './evaluate/match-classes.ts';
+export { PredictionsError } from './evaluate/predictions-file.ts';
 export { type Prediction, predictions, type Score, score, scoreOf } from './evaluate/score.ts';
 export { buildGraph, GraphError, smallestInput } from './graph/build-graph.ts';
 export { type Costs, costsOf, summariseLayers, summariseParts } from './graph/costs.ts';
 export { type Graph, type Node, type Parameter, parametersOf } from './graph/graph.ts';
+export { HubError } from './hub/settings.ts';
 export { type CropCount, describeViews, type View, type Views, viewsOf } from './images/crops.ts';
 export { type Distortion, distort } from './images/distort.ts';
 export { type Image, resample } from './images/image.ts';

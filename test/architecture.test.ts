@@ -91,7 +91,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Files directly in src/ that any file may import. */
-const common = ['random.ts'];
+const common = ['errors.ts', 'parse-json.ts', 'random.ts'];
 
 /** Files of src/ that a file imports, as paths within src/. */
 function importsOf(file: string): string[] {
@@ -153,6 +153,17 @@ describe('the architecture', () => {
     };
     for (const file of files) visit(file, []);
     expect(cycles).toEqual([]);
+  });
+
+  it('gives every error class the base InceptionError, by which the command line knows its own', () => {
+    const direct = files
+      .filter((file) => file !== 'errors.ts')
+      .flatMap((file) => {
+        const text = readFileSync(join(source, file), 'utf8');
+        const builtIn = /class\s+(\w*)\s*extends\s+(?:Aggregate|Range|Reference|Syntax|Type|URI)?Error\b/g;
+        return [...text.matchAll(builtIn)].map(([, name]) => `${file}: ${name}`);
+      });
+    expect(direct).toEqual([]);
   });
 
   it('keeps files short: one of over 400 lines says why in its header', () => {

@@ -1,4 +1,6 @@
+import { InceptionError } from '../errors.ts';
+
 /** A peer fails, answers something else, or a measurement cannot be made here. */
-export class BenchError extends Error {
+export class BenchError extends InceptionError {
   override name = 'BenchError';
 }

@@ -1,6 +1,7 @@
 /** What `inception export -o FILE.onnx` does: the file, compared with libtorch where there is one, and the report. */
 import { openImages, take } from '../data/open-data.ts';
 import type { Engine } from '../engine/engine.ts';
+import { UsageError } from '../errors.ts';
 import type { OpenedModel } from '../model/opened-model.ts';
 import type { ModelInput } from '../onnx/model-metadata.ts';
 import {
@@ -14,7 +15,6 @@ import type { ParityReference } from '../onnx/write/parity.ts';
 import type { CalibrationMethod } from '../onnx/write/range-finding.ts';
 import { loadOpened } from '../predict/load-model.ts';
 import { grouped, percent } from './output/format.ts';
-import { UsageError } from './usage.ts';
 import { packageVersion } from './version.ts';
 
 export interface OnnxValues {

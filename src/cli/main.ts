@@ -1,22 +1,6 @@
 /** The command line: one file for each command, errors as one line, exit codes 0, 1 (failed), 2 (wrong usage). */
 import { Command, CommanderError } from 'commander';
-import { BenchError } from '../bench/bench-error.ts';
-import { CompileError } from '../compile/endpoints.ts';
-import { ProgramError } from '../compile/program.ts';
-import { DashboardError } from '../dashboard/server.ts';
-import { DataError } from '../data/idx.ts';
-import { NamesError } from '../ecosystems/names.ts';
-import { EngineError } from '../engine/engine.ts';
-import { ClassesError } from '../evaluate/match-classes.ts';
-import { PredictionsError } from '../evaluate/predictions-file.ts';
-import { GraphError } from '../graph/build-graph.ts';
-import { ModelError } from '../model/description.ts';
-import { NetworkOptionError } from '../networks/networks.ts';
-import { DeployError } from '../onnx/deploy-error.ts';
-import { RunError } from '../train/configuration.ts';
-import { RecipeError } from '../train/recipe.ts';
-import { TrainingError } from '../train/train.ts';
-import { WeightsError } from '../weights/tensor-file.ts';
+import { InceptionError, UsageError } from '../errors.ts';
 import { addBench } from './commands/bench.ts';
 import { addClassify } from './commands/classify.ts';
 import { addCompare } from './commands/compare.ts';
@@ -32,29 +16,8 @@ import { addPull } from './commands/pull.ts';
 import { addServe } from './commands/serve.ts';
 import { addSummary } from './commands/summary.ts';
 import { addTrain } from './commands/train.ts';
-import { InterruptedError, UsageError } from './usage.ts';
+import { InterruptedError } from './usage.ts';
 import { packageVersion } from './version.ts';
-
-/** What a person did wrong at the keyboard, against what went wrong later. */
-const usageErrors = [UsageError, NetworkOptionError, RecipeError];
-const expectedErrors = [
-  BenchError,
-  ClassesError,
-  CompileError,
-  DashboardError,
-  DataError,
-  DeployError,
-  EngineError,
-  GraphError,
-  ProgramError,
-  RunError,
-  ModelError,
-  NamesError,
-  PredictionsError,
-  WeightsError,
-  TrainingError,
-  InterruptedError,
-];
 
 function createProgram(): Command {
   const program = new Command('inception');
@@ -108,14 +71,12 @@ const isSystemError = (error: unknown): boolean =>
 /** The exit code for an error, after telling the person. */
 function report(error: unknown, { stack }: { stack: boolean }): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  const isOne = (classes: readonly (abstract new (...args: never[]) => Error)[]) =>
-    classes.some((each) => error instanceof each);
-  const expected = isOne(usageErrors) || isOne(expectedErrors) || isSystemError(error);
+  const expected = error instanceof InceptionError || isSystemError(error);
   const { message, stack: trace = message } = error instanceof Error ? error : new Error(String(error));
   const text = expected ? (stack ? trace : message) : `an error that should not happen:\n${trace}`;
   process.stderr.write(`inception: ${text}\n`);
   if (error instanceof InterruptedError) return error.exitCode;
-  return isOne(usageErrors) ? 2 : 1;
+  return error instanceof UsageError ? 2 : 1;
 }
 
 // `inception … | head` closes our output early; that is no error.

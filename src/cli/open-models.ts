@@ -2,6 +2,7 @@
 
 import { type ClassifierOptions, loadClassifier } from '../classifier/classifier.ts';
 import type { Engine } from '../engine/engine.ts';
+import { UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { graphOf, type ModelDescription } from '../model/description.ts';
 import type { OpenModelOptions } from '../model/opened-model.ts';
@@ -9,7 +10,6 @@ import { loadRuntime } from '../onnx/run/runtime.ts';
 import { loadModel } from '../predict/load-model.ts';
 import type { Predictor } from '../predict/predict-images.ts';
 import { choosePrecision, type EngineOptions, openEngine } from './options/engine-options.ts';
-import { UsageError } from './usage.ts';
 
 export interface PredictingModel {
   /** An .onnx file of other people's does not say what network it is. */

@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import type { ClassifierOptions } from '../classifier/classifier.ts';
 import type { Engine } from '../engine/engine.ts';
+import { UsageError } from '../errors.ts';
 import { loadModel } from '../predict/load-model.ts';
 import type { OpenModelOptions } from '../predict/open-model.ts';
 import { serveLoadedModel } from '../server/models/libtorch-model.ts';
@@ -9,7 +10,6 @@ import { serveOnnxFile } from '../server/models/onnx-model.ts';
 import type { ServedModel } from '../server/models/served-model.ts';
 import { withLowerThreads } from '../server/priority.ts';
 import { choosePrecision, type EngineOptions, openEngine } from './options/engine-options.ts';
-import { UsageError } from './usage.ts';
 
 export interface AskedModel {
   readonly name: string;

@@ -1,9 +1,6 @@
 /** Parsing of option values, with messages that say what is expected and what came. */
 
-/** Wrong usage: exit code 2. */
-export class UsageError extends Error {
-  override name = 'UsageError';
-}
+import { InceptionError, UsageError } from '../errors.ts';
 
 type Check = (value: number) => boolean;
 
@@ -44,7 +41,7 @@ export const oneOf =
   };
 
 /** A signal ended the work early; what was done is kept. */
-export class InterruptedError extends Error {
+export class InterruptedError extends InceptionError {
   override name = 'InterruptedError';
   /** 130 after SIGINT, 143 after SIGTERM. */
   readonly exitCode: number;

@@ -1,12 +1,9 @@
 /** The network's named parts as results of a program. */
+
 import type { Graph } from '../graph/graph.ts';
+import { CompileError } from './compile-error.ts';
 import { type Emitter, slot } from './emitter.ts';
 import type { Lowered } from './forward.ts';
-
-/** The options and the network do not go together. */
-export class CompileError extends Error {
-  override name = 'CompileError';
-}
 
 /** Node ids of the endpoints asked for. @throws CompileError listing the names that exist. */
 export function endpointIds(graph: Graph, names: readonly string[]): ReadonlyMap<string, number> {

@@ -5,6 +5,7 @@
  * inputs, a result, or a free. Operators whose name ends in `_` write into their first argument, which is how weights
  * and statistics in the store change.
  */
+import { InceptionError } from '../errors.ts';
 
 export type Slot = number;
 
@@ -92,7 +93,7 @@ export interface StoreSpec {
 }
 
 /** A malformed program; the message names the step by its number. */
-export class ProgramError extends Error {
+export class ProgramError extends InceptionError {
   override name = 'ProgramError';
 }
 

@@ -1,15 +1,17 @@
 /** The HTTP side of `inception dashboard`: the page's static files and a read-only view of runs and models. */
+
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
+import { InceptionError } from '../errors.ts';
 import { RunEvents } from './events.ts';
 import { ModelList } from './models.ts';
 import { listRuns, readEvaluation, readMetrics, runFolders } from './runs.ts';
 
 /** A dashboard that cannot be opened: no built page, or the port is taken. */
-export class DashboardError extends Error {
+export class DashboardError extends InceptionError {
   override name = 'DashboardError';
 }
 

@@ -6,8 +6,8 @@ import pLimit from 'p-limit';
 import { type Distortion, distort } from '../images/distort.ts';
 import type { Image } from '../images/image.ts';
 import { permutation, randomFor } from '../random.ts';
+import { DataError } from './data-error.ts';
 import type { Dataset } from './dataset.ts';
-import { DataError } from './idx.ts';
 
 export interface Batch {
   /** [n, height, width, 3] */

@@ -1,7 +1,7 @@
 /** Decoding of images from strangers, under limits, to 8-bit RGB. */
 import type sharp from 'sharp';
 import type { Image } from '../images/image.ts';
-import { DataError } from './idx.ts';
+import { DataError } from './data-error.ts';
 
 /** Fifty megapixels are plenty, and a hostile file cannot ask for more memory than they need. */
 const mostPixels = 50_000_000;

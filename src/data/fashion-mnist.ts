@@ -1,8 +1,9 @@
 /** Fashion-MNIST (arXiv 1708.07747): 60,000 and 10,000 grey images of 28×28, from Debian's package. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DataError } from './data-error.ts';
 import type { Dataset, Split } from './dataset.ts';
-import { DataError, type IdxArray, readIdx } from './idx.ts';
+import { type IdxArray, readIdx } from './idx.ts';
 
 /** Where Debian's dataset-fashion-mnist installs it. */
 export const fashionMnistFolder = '/usr/share/datasets/fashion-mnist';

@@ -1,8 +1,9 @@
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { DataError } from './data-error.ts';
 import { openFashionMnist } from './fashion-mnist.ts';
-import { DataError, readIdx } from './idx.ts';
+import { readIdx } from './idx.ts';
 
 function encode(shape: readonly number[], data: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(4 + 4 * shape.length + data.length);

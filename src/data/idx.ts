@@ -1,10 +1,7 @@
 /** IDX, the format of MNIST and Fashion-MNIST: big-endian header, then unsigned bytes; usually gzipped. */
-import { gunzipSync } from 'node:zlib';
 
-/** Foreign bytes that are not what they should be, or data that is not there. */
-export class DataError extends Error {
-  override name = 'DataError';
-}
+import { gunzipSync } from 'node:zlib';
+import { DataError } from './data-error.ts';
 
 export interface IdxArray {
   readonly shape: readonly number[];

@@ -1,9 +1,9 @@
 /** Folders of class folders: `ROOT/CLASS/IMAGE`, or `ROOT/train/CLASS/IMAGE` beside `ROOT/test` or `ROOT/val`. */
 import { readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
+import { DataError } from './data-error.ts';
 import type { Dataset, Split } from './dataset.ts';
 import { decodeImage, imageExtensions } from './decode.ts';
-import { DataError } from './idx.ts';
 import { readLabels } from './image-lists.ts';
 
 const splitFolders: Readonly<Record<Split, readonly string[]>> = {

@@ -1,8 +1,8 @@
 /** Lists about the images of a data set: ImageNet's labels by synset, its blacklist, and the ReaL labels. */
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { DataError } from './data-error.ts';
 import type { Dataset } from './dataset.ts';
-import { DataError } from './idx.ts';
 
 const lines = (text: string): string[] =>
   text

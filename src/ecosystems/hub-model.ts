@@ -1,4 +1,5 @@
 /** A model of the hub: its config.json says what it is, in timm's words, and its weights are timm's. */
+
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { hubFile, hubSettings, parseHubName } from '../hub/hub.ts';
@@ -6,6 +7,7 @@ import type { Preprocessing } from '../images/preprocess.ts';
 import type { Kernel } from '../images/resize.ts';
 import { ModelError } from '../model/description.ts';
 import type { OpenedModel, OpenModelOptions } from '../model/opened-model.ts';
+import { parseJson } from '../parse-json.ts';
 import { openWeights } from '../weights/open-weights.ts';
 import { type ImportOptions, type ImportPlan, planImport } from './import-weights.ts';
 
@@ -46,18 +48,11 @@ const interpolations: Readonly<Record<string, Kernel>> = {
 
 /** Reads a config.json as options of an import. @throws ModelError naming the file and what is not known here. */
 export function readHubConfig(text: string, path: string): ImportOptions & { expectedClasses?: number } {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new ModelError(`${path}: not JSON (${(error as Error).message})`, { cause: error });
-  }
-  const result = config.safeParse(value);
-  if (!result.success)
-    throw new ModelError(
-      `${path}: ${result.error.issues.map(({ path: keys, message }) => `${keys.join('.')}: ${message}`).join('; ')}`,
-    );
-  const { architecture, pretrained_cfg: pretrained = {}, ...top } = result.data;
+  const {
+    architecture,
+    pretrained_cfg: pretrained = {},
+    ...top
+  } = parseJson(text, { schema: config, path, Failure: ModelError });
   const network = Object.hasOwn(architectures, architecture) ? architectures[architecture] : undefined;
   if (network === undefined)
     throw new ModelError(

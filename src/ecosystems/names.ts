@@ -1,8 +1,9 @@
 /** From our names to a dialect's. Each dialect has a table of its own; this is what they have in common. */
+import { InceptionError } from '../errors.ts';
 import type { Parameter } from '../graph/graph.ts';
 
 /** A network or a parameter that a dialect has no name for. */
-export class NamesError extends Error {
+export class NamesError extends InceptionError {
   override name = 'NamesError';
 }
 

@@ -2,7 +2,9 @@
  * What runs programs. Tensors live on the engine's side, in a store; JavaScript sends and receives typed arrays and
  * never holds a tensor.
  */
+
 import type { DType, Program, StoreSpec } from '../compile/program.ts';
+import { InceptionError } from '../errors.ts';
 
 /** Host memory of a tensor: float32, bfloat16 (as its 16 bits), int64, uint8, bool (as 0 and 1). */
 export type HostArray = Float32Array | Uint16Array | BigInt64Array | Uint8Array;
@@ -15,7 +17,7 @@ export interface HostTensor {
 }
 
 /** An operator failed, memory ran out, or something released was used again. */
-export class EngineError extends Error {
+export class EngineError extends InceptionError {
   override name = 'EngineError';
 }
 

@@ -1,7 +1,8 @@
 /** Which output of a model belongs to each class of a data set. */
+import { InceptionError } from '../errors.ts';
 
 /** Data and model do not speak of the same classes. */
-export class ClassesError extends Error {
+export class ClassesError extends InceptionError {
   override name = 'ClassesError';
 }
 

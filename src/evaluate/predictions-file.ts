@@ -2,14 +2,16 @@
  * Predictions of single images as a CSV file: a table for people, and the log from which an interrupted evaluation goes
  * on. What was evaluated how stands beside it as `FILE.json`.
  */
+
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import Papa from 'papaparse';
 import { z } from 'zod';
 import type { Dataset } from '../data/dataset.ts';
+import { InceptionError } from '../errors.ts';
 import type { Prediction } from './score.ts';
 
 /** A file of predictions that belongs to something else, or is broken. */
-export class PredictionsError extends Error {
+export class PredictionsError extends InceptionError {
   override name = 'PredictionsError';
 }
 

@@ -1,4 +1,5 @@
 /** From a network's figures to its graph: shapes, padding, names and parameters are derived here and only here. */
+import { InceptionError } from '../errors.ts';
 import type { ConfiguredNetwork } from '../networks/networks.ts';
 import {
   type Branch,
@@ -30,7 +31,7 @@ import { chainPaths } from './layer-names.ts';
 const batchNormEpsilon = 0.001;
 
 /** The figures do not fit: branches that disagree, or an input that is too small. */
-export class GraphError extends Error {
+export class GraphError extends InceptionError {
   override name = 'GraphError';
 }
 

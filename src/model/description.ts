@@ -2,12 +2,15 @@
  * What a file of weights has to say besides its tensors: the network with its options, the labels, and the preprocessing
  * that the weights were trained for. It stands as JSON in the metadata of every model.
  */
+
 import { z } from 'zod';
+import { InceptionError } from '../errors.ts';
 import { buildGraph } from '../graph/build-graph.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Preprocessing } from '../images/preprocess.ts';
 import { kernels } from '../images/resize.ts';
 import { configure, findNetwork, type NetworkOptions } from '../networks/networks.ts';
+import { parseJson } from '../parse-json.ts';
 
 export interface ModelDescription {
   readonly network: string;
@@ -24,7 +27,7 @@ export interface ModelDescription {
 }
 
 /** A model that is not there, or does not say what is needed. */
-export class ModelError extends Error {
+export class ModelError extends InceptionError {
   override name = 'ModelError';
 }
 
@@ -72,18 +75,7 @@ const description = z.object({
 
 /** Reads a description. @throws ModelError naming the file and every key that does not fit. */
 export function parseDescription(text: string, path: string): ModelDescription {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new ModelError(`${path}: not JSON (${(error as Error).message})`, { cause: error });
-  }
-  const result = description.safeParse(value);
-  if (result.success) return result.data as ModelDescription;
-  const problems = result.error.issues.map(
-    ({ path: keys, message }) => `${keys.join('.') || 'top level'}: ${message}`,
-  );
-  throw new ModelError(`${path}: ${problems.join('; ')}`);
+  return parseJson(text, { schema: description, path, Failure: ModelError }) as ModelDescription;
 }
 
 /** The graph that a description describes. */

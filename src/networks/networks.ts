@@ -1,4 +1,5 @@
 /** Every network by name, and the options that transform any of them. */
+import { UsageError } from '../errors.ts';
 import { inceptionResnetV1 } from './inception-resnet-v1.ts';
 import { inceptionResnetV1Facenet } from './inception-resnet-v1-facenet.ts';
 import { inceptionResnetV2 } from './inception-resnet-v2.ts';
@@ -55,7 +56,7 @@ export interface ConfiguredNetwork extends Omit<Network, 'auxiliary'> {
 }
 
 /** A network or option that does not exist or cannot be applied. */
-export class NetworkOptionError extends Error {
+export class NetworkOptionError extends UsageError {
   override name = 'NetworkOptionError';
 }
 

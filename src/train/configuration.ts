@@ -1,8 +1,11 @@
 /** What a run was asked to do, resolved to the last number: `config.json` of its folder. */
+
 import { z } from 'zod';
+import { InceptionError } from '../errors.ts';
 import type { Preprocessing } from '../images/preprocess.ts';
 import { networkOptionsSchema, preprocessingSchema } from '../model/description.ts';
 import type { NetworkOptions } from '../networks/networks.ts';
+import { parseJson } from '../parse-json.ts';
 import type { Recipe } from './recipe.ts';
 
 export interface Configuration {
@@ -73,22 +76,11 @@ const configuration = z.strictObject({
 });
 
 /** A run folder that is not there, is broken, or is in use. */
-export class RunError extends Error {
+export class RunError extends InceptionError {
   override name = 'RunError';
 }
 
 /** Reads a configuration strictly. @throws RunError naming the file and every key that does not fit. */
 export function parseConfiguration(text: string, path: string): Configuration {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new RunError(`${path}: not JSON (${(error as Error).message})`, { cause: error });
-  }
-  const result = configuration.safeParse(value);
-  if (result.success) return result.data as Configuration;
-  const problems = result.error.issues.map(
-    ({ path: keys, message }) => `${keys.join('.') || 'top level'}: ${message}`,
-  );
-  throw new RunError(`${path}: ${problems.join('; ')}`);
+  return parseJson(text, { schema: configuration, path, Failure: RunError }) as Configuration;
 }

@@ -1,4 +1,5 @@
 /** The training recipes: every number of a training that is not the network's, as plain data. */
+import { UsageError } from '../errors.ts';
 import { type Distortion, mildDistortion, paperDistortion } from '../images/distort.ts';
 
 /** How the learning rate moves; see {@link learningRateAt}. */
@@ -81,7 +82,7 @@ const defaultBatch: Readonly<Record<string, number>> = { paper: 32, 'small-data'
 export const recipeNames: readonly string[] = Object.keys(recipes);
 
 /** A recipe or a number of it that cannot be. */
-export class RecipeError extends Error {
+export class RecipeError extends UsageError {
   override name = 'RecipeError';
 }
 

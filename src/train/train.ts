@@ -1,10 +1,12 @@
 /** The training loop, in the order in which things happen. */
+
 import { compileTraining } from '../compile/compile-training.ts';
 import { mergeStores } from '../compile/merge-stores.ts';
 import { batchesInEpoch, trainingBatches } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { openData, take } from '../data/open-data.ts';
 import type { Engine, HostTensor, Store } from '../engine/engine.ts';
+import { InceptionError } from '../errors.ts';
 import { predictions, scoreOf } from '../evaluate/score.ts';
 import type { Graph } from '../graph/graph.ts';
 import { graphOf, modelMetadata } from '../model/description.ts';
@@ -18,7 +20,7 @@ import { averageDecayAt, learningRateAt } from './recipe.ts';
 import type { EvaluationMetrics, RunFolder } from './run-folder.ts';
 
 /** A training that cannot go on: its loss is not finite, or the network has died. */
-export class TrainingError extends Error {
+export class TrainingError extends InceptionError {
   override name = 'TrainingError';
 }
 

@@ -1,4 +1,5 @@
 /** What every reader of weights gives: the tensors of a file by name, read one at a time. */
+import { InceptionError } from '../errors.ts';
 
 /** Arrays in which values are given and taken; other types come as their bytes. */
 export type TensorData = Float32Array | Float64Array | BigInt64Array | Int32Array | Uint16Array | Uint8Array;
@@ -29,6 +30,6 @@ export interface TensorFile {
 }
 
 /** A file of weights that breaks its format, cannot be read, or does not fit its network. */
-export class WeightsError extends Error {
+export class WeightsError extends InceptionError {
   override name = 'WeightsError';
 }

@@ -8,6 +8,7 @@ import type { Work, WorkOptions } from '../../bench/job.ts';
 import type { PeerName } from '../../bench/peers.ts';
 import type { Clock } from '../../bench/side.ts';
 import { openData } from '../../data/open-data.ts';
+import { UsageError } from '../../errors.ts';
 import type { OpenedModel } from '../../model/opened-model.ts';
 import { openModel } from '../../predict/open-model.ts';
 import {
@@ -18,7 +19,7 @@ import {
 } from '../options/engine-options.ts';
 import { noticesTo, predictingArgument } from '../options/model-options.ts';
 import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
-import { oneOf, UsageError, wholeNumber } from '../usage.ts';
+import { oneOf, wholeNumber } from '../usage.ts';
 
 const kinds = ['train', 'infer', 'data', 'memory', 'compile', 'profile'] as const;
 type Kind = (typeof kinds)[number];

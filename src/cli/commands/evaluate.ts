@@ -7,6 +7,7 @@ import type { Dataset } from '../../data/dataset.ts';
 import { openLabelledFolder } from '../../data/image-folder.ts';
 import { readExclusions, readRealLabels } from '../../data/image-lists.ts';
 import { openData, take } from '../../data/open-data.ts';
+import { UsageError } from '../../errors.ts';
 import { matchClasses } from '../../evaluate/match-classes.ts';
 import { openPredictions } from '../../evaluate/predictions-file.ts';
 import { type Prediction, predictions, type Score, scoreOf } from '../../evaluate/score.ts';
@@ -28,7 +29,7 @@ import {
 } from '../options/onnx-options.ts';
 import { confusionTable } from '../output/confusion-table.ts';
 import { duration, grouped, percent } from '../output/format.ts';
-import { InterruptedError, UsageError, wholeNumber } from '../usage.ts';
+import { InterruptedError, wholeNumber } from '../usage.ts';
 
 type Values = EngineOptions &
   OnnxOptions &

@@ -3,6 +3,7 @@ import Table from 'cli-table3';
 import type { Command } from 'commander';
 import { type DialectName, dialectNames } from '../../ecosystems/dialects.ts';
 import { type ExportReport, exportWeights } from '../../ecosystems/export-weights.ts';
+import { UsageError } from '../../errors.ts';
 import type { OpenedModel } from '../../model/opened-model.ts';
 import type { ModelInput } from '../../onnx/model-metadata.ts';
 import { onnxPrecisions } from '../../onnx/write/export-onnx.ts';
@@ -12,7 +13,7 @@ import { openModel } from '../../predict/open-model.ts';
 import { exportToOnnx, type OnnxValues, readPasses } from '../export-onnx.ts';
 import { modelArgument, noticesTo } from '../options/model-options.ts';
 import { grouped } from '../output/format.ts';
-import { oneOf, UsageError, wholeNumber } from '../usage.ts';
+import { oneOf, wholeNumber } from '../usage.ts';
 
 interface Values extends OnnxValues {
   to?: DialectName;

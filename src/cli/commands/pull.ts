@@ -1,8 +1,8 @@
 /** `inception pull`: a model of the hub into the cache that all of the hub's tools share. */
 import type { Command } from 'commander';
 import { pullHubModel } from '../../ecosystems/hub-model.ts';
+import { UsageError } from '../../errors.ts';
 import { noticesTo } from '../options/model-options.ts';
-import { UsageError } from '../usage.ts';
 
 export function addPull(program: Command): void {
   program

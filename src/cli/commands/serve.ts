@@ -1,6 +1,7 @@
 /** `inception serve`: models behind HTTP. */
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import { UsageError } from '../../errors.ts';
 import { defaultSettings, type ServerSettings } from '../../server/settings.ts';
 import { addEngineOptions, type EngineOptions } from '../options/engine-options.ts';
 import { noticesTo, predictingArgument } from '../options/model-options.ts';
@@ -12,7 +13,7 @@ import {
   readOnnxOptions,
 } from '../options/onnx-options.ts';
 import { loadServedModels, readModelArguments } from '../served-models.ts';
-import { oneOf, UsageError, wholeNumber } from '../usage.ts';
+import { oneOf, wholeNumber } from '../usage.ts';
 import { packageVersion } from '../version.ts';
 
 type Values = EngineOptions &

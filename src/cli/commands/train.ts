@@ -1,6 +1,7 @@
 /** `inception train`: trains a network into a run folder. */
 import type { Command } from 'commander';
 import { openData } from '../../data/open-data.ts';
+import { UsageError } from '../../errors.ts';
 import { costsOf } from '../../graph/costs.ts';
 import { describeProtocol, standardPreprocessing } from '../../images/preprocess.ts';
 import { graphOf } from '../../model/description.ts';
@@ -24,7 +25,7 @@ import {
 import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
 import { duration, grouped, percent, short } from '../output/format.ts';
 import { openProgress } from '../output/progress.ts';
-import { number, oneOf, UsageError, wholeNumber } from '../usage.ts';
+import { number, oneOf, wholeNumber } from '../usage.ts';
 import { packageVersion } from '../version.ts';
 
 type Values = EngineOptions & {

@@ -1,6 +1,6 @@
 /** A file of labels: one on each line, or a JSON list. */
 import { readFile } from 'node:fs/promises';
-import { UsageError } from '../usage.ts';
+import { UsageError } from '../../errors.ts';
 
 export async function readLabelFile(path: string, option: string): Promise<string[]> {
   const text = await readFile(path, 'utf8');

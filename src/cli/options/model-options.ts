@@ -1,9 +1,9 @@
 /** What the commands that take a MODEL have in common. */
 import { SingleBar } from 'cli-progress';
+import { UsageError } from '../../errors.ts';
 import { type CropCount, cropCounts } from '../../images/crops.ts';
 import type { OpenModelOptions } from '../../predict/open-model.ts';
 import { short } from '../output/format.ts';
-import { UsageError } from '../usage.ts';
 
 export const modelArgument = 'a run folder, a .safetensors, .h5, .pth or TensorFlow file, or hub:owner/name';
 

@@ -1,7 +1,8 @@
 /** The options that every command with a NETWORK takes. */
 import type { Command } from 'commander';
+import { UsageError } from '../../errors.ts';
 import type { NetworkOptions, Stage } from '../../networks/networks.ts';
-import { keptShare, positiveNumber, UsageError, wholeNumber } from '../usage.ts';
+import { keptShare, positiveNumber, wholeNumber } from '../usage.ts';
 
 /** Adds the options; their values come back through {@link readNetworkOptions}. */
 export function addNetworkOptions(command: Command): Command {

@@ -1,6 +1,7 @@
 /** What the commands can be told about .onnx files that do not say it themselves, as those of other people. */
 import type { Command } from 'commander';
 import type { ClassifierOptions } from '../../classifier/classifier.ts';
+import { UsageError } from '../../errors.ts';
 import {
   type PerChannel,
   type Preprocessing,
@@ -9,7 +10,7 @@ import {
   usualPreprocessings,
 } from '../../images/preprocess.ts';
 import { type Kernel, kernels } from '../../images/resize.ts';
-import { keptShare, oneOf, UsageError } from '../usage.ts';
+import { keptShare, oneOf } from '../usage.ts';
 import { readLabelFile } from './label-file.ts';
 import { inputSize } from './network-options.ts';
 

@@ -1,7 +1,9 @@
 /** Whether the client is still there. */
-import type { FastifyReply } from 'fastify';
 
-export class ClientGone extends Error {
+import type { FastifyReply } from 'fastify';
+import { InceptionError } from '../../errors.ts';
+
+export class ClientGone extends InceptionError {
   override name = 'ClientGone';
 
   constructor() {

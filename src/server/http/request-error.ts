@@ -1,8 +1,9 @@
 /** A request that is answered with an error: the status, the sentence that the client reads, and when to come again. */
+import { InceptionError } from '../../errors.ts';
 
 export type ErrorStatus = 400 | 401 | 404 | 405 | 413 | 415 | 503;
 
-export class RequestError extends Error {
+export class RequestError extends InceptionError {
   override name = 'RequestError';
   readonly status: ErrorStatus;
   /** Whole seconds; given whenever the same request may succeed later. */

@@ -2,8 +2,9 @@
  * The process that decodes images of strangers, one at a time, and brings them to the network's size. Whatever an image
  * does to libvips or to memory, it does here, and the pool puts another process in this one's place.
  */
+
+import { DataError } from '../../data/data-error.ts';
 import { decodeImage, encodePng } from '../../data/decode.ts';
-import { DataError } from '../../data/idx.ts';
 import { inputBytes, preprocess } from '../../images/preprocess.ts';
 import type { ImageAnswer, ImageJob } from './image-messages.ts';
 

@@ -1,6 +1,8 @@
 /** The three bodies of `POST /classify`: the bytes of one image, a multipart form of files, and JSON with base64. */
+
 import type { MultipartFile, MultipartValue } from '@fastify/multipart';
 import { z } from 'zod';
+import { describeIssues } from '../../parse-json.ts';
 import { parseObject } from '../http/json.ts';
 import { RequestError } from '../http/request-error.ts';
 import type { ClassifyRequest, NamedImage } from './classify.ts';
@@ -70,8 +72,6 @@ export async function ofForm(
 function checked<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const problems = result.error.issues
-    .slice(0, 5)
-    .map(({ path, message }) => `${[what, ...path].join('.')}: ${message}`);
-  throw new RequestError(400, problems.join('; '));
+  const issues = result.error.issues.map(({ path, message }) => ({ path: [what, ...path], message }));
+  throw new RequestError(400, describeIssues(issues, { limit: 5 }));
 }

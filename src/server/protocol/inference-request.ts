@@ -2,7 +2,9 @@
  * Requests of the Open Inference Protocol v2, `POST …/infer`, with the binary-tensor-data and classification extensions:
  * from the body to checked values.
  */
+
 import { z } from 'zod';
+import { describeIssues } from '../../parse-json.ts';
 import { parseObject } from '../http/json.ts';
 import { RequestError } from '../http/request-error.ts';
 import { rowLength, type ServedModel, type TensorSpec, type Values } from '../models/served-model.ts';
@@ -116,10 +118,7 @@ function readHeaderLength(text: string | undefined, bodyLength: number): number 
 function check(value: Readonly<Record<string, unknown>>): z.infer<typeof requestSchema> {
   const result = requestSchema.safeParse(value);
   if (result.success) return result.data;
-  const problems = result.error.issues
-    .slice(0, 5)
-    .map(({ path, message }) => `${path.join('.') || 'body'}: ${message}`);
-  throw new RequestError(400, problems.join('; '));
+  throw new RequestError(400, describeIssues(result.error.issues, { root: 'body', limit: 5 }));
 }
 
 type Parameters = Readonly<Record<string, unknown>> | undefined;
