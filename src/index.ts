@@ -35,9 +35,9 @@ export { openData, take } from './data/open-data.ts';
 export { drawDiagram } from './diagram/diagram.ts';
 export { namesIn } from './ecosystems/dialects.ts';
 export { type ExportReport, exportWeights, writeModel } from './ecosystems/export-weights.ts';
-export { importWeights } from './ecosystems/import-model.ts';
-export { type ImportOptions, type ImportPlan, planImport } from './ecosystems/import-weights.ts';
+export { importWeights } from './ecosystems/import-weights.ts';
 export { NamesError } from './ecosystems/names.ts';
+export { type ImportOptions, type ImportPlan, planImport } from './ecosystems/plan-import.ts';
 export {
   type Engine,
   EngineError,
@@ -68,6 +68,7 @@ export {
 } from './images/preprocess.ts';
 export { type Kernel, kernels, resize } from './images/resize.ts';
 export { type ModelDescription, ModelError } from './model/description.ts';
+export type { ModelFile } from './model/model-file.ts';
 export {
   configure,
   findNetwork,
@@ -90,7 +91,7 @@ export {
   type LoadModelOptions,
   loadModel,
 } from './predict/load-model.ts';
-export { type OpenedModel, openModel } from './predict/open-model.ts';
+export { openModel } from './predict/open-model.ts';
 export {
   type Member,
   type PredictedImage,

@@ -4,7 +4,7 @@ import { buildGraph } from '../src/graph/build-graph.ts';
 import type { Parameter, Role } from '../src/graph/graph.ts';
 import { standardPreprocessing } from '../src/images/preprocess.ts';
 import type { ModelDescription } from '../src/model/description.ts';
-import type { OpenedModel } from '../src/model/opened-model.ts';
+import type { ModelFile } from '../src/model/model-file.ts';
 import { configure, findNetwork, type NetworkOptions } from '../src/networks/networks.ts';
 import { type GoldenRole, goldenTensor } from './golden/prng.ts';
 
@@ -37,7 +37,7 @@ export function sampleModel(
   network: string,
   differences: NetworkOptions = {},
   about: Partial<ModelDescription> = {},
-): OpenedModel {
+): ModelFile {
   const options = { ...sampleOptions, ...differences };
   const graph = buildGraph(configure(findNetwork(network), options));
   const [height, width, channels] = graph.network.input;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Parameter, parametersOf } from '../graph/graph.ts';
-import type { OpenedModel } from '../model/opened-model.ts';
+import type { ModelFile } from '../model/model-file.ts';
 import { writeSafetensors } from '../weights/safetensors/safetensors.ts';
 import { BenchError } from './bench-error.ts';
 import { benchImages, benchTensors, describeJob, type WorkOptions } from './job.ts';
@@ -23,7 +23,7 @@ export interface CompareOptions {
   readonly rounds: number;
   readonly clock: Clock;
   /** The model whose weights all sides get. Default: random ones. */
-  readonly model?: OpenedModel | undefined;
+  readonly model?: ModelFile | undefined;
   /** Told what is going on. */
   readonly say?: (line: string) => void;
 }
@@ -139,7 +139,7 @@ async function writeJob(
   work: WorkOptions,
   folder: string,
   path: string,
-  model: OpenedModel | undefined,
+  model: ModelFile | undefined,
 ): Promise<void> {
   const graph = graphOfWork(work);
   const [weights, images, onnx] = ['weights.safetensors', 'images.raw', 'network.onnx'].map((name) =>

@@ -2,7 +2,7 @@
 import { openImages, take } from '../data/open-data.ts';
 import type { Engine } from '../engine/engine.ts';
 import { UsageError } from '../errors.ts';
-import type { OpenedModel } from '../model/opened-model.ts';
+import type { ModelFile } from '../model/model-file.ts';
 import type { ModelInput } from '../onnx/model-metadata.ts';
 import {
   type Calibration,
@@ -13,7 +13,7 @@ import {
 import { type ExportPasses, exportPasses } from '../onnx/write/onnx-graph-of.ts';
 import type { ParityReference } from '../onnx/write/parity.ts';
 import type { CalibrationMethod } from '../onnx/write/range-finding.ts';
-import { loadOpened } from '../predict/load-model.ts';
+import { loadModel } from '../predict/load-model.ts';
 import { grouped, percent } from './output/format.ts';
 import { packageVersion } from './version.ts';
 
@@ -42,7 +42,7 @@ export function readPasses(text: string): ExportPasses {
   return Object.fromEntries(exportPasses.map((name) => [name, asked.includes(name)]));
 }
 
-export async function exportToOnnx(model: OpenedModel, values: OnnxValues): Promise<void> {
+export async function exportToOnnx(model: ModelFile, values: OnnxValues): Promise<void> {
   const calibration = values.precision === 'int8' ? await calibrationFor(model, values) : undefined;
   const engine = await libtorch(values);
   try {
@@ -64,7 +64,7 @@ export async function exportToOnnx(model: OpenedModel, values: OnnxValues): Prom
 }
 
 /** Images for int8: the training ones choose the scales, the test ones tell what it costs. */
-async function calibrationFor(model: OpenedModel, values: OnnxValues): Promise<Calibration> {
+async function calibrationFor(model: ModelFile, values: OnnxValues): Promise<Calibration> {
   const data = values.calibrate ?? model.description.data;
   if (data === undefined) {
     throw new UsageError(
@@ -102,10 +102,10 @@ async function libtorch({ threads }: OnnxValues): Promise<Engine | undefined> {
 }
 
 /** The same model in libtorch, in float32; loaded when it is asked, given back at once. */
-const referenceOf = (model: OpenedModel, engine: Engine): ParityReference => ({
+const referenceOf = (model: ModelFile, engine: Engine): ParityReference => ({
   name: `libtorch ${engine.facts.libtorch}`,
   outputs: async (images) => {
-    const loaded = await loadOpened(model, { engine, precision: 'float32' });
+    const loaded = await loadModel(model, { engine, precision: 'float32' });
     try {
       const { data } = await (model.graph.network.classes === 0
         ? loaded.embed(images)

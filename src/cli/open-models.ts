@@ -5,7 +5,7 @@ import type { Engine } from '../engine/engine.ts';
 import { UsageError } from '../errors.ts';
 import type { Graph } from '../graph/graph.ts';
 import { graphOf, type ModelDescription } from '../model/description.ts';
-import type { OpenModelOptions } from '../model/opened-model.ts';
+import type { Notices } from '../model/model-file.ts';
 import { loadRuntime } from '../onnx/run/runtime.ts';
 import { loadModel } from '../predict/load-model.ts';
 import type { Predictor } from '../predict/predict-images.ts';
@@ -39,7 +39,7 @@ export async function openModels(
   }: {
     batch: number;
     values: EngineOptions;
-    notices: OpenModelOptions;
+    notices: Notices;
     /** What .onnx files do not say. */
     classifier?: ClassifierOptions;
   },

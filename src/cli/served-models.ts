@@ -3,8 +3,8 @@ import { basename } from 'node:path';
 import type { ClassifierOptions } from '../classifier/classifier.ts';
 import type { Engine } from '../engine/engine.ts';
 import { UsageError } from '../errors.ts';
+import type { Notices } from '../model/model-file.ts';
 import { loadModel } from '../predict/load-model.ts';
-import type { OpenModelOptions } from '../predict/open-model.ts';
 import { serveLoadedModel } from '../server/models/libtorch-model.ts';
 import { serveOnnxFile } from '../server/models/onnx-model.ts';
 import type { ServedModel } from '../server/models/served-model.ts';
@@ -55,7 +55,7 @@ export async function loadServedModels(
   }: {
     values: EngineOptions;
     batch: number | undefined;
-    notices: OpenModelOptions;
+    notices: Notices;
     /** What .onnx files do not say. */
     classifier: ClassifierOptions;
   },

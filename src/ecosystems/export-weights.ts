@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Parameter } from '../graph/graph.ts';
 import { parametersOf } from '../graph/graph.ts';
 import { type ModelDescription, ModelError, modelMetadata } from '../model/description.ts';
-import type { OpenedModel } from '../model/opened-model.ts';
+import type { ModelFile } from '../model/model-file.ts';
 import { type TensorSource, writeSafetensors } from '../weights/safetensors/safetensors.ts';
 import { type Dialect, type DialectName, findDialect, layerOf, nameTable } from './dialects.ts';
 import { shapeIn, toLayout } from './layouts.ts';
@@ -51,7 +51,7 @@ export async function writeModel(
  * @throws NamesError if the dialect has no such network, or cannot express an option of it.
  */
 export async function exportWeights(
-  model: OpenedModel,
+  model: ModelFile,
   { to, output }: { to: DialectName; output: string },
 ): Promise<ExportReport> {
   const dialect = findDialect(to);
@@ -95,7 +95,7 @@ export async function exportWeights(
 }
 
 /** What the other implementation would compute differently from the same weights. */
-function refuseVariants({ graph, source }: OpenedModel, dialect: Dialect): void {
+function refuseVariants({ graph, source }: ModelFile, dialect: Dialect): void {
   const { countPadding, name } = graph.network;
   const theirs = dialect.countPadding?.includes(name) ?? false;
   const pads = graph.nodes.some(
@@ -107,7 +107,7 @@ function refuseVariants({ graph, source }: OpenedModel, dialect: Dialect): void 
     );
 }
 
-function missingGammas({ graph }: OpenedModel, dialect: Dialect): TensorSource[] {
+function missingGammas({ graph }: ModelFile, dialect: Dialect): TensorSource[] {
   const table = nameTable(graph, dialect);
   return parametersOf(graph)
     .filter(({ role }) => role === 'beta')

@@ -1,15 +1,12 @@
 /** A model of the hub: its config.json says what it is, in timm's words, and its weights are timm's. */
-
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { hubFile, hubSettings, parseHubName } from '../hub/hub.ts';
 import type { Preprocessing } from '../images/preprocess.ts';
 import type { Kernel } from '../images/resize.ts';
 import { ModelError } from '../model/description.ts';
-import type { OpenedModel, OpenModelOptions } from '../model/opened-model.ts';
+import type { Notices } from '../model/model-file.ts';
 import { parseJson } from '../parse-json.ts';
-import { openWeights } from '../weights/open-weights.ts';
-import { type ImportOptions, type ImportPlan, planImport } from './import-weights.ts';
+import type { ImportOptions } from './plan-import.ts';
 
 const perChannel = z.tuple([z.number(), z.number(), z.number()]);
 
@@ -91,7 +88,7 @@ export function readHubConfig(text: string, path: string): ImportOptions & { exp
 /** The paths in the cache of a hub model's two files. */
 export async function pullHubModel(
   name: string,
-  { onNotice, onProgress }: OpenModelOptions = {},
+  { onNotice, onProgress }: Notices = {},
 ): Promise<{ repository: string; config: string; weights: string }> {
   const { repository, revision } = parseHubName(name);
   const settings = await hubSettings();
@@ -109,44 +106,4 @@ export async function pullHubModel(
   const weights =
     (await get('model.safetensors', true)) ?? ((await get('pytorch_model.bin', false)) as string);
   return { repository, config, weights };
-}
-
-/** The import of a hub model, with its labels and preprocessing. Close the file when its values have been read. */
-export async function planHubImport(
-  name: string,
-  options: OpenModelOptions & { readonly overrides?: ImportOptions } = {},
-): Promise<{ plan: ImportPlan; close: () => Promise<void> }> {
-  const paths = await pullHubModel(name, options);
-  const {
-    expectedClasses,
-    labelOffset = 0,
-    ...config
-  } = readHubConfig(await readFile(paths.config, 'utf8'), paths.config);
-  const file = await openWeights(paths.weights);
-  try {
-    // timm drops the rows before the offset only where the file still has them.
-    const classifier =
-      file.tensors.get('last_linear.bias') ?? file.tensors.get('classif.bias') ?? file.tensors.get('fc.bias');
-    const surplus = (classifier?.shape[0] ?? 0) - (expectedClasses ?? 0);
-    const drop = labelOffset > 0 && surplus === labelOffset ? { labelOffset } : {};
-    const { overrides = {} } = options;
-    const preprocessing = { ...config.preprocessing, ...overrides.preprocessing };
-    const plan = planImport(file, name, { ...config, ...drop, ...overrides, preprocessing });
-    return { plan, close: () => file.close() };
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
-}
-
-export async function openHubModel(name: string, options: OpenModelOptions = {}): Promise<OpenedModel> {
-  const { plan, close } = await planHubImport(name, options);
-  const sources = new Map(plan.parameters.map((each) => [each.parameter.name, each]));
-  return {
-    description: plan.description,
-    graph: plan.graph,
-    source: name,
-    read: async ({ name: parameter }) => (await sources.get(parameter)?.read()) as Float32Array,
-    close,
-  };
 }

@@ -9,8 +9,8 @@ import { openModel } from '../predict/open-model.ts';
 import { openSafetensors, writeSafetensors } from '../weights/safetensors/safetensors.ts';
 import { type NamedTensor, type TensorFile, WeightsError } from '../weights/tensor-file.ts';
 import { exportWeights } from './export-weights.ts';
-import { importWeights } from './import-model.ts';
-import { adaptChannels, type ImportOptions, planImport } from './import-weights.ts';
+import { importWeights } from './import-weights.ts';
+import { adaptChannels, type ImportOptions, planImport } from './plan-import.ts';
 
 /** The tensors of a fixture as an open file; values are made when they are read. */
 function goldenFile(

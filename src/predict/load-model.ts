@@ -5,11 +5,11 @@ import type { Engine, HostTensor, LoadedProgram, Store } from '../engine/engine.
 import { type Graph, type Node, parametersOf } from '../graph/graph.ts';
 import { graphOf, type ModelDescription, ModelError } from '../model/description.ts';
 import { initialValues } from '../model/initialise.ts';
-import type { OpenedModel } from '../model/opened-model.ts';
-import { type OpenModelOptions, openModel } from './open-model.ts';
+import type { ModelFile, Notices } from '../model/model-file.ts';
+import { openModel } from './open-model.ts';
 import { kernelsFor, planPredictor, type TorchPredictor } from './torch-predictor.ts';
 
-export interface LoadModelOptions extends OpenModelOptions {
+export interface LoadModelOptions extends Notices {
   readonly engine: Engine;
   /** Images of one prediction. Default 1. */
   readonly batch?: number;
@@ -48,26 +48,21 @@ export interface LoadedModel {
 }
 
 /**
- * Loads a model for prediction: a run folder, a `.safetensors` of `train` or `import`, a file of another ecosystem, or
- * `hub:owner/name`.
+ * Loads a model for prediction: a run folder, a `.safetensors` of `train` or `import`, a file of another ecosystem,
+ * `hub:owner/name`; or one that is open already, which stays open.
  * @throws ModelError or WeightsError saying what is missing in which file.
  */
-export async function loadModel(path: string, options: LoadModelOptions): Promise<LoadedModel> {
-  const opened = await openModel(path, options);
-  try {
-    return await loadOpened(opened, options);
-  } finally {
-    await opened.close();
-  }
-}
-
-/** The same for a model that is open already, and stays open. */
-export function loadOpened(opened: OpenedModel, options: LoadModelOptions): Promise<LoadedModel> {
-  const { description, graph, source } = opened;
+export async function loadModel(model: string | ModelFile, options: LoadModelOptions): Promise<LoadedModel> {
+  const file = typeof model === 'string' ? await openModel(model, options) : model;
+  const { description, graph, source } = file;
   const values: Contents['values'] = async (write) => {
-    for (const parameter of parametersOf(graph)) await write(parameter.name, await opened.read(parameter));
+    for (const parameter of parametersOf(graph)) await write(parameter.name, await file.read(parameter));
   };
-  return openInEngine({ description, graph, source, values }, options);
+  try {
+    return await openInEngine({ description, graph, source, values }, options);
+  } finally {
+    if (file !== model) await file.close();
+  }
 }
 
 interface Contents {

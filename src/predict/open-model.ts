@@ -1,27 +1,27 @@
 /** A model's description and parameters from wherever it lies: a run folder, a file of our own, or of anybody's. */
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openHubModel } from '../ecosystems/hub-model.ts';
-import { planImport } from '../ecosystems/import-weights.ts';
+import { openImport } from '../ecosystems/open-import.ts';
+import { planImport } from '../ecosystems/plan-import.ts';
 import { type Graph, isStatistic, type Parameter, parametersOf } from '../graph/graph.ts';
 import { graphOf, ModelError, parseDescription } from '../model/description.ts';
-import type { OpenedModel, OpenModelOptions } from '../model/opened-model.ts';
+import type { ModelFile, Notices } from '../model/model-file.ts';
+import { closeOnError } from '../weights/close-on-error.ts';
 import { openWeights } from '../weights/open-weights.ts';
 import { openSafetensors } from '../weights/safetensors/safetensors.ts';
 import { type TensorFile, WeightsError } from '../weights/tensor-file.ts';
-
-export type { OpenedModel, OpenModelOptions };
 
 /**
  * Opens `hub:owner/name`, a run folder, a model of our own, or a file of another ecosystem as it is.
  * @throws ModelError or WeightsError saying what is missing in which file.
  */
-export async function openModel(path: string, options: OpenModelOptions = {}): Promise<OpenedModel> {
-  if (path.startsWith('hub:')) return openHubModel(path, options);
+export async function openModel(path: string, notices: Notices = {}): Promise<ModelFile> {
+  if (path.startsWith('hub:')) return openImport(path, notices);
   const about = await stat(path).catch(() => undefined);
-  if (about?.isDirectory()) {
-    const own = await runFiles(path);
-    if (own) return openOwn(await openSafetensors(own.path), own);
+  const run = about?.isDirectory() ? await runFile(path) : undefined;
+  if (run) {
+    const file = await openSafetensors(run.path);
+    return closeOnError(file, () => describedModel(file, run));
   }
   if (!about && !(await stat(`${path}.index`).catch(() => undefined)))
     throw new ModelError(
@@ -32,25 +32,13 @@ export async function openModel(path: string, options: OpenModelOptions = {}): P
       `${path}: an ONNX file predicts ('classify', 'evaluate', 'serve'); here a model with its weights is needed: a run folder, a .safetensors file, or hub:owner/name`,
     );
   const file = await openWeights(path);
-  if (file.metadata.has('model')) return openOwn(file, { path, prefix: '' });
-  try {
-    const plan = planImport(file, path);
-    const sources = new Map(plan.parameters.map((each) => [each.parameter.name, each]));
-    return {
-      description: plan.description,
-      graph: plan.graph,
-      source: path,
-      read: async ({ name }) => (await sources.get(name)?.read()) as Float32Array,
-      close: () => file.close(),
-    };
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
+  return closeOnError(file, () =>
+    file.metadata.has('model') ? describedModel(file, { path, prefix: '' }) : planImport(file, path),
+  );
 }
 
 /** The model of a run's last evaluation; of a run that has had none, the averages of its newest checkpoint. */
-async function runFiles(folder: string): Promise<{ path: string; prefix: string } | undefined> {
+async function runFile(folder: string): Promise<{ path: string; prefix: string } | undefined> {
   const model = join(folder, 'model.safetensors');
   if (await stat(model).catch(() => undefined)) return { path: model, prefix: '' };
   const files = await readdir(join(folder, 'checkpoints')).catch(() => undefined);
@@ -62,32 +50,25 @@ async function runFiles(folder: string): Promise<{ path: string; prefix: string 
   return undefined;
 }
 
-async function openOwn(
-  file: TensorFile,
-  { path, prefix }: { path: string; prefix: string },
-): Promise<OpenedModel> {
-  try {
-    const stored = file.metadata.get('model');
-    if (stored === undefined)
-      throw new ModelError(
-        `${path}: its metadata have no model; one of 'inception train' or 'inception import' has`,
-      );
-    const description = parseDescription(stored, `${path} (metadata)`);
-    const graph = graphOf(description);
-    const nameOf = (parameter: Parameter) =>
-      isStatistic(parameter) ? parameter.name : prefix + parameter.name;
-    checkShapes(file, { path, graph, nameOf });
-    return {
-      description,
-      graph,
-      source: path,
-      read: async (parameter) => (await file.read(nameOf(parameter))).data as Float32Array,
-      close: () => file.close(),
-    };
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
+/** A file whose metadata say what it is: of `train`, `import` or `writeModel`. */
+function describedModel(file: TensorFile, { path, prefix }: { path: string; prefix: string }): ModelFile {
+  const stored = file.metadata.get('model');
+  if (stored === undefined)
+    throw new ModelError(
+      `${path}: its metadata have no model; one of 'inception train' or 'inception import' has`,
+    );
+  const description = parseDescription(stored, `${path} (metadata)`);
+  const graph = graphOf(description);
+  const nameOf = (parameter: Parameter) =>
+    isStatistic(parameter) ? parameter.name : prefix + parameter.name;
+  checkShapes(file, { path, graph, nameOf });
+  return {
+    description,
+    graph,
+    source: path,
+    read: async (parameter) => (await file.read(nameOf(parameter))).data as Float32Array,
+    close: () => file.close(),
+  };
 }
 
 function checkShapes(

@@ -9,7 +9,7 @@ import type { PeerName } from '../../bench/peers.ts';
 import type { Clock } from '../../bench/side.ts';
 import { openData } from '../../data/open-data.ts';
 import { UsageError } from '../../errors.ts';
-import type { OpenedModel } from '../../model/opened-model.ts';
+import type { ModelFile } from '../../model/model-file.ts';
 import { openModel } from '../../predict/open-model.ts';
 import {
   addEngineOptions,
@@ -136,7 +136,7 @@ async function run(kind: Kind, values: Values): Promise<string> {
 
 const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
-async function runNetwork(kind: Kind, values: Values, model: OpenedModel | undefined): Promise<string> {
+async function runNetwork(kind: Kind, values: Values, model: ModelFile | undefined): Promise<string> {
   const { rounds, batch = 8, json } = values;
   const print = printer(json);
   const report = await import('../../bench/report.ts');

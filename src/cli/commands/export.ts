@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { type DialectName, dialectNames } from '../../ecosystems/dialects.ts';
 import { type ExportReport, exportWeights } from '../../ecosystems/export-weights.ts';
 import { UsageError } from '../../errors.ts';
-import type { OpenedModel } from '../../model/opened-model.ts';
+import type { ModelFile } from '../../model/model-file.ts';
 import type { ModelInput } from '../../onnx/model-metadata.ts';
 import { onnxPrecisions } from '../../onnx/write/export-onnx.ts';
 import { exportPasses } from '../../onnx/write/onnx-graph-of.ts';
@@ -123,7 +123,7 @@ function checkUsage(values: Values): void {
 }
 
 async function exportToDialect(
-  model: OpenedModel,
+  model: ModelFile,
   { to, output, report, json }: Values & { to: DialectName },
 ): Promise<void> {
   const result = await exportWeights(model, { to, output });

@@ -2,7 +2,7 @@
 import { SingleBar } from 'cli-progress';
 import { UsageError } from '../../errors.ts';
 import { type CropCount, cropCounts } from '../../images/crops.ts';
-import type { OpenModelOptions } from '../../predict/open-model.ts';
+import type { Notices } from '../../model/model-file.ts';
 import { short } from '../output/format.ts';
 
 export const modelArgument = 'a run folder, a .safetensors, .h5, .pth or TensorFlow file, or hub:owner/name';
@@ -18,7 +18,7 @@ export function readCrops(text: string): CropCount {
 }
 
 /** Downloads and assumptions, told on standard error: a bar on a terminal, a line for each file elsewhere. */
-export function noticesTo(output: NodeJS.WriteStream): OpenModelOptions & { end(): void } {
+export function noticesTo(output: NodeJS.WriteStream): Notices & { end(): void } {
   let bar: { readonly file: string; readonly bar: SingleBar } | undefined;
   const end = () => {
     bar?.bar.stop();

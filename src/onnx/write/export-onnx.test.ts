@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sampleModel } from '../../../test/sample-model.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { openTorch } from '../../engine/torch.ts';
-import type { OpenedModel } from '../../model/opened-model.ts';
+import type { ModelFile } from '../../model/model-file.ts';
 import type { NetworkOptions } from '../../networks/networks.ts';
-import { loadOpened } from '../../predict/load-model.ts';
+import { loadModel } from '../../predict/load-model.ts';
 import { DeployError } from '../deploy-error.ts';
 import { walkModel } from '../run/walk-model.ts';
 import { type ExportOnnxOptions, exportOnnx } from './export-onnx.ts';
@@ -27,17 +27,17 @@ afterAll(async () => {
 const file = join(folder, 'model.onnx');
 
 /** libtorch, on the unmerged and unfolded graph. */
-const libtorch = (model: OpenedModel): ParityReference => ({
+const libtorch = (model: ModelFile): ParityReference => ({
   name: 'libtorch',
   outputs: async (images) => {
-    const loaded = await loadOpened(model, { engine, precision: 'float32' });
+    const loaded = await loadModel(model, { engine, precision: 'float32' });
     const { data } = await (model.graph.network.classes === 0 ? loaded.embed(images) : loaded.logits(images));
     loaded.release();
     return data as Float32Array;
   },
 });
 
-const exported = (model: OpenedModel, options: Partial<ExportOnnxOptions> = {}) =>
+const exported = (model: ModelFile, options: Partial<ExportOnnxOptions> = {}) =>
   exportOnnx(model, { output: file, producerVersion: '0', reference: libtorch(model), ...options });
 
 describe('a network on ONNX Runtime gives the numbers of libtorch', () => {
@@ -148,7 +148,7 @@ describe('the file', () => {
 
   it('is refused in float16 if a weight is beyond it', async () => {
     const model = sampleModel('inception-v4');
-    const read: OpenedModel['read'] = async (parameter) =>
+    const read: ModelFile['read'] = async (parameter) =>
       (await model.read(parameter)).map((value) => (parameter.name === 'logits/bias' ? 7e4 : value));
     await expect(exported({ ...model, read }, { precision: 'float16' })).rejects.toThrow(
       "'logits/bias' has the value 70000, and float16 ends at 65504; export as float32",

@@ -2,7 +2,7 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 import type { Dataset } from '../../data/dataset.ts';
 import { inputBytes, preprocess } from '../../images/preprocess.ts';
-import type { OpenedModel } from '../../model/opened-model.ts';
+import type { ModelFile } from '../../model/model-file.ts';
 import { DeployError } from '../deploy-error.ts';
 import { onnxMetadata } from '../model-metadata.ts';
 import { type OnnxPredictor, openOnnxPredictor } from '../run/onnx-predictor.ts';
@@ -60,7 +60,7 @@ const parityImageCount = 4;
  * Writes a model as an ONNX file and runs it by ONNX Runtime against `reference`.
  * @throws DeployError if ONNX Runtime refuses the file or its outputs differ; the file is then not left behind.
  */
-export async function exportOnnx(model: OpenedModel, options: ExportOnnxOptions): Promise<OnnxReport> {
+export async function exportOnnx(model: ModelFile, options: ExportOnnxOptions): Promise<OnnxReport> {
   const { output, precision = 'float32', producerVersion } = options;
   const float32 = await onnxGraphOf(model, options);
   const encode = (graph: OnnxGraph, own: OnnxPrecision) =>
@@ -84,14 +84,14 @@ export async function exportOnnx(model: OpenedModel, options: ExportOnnxOptions)
 }
 
 const metadataOf = (
-  { description }: OpenedModel,
+  { description }: ModelFile,
   { input = 'float32', softmax = false }: ExportOnnxOptions,
   precision: OnnxPrecision,
 ) => onnxMetadata(description, { input, softmax, precision });
 
 async function inPrecision(
   graph: OnnxGraph,
-  { model, options }: { model: OpenedModel; options: ExportOnnxOptions },
+  { model, options }: { model: ModelFile; options: ExportOnnxOptions },
 ): Promise<OnnxGraph> {
   const { precision, calibration, threads } = options;
   if (precision === 'float16') return toFloat16(graph);
@@ -105,7 +105,7 @@ async function inPrecision(
 }
 
 interface Checking {
-  readonly model: OpenedModel;
+  readonly model: ModelFile;
   readonly options: ExportOnnxOptions;
   /** The same model's float32 file. */
   readonly float32: () => Uint8Array;
@@ -147,7 +147,7 @@ async function parityOf(predictor: OnnxPredictor, { model, options }: Checking):
   });
 }
 
-async function firstImages(dataset: Dataset, { description: { preprocessing } }: OpenedModel) {
+async function firstImages(dataset: Dataset, { description: { preprocessing } }: ModelFile) {
   const count = Math.min(parityImageCount, dataset.length);
   const images = new Uint8Array(count * inputBytes(preprocessing));
   for (let index = 0; index < count; index++)

@@ -1,7 +1,7 @@
 /** A model becomes an ONNX graph: passes over our graph, then ONNX's operators. */
 
 import type { Graph } from '../../graph/graph.ts';
-import type { OpenedModel } from '../../model/opened-model.ts';
+import type { ModelFile } from '../../model/model-file.ts';
 import { exchangePooling } from '../../passes/exchange-pooling.ts';
 import { foldBatchNorm, foldResidualScale } from '../../passes/fold.ts';
 import { mergeSiblings } from '../../passes/merge-siblings.ts';
@@ -42,7 +42,7 @@ export function exportGraph(graph: Graph, passes: ExportPasses = {}): Graph {
 
 /** A model as an ONNX graph in float32. */
 export const onnxGraphOf = (
-  { graph, description, read }: Pick<OpenedModel, 'graph' | 'description' | 'read'>,
+  { graph, description, read }: Pick<ModelFile, 'graph' | 'description' | 'read'>,
   { input = 'float32', softmax = false, passes }: GraphOptions = {},
 ): Promise<OnnxGraph> =>
   writeGraph(exportGraph(graph, passes), {
