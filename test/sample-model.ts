@@ -10,6 +10,7 @@ import { type GoldenRole, goldenTensor } from './golden/prng.ts';
 
 const roles: Readonly<Record<Role, GoldenRole>> = {
   convWeight: 'conv_weight',
+  residualWeight: 'conv_weight',
   convBias: 'conv_bias',
   linearWeight: 'linear_weight',
   linearBias: 'linear_bias',

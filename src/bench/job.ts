@@ -111,10 +111,10 @@ export function describeNodes(graph: Graph, batchNormMomentum: number): PeerNode
 export function benchValues({ name, role, shape }: Parameter): Float32Array {
   const values = new Float32Array(elementCount(shape));
   if (role === 'gamma' || role === 'movingVariance') return values.fill(1);
-  if (role !== 'convWeight' && role !== 'linearWeight') return values;
+  const followedByRelu = role === 'convWeight';
+  if (!followedByRelu && role !== 'linearWeight' && role !== 'residualWeight') return values;
   const fanIn = elementCount(shape.slice(1));
-  const linear = role === 'linearWeight' || name.endsWith('/linear/weight');
-  const half = Math.sqrt((linear ? 1 : 2) * (3 / fanIn));
+  const half = Math.sqrt((followedByRelu ? 2 : 1) * (3 / fanIn));
   return fillUniform(
     values,
     half,

@@ -1,5 +1,12 @@
 /** A graph becomes two programs: one that folds parameters once, and one that predicts. */
-import type { Graph, MemberParameters, Node, NodeOf, Parameter } from '../graph/graph.ts';
+import {
+  type Graph,
+  isStatistic,
+  type MemberParameters,
+  type Node,
+  type NodeOf,
+  type Parameter,
+} from '../graph/graph.ts';
 import { exchangePooling } from '../passes/exchange-pooling.ts';
 import { foldBatchNorm, foldResidualScale } from '../passes/fold.ts';
 import { fuseConvRelu } from '../passes/fuse-conv-relu.ts';
@@ -38,7 +45,10 @@ export function compileInference(network: Graph, options: InferenceOptions): Com
     placement: new Map(),
     buffers: new Map(),
     recompute: false,
-    stored: (name, node) => (node.op === 'conv' ? preparedName(name, options) : sourceName(name, options)),
+    stored: (name, node, parameter) =>
+      node.op === 'conv'
+        ? preparedName(name, options)
+        : sourceName(name, { ...options, statistic: isStatistic(parameter) }),
     overwritable: overwritableResults(graph, [...endpoints.values()]),
   });
   returnEndpoints(emitter, endpoints, lowered);
@@ -63,8 +73,10 @@ function featuresOf(graph: Graph, lowered: readonly Lowered[]): Slot {
 
 /** Folded and merged, and without the auxiliary head unless one of its endpoints is asked for. */
 function applyPasses(network: Graph, { passes = {}, endpoints = [] }: InferenceOptions): Graph {
+  const isAuxiliary = (name: string) =>
+    network.nodes[network.endpoints.get(name) ?? -1]?.head === 'auxiliary';
   const enabled = [
-    !endpoints.some((name) => name.startsWith('auxiliary/')) && withoutAuxiliary,
+    !endpoints.some(isAuxiliary) && withoutAuxiliary,
     passes.foldBatchNorm !== false && foldBatchNorm,
     passes.foldResidualScale !== false && foldResidualScale,
     passes.exchangePooling !== false && exchangePooling,
@@ -73,8 +85,10 @@ function applyPasses(network: Graph, { passes = {}, endpoints = [] }: InferenceO
   return enabled.reduce<Graph>((graph, pass) => (pass ? pass(graph) : graph), network);
 }
 
-const sourceName = (name: string, { parameters = 'weights' }: InferenceOptions): string =>
-  parameters === 'averages' && !/\/moving(Mean|Variance)(\+|$)/.test(name) ? `averages/${name}` : name;
+const sourceName = (
+  name: string,
+  { statistic, parameters = 'weights' }: InferenceOptions & { statistic: boolean },
+): string => (parameters === 'averages' && !statistic ? `averages/${name}` : name);
 
 const preparedKind = ({ parameters = 'weights', precision }: InferenceOptions): string =>
   `prepared/${parameters}/${precision}`;
@@ -109,7 +123,8 @@ interface Preparation {
 }
 
 function prepareConvolution(emitter: Emitter, { node, member, index, gamma, options }: Preparation): void {
-  const source = (name: string): Slot => emitter.load(sourceName(name, options));
+  const source = (parameter: Parameter): Slot =>
+    emitter.load(sourceName(parameter.name, { ...options, statistic: isStatistic(parameter) }));
   const write = (name: string, value: Slot) =>
     emitter.effect('aten::copy_', [slot(emitter.load(preparedName(name, options))), slot(value)]);
   const { scale = 1, batchNorm } = node.attributes.folded ?? {};
@@ -119,18 +134,18 @@ function prepareConvolution(emitter: Emitter, { node, member, index, gamma, opti
   const { bias } = member;
   const norm = batchNorm?.parameters.members[index];
   if (!batchNorm || !norm) {
-    write(weight.name, scaled(source(weight.name)));
-    if (bias) write(bias.name, scaled(source(bias.name)));
+    write(weight.name, scaled(source(weight)));
+    if (bias) write(bias.name, scaled(source(bias)));
     return;
   }
-  const part = (name: keyof typeof norm) => source((norm[name] as Parameter).name);
+  const part = (name: keyof typeof norm) => source(norm[name] as Parameter);
   const shifted = emitter.call('aten::add.Scalar', [slot(part('movingVariance')), batchNorm.epsilon]);
   const inverse = emitter.call('aten::rsqrt', [slot(shifted)]);
   const factor = scaled(
     gamma ? emitter.call('aten::mul.Tensor', [slot(part('gamma')), slot(inverse)]) : inverse,
   );
   const perFilter = emitter.call('aten::view', [slot(factor), [weight.shape[0] as number, 1, 1, 1]]);
-  write(weight.name, emitter.call('aten::mul.Tensor', [slot(source(weight.name)), slot(perFilter)]));
+  write(weight.name, emitter.call('aten::mul.Tensor', [slot(source(weight)), slot(perFilter)]));
   const meanScaled = emitter.call('aten::mul.Tensor', [slot(part('movingMean')), slot(factor)]);
   // A folded bias takes the place of the batch normalisation's beta.
   const shift = emitter.call('aten::sub.Tensor', [slot(scaled(part('beta'))), slot(meanScaled)]);

@@ -118,9 +118,7 @@ function lowerLoss(
   const guesses = emitter.call('aten::argmax', [slot(logits), 1, false]);
   const misses = emitter.call('aten::ne.Tensor', [slot(guesses), slot(labels)]);
   emitter.output('wrong', emitter.call('aten::sum', [slot(misses)]));
-  const features = graph.nodes.findLast(
-    (node) => node.op === 'globalAvgPool' && !node.path.startsWith('auxiliary/'),
-  );
+  const features = graph.nodes.findLast((node) => node.op === 'globalAvgPool' && node.head === 'main');
   if (features) {
     const zeros = emitter.call('aten::eq.Scalar', [slot(resultOf(features.id)), 0]);
     emitter.output('zeroShare', emitter.call('aten::mean', [slot(zeros)], { dtype: { dtype: 'float32' } }));

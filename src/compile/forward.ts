@@ -27,7 +27,7 @@ export interface Lowering {
   /** Whether the backward pass computes cheap results again instead of keeping them. */
   readonly recompute: boolean;
   /** The stored name for a parameter's name: training and inference keep different copies. */
-  readonly stored: (name: string, node: Node) => string;
+  readonly stored: (name: string, node: Node, parameter: Parameter) => string;
   /** For each node, whether its only reader may overwrite its result. */
   readonly overwritable: readonly boolean[];
 }
@@ -48,7 +48,7 @@ export function parameterSlot(node: Node, part: string, { emitter, stored }: Low
   const members = node.parameters.members.map(
     (member) => (member as Record<string, Parameter>)[part] as Parameter,
   );
-  return emitter.load(stored(mergedName(members), node));
+  return emitter.load(stored(mergedName(members), node, members[0] as Parameter));
 }
 
 /** Batch normalisation's factor: its parameter, or ones where the network has none. */

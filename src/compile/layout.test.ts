@@ -34,9 +34,7 @@ describe('layOut', () => {
       const decayed = trainable
         .filter(({ offset }) => offset < decayedLength)
         .flatMap(({ members }) => members);
-      const expected = parametersOf(graph).filter(
-        ({ role }) => role === 'convWeight' || role === 'linearWeight',
-      );
+      const expected = parametersOf(graph).filter(({ role }) => role.endsWith('Weight'));
       expect(new Set(decayed)).toEqual(new Set(expected));
       expect(parametersOf(graph).some(isStatistic)).toBe(true);
     },

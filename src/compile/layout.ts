@@ -41,7 +41,7 @@ export interface Layout {
 
 const trainableOrder: readonly (readonly Role[])[] = [
   ['linearWeight'],
-  ['convWeight'],
+  ['convWeight', 'residualWeight'],
   ['convBias'],
   ['linearBias', 'gamma', 'beta'],
 ];

@@ -22,6 +22,7 @@ const linears: Readonly<Record<string, string>> = {
 
 const suffixes: Readonly<Record<Role, string>> = {
   convWeight: 'kernel',
+  residualWeight: 'kernel',
   convBias: 'bias',
   linearWeight: 'kernel',
   linearBias: 'bias',

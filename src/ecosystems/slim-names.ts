@@ -109,6 +109,7 @@ const slimNetworks: Readonly<Record<string, SlimNetwork>> = {
 
 const suffixes: Readonly<Record<Role, string>> = {
   convWeight: '/weights',
+  residualWeight: '/weights',
   convBias: '/biases',
   linearWeight: '/weights',
   linearBias: '/biases',

@@ -146,6 +146,7 @@ const tables: Readonly<Record<string, (counts: Counts, dialect: TorchDialect) =>
 /** What follows the layer's name. A layer with batch normalisation has its convolution under `conv`. */
 const suffixes: Readonly<Record<Role, string>> = {
   convWeight: '.conv.weight',
+  residualWeight: '.weight',
   convBias: '.bias',
   linearWeight: '.weight',
   linearBias: '.bias',
@@ -170,11 +171,11 @@ export function torchNames(graph: Graph, dialect: TorchDialect): NameTable | und
   if (!table) return undefined;
   const rows = table(countsOf(graph), dialect);
   return {
-    parameter: (layer, { name, role }) => {
+    parameter: (layer, { role }) => {
       if (layer === 'embedding') return facenetEmbedding[role];
       const theirs = translate(layer, rows);
       if (theirs === undefined) return undefined;
-      return theirs + (/\/linear\/weight$/.test(name) ? '.weight' : suffixes[role]);
+      return theirs + suffixes[role];
     },
     stage: (endpoint) => translate(endpoint, rows) ?? blockName(endpoint, rows),
   };

@@ -17,6 +17,7 @@ import {
   type Attributes,
   formatShape,
   type Graph,
+  type Head,
   type MemberParameters,
   type Node,
   type Op,
@@ -25,7 +26,7 @@ import {
   type Role,
   type Shape,
 } from './graph.ts';
-import { chainPaths } from './layer-names.ts';
+import { chainPaths, keyPath } from './layer-names.ts';
 
 /** Batch normalisation's epsilon in every released network. */
 const batchNormEpsilon = 0.001;
@@ -67,15 +68,15 @@ export function smallestInput(network: ConfiguredNetwork): number {
 function build(network: ConfiguredNetwork): Graph {
   const builder = new Builder(network);
   const input = builder.add('input', [], 'input', network.input, {});
-  const afterLayers = builder.addLayers(network.layers, input, '');
+  const afterLayers = builder.addLayers(network.layers, input);
   const { auxiliary } = network;
   let auxiliaryLogits: number | undefined;
   if (auxiliary) {
     const source = builder.endpoints.get(auxiliary.after);
     if (source === undefined)
       throw new GraphError(`auxiliary: there is no layer '${auxiliary.after}' to read`);
-    builder.clipWindows = true;
-    auxiliaryLogits = builder.addLayers(auxiliary.layers, source, 'auxiliary/');
+    builder.head = 'auxiliary';
+    auxiliaryLogits = builder.addLayers(auxiliary.layers, source);
   }
   return {
     network,
@@ -89,8 +90,10 @@ function build(network: ConfiguredNetwork): Graph {
 class Builder {
   readonly nodes: Node[] = [];
   readonly endpoints = new Map<string, number>();
-  /** The auxiliary head's windows shrink to a grid that is smaller, as TF-Slim's do. */
-  clipWindows = false;
+  /** Of the nodes that are added. */
+  head: Head = 'main';
+  /** Only what is outside of branches is an endpoint. */
+  #branches = 0;
   readonly #network: ConfiguredNetwork;
 
   constructor(network: ConfiguredNetwork) {
@@ -109,6 +112,7 @@ class Builder {
     this.nodes.push({
       id,
       op,
+      head: this.head,
       inputs,
       path,
       shape,
@@ -118,11 +122,12 @@ class Builder {
     return id;
   }
 
-  addLayers(layers: Layers, input: number, prefix: string): number {
+  addLayers(layers: Layers, input: number): number {
     let current = input;
     for (const [key, layer] of Object.entries(layers)) {
-      current = this.#layer(layer, current, prefix + key);
-      this.endpoints.set(prefix + key, current);
+      const path = keyPath(this.head, key);
+      current = this.#layer(layer, current, path);
+      this.#name(path, current);
     }
     return current;
   }
@@ -148,7 +153,7 @@ class Builder {
         let current = input;
         for (let index = 0; index < layer.count; index++) {
           current = this.#layer(blockAt(layer, index), current, `${path}/${index}`);
-          this.endpoints.set(`${path}/${index}`, current);
+          this.#name(`${path}/${index}`, current);
         }
         return current;
       }
@@ -169,9 +174,13 @@ class Builder {
     layers.forEach((layer, index) => {
       const name = paths[index] as string;
       current = this.#layer(layer, current, name);
-      if (!path.includes('branch')) this.endpoints.set(name, current);
+      this.#name(name, current);
     });
     return current;
+  }
+
+  #name(path: string, id: number): void {
+    if (this.#branches === 0) this.endpoints.set(path, id);
   }
 
   #conv(layer: Conv, input: number, path: string): number {
@@ -215,7 +224,12 @@ class Builder {
     );
   }
 
-  #convolution(layer: Conv, input: number, path: string, { bias }: { bias: boolean }): number {
+  #convolution(
+    layer: Conv,
+    input: number,
+    path: string,
+    { bias, role = 'convWeight' }: { bias: boolean; role?: Role },
+  ): number {
     const [height, width, channels] = this.#shape(input);
     const { window, stride, padding } = this.#geometry(layer, [height, width], path);
     const shape: Shape = [...outputGrid([height, width], { window, stride, padding, path }), layer.filters];
@@ -226,7 +240,7 @@ class Builder {
       shape,
       { window, stride, padding, bias },
       {
-        weight: parameter(path, 'weight', 'convWeight', [layer.filters, channels, ...window]),
+        weight: parameter(path, 'weight', role, [layer.filters, channels, ...window]),
         ...(bias && { bias: parameter(path, 'bias', 'convBias', [layer.filters]) }),
       },
     );
@@ -243,7 +257,9 @@ class Builder {
   }
 
   #concat(branches: readonly Branch[], input: number, path: string): number {
+    this.#branches++;
     const ends = branches.map((branch, index) => this.#chain(branch, input, `${path}/branch${index}`));
+    this.#branches--;
     const shapes = ends.map((end) => this.#shape(end));
     const [height, width] = shapes[0] as Shape;
     if (shapes.some((shape) => shape[0] !== height || shape[1] !== width)) {
@@ -257,7 +273,10 @@ class Builder {
     const shape = this.#shape(input);
     const branches = this.#concat(layer.branches, input, path);
     const linear: Conv = { kind: 'conv', window: '1x1', filters: shape[2], marks: undefined };
-    const scaled = this.#convolution(linear, branches, `${path}/linear`, { bias: true });
+    const scaled = this.#convolution(linear, branches, `${path}/linear`, {
+      bias: true,
+      role: 'residualWeight',
+    });
     if (formatShape(this.#shape(scaled)) !== formatShape(shape)) {
       throw new GraphError(
         `${path}: the residual ${formatShape(this.#shape(scaled))} cannot be added to ${formatShape(shape)}`,
@@ -274,7 +293,8 @@ class Builder {
   ): { window: Pair; stride: number; padding: Pair } {
     const meaning = markMeanings[marks ?? 'none'];
     let [height, width] = readWindow(window, path);
-    if (this.clipWindows) [height, width] = [Math.min(height, grid[0]), Math.min(width, grid[1])];
+    // The auxiliary head's windows shrink to a grid that is smaller, as TF-Slim's do.
+    if (this.head === 'auxiliary') [height, width] = [Math.min(height, grid[0]), Math.min(width, grid[1])];
     if (meaning.padding === 'valid')
       return { window: [height, width], stride: meaning.stride, padding: [0, 0] };
     if (height % 2 === 0 || width % 2 === 0) {

@@ -1,8 +1,10 @@
 /** What a graph costs: parameters, multiply-adds and activations, one rule for each operation. */
+import type { Layers } from '../networks/notation.ts';
 import {
   elementCount,
   formatShape,
   type Graph,
+  type Head,
   isStatistic,
   type Node,
   type NodeOf,
@@ -10,6 +12,7 @@ import {
   type Parameter,
   type Shape,
 } from './graph.ts';
+import { chainPaths, keyPath } from './layer-names.ts';
 
 export interface Costs {
   /** Trainable parameters. */
@@ -116,15 +119,12 @@ export function summariseParts(graph: Graph): readonly LayerSummary[] {
 }
 
 /** The endpoints that together make up the network: a stem's layers, a repetition's blocks, else the layer with its key. */
-function partNames(graph: Graph): string[] {
-  const { layers, auxiliary } = graph.network;
-  const endpoints = [...graph.endpoints.keys()];
-  const keys = (prefix: string, of: typeof layers) =>
-    Object.keys(of).flatMap((key) => {
-      const inside = endpoints.filter(
-        (name) => name.startsWith(`${prefix}${key}/`) && name.split('/').length === 2,
-      );
-      return inside.length > 0 ? inside : [`${prefix}${key}`];
+function partNames({ network: { layers, auxiliary } }: Graph): string[] {
+  const parts = (head: Head, of: Layers) =>
+    Object.entries(of).flatMap(([key, layer]) => {
+      const path = keyPath(head, key);
+      if (layer.kind === 'sequence') return chainPaths(layer.layers, path);
+      return layer.kind === 'repeat' ? Array.from({ length: layer.count }, (_, i) => `${path}/${i}`) : [path];
     });
-  return [...keys('', layers), ...(auxiliary ? keys('auxiliary/', auxiliary.layers) : [])];
+  return [...parts('main', layers), ...(auxiliary ? parts('auxiliary', auxiliary.layers) : [])];
 }

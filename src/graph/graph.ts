@@ -53,9 +53,13 @@ export interface Folded {
 
 export type Op = keyof Attributes;
 
+/** Which classifier a node computes; the auxiliary one is there in training only. */
+export type Head = 'main' | 'auxiliary';
+
 export interface NodeOf<K extends Op> {
   readonly id: number;
   readonly op: K;
+  readonly head: Head;
   /** Ids of the nodes whose results it reads; always smaller than its own id. */
   readonly inputs: readonly number[];
   /** The layer's name, the prefix of its parameters' names: `inceptionA/2/branch1/conv2`. */
@@ -70,6 +74,8 @@ export type Node = { [K in Op]: NodeOf<K> }[Op];
 
 export type Role =
   | 'convWeight'
+  /** Of the convolution at the end of a residual block: a sum follows it, and neither normalisation nor ReLU. */
+  | 'residualWeight'
   | 'convBias'
   | 'linearWeight'
   | 'linearBias'
@@ -118,6 +124,27 @@ export const parametersOf = (graph: Graph): readonly Parameter[] =>
   graph.nodes.flatMap((node) =>
     node.parameters.members.flatMap((member) => Object.values(member) as Parameter[]),
   );
+
+const parametersAt = (graph: Graph, id: number): readonly Parameter[] =>
+  (graph.nodes[id]?.parameters.members ?? []).flatMap((member) => Object.values(member) as Parameter[]);
+
+/** Parameters of the layers that give one output for each class, the auxiliary head's too; none without classes. */
+export function classifierParameters(graph: Graph): readonly Parameter[] {
+  const { logits, auxiliaryLogits, network } = graph;
+  const ids = auxiliaryLogits === undefined ? [logits] : [logits, auxiliaryLogits];
+  return network.classes === 0 ? [] : ids.flatMap((id) => parametersAt(graph, id));
+}
+
+/** The convolutions that read the images: what another number of input channels changes. */
+export const firstConvolutions = (graph: Graph): readonly NodeOf<'conv'>[] =>
+  graph.nodes.filter(
+    (node): node is NodeOf<'conv'> =>
+      node.op === 'conv' && node.inputs.some((id) => graph.nodes[id]?.op === 'input'),
+  );
+
+/** The parameters of one head. */
+export const parametersOfHead = (graph: Graph, head: Head): readonly Parameter[] =>
+  parametersOf({ ...graph, nodes: graph.nodes.filter((node) => node.head === head) });
 
 export const isStatistic = ({ role }: Parameter): boolean =>
   role === 'movingMean' || role === 'movingVariance';

@@ -1,5 +1,13 @@
-/** Names of layers that have no key of their own. */
+/** Names of layers: keys, numbers where there is none, and the auxiliary head's own prefix. */
 import type { Layer } from '../networks/notation.ts';
+import type { Head } from './graph.ts';
+
+/** The first name of everything in the auxiliary head. */
+export const auxiliaryName = 'auxiliary';
+
+/** The name of a layer by its key: `logits`, `auxiliary/logits`. */
+export const keyPath = (head: Head, key: string): string =>
+  head === 'auxiliary' ? `${auxiliaryName}/${key}` : key;
 
 /** The layers of a chain are numbered by kind, from 1: conv1, conv2, maxPool1. */
 export function chainPaths(layers: readonly Layer[], path: string): readonly string[] {

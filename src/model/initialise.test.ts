@@ -15,7 +15,7 @@ describe('initialValues', () => {
   });
 
   it('scales Linear convolutions and dense weights to variance 1 / fan-in', () => {
-    const linear = initialValues(weight('inceptionResnetA/0/linear/weight', [384, 128, 1, 1]), 1);
+    const linear = initialValues({ name: 'a', role: 'residualWeight', shape: [384, 128, 1, 1] }, 1);
     expect(variance(linear) / (1 / 128)).toBeCloseTo(1, 1);
     const dense = initialValues({ name: 'logits/weight', role: 'linearWeight', shape: [100, 1536] }, 1);
     expect(variance(dense) / (1 / 1536)).toBeCloseTo(1, 1);

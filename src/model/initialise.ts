@@ -35,6 +35,7 @@ function truncatedNormal(random: Random): number {
 /** Factor 2 keeps the variance through convolution and ReLU (arXiv 1502.01852); 1 suits what no ReLU follows. */
 const fillings: Readonly<Record<Role, Filling>> = {
   convWeight: varianceScaling(2),
+  residualWeight: varianceScaling(1),
   convBias: constant(0),
   linearWeight: varianceScaling(1),
   linearBias: constant(0),
@@ -47,9 +48,7 @@ const fillings: Readonly<Record<Role, Filling>> = {
 /** First values of one parameter, in C order of its shape. */
 export function initialValues(parameter: Parameter, seed: number): Float32Array {
   const letters = Array.from(parameter.name, (letter) => letter.charCodeAt(0));
-  // The Linear convolutions of residual blocks are followed by an addition, not by a ReLU.
-  const filling = /\/linear\/weight$/.test(parameter.name) ? varianceScaling(1) : fillings[parameter.role];
-  return filling(parameter, randomFor(seed, ...letters));
+  return fillings[parameter.role](parameter, randomFor(seed, ...letters));
 }
 
 /** Fills a training's store: parameters, statistics, and averages that equal the parameters. */

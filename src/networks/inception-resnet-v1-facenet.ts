@@ -3,22 +3,16 @@
  * aligned faces of 160×160 pixels: figure 15's network with a sixth C block, which adds its residual unscaled and without
  * ReLU, and an embedding before the classifier. Whoever wants the embedding alone takes `classes: 0`.
  */
-import { inceptionResnetV1 } from './inception-resnet-v1.ts';
+import { auxiliaryHead } from './auxiliary-head.ts';
 import {
-  dropout,
-  embedding,
-  fullyConnected,
-  globalAvgPool,
-  type Layer,
-  type Network,
-  type Repeat,
-  type Residual,
-  repeat,
-} from './notation.ts';
-
-const { stem, inceptionResnetA, reductionA, inceptionResnetB, reductionB, inceptionResnetC } =
-  inceptionResnetV1.layers as Record<string, Layer>;
-const { block } = inceptionResnetC as Repeat;
+  inceptionResnetA,
+  inceptionResnetB,
+  inceptionResnetC,
+  reductionB,
+  stem,
+} from './inception-resnet-v1.ts';
+import { reductionA } from './inception-v4.ts';
+import { dropout, embedding, fullyConnected, globalAvgPool, type Network, repeat } from './notation.ts';
 
 export const inceptionResnetV1Facenet: Network = {
   name: 'inception-resnet-v1-facenet',
@@ -27,15 +21,16 @@ export const inceptionResnetV1Facenet: Network = {
   classes: 1000,
   layers: {
     stem, // 17×17×256
-    inceptionResnetA,
-    reductionA, // 8×8×896
-    inceptionResnetB,
+    inceptionResnetA: repeat(5, inceptionResnetA),
+    reductionA: reductionA({ k: 192, l: 192, m: 256, n: 384 }), // 8×8×896
+    inceptionResnetB: repeat(10, inceptionResnetB),
     reductionB, // 3×3×1792
-    inceptionResnetC: repeat(6, block, { last: { ...(block as Residual), scale: 1, relu: false } }),
+    inceptionResnetC: repeat(6, inceptionResnetC, { last: { ...inceptionResnetC, scale: 1, relu: false } }),
     averagePooling: globalAvgPool(),
     dropout: dropout({ keep: 0.8 }),
     embedding: embedding(512),
     logits: fullyConnected(),
-  } as Network['layers'],
-  auxiliary: inceptionResnetV1.auxiliary,
+  },
+  stages: { A: 'inceptionResnetA', B: 'inceptionResnetB', C: 'inceptionResnetC' },
+  auxiliary: auxiliaryHead('inceptionResnetB'),
 };

@@ -18,7 +18,7 @@ import {
 } from './notation.ts';
 
 /** Figure 14. */
-const stem = sequence(
+export const stem = sequence(
   conv('3x3', 32, 'stride 2 V'), // 149×149
   conv('3x3', 32, 'V'), // 147×147
   conv('3x3', 64),
@@ -29,7 +29,7 @@ const stem = sequence(
 ); // 35×35×256
 
 /** Figure 10. The 35×35 grid module. */
-const inceptionResnetA = residual(
+export const inceptionResnetA = residual(
   { scale: 0.17 },
   [conv('1x1', 32)],
   [conv('1x1', 32), conv('3x3', 32)],
@@ -37,14 +37,14 @@ const inceptionResnetA = residual(
 );
 
 /** Figure 11. The 17×17 grid module. */
-const inceptionResnetB = residual(
+export const inceptionResnetB = residual(
   { scale: 0.1 },
   [conv('1x1', 128)],
   [conv('1x1', 128), conv('1x7', 128), conv('7x1', 128)],
 );
 
 /** Figure 12, 17×17 to 8×8. */
-const reductionB = filterConcat(
+export const reductionB = filterConcat(
   [conv('1x1', 256), conv('3x3', 384, 'stride 2 V')],
   [conv('1x1', 256), conv('3x3', 256, 'stride 2 V')],
   [conv('1x1', 256), conv('3x3', 256), conv('3x3', 256, 'stride 2 V')],
@@ -52,7 +52,7 @@ const reductionB = filterConcat(
 );
 
 /** Figure 13. The 8×8 grid module. */
-const inceptionResnetC = residual(
+export const inceptionResnetC = residual(
   { scale: 0.2 },
   [conv('1x1', 192)],
   [conv('1x1', 192), conv('1x3', 192), conv('3x1', 192)],
@@ -75,6 +75,7 @@ export const inceptionResnetV1: Network = {
     dropout: dropout({ keep: 0.8 }),
     logits: fullyConnected(),
   },
+  stages: { A: 'inceptionResnetA', B: 'inceptionResnetB', C: 'inceptionResnetC' },
   auxiliary: auxiliaryHead('inceptionResnetB'),
   published: { singleCrop: [21.3, 5.5], tenOrTwelveCrops: [19.8, 4.6], crops144: [18.8, 4.3] },
 };

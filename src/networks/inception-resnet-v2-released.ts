@@ -44,6 +44,7 @@ export const inceptionResnetV2Released: Network = {
     dropout: dropout({ keep: 0.8 }),
     logits: fullyConnected(),
   },
+  stages: { A: 'inceptionResnetA', B: 'inceptionResnetB', C: 'inceptionResnetC' },
   auxiliary: auxiliaryHead('inceptionResnetB'),
   published: { singleCrop: [19.9, 4.9], tenOrTwelveCrops: [18.7, 4.1], crops144: [17.8, 3.7] },
 };

@@ -67,6 +67,8 @@ export const inceptionResnetV2: Network = {
     dropout: dropout({ keep: 0.8 }),
     logits: fullyConnected(),
   },
+  stages: { A: 'inceptionResnetA', B: 'inceptionResnetB', C: 'inceptionResnetC' },
   auxiliary: auxiliaryHead('inceptionResnetB'),
+  featuresAt: { 4: 'stem/concat1' }, // timm's choice of two parts
   published: { singleCrop: [19.9, 4.9], tenOrTwelveCrops: [18.7, 4.1], crops144: [17.8, 3.7] },
 };

@@ -83,6 +83,7 @@ export const inceptionV3: Network = {
     dropout: dropout({ keep: 0.8 }),
     logits: fullyConnected(),
   },
+  stages: { A: 'inceptionA', B: 'inceptionB', C: 'inceptionC' },
   auxiliary: auxiliaryHead('inceptionB'),
   published: { singleCrop: [21.2, 5.6], tenOrTwelveCrops: [19.8, 4.6], crops144: [18.9, 4.3] },
 };

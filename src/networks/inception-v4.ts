@@ -98,6 +98,8 @@ export const inceptionV4: Network = {
     dropout: dropout({ keep: 0.8 }),
     logits: fullyConnected(),
   },
+  stages: { A: 'inceptionA', B: 'inceptionB', C: 'inceptionC' },
   auxiliary: auxiliaryHead('inceptionB'),
+  featuresAt: { 4: 'stem/concat1' }, // timm's choice of two parts
   published: { singleCrop: [20.0, 5.0], tenOrTwelveCrops: [18.7, 4.2], crops144: [17.7, 3.8] },
 };

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { buildGraph, GraphError, smallestInput } from '../graph/build-graph.ts';
 import { costsOf } from '../graph/costs.ts';
 import type { Graph, Node, NodeOf, Op } from '../graph/graph.ts';
+import { auxiliaryHead } from './auxiliary-head.ts';
 import { configure, findNetwork, NetworkOptionError, type NetworkOptions, networks } from './networks.ts';
 import {
   conv,
@@ -202,7 +203,7 @@ describe('a figure that is wrong', () => {
   });
 
   it('refuses an auxiliary classifier after a layer that does not exist', () => {
-    const network = { ...v4, auxiliary: { ...v4.auxiliary, after: 'inceptionD' } };
+    const network = { ...v4, auxiliary: auxiliaryHead('inceptionD') };
     expect(() => buildGraph(configure(network, { auxiliary: true }))).toThrow(
       new GraphError("auxiliary: there is no layer 'inceptionD' to read"),
     );

@@ -6,7 +6,9 @@ import { inceptionResnetV2 } from './inception-resnet-v2.ts';
 import { inceptionResnetV2Released } from './inception-resnet-v2-released.ts';
 import { inceptionV3 } from './inception-v3.ts';
 import { inceptionV4 } from './inception-v4.ts';
-import type { Auxiliary, Branch, Layer, Layers, Network } from './notation.ts';
+import type { Auxiliary, Branch, Layer, Layers, Network, Stage } from './notation.ts';
+
+export type { Stage } from './notation.ts';
 
 export const networks: readonly Network[] = [
   inceptionV3,
@@ -16,9 +18,6 @@ export const networks: readonly Network[] = [
   inceptionResnetV2Released,
   inceptionResnetV1Facenet,
 ];
-
-/** The repeated stages, by the last letter of their key in a network. */
-export type Stage = 'A' | 'B' | 'C';
 
 export interface NetworkOptions {
   /** Outputs of the classifier. Default 1000; 0 leaves the classifier out, as timm's `num_classes=0`. */
@@ -86,13 +85,15 @@ export function configure(network: Network, options: NetworkOptions = {}): Confi
   const layers = Object.fromEntries(
     Object.entries(network.layers)
       .filter(([, { kind }]) => classes > 0 || (kind !== 'fullyConnected' && kind !== 'dropout'))
-      .map(([key, layer]) => [key, transform(layer, { stage: stageOf(key, layer), options, width })]),
+      .map(([key, layer]) => [key, transform(layer, { stage: stageOf(network, key), options, width })]),
   );
   if (options.embedding !== undefined && !Object.values(layers).some(({ kind }) => kind === 'embedding'))
     throw new NetworkOptionError(
       `${network.name} has no embedding whose width could be ${options.embedding}`,
     );
+  for (const option of ['blocks', 'residualScale'] as const) refuseStages(network, option, options[option]);
   const head = network.auxiliary;
+  if (auxiliary && !head) throw new NetworkOptionError(`${network.name} has no auxiliary classifier`);
   return {
     ...network,
     input: [height, columns, inputChannels],
@@ -100,14 +101,29 @@ export function configure(network: Network, options: NetworkOptions = {}): Confi
     layers,
     gamma,
     countPadding,
-    auxiliary: auxiliary ? { ...head, layers: widen(head.layers, { options, width }) } : undefined,
+    auxiliary: auxiliary && head ? { ...head, layers: widen(head.layers, { options, width }) } : undefined,
   };
 }
 
 /** Stage A, B or C of a network's layer, or undefined for the layers between the stages. */
-export function stageOf(key: string, layer: Layer): Stage | undefined {
-  const letter = key.at(-1);
-  return layer.kind === 'repeat' && (letter === 'A' || letter === 'B' || letter === 'C') ? letter : undefined;
+export const stageOf = ({ stages = {} }: Pick<Network, 'stages'>, key: string): Stage | undefined =>
+  (Object.keys(stages) as Stage[]).find((stage) => stages[stage] === key);
+
+/** Whoever sets a stage that a network has not would wait for its effect. */
+function refuseStages(
+  { name, stages = {} }: Network,
+  option: 'blocks' | 'residualScale',
+  value: NetworkOptions['residualScale'],
+): void {
+  if (typeof value !== 'object') return;
+  const missing = (Object.keys(value) as Stage[]).find(
+    (stage) => value[stage] !== undefined && !stages[stage],
+  );
+  if (missing === undefined) return;
+  const known = Object.keys(stages).join(', ');
+  throw new NetworkOptionError(
+    `network option '${option}': ${name} has no stage ${missing}; ${known === '' ? 'it has none' : `there are ${known}`}`,
+  );
 }
 
 interface Transformation {

@@ -2,8 +2,7 @@
  * The paper's figures as plain data. A layer says only what its box in the figure says: input channels, padding in
  * pixels, shapes and names are derived from it by `graph/`.
  *
- * Marks are the paper's own: unmarked is same padding, `V` is valid, `Linear` is a convolution without batch
- * normalisation and ReLU.
+ * Marks are the paper's own: unmarked is same padding, `V` is valid, with the stride before it.
  */
 
 /** Height by width of a kernel, as printed in the figures: `'3x3'`, `'1x7'`. */
@@ -47,7 +46,7 @@ export interface Sequence {
   readonly layers: readonly Layer[];
 }
 
-/** `blocks[i]` is block i; the last entry but one repeats when the count grows (see {@link repeat}). */
+/** `count` blocks one after the other; see {@link repeat}. */
 export interface Repeat {
   readonly kind: 'repeat';
   readonly count: number;
@@ -109,6 +108,9 @@ export interface PublishedErrors {
   readonly crops144: Errors;
 }
 
+/** The repeated stages whose counts and residual scales are options; `inceptionA` is the A of the paper's networks. */
+export type Stage = 'A' | 'B' | 'C';
+
 export interface Network {
   readonly name: string;
   /** One line for a person who chooses between the networks. */
@@ -117,8 +119,12 @@ export interface Network {
   readonly input: readonly [height: number, width: number, channels: number];
   readonly classes: number;
   readonly layers: Layers;
+  /** Keys of the repetitions that the options `blocks` and `residualScale` mean by A, B and C. */
+  readonly stages?: Readonly<Partial<Record<Stage, string>>>;
   /** Built only when the option `auxiliary` is on. */
-  readonly auxiliary: Auxiliary;
+  readonly auxiliary?: Auxiliary;
+  /** By stride, the part that gives its features, where it is not the last one with that stride. */
+  readonly featuresAt?: Readonly<Record<number, string>>;
   readonly published?: PublishedErrors;
 }
 

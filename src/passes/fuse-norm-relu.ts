@@ -11,9 +11,12 @@ export function fuseNormRelu(graph: Graph): Graph {
   for (const node of graph.nodes) {
     const batchNorm = node.op === 'relu' ? onlyFor(node) : undefined;
     if (batchNorm) {
-      const { attributes, parameters, path, shape } = batchNorm;
+      const { attributes, head, parameters, path, shape } = batchNorm;
       const inputs = batchNorm.inputs.map((id) => rewriting.find(id));
-      const fused = { op: 'batchNormRelu', attributes, parameters, path, shape, inputs } as Omit<Node, 'id'>;
+      const fused = { op: 'batchNormRelu', head, attributes, parameters, path, shape, inputs } as Omit<
+        Node,
+        'id'
+      >;
       rewriting.replace(node.id, rewriting.add(fused));
     } else if (!isFused(node)) {
       rewriting.keep(node);

@@ -67,6 +67,7 @@ function placeGroup(rewriting: Rewriting, group: readonly Unit[]): void {
     const to = from + last.shape[2];
     const slice = rewriting.add({
       op: 'slice',
+      head: last.head,
       inputs: [whole],
       path: last.path,
       shape: last.shape,

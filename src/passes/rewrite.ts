@@ -13,9 +13,9 @@ export function consumersOf(graph: Graph): readonly (readonly number[])[] {
 /** The auxiliary head's nodes come last, so that leaving them out renumbers nothing. */
 export const withoutAuxiliary = (graph: Graph): Graph => ({
   ...graph,
-  nodes: graph.nodes.filter((node) => !node.path.startsWith('auxiliary/')),
+  nodes: graph.nodes.filter(({ head }) => head === 'main'),
   auxiliaryLogits: undefined,
-  endpoints: new Map([...graph.endpoints].filter(([name]) => !name.startsWith('auxiliary/'))),
+  endpoints: new Map([...graph.endpoints].filter(([, id]) => graph.nodes[id]?.head === 'main')),
 });
 
 /** Nodes of the new graph in the order of their making, and where each old node's result is found there. */

@@ -2,7 +2,7 @@
 import { compileInference } from '../compile/compile-inference.ts';
 import type { Precision } from '../compile/options.ts';
 import type { Engine, HostTensor, LoadedProgram, Store } from '../engine/engine.ts';
-import { type Graph, type Node, parametersOf } from '../graph/graph.ts';
+import { classifierParameters, type Graph, type Node, parametersOf } from '../graph/graph.ts';
 import { graphOf, type ModelDescription, ModelError } from '../model/description.ts';
 import { initialValues } from '../model/initialise.ts';
 import type { ModelFile, Notices } from '../model/model-file.ts';
@@ -162,10 +162,12 @@ function withNewClassifier(
   const { classIds: _, ...rest } = description;
   const changed = { ...rest, classes, options: { ...description.options, classes: classes.length } };
   const graph = graphOf(changed);
+  const classifier = new Set(classifierParameters(graph).map(({ name }) => name));
   const values: Contents['values'] = async (write) => {
     for (const parameter of parametersOf(graph)) {
-      const isNew = /^(auxiliary\/)?logits\//.test(parameter.name);
-      const data = isNew ? initialValues(parameter, seed) : (await store.read(parameter.name)).data;
+      const data = classifier.has(parameter.name)
+        ? initialValues(parameter, seed)
+        : (await store.read(parameter.name)).data;
       await write(parameter.name, data as Float32Array);
     }
   };
@@ -180,12 +182,12 @@ export function strideEndpoints(graph: Graph): ReadonlyMap<number, string> {
     strides.push(own * Math.max(1, ...inputs.map((input) => strides[input] as number)));
   }
   const found = new Map<number, string>();
+  const { featuresAt = {} } = graph.network;
   for (const [name, id] of graph.endpoints) {
-    const { shape } = graph.nodes[id] as Node;
-    // timm takes the first of the two parts with this reduction in Inception-v4's stem.
-    if (name.startsWith('auxiliary/') || name === 'stem/concat2') continue;
-    if (shape[0] === 1 && shape[1] === 1) continue;
-    found.set(strides[id] as number, name);
+    const { head, shape } = graph.nodes[id] as Node;
+    if (head === 'auxiliary' || (shape[0] === 1 && shape[1] === 1)) continue;
+    const stride = strides[id] as number;
+    found.set(stride, featuresAt[stride] ?? name);
   }
   return found;
 }

@@ -14,7 +14,7 @@ export function toFloat16(graph: OnnxGraph): OnnxGraph {
     name === first ? half : name === output.name ? `${name}/float16` : name;
   const nodes = graph.nodes.flatMap((node): OnnxNode[] => {
     // What comes before the cast, the preprocessing, stays as it is.
-    if (node.name.startsWith('preprocessing/') || node.outputs.includes(first)) return [node];
+    if (node.part === 'preprocessing') return [node];
     return [{ ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) }];
   });
   const at = nodes.findIndex(({ outputs }) => outputs.includes(first)) + 1;
@@ -29,7 +29,7 @@ export function toFloat16(graph: OnnxGraph): OnnxGraph {
     constants: new Map(
       [...graph.constants].map(([name, tensor]) => [
         name,
-        name.startsWith('preprocessing/') ? tensor : halfTensor(name, tensor),
+        tensor.part === 'preprocessing' ? tensor : halfTensor(name, tensor),
       ]),
     ),
   };
@@ -37,10 +37,7 @@ export function toFloat16(graph: OnnxGraph): OnnxGraph {
 
 /** The value that the network itself begins with: the input, or what preprocessing in the model makes of it. */
 export function scaledImages({ nodes, input }: OnnxGraph): string {
-  const preprocessing = nodes.findLast(({ inputs }) =>
-    inputs.some((name) => name.startsWith('preprocessing/')),
-  );
-  return preprocessing?.outputs[0] ?? input.name;
+  return nodes.findLast(({ part }) => part === 'preprocessing')?.outputs[0] ?? input.name;
 }
 
 const cast = (from: string, to: string, type: number): OnnxNode => ({

@@ -14,8 +14,12 @@ export type ElementType = keyof typeof elementTypes;
 
 export type OnnxData = Float32Array | Uint8Array | Int8Array | Int32Array | BigInt64Array | Uint16Array;
 
+/** What belongs to the way from bytes to the network's input, not to the network: it stays float32 in every precision. */
+export type Part = 'preprocessing';
+
 /** A constant of the graph. Float16 is held as its 16 bits. */
 export interface OnnxTensor {
+  readonly part?: Part;
   readonly type: ElementType;
   readonly dims: readonly number[];
   readonly data: OnnxData;
@@ -25,6 +29,7 @@ export interface OnnxTensor {
 export type AttributeValue = number | readonly number[] | string | { readonly float: number };
 
 export interface OnnxNode {
+  readonly part?: Part;
   readonly op: string;
   readonly name: string;
   readonly inputs: readonly string[];

@@ -40,8 +40,7 @@ export function planQuantisation(graph: OnnxGraph): QuantisationPlan {
   const producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
   const nodes = new Set<OnnxNode>();
   for (const node of graph.nodes) {
-    const isFirst =
-      node.name.startsWith('preprocessing/') || node.outputs[0] === images || node.inputs.includes(images);
+    const isFirst = node.part === 'preprocessing' || node.inputs.includes(images);
     const source = producers.get(node.inputs[0] as string);
     // A ReLU goes with what it belongs to.
     const fits = node.op === 'Relu' && source ? nodes.has(source) : quantisedOperators.includes(node.op);

@@ -11,7 +11,7 @@ import {
 } from '../../graph/graph.ts';
 import type { ModelInput } from '../model-metadata.ts';
 import { convolutionWeights, type ReadParameter } from './folded-weights.ts';
-import type { AttributeValue, OnnxGraph, OnnxNode, OnnxTensor, OnnxValue } from './onnx-graph.ts';
+import type { AttributeValue, OnnxGraph, OnnxNode, OnnxTensor, OnnxValue, Part } from './onnx-graph.ts';
 import { parameterName, valueNames } from './value-names.ts';
 
 export interface WriteOptions {
@@ -78,6 +78,7 @@ function inputValue({ network }: Graph, type: ModelInput): OnnxValue {
 }
 
 interface Addition {
+  readonly part?: Part;
   readonly op: string;
   readonly inputs: readonly string[];
   readonly output: string | readonly string[];
@@ -85,18 +86,17 @@ interface Addition {
 }
 
 /** A node is called as its first value. */
-function add({ nodes }: Writing, { op, inputs, output, attributes = {} }: Addition): void {
+function add({ nodes }: Writing, { part, op, inputs, output, attributes = {} }: Addition): void {
   const outputs = typeof output === 'string' ? [output] : output;
-  nodes.push({ op, name: outputs[0] as string, inputs, outputs, attributes });
+  nodes.push({ ...(part && { part }), op, name: outputs[0] as string, inputs, outputs, attributes });
 }
 
 function constant(
-  writing: Writing,
+  { constants }: Writing,
   name: string,
-  dims: readonly number[],
-  values: readonly number[],
+  { dims, values, part }: { dims: readonly number[]; values: readonly number[]; part?: Part },
 ): string {
-  writing.constants.set(name, { type: 'float32', dims, data: Float32Array.from(values) });
+  constants.set(name, { ...(part && { part }), type: 'float32', dims, data: Float32Array.from(values) });
   return name;
 }
 
@@ -168,7 +168,7 @@ const writeRules: { readonly [K in Op]: WriteRule<K> } = {
     const output = nameOf(writing, node);
     let added = branch as string;
     if (scale !== 1) {
-      const factor = constant(writing, `${output}/scale`, [], [scale]);
+      const factor = constant(writing, `${output}/scale`, { dims: [], values: [scale] });
       added = `${output}/scaled`;
       add(writing, { op: 'Mul', inputs: [branch as string, factor], output: added });
     }
@@ -235,19 +235,19 @@ function scalePixels(node: NodeOf<'input'>, writing: Writing): void {
   const perChannel = (value: (channel: number) => number) =>
     Array.from({ length: channels }, (_, at) => value(at));
   const dims = [1, channels, 1, 1];
-  const factor = constant(
-    writing,
-    'preprocessing/factor',
+  const part = 'preprocessing';
+  const factor = constant(writing, 'preprocessing/factor', {
     dims,
-    perChannel((at) => 1 / (255 * (std[at] as number))),
-  );
-  const addend = constant(
-    writing,
-    'preprocessing/addend',
+    values: perChannel((at) => 1 / (255 * (std[at] as number))),
+    part,
+  });
+  const addend = constant(writing, 'preprocessing/addend', {
     dims,
-    perChannel((at) => -(mean[at] as number) / (std[at] as number)),
-  );
+    values: perChannel((at) => -(mean[at] as number) / (std[at] as number)),
+    part,
+  });
   add(writing, {
+    part,
     op: 'Transpose',
     inputs: [inputName],
     output: 'preprocessing/planes',
@@ -255,11 +255,12 @@ function scalePixels(node: NodeOf<'input'>, writing: Writing): void {
   });
   // 1 is float32.
   add(writing, {
+    part,
     op: 'Cast',
     inputs: ['preprocessing/planes'],
     output: 'preprocessing/floats',
     attributes: { to: 1 },
   });
-  add(writing, { op: 'Mul', inputs: ['preprocessing/floats', factor], output: 'preprocessing/scaled' });
-  add(writing, { op: 'Add', inputs: ['preprocessing/scaled', addend], output: nameOf(writing, node) });
+  add(writing, { part, op: 'Mul', inputs: ['preprocessing/floats', factor], output: 'preprocessing/scaled' });
+  add(writing, { part, op: 'Add', inputs: ['preprocessing/scaled', addend], output: nameOf(writing, node) });
 }

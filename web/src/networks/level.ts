@@ -14,8 +14,8 @@ import {
   stack,
 } from '../../../src/diagram/diagram-layout.ts';
 import { type Costs, costsOfNodes, summariseLayers } from '../../../src/graph/costs.ts';
-import { formatShape, type Graph, type Node, type Shape } from '../../../src/graph/graph.ts';
-import { chainPaths } from '../../../src/graph/layer-names.ts';
+import { formatShape, type Graph, type Head, type Node, type Shape } from '../../../src/graph/graph.ts';
+import { auxiliaryName, chainPaths, keyPath } from '../../../src/graph/layer-names.ts';
 import { blockAt, type Layer, type Layers } from '../../../src/networks/notation.ts';
 import { short } from '../format.ts';
 
@@ -43,7 +43,7 @@ export interface Level {
 }
 
 type Place =
-  | { readonly kind: 'keys'; readonly layers: Layers; readonly prefix: string }
+  | { readonly kind: 'keys'; readonly layers: Layers; readonly head: Head }
   | { readonly kind: 'chain'; readonly layers: readonly Layer[] }
   | { readonly kind: 'layer'; readonly layer: Layer };
 
@@ -82,12 +82,12 @@ function nearestPath(graph: Graph, wanted: string): string {
 
 function placeAt({ network, nodes }: Graph, path: string): Place | undefined {
   const { layers, auxiliary } = network;
-  if (path === '') return { kind: 'keys', layers, prefix: '' };
+  if (path === '') return { kind: 'keys', layers, head: 'main' };
   let names = path.split('/');
   let keys = layers;
-  if (names[0] === 'auxiliary') {
+  if (names[0] === auxiliaryName) {
     if (!auxiliary) return undefined;
-    if (names.length === 1) return { kind: 'keys', layers: auxiliary.layers, prefix: 'auxiliary/' };
+    if (names.length === 1) return { kind: 'keys', layers: auxiliary.layers, head: 'auxiliary' };
     keys = auxiliary.layers;
     names = names.slice(1);
   }
@@ -130,8 +130,9 @@ const outputShape = (graph: Graph, path: string, inside: readonly Node[]): Shape
 
 /** What a path's last name is called. */
 function titleOf(path: string): string {
-  if (path === 'auxiliary') return 'Auxiliary classifier';
-  const names = path.replace(/^auxiliary\//, '').split('/');
+  if (path === auxiliaryName) return 'Auxiliary classifier';
+  const all = path.split('/');
+  const names = all[0] === auxiliaryName ? all.slice(1) : all;
   const last = names.at(-1) as string;
   if (names.length === 1) return nameOf(last);
   if (/^\d+$/.test(last)) return `block ${Number(last) + 1}`;
@@ -193,7 +194,7 @@ function drawingOf(graph: Graph, { path, place, inside }: At): Drawing {
 }
 
 /** Figures 9 and 15: a box for each part. The auxiliary head stands beside the part that it reads. */
-function schema(graph: Graph, { layers, prefix }: Extract<Place, { kind: 'keys' }>): Drawing {
+function schema(graph: Graph, { layers, head }: Extract<Place, { kind: 'keys' }>): Drawing {
   const { auxiliary } = graph.network;
   const part = (key: string, label: string) => {
     const nodes = nodesAt(graph, key);
@@ -204,15 +205,19 @@ function schema(graph: Graph, { layers, prefix }: Extract<Place, { kind: 'keys' 
   };
   const parts = Object.entries(layers).map(([key, layer]) => {
     const times = layer.kind === 'repeat' && layer.count > 1 ? `${layer.count} × ` : '';
-    return part(prefix + key, times + nameOf(key));
+    return part(keyPath(head, key), times + nameOf(key));
   });
-  const input = box('plain', ['Input', formatShape(prefix ? auxiliaryInput(graph) : graph.network.input)], {
-    least: 200,
-  });
+  const input = box(
+    'plain',
+    ['Input', formatShape(head === 'auxiliary' ? auxiliaryInput(graph) : graph.network.input)],
+    {
+      least: 200,
+    },
+  );
   const drawing = stack([input, ...parts]);
-  if (!auxiliary || prefix) return drawing;
-  const head = part('auxiliary', 'Auxiliary');
-  const [headBox] = head.items as [Extract<Item, { kind: 'box' }>];
+  if (!auxiliary || head === 'auxiliary') return drawing;
+  const beside = part(auxiliaryName, 'Auxiliary');
+  const [headBox] = beside.items as [Extract<Item, { kind: 'box' }>];
   const source = drawing.items.find((item) => item.kind === 'box' && item.path === auxiliary.after);
   if (source?.kind !== 'box') return drawing;
   const x = drawing.width + 36;
@@ -229,7 +234,7 @@ function schema(graph: Graph, { layers, prefix }: Extract<Place, { kind: 'keys' 
     },
     { ...headBox, x, y: middle - headBox.height / 2 },
   ];
-  return { ...drawing, width: x + head.width, items };
+  return { ...drawing, width: x + beside.width, items };
 }
 
 const auxiliaryInput = (graph: Graph): Shape =>
@@ -265,13 +270,13 @@ function stepsOf(graph: Graph, { path, place, inside }: At): readonly Step[] {
   });
 }
 
-function keySteps(graph: Graph, { layers, prefix }: Extract<Place, { kind: 'keys' }>): Step[] {
+function keySteps(graph: Graph, { layers, head }: Extract<Place, { kind: 'keys' }>): Step[] {
   const keys = Object.entries(layers).map(([key, layer]) => {
     const times = layer.kind === 'repeat' && layer.count > 1 ? `${layer.count} × ` : '';
-    return { path: prefix + key, title: times + nameOf(key) };
+    return { path: keyPath(head, key), title: times + nameOf(key) };
   });
-  if (prefix === '' && graph.network.auxiliary)
-    keys.push({ path: 'auxiliary', title: 'Auxiliary classifier' });
+  if (head === 'main' && graph.network.auxiliary)
+    keys.push({ path: auxiliaryName, title: 'Auxiliary classifier' });
   return keys.map(({ path, title }) => {
     const nodes = nodesAt(graph, path);
     return {

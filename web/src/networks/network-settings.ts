@@ -1,13 +1,7 @@
 /** A network with its options, from and to the settings in the page's address. */
 
-import {
-  findNetwork,
-  type NetworkOptions,
-  networks,
-  type Stage,
-  stageOf,
-} from '../../../src/networks/networks.ts';
-import type { Residual } from '../../../src/networks/notation.ts';
+import { findNetwork, type NetworkOptions, networks, stageOf } from '../../../src/networks/networks.ts';
+import type { Residual, Stage } from '../../../src/networks/notation.ts';
 
 /** Two networks may be shown; the second one's settings have a prefix. */
 export type Side = 'first' | 'second';
@@ -101,7 +95,7 @@ export function drawnOf(name: string): Drawn {
   let embedding: number | undefined;
   let keep: number | undefined;
   for (const [key, layer] of Object.entries(network.layers)) {
-    const stage = stageOf(key, layer);
+    const stage = stageOf(network, key);
     if (stage && layer.kind === 'repeat') {
       blocks[stage] = layer.count;
       if (layer.block.kind === 'residual') scales[stage] = (layer.block as Residual).scale;
