@@ -105,8 +105,8 @@ void apply(const kernels::Table<T>& run, const at::Tensor& x, const Affine& affi
 
 template <typename T>
 void backward(const kernels::Table<T>& run, const at::Tensor& gradient, const at::Tensor& x, const Affine& affine,
-              const at::Tensor& mean, const at::Tensor& inverse, const c10::optional<at::Tensor>& gammaGradient,
-              const at::Tensor& betaGradient, const at::Tensor& dx) {
+              const at::Tensor& mean, const at::Tensor& inverse, const at::Tensor& gammaGradient, const at::Tensor& betaGradient,
+              const at::Tensor& dx) {
   const int64_t channels = x.size(1), rows = rowsOf(x), times = together(channels, gradient, x, dx);
   const Given<T> given(gradient), from(x);
   const Lines<T> to(dx);
@@ -122,7 +122,7 @@ void backward(const kernels::Table<T>& run, const at::Tensor& gradient, const at
     const double inverted = inverse.data_ptr<float>()[c];
     const double factor = affine.scale[c];
     betaGradient.data_ptr<float>()[c] = static_cast<float>(sums[c]);
-    if (gammaGradient.has_value()) gammaGradient->data_ptr<float>()[c] = static_cast<float>(products[c] * inverted);
+    if (gammaGradient.defined()) gammaGradient.data_ptr<float>()[c] = static_cast<float>(products[c] * inverted);
     slope[c] = static_cast<float>(-factor * inverted * inverted * products[c] / rows);
     shift[c] = static_cast<float>(-factor * sums[c] / rows);
   }
@@ -156,86 +156,77 @@ void expectChannels(const at::Tensor& x, std::initializer_list<const at::Tensor*
   }
 }
 
-at::Tensor dense(const at::Tensor& like) { return at::empty_like(like, like.options(), at::MemoryFormat::ChannelsLast); }
+// Where a result is written: where it is told to, which may be a part of a wider tensor, or to memory of its own.
+at::Tensor resultLike(const at::Tensor& input, const c10::optional<at::Tensor>& out) {
+  if (!out.has_value()) return at::empty_like(input, input.options(), at::MemoryFormat::ChannelsLast);
+  expectRows(*out, input.sizes(), input.scalar_type());
+  return *out;
+}
+
+at::Tensor channelsOf(const at::Tensor& like, const c10::optional<at::Tensor>& out) {
+  return out.has_value() ? *out : at::empty_like(like);
+}
 
 }  // namespace
 
-std::tuple<at::Tensor, at::Tensor> batchNormReluInto(const at::Tensor& input, const c10::optional<at::Tensor>& gamma,
-                                                     const at::Tensor& beta, const at::Tensor& movingMean,
-                                                     const at::Tensor& movingVariance, double momentum, double epsilon,
-                                                     const at::Tensor& out) {
+std::tuple<at::Tensor, at::Tensor, at::Tensor> batchNormRelu(const at::Tensor& input, const c10::optional<at::Tensor>& gamma,
+                                                             const at::Tensor& beta, const at::Tensor& movingMean,
+                                                             const at::Tensor& movingVariance, double momentum, double epsilon,
+                                                             const c10::optional<at::Tensor>& out) {
   expectPrecision(input);
-  expectRows(out, input.sizes(), input.scalar_type());
   expectChannels(input, {gamma.has_value() ? &*gamma : &beta, &beta, &movingMean, &movingVariance});
-  const auto x = inRows(input);
+  const auto x = inRows(input), y = resultLike(input, out);
   const auto mean = at::empty({x.size(1)}, beta.options()), inverse = at::empty({x.size(1)}, beta.options());
   inPrecisionOf(x, [&](const auto& run) {
     statistics(run, x, movingMean, movingVariance, momentum, epsilon, mean, inverse);
-    apply(run, x, Affine(gamma, beta, mean, inverse), out);
+    apply(run, x, Affine(gamma, beta, mean, inverse), y);
   });
-  return {mean, inverse};
-}
-
-std::tuple<at::Tensor, at::Tensor, at::Tensor> batchNormRelu(const at::Tensor& input, const c10::optional<at::Tensor>& gamma,
-                                                             const at::Tensor& beta, const at::Tensor& movingMean,
-                                                             const at::Tensor& movingVariance, double momentum, double epsilon) {
-  const auto y = dense(input);
-  auto [mean, inverse] = batchNormReluInto(input, gamma, beta, movingMean, movingVariance, momentum, epsilon, y);
   return {y, mean, inverse};
 }
 
-void batchNormReluAgainInto(const at::Tensor& input, const c10::optional<at::Tensor>& gamma, const at::Tensor& beta,
-                            const at::Tensor& mean, const at::Tensor& inverse, const at::Tensor& out) {
-  expectPrecision(input);
-  expectRows(out, input.sizes(), input.scalar_type());
-  expectChannels(input, {gamma.has_value() ? &*gamma : &beta, &beta, &mean, &inverse});
-  const auto x = inRows(input);
-  inPrecisionOf(x, [&](const auto& run) { apply(run, x, Affine(gamma, beta, mean, inverse), out); });
-}
-
 at::Tensor batchNormReluAgain(const at::Tensor& input, const c10::optional<at::Tensor>& gamma, const at::Tensor& beta,
-                              const at::Tensor& mean, const at::Tensor& inverse) {
-  auto y = dense(input);
-  batchNormReluAgainInto(input, gamma, beta, mean, inverse, y);
+                              const at::Tensor& mean, const at::Tensor& inverse, const c10::optional<at::Tensor>& out) {
+  expectPrecision(input);
+  expectChannels(input, {gamma.has_value() ? &*gamma : &beta, &beta, &mean, &inverse});
+  const auto x = inRows(input), y = resultLike(input, out);
+  inPrecisionOf(x, [&](const auto& run) { apply(run, x, Affine(gamma, beta, mean, inverse), y); });
   return y;
 }
 
-void batchNormReluBackward(const at::Tensor& given, const at::Tensor& input, const c10::optional<at::Tensor>& gamma,
-                               const at::Tensor& beta, const at::Tensor& mean, const at::Tensor& inverse,
-                               const c10::optional<at::Tensor>& gammaGradient, const at::Tensor& betaGradient,
-                               const at::Tensor& out) {
+// `out` may be the input: it is written element by element, when both sums are known.
+std::tuple<at::Tensor, at::Tensor, at::Tensor> batchNormReluBackward(
+    const at::Tensor& given, const at::Tensor& input, const c10::optional<at::Tensor>& gamma, const at::Tensor& beta,
+    const at::Tensor& mean, const at::Tensor& inverse, const c10::optional<at::Tensor>& out,
+    const c10::optional<at::Tensor>& gammaOut, const c10::optional<at::Tensor>& betaOut) {
   expectPrecision(input);
   TORCH_CHECK(given.sizes() == input.sizes() && given.scalar_type() == input.scalar_type(),
               "gradient and input differ in shape or type");
-  expectRows(out, input.sizes(), input.scalar_type());
-  expectChannels(input, {gamma.has_value() ? &*gamma : &beta, &beta, &mean, &inverse, &betaGradient,
-                         gammaGradient.has_value() ? &*gammaGradient : &betaGradient});
-  const auto x = inRows(input), gradient = inRows(given);
+  const auto dgamma = gamma.has_value() ? channelsOf(*gamma, gammaOut) : at::Tensor(), dbeta = channelsOf(beta, betaOut);
+  expectChannels(input, {gamma.has_value() ? &*gamma : &beta, &beta, &mean, &inverse, &dbeta, dgamma.defined() ? &dgamma : &dbeta});
+  const auto x = inRows(input), gradient = inRows(given), dx = resultLike(input, out);
   inPrecisionOf(x, [&](const auto& run) {
-    backward(run, gradient, x, Affine(gamma, beta, mean, inverse), mean, inverse, gammaGradient, betaGradient, out);
+    backward(run, gradient, x, Affine(gamma, beta, mean, inverse), mean, inverse, dgamma, dbeta, dx);
   });
+  return {dx, dgamma, dbeta};
 }
 
-// With `out` the large result is written there, which may be a part of a wider tensor.
 TORCH_LIBRARY_FRAGMENT(inception, library) {
-  const std::string forward = "Tensor input, Tensor? gamma, Tensor beta, Tensor(a!) moving_mean, Tensor(b!) moving_variance, "
-                              "float momentum, float epsilon";
-  library.def(("batch_norm_relu(" + forward + ") -> (Tensor, Tensor, Tensor)").c_str());
-  library.def(("batch_norm_relu_into(" + forward + ", Tensor(c!) out) -> (Tensor, Tensor)").c_str());
+  library.def(
+      "batch_norm_relu(Tensor input, Tensor? gamma, Tensor beta, Tensor(a!) moving_mean, Tensor(b!) moving_variance, "
+      "float momentum, float epsilon, *, Tensor(c!)? out=None) -> (Tensor, Tensor, Tensor)");
   // The same result once more, from the statistics that the first time gave.
-  const std::string again = "Tensor input, Tensor? gamma, Tensor beta, Tensor mean, Tensor inverse_deviation";
-  library.def(("batch_norm_relu_again(" + again + ") -> Tensor").c_str());
-  library.def(("batch_norm_relu_again_into(" + again + ", Tensor(a!) out) -> ()").c_str());
-  const std::string backward = "Tensor gradient, Tensor input, Tensor? gamma, Tensor beta, Tensor mean, Tensor inverse_deviation, "
-                               "Tensor(a!)? gamma_gradient, Tensor(b!) beta_gradient";
-  library.def(("batch_norm_relu_backward(" + backward + ", Tensor(c!) out) -> ()").c_str());
+  library.def(
+      "batch_norm_relu_again(Tensor input, Tensor? gamma, Tensor beta, Tensor mean, Tensor inverse_deviation, *, "
+      "Tensor(a!)? out=None) -> Tensor");
+  library.def(
+      "batch_norm_relu_backward(Tensor gradient, Tensor input, Tensor? gamma, Tensor beta, Tensor mean, "
+      "Tensor inverse_deviation, *, Tensor(a!)? out=None, Tensor(b!)? gamma_out=None, Tensor(c!)? beta_out=None) "
+      "-> (Tensor, Tensor, Tensor)");
 }
 
 TORCH_LIBRARY_IMPL(inception, CPU, library) {
   library.impl("batch_norm_relu", batchNormRelu);
-  library.impl("batch_norm_relu_into", batchNormReluInto);
   library.impl("batch_norm_relu_again", batchNormReluAgain);
-  library.impl("batch_norm_relu_again_into", batchNormReluAgainInto);
   library.impl("batch_norm_relu_backward", batchNormReluBackward);
 }
 

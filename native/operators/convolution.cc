@@ -25,17 +25,35 @@ at::Tensor convolutionPortable(const at::Tensor& input, const at::Tensor& weight
   return at::convolution(input, weight.to(type), shift, stride, padding, {1, 1}, false, {0, 0}, 1);
 }
 
-at::Tensor convolutionBackwardPortable(const at::Tensor& gradient, const at::Tensor& input, const at::Tensor& weight,
-                                       const at::Tensor& weightGradient, const c10::optional<at::Tensor>& biasGradient,
-                                       at::IntArrayRef stride, at::IntArrayRef padding, bool needsInputGradient) {
-  const bool bias = biasGradient.has_value();
+// Gradients of the input, of the weight and of the bias; those that nobody wants are empty.
+using Gradients = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
+
+// Where the gradient of a weight is written: where it is told to, or to memory of its own.
+at::Tensor weightGradientFor(const at::Tensor& weight, const c10::optional<at::Tensor>& out) {
+  if (!out.has_value()) return at::empty(weight.sizes(), weight.options().dtype(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
+  TORCH_CHECK(out->sizes() == weight.sizes() && out->scalar_type() == at::kFloat && out->is_contiguous(at::MemoryFormat::ChannelsLast),
+              "weight_out: expected channels-last float32 ", weight.sizes());
+  return *out;
+}
+
+at::Tensor biasGradientFor(const at::Tensor& weight, const c10::optional<at::Tensor>& out) {
+  if (!out.has_value()) return at::empty({weight.size(0)}, weight.options().dtype(at::kFloat));
+  TORCH_CHECK(out->is_contiguous() && out->scalar_type() == at::kFloat && out->numel() == weight.size(0), "bias_out: expected ",
+              weight.size(0), " contiguous float32 values");
+  return *out;
+}
+
+Gradients convolutionBackwardPortable(const at::Tensor& gradient, const at::Tensor& input, const at::Tensor& weight,
+                                      at::IntArrayRef stride, at::IntArrayRef padding, bool needsInput, bool bias,
+                                      const c10::optional<at::Tensor>& weightOut, const c10::optional<at::Tensor>& biasOut) {
   const int64_t filters = weight.size(0);
   auto [ofInput, ofWeight, ofBias] =
       at::convolution_backward(gradient, input, weight.to(input.scalar_type()), bias ? at::OptionalIntArrayRef(filters) : c10::nullopt, stride, padding,
-                               {1, 1}, false, {0, 0}, 1, {needsInputGradient, true, bias});
-  weightGradient.copy_(ofWeight);
-  if (bias) biasGradient->copy_(ofBias);
-  return needsInputGradient ? ofInput : at::empty({0}, input.options());
+                               {1, 1}, false, {0, 0}, 1, {needsInput, true, bias});
+  const auto dw = weightGradientFor(weight, weightOut);
+  dw.copy_(ofWeight);
+  const auto none = at::empty({0}, input.options());
+  return {needsInput ? ofInput : none, dw, bias ? biasGradientFor(weight, biasOut).copy_(ofBias) : none};
 }
 
 at::Tensor convolutionPreparedPortable(const at::Tensor& input, const at::Tensor& weight, const c10::optional<at::Tensor>& bias,
@@ -170,24 +188,19 @@ at::Tensor convolutionPrepared(const at::Tensor& input, const at::Tensor& weight
   return y;
 }
 
-at::Tensor convolutionBackward(const at::Tensor& gradient, const at::Tensor& input, const at::Tensor& weight,
-                               const at::Tensor& weightGradient, const c10::optional<at::Tensor>& biasGradient,
-                               at::IntArrayRef stride, at::IntArrayRef padding, bool needsInputGradient) {
+Gradients convolutionBackward(const at::Tensor& gradient, const at::Tensor& input, const at::Tensor& weight, at::IntArrayRef stride,
+                              at::IntArrayRef padding, bool needsInput, bool bias, const c10::optional<at::Tensor>& weightOut,
+                              const c10::optional<at::Tensor>& biasOut) {
   const auto dy = dense(gradient), x = dense(input), w = dense(weight);
   const Geometry g(x, w, stride, padding);
   TORCH_CHECK(dy.sizes().vec() == g.output && dy.scalar_type() == x.scalar_type(), "gradient: expected ", g.output,
               ", received ", dy.sizes());
-  TORCH_CHECK(weightGradient.sizes() == w.sizes() && weightGradient.scalar_type() == at::kFloat &&
-                  weightGradient.is_contiguous(at::MemoryFormat::ChannelsLast),
-              "weight_gradient: expected channels-last float32 ", w.sizes());
-  if (biasGradient.has_value()) {
-    TORCH_CHECK(biasGradient->is_contiguous() && biasGradient->scalar_type() == at::kFloat && biasGradient->numel() == w.size(0),
-                "bias_gradient: expected ", w.size(0), " contiguous float32 values");
+  const auto dw = weightGradientFor(w, weightOut), none = at::empty({0}, x.options());
+  const auto db = bias ? c10::optional<at::Tensor>(biasGradientFor(w, biasOut)) : c10::nullopt;
+  if ((needsInput && !inputGradientPlan(g).possible()) || !onednn::writeWeightGradient(g, dy, x, dw, db)) {
+    return convolutionBackwardPortable(gradient, input, weight, stride, padding, needsInput, bias, dw, db);
   }
-  if ((needsInputGradient && !inputGradientPlan(g).possible()) || !onednn::writeWeightGradient(g, dy, x, weightGradient, biasGradient)) {
-    return convolutionBackwardPortable(gradient, input, weight, weightGradient, biasGradient, stride, padding, needsInputGradient);
-  }
-  if (!needsInputGradient) return at::empty({0}, x.options());
+  if (!needsInput) return {none, dw, db.value_or(none)};
   const auto& plan = inputGradientPlan(g);
   auto dx = activations(g.input, x);
   const auto given = packed(plan, w);
@@ -196,7 +209,7 @@ at::Tensor convolutionBackward(const at::Tensor& gradient, const at::Tensor& inp
                                       {DNNL_ARG_WEIGHTS, over(plan.weight, given.data_ptr())},
                                       {DNNL_ARG_DIFF_SRC, over(g.inputDesc(), dx.data_ptr())},
                                       {DNNL_ARG_SCRATCHPAD, over(plan.scratchpad, scratch.data_ptr())}});
-  return dx;
+  return {dx, dw, db.value_or(none)};
 }
 
 #else
@@ -219,8 +232,8 @@ TORCH_LIBRARY_FRAGMENT(inception, library) {
   for (const std::string overload : {"", ".portable"}) {
     library.def(("convolution" + overload + "(Tensor input, Tensor weight, Tensor? bias, int[2] stride, int[2] padding) -> Tensor").c_str());
     library.def(("convolution_backward" + overload +
-                "(Tensor gradient, Tensor input, Tensor weight, Tensor(a!) weight_gradient, Tensor(b!)? bias_gradient, "
-                "int[2] stride, int[2] padding, bool needs_input_gradient) -> Tensor")
+                "(Tensor gradient, Tensor input, Tensor weight, int[2] stride, int[2] padding, bool needs_input, bool bias, *, "
+                "Tensor(a!)? weight_out=None, Tensor(b!)? bias_out=None) -> (Tensor, Tensor, Tensor)")
                     .c_str());
     library.def(("convolution_prepared" + overload +
                  "(Tensor input, Tensor weight, Tensor? bias, Tensor(a!)? sum, int[2] stride, int[2] padding, bool relu) -> Tensor")

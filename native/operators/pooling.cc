@@ -216,42 +216,41 @@ at::Tensor channelsLast(at::IntArrayRef sizes, const at::Tensor& like) {
   return at::empty(sizes, like.options().memory_format(at::MemoryFormat::ChannelsLast));
 }
 
+// Where a result is written: where it is told to, which may be a part of a wider tensor, or to memory of its own.
+at::Tensor result(at::IntArrayRef sizes, const at::Tensor& like, const c10::optional<at::Tensor>& out) {
+  if (!out.has_value()) return channelsLast(sizes, like);
+  expectRows(*out, sizes, like.scalar_type());
+  return *out;
+}
+
 }  // namespace
 
-void averagePoolInto(const at::Tensor& input, at::IntArrayRef window, int64_t stride, at::IntArrayRef padding, bool countPadding,
-                     const at::Tensor& out) {
+at::Tensor averagePool(const at::Tensor& input, at::IntArrayRef window, int64_t stride, at::IntArrayRef padding, bool countPadding,
+                       const c10::optional<at::Tensor>& out) {
   const Window by(window, stride, padding, countPadding);
-  const int64_t outStride = expectRows(out, outputSizes(input, by), input.scalar_type());
-  inPrecision(input, [&](const auto& run, const at::Tensor& x, int64_t xStride) { averages(run, x, xStride, out, outStride, by); });
+  const auto y = result(outputSizes(input, by), input, out);
+  inPrecision(input, [&](const auto& run, const at::Tensor& x, int64_t xStride) { averages(run, x, xStride, y, rowStride(y), by); });
+  return y;
 }
 
-at::Tensor averagePool(const at::Tensor& input, at::IntArrayRef window, int64_t stride, at::IntArrayRef padding, bool countPadding) {
-  const auto out = channelsLast(outputSizes(input, Window(window, stride, padding, countPadding)), input);
-  averagePoolInto(input, window, stride, padding, countPadding, out);
-  return out;
-}
-
-void averagePoolBackward(const at::Tensor& gradient, at::IntArrayRef window, int64_t stride, at::IntArrayRef padding, bool countPadding,
-                         const at::Tensor& out) {
+at::Tensor averagePoolBackward(const at::Tensor& gradient, at::IntArrayRef inputSizes, at::IntArrayRef window, int64_t stride,
+                               at::IntArrayRef padding, bool countPadding, const c10::optional<at::Tensor>& out) {
   const Window by(window, stride, padding, countPadding);
-  const int64_t outStride = expectRows(out, out.sizes(), gradient.scalar_type());
-  TORCH_CHECK(outputSizes(out, by) == gradient.sizes().vec(), "gradient: expected ", outputSizes(out, by), ", received ", gradient.sizes());
+  const auto dx = result(inputSizes, gradient, out);
+  TORCH_CHECK(outputSizes(dx, by) == gradient.sizes().vec(), "gradient: expected ", outputSizes(dx, by), ", received ", gradient.sizes());
   inPrecision(gradient, [&](const auto& run, const at::Tensor& dy, int64_t dyStride) {
-    averagesBackward(run, dy, dyStride, out, outStride, by);
+    averagesBackward(run, dy, dyStride, dx, rowStride(dx), by);
   });
+  return dx;
 }
 
-at::Tensor maxPoolInto(const at::Tensor& input, at::IntArrayRef window, int64_t stride, at::IntArrayRef padding, const at::Tensor& out) {
+std::tuple<at::Tensor, at::Tensor> maxPool(const at::Tensor& input, at::IntArrayRef window, int64_t stride, at::IntArrayRef padding,
+                                           const c10::optional<at::Tensor>& out) {
   const Window by(window, stride, padding, false);
-  const int64_t outStride = expectRows(out, outputSizes(input, by), input.scalar_type());
-  const auto places = channelsLast(out.sizes(), at::empty({0}, input.options().dtype(at::kByte)));
-  inPrecision(input, [&](const auto& run, const at::Tensor& x, int64_t xStride) { maxima(run, x, xStride, out, outStride, places, by); });
-  return places;
-}
-
-std::tuple<at::Tensor, at::Tensor> maxPool(const at::Tensor& input, at::IntArrayRef window, int64_t stride, at::IntArrayRef padding) {
-  const auto out = channelsLast(outputSizes(input, Window(window, stride, padding, false)), input);
-  return {out, maxPoolInto(input, window, stride, padding, out)};
+  const auto y = result(outputSizes(input, by), input, out);
+  const auto places = channelsLast(y.sizes(), at::empty({0}, input.options().dtype(at::kByte)));
+  inPrecision(input, [&](const auto& run, const at::Tensor& x, int64_t xStride) { maxima(run, x, xStride, y, rowStride(y), places, by); });
+  return {y, places};
 }
 
 at::Tensor maxPoolBackward(const at::Tensor& gradient, const at::Tensor& places, at::IntArrayRef inputSizes, at::IntArrayRef window,
@@ -263,23 +262,20 @@ at::Tensor maxPoolBackward(const at::Tensor& gradient, const at::Tensor& places,
 }
 
 TORCH_LIBRARY_FRAGMENT(inception, library) {
-  library.def("avg_pool(Tensor input, int[2] window, int stride, int[2] padding, bool count_padding) -> Tensor");
-  library.def("avg_pool_into(Tensor input, int[2] window, int stride, int[2] padding, bool count_padding, Tensor(a!) out) -> ()");
   library.def(
-      "avg_pool_backward(Tensor gradient, int[2] window, int stride, int[2] padding, bool count_padding, "
-      "Tensor(a!) out) -> ()");
-  library.def("max_pool(Tensor input, int[2] window, int stride, int[2] padding) -> (Tensor, Tensor)");
-  library.def("max_pool_into(Tensor input, int[2] window, int stride, int[2] padding, Tensor(a!) out) -> Tensor");
+      "avg_pool(Tensor input, int[2] window, int stride, int[2] padding, bool count_padding, *, Tensor(a!)? out=None) -> Tensor");
+  library.def(
+      "avg_pool_backward(Tensor gradient, int[4] input_sizes, int[2] window, int stride, int[2] padding, bool count_padding, *, "
+      "Tensor(a!)? out=None) -> Tensor");
+  library.def("max_pool(Tensor input, int[2] window, int stride, int[2] padding, *, Tensor(a!)? out=None) -> (Tensor, Tensor)");
   library.def(
       "max_pool_backward(Tensor gradient, Tensor places, int[4] input_sizes, int[2] window, int stride, int[2] padding) -> Tensor");
 }
 
 TORCH_LIBRARY_IMPL(inception, CPU, library) {
   library.impl("avg_pool", averagePool);
-  library.impl("avg_pool_into", averagePoolInto);
   library.impl("avg_pool_backward", averagePoolBackward);
   library.impl("max_pool", maxPool);
-  library.impl("max_pool_into", maxPoolInto);
   library.impl("max_pool_backward", maxPoolBackward);
 }
 

@@ -41,25 +41,37 @@ at::Tensor alike(const at::Tensor& tensor, const at::Tensor& like) {
   return denseChannelsLast(tensor);
 }
 
-}  // namespace
-
-void scaledAdd(const at::Tensor& input, const at::Tensor& branch, double scale, bool relu) {
-  expectPrecision(branch);
-  TORCH_CHECK(branch.is_contiguous(at::MemoryFormat::ChannelsLast), "branch: expected a dense channels-last tensor");
-  const auto x = alike(input, branch);
-  forEachPart(branch, [&](const auto& run, auto* type, int64_t begin, int64_t count) {
-    run.scaledAdd(from(x, type, begin), from(branch, type, begin), count, static_cast<float>(scale), relu);
-  });
+// Where a result is written: where it is told to, or to memory of its own.
+at::Tensor resultLike(const at::Tensor& like, const c10::optional<at::Tensor>& out) {
+  if (!out.has_value()) return at::empty_like(like);
+  TORCH_CHECK(out->sizes() == like.sizes() && out->scalar_type() == like.scalar_type() && out->strides() == like.strides(),
+              "out: expected dense channels-last ", like.scalar_type(), " ", like.sizes(), ", received ", out->scalar_type(), " ",
+              out->sizes());
+  return *out;
 }
 
+}  // namespace
+
+// `out` may be the branch.
+at::Tensor scaledAdd(const at::Tensor& input, const at::Tensor& branch, double scale, bool relu, const c10::optional<at::Tensor>& out) {
+  expectPrecision(branch);
+  const auto added = denseChannelsLast(branch), x = alike(input, added), y = resultLike(added, out);
+  if (!y.is_same(added)) y.copy_(added);
+  forEachPart(y, [&](const auto& run, auto* type, int64_t begin, int64_t count) {
+    run.scaledAdd(from(x, type, begin), from(y, type, begin), count, static_cast<float>(scale), relu);
+  });
+  return y;
+}
+
+// `out` may be the gradient, and `scaled_out` the other one.
 std::tuple<at::Tensor, at::Tensor> scaledAddBackward(const at::Tensor& gradient, const c10::optional<at::Tensor>& more,
-                                                     const c10::optional<at::Tensor>& output, double scale) {
+                                                     const c10::optional<at::Tensor>& output, double scale,
+                                                     const c10::optional<at::Tensor>& out, const c10::optional<at::Tensor>& scaledOut) {
   expectPrecision(gradient);
   const auto one = denseChannelsLast(gradient);
   const auto two = more.has_value() ? alike(*more, one) : at::Tensor();
   const auto y = output.has_value() ? alike(*output, one) : at::Tensor();
-  // In the gradients' memory, which nobody reads again and which is in the caches.
-  const auto &sum = one, scaled = two.defined() ? two : at::empty_like(one);
+  const auto sum = resultLike(one, out), scaled = resultLike(one, scaledOut);
   forEachPart(one, [&](const auto& run, auto* type, int64_t begin, int64_t count) {
     run.scaledAddBackward(from(one, type, begin), from(two, type, begin), from(y, type, begin), from(sum, type, begin),
                           from(scaled, type, begin), count, static_cast<float>(scale));
@@ -68,13 +80,15 @@ std::tuple<at::Tensor, at::Tensor> scaledAddBackward(const at::Tensor& gradient,
 }
 
 TORCH_LIBRARY_FRAGMENT(inception, library) {
-  library.def("scaled_add_(Tensor input, Tensor(a!) branch, float scale, bool relu) -> ()");
-  library.def("scaled_add_backward_(Tensor(a!) gradient, Tensor(b!)? more, Tensor? output, float scale) -> (Tensor, Tensor)");
+  library.def("scaled_add(Tensor input, Tensor branch, float scale, bool relu, *, Tensor(a!)? out=None) -> Tensor");
+  library.def(
+      "scaled_add_backward(Tensor gradient, Tensor? more, Tensor? output, float scale, *, Tensor(a!)? out=None, "
+      "Tensor(b!)? scaled_out=None) -> (Tensor, Tensor)");
 }
 
 TORCH_LIBRARY_IMPL(inception, CPU, library) {
-  library.impl("scaled_add_", scaledAdd);
-  library.impl("scaled_add_backward_", scaledAddBackward);
+  library.impl("scaled_add", scaledAdd);
+  library.impl("scaled_add_backward", scaledAddBackward);
 }
 
 }  // namespace inception

@@ -55,12 +55,9 @@ export function compileFloor(
       continue;
     }
     const ofWeight = emitter.load(gradients.view(weightShape(node, source)));
-    emitter.call('inception::convolution_backward', [
-      ...[gradient, given, weight, ofWeight].map(slot),
-      null,
-      ...own,
-      needsInputGradient,
-    ]);
+    const args = [...[gradient, given, weight].map(slot), ...own, needsInputGradient, false];
+    const named = { weight_out: slot(ofWeight) };
+    emitter.calls('inception::convolution_backward', args, { results: 3, unused: [0, 1, 2], named });
   }
   // A device runs what it is given later: without a result to wait for, the time would be that of asking.
   if (kernels === 'aten') emitter.output('done', emitter.load(buffers.input.view([1])));

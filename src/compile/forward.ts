@@ -176,8 +176,8 @@ export const forwardRules: { readonly [K in Op]: ForwardRule<K> } = {
     const args = [slot(input as Slot), ...parameters, lowering.batchNormMomentum, node.attributes.epsilon];
     const place = placeOf(node, lowering);
     if (place !== undefined) {
-      const into = [...args, slot(place)];
-      const saved = lowering.emitter.calls('inception::batch_norm_relu_into', into, { results: 2 });
+      const how = { results: 3, unused: [0], named: { out: slot(place) } };
+      const [, ...saved] = lowering.emitter.calls('inception::batch_norm_relu', args, how);
       return { value: place, saved: saved as Slot[] };
     }
     const [value, batchMean, inverseDeviation] = lowering.emitter.calls('inception::batch_norm_relu', args, {
@@ -196,7 +196,9 @@ export const forwardRules: { readonly [K in Op]: ForwardRule<K> } = {
       const own = [slot(input as Slot), window, stride, padding];
       const place = placeOf(node, lowering);
       if (place !== undefined) {
-        return { value: place, saved: [emitter.call('inception::max_pool_into', [...own, slot(place)])] };
+        const how = { results: 2, unused: [0], named: { out: slot(place) } };
+        const [, places] = emitter.calls('inception::max_pool', own, how);
+        return { value: place, saved: [places as Slot] };
       }
       const [value, places] = emitter.calls('inception::max_pool', own, { results: 2 });
       return { value: value as Slot, saved: [places as Slot] };
@@ -212,7 +214,7 @@ export const forwardRules: { readonly [K in Op]: ForwardRule<K> } = {
       const own = [slot(input as Slot), window, stride, padding, countPadding];
       const place = placeOf(node, lowering);
       if (place === undefined) return { value: emitter.call('inception::avg_pool', own) };
-      emitter.calls('inception::avg_pool_into', [...own, slot(place)], { results: 0 });
+      emitter.effect('inception::avg_pool', own, { out: slot(place) });
       return { value: place };
     }
     const args = [slot(input as Slot), window, [stride, stride], padding, false, countPadding, null];
@@ -254,7 +256,7 @@ export const forwardRules: { readonly [K in Op]: ForwardRule<K> } = {
     const { emitter, kernels, overwritable } = lowering;
     const args = [slot(input as Slot), slot(branch as Slot)];
     if (kernels === 'native' && overwritable[of as number]) {
-      emitter.calls('inception::scaled_add_', [...args, scale, relu], { results: 0 });
+      emitter.effect('inception::scaled_add', [...args, scale, relu], { out: slot(branch as Slot) });
       return { value: branch as Slot };
     }
     const sum = emitter.call('aten::add.Tensor', args, { alpha: scale });

@@ -61,14 +61,16 @@ function ownConvolutionGradient(node: NodeOf<'conv'>, gradient: Slot, backward: 
   const { emitter, input, needsInputGradient, applyNow } = backward;
   const stored = (part: 'weight' | 'bias') => emitter.load(gradientName(node, part));
   const ofWeight = applyNow ? emptyWeight(node, backward) : stored('weight');
+  const { bias } = node.attributes;
   const args = [
-    ...[gradient, input(), parameterSlot(node, 'weight', backward), ofWeight].map(slot),
-    node.attributes.bias ? slot(stored('bias')) : null,
+    ...[gradient, input(), parameterSlot(node, 'weight', backward)].map(slot),
     ...ownGeometry(node.attributes),
     needsInputGradient,
+    bias,
   ];
-  const unused = needsInputGradient ? [] : [0];
-  const [ofInput] = emitter.calls('inception::convolution_backward', args, { results: 1, unused });
+  const unused = needsInputGradient ? [1, 2] : [0, 1, 2];
+  const named = { weight_out: slot(ofWeight), ...(bias && { bias_out: slot(stored('bias')) }) };
+  const [ofInput] = emitter.calls('inception::convolution_backward', args, { results: 3, unused, named });
   if (applyNow) applyNow(parameterName(node, 'weight'), ofWeight);
   return ofInput ?? null;
 }
@@ -95,7 +97,8 @@ function sumGradient(
     relu ? slot(own.value) : null,
     scale,
   ];
-  return emitter.calls('inception::scaled_add_backward_', args, { results: 2 }) as Slot[];
+  const named = { out: slot(gradient as Slot), ...(more !== undefined && { scaled_out: slot(more) }) };
+  return emitter.calls('inception::scaled_add_backward', args, { results: 2, named }) as Slot[];
 }
 
 /** [n, c, h, w] of what a node reads. */
@@ -161,10 +164,13 @@ export const gradientRules: { readonly [K in Op]: GradientRule<K> } = {
       slot(input()),
       ...normParameters(node, backward),
       ...(own.saved as readonly Slot[]).map(slot),
-      graph.network.gamma ? stored('gamma') : null,
-      stored('beta'),
     ];
-    emitter.calls('inception::batch_norm_relu_backward', [...args, slot(place())], { results: 0 });
+    const named = {
+      ...(graph.network.gamma && { gamma_out: stored('gamma') }),
+      beta_out: stored('beta'),
+      out: slot(place()),
+    };
+    emitter.calls('inception::batch_norm_relu_backward', args, { results: 3, unused: [0, 1, 2], named });
     return [place()];
   },
   relu: (_, gradient, { emitter, own }) => [
@@ -186,8 +192,8 @@ export const gradientRules: { readonly [K in Op]: GradientRule<K> } = {
     const { emitter, input, kernels, place } = backward;
     const { window, stride, padding, countPadding } = node.attributes;
     if (kernels === 'native') {
-      const args = [slot(gradient), window, stride, padding, countPadding];
-      emitter.calls('inception::avg_pool_backward', [...args, slot(place())], { results: 0 });
+      const args = [slot(gradient), inputSizes(node, backward), window, stride, padding, countPadding];
+      emitter.effect('inception::avg_pool_backward', args, { out: slot(place()) });
       return [place()];
     }
     const geometry = [window, [stride, stride], padding, false, countPadding, null];

@@ -67,8 +67,8 @@ export class Recomputation {
     const place = placeOf(node, this.#lowering);
     if (node.op === 'maxPool') {
       const { window, stride, padding } = node.attributes;
-      const args = [slot(this.valueOf(source)), window, stride, padding, slot(place as Slot)];
-      emitter.effect('inception::max_pool_into', args);
+      const args = [slot(this.valueOf(source)), window, stride, padding];
+      emitter.effect('inception::max_pool', args, { out: slot(place as Slot) });
       return place as Slot;
     }
     const args = [
@@ -77,7 +77,7 @@ export class Recomputation {
       ...((this.#lowered[node.id] as Lowered).saved as readonly Slot[]).map(slot),
     ];
     if (place === undefined) return emitter.call('inception::batch_norm_relu_again', args);
-    emitter.calls('inception::batch_norm_relu_again_into', [...args, slot(place)], { results: 0 });
+    emitter.effect('inception::batch_norm_relu_again', args, { out: slot(place) });
     return place;
   }
 

@@ -86,24 +86,25 @@ describe.each(instructionSets.flatMap((set) => dtypes.map((dtype) => [dtype, set
         const dy: Sizes = [x[0], w[0], ...(out as [number, number])];
         const aten = [...geometry, [1, 1], false, [0, 0], 1];
         const ways = ['', '.portable'].flatMap((overload, way): Step[] => {
-          const at = 30 + way * 10;
+          const first = 30 + way * 10;
+          // Once with memory of their own, once to where they are told.
+          const own = way === 0;
           return [
-            call('aten::empty_like', [s(1)], [at], { memory_format: { memoryFormat: 'channelsLast' } }),
-            call('aten::empty', [[w[0]]], [at + 1], { dtype: { dtype: 'float32' } }),
-            call(`inception::convolution${overload}`, [s(10), s(11), null, ...geometry], [at + 2]),
+            call('aten::empty_like', [s(1)], [first + 4], {
+              memory_format: { memoryFormat: 'channelsLast' },
+            }),
+            call('aten::empty.memory_format', [[w[0]]], [first + 5], { dtype: { dtype: 'float32' } }),
+            call(`inception::convolution${overload}`, [s(10), s(11), null, ...geometry], [first + 2]),
             call(
               `inception::convolution_backward${overload}`,
-              [s(12), s(10), s(11), s(at), s(at + 1), ...geometry, true],
-              [at + 3],
+              [s(12), s(10), s(11), ...geometry, true, true],
+              [first + 3, first, first + 1],
+              own ? {} : { weight_out: s(first + 4), bias_out: s(first + 5) },
             ),
           ];
         });
         const steps = [
-          ...ways.map((step) =>
-            step.do === 'call' && step.operator === 'aten::empty'
-              ? { ...step, operator: 'aten::empty.memory_format' }
-              : step,
-          ),
+          ...ways,
           call('aten::convolution', [s(10), s(11), null, ...aten], [60]),
           call(
             'aten::convolution_backward',
@@ -188,12 +189,11 @@ describe.each(instructionSets.flatMap((set) => dtypes.map((dtype) => [dtype, set
         const steps = [
           call('aten::slice.Tensor', [s(12), 1, 2, 2 + c, 1], [20]),
           call('inception::avg_pool', [s(10), ...own, false], [30]),
-          call('inception::avg_pool_into', [s(10), ...own, false, s(20)], []),
+          call('inception::avg_pool', [s(10), ...own, false], [null], { out: s(20) }),
           call('aten::clone', [s(20)], [31]),
-          call('aten::empty_like', [s(10)], [32]),
-          call('inception::avg_pool_backward', [s(11), ...own, false, s(32)], []),
+          call('inception::avg_pool_backward', [s(11), x, ...own, false], [32]),
           call('inception::max_pool', [s(10), ...own], [33, 34]),
-          call('inception::max_pool_into', [s(10), ...own, s(20)], [35]),
+          call('inception::max_pool', [s(10), ...own], [null, 35], { out: s(20) }),
           call('inception::max_pool_backward', [s(11), s(34), x, ...own], [36]),
           call('aten::avg_pool2d', [s(10), window, strides, padding, false, false, null], [50]),
           call(

@@ -61,9 +61,9 @@ async function compare([n, c, h, w]: Shape, { bfloat16, slice }: { bfloat16: boo
     ),
     ...(slice
       ? [
-          call('inception::batch_norm_relu_into', [...forward, s(16)], [22, 23]),
+          call('inception::batch_norm_relu', forward, [null, 22, 23], { out: s(16) }),
           call('aten::clone', [s(16)], [21]),
-          call('inception::batch_norm_relu_again_into', [...again, s(16)], []),
+          call('inception::batch_norm_relu_again', again, [null], { out: s(16) }),
           call('aten::clone', [s(16)], [30]),
         ]
       : [
@@ -79,12 +79,11 @@ async function compare([n, c, h, w]: Shape, { bfloat16, slice }: { bfloat16: boo
       [s(48), s(2), s(5), s(9), s(10), s(42), s(43), true, 0.001, [true, true, true]],
       [44, 45, 46],
     ),
-    call(slice ? 'aten::alias' : 'aten::empty_like', [s(2)], [24]),
-    call(
-      'inception::batch_norm_relu_backward',
-      [s(4), s(2), s(5), s(6), s(22), s(23), s(11), s(12), s(24)],
-      [],
-    ),
+    call('inception::batch_norm_relu_backward', [s(4), s(2), s(5), s(6), s(22), s(23)], [24, null, null], {
+      gamma_out: s(11),
+      beta_out: s(12),
+      ...(slice && { out: s(2) }),
+    }),
     ...outputs,
   ];
   const program: Program = {
@@ -207,7 +206,7 @@ describe.each(instructionSets)('inception::batch_norm_relu, %s loops', (instruct
   });
 });
 
-describe.each(instructionSets)('inception::scaled_add_, %s loops', (instructionSet) => {
+describe.each(instructionSets)('inception::scaled_add, %s loops', (instructionSet) => {
   withLoops(instructionSet, use);
   it.each([
     [true, true, true],
@@ -227,7 +226,11 @@ describe.each(instructionSets)('inception::scaled_add_, %s loops', (instructionS
       const float = (from: number, to: number) =>
         call('aten::_to_copy', [s(from)], [to], { dtype: { dtype: 'float32' } });
       const names = ['x', 'branch', 'gradient', 'more'];
-      const pairs = { y: [11, 21], sum: [30, 23], scaled: [31, 24] };
+      // With memory of its own and over an argument.
+      const pairs = {
+        ...{ y: [25, 21], sum: [27, 23], scaled: [28, 24] },
+        ...{ yOver: [26, 21], sumOver: [30, 23], scaledOver: [31, 24] },
+      };
       const outputs = Object.entries(pairs).flatMap(([name, both]) =>
         both.flatMap((from, index) => {
           const to = 50 + 2 * Object.keys(pairs).indexOf(name) + index;
@@ -238,15 +241,22 @@ describe.each(instructionSets)('inception::scaled_add_, %s loops', (instructionS
         ...names.map((name, index) => ({ do: 'input', name, to: index }) as const),
         ...names.map((_, index) => cast(index, 10 + index)),
         call('aten::add.Tensor', [s(10), s(11)], [20], { alpha: 0.17 }),
-        call('inception::scaled_add_', [s(10), s(11), 0.17, relu], []),
+        call('inception::scaled_add', [s(10), s(11), 0.17, relu], [25]),
+        call('inception::scaled_add', [s(10), s(11), 0.17, relu], [26], { out: s(11) }),
         call(relu ? 'aten::relu' : 'aten::clone', [s(20)], [21]),
         two ? call('aten::add.Tensor', [s(12), s(13)], [22]) : call('aten::clone', [s(12)], [22]),
         relu ? call('aten::threshold_backward', [s(22), s(11), 0], [23]) : call('aten::clone', [s(22)], [23]),
         call('aten::mul.Scalar', [s(23), 0.17], [24]),
         call(
-          'inception::scaled_add_backward_',
+          'inception::scaled_add_backward',
+          [s(12), two ? s(13) : null, relu ? s(11) : null, 0.17],
+          [27, 28],
+        ),
+        call(
+          'inception::scaled_add_backward',
           [s(12), two ? s(13) : null, relu ? s(11) : null, 0.17],
           [30, 31],
+          { out: s(12), ...(two && { scaled_out: s(13) }) },
         ),
         ...outputs,
       ];
@@ -255,7 +265,7 @@ describe.each(instructionSets)('inception::scaled_add_, %s loops', (instructionS
         name: 'sum',
         inputs: names.map((name) => ({ name, dtype: 'float32', shape })),
         outputs: outputs.flatMap((step) => (step.do === 'output' ? [step.name] : [])),
-        slots: 60,
+        slots: 80,
         steps: freeSlots(steps),
       };
       const given = names.map(
