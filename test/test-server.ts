@@ -38,7 +38,7 @@ export async function startTestServer(
   return {
     address: server.address,
     log,
-    drain: (longestMs = 5000) => server.drain({ longestMs }),
+    drain: (longestMs = 5000) => server.drain({ timeoutMs: longestMs }),
     processes: () => server.service.images.processes,
     send: async (path, init) => {
       const response = await fetch(server.address + path, init);

@@ -70,8 +70,8 @@ assert statistics["inference_stats"]["success"]["count"] > 0 and statistics["inf
 assert client.get_inference_statistics()["model_stats"][0]["name"] == "colours"
 
 for wrong, message in (
-    (lambda: client.infer("nothing", asked(True)), "there is no model 'nothing'"),
-    (lambda: client.get_model_metadata("nothing"), "there is no model 'nothing'"),
+    (lambda: client.infer("nothing", asked(True)), "no model 'nothing'"),
+    (lambda: client.get_model_metadata("nothing"), "no model 'nothing'"),
     (lambda: client.infer("colours", asked(True), sequence_id=3), "keep no sequences"),
     (lambda: client.load_model("colours"), "there is no POST /v2/repository/models/colours/load"),
 ):

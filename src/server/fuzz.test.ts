@@ -15,8 +15,8 @@ beforeAll(async () => {
 });
 afterAll(() => server?.drain());
 
-describe('requests that nobody should send', () => {
-  it.each(Object.keys(endpoints))('are answered properly by %s', async (endpoint) => {
+describe('malformed requests', () => {
+  it.each(Object.keys(endpoints))('get a proper answer from %s', async (endpoint) => {
     const requests = endpoint.startsWith('POST') ? 500 : 100;
     const valid = endpoints[endpoint] as (typeof endpoints)[string];
     const { wrong, counts } = await sendFuzzed(server.address, valid, { requests, seed: 1 });
@@ -25,7 +25,7 @@ describe('requests that nobody should send', () => {
     expect(Object.values(counts).reduce((sum, count) => sum + count, 0)).toBe(requests);
   });
 
-  it('leave a server that works, and nothing in its queue', async () => {
+  it('leave a working server with an empty queue', async () => {
     const answer = await server.send('/classify', {
       method: 'POST',
       body: new Uint8Array(image),

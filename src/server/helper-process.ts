@@ -1,24 +1,24 @@
-/** Processes of our own that do what the server must not: read files of strangers, or keep its thread busy. */
+/** Child processes for work that must stay out of the server: parsing untrusted files, and blocking computations. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { lowerPriority } from './priority.ts';
 
 export interface Helper {
   readonly child: ChildProcess;
-  /** The end of what it wrote to standard error, as `: its words`; nothing if it said nothing. */
-  lastWords(): string;
+  /** The end of its standard error as `: text`, or an empty string. */
+  stderrTail(): string;
 }
 
-/** Characters of what a process said at its end. */
-const mostSaid = 500;
+/** Characters of standard error kept for the error message. */
+const maxTail = 500;
 
-/** Tests run the sources, which Node.js 20 cannot; the process is then the built one. */
+/** Tests run the sources, which Node.js 20 cannot fork; the child process then runs the build. */
 export const builtProgram = (name: string): string =>
   fileURLToPath(new URL(`../../dist/server/${name}.js`, import.meta.url));
 
 export function startHelper(
   program: string,
-  { env, below }: { readonly env: NodeJS.ProcessEnv; readonly below: number },
+  { env, niceness }: { readonly env: NodeJS.ProcessEnv; readonly niceness: number },
 ): Helper {
   const child = fork(program, [], {
     serialization: 'advanced',
@@ -26,11 +26,11 @@ export function startHelper(
     execArgv: [],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
-  if (child.pid !== undefined) lowerPriority(child.pid, below);
+  if (child.pid !== undefined) lowerPriority(child.pid, niceness);
   child.on('error', () => child.kill('SIGKILL'));
-  let said = '';
+  let tail = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    said = (said + text).slice(-mostSaid);
+    tail = (tail + text).slice(-maxTail);
   });
-  return { child, lastWords: () => said.trim() && `: ${said.trim()}` };
+  return { child, stderrTail: () => tail.trim() && `: ${tail.trim()}` };
 }

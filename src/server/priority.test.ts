@@ -3,24 +3,24 @@ import { readdirSync } from 'node:fs';
 import { getPriority } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
-import { below, lowerPriority, withLowerThreads } from './priority.ts';
+import { lowerPriority, niceness, withLowerThreads } from './priority.ts';
 
-const lowered = (by: number) => Math.min(19, getPriority() + by);
+const lowered = (steps: number) => Math.min(19, getPriority() + steps);
 
-describe('the order in which things get a processor', () => {
-  it('is relative to the server, whatever niceness that was started with', () => {
+describe('process priorities', () => {
+  it('are relative to the server, whatever nice value it was started with', () => {
     const child = spawn('sleep', ['10']);
-    lowerPriority(child.pid as number, below.decoding);
+    lowerPriority(child.pid as number, niceness.decoding);
     expect(getPriority(child.pid as number)).toBe(lowered(10));
     child.kill();
   });
 
-  it('is nobody’s concern once a process has ended', () => {
-    expect(() => lowerPriority(2 ** 22 + 1, below.decoding)).not.toThrow();
+  it('are ignored for a process that has ended', () => {
+    expect(() => lowerPriority(2 ** 22 + 1, niceness.decoding)).not.toThrow();
   });
 
   it.skipIf(process.platform !== 'linux')(
-    'has the threads of a model after those that there were (skipped but on Linux)',
+    'put the threads of a model below existing threads (skipped except on Linux)',
     async () => {
       const before = readdirSync('/proc/self/task').map(Number);
       const niceness = before.map((id) => getPriority(id));

@@ -1,26 +1,26 @@
-/** Who goes first when processors are short: answering, also that there is no room; then computing; then decoding. */
+/** Scheduling priorities: responding (also with a refusal) first, then computing, then decoding. */
 import { readdir } from 'node:fs/promises';
 import { constants, getPriority, setPriority } from 'node:os';
 
-/** Steps of niceness below the thread that answers. */
-export const below = { computing: 5, decoding: 10 } as const;
+/** Niceness relative to the thread that answers requests. */
+export const niceness = { computing: 5, decoding: 10 } as const;
 
-/** Lowers another process, or on Linux a thread of this one, by so much below this thread. */
-export function lowerPriority(id: number, by: number): void {
+/** Raises the nice value of another process, or on Linux of a thread of this process, relative to this thread. */
+export function lowerPriority(id: number, steps: number): void {
   try {
-    // Relative: whoever started this process may have lowered it already, and only few may raise anything.
-    setPriority(id, Math.min(constants.priority.PRIORITY_LOW, getPriority() + by));
+    // Relative, because this process may have been started with a nice value, and only root may lower one.
+    setPriority(id, Math.min(constants.priority.PRIORITY_LOW, getPriority() + steps));
   } catch {
-    // It has ended, or the system does not let us. Nothing depends on it but who waits for whom.
+    // The process has ended, or the system does not permit it. Only scheduling depends on it.
   }
 }
 
-/** Does `work`, and lowers the threads that it leaves behind. Where the system has no list of threads, nothing is lowered. */
+/** Runs `work` and lowers the priority of the threads that it leaves behind. Does nothing on systems without a list of threads. */
 export async function withLowerThreads<T>(work: () => Promise<T>): Promise<T> {
-  // This read is also what starts the threads by which Node.js reads files, which stay as they are.
+  // This read also starts Node.js's file system threads, which keep their priority.
   const before = new Set(await threads());
   const result = await work();
-  for (const id of await threads()) if (!before.has(id)) lowerPriority(id, below.computing);
+  for (const id of await threads()) if (!before.has(id)) lowerPriority(id, niceness.computing);
   return result;
 }
 

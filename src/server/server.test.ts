@@ -1,4 +1,4 @@
-/** The whole server over the loopback: protocol, token, a full queue, clients that leave, the end. */
+/** The whole server over loopback: protocol, token, full queue, disconnecting clients, shutdown. */
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -31,7 +31,7 @@ const post = (value: unknown, headers: Record<string, string> = {}): RequestInit
 const infer = '/v2/models/colours/infer';
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Sends bytes as they are, and gives everything that comes back. */
+/** Sends raw bytes and returns the whole response. */
 const raw = (address: string, bytes: string) =>
   new Promise<string>((resolve) => {
     const socket = connect(Number(new URL(address).port), '127.0.0.1', () => socket.write(bytes));
@@ -44,7 +44,7 @@ const raw = (address: string, bytes: string) =>
   });
 
 describe('the Open Inference Protocol', () => {
-  it('tells of the server and its models', async () => {
+  it('describes the server and its models', async () => {
     const { send } = await start([colourModel(), colourModel({ name: 'other.v2' })]);
     const get = async (path: string) => (await send(path)).json;
     expect(await get('/v2')).toMatchObject({
@@ -73,14 +73,14 @@ describe('the Open Inference Protocol', () => {
       { name: 'other.v2', version: '1', state: 'READY', reason: '' },
     ]);
     for (const [path, error] of [
-      ['/v2/models/x', "there is no model 'x'; there are 'colours', 'other.v2'"],
-      ['/v2/models/colours/versions/2/ready', "'colours' has no version '2'; its only one is 1"],
-      ['/v3', 'there is no GET /v3; GET /docs has the list'],
+      ['/v2/models/x', "no model 'x'; the models are 'colours', 'other.v2'"],
+      ['/v2/models/colours/versions/2/ready', "'colours' has no version '2'; its only version is 1"],
+      ['/v3', 'no route GET /v3; GET /docs lists them'],
     ] as const)
       expect(await send(path)).toMatchObject({ status: 404, json: { error } });
   });
 
-  it('infers from JSON and from binary data, and counts what it did', async () => {
+  it('infers from JSON and from binary data, and keeps statistics', async () => {
     const model = colourModel({ batch: 4 });
     const { send } = await start([model]);
     const answer = await send(infer, post(inferBody(2, { id: 'a' })));
@@ -115,18 +115,18 @@ describe('the Open Inference Protocol', () => {
     });
   });
 
-  it('takes packed bodies and packs its answers, but not without a bound', async () => {
+  it('accepts and sends compressed bodies, within the size limit', async () => {
     const { send } = await start([colourModel()], { bodyBytes: 20_000 });
-    const packed = (value: string) => ({
+    const compressed = (value: string) => ({
       ...post(''),
       body: gzipSync(value),
       headers: { 'content-encoding': 'gzip', 'content-type': 'application/json' },
     });
     const request = JSON.stringify(inferBody(60));
-    expect(await send(infer, packed(request))).toMatchObject({ status: 200 });
-    expect(await send(infer, packed(' '.repeat(1_000_000) + request))).toMatchObject({
+    expect(await send(infer, compressed(request))).toMatchObject({ status: 200 });
+    expect(await send(infer, compressed(' '.repeat(1_000_000) + request))).toMatchObject({
       status: 413,
-      json: { error: 'the body is larger than 20000 bytes when unpacked' },
+      json: { error: 'the body is larger than 20000 bytes when decompressed' },
     });
     expect(await send(infer, post('x', { 'content-encoding': 'gzip' }))).toMatchObject({ status: 400 });
     expect(await send(infer, post('x', { 'content-encoding': 'constructor' }))).toMatchObject({
@@ -141,8 +141,8 @@ describe('the Open Inference Protocol', () => {
   });
 });
 
-describe('the door', () => {
-  it('opens only with the token, but for probes and the description', async () => {
+describe('access', () => {
+  it('needs the token, except for probes and the API description', async () => {
     const { send } = await start([colourModel()], { token: 'secret' });
     const withToken = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
     for (const path of ['/v2', '/v2/models/colours', '/metrics', '/nowhere', infer]) {
@@ -157,7 +157,7 @@ describe('the door', () => {
       expect((await send(path)).status).toBe(200);
   });
 
-  it('answers what is no HTTP, and every error, as JSON with an error', async () => {
+  it('answers invalid HTTP, and every error, with a JSON error', async () => {
     const { address } = await start([colourModel()]);
     for (const bytes of ['hello\r\n\r\n', 'GET /%zz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n']) {
       const answer = await raw(address, bytes);
@@ -169,20 +169,20 @@ describe('the door', () => {
     );
   });
 
-  it('waits only so long for a request to arrive', async () => {
+  it('limits the time that a request may take to arrive', async () => {
     const { address } = await start([colourModel()], { receiveMs: 300 });
     const begun = `POST ${infer} HTTP/1.1\r\nhost: a\r\ncontent-length: 1900\r\n\r\n{`;
     expect(await raw(address, begun)).toMatch(/^HTTP\/1\.1 408/);
   });
 
-  it('takes only so much at a time', async () => {
+  it('limits the bytes received at the same time', async () => {
     const { send } = await start([colourModel()], { bodyBytes: 2000, receivingBytes: 2500 });
     const slow = connect(Number(new URL((server as TestServer).address).port), '127.0.0.1');
     slow.write(`POST ${infer} HTTP/1.1\r\nhost: a\r\ncontent-length: 1900\r\n\r\n{`);
     await sleep(50);
     expect(await send(infer, post(inferBody(7)))).toMatchObject({
       status: 503,
-      json: { error: 'too much is being received at the moment; come again later' },
+      json: { error: 'the server is receiving too much data at the moment; try again later' },
     });
     slow.destroy();
     await sleep(50);
@@ -191,7 +191,7 @@ describe('the door', () => {
 });
 
 describe('a full queue', () => {
-  it('refuses at once with Retry-After, and answers those that were let in', async () => {
+  it('refuses at once with Retry-After, and answers accepted requests', async () => {
     const { send } = await start([colourModel({ takesMs: 200, batch: 1 })], { queue: 2, waitMs: 0 });
     const answers: { status: number; ms: number; retry: string | null }[] = [];
     for (let index = 0; index < 8; index++) {
@@ -216,19 +216,19 @@ describe('a full queue', () => {
     expect(metrics).toMatch(/^process_resident_memory_bytes \d+/m);
   });
 
-  it('gives up a request whose own deadline passes', async () => {
+  it('drops a request whose own deadline passes', async () => {
     const { send } = await start([colourModel({ takesMs: 300, batch: 1 })], { waitMs: 0 });
     const first = send(infer, post(inferBody()));
     await sleep(50);
     const hurried = await send(infer, post(inferBody(1, { parameters: { timeout: 50_000 } })));
     expect(hurried).toMatchObject({
       status: 503,
-      json: { error: 'the request waited 50 ms, its deadline, without being started; come again later' },
+      json: { error: 'the request did not start within its deadline of 50 ms; try again later' },
     });
     expect((await first).status).toBe(200);
   });
 
-  it('forgets a client that leaves', async () => {
+  it('drops a client that disconnects', async () => {
     const model = colourModel({ takesMs: 200, batch: 1 });
     const { send, log } = await start([model], { waitMs: 0 });
     const first = send(infer, post(inferBody()));
@@ -247,13 +247,13 @@ describe('a full queue', () => {
     await first;
     await sleep(300);
     expect(model.batches).toEqual([1]);
-    expect(log.filter(({ msg }) => msg === 'the client left')).toHaveLength(2);
+    expect(log.filter(({ msg }) => msg === 'the client disconnected')).toHaveLength(2);
     expect((await send('/metrics')).bytes.toString()).toContain('inception_cancelled_requests_total 2');
   });
 });
 
-describe('the description', () => {
-  it('has every route, and a page that needs nothing from elsewhere', async () => {
+describe('the API description', () => {
+  it('has every route, and a page that loads nothing from elsewhere', async () => {
     const { send } = await start([colourModel()]);
     const { paths, openapi } = (await send('/openapi.json')).json;
     expect(openapi).toBe('3.1.0');
@@ -286,8 +286,8 @@ describe('the description', () => {
   });
 });
 
-describe('the end', () => {
-  it('answers what was admitted, refuses the rest, and closes', async () => {
+describe('shutdown', () => {
+  it('answers accepted requests, refuses new ones, and closes', async () => {
     const { send, drain, address, processes } = await start([colourModel({ takesMs: 200 })]);
     const admitted = [send(infer, post(inferBody())), send(infer, post(inferBody()))];
     await sleep(50);
@@ -306,7 +306,7 @@ describe('the end', () => {
     server = undefined;
   });
 
-  it('does not wait for ever', async () => {
+  it('has a time limit', async () => {
     const { send, drain } = await start([colourModel({ takesMs: 2000 })]);
     const cut = send(infer, post(inferBody())).catch((error: Error) => error.message);
     await sleep(50);

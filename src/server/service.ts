@@ -1,4 +1,4 @@
-/** Everything that the handlers share: models with their queues, decoders, metrics; and whether new work is taken. */
+/** What the handlers share: models with their queues, decoders and metrics, and whether new work is accepted. */
 
 import { RequestError } from './http/request-error.ts';
 import { type ImagePool, openImagePool } from './images/image-pool.ts';
@@ -8,7 +8,7 @@ import { createMetrics, type Metrics } from './queue/metrics.ts';
 import { ModelStatistics } from './queue/statistics.ts';
 import { queueFor, type ServerSettings } from './settings.ts';
 
-/** A model at its place in the server. */
+/** A model and its queue. */
 export interface Hosted {
   readonly model: ServedModel;
   readonly queue: BatchQueue<Values, Float32Array>;
@@ -20,7 +20,7 @@ export class Service {
   readonly hosted: ReadonlyMap<string, Hosted>;
   readonly images: ImagePool;
   readonly metrics: Metrics;
-  /** Set by a signal: what was admitted is finished, nothing more is. */
+  /** Set on shutdown: accepted requests are finished, new ones are refused. */
   draining = false;
 
   private constructor(parts: Pick<Service, 'settings' | 'hosted' | 'images' | 'metrics'>) {
@@ -30,11 +30,11 @@ export class Service {
     this.metrics = parts.metrics;
   }
 
-  /** Starts the decoders. The first model is the one that requests without a name are for. */
+  /** Starts the decoders. Requests without a model name go to the first model. */
   static async open(
     models: readonly ServedModel[],
     settings: ServerSettings,
-    { onReplaced }: { readonly onReplaced?: (why: string) => void } = {},
+    { onReplaced }: { readonly onReplaced?: (reason: string) => void } = {},
   ): Promise<Service> {
     const metrics = createMetrics();
     const hosted = new Map(models.map((model) => [model.name, host(model, settings, metrics)]));
@@ -43,20 +43,20 @@ export class Service {
       processes: settings.decoders,
       timeoutMs: settings.decodeMs,
       onDecoded: (seconds) => metrics.decodeSeconds.observe(seconds),
-      onReplaced: (why) => {
+      onReplaced: (reason) => {
         metrics.decodersReplaced.inc();
-        onReplaced?.(why);
+        onReplaced?.(reason);
       },
     });
     return new Service({ settings, hosted, images, metrics });
   }
 
-  /** The model of a name, or the first. @throws RequestError 404 naming those that there are. */
+  /** The named model, or the first. @throws RequestError 404 listing the models. */
   find(name?: string): Hosted {
-    const found = name === undefined ? [...this.hosted.values()][0] : this.hosted.get(name);
-    if (found) return found;
-    const names = [...this.hosted.keys()].map((each) => `'${each}'`).join(', ');
-    throw new RequestError(404, `there is no model '${(name ?? '').slice(0, 100)}'; there are ${names}`);
+    const hosted = name === undefined ? [...this.hosted.values()][0] : this.hosted.get(name);
+    if (hosted) return hosted;
+    const names = [...this.hosted.keys()].map((key) => `'${key}'`).join(', ');
+    throw new RequestError(404, `no model '${(name ?? '').slice(0, 100)}'; the models are ${names}`);
   }
 
   /** @throws RequestError while the server drains. */
@@ -69,7 +69,7 @@ export class Service {
   }
 
   /**
-   * Before a body is read: whether the model's queue is full, or every queue where the model is not known yet.
+   * Called before a body is read: whether the model's queue is full, or all queues if the model is not known yet.
    * @throws RequestError
    */
   refuseWhenFull(name: string | undefined): void {
@@ -78,8 +78,8 @@ export class Service {
   }
 
   /**
-   * Brings one request through a model's queue: takes the ticket, lets `work` use it, and gives up whatever has not started
-   * when that fails.
+   * Takes a request through a model's queue: takes the ticket, runs `work` with it, and drops whatever has not started if that
+   * fails.
    */
   async run<T>(
     { queue, statistics }: Hosted,
@@ -115,7 +115,7 @@ function host(model: ServedModel, settings: ServerSettings, metrics: Metrics): H
   const statistics = new ModelStatistics();
   const { name } = model;
   const queue = new BatchQueue<Values, Float32Array>({
-    largest: model.batch,
+    maxBatch: model.batch,
     waitMs: settings.waitMs,
     capacity: settings.queue ?? queueFor(model.batch),
     capacityInOverload: settings.queue ?? model.batch,
@@ -131,7 +131,7 @@ function host(model: ServedModel, settings: ServerSettings, metrics: Metrics): H
   return { model, queue, statistics };
 }
 
-/** Rows of several requests as one, and the results of each. */
+/** Runs rows of several requests as one batch and splits the results. */
 async function runRows(model: ServedModel, rows: readonly Values[]): Promise<Float32Array[]> {
   const results = await model.run(concatenate(rows));
   const length = results.length / rows.length;

@@ -1,33 +1,33 @@
-/** What can be set of a server, with what is taken otherwise. */
+/** The server's settings and their defaults. */
 export interface ServerSettings {
   /** How long an image waits for others while the model is idle. */
   readonly waitMs: number;
-  /** Images of one model that may wait before further requests are refused. Default: `queueFor` its batch, and one batch in overload. */
+  /** Images per model that may wait before requests are refused. Default: `queueFor` its batch size; one batch in overload. */
   readonly queue?: number;
-  /** How long a request may wait until its last image is started. */
+  /** How long a request may wait before its last image starts. */
   readonly deadlineMs: number;
-  /** Bytes of one request, also when unpacked. */
+  /** Maximum bytes per request, also when decompressed. */
   readonly bodyBytes: number;
-  /** Bytes of all requests that are being received at the same time. */
+  /** Maximum bytes of all requests being received at the same time. */
   readonly receivingBytes: number;
-  /** Images, or rows of a tensor, of one request. */
+  /** Maximum images, or rows of a tensor, per request. */
   readonly images: number;
   /** How long a request may take to arrive. */
   readonly receiveMs: number;
   /** Processes that decode images. */
   readonly decoders: number;
-  /** How long one image may take to decode. */
+  /** How long decoding one image may take. */
   readonly decodeMs: number;
-  /** Without one, everybody who reaches the port is served. */
+  /** If unset, requests need no token. */
   readonly token?: string;
 }
 
 const mebibyte = 2 ** 20;
 
 /**
- * One batch deep: whoever is let in waits for the batch that runs and is then in the next one. But four places take the bursts of
- * a server with half the requests that it could answer (docs/server.md); under more than it can answer they would only make
- * everybody wait longer and nobody be served sooner, and one batch is all that may wait.
+ * One batch deep: a request waits for the running batch and is then in the next one. But at least four places, which absorb bursts
+ * at half the throughput (docs/server.md). In overload a deeper queue would add latency without adding throughput, so that only
+ * one batch may wait.
  */
 export const queueFor = (batch: number): number => Math.max(4, batch);
 

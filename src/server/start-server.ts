@@ -1,4 +1,4 @@
-/** From models to a listening server, and from there to a quiet end. */
+/** Starts a server for models, and drains it at the end. */
 import { once } from 'node:events';
 import type { FastifyBaseLogger } from 'fastify';
 import { type BuildServerOptions, buildServer } from './http/build-server.ts';
@@ -8,7 +8,7 @@ import { defaultSettings, type ServerSettings } from './settings.ts';
 
 export interface StartServerOptions extends BuildServerOptions {
   readonly host: string;
-  /** 0 takes a free one. */
+  /** 0 picks a free port. */
   readonly port: number;
   readonly settings?: Partial<ServerSettings>;
 }
@@ -18,32 +18,32 @@ export interface RunningServer {
   readonly address: string;
   readonly service: Service;
   readonly log: FastifyBaseLogger;
-  /** Takes no more, answers what was admitted, for so long at most, and closes everything. Says whether all were answered. */
-  drain(options: { readonly longestMs: number }): Promise<boolean>;
+  /** Refuses new requests, waits up to `timeoutMs` for the open ones, and closes everything. Returns whether all were answered. */
+  drain(options: { readonly timeoutMs: number }): Promise<boolean>;
 }
 
-/** The models are the server's from here on: it closes them. */
+/** The server takes ownership of the models and closes them. */
 export async function startServer(
   models: readonly ServedModel[],
   { host, port, settings, version, log }: StartServerOptions,
 ): Promise<RunningServer> {
-  let replaced = (_why: string): void => {};
+  let onReplaced = (_reason: string): void => {};
   const service = await Service.open(
     models,
     { ...defaultSettings, ...settings },
-    { onReplaced: (why) => replaced(why) },
+    { onReplaced: (reason) => onReplaced(reason) },
   );
   try {
     const app = await buildServer(service, { version, log });
-    replaced = (why) => app.log.warn({ why }, 'a process that decodes images was replaced');
+    onReplaced = (reason) => app.log.warn({ reason }, 'an image decoder process was replaced');
     const address = await app.listen({ host, port });
     return {
       address,
       service,
       log: app.log,
-      drain: async ({ longestMs }) => {
+      drain: async ({ timeoutMs }) => {
         service.draining = true;
-        const end = performance.now() + longestMs;
+        const end = performance.now() + timeoutMs;
         while (app.openRequests() > 0 && performance.now() < end)
           await new Promise((resolve) => setTimeout(resolve, 10));
         const answered = app.openRequests() === 0;

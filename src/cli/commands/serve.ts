@@ -142,7 +142,7 @@ async function run(args: readonly string[], values: Values): Promise<number> {
     }));
     log.info({ address, models: served, docs: `${address}/docs` }, 'ready');
     const code = await firstSignal((signal) => log.info({ signal }, 'draining; once more to stop at once'));
-    const answered = await server.drain({ longestMs: values.drain });
+    const answered = await server.drain({ timeoutMs: values.drain });
     if (answered) log.info('every open request was answered');
     else log.warn('some requests were still open and were cut off');
     return code;

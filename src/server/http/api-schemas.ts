@@ -1,11 +1,11 @@
 /**
- * The OpenAPI document's words about each route. They describe; the handlers check by themselves, because their messages say
- * what was expected and what came.
+ * OpenAPI descriptions of the routes. They are documentation only: the handlers validate, because their messages say what was
+ * expected and what was received.
  */
 import { imageTypes } from '../protocol/classify-request.ts';
 
 const error = {
-  description: 'What was expected and what came.',
+  description: 'What was expected and what was received.',
   type: 'object',
   required: ['error'],
   properties: { error: { type: 'string' } },
@@ -14,7 +14,7 @@ const error = {
 const busy = {
   ...error,
   description:
-    'The queue is full, the deadline passed, or the server shuts down; the header Retry-After says when to come again.',
+    'The queue is full, the deadline passed, or the server is shutting down; the Retry-After header says when to retry.',
 } as const;
 
 const errors = { 400: error, 401: error, 404: error, 413: error, 415: error, 503: busy } as const;
@@ -25,8 +25,8 @@ const text = { type: 'string' } as const;
 const anything = { type: 'object', additionalProperties: true } as const;
 
 const choices = {
-  model: { ...text, description: "The model's name; left out, the server's first." },
-  top: { type: 'integer', minimum: 1, default: 5, description: 'Labels for each image.' },
+  model: { ...text, description: "Name of the model; default: the server's first model." },
+  top: { type: 'integer', minimum: 1, default: 5, description: 'Labels per image.' },
 } as const;
 
 const image = { type: 'string', format: 'binary' } as const;
@@ -62,7 +62,7 @@ export const classifySchema = {
   },
   response: {
     200: {
-      description: 'For each image its labels, most probable first.',
+      description: 'Labels of each image, most probable first.',
       type: 'object',
       properties: {
         model: text,
@@ -101,9 +101,9 @@ const tensor = {
 } as const;
 
 export const inferSchema = {
-  summary: 'Inference of the Open Inference Protocol v2',
+  summary: 'Inference (Open Inference Protocol v2)',
   description:
-    'With the binary tensor data extension (the header Inference-Header-Content-Length gives the bytes of JSON before the binary data) and the classification extension.',
+    'Supports the binary tensor data extension (the header Inference-Header-Content-Length gives the length of the JSON before the binary data) and the classification extension.',
   tags: ['Open Inference Protocol'],
   security: secured,
   body: {
@@ -145,7 +145,7 @@ export const inferSchema = {
   },
 } as const;
 
-/** A route that gives an object and takes nothing. */
+/** A route that returns an object and takes no body. */
 export const readSchema = (
   summary: string,
   { tag = 'Open Inference Protocol', open = false }: { tag?: string; open?: boolean } = {},
@@ -161,6 +161,6 @@ export const metricsSchema = {
   tags: ['operation'],
   security: secured,
   response: {
-    200: { description: 'The text format.', content: { 'text/plain': { schema: text } } },
+    200: { description: 'Prometheus text format.', content: { 'text/plain': { schema: text } } },
   },
 };

@@ -14,7 +14,7 @@ import fastify, {
 import type { Service } from '../service.ts';
 import { metricsSchema } from './api-schemas.ts';
 import { addClassifyRoute } from './classify-route.ts';
-import { ClientGone } from './client-signal.ts';
+import { ClientDisconnected } from './client-signal.ts';
 import { observeRequests } from './observe-requests.ts';
 import { addProtocolRoutes } from './protocol-routes.ts';
 import { RequestError } from './request-error.ts';
@@ -22,9 +22,9 @@ import { checkToken } from './token.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Needs no token: probes have none. */
+    /** Needs no token, since probes have none. */
     readonly open?: boolean;
-    /** Costs a model's time, and is refused when there is none. */
+    /** Uses a model; refused early when the queue is full or the server drains. */
     readonly work?: boolean;
   }
 }
@@ -41,15 +41,15 @@ export async function buildServer(
   const { settings } = service;
   const app: FastifyInstance = fastify({
     logger: log ? { level: log.level, stream: log.stream } : false,
-    // observe-requests.ts writes one line for each request in the place of fastify's two.
+    // observe-requests.ts writes one line per request instead of fastify's two.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: settings.bodyBytes,
     requestTimeout: settings.receiveMs,
     http: {
       requestTimeout: settings.receiveMs,
-      // Node.js swaps the two when this is the longer one, as its own minute would be.
+      // Node.js swaps the two if this one is longer, and its default of one minute would be.
       headersTimeout: settings.receiveMs,
-      // How often it looks.
+      // How often Node.js checks these timeouts.
       connectionsCheckingInterval: Math.min(1000, settings.receiveMs),
     },
     forceCloseConnections: 'idle',
@@ -57,19 +57,19 @@ export async function buildServer(
     frameworkErrors: (error, _request, reply) => answerError(error, reply),
     clientErrorHandler: answerBadConnection,
   });
-  // Node.js would answer an expectation that it does not know with nothing but a status.
+  // By default Node.js answers an unknown expectation with a bare status.
   app.server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
-    const error = "the header Expect: only '100-continue' is known";
+    const error = "the header Expect: only '100-continue' is supported";
     response.writeHead(417, { 'content-type': 'application/json' }).end(JSON.stringify({ error }));
   });
-  // The schemas are documentation; the handlers check, with messages of their own.
+  // The schemas are documentation; the handlers validate, with better messages.
   app.setValidatorCompiler(() => () => true);
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.setErrorHandler((error, _request, reply) => answerError(error as FastifyError, reply));
   app.setNotFoundHandler((request) => {
     throw new RequestError(
       404,
-      `there is no ${request.method} ${request.url.slice(0, 100)}; GET /docs has the list`,
+      `no route ${request.method} ${request.url.slice(0, 100)}; GET /docs lists them`,
     );
   });
   app.removeAllContentTypeParsers();
@@ -88,7 +88,7 @@ export async function buildServer(
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'inception serve', description: 'Classification of images.', version },
+      info: { title: 'inception serve', description: 'Image classification.', version },
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
     },
   });
@@ -99,7 +99,7 @@ export async function buildServer(
     const isOpen = config.open === true || url.startsWith('/docs');
     if (settings.token !== undefined && !isOpen) checkToken(request.headers.authorization, settings.token);
     if (config.work !== true) return;
-    // Before anything of the body is read, so that a refusal costs next to nothing.
+    // Before any of the body is read, so that a refusal costs next to nothing.
     service.refuseWhenDraining();
     service.refuseWhenFull(namedModel(request));
   });
@@ -110,7 +110,7 @@ export async function buildServer(
     const { registry } = service.metrics;
     return reply.type(registry.contentType).send(await registry.metrics());
   });
-  // Not the plugin's own policy, which has the files fetched by https from any server that is not on this machine.
+  // The plugin's default policy would make browsers upgrade to https, except on localhost.
   const policy = {
     'default-src': "'self'",
     'img-src': "'self' data:",
@@ -122,14 +122,17 @@ export async function buildServer(
   return app;
 }
 
-/** The model that the address names; a body that names another has not been read yet. */
+/** The model named in the URL; a body that names another has not been read yet. */
 function namedModel({ params, query }: FastifyRequest): string | undefined {
   const name = (params as { model?: string }).model ?? (query as { model?: unknown }).model;
   return typeof name === 'string' ? name : undefined;
 }
 
-/** Every error has the shape of the protocol: `{"error": "…"}`. */
-function answerError(error: FastifyError | RequestError | ClientGone, reply: FastifyReply): FastifyReply {
+/** Every error has the protocol's shape: `{"error": "…"}`. */
+function answerError(
+  error: FastifyError | RequestError | ClientDisconnected,
+  reply: FastifyReply,
+): FastifyReply {
   const { status, message } = statusOf(error);
   if (error instanceof RequestError) {
     reply.inception.reason = error.reason;
@@ -140,19 +143,22 @@ function answerError(error: FastifyError | RequestError | ClientGone, reply: Fas
   return reply.code(status).type('application/json').send({ error: message });
 }
 
-function statusOf(error: FastifyError | RequestError | ClientGone): { status: number; message: string } {
+function statusOf(error: FastifyError | RequestError | ClientDisconnected): {
+  status: number;
+  message: string;
+} {
   const { message } = error;
   if (error instanceof RequestError) return { status: error.status, message };
-  // Nobody reads it; the number is the one that logs of proxies use.
-  if (error instanceof ClientGone) return { status: 499, message };
+  // Nobody receives it; 499 is the status that proxies log for this.
+  if (error instanceof ClientDisconnected) return { status: 499, message };
   const status = error.statusCode ?? 500;
-  // What happened inside is for the log.
+  // Internal details go to the log only.
   return status >= 400 && status < 500
     ? { status, message }
-    : { status: 500, message: 'an internal error; the log says more' };
+    : { status: 500, message: 'internal error; see the server log' };
 }
 
-/** Bytes that are no HTTP never reach a route. */
+/** Bytes that are not HTTP never reach a route. */
 function answerBadConnection(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
@@ -165,7 +171,7 @@ function answerBadConnection(error: Error & { code?: string }, socket: Socket): 
       ? '431 Request Header Fields Too Large'
       : '400 Bad Request';
   const body = JSON.stringify({
-    error: slow ? 'the request took too long to arrive' : 'this is no HTTP request',
+    error: slow ? 'the request took too long to arrive' : 'not an HTTP request',
   });
   socket.end(
     `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,

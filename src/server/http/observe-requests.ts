@@ -1,15 +1,15 @@
-/** One line of log and one observation for each request; and a bound on what is being received at the same time. */
+/** One log line and one observation per request, and a bound on the bytes being received at the same time. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Service } from '../service.ts';
 import { RequestError } from './request-error.ts';
 
 declare module 'fastify' {
   interface FastifyReply {
-    /** Kept from the beginning of a request to its end. */
+    /** State of a request from start to end. */
     inception: { begin: number; reason?: string };
   }
   interface FastifyInstance {
-    /** Requests that are not answered yet. */
+    /** Requests not answered yet. */
     readonly openRequests: () => number;
   }
 }
@@ -31,13 +31,13 @@ export function observeRequests(app: FastifyInstance, service: Service): void {
       receiving -= bytes;
       const seconds = (performance.now() - reply.inception.begin) / 1000;
       const { method, routeOptions } = request;
-      // A route that there is not has no name; the address would make as many series as there are strangers.
+      // Unknown routes share one label: the raw path would create unbounded time series.
       const route = routeOptions.url ?? 'none';
-      const gone = !raw.writableFinished;
-      const status = gone ? 499 : raw.statusCode;
+      const disconnected = !raw.writableFinished;
+      const status = disconnected ? 499 : raw.statusCode;
       const { reason } = reply.inception;
       metrics.requestSeconds.observe({ method, route, status: String(status) }, seconds);
-      if (gone) metrics.cancelled.inc();
+      if (disconnected) metrics.cancelled.inc();
       else if (status >= 400) metrics.refused.inc({ reason: reason ?? 'other' });
       const level = routeOptions.config.work || status >= 400 ? 'info' : 'debug';
       request.log[level](
@@ -49,23 +49,23 @@ export function observeRequests(app: FastifyInstance, service: Service): void {
           bytes,
           ...(reason && { reason }),
         },
-        gone ? 'the client left' : 'answered',
+        disconnected ? 'the client disconnected' : 'answered',
       );
     });
     metrics.receivedBytes.inc(bytes);
     if (bytes > settings.bodyBytes)
-      throw new RequestError(413, `the body has ${bytes} bytes; at most ${settings.bodyBytes} are taken`);
+      throw new RequestError(413, `the body has ${bytes} bytes; the limit is ${settings.bodyBytes}`);
     if (receiving > settings.receivingBytes)
-      throw new RequestError(503, 'too much is being received at the moment; come again later', {
+      throw new RequestError(503, 'the server is receiving too much data at the moment; try again later', {
         retryAfterSeconds: 1,
         reason: 'receiving',
       });
   });
 }
 
-/** A body without a length may be as long as any. */
-function announcedBytes({ headers }: FastifyRequest, most: number): number {
-  if (headers['transfer-encoding'] !== undefined) return most;
+/** A body without a declared length counts as the largest allowed. */
+function announcedBytes({ headers }: FastifyRequest, maxBytes: number): number {
+  if (headers['transfer-encoding'] !== undefined) return maxBytes;
   const length = Number(headers['content-length'] ?? 0);
   return Number.isSafeInteger(length) && length >= 0 ? length : 0;
 }

@@ -1,4 +1,4 @@
-/** A request that is answered with an error: the status, the sentence that the client reads, and when to come again. */
+/** A request that is answered with an error: the status, the message for the client, and when to retry. */
 import { InceptionError } from '../../errors.ts';
 
 export type ErrorStatus = 400 | 401 | 404 | 405 | 413 | 415 | 503;
@@ -6,9 +6,9 @@ export type ErrorStatus = 400 | 401 | 404 | 405 | 413 | 415 | 503;
 export class RequestError extends InceptionError {
   override name = 'RequestError';
   readonly status: ErrorStatus;
-  /** Whole seconds; given whenever the same request may succeed later. */
+  /** Whole seconds; set whenever the same request may succeed later. */
   readonly retryAfterSeconds: number | undefined;
-  /** A word for metrics: `queue_full`, `deadline`, … */
+  /** Label for metrics: `queue_full`, `deadline`, … */
   readonly reason: string;
 
   constructor(

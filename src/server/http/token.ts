@@ -1,4 +1,4 @@
-/** The bearer token, compared in a time that says nothing about it. */
+/** The bearer token, compared in constant time. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { RequestError } from './request-error.ts';
 
@@ -6,9 +6,9 @@ const digest = (text: string): Buffer => createHash('sha256').update(text).diges
 
 /** @throws RequestError 401 unless the header carries the token. */
 export function checkToken(header: string | undefined, token: string): void {
-  const [, given] = /^Bearer +(\S+)$/i.exec(header ?? '') ?? [];
-  if (given !== undefined && timingSafeEqual(digest(given), digest(token))) return;
-  const what = header === undefined ? 'it is missing' : 'it is another one';
+  const [, received] = /^Bearer +(\S+)$/i.exec(header ?? '') ?? [];
+  if (received !== undefined && timingSafeEqual(digest(received), digest(token))) return;
+  const what = header === undefined ? 'the header is missing' : 'the token is wrong';
   throw new RequestError(
     401,
     `expected the header 'Authorization: Bearer …' with the server's token; ${what}`,

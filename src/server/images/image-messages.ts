@@ -1,16 +1,16 @@
-/** What the server and the processes that decode for it say to each other. */
+/** Messages between the server and its decoder processes. */
 import type { Preprocessing } from '../../images/preprocess.ts';
 
 export interface ImageJob {
   readonly bytes: Uint8Array;
   readonly preprocessing: Preprocessing;
-  /** What errors call the image: `cat.jpg`, `image 2`. */
+  /** Name of the image in errors: `cat.jpg`, `image 2`. */
   readonly name: string;
 }
 
 export type ImageAnswer =
   | { readonly kind: 'ready' }
-  /** Bytes of the network's size, [height, width, channels]. */
+  /** Bytes at the network's input size, [height, width, channels]. */
   | { readonly kind: 'image'; readonly data: Uint8Array }
-  /** The image is at fault. */
+  /** The image cannot be decoded. */
   | { readonly kind: 'broken'; readonly message: string };

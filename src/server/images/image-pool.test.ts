@@ -22,19 +22,19 @@ afterEach(async () => {
   pool = undefined;
 });
 
-describe('the processes that decode', () => {
-  it('decode several images at a time, and any number one after the other', async () => {
+describe('the decoder processes', () => {
+  it('decode several images at a time, and any number in sequence', async () => {
     const { prepare } = await open({ processes: 2 });
     const answers = await Promise.all(Array.from({ length: 20 }, () => prepare(job('.'))));
     expect(new Set(answers.map(([pid]) => pid)).size).toBe(2);
   });
 
-  it('refuse a broken image with its reason', async () => {
+  it('refuse a corrupt image with the reason', async () => {
     const { prepare } = await open();
     await expect(prepare(job('b'))).rejects.toMatchObject({ status: 400, message: 'cat.jpg: broken' });
   });
 
-  it('are replaced when an image kills them, which is refused after a second try', async () => {
+  it('are replaced when an image kills them; the image is refused after a second try', async () => {
     const opened = await open();
     const [before] = opened.processes;
     await expect(opened.prepare(job('d'))).rejects.toMatchObject({
@@ -55,14 +55,14 @@ describe('the processes that decode', () => {
     expect(await prepare(job('.'))).toHaveLength(1);
   });
 
-  it('are replaced when somebody else ends them, and the image does not notice', async () => {
+  it('are replaced when killed from outside, and the image is still decoded', async () => {
     const opened = await open({ timeoutMs: 5000 });
     const answer = opened.prepare(job('s'));
     process.kill(opened.processes[0] as number, 'SIGKILL');
     expect(await answer).toHaveLength(1);
   });
 
-  it('do not decode what nobody waits for any more', async () => {
+  it('skip images whose client has disconnected', async () => {
     const { prepare } = await open();
     const client = new AbortController();
     const first = prepare(job('s'));
@@ -74,7 +74,7 @@ describe('the processes that decode', () => {
     expect(replaced).toEqual([]);
   });
 
-  it('are gone after the end, and what still waited is told so', async () => {
+  it('have exited after close, and waiting requests are rejected', async () => {
     const opened = await open();
     const waiting = [opened.prepare(job('h')), opened.prepare(job('.'))];
     const answers = Promise.allSettled(waiting);
@@ -85,9 +85,9 @@ describe('the processes that decode', () => {
     await expect(opened.prepare(job('.'))).rejects.toMatchObject({ status: 503 });
   });
 
-  it('say so when they cannot be started', async () => {
+  it('report a failure to start', async () => {
     await expect(
       openImagePool({ processes: 1, timeoutMs: 100, program: '/nowhere/worker.mjs' }),
-    ).rejects.toThrow('the process that decodes images did not start (exit code 1)');
+    ).rejects.toThrow('the image decoder process did not start (exit code 1)');
   });
 });

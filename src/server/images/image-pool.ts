@@ -1,17 +1,17 @@
 /**
- * A few processes that decode images. One that dies or hangs is replaced; its image is tried once more by another, because
- * the process may have been at fault, and is then refused.
+ * A pool of processes that decode images. One that dies or hangs is replaced. Its image is retried once by another process,
+ * because the process may have been at fault, and then refused.
  */
 import type { ChildProcess } from 'node:child_process';
 import { builtProgram, startHelper } from '../helper-process.ts';
 import { RequestError } from '../http/request-error.ts';
-import { below } from '../priority.ts';
+import { niceness } from '../priority.ts';
 import type { ImageAnswer, ImageJob } from './image-messages.ts';
 
 export interface ImagePool {
   /**
-   * An image as bytes of the network's size.
-   * @throws RequestError when it cannot be decoded; the signal's reason when that is aborted first.
+   * Decodes and resizes an image to the network's input size.
+   * @throws RequestError when it cannot be decoded; the signal's reason if that is aborted first.
    */
   prepare(job: ImageJob, options?: { readonly signal?: AbortSignal }): Promise<Uint8Array>;
   /** Process ids, for tests and logs. */
@@ -21,16 +21,16 @@ export interface ImagePool {
 
 export interface ImagePoolOptions {
   readonly processes: number;
-  /** An image that takes longer is taken for one that never ends. */
+  /** A decoder that takes longer is killed. */
   readonly timeoutMs: number;
-  readonly onReplaced?: (why: string) => void;
+  readonly onReplaced?: (reason: string) => void;
   readonly onDecoded?: (seconds: number) => void;
-  /** The program of a process; the tests' own misbehaves on demand. */
+  /** The worker's program; tests pass one that misbehaves on demand. */
   readonly program?: string;
 }
 
-/** One that never came up is not replaced at once: that would only use up the processor. */
-const pauseMs = 1000;
+/** Delay before replacing a process that never started, which would otherwise restart in a busy loop. */
+const restartDelayMs = 1000;
 
 interface Task {
   readonly job: ImageJob;
@@ -42,14 +42,14 @@ interface Task {
 interface Worker {
   readonly child: ChildProcess;
   task: Task | undefined;
-  since: number;
+  startedAt: number;
   timer: NodeJS.Timeout | undefined;
   hung: boolean;
   ready: boolean;
-  readonly lastWords: () => string;
+  readonly stderrTail: () => string;
 }
 
-/** Starts the processes. @throws Error when one does not come up. */
+/** Starts the processes. @throws Error if one does not start. */
 export async function openImagePool(options: ImagePoolOptions): Promise<ImagePool> {
   const { processes, timeoutMs, program = builtProgram('images/image-worker') } = options;
   const tasks: Task[] = [];
@@ -62,69 +62,69 @@ export async function openImagePool(options: ImagePoolOptions): Promise<ImagePoo
       const worker = idle.pop() as Worker;
       const task = tasks.shift() as Task;
       worker.task = task;
-      worker.since = performance.now();
+      worker.startedAt = performance.now();
       worker.timer = setTimeout(() => {
         worker.hung = true;
         worker.child.kill('SIGKILL');
       }, timeoutMs);
-      // A process that has just died says so here; its exit then deals with the task.
+      // A process that has just died reports an error here; its exit handler deals with the task.
       worker.child.send(task.job, () => {});
     }
   };
 
-  const onAnswer = (worker: Worker, answer: ImageAnswer) => {
+  const onMessage = (worker: Worker, message: ImageAnswer) => {
     const { task } = worker;
     clearTimeout(worker.timer);
     worker.task = undefined;
     idle.push(worker);
-    if (answer.kind === 'image') {
-      options.onDecoded?.((performance.now() - worker.since) / 1000);
-      task?.resolve(answer.data);
-    } else if (answer.kind === 'broken') task?.reject(new RequestError(400, answer.message));
+    if (message.kind === 'image') {
+      options.onDecoded?.((performance.now() - worker.startedAt) / 1000);
+      task?.resolve(message.data);
+    } else if (message.kind === 'broken') task?.reject(new RequestError(400, message.message));
     next();
   };
 
-  const onExit = (worker: Worker, how: string) => {
+  const onExit = (worker: Worker, exitReason: string) => {
     clearTimeout(worker.timer);
     workers.delete(worker);
-    const at = idle.indexOf(worker);
-    if (at >= 0) idle.splice(at, 1);
+    const index = idle.indexOf(worker);
+    if (index >= 0) idle.splice(index, 1);
     if (closed) return;
-    const died = `the process died (${how})${worker.lastWords()}`;
-    const why = worker.hung ? 'an image took too long' : died;
+    const died = `the process died (${exitReason})${worker.stderrTail()}`;
+    const reason = worker.hung ? 'an image took too long' : died;
     const { task } = worker;
     if (task && ++task.failures < 2) tasks.unshift(task);
     else task?.reject(refusal(task, worker.hung ? `took more than ${timeoutMs} ms to decode` : undefined));
-    options.onReplaced?.(why);
+    options.onReplaced?.(reason);
     if (worker.ready) start().catch(() => {});
-    else setTimeout(() => start().catch(() => {}), pauseMs).unref();
+    else setTimeout(() => start().catch(() => {}), restartDelayMs).unref();
   };
 
   function start(): Promise<void> {
     if (closed) return Promise.resolve();
-    // Nothing of the server's: no token, no settings. glibc's arenas would keep the memory of large images.
+    // A minimal environment, without the server's token and settings. glibc's arenas would retain the memory of large images.
     const env = { MALLOC_ARENA_MAX: '2' };
-    const { child, lastWords } = startHelper(program, { env, below: below.decoding });
+    const { child, stderrTail } = startHelper(program, { env, niceness: niceness.decoding });
     const worker: Worker = {
       child,
       task: undefined,
-      since: 0,
+      startedAt: 0,
       timer: undefined,
       hung: false,
       ready: false,
-      lastWords,
+      stderrTail,
     };
     workers.add(worker);
     return new Promise<void>((resolve, reject) => {
-      child.on('message', (answer: ImageAnswer) => {
+      child.on('message', (message: ImageAnswer) => {
         worker.ready = true;
-        if (answer.kind === 'ready') resolve();
-        onAnswer(worker, answer);
+        if (message.kind === 'ready') resolve();
+        onMessage(worker, message);
       });
       child.once('exit', (code, signal) => {
-        const how = signal ?? `exit code ${code}`;
-        reject(new Error(`the process that decodes images did not start (${how})${lastWords()}`));
-        onExit(worker, how);
+        const exitReason = signal ?? `exit code ${code}`;
+        reject(new Error(`the image decoder process did not start (${exitReason})${stderrTail()}`));
+        onExit(worker, exitReason);
       });
     });
   }
@@ -132,24 +132,24 @@ export async function openImagePool(options: ImagePoolOptions): Promise<ImagePoo
   const pool: ImagePool = {
     prepare: (job, { signal } = {}) =>
       new Promise((resolve, reject) => {
-        if (closed) throw new RequestError(503, 'the server is closing', { retryAfterSeconds: 1 });
+        if (closed) throw new RequestError(503, 'the server is shutting down', { retryAfterSeconds: 1 });
         signal?.throwIfAborted();
         const onAbort = () => {
-          const at = tasks.indexOf(task);
-          // One that is being decoded is let run to its end: the process is needed again, the result is not.
-          if (at >= 0) tasks.splice(at, 1);
+          const index = tasks.indexOf(task);
+          // A task that is already running is left to finish: restarting the process would cost more.
+          if (index >= 0) tasks.splice(index, 1);
           reject(signal?.reason);
         };
-        const done = () => signal?.removeEventListener('abort', onAbort);
+        const removeListener = () => signal?.removeEventListener('abort', onAbort);
         const task: Task = {
           job,
           failures: 0,
           resolve: (data) => {
-            done();
+            removeListener();
             resolve(data);
           },
           reject: (error) => {
-            done();
+            removeListener();
             reject(error);
           },
         };
@@ -162,17 +162,17 @@ export async function openImagePool(options: ImagePoolOptions): Promise<ImagePoo
     },
     close: async () => {
       closed = true;
-      const gone = [...workers].map(
+      const exits = [...workers].map(
         ({ child }) => new Promise<void>((resolve) => child.once('exit', () => resolve())),
       );
-      const closing = new RequestError(503, 'the server is closing', { retryAfterSeconds: 1 });
+      const closing = new RequestError(503, 'the server is shutting down', { retryAfterSeconds: 1 });
       for (const task of tasks.splice(0)) task.reject(closing);
       for (const { child, task, timer } of workers) {
         clearTimeout(timer);
         task?.reject(closing);
         child.kill('SIGKILL');
       }
-      await Promise.all(gone);
+      await Promise.all(exits);
     },
   };
   try {
@@ -184,5 +184,5 @@ export async function openImagePool(options: ImagePoolOptions): Promise<ImagePoo
   return pool;
 }
 
-const refusal = ({ job }: Task, why = 'ended the process that decoded it') =>
-  new RequestError(400, `${job.name}: cannot be decoded: it ${why}, twice`);
+const refusal = ({ job }: Task, reason = 'ended the process that decoded it') =>
+  new RequestError(400, `${job.name}: cannot be decoded: it ${reason}, twice`);

@@ -1,19 +1,19 @@
-/** A model of libtorch as the server wants it. */
+/** A libtorch model behind the server's interface. */
 import { inputBytes } from '../../images/preprocess.ts';
 import type { LoadedModel } from '../../predict/load-model.ts';
 import { chooseBatch } from '../queue/choose-batch.ts';
 import { imagesInput, type ServedModel, type ServeModelOptions } from './served-model.ts';
 
-/** Serves a loaded model; a network without a classifier gives its embedding. */
+/** Serves a loaded model; a network without a classifier returns its embedding. */
 export async function serveLoadedModel(
   model: LoadedModel,
-  { name, batch: asked }: ServeModelOptions,
+  { name, batch: fixed }: ServeModelOptions,
 ): Promise<ServedModel> {
   const { preprocessing, classes, classIds } = model.description;
   const hasClasses = classes.length > 0;
   const run = (rows: Uint8Array) => (hasClasses ? model.probabilities(rows) : model.embed(rows));
   const black = (count: number) => run(new Uint8Array(count * inputBytes(preprocessing)));
-  const batch = await chooseBatch(black, { asked });
+  const batch = await chooseBatch(black, { fixed });
   const { shape } = await black(1);
   return {
     name,

@@ -1,13 +1,13 @@
-/** What the server and the process that runs an ONNX file for it say to each other. */
+/** Messages between the server and the process that runs an ONNX model for it. */
 
 import type { ClassifierOptions } from '../../classifier/classifier.ts';
 import type { Preprocessing } from '../../images/preprocess.ts';
 
 /** The first message: what to open. */
-export interface OnnxOpening {
+export interface OpenOnnx {
   readonly path: string;
   readonly options: ClassifierOptions;
-  /** Rows of a batch; default: measured there. */
+  /** Rows per batch; default: measured by the process. */
   readonly batch?: number | undefined;
 }
 
@@ -16,13 +16,13 @@ export interface OnnxFacts {
   readonly classIds?: readonly string[];
   readonly preprocessing: Preprocessing;
   readonly batch: number;
-  /** Values of one row of the output. */
+  /** Number of values in one row of the output. */
   readonly outputLength: number;
 }
 
-/** Every later message is the bytes of a batch, answered by `rows` or `failed`. */
-export type OnnxAnswer =
+/** Every later message is the bytes of a batch, answered with `rows` or `failed`. */
+export type OnnxReply =
   | { readonly kind: 'opened'; readonly facts: OnnxFacts }
   | { readonly kind: 'rows'; readonly data: Float32Array }
-  /** `refused`: the file or the options are at fault, and the message is for whoever started the server. */
+  /** `refused`: the file or the options are invalid; the message is shown to the user who started the server. */
   | { readonly kind: 'failed'; readonly message: string; readonly refused: boolean };

@@ -23,7 +23,7 @@ afterEach(async () => {
   model = undefined;
 });
 
-/** Processes of ours that run an ONNX file. */
+/** Child processes that run an ONNX file. */
 const workers = (): number[] =>
   readdirSync('/proc')
     .map(Number)
@@ -31,14 +31,14 @@ const workers = (): number[] =>
       try {
         const [, ppid] = /\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
         const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-        return Number(ppid) === process.pid && command.includes('onnx-worker');
+        return Number(ppid) === process.pid && command.includes('onnx-model-worker');
       } catch {
         return false;
       }
     });
 
-describe('an ONNX file that is served', () => {
-  it('computes in a process of its own, while this one goes on', async () => {
+describe('a served ONNX file', () => {
+  it('computes in its own process without blocking the event loop', async () => {
     model = await serveOnnxFile(file, { name: 'm', batch: 2, classifier: { threads: 1 } });
     expect(model).toMatchObject({
       platform: 'onnxruntime_onnx',
@@ -56,7 +56,7 @@ describe('an ONNX file that is served', () => {
   });
 
   it.skipIf(process.platform !== 'linux')(
-    'loses the batch with which its process dies, and no other (skipped but on Linux)',
+    'loses only the batch during which its process dies (skipped except on Linux)',
     async () => {
       model = await serveOnnxFile(file, { name: 'm', batch: 1 });
       const [pid] = workers();
@@ -69,7 +69,7 @@ describe('an ONNX file that is served', () => {
     },
   );
 
-  it('is refused with the reason, and leaves no process behind', async () => {
+  it('is refused with the reason, leaving no process behind', async () => {
     const none = serveOnnxFile(join(folder, 'none.onnx'), { name: 'm' });
     await expect(none).rejects.toThrow(DeployError);
     await expect(none).rejects.toThrow(/none\.onnx: there is no such file/);

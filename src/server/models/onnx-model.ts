@@ -1,21 +1,21 @@
-/** A model of ONNX Runtime as the server wants it, in a process of its own. */
+/** An ONNX Runtime model behind the server's interface, in a process of its own. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { ClassifierOptions } from '../../classifier/classifier.ts';
 import { DeployError } from '../../onnx/deploy-error.ts';
 import { builtProgram, startHelper } from '../helper-process.ts';
-import { below } from '../priority.ts';
-import type { OnnxAnswer, OnnxFacts, OnnxOpening } from './onnx-messages.ts';
+import { niceness } from '../priority.ts';
+import type { OnnxFacts, OnnxReply, OpenOnnx } from './onnx-messages.ts';
 import { imagesInput, type ServedModel, type ServeModelOptions } from './served-model.ts';
 
 export interface ServeOnnxOptions extends ServeModelOptions {
-  /** What the file does not say itself. */
+  /** Overrides for files without metadata. */
   readonly classifier?: ClassifierOptions;
 }
 
 /**
- * Serves an ONNX file, which takes bytes like every model here, whatever its own input is. A process that dies takes the batch
- * that it had with it; the next batch starts another.
+ * Serves an ONNX file. Like every model here it takes bytes, whatever the file's own input type is. If the process dies, the batch
+ * in progress is lost; the next batch starts a new process.
  * @throws DeployError as `loadClassifier`.
  */
 export async function serveOnnxFile(
@@ -23,7 +23,7 @@ export async function serveOnnxFile(
   { name, batch, classifier = {} }: ServeOnnxOptions,
 ): Promise<ServedModel> {
   let running = await start({ path, options: classifier, batch });
-  const { classes, classIds, preprocessing, outputLength, batch: chosen } = running.facts;
+  const { classes, classIds, preprocessing, outputLength, batch: batchSize } = running.facts;
   const hasClasses = classes.length > 0;
   return {
     name,
@@ -34,54 +34,56 @@ export async function serveOnnxFile(
     preprocessing,
     input: imagesInput(preprocessing),
     output: { name: hasClasses ? 'probabilities' : 'embedding', datatype: 'FP32', shape: [outputLength] },
-    batch: chosen,
+    batch: batchSize,
     run: async (rows) => {
-      if (!running.child.connected) running = await start({ path, options: classifier, batch: chosen });
-      const answer = await ask(running.child, rows as Uint8Array);
-      if (answer.kind === 'rows') return answer.data;
-      throw new Error(answer.kind === 'failed' ? answer.message : `${path}: an answer that nobody asked for`);
+      if (!running.child.connected) running = await start({ path, options: classifier, batch: batchSize });
+      const reply = await request(running.child, rows as Uint8Array);
+      if (reply.kind === 'rows') return reply.data;
+      throw new Error(
+        reply.kind === 'failed' ? reply.message : `${path}: unexpected message from the worker`,
+      );
     },
     close: async () => {
       const { child } = running;
       if (child.exitCode !== null || child.signalCode !== null) return;
-      const gone = once(child, 'exit');
+      const exited = once(child, 'exit');
       child.kill('SIGKILL');
-      await gone;
+      await exited;
     },
   };
 }
 
-async function start(opening: OnnxOpening): Promise<{ child: ChildProcess; facts: OnnxFacts }> {
-  const { child, lastWords } = startHelper(builtProgram('models/onnx-worker'), {
+async function start(opening: OpenOnnx): Promise<{ child: ChildProcess; facts: OnnxFacts }> {
+  const { child, stderrTail } = startHelper(builtProgram('models/onnx-model-worker'), {
     env: process.env,
-    below: below.computing,
+    niceness: niceness.computing,
   });
-  const answer = await ask(child, opening, lastWords);
-  if (answer.kind === 'opened') return { child, facts: answer.facts };
+  const reply = await request(child, opening, stderrTail);
+  if (reply.kind === 'opened') return { child, facts: reply.facts };
   child.kill('SIGKILL');
-  const why = answer.kind === 'failed' ? answer.message : 'an answer that nobody asked for';
-  throw answer.kind === 'failed' && answer.refused ? new DeployError(why) : new Error(why);
+  const message = reply.kind === 'failed' ? reply.message : 'unexpected message from the worker';
+  throw reply.kind === 'failed' && reply.refused ? new DeployError(message) : new Error(message);
 }
 
-/** One question at a time: its answer, or that the process has died. */
-function ask(
+/** One request at a time; resolves with its reply, or rejects if the process dies. */
+function request(
   child: ChildProcess,
-  question: OnnxOpening | Uint8Array,
-  lastWords = () => '',
-): Promise<OnnxAnswer> {
+  message: OpenOnnx | Uint8Array,
+  stderrTail = () => '',
+): Promise<OnnxReply> {
   return new Promise((resolve, reject) => {
-    const onAnswer = (answer: OnnxAnswer) => {
+    const onReply = (reply: OnnxReply) => {
       child.off('exit', onExit);
-      resolve(answer);
+      resolve(reply);
     };
     const onExit = (code: number | null, signal: NodeJS.Signals | null) => {
-      child.off('message', onAnswer);
+      child.off('message', onReply);
       reject(
-        new Error(`the process that runs the model died (${signal ?? `exit code ${code}`})${lastWords()}`),
+        new Error(`the process that runs the model died (${signal ?? `exit code ${code}`})${stderrTail()}`),
       );
     };
-    child.once('message', onAnswer).once('exit', onExit);
-    // A process that has just died says so here; its exit then deals with the question.
-    child.send(question, () => {});
+    child.once('message', onReply).once('exit', onExit);
+    // A process that has just died reports an error here; its exit handler deals with the request.
+    child.send(message, () => {});
   });
 }

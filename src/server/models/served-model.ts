@@ -1,10 +1,10 @@
-/** What the server needs of a model, whatever runs it: rows of values in, rows of values out. */
+/** The server's interface to a model, whatever runs it: rows of values in, rows of values out. */
 import type { Preprocessing } from '../../images/preprocess.ts';
 
-/** The datatypes of the Open Inference Protocol that our networks take and give. */
+/** The Open Inference Protocol datatypes that our networks use. */
 export type Datatype = 'UINT8' | 'FP32';
 
-/** Values of one or several rows, in C order of the tensor's shape. */
+/** Values of one or more rows, in C order. */
 export type Values = Uint8Array | Float32Array;
 
 export interface TensorSpec {
@@ -15,22 +15,22 @@ export interface TensorSpec {
 }
 
 export interface ServedModel {
-  /** In addresses: letters, digits, `.`, `_` and `-`. */
+  /** Used in URLs: letters, digits, `.`, `_` and `-`. */
   readonly name: string;
-  /** What runs it, as the protocol's metadata say: `inception_libtorch`, `onnxruntime_onnx`. */
+  /** Runtime, as in the protocol's metadata: `inception_libtorch`, `onnxruntime_onnx`. */
   readonly platform: string;
-  /** Where it was read from, for the log. */
+  /** Where it was loaded from, for the log. */
   readonly source: string;
-  /** The label of every output; none of a network without a classifier. */
+  /** Label of every output; empty for a network without a classifier. */
   readonly classes: readonly string[];
-  /** Names by which data sets know the classes. */
+  /** Identifiers of the classes in their data set. */
   readonly classIds?: readonly string[];
   readonly preprocessing: Preprocessing;
   readonly input: TensorSpec;
   readonly output: TensorSpec;
-  /** Rows of one batch at most. */
+  /** Maximum rows in a batch. */
   readonly batch: number;
-  /** Rows of the input, one after the other, to as many rows of the output. Called for one batch at a time. */
+  /** Maps consecutive input rows to as many output rows. Called for one batch at a time. */
   run(rows: Values): Promise<Float32Array>;
   close(): Promise<void>;
 }
@@ -41,16 +41,16 @@ export interface ServeModelOptions {
   readonly batch?: number | undefined;
 }
 
-/** The input of every model of ours: bytes of 0–255, which it scales itself, so that nobody can scale them wrongly. */
+/** Every model takes bytes of 0–255 and scales them itself, so that clients cannot scale them wrongly. */
 export const imagesInput = ({ size, channels = 3 }: Preprocessing): TensorSpec => ({
   name: 'images',
   datatype: 'UINT8',
   shape: [...size, channels],
 });
 
-/** Values in one row. */
+/** Number of values in a row. */
 export const rowLength = ({ shape }: TensorSpec): number =>
   shape.reduce((product, size) => product * size, 1);
 
-/** The protocol has versions of models; ours have one. */
+/** The protocol has model versions; ours have only one. */
 export const modelVersion = '1';

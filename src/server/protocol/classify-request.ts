@@ -1,5 +1,4 @@
-/** The three bodies of `POST /classify`: the bytes of one image, a multipart form of files, and JSON with base64. */
-
+/** The three bodies of `POST /classify`: one image, a multipart form of files, and JSON with base64. */
 import type { MultipartFile, MultipartValue } from '@fastify/multipart';
 import { z } from 'zod';
 import { describeIssues } from '../../parse-json.ts';
@@ -18,7 +17,7 @@ const jsonSchema = z.strictObject({
   images: z.array(z.string()),
 });
 
-/** `?model=…&top=…`; the same as form fields or keys of the JSON. */
+/** `?model=…&top=…`; also as form fields or JSON keys. */
 const choices = z.strictObject({
   model: names.optional(),
   top: z.coerce.number().pipe(topLabels).optional(),
@@ -26,22 +25,22 @@ const choices = z.strictObject({
 
 export type Choices = Pick<ClassifyRequest, 'model' | 'top'>;
 
-/** @throws RequestError naming every key that does not fit. */
+/** @throws RequestError naming every invalid key. */
 export const readChoices = (query: unknown): Choices => checked(choices, query, 'query');
 
-export const ofOneImage = (body: Uint8Array, query: Choices): ClassifyRequest => ({
+export const parseImage = (body: Uint8Array, query: Choices): ClassifyRequest => ({
   ...query,
   images: [{ name: 'image', bytes: body }],
 });
 
 /** `{"images": ["<base64>", …], "model": "…", "top": 5}` */
-export function ofJson(body: Uint8Array, query: Choices): ClassifyRequest {
-  const { images, ...own } = checked(jsonSchema, parseObject(body, 'body'), 'body');
-  return { ...query, ...own, images: images.map(fromBase64) };
+export function parseJson(body: Uint8Array, query: Choices): ClassifyRequest {
+  const { images, ...fields } = checked(jsonSchema, parseObject(body, 'body'), 'body');
+  return { ...query, ...fields, images: images.map(fromBase64) };
 }
 
 function fromBase64(text: string, index: number): NamedImage {
-  // Buffer.from skips whatever is no base64, so that an address would become a broken image.
+  // Buffer.from skips characters that are not base64, so that a URL would silently become a broken image.
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text) || text.length % 4 !== 0)
     throw new RequestError(
       400,
@@ -50,10 +49,10 @@ function fromBase64(text: string, index: number): NamedImage {
   return { name: `image ${index}`, bytes: Buffer.from(text, 'base64') };
 }
 
-/** Every file of a form is an image; the fields are `model` and `top`. The parser bounds each file and their number. */
-export async function ofForm(
+/** Every file of a form is an image; the fields are `model` and `top`. The parser limits the size and number of files. */
+export async function parseForm(
   parts: AsyncIterable<MultipartFile | MultipartValue>,
-  { query, most }: { query: Choices; most: number },
+  { query, maxBytes }: { query: Choices; maxBytes: number },
 ): Promise<ClassifyRequest> {
   const images: NamedImage[] = [];
   const fields: Record<string, unknown> = {};
@@ -62,7 +61,7 @@ export async function ofForm(
     if (part.type === 'file') {
       const bytes = await part.toBuffer();
       total += bytes.length;
-      if (total > most) throw new RequestError(413, `the form is larger than ${most} bytes`);
+      if (total > maxBytes) throw new RequestError(413, `the form is larger than ${maxBytes} bytes`);
       images.push({ name: part.filename?.slice(0, 200) || `image ${images.length}`, bytes });
     } else fields[part.fieldname] = part.value;
   }

@@ -1,4 +1,4 @@
-/** `POST /classify` over the loopback, with real images and real decoders. Needs the build, as the decoders run from it. */
+/** `POST /classify` over loopback, with real images and real decoders. Needs the build, from which the decoders run. */
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { colourModel, colours, imageFile } from '../../../test/server-models.ts';
@@ -36,7 +36,7 @@ function form(files: Record<string, Buffer>, fields: Record<string, string> = {}
 }
 
 describe('POST /classify', () => {
-  it.each(['png', 'jpeg', 'webp'] as const)('takes one image as its body: %s', async (format) => {
+  it.each(['png', 'jpeg', 'webp'] as const)('accepts one image as the body: %s', async (format) => {
     const answer = await image(await imageFile('green', { format }), `image/${format}`);
     expect(answer.status).toBe(200);
     expect(answer.json.model).toBe('colours');
@@ -47,7 +47,7 @@ describe('POST /classify', () => {
     expect(labels).toHaveLength(3);
   });
 
-  it('takes several files as a form, with model and top', async () => {
+  it('accepts several files as a form, with model and top', async () => {
     const files = {
       'a.png': await imageFile('blue'),
       'b.jpg': await imageFile('red', { format: 'jpeg' }),
@@ -63,19 +63,19 @@ describe('POST /classify', () => {
     expect(answer.json.results[0].labels).toHaveLength(1);
   });
 
-  it('takes base64 in JSON', async () => {
-    const images = [await imageFile('red'), await imageFile('blue')].map((each) => each.toString('base64'));
+  it('accepts base64 in JSON', async () => {
+    const images = [await imageFile('red'), await imageFile('blue')].map((file) => file.toString('base64'));
     const answer = await json({ images, top: 2 });
     expect(best(answer)).toEqual(['red', 'blue']);
     expect(answer.json.results[1].name).toBe('image 1');
   });
 
-  it('takes model and top from the address', async () => {
+  it('accepts model and top as query parameters', async () => {
     const answer = await post(await imageFile('red'), { type: 'image/png', query: '?model=other&top=1' });
     expect(answer.json).toMatchObject({ model: 'other', results: [{ labels: [{ label: 'red' }] }] });
   });
 
-  it('puts the images of different requests into one batch', async () => {
+  it('batches images of different requests together', async () => {
     const file = await imageFile('red');
     const before = model.batches.length;
     await Promise.all(Array.from({ length: 4 }, () => image(file)));
@@ -83,7 +83,7 @@ describe('POST /classify', () => {
     expect(batches.reduce((sum, rows) => sum + rows, 0)).toBe(4);
   });
 
-  it('gives odd images a defined result', async () => {
+  it('handles unusual images in a defined way', async () => {
     const one = (
       background: string | { r: number; g: number; b: number; alpha: number },
       channels: 3 | 4 = 3,
@@ -108,7 +108,7 @@ describe('POST /classify', () => {
       const sorted = [...results[0].labels].sort((a, b) => a.index - b.index);
       return sorted.map(({ probability }: { probability: number }) => +probability.toFixed(2));
     };
-    // Half red on white is (255, 128, 128); grey, and what cannot be seen at all, is alike in all three.
+    // Half red on white is (255, 128, 128); grey and fully transparent images are the same in all channels.
     expect(await probabilities(files.halfRed as Buffer)).toEqual([0.5, 0.25, 0.25]);
     expect(await probabilities(await one('#808080').toColourspace('b-w').png().toBuffer())).toEqual([
       0.33, 0.33, 0.33,
@@ -118,7 +118,7 @@ describe('POST /classify', () => {
     ]);
   });
 
-  it('takes the first frame of an animation', async () => {
+  it('uses the first frame of an animation', async () => {
     const frames = await Promise.all([imageFile('blue'), imageFile('red')]);
     const animation = await sharp(frames, { join: { animated: true } })
       .webp({ loop: 0 })
@@ -127,7 +127,7 @@ describe('POST /classify', () => {
     expect(best(await image(animation, 'image/webp'))).toEqual(['blue']);
   });
 
-  it('refuses what it does not read, with the reason', async () => {
+  it('refuses unsupported formats and truncated files, with the reason', async () => {
     const svg = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>');
     const gif = await sharp(await imageFile('red'))
       .gif()
@@ -148,7 +148,7 @@ describe('POST /classify', () => {
     }
   });
 
-  it('refuses more than 50 megapixels, however few bytes they take', async () => {
+  it('refuses more than 50 megapixels, however small the file', async () => {
     const large = await sharp({ create: { width: 7100, height: 7100, channels: 3, background: 'red' } })
       .png()
       .toBuffer();
@@ -157,7 +157,7 @@ describe('POST /classify', () => {
     expect(answer).toMatchObject({ status: 400, json: { error: expect.stringContaining('pixel limit') } });
   });
 
-  it('refuses a form whose second file is broken, by its name', async () => {
+  it('refuses a form whose second file is corrupt, naming it', async () => {
     const answer = await post(form({ 'a.png': await imageFile('red'), 'b.png': Buffer.from('no') }));
     expect(answer.status).toBe(400);
     expect(answer.json.error).toMatch(/^b\.png: cannot be decoded/);
@@ -167,7 +167,7 @@ describe('POST /classify', () => {
     [what: string, send: () => Promise<{ status: number; json: unknown }>, status: number, error: string]
   >([
     [
-      'an address in the place of an image',
+      'a URL instead of an image',
       () => json({ images: ['http://example.com/a.png'] }),
       400,
       "images.0: expected the base64 of a JPEG, PNG or WebP file, received 'http://example.com/a.png'",
@@ -178,13 +178,13 @@ describe('POST /classify', () => {
       'too many images',
       () => json({ images: Array(5).fill('AAAA') }),
       400,
-      'at most 4 images in one request, received 5',
+      'at most 4 images per request, received 5',
     ],
     [
       'an unknown model',
       () => json({ images: ['AAAA'], model: 'x' }),
       404,
-      "there is no model 'x'; there are 'colours', 'other'",
+      "no model 'x'; the models are 'colours', 'other'",
     ],
     ['no labels', () => json({ images: ['AAAA'], top: 0 }), 400, 'body.top: '],
     [
@@ -193,12 +193,12 @@ describe('POST /classify', () => {
       415,
       "Content-Type: expected image/jpeg, image/png, image/webp, multipart/form-data or application/json, received 'text/plain'",
     ],
-    ['a form that is none', () => post('hello', { type: 'multipart/form-data' }), 400, 'form: '],
+    ['a malformed form', () => post('hello', { type: 'multipart/form-data' }), 400, 'form: '],
     [
       'too many bytes',
       () => image(Buffer.alloc(2 ** 20 + 1)),
       413,
-      'the body has 1048577 bytes; at most 1048576 are taken',
+      'the body has 1048577 bytes; the limit is 1048576',
     ],
     ['too large a file in a form', () => post(form({ a: Buffer.alloc(2 ** 20) })), 413, 'the body has'],
     [
@@ -212,7 +212,7 @@ describe('POST /classify', () => {
     expect(answer).toMatchObject({ status, json: { error: expect.stringContaining(error) } });
   });
 
-  it('goes on after a decoder is killed', async () => {
+  it('continues after a decoder is killed', async () => {
     const [pid] = server.processes();
     process.kill(pid as number, 'SIGKILL');
     expect(best(await image(await imageFile('blue')))).toEqual(['blue']);

@@ -4,17 +4,17 @@ import { RequestError } from '../http/request-error.ts';
 import type { Service } from '../service.ts';
 
 export interface ClassifyRequest {
-  /** Default: the server's first. */
+  /** Default: the server's first model. */
   readonly model?: string | undefined;
-  /** Labels for each image. Default 5. */
+  /** Labels per image. Default 5. */
   readonly top?: number | undefined;
   readonly images: readonly NamedImage[];
 }
 
 export interface NamedImage {
-  /** What the client calls it, or its place: `image 2`. */
+  /** The client's file name, or the index: `image 2`. */
   readonly name: string;
-  /** Of a JPEG, PNG or WebP file. */
+  /** A JPEG, PNG or WebP file. */
   readonly bytes: Uint8Array;
 }
 
@@ -24,7 +24,7 @@ export interface ClassifyAnswer {
     readonly name: string;
     readonly labels: readonly {
       readonly label: string;
-      /** The data set's own name of the class, where the model has one. */
+      /** The data set's identifier of the class, where the model has one. */
       readonly id?: string;
       readonly index: number;
       readonly probability: number;
@@ -32,7 +32,7 @@ export interface ClassifyAnswer {
   }[];
 }
 
-/** @throws RequestError when there is no such model, no room, or an image that cannot be decoded. */
+/** @throws RequestError when the model is unknown, the queue is full, or an image cannot be decoded. */
 export async function classify(
   service: Service,
   { model: name, top = 5, images }: ClassifyRequest,
@@ -45,14 +45,14 @@ export async function classify(
       400,
       `'${model}' has no classifier; POST /v2/models/${model}/infer gives its embedding`,
     );
-  const most = service.settings.images;
+  const maxImages = service.settings.images;
   if (images.length === 0) throw new RequestError(400, 'expected at least one image, received none');
-  if (images.length > most)
-    throw new RequestError(400, `at most ${most} images in one request, received ${images.length}`);
-  const asked = { rows: images.length, ...(signal && { signal }) };
-  return service.run(hosted, asked, async (ticket) => {
-    const results = images.map(async ({ name: called, bytes }) => {
-      const job = { bytes, preprocessing, name: called };
+  if (images.length > maxImages)
+    throw new RequestError(400, `at most ${maxImages} images per request, received ${images.length}`);
+  const options = { rows: images.length, ...(signal && { signal }) };
+  return service.run(hosted, options, async (ticket) => {
+    const results = images.map(async ({ name: imageName, bytes }) => {
+      const job = { bytes, preprocessing, name: imageName };
       const row = await service.images.prepare(job, { signal: ticket.signal });
       const probabilities = await ticket.submit(row);
       const labels = topClasses(probabilities, { classes: classes.length, k: top }).map(
@@ -63,7 +63,7 @@ export async function classify(
           probability,
         }),
       );
-      return { name: called, labels };
+      return { name: imageName, labels };
     });
     return { model, results: await Promise.all(results) };
   });

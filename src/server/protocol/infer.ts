@@ -1,11 +1,11 @@
-/** `POST /v2/models/…/infer`: values in, values out, as the Open Inference Protocol has it. */
+/** `POST /v2/models/…/infer`: tensors in, tensors out, as in the Open Inference Protocol. */
 
 import { rowLength, type Values } from '../models/served-model.ts';
 import type { Hosted, Service } from '../service.ts';
 import { readInferenceRequest } from './inference-request.ts';
-import { type InferenceAnswer, writeInferenceResponse } from './inference-response.ts';
+import { type InferenceResponse, writeInferenceResponse } from './inference-response.ts';
 
-/** @throws RequestError when the request is malformed or there is no room for it. */
+/** @throws RequestError when the request is malformed or the queue is full. */
 export async function infer(
   service: Service,
   hosted: Hosted,
@@ -14,13 +14,13 @@ export async function infer(
     headerLength,
     signal,
   }: { body: Uint8Array; headerLength?: string | undefined; signal?: AbortSignal },
-): Promise<InferenceAnswer> {
+): Promise<InferenceResponse> {
   const { model } = hosted;
   const request = readInferenceRequest(body, { headerLength, model, limits: service.settings });
   const { rows, values, id, outputs } = request;
-  const asked = { rows, deadlineMs: request.timeoutMs, ...(signal && { signal }) };
+  const options = { rows, deadlineMs: request.timeoutMs, ...(signal && { signal }) };
   const length = rowLength(model.input);
-  const results = await service.run(hosted, asked, (ticket) =>
+  const results = await service.run(hosted, options, (ticket) =>
     Promise.all(
       Array.from({ length: rows }, (_, row) =>
         ticket.submit(values.subarray(row * length, (row + 1) * length) as Values),

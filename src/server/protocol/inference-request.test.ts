@@ -43,7 +43,7 @@ const x = (more: object = {}) => ({
 const { data: _, ...withoutData } = x();
 
 describe('a request of the Open Inference Protocol', () => {
-  it('has its values flat or nested', () => {
+  it('accepts flat or nested values', () => {
     for (const data of [
       [1, 2, 3, 4.5],
       [
@@ -61,7 +61,7 @@ describe('a request of the Open Inference Protocol', () => {
     }
   });
 
-  it('has them as binary data after the JSON, wherever that ends', () => {
+  it('accepts binary data after the JSON, at any alignment', () => {
     const binary = Buffer.from(Float32Array.of(1, -2, 3.5, 4).buffer);
     for (const padding of ['', ' ', '  ', '   ']) {
       const inputs = [{ ...withoutData, parameters: { binary_data_size: 16 } }];
@@ -70,8 +70,8 @@ describe('a request of the Open Inference Protocol', () => {
     }
   });
 
-  it('has bytes as binary data', () => {
-    const binary = Buffer.from(Array.from({ length: 48 }, (_, at) => at));
+  it('accepts bytes as binary data', () => {
+    const binary = Buffer.from(Array.from({ length: 48 }, (_, index) => index));
     const input = {
       name: 'images',
       shape: [1, 4, 4, 3],
@@ -81,7 +81,7 @@ describe('a request of the Open Inference Protocol', () => {
     expect([...read({ inputs: [input] }, { binary, model: bytesModel }).values]).toEqual([...binary]);
   });
 
-  it('says which outputs, how many classes, whether binary, and how long it waits', () => {
+  it('selects outputs, number of classes, binary format and timeout', () => {
     const y = (parameters: object) => ({ inputs: [x()], outputs: [{ name: 'y', parameters }] });
     expect(read(y({ classification: 2, binary_data: true })).outputs).toEqual([
       { name: 'y', binary: true, classification: 2 },
@@ -94,32 +94,36 @@ describe('a request of the Open Inference Protocol', () => {
   });
 
   it.each<[what: string, request: unknown, message: string]>([
-    ['no JSON', '{"inputs": [', 'body: expected JSON ('],
-    ['no object', '[]', 'body: expected a JSON object, received an array'],
+    ['invalid JSON', '{"inputs": [', 'body: expected JSON ('],
+    ['an array', '[]', 'body: expected a JSON object, received an array'],
     ['no inputs', {}, 'inputs: '],
     [
-      'another input',
+      'an unknown input',
       { inputs: [x({ name: 'z' })] },
-      "inputs: 'z' is no input of 'floats'; its only one is 'x'",
+      "inputs: 'floats' has no input 'z'; its only input is 'x'",
     ],
-    ['an input twice', { inputs: [x(), x()] }, "inputs: 'x' is given 2 times"],
-    ['another datatype', { inputs: [x({ datatype: 'INT64' })] }, 'x: expected datatype FP32, received INT64'],
-    ['no datatype', { inputs: [x({ datatype: 'FLOAT' })] }, 'inputs.0.datatype: '],
-    ['another shape', { inputs: [x({ shape: [4] })] }, 'x: expected shape [n, 2], received [4]'],
+    ['an input twice', { inputs: [x(), x()] }, "inputs: 'x' appears 2 times"],
+    ['a wrong datatype', { inputs: [x({ datatype: 'INT64' })] }, 'x: expected datatype FP32, received INT64'],
+    ['an unknown datatype', { inputs: [x({ datatype: 'FLOAT' })] }, 'inputs.0.datatype: '],
+    ['a wrong shape', { inputs: [x({ shape: [4] })] }, 'x: expected shape [n, 2], received [4]'],
     ['no rows', { inputs: [x({ shape: [0, 2], data: [] })] }, 'x: expected shape [n, 2], received [0, 2]'],
     ['a negative shape', { inputs: [x({ shape: [-1, 2] })] }, 'inputs.0.shape.0: '],
     [
       'a huge shape',
       { inputs: [x({ shape: [9e15, 2] })] },
-      'x: at most 4 images in one request, received 9000000000000000',
+      'x: at most 4 images per request, received 9000000000000000',
     ],
     ['too many values', { inputs: [x({ data: [1, 2, 3, 4, 5] })] }, 'x.data: expected 4 values, received 5'],
-    ['a word', { inputs: [x({ data: [1, 2, 3, 'a'] })] }, 'x.data: expected numbers, received "a" at 3'],
+    [
+      'a string',
+      { inputs: [x({ data: [1, 2, 3, 'a'] })] },
+      'x.data: expected numbers, received "a" at index 3',
+    ],
     ['no data', { inputs: [withoutData] }, "x: expected 'data', or 'binary_data_size' in its parameters"],
     [
-      'bytes that are none',
+      'both JSON and binary data',
       { inputs: [x({ parameters: { binary_data_size: 16 } })] },
-      "x: both 'data' and 'binary_data_size' are given",
+      "x: expected 'data' or 'binary_data_size', received both",
     ],
     [
       'too few bytes',
@@ -134,44 +138,44 @@ describe('a request of the Open Inference Protocol', () => {
     [
       'a sequence',
       { parameters: { sequence_id: 1 }, inputs: [x()] },
-      'parameters.sequence_id: these models keep no sequences',
+      'parameters.sequence_id: sequences are not supported',
     ],
     [
-      'another output',
+      'an unknown output',
       { inputs: [x()], outputs: [{ name: 'z' }] },
-      "outputs.0: 'z' is no output of 'floats'; its only one is 'y'",
+      "outputs.0: 'floats' has no output 'z'; its only output is 'y'",
     ],
     [
       'an output twice',
       { inputs: [x()], outputs: [{ name: 'y' }, { name: 'y' }] },
-      "outputs: 'y' is asked for twice",
+      "outputs: 'y' is requested twice",
     ],
     [
       'no classes',
       { inputs: [x()], outputs: [{ name: 'y', parameters: { classification: 0 } }] },
-      'outputs.0.parameters.classification: expected a whole number of at least 1, received 0',
+      'outputs.0.parameters.classification: expected an integer of at least 1, received 0',
     ],
     [
-      'a word for a flag',
+      'a string for a flag',
       { inputs: [x()], parameters: { binary_data_output: 'yes' } },
       'parameters.binary_data_output: expected true or false, received "yes"',
     ],
     [
-      'a long time',
+      'a negative timeout',
       { inputs: [x()], parameters: { timeout: -1 } },
-      'parameters.timeout: expected whole microseconds, received -1',
+      'parameters.timeout: expected an integer number of microseconds, received -1',
     ],
     [
       'deep JSON',
       `{"inputs": ${'['.repeat(20)}${']'.repeat(20)}}`,
-      'body: JSON nested more than 16 deep is refused',
+      'body: JSON may be nested at most 16 deep',
     ],
   ])('is refused with %s', (_what, request, message) => {
     expect(() => read(request)).toThrow(RequestError);
     expect(() => read(request)).toThrow(message);
   });
 
-  it('is refused when its header is longer than the body, or bytes are left over', () => {
+  it('is refused when its header exceeds the body, or bytes are left over', () => {
     const request = { inputs: [x()] };
     expect(() => read(request, { header: '1000' })).toThrow(
       "Inference-Header-Content-Length: expected at most the body's",
@@ -182,18 +186,18 @@ describe('a request of the Open Inference Protocol', () => {
     );
   });
 
-  it('takes whole numbers of a byte only for bytes', () => {
+  it('accepts only integers of 0 to 255 for bytes', () => {
     const images = (value: number) => ({
       inputs: [{ name: 'images', shape: [1, 4, 4, 3], datatype: 'UINT8', data: Array(48).fill(value) }],
     });
     expect(read(images(255), { model: bytesModel }).values[47]).toBe(255);
     for (const value of [256, -1, 0.5])
       expect(() => read(images(value), { model: bytesModel })).toThrow(
-        `images.data: expected whole numbers of 0 to 255, received ${value} at 0`,
+        `images.data: expected integers from 0 to 255, received ${value} at index 0`,
       );
   });
 
-  it('is read or refused, whatever JSON comes', () => {
+  it('is accepted or refused with a RequestError, whatever the JSON', () => {
     const leaf = fc.oneof(fc.jsonValue(), fc.constantFrom('x', 'y', 'FP32', 'BYTES', 2, [2, 2], 1e300, -0));
     const tensor = fc.record(
       {
@@ -226,18 +230,18 @@ describe('a request of the Open Inference Protocol', () => {
   });
 });
 
-describe('an answer of the Open Inference Protocol', () => {
+describe('a response of the Open Inference Protocol', () => {
   const values = Float32Array.of(0.1, 0.7, 0.2, 0.5, 0.25, 0.25);
-  const of = (asked: object, id?: string) =>
+  const respond = (requested: object, id?: string) =>
     writeInferenceResponse(values, {
       model: bytesModel,
       rows: 2,
       id,
-      outputs: [{ name: 'probabilities', binary: false, ...asked }],
+      outputs: [{ name: 'probabilities', binary: false, ...requested }],
     });
 
-  it('has values as JSON', () => {
-    const { body, headerLength } = of({}, 'seven');
+  it('returns values as JSON', () => {
+    const { body, headerLength } = respond({}, 'seven');
     expect(headerLength).toBeUndefined();
     expect(JSON.parse(body.toString())).toEqual({
       model_name: 'colours',
@@ -247,16 +251,16 @@ describe('an answer of the Open Inference Protocol', () => {
     });
   });
 
-  it('has them as bytes after the JSON', () => {
-    const { body, headerLength } = of({ binary: true });
+  it('returns values as bytes after the JSON', () => {
+    const { body, headerLength } = respond({ binary: true });
     expect(JSON.parse(body.subarray(0, headerLength).toString()).outputs).toEqual([
       { name: 'probabilities', datatype: 'FP32', shape: [2, 3], parameters: { binary_data_size: 24 } },
     ]);
     expect(new Float32Array(new Uint8Array(body.subarray(headerLength)).buffer)).toEqual(values);
   });
 
-  it("has the most probable classes as the extension's words", () => {
-    const { body } = of({ classification: 2 });
+  it('returns the most probable classes in the format of the extension', () => {
+    const { body } = respond({ classification: 2 });
     expect(JSON.parse(body.toString()).outputs).toEqual([
       {
         name: 'probabilities',
@@ -267,8 +271,8 @@ describe('an answer of the Open Inference Protocol', () => {
     ]);
   });
 
-  it('has words as bytes with their lengths, and no more classes than there are', () => {
-    const { body, headerLength } = of({ classification: 9, binary: true });
+  it('returns strings as length-prefixed bytes, and no more classes than there are', () => {
+    const { body, headerLength } = respond({ classification: 9, binary: true });
     const [output] = JSON.parse(body.subarray(0, headerLength).toString()).outputs;
     expect(output).toMatchObject({ datatype: 'BYTES', shape: [2, 3] });
     const binary = body.subarray(headerLength);

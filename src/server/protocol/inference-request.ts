@@ -9,7 +9,7 @@ import { parseObject } from '../http/json.ts';
 import { RequestError } from '../http/request-error.ts';
 import { rowLength, type ServedModel, type TensorSpec, type Values } from '../models/served-model.ts';
 
-/** The protocol's datatypes; one that is none of them is a typing error, the others are only not this model's. */
+/** All datatypes of the protocol: an unknown one is malformed; a known one may still not be this model's. */
 const datatypes = [
   'BOOL',
   'UINT8',
@@ -40,7 +40,7 @@ const inputSchema = z.object({
 
 const outputSchema = z.object({ name: tensorName, parameters: parameters.optional() });
 
-/** Lists are bounded so that a request cannot ask for more work than its tensors. */
+/** Lists are bounded so that a request cannot ask for more work than its tensors justify. */
 const requestSchema = z.object({
   id: z.string().max(1000).optional(),
   parameters: parameters.optional(),
@@ -53,7 +53,7 @@ type Input = z.infer<typeof inputSchema>;
 export interface RequestedOutput {
   readonly name: string;
   readonly binary: boolean;
-  /** How many of the most probable classes are asked for in the place of all values. */
+  /** Number of most probable classes to return instead of all values. */
   readonly classification?: number;
 }
 
@@ -62,19 +62,19 @@ export interface InferenceRequest {
   readonly values: Values;
   readonly rows: number;
   readonly outputs: readonly RequestedOutput[];
-  /** How long the client is willing to wait. */
+  /** How long the client will wait. */
   readonly timeoutMs: number | undefined;
 }
 
 export interface RequestLimits {
-  /** Rows, or images, of one request. */
+  /** Maximum number of rows, or images, per request. */
   readonly images: number;
 }
 
 /**
- * Reads a body. `headerLength` is the value of `Inference-Header-Content-Length`: the bytes of JSON before the binary data;
- * without it the whole body is JSON.
- * @throws RequestError saying where in the request, what was expected and what came.
+ * Parses a body. `headerLength` is the value of `Inference-Header-Content-Length`: the length of the JSON before the binary
+ * data; without it the whole body is JSON.
+ * @throws RequestError saying where in the request, what was expected and what was received.
  */
 export function readInferenceRequest(
   body: Uint8Array,
@@ -100,7 +100,7 @@ export function readInferenceRequest(
   );
   const names = outputs.map(({ name }) => name);
   if (new Set(names).size < names.length)
-    throw new RequestError(400, `outputs: '${names[0]}' is asked for twice`);
+    throw new RequestError(400, `outputs: '${names[0]}' is requested twice`);
   return { id: request.id, values, rows, outputs, timeoutMs: timeoutOf(request.parameters) };
 }
 
@@ -123,10 +123,12 @@ function check(value: Readonly<Record<string, unknown>>): z.infer<typeof request
 
 type Parameters = Readonly<Record<string, unknown>> | undefined;
 
-/** They would have to be answered by one model in order; saying nothing would be a lie. */
-function refuseSequences(given: Parameters): void {
-  const found = ['sequence_id', 'sequence_start', 'sequence_end'].find((key) => given?.[key] !== undefined);
-  if (found) throw new RequestError(400, `parameters.${found}: these models keep no sequences`);
+/** Ignoring them silently would be wrong: a sequence needs all its requests in order on one model. */
+function refuseSequences(params: Parameters): void {
+  const sequenceKey = ['sequence_id', 'sequence_start', 'sequence_end'].find(
+    (key) => params?.[key] !== undefined,
+  );
+  if (sequenceKey) throw new RequestError(400, `parameters.${sequenceKey}: sequences are not supported`);
 }
 
 function onlyInput(
@@ -137,9 +139,9 @@ function onlyInput(
   if (other)
     throw new RequestError(
       400,
-      `inputs: '${other.name}' is no input of '${model}'; its only one is '${name}'`,
+      `inputs: '${model}' has no input '${other.name}'; its only input is '${name}'`,
     );
-  if (inputs.length > 1) throw new RequestError(400, `inputs: '${name}' is given ${inputs.length} times`);
+  if (inputs.length > 1) throw new RequestError(400, `inputs: '${name}' appears ${inputs.length} times`);
   return inputs[0] as Input;
 }
 
@@ -157,7 +159,7 @@ function rowsOf(
       `${name}: expected shape [n, ${spec.shape.join(', ')}], received [${shape.join(', ')}]`,
     );
   if (rows > limits.images)
-    throw new RequestError(400, `${name}: at most ${limits.images} images in one request, received ${rows}`);
+    throw new RequestError(400, `${name}: at most ${limits.images} images per request, received ${rows}`);
   return rows;
 }
 
@@ -165,14 +167,14 @@ function valuesOf(
   input: Input,
   { spec, rows, binary }: { spec: TensorSpec; rows: number; binary: Uint8Array },
 ): Values {
-  const { name, parameters: given } = input;
-  const shared = Object.keys(given ?? {}).find((key) => key.startsWith('shared_memory'));
+  const { name, parameters: params } = input;
+  const shared = Object.keys(params ?? {}).find((key) => key.startsWith('shared_memory'));
   if (shared)
     throw new RequestError(
       400,
       `${name}: shared memory is not supported; send the values as JSON or binary data`,
     );
-  const size = given?.binary_data_size;
+  const size = params?.binary_data_size;
   const length = rows * rowLength(spec);
   if (size === undefined) {
     if (binary.length > 0)
@@ -184,7 +186,8 @@ function valuesOf(
       throw new RequestError(400, `${name}: expected 'data', or 'binary_data_size' in its parameters`);
     return fromJson(input.data, { spec, length, name });
   }
-  if (input.data) throw new RequestError(400, `${name}: both 'data' and 'binary_data_size' are given`);
+  if (input.data)
+    throw new RequestError(400, `${name}: expected 'data' or 'binary_data_size', received both`);
   const bytes = length * (spec.datatype === 'FP32' ? 4 : 1);
   if (size !== bytes || binary.length !== bytes)
     throw new RequestError(
@@ -192,21 +195,21 @@ function valuesOf(
       `${name}: expected ${bytes} bytes of binary data, received binary_data_size ${JSON.stringify(size).slice(0, 40)} and ${binary.length} bytes`,
     );
   if (spec.datatype === 'UINT8') return binary;
-  // A copy, because a view of floats has to begin at a multiple of four bytes.
+  // A copy, because a Float32Array must start at a multiple of four bytes.
   return new Float32Array(new Uint8Array(binary).buffer);
 }
 
-/** Flat, or nested as the shape is; both are allowed by the protocol. */
+/** Flat, or nested like the shape; the protocol allows both. */
 function fromJson(
   data: readonly unknown[],
   { spec, length, name }: { spec: TensorSpec; length: number; name: string },
 ): Values {
   const isByte = spec.datatype === 'UINT8';
   const values = isByte ? new Uint8Array(length) : new Float32Array(length);
-  let at = 0;
+  let index = 0;
   const write = (value: unknown): void => {
     if (Array.isArray(value)) {
-      for (const each of value) write(each);
+      for (const item of value) write(item);
       return;
     }
     const fits =
@@ -214,18 +217,19 @@ function fromJson(
     if (!fits)
       throw new RequestError(
         400,
-        `${name}.data: expected ${isByte ? 'whole numbers of 0 to 255' : 'numbers'}, received ${JSON.stringify(value).slice(0, 40)} at ${at}`,
+        `${name}.data: expected ${isByte ? 'integers from 0 to 255' : 'numbers'}, received ${JSON.stringify(value).slice(0, 40)} at index ${index}`,
       );
-    if (at < length) values[at] = value;
-    at++;
+    if (index < length) values[index] = value;
+    index++;
   };
   write(data);
-  if (at !== length) throw new RequestError(400, `${name}.data: expected ${length} values, received ${at}`);
+  if (index !== length)
+    throw new RequestError(400, `${name}.data: expected ${length} values, received ${index}`);
   return values;
 }
 
 function readOutput(
-  { name, parameters: given }: z.infer<typeof outputSchema>,
+  { name, parameters: params }: z.infer<typeof outputSchema>,
   {
     index,
     model,
@@ -236,25 +240,25 @@ function readOutput(
   if (name !== model.output.name)
     throw new RequestError(
       400,
-      `outputs.${index}: '${name}' is no output of '${model.name}'; its only one is '${model.output.name}'`,
+      `outputs.${index}: '${model.name}' has no output '${name}'; its only output is '${model.output.name}'`,
     );
-  if (Object.keys(given ?? {}).some((key) => key.startsWith('shared_memory')))
+  if (Object.keys(params ?? {}).some((key) => key.startsWith('shared_memory')))
     throw new RequestError(400, `${where}: shared memory is not supported`);
-  const count = given?.classification;
+  const count = params?.classification;
   if (count !== undefined && !(Number.isSafeInteger(count) && (count as number) >= 1))
     throw new RequestError(
       400,
-      `${where}.classification: expected a whole number of at least 1, received ${JSON.stringify(count).slice(0, 40)}`,
+      `${where}.classification: expected an integer of at least 1, received ${JSON.stringify(count).slice(0, 40)}`,
     );
   return {
     name,
-    binary: flag(given, 'binary_data', where) ?? binaryByDefault,
+    binary: flag(params, 'binary_data', where) ?? binaryByDefault,
     ...(count !== undefined && { classification: count as number }),
   };
 }
 
-function flag(given: Parameters, key: string, where: string): boolean | undefined {
-  const value = given?.[key];
+function flag(params: Parameters, key: string, where: string): boolean | undefined {
+  const value = params?.[key];
   if (value === undefined || typeof value === 'boolean') return value;
   throw new RequestError(
     400,
@@ -263,13 +267,13 @@ function flag(given: Parameters, key: string, where: string): boolean | undefine
 }
 
 /** Triton's request timeout, in microseconds. */
-function timeoutOf(given: Parameters): number | undefined {
-  const value = given?.timeout;
+function timeoutOf(params: Parameters): number | undefined {
+  const value = params?.timeout;
   if (value === undefined || value === 0) return undefined;
   if (!Number.isSafeInteger(value) || (value as number) < 0)
     throw new RequestError(
       400,
-      `parameters.timeout: expected whole microseconds, received ${JSON.stringify(value).slice(0, 40)}`,
+      `parameters.timeout: expected an integer number of microseconds, received ${JSON.stringify(value).slice(0, 40)}`,
     );
   return Math.max(1, Math.ceil((value as number) / 1000));
 }

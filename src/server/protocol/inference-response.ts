@@ -1,11 +1,11 @@
-/** Answers of the Open Inference Protocol v2: values as JSON or as binary data after it, or the most probable classes. */
+/** Responses of the Open Inference Protocol v2: values as JSON or as binary data after it, or the most probable classes. */
 import { topClasses } from '../../predict/top-classes.ts';
 import { modelVersion, rowLength, type ServedModel } from '../models/served-model.ts';
 import type { RequestedOutput } from './inference-request.ts';
 
-export interface InferenceAnswer {
+export interface InferenceResponse {
   readonly body: Buffer;
-  /** Of the JSON, where binary data follow it: `Inference-Header-Content-Length`. */
+  /** Length of the JSON if binary data follow it: `Inference-Header-Content-Length`. */
   readonly headerLength: number | undefined;
 }
 
@@ -29,12 +29,12 @@ export function writeInferenceResponse(
     id: string | undefined;
     outputs: readonly RequestedOutput[];
   },
-): InferenceAnswer {
+): InferenceResponse {
   const binary: Buffer[] = [];
-  const described = outputs.map((asked) => {
-    const { datatype, shape, data, bytes } = outputOf(values, { asked, model, rows });
-    const head = { name: asked.name, datatype, shape };
-    if (!asked.binary) return { ...head, data: data() };
+  const described = outputs.map((requested) => {
+    const { datatype, shape, data, bytes } = outputOf(values, { requested, model, rows });
+    const head = { name: requested.name, datatype, shape };
+    if (!requested.binary) return { ...head, data: data() };
     const raw = bytes();
     binary.push(raw);
     return { ...head, parameters: { binary_data_size: raw.length } };
@@ -55,13 +55,13 @@ export function writeInferenceResponse(
 function outputOf(
   values: Float32Array,
   {
-    asked,
+    requested,
     model,
     rows,
-  }: { asked: RequestedOutput; model: Pick<ServedModel, 'output' | 'classes'>; rows: number },
+  }: { requested: RequestedOutput; model: Pick<ServedModel, 'output' | 'classes'>; rows: number },
 ): Output {
   const { output } = model;
-  if (asked.classification === undefined)
+  if (requested.classification === undefined)
     return {
       datatype: output.datatype,
       shape: [rows, ...output.shape],
@@ -69,22 +69,22 @@ function outputOf(
       bytes: () => Buffer.from(values.buffer, values.byteOffset, values.byteLength),
     };
   const length = rowLength(output);
-  const k = Math.min(asked.classification, length);
-  const words = Array.from({ length: rows }, (_, row) =>
+  const k = Math.min(requested.classification, length);
+  const elements = Array.from({ length: rows }, (_, row) =>
     topClasses(values, { row, classes: length, k }).map(({ label, probability }) =>
-      classWord({ value: probability, index: label, label: model.classes[label] }),
+      classElement({ value: probability, index: label, label: model.classes[label] }),
     ),
   ).flat();
   return {
     datatype: 'BYTES',
     shape: [rows, k],
-    data: () => words,
-    bytes: () => Buffer.concat(words.flatMap(lengthAndBytes)),
+    data: () => elements,
+    bytes: () => Buffer.concat(elements.flatMap(lengthAndBytes)),
   };
 }
 
-/** The extension's `<value>:<index>:<label>`, with Triton's six decimals; without a label its colon goes too. */
-const classWord = ({
+/** The extension's `<value>:<index>:<label>`, with Triton's six decimals; `<value>:<index>` if the class has no label. */
+const classElement = ({
   value,
   index,
   label,
@@ -94,7 +94,7 @@ const classWord = ({
   label: string | undefined;
 }): string => `${value.toFixed(6)}:${index}${label === undefined ? '' : `:${label}`}`;
 
-/** BYTES as binary data: each element after its length, 4 bytes little-endian. */
+/** BYTES as binary data: each element preceded by its length, 4 bytes little-endian. */
 function lengthAndBytes(text: string): [Buffer, Buffer] {
   const bytes = Buffer.from(text);
   const length = Buffer.alloc(4);

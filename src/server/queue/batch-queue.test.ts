@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { BatchQueue, type BatchReport } from './batch-queue.ts';
 
-/** A model that takes so long for a batch and gives each number's double. */
+/** A queue for a model that takes `takesMs` per batch and doubles each number. */
 function queueOf({
-  largest = 4,
+  maxBatch = 4,
   waitMs = 5,
   capacity = 4,
   capacityInOverload = undefined as number | undefined,
@@ -12,7 +12,7 @@ function queueOf({
   const batches: number[][] = [];
   const reports: BatchReport[] = [];
   const queue = new BatchQueue<number, number>({
-    largest,
+    maxBatch,
     waitMs,
     capacity,
     ...(capacityInOverload !== undefined && { capacityInOverload }),
@@ -38,16 +38,16 @@ function queueOf({
   return { queue, batches, reports, ask };
 }
 
-describe('a queue of batches', () => {
+describe('a batch queue', () => {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   });
   afterEach(() => {
-    expect(vi.getTimerCount(), 'no timer is left behind').toBe(0);
+    expect(vi.getTimerCount(), 'no timer is left running').toBe(0);
     vi.useRealTimers();
   });
 
-  it('gives each request its own row of a batch that they share', async () => {
+  it('returns to each request its own row of a shared batch', async () => {
     const { ask, batches } = queueOf();
     const answers = Promise.all([ask(1), ask(2), ask(3)]);
     await vi.runAllTimersAsync();
@@ -55,8 +55,8 @@ describe('a queue of batches', () => {
     expect(batches).toEqual([[1, 2, 3]]);
   });
 
-  it('starts at once when a batch is full, and after the longest wait when it is not', async () => {
-    const { ask, batches } = queueOf({ largest: 2, waitMs: 50 });
+  it('starts at once when a batch is full, otherwise after the maximum wait', async () => {
+    const { ask, batches } = queueOf({ maxBatch: 2, waitMs: 50 });
     const full = Promise.all([ask(1), ask(2)]);
     await vi.advanceTimersByTimeAsync(0);
     expect(batches).toEqual([[1, 2]]);
@@ -71,20 +71,20 @@ describe('a queue of batches', () => {
     expect(await alone).toBe(6);
   });
 
-  it('collects while a batch runs, and runs one at a time', async () => {
+  it('collects rows while a batch runs, and runs one batch at a time', async () => {
     const { ask, batches } = queueOf({ waitMs: 0 });
     const first = ask(1);
     await vi.advanceTimersByTimeAsync(1);
-    const others = Promise.all([ask(2), ask(3)]);
+    const later = Promise.all([ask(2), ask(3)]);
     await vi.advanceTimersByTimeAsync(50);
     expect(batches).toEqual([[1]]);
     await vi.runAllTimersAsync();
-    expect([await first, ...(await others)]).toEqual([2, 4, 6]);
+    expect([await first, ...(await later)]).toEqual([2, 4, 6]);
     expect(batches).toEqual([[1], [2, 3]]);
   });
 
-  it('refuses when it is full, with the time after which there may be room', async () => {
-    const { ask, queue } = queueOf({ capacity: 2, takesMs: 3000, waitMs: 0, largest: 1 });
+  it('refuses when full, with the time after which to retry', async () => {
+    const { ask, queue } = queueOf({ capacity: 2, takesMs: 3000, waitMs: 0, maxBatch: 1 });
     const begun = ask(0);
     await vi.advanceTimersByTimeAsync(3000);
     const running = ask(1);
@@ -95,15 +95,15 @@ describe('a queue of batches', () => {
       status: 503,
       reason: 'queue_full',
       retryAfterSeconds: 6,
-      message: 'the queue is full: 2 images wait, 2 may; come again later',
+      message: 'the queue is full: 2 images are waiting, the limit is 2; try again later',
     });
     await vi.runAllTimersAsync();
     expect(await Promise.all([begun, running, ...waiting])).toEqual([0, 2, 4, 6]);
     expect(queue.waiting).toBe(0);
   });
 
-  it('lets a burst wait, but only one batch while more is asked for than can be done', async () => {
-    const { ask, queue } = queueOf({ largest: 1, waitMs: 0, capacity: 4, capacityInOverload: 1 });
+  it('absorbs a burst, but queues only one batch in overload', async () => {
+    const { ask, queue } = queueOf({ maxBatch: 1, waitMs: 0, capacity: 4, capacityInOverload: 1 });
     const [answered, refused]: number[][] = [[], []];
     const send = () => {
       const begin = performance.now();
@@ -118,20 +118,20 @@ describe('a queue of batches', () => {
         await vi.advanceTimersByTimeAsync(ms);
       }
     };
-    // Half of what it can, two at a time.
+    // Half the throughput, two at a time.
     for (let index = 0; index < 10; index++) {
       send();
       await sendEvery(400, 1);
     }
     expect([answered?.length, refused]).toEqual([20, []]);
-    // Twice what it can.
+    // Twice the throughput.
     await sendEvery(50, 100);
     answered?.splice(0);
     await sendEvery(50, 100);
     expect(answered?.length).toBeGreaterThan(45);
     expect(Math.max(...(answered ?? []))).toBeLessThanOrEqual(200);
     expect(Math.max(...(refused ?? []))).toBe(0);
-    // Again half.
+    // Half the throughput again.
     await sendEvery(200, 10);
     refused?.splice(0);
     for (let index = 0; index < 4; index++) send();
@@ -140,23 +140,23 @@ describe('a queue of batches', () => {
     expect(refused).toEqual([]);
   });
 
-  it('refuses what would wait for longer than its deadline', async () => {
-    const { ask } = queueOf({ largest: 1, waitMs: 0, capacity: 100, takesMs: 100 });
+  it('refuses a request that would wait longer than its deadline', async () => {
+    const { ask } = queueOf({ maxBatch: 1, waitMs: 0, capacity: 100, takesMs: 100 });
     const first = ask(0);
     await vi.runAllTimersAsync();
     const waiting = [first, ...[1, 2, 3, 4].map((row) => ask(row, { deadlineMs: 10_000 }))];
     await expect(ask(5, { deadlineMs: 350 })).rejects.toMatchObject({
       status: 503,
       reason: 'deadline',
-      message: 'the request would wait about 400 ms, and 350 ms is its deadline; come again later',
+      message: 'the expected wait is 400 ms, longer than the deadline of 350 ms; try again later',
     });
     waiting.push(ask(5, { deadlineMs: 500 }));
     await vi.runAllTimersAsync();
     expect(await Promise.all(waiting)).toEqual([0, 2, 4, 6, 8, 10]);
   });
 
-  it('takes a request with more rows than there is room for, and divides it', async () => {
-    const { queue, batches } = queueOf({ largest: 2, capacity: 1 });
+  it('accepts a request with more rows than there is room for, and splits it', async () => {
+    const { queue, batches } = queueOf({ maxBatch: 2, capacity: 1 });
     const ticket = queue.enter({ rows: 5, deadlineMs: 1000 });
     const answers = Promise.all([1, 2, 3, 4, 5].map((row) => ticket.submit(row)));
     await vi.runAllTimersAsync();
@@ -165,7 +165,7 @@ describe('a queue of batches', () => {
     ticket.leave();
   });
 
-  it('counts rows that are still being prepared', () => {
+  it('counts rows that are still in preparation', () => {
     const { queue } = queueOf({ capacity: 4 });
     const ticket = queue.enter({ rows: 4, deadlineMs: 1000 });
     expect([queue.waiting, queue.full]).toEqual([4, true]);
@@ -173,14 +173,14 @@ describe('a queue of batches', () => {
     expect([queue.waiting, queue.full]).toEqual([0, false]);
   });
 
-  it('gives up what has not started when its deadline passes, but not what runs', async () => {
+  it('drops rows that have not started by the deadline, but not those that run', async () => {
     const { ask, batches, queue } = queueOf({ takesMs: 300, waitMs: 0 });
     const runs = ask(1, { deadlineMs: 100 });
     await vi.advanceTimersByTimeAsync(1);
     const waits = expect(ask(2, { deadlineMs: 100 })).rejects.toMatchObject({
       status: 503,
       reason: 'deadline',
-      message: 'the request waited 100 ms, its deadline, without being started; come again later',
+      message: 'the request did not start within its deadline of 100 ms; try again later',
     });
     await vi.advanceTimersByTimeAsync(100);
     await waits;
@@ -190,7 +190,7 @@ describe('a queue of batches', () => {
     expect(batches).toEqual([[1]]);
   });
 
-  it('takes a client that leaves out of the queue', async () => {
+  it('removes a disconnected client from the queue', async () => {
     const { ask, batches } = queueOf({ waitMs: 0 });
     const client = new AbortController();
     const runs = ask(1);
@@ -204,7 +204,7 @@ describe('a queue of batches', () => {
     expect(batches).toEqual([[1], [3]]);
   });
 
-  it('tells the requests of a failed batch, and goes on', async () => {
+  it('rejects the requests of a failed batch, and continues', async () => {
     const { ask, reports } = queueOf({ waitMs: 0 });
     const failing = expect(ask(666)).rejects.toThrow('the model failed');
     await vi.runAllTimersAsync();

@@ -1,20 +1,20 @@
 /**
  * Dynamic batching behind a bounded queue. Rows of different requests share a batch, which starts when it is full or when
- * its oldest row has waited long enough. A request takes a ticket before anything costly is done for it; a ticket that the
- * queue has no room for, whose deadline passes, or whose client has left, costs nothing more.
+ * its oldest row has waited long enough. A request takes a ticket before any expensive work is done for it. A ticket is
+ * dropped at once when the queue is full, its deadline passes, or its client disconnects.
  */
 
 import { RequestError } from '../http/request-error.ts';
 import { Demand, type Pace } from './demand.ts';
 
 export interface BatchQueueOptions<Row, Result> {
-  /** Rows of one batch at most. */
-  readonly largest: number;
-  /** How long a row waits for others while nothing else runs. */
+  /** Maximum rows in a batch. */
+  readonly maxBatch: number;
+  /** How long a row waits for others while nothing is running. */
   readonly waitMs: number;
-  /** Rows that wait, or are being prepared to wait, before further requests are refused. */
+  /** Rows waiting or being prepared before further requests are refused. */
   readonly capacity: number;
-  /** The same while more is asked for than the model can do, when waiting only makes everybody late. Default: `capacity`. */
+  /** Capacity while demand exceeds throughput, when queueing adds only latency. Default: `capacity`. */
   readonly capacityInOverload?: number;
   readonly run: (rows: readonly Row[]) => Promise<readonly Result[]>;
   readonly onBatch?: (batch: BatchReport) => void;
@@ -31,24 +31,24 @@ export interface BatchReport {
 export interface TicketOptions {
   /** Rows that the request will submit. */
   readonly rows: number;
-  /** How long until the last of them has to start. */
+  /** Time until the last row must have started. */
   readonly deadlineMs: number;
-  /** The client has left. */
+  /** Aborted when the client disconnects. */
   readonly signal?: AbortSignal;
 }
 
 export interface Ticket<Row, Result> {
-  /** Aborted when the deadline passes or the client leaves; with the error as its reason. */
+  /** Aborted when the deadline passes or the client disconnects, with the error as its reason. */
   readonly signal: AbortSignal;
-  /** Queues one row. @throws RequestError or the client's reason, when the ticket has ended first. */
+  /** Queues one row. @throws RequestError or the client's reason, if the ticket has ended first. */
   submit(row: Row): Promise<Result>;
-  /** Gives up whatever has not started. To be called in any case. */
+  /** Drops whatever has not started. Must always be called. */
   leave(): void;
 }
 
 interface Entry<Row, Result> {
   readonly row: Row;
-  readonly since: number;
+  readonly queuedAt: number;
   readonly onStart: () => void;
   readonly resolve: (result: Result) => void;
   readonly reject: (error: unknown) => void;
@@ -57,7 +57,7 @@ interface Entry<Row, Result> {
 export class BatchQueue<Row, Result> {
   readonly #options: BatchQueueOptions<Row, Result>;
   #queue: Entry<Row, Result>[] = [];
-  /** Rows of tickets that are not submitted yet. */
+  /** Rows of open tickets that have not been submitted yet. */
   #expected = 0;
   #timer: NodeJS.Timeout | undefined;
   #running = false;
@@ -69,7 +69,7 @@ export class BatchQueue<Row, Result> {
     this.#options = options;
   }
 
-  /** Rows that have not started: being prepared, or queued. */
+  /** Rows that have not started: in preparation or queued. */
   get waiting(): number {
     return this.#expected + this.#queue.length;
   }
@@ -84,23 +84,23 @@ export class BatchQueue<Row, Result> {
   }
 
   get #pace(): Pace {
-    return { rowSeconds: this.#secondsPerRow, batchSeconds: this.#secondsPerRow * this.#options.largest };
+    return { rowSeconds: this.#secondsPerRow, batchSeconds: this.#secondsPerRow * this.#options.maxBatch };
   }
 
-  /** The error for a request that finds the queue full. */
+  /** The error for a request that arrives when the queue is full. */
   refusal(): RequestError {
     this.#demand.add(1, this.#pace);
     return new RequestError(
       503,
-      `the queue is full: ${this.waiting} images wait, ${this.#capacity} may; come again later`,
+      `the queue is full: ${this.waiting} images are waiting, the limit is ${this.#capacity}; try again later`,
       { retryAfterSeconds: this.#retryAfterSeconds(), reason: 'queue_full' },
     );
   }
 
   /**
-   * A request with more rows than there is room for is taken whole while there is any: it is bounded by the number of images
-   * of a request, and would otherwise never be served.
-   * @throws RequestError when the queue is full, or what waits already takes longer than the request may wait.
+   * A request with more rows than there is room for is accepted whole as long as the queue is not full: the number of images
+   * per request is bounded, and it could otherwise never be served.
+   * @throws RequestError when the queue is full, or the expected wait exceeds the deadline.
    */
   enter({ rows, deadlineMs, signal: client }: TicketOptions): Ticket<Row, Result> {
     if (this.full) throw this.refusal();
@@ -139,35 +139,35 @@ export class BatchQueue<Row, Result> {
           this.#expected--;
           const onStart = () => {
             entries.delete(entry);
-            // What runs is answered, however late.
+            // A row that is running is answered, however late.
             if (open === 0 && entries.size === 0) clearTimeout(timer);
           };
-          const entry = { row, since: performance.now(), onStart, resolve, reject };
+          const entry = { row, queuedAt: performance.now(), onStart, resolve, reject };
           entries.add(entry);
           this.#queue.push(entry);
-          // Rows that are submitted together are in one batch, however long the pushing of all of them takes.
+          // Scheduled in a microtask so that rows submitted together share a batch.
           queueMicrotask(() => this.#schedule());
         }),
       leave: () => cancel(new Error('the request has ended')),
     };
   }
 
-  /** Starts a batch if one is due, or sees to it that one will. */
+  /** Starts a batch if one is due, otherwise sets a timer for it. */
   #schedule(): void {
     const [oldest] = this.#queue;
     if (this.#running || !oldest) return;
-    const { largest, waitMs } = this.#options;
-    const left = oldest.since + waitMs - performance.now();
-    if (this.#queue.length >= largest || left <= 0) {
+    const { maxBatch, waitMs } = this.#options;
+    const remainingMs = oldest.queuedAt + waitMs - performance.now();
+    if (this.#queue.length >= maxBatch || remainingMs <= 0) {
       clearTimeout(this.#timer);
       this.#timer = undefined;
-      void this.#start(this.#queue.splice(0, largest));
+      void this.#start(this.#queue.splice(0, maxBatch));
       return;
     }
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       this.#schedule();
-    }, left);
+    }, remainingMs);
   }
 
   async #start(batch: readonly Entry<Row, Result>[]): Promise<void> {
@@ -190,7 +190,7 @@ export class BatchQueue<Row, Result> {
     this.#running = false;
     this.#options.onBatch?.({
       rows: batch.length,
-      waits: batch.map(({ since }) => (begin - since) / 1000),
+      waits: batch.map(({ queuedAt }) => (begin - queuedAt) / 1000),
       seconds,
       failed,
     });
@@ -204,7 +204,7 @@ export class BatchQueue<Row, Result> {
   #late({ aheadMs, deadlineMs }: { aheadMs: number; deadlineMs: number }): RequestError {
     return new RequestError(
       503,
-      `the request would wait about ${Math.round(aheadMs)} ms, and ${deadlineMs} ms is its deadline; come again later`,
+      `the expected wait is ${Math.round(aheadMs)} ms, longer than the deadline of ${deadlineMs} ms; try again later`,
       { retryAfterSeconds: this.#retryAfterSeconds(), reason: 'deadline' },
     );
   }
@@ -212,7 +212,7 @@ export class BatchQueue<Row, Result> {
   #expired(deadlineMs: number): RequestError {
     return new RequestError(
       503,
-      `the request waited ${deadlineMs} ms, its deadline, without being started; come again later`,
+      `the request did not start within its deadline of ${deadlineMs} ms; try again later`,
       { retryAfterSeconds: this.#retryAfterSeconds(), reason: 'deadline' },
     );
   }

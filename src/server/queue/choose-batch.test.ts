@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { chooseBatch } from './choose-batch.ts';
 
-/** A model that needs so many milliseconds for so many images. */
+/** A model that takes `msFor(count)` milliseconds for a batch. */
 function modelOf(msFor: (count: number) => number) {
   const counts = new Set<number>();
   const run = async (count: number) => {
@@ -11,7 +11,7 @@ function modelOf(msFor: (count: number) => number) {
   return { run, counts };
 }
 
-describe('the batch that a model should take', () => {
+describe('the chosen batch size', () => {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'performance'] });
   });
@@ -19,22 +19,22 @@ describe('the batch that a model should take', () => {
     vi.useRealTimers();
   });
 
-  const choose = async (msFor: (count: number) => number, asked?: number) => {
+  const choose = async (msFor: (count: number) => number, fixed?: number) => {
     const { run, counts } = modelOf(msFor);
-    const chosen = chooseBatch(run, { asked });
+    const chosen = chooseBatch(run, { fixed });
     await vi.runAllTimersAsync();
     return { batch: await chosen, counts };
   };
 
-  it('is one where several take as many times as long', async () => {
+  it('is one if time grows in proportion to the batch', async () => {
     expect(await choose((count) => 100 * count)).toMatchObject({ batch: 1 });
   });
 
-  it('is the largest where several take as long as one', async () => {
+  it('is the maximum if a batch takes as long as one image', async () => {
     expect(await choose(() => 10)).toMatchObject({ batch: 16 });
   });
 
-  it('is the last that takes hardly longer than one image, with every smaller number warm', async () => {
+  it('is the largest that takes hardly longer than one image, with every smaller size warmed up', async () => {
     const { batch, counts } = await choose((count) => 200 + count);
     expect(batch).toBe(16);
     expect(await choose((count) => 20 * Math.max(4, count))).toMatchObject({ batch: 4 });
@@ -42,7 +42,7 @@ describe('the batch that a model should take', () => {
     for (let count = 1; count <= 16; count++) expect(counts).toContain(count);
   });
 
-  it('is the one that was asked for, not measured', async () => {
+  it('is the fixed one, not measured, if given', async () => {
     const { batch, counts } = await choose((count) => 100 * count, 3);
     expect([batch, [...counts]]).toEqual([3, [1, 2, 3]]);
   });

@@ -1,54 +1,54 @@
 /**
- * How many images a model should take at a time. A graphics card computes sixteen in little more than the time of one; two
- * cores of a processor need sixteen times as long, so that a batch would only make its first image wait for its last.
+ * Chooses a model's batch size. A GPU computes sixteen images in little more than the time of one; two CPU cores need sixteen
+ * times as long, so that a batch would only make its first image wait for its last.
  */
 
 export interface ChooseBatchOptions {
-  /** A number that was asked for is taken as it is. */
-  readonly asked?: number | undefined;
+  /** A fixed batch size; nothing is measured. */
+  readonly fixed?: number | undefined;
   /** Default 16. */
-  readonly most?: number;
+  readonly maxBatch?: number;
 }
 
 /**
- * How much longer than one image a batch may take. Whoever is let in waits for the batch that runs and is in the next one: with
- * batches of twice the time his answer comes after four times that of an image alone, and not after two.
+ * How much longer than a single image a batch may take. A request waits for the running batch and then for its own: if batches
+ * took twice as long, latency would be four times that of a single image instead of twice.
  */
-const mostTime = 1.1;
+const maxSlowdown = 1.1;
 
 const runs = 5;
 
 /**
- * Measures doubled batches for as long as they take hardly longer. `run` computes so many images; it is left warm for every
- * number up to the chosen one, so that no request waits for the making of programs or the planning of memory.
+ * Measures doubling batch sizes as long as they take hardly longer. `run` computes `count` images; every size up to the chosen
+ * one is run once as a warm-up, so that no request waits for compilation or memory planning.
  */
 export async function chooseBatch(
   run: (count: number) => Promise<unknown>,
-  { asked, most = 16 }: ChooseBatchOptions = {},
+  { fixed, maxBatch = 16 }: ChooseBatchOptions = {},
 ): Promise<number> {
-  const batch = asked ?? (await largestInTime(run, most));
+  const batch = fixed ?? (await largestInTime(run, maxBatch));
   for (let count = 1; count <= batch; count++) await run(count);
   return batch;
 }
 
-async function largestInTime(run: (count: number) => Promise<unknown>, most: number): Promise<number> {
-  // Other processes only ever make it slower: the fastest run of one image, but usual ones of a batch, since a batch that is
-  // fast only now and then makes somebody wait whenever it is not.
-  const longest = Math.min(...(await times(run, 1))) * mostTime;
-  const usual = async (count: number) => (await times(run, count)).reduce((sum, ms) => sum + ms, 0) / runs;
+async function largestInTime(run: (count: number) => Promise<unknown>, maxBatch: number): Promise<number> {
+  // Other processes can only slow a run down, so a single image counts with its fastest run. A batch counts with its mean:
+  // one that is fast only now and then adds latency the rest of the time.
+  const limitMs = Math.min(...(await times(run, 1))) * maxSlowdown;
+  const mean = async (count: number) => (await times(run, count)).reduce((sum, ms) => sum + ms, 0) / runs;
   let batch = 1;
-  while (batch * 2 <= most && (await usual(batch * 2)) <= longest) batch *= 2;
+  while (batch * 2 <= maxBatch && (await mean(batch * 2)) <= limitMs) batch *= 2;
   return batch;
 }
 
 /** Milliseconds of each run. */
 async function times(run: (count: number) => Promise<unknown>, count: number): Promise<number[]> {
   await run(count);
-  const found: number[] = [];
+  const elapsed: number[] = [];
   for (let repeat = 0; repeat < runs; repeat++) {
     const begin = performance.now();
     await run(count);
-    found.push(performance.now() - begin);
+    elapsed.push(performance.now() - begin);
   }
-  return found;
+  return elapsed;
 }

@@ -1,17 +1,18 @@
-/** How much of a model's time is asked for at the moment, and whether that is more than there is. */
+/** Estimates the load on a model, and whether it exceeds what the model can do. */
 
-/** Over how many batches it is averaged: long enough for the moments of requests not to matter, and no longer than a burst. */
+/** Averaging window in batches: long enough to smooth random arrivals, no longer than a burst. */
 const batches = 5;
-const leastSeconds = 0.1;
+const minSeconds = 0.1;
 
 /**
- * Shares of the model's time at which an overload begins and ends. Clients who wait for their answers before they ask again ask
- * for 1, and lose nothing by waiting. With these and a queue of four, requests at random moments for half of what the model can do
- * find it full in 0.5 of 100 cases; twice what it can do is noticed after about ten requests, and stays noticed.
+ * Load (as a fraction of the model's throughput) at which an overload begins and ends. Clients that wait for a response before
+ * they send again create a load of 1 and lose nothing by waiting. With these values and a queue of four, random arrivals at half
+ * the throughput find the queue full in 0.5% of cases; arrivals at twice the throughput are detected after about ten requests
+ * and stay detected.
  */
-const [begins, ends] = [1.25, 0.6];
+const [overloadBegins, overloadEnds] = [1.25, 0.6];
 
-/** How long a model takes, as measured. */
+/** Measured speed of a model. */
 export interface Pace {
   readonly rowSeconds: number;
   readonly batchSeconds: number;
@@ -19,25 +20,25 @@ export interface Pace {
 
 export class Demand {
   #rowsPerSecond = 0;
-  #at = 0;
+  #updatedAt = 0;
   #overloaded = false;
 
-  /** Rows that somebody wants, whether there is room for them or not. */
+  /** Counts requested rows, whether accepted or refused. */
   add(rows: number, pace: Pace): void {
     const span = spanOf(pace);
     this.#rowsPerSecond = this.#decayed(span) + rows / span;
-    this.#at = performance.now();
+    this.#updatedAt = performance.now();
   }
 
   isOverload(pace: Pace): boolean {
-    const share = this.#decayed(spanOf(pace)) * pace.rowSeconds;
-    this.#overloaded = share > (this.#overloaded ? ends : begins);
+    const load = this.#decayed(spanOf(pace)) * pace.rowSeconds;
+    this.#overloaded = load > (this.#overloaded ? overloadEnds : overloadBegins);
     return this.#overloaded;
   }
 
   #decayed(span: number): number {
-    return this.#rowsPerSecond * Math.exp((this.#at - performance.now()) / 1000 / span);
+    return this.#rowsPerSecond * Math.exp((this.#updatedAt - performance.now()) / 1000 / span);
   }
 }
 
-const spanOf = ({ batchSeconds }: Pace): number => Math.max(leastSeconds, batches * batchSeconds);
+const spanOf = ({ batchSeconds }: Pace): number => Math.max(minSeconds, batches * batchSeconds);

@@ -1,4 +1,4 @@
-/** Metrics for Prometheus: base units, `_seconds`, `_bytes`, `_total`; labels are bounded, never taken from a request. */
+/** Prometheus metrics: base units, `_seconds`, `_bytes`, `_total`; labels are bounded, never taken from a request. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 /** From a millisecond to ten seconds, by factors of about two. */
@@ -9,7 +9,7 @@ export type Metrics = ReturnType<typeof createMetrics>;
 export function createMetrics() {
   const registry = new Registry();
   const registers = [registry];
-  // Of this process: memory, processor time, file descriptors, delay of the event loop.
+  // This process: memory, CPU time, file descriptors, event loop delay.
   collectDefaultMetrics({ register: registry });
   const seconds = <T extends string>(name: string, help: string, labelNames: T[]) =>
     new Histogram({ name, help, labelNames, buckets: secondsBuckets, registers });
@@ -17,12 +17,12 @@ export function createMetrics() {
     registry,
     requestSeconds: seconds(
       'inception_http_request_duration_seconds',
-      'From the request line to the end of the answer.',
+      'From the request line to the end of the response.',
       ['method', 'route', 'status'],
     ),
     receivedBytes: new Counter({
       name: 'inception_http_received_bytes_total',
-      help: 'Bodies of requests, as sent.',
+      help: 'Request bodies, as sent.',
       registers,
     }),
     refused: new Counter({
@@ -33,39 +33,39 @@ export function createMetrics() {
     }),
     cancelled: new Counter({
       name: 'inception_cancelled_requests_total',
-      help: 'Requests whose client left before the answer.',
+      help: 'Requests whose client disconnected before the response.',
       registers,
     }),
     images: new Counter({
       name: 'inception_images_total',
-      help: 'Images that went through a model.',
+      help: 'Images processed by a model.',
       labelNames: ['model'],
       registers,
     }),
     batchImages: new Histogram({
       name: 'inception_batch_images',
-      help: 'Images of one batch.',
+      help: 'Images per batch.',
       labelNames: ['model'],
       buckets: [1, 2, 4, 8, 16, 32, 64, 128],
       registers,
     }),
-    inferenceSeconds: seconds('inception_inference_duration_seconds', 'One batch in its model.', ['model']),
+    inferenceSeconds: seconds('inception_inference_duration_seconds', 'Inference of one batch.', ['model']),
     queueSeconds: seconds(
       'inception_queue_wait_seconds',
       'From entering the queue to the start of the batch.',
       ['model'],
     ),
-    decodeSeconds: seconds('inception_decode_duration_seconds', 'Decoding and resizing of one image.', []),
+    decodeSeconds: seconds('inception_decode_duration_seconds', 'Decoding and resizing one image.', []),
     decodersReplaced: new Counter({
       name: 'inception_decoders_replaced_total',
-      help: 'Processes that decode images and died or hung.',
+      help: 'Decoder processes that died or hung and were replaced.',
       registers,
     }),
-    /** Read when it is asked for. */
+    /** Evaluated when the metrics are read. */
     watchQueue: (waiting: () => ReadonlyMap<string, number>) =>
       new Gauge({
         name: 'inception_queue_images',
-        help: 'Images that wait for their model, or are being decoded for it.',
+        help: 'Images waiting for their model or being decoded for it.',
         labelNames: ['model'],
         registers,
         collect() {

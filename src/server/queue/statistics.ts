@@ -1,4 +1,4 @@
-/** What a model has done since the start, as Triton's statistics extension reports it: counts and nanoseconds. */
+/** Statistics of a model since the start, in the form of Triton's statistics extension: counts and nanoseconds. */
 import type { BatchReport } from './batch-queue.ts';
 
 interface Duration {
@@ -38,7 +38,7 @@ export class ModelStatistics {
   }
 
   report({ name, version }: { name: string; version: string }) {
-    const none = { count: 0, ns: 0 };
+    const zero = { count: 0, ns: 0 };
     return {
       name,
       version,
@@ -49,19 +49,19 @@ export class ModelStatistics {
         success: { ...this.#success },
         fail: { ...this.#fail },
         queue: { ...this.#queue },
-        compute_input: none,
+        compute_input: zero,
         compute_infer: { ...this.#compute },
-        compute_output: none,
-        cache_hit: none,
-        cache_miss: none,
+        compute_output: zero,
+        cache_hit: zero,
+        cache_miss: zero,
       },
       batch_stats: [...this.#bySize]
         .sort(([a], [b]) => a - b)
         .map(([size, infer]) => ({
           batch_size: size,
-          compute_input: none,
+          compute_input: zero,
           compute_infer: { ...infer },
-          compute_output: none,
+          compute_output: zero,
         })),
     };
   }

@@ -1,8 +1,8 @@
-/** What the Open Inference Protocol and Triton's extensions say of a server and its models. */
+/** Metadata of the server and its models, as in the Open Inference Protocol and Triton's extensions. */
 import { modelVersion, type ServedModel, type TensorSpec } from '../models/served-model.ts';
 import type { ServerSettings } from '../settings.ts';
 
-/** The extensions by the names that Triton has given them. */
+/** Triton's names of the extensions. */
 const extensions = [
   'classification',
   'binary_tensor_data',
@@ -29,7 +29,7 @@ const tensorConfig = ({ name, datatype, shape }: TensorSpec) => ({
   dims: shape,
 });
 
-/** Triton's model configuration, as far as it has a meaning here. */
+/** Triton's model configuration, as far as it applies here. */
 export const modelConfig = (
   { name, platform, input, output, batch }: ServedModel,
   { images, waitMs }: Pick<ServerSettings, 'images' | 'waitMs'>,
@@ -38,7 +38,7 @@ export const modelConfig = (
   platform,
   backend: '',
   version_policy: { latest: { num_versions: 1 } },
-  // What a request may hold; larger ones than a batch are divided.
+  // The limit of a request; the queue splits what is larger than a batch.
   max_batch_size: images,
   input: [{ ...tensorConfig(input), format: 'FORMAT_NHWC' }],
   output: [tensorConfig(output)],
