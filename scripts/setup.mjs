@@ -191,6 +191,7 @@ function browserApplication() {
       'web/package.json',
       'package-lock.json',
       ...pageSources.map((folder) => `src/${folder}`),
+      'src/option.ts',
     ]),
     result: 'web/dist/index.html',
     work: () => run(process.execPath, ['node_modules/vite/bin/vite.js', 'build', 'web']),

@@ -91,7 +91,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Files directly in src/ that any file may import. */
-const common = ['errors.ts', 'parse-json.ts', 'random.ts'];
+const common = ['errors.ts', 'option.ts', 'parse-json.ts', 'random.ts'];
 
 /** Files of src/ that a file imports, as paths within src/. */
 function importsOf(file: string): string[] {

@@ -9,8 +9,10 @@ import { buildGraph } from '../graph/build-graph.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Preprocessing } from '../images/preprocess.ts';
 import { kernels } from '../images/resize.ts';
-import { configure, findNetwork, type NetworkOptions } from '../networks/networks.ts';
+import { type NetworkOptions, networkOptions } from '../networks/network-options.ts';
+import { configure, findNetwork } from '../networks/networks.ts';
 import { parseJson } from '../parse-json.ts';
+import { optionSchema } from './option-schema.ts';
 
 export interface ModelDescription {
   readonly network: string;
@@ -33,24 +35,7 @@ export class ModelError extends InceptionError {
 
 const pair = z.tuple([z.number(), z.number()]);
 const perChannel = z.tuple([z.number(), z.number(), z.number()]);
-const perStage = z.strictObject({ A: z.number(), B: z.number(), C: z.number() }).partial();
-
-/** Values are checked by `configure`; this holds the keys and types. */
-export const networkOptionsSchema = z
-  .strictObject({
-    classes: z.number(),
-    inputSize: z.union([z.number(), pair]),
-    width: z.number(),
-    blocks: perStage,
-    residualScale: z.union([z.literal('off'), z.number(), perStage]),
-    auxiliary: z.boolean(),
-    dropoutKeep: z.number(),
-    inputChannels: z.number(),
-    embedding: z.number(),
-    gamma: z.boolean(),
-    countPadding: z.boolean(),
-  } satisfies Record<keyof NetworkOptions, z.ZodType>)
-  .partial();
+export const networkOptionsSchema = optionSchema(networkOptions).partial();
 
 export const preprocessingSchema = z.strictObject({
   size: pair,

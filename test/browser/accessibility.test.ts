@@ -37,7 +37,7 @@ describe.skipIf(browserPath === undefined)('every page', () => {
   }, 60_000);
 
   it.each([
-    ['#/networks?network=inception-v4&auxiliary=yes', 'Costs of inception-v4'],
+    ['#/networks?network=inception-v4&auxiliary=true', 'Costs of inception-v4'],
     ['#/networks?network=inception-resnet-v2&at=inceptionResnetA/0', 'Blocks of this stage'],
     ['#/networks?compare=yes', 'Table of differences'],
     ['#/networks?classes=-1', 'First network'],

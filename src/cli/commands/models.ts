@@ -1,10 +1,13 @@
 /** `inception models`: the networks, what they cost, and what the paper measured. */
 import Table from 'cli-table3';
-import type { Command } from 'commander';
+import { type Command, Help } from 'commander';
 import { buildGraph, smallestInput } from '../../graph/build-graph.ts';
 import { costsOf } from '../../graph/costs.ts';
+import { networkOptions } from '../../networks/network-options.ts';
 import { configure, networks } from '../../networks/networks.ts';
 import type { Errors } from '../../networks/notation.ts';
+import type { Option } from '../../option.ts';
+import { aboutOf } from '../options/declared-options.ts';
 import { colours } from '../output/colours.ts';
 import { short } from '../output/format.ts';
 
@@ -37,17 +40,13 @@ interface Row {
 const errors = (pair: Errors | undefined): string =>
   pair ? `${pair[0].toFixed(1)} / ${pair[1].toFixed(1)}` : '–';
 
-/** Fits 80 columns: what the options do is said here once, how they are written is in every command's help. */
-const options = `Options of every network:
-  --classes N           outputs of the classifier (1000)
-  --input-size N|HxW    pixels of the input, also not square (299)
-  --width X             multiplies filter counts, rounded to multiples of 8
-  --blocks A,B,C        how often the A, B and C blocks are repeated
-  --residual-scale S    what residuals are multiplied by before the addition:
-                        off, one number or A,B,C (0.17,0.1,0.2)
-  --auxiliary           adds the auxiliary classifier, which only training uses
-  --dropout-keep X      probability that dropout keeps a value (0.8)
-`;
+function optionList(): string {
+  const entries = Object.values(networkOptions) as Option<unknown>[];
+  const help = new Help();
+  help.prepareContext({ helpWidth: 80 });
+  const widest = Math.max(...entries.map(({ flag }) => flag.length));
+  return entries.map((option) => help.formatItem(option.flag, widest, aboutOf(option), help)).join('\n');
+}
 
 function text(rows: readonly Row[]): string {
   const table = new Table({
@@ -76,5 +75,7 @@ belong to the released network; figure 15 draws fewer blocks.
 
 ${abouts.join('\n')}
 
-${options}`;
+Options of every network:
+${optionList()}
+`;
 }

@@ -1,14 +1,18 @@
 /** The options of a network as controls. An empty field is the network as drawn, whose value it shows. */
 import { useId } from 'react';
-import { networks, type Stage } from '../../../src/networks/networks.ts';
 import {
-  drawnOf,
-  type OptionName,
-  optionNames,
+  type NetworkOptionName,
+  networkOptionNames,
+  type PerStage,
+  stages,
+} from '../../../src/networks/network-options.ts';
+import { networks } from '../../../src/networks/networks.ts';
+import {
+  type Control,
+  controlsOf,
   readNetwork,
   type Side,
   settingName,
-  stages,
   writeStages,
 } from './network-settings.ts';
 
@@ -25,7 +29,7 @@ export function NetworkSelect({ settings, side, change }: ControlsProps) {
   const name = readNetwork(settings, side);
   const choose = (next: string) =>
     change({
-      ...Object.fromEntries(optionNames.map((option) => [settingName(side, option), undefined])),
+      ...Object.fromEntries(networkOptionNames.map((option) => [settingName(side, option), undefined])),
       [settingName(side, 'network')]: next,
       ...(side === 'first' && { at: undefined }),
     });
@@ -44,92 +48,23 @@ export function NetworkSelect({ settings, side, change }: ControlsProps) {
 }
 
 export function OptionControls({ settings, side, change }: ControlsProps) {
-  const drawn = drawnOf(readNetwork(settings, side));
-  const key = (name: OptionName) => settingName(side, name);
-  const text = (name: OptionName) => settings.get(key(name)) ?? '';
-  const set = (name: OptionName) => (value: string) => change({ [key(name)]: value || undefined });
-  const toggle = (name: OptionName, on: string) => (checked: boolean) =>
-    change({ [key(name)]: checked ? on : undefined });
-  const isSet = optionNames.some((name) => settings.has(key(name)));
-  const hasScales = Object.keys(drawn.scales).length > 0;
+  const controls = controlsOf(readNetwork(settings, side));
+  const key = (name: NetworkOptionName) => settingName(side, name);
+  const isSet = networkOptionNames.some((name) => settings.has(key(name)));
   return (
     <div className="options">
-      <NumberField label="Classes" value={text('classes')} drawn={1000} least={0} onChange={set('classes')} />
-      <NumberField
-        label="Input size"
-        unit="pixels"
-        value={text('size')}
-        drawn={drawn.input[0]}
-        onChange={set('size')}
-      />
-      <NumberField
-        label="Input channels"
-        value={text('channels')}
-        drawn={drawn.input[2]}
-        onChange={set('channels')}
-      />
-      <WidthField value={text('width')} onChange={set('width')} />
-      {Object.keys(drawn.blocks).length > 0 && (
-        <StageFields
-          legend="Blocks"
-          text={text('blocks')}
-          drawn={drawn.blocks}
-          step={1}
-          onChange={(value) => change({ [key('blocks')]: value })}
+      {controls.map((control) => (
+        <OptionControl
+          key={control.name}
+          {...control}
+          text={settings.get(key(control.name)) ?? ''}
+          onChange={(text) => change({ [key(control.name)]: text || undefined })}
         />
-      )}
-      {hasScales && text('scale') !== 'off' && (
-        <StageFields
-          legend="Residual scale"
-          text={text('scale')}
-          drawn={drawn.scales}
-          step={0.01}
-          onChange={(value) => change({ [key('scale')]: value })}
-        />
-      )}
-      {hasScales && (
-        <Check
-          label="Residuals unscaled"
-          checked={text('scale') === 'off'}
-          onChange={toggle('scale', 'off')}
-        />
-      )}
-      {drawn.keep !== undefined && (
-        <NumberField
-          label="Dropout keeps"
-          value={text('keep')}
-          drawn={drawn.keep}
-          step={0.05}
-          onChange={set('keep')}
-        />
-      )}
-      {drawn.embedding !== undefined && (
-        <NumberField
-          label="Embedding"
-          value={text('embedding')}
-          drawn={drawn.embedding}
-          onChange={set('embedding')}
-        />
-      )}
-      <Check
-        label="Auxiliary classifier"
-        checked={text('auxiliary') === 'yes'}
-        onChange={toggle('auxiliary', 'yes')}
-      />
-      <Check
-        label="Batch norm without gamma"
-        checked={text('gamma') === 'no'}
-        onChange={toggle('gamma', 'no')}
-      />
-      <Check
-        label="Average pooling counts padding"
-        checked={text('padding') === 'counted'}
-        onChange={toggle('padding', 'counted')}
-      />
+      ))}
       <button
         type="button"
         disabled={!isSet}
-        onClick={() => change(Object.fromEntries(optionNames.map((name) => [key(name), undefined])))}
+        onClick={() => change(Object.fromEntries(networkOptionNames.map((name) => [key(name), undefined])))}
       >
         As drawn
       </button>
@@ -137,29 +72,97 @@ export function OptionControls({ settings, side, change }: ControlsProps) {
   );
 }
 
+interface OptionControlProps extends Control {
+  readonly text: string;
+  readonly onChange: (text: string | undefined) => void;
+}
+
+function OptionControl({ option, drawn, text, onChange }: OptionControlProps) {
+  const { label, control } = option;
+  switch (control.kind) {
+    case 'number':
+      return control.slider ? (
+        <SliderField
+          label={label}
+          value={text}
+          drawn={String(drawn)}
+          ends={control.slider}
+          step={control.step}
+          onChange={onChange}
+        />
+      ) : (
+        <NumberField
+          label={label}
+          value={text}
+          drawn={Number(drawn)}
+          minimum={control.minimum}
+          step={control.step}
+          onChange={onChange}
+        />
+      );
+    case 'size':
+      return (
+        <NumberField
+          label={label}
+          value={text}
+          drawn={Array.isArray(drawn) ? drawn[0] : Number(drawn)}
+          minimum={1}
+          step={1}
+          onChange={onChange}
+        />
+      );
+    case 'boolean':
+      return (
+        <Check
+          label={label}
+          checked={text === '' ? drawn === true : text === 'true'}
+          onChange={(checked) => onChange(checked === drawn ? undefined : String(checked))}
+        />
+      );
+    case 'stages':
+      return (
+        <>
+          {!control.words.includes(text) && (
+            <StageFields
+              legend={label}
+              text={text}
+              drawn={drawn as PerStage}
+              step={control.step}
+              onChange={onChange}
+            />
+          )}
+          {control.words.map((word) => (
+            <Check
+              key={word}
+              label={`${label}: ${word}`}
+              checked={text === word}
+              onChange={(checked) => onChange(checked ? word : undefined)}
+            />
+          ))}
+        </>
+      );
+  }
+}
+
 interface NumberFieldProps {
   readonly label: string;
-  readonly unit?: string;
   readonly value: string;
   readonly drawn: number;
-  readonly least?: number;
-  readonly step?: number;
+  readonly minimum: number;
+  readonly step: number;
   readonly onChange: (value: string) => void;
 }
 
-function NumberField({ label, unit, value, drawn, least = 1, step = 1, onChange }: NumberFieldProps) {
+function NumberField({ label, value, drawn, minimum, step, onChange }: NumberFieldProps) {
   const id = useId();
   return (
     <div className="field">
-      <label htmlFor={id}>
-        {label}
-        {unit && <span className="quiet"> ({unit})</span>}
-      </label>
+      <label htmlFor={id}>{label}</label>
       <input
         id={id}
         type="number"
         inputMode="decimal"
-        min={step < 1 ? step : least}
+        min={minimum}
         step={step}
         value={value}
         placeholder={String(drawn)}
@@ -169,21 +172,30 @@ function NumberField({ label, unit, value, drawn, least = 1, step = 1, onChange 
   );
 }
 
-function WidthField({ value, onChange }: { value: string; onChange: (value: string) => void }) {
+interface SliderFieldProps {
+  readonly label: string;
+  readonly value: string;
+  readonly drawn: string;
+  readonly ends: readonly [number, number];
+  readonly step: number;
+  readonly onChange: (value: string) => void;
+}
+
+function SliderField({ label, value, drawn, ends: [minimum, maximum], step, onChange }: SliderFieldProps) {
   const id = useId();
   return (
     <div className="field">
       <label htmlFor={id}>
-        Width <output className="quiet">× {value || '1'}</output>
+        {label} <output className="quiet">× {value || drawn}</output>
       </label>
       <input
         id={id}
         type="range"
-        min="0.125"
-        max="2"
-        step="0.125"
-        value={value || '1'}
-        onChange={({ target }) => onChange(target.value === '1' ? '' : target.value)}
+        min={minimum}
+        max={maximum}
+        step={step}
+        value={value || drawn}
+        onChange={({ target }) => onChange(target.value === drawn ? '' : target.value)}
       />
     </div>
   );
@@ -192,7 +204,7 @@ function WidthField({ value, onChange }: { value: string; onChange: (value: stri
 interface StageFieldsProps {
   readonly legend: string;
   readonly text: string;
-  readonly drawn: Partial<Record<Stage, number>>;
+  readonly drawn: PerStage;
   readonly step: number;
   readonly onChange: (text: string | undefined) => void;
 }

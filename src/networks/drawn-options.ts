@@ -1,0 +1,38 @@
+/** What a network is without options, in the terms of its options. */
+import type { NetworkOptionName, NetworkOptions, PerStage } from './network-options.ts';
+import { stageOf } from './networks.ts';
+import type { Layer, Network, Stage } from './notation.ts';
+
+/** Every option's value in the network as drawn; undefined where the network has nothing that it could change. */
+export type DrawnOptions = { readonly [K in NetworkOptionName]: NetworkOptions[K] | undefined };
+
+export function drawnOptions(network: Network): DrawnOptions {
+  const [height, width, inputChannels] = network.input;
+  const layers = Object.values(network.layers);
+  const repeats = Object.entries(network.layers).flatMap(([key, layer]) => {
+    const stage = stageOf(network, key);
+    return stage && layer.kind === 'repeat' ? [{ stage, layer }] : [];
+  });
+  const perStage = (entries: readonly (readonly [Stage, number])[]): PerStage | undefined =>
+    entries.length === 0 ? undefined : Object.fromEntries(entries);
+  return {
+    classes: network.classes,
+    inputSize: height === width ? height : [height, width],
+    width: 1,
+    blocks: perStage(repeats.map(({ stage, layer }) => [stage, layer.count])),
+    residualScale: perStage(
+      repeats.flatMap(({ stage, layer: { block } }) =>
+        block.kind === 'residual' ? [[stage, block.scale] as const] : [],
+      ),
+    ),
+    auxiliary: network.auxiliary ? false : undefined,
+    dropoutKeep: firstOf(layers, 'dropout')?.keep,
+    inputChannels,
+    embedding: firstOf(layers, 'embedding')?.features,
+    gamma: true,
+    countPadding: false,
+  };
+}
+
+const firstOf = <K extends Layer['kind']>(layers: readonly Layer[], kind: K) =>
+  layers.find((layer): layer is Extract<Layer, { kind: K }> => layer.kind === kind);

@@ -1,0 +1,207 @@
+/** The options that transform any network, each declared once. `configure` applies them. */
+import { UsageError } from '../errors.ts';
+import {
+  booleanOption,
+  findFault,
+  findStranger,
+  inRange,
+  numberOption,
+  type Option,
+  type OptionValues,
+  type OptionWords,
+  parseNumber,
+  type Range,
+} from '../option.ts';
+import type { Stage } from './notation.ts';
+
+export const stages: readonly Stage[] = ['A', 'B', 'C'];
+export type PerStage = Readonly<Partial<Record<Stage, number>>>;
+
+const above0: Range = { above: 0 };
+const count: Range = { whole: true, atLeast: 1 };
+
+/** Every option of a network. A new one is an entry here; the compiler names the two places that give it its meaning. */
+export const networkOptions = {
+  /** Outputs of the classifier. Default 1000; 0 leaves the classifier out, as timm's `num_classes=0`. */
+  classes: numberOption({
+    whole: true,
+    atLeast: 0,
+    expected: 'a whole number, 0 for no classifier',
+    flag: '--classes <n>',
+    about: 'number of classes; 0 removes the classifier',
+    label: 'Classes',
+    default: '1000',
+  }),
+  /** Side of the square input, or [height, width], in pixels. Default: the network's own, 299 for most. */
+  inputSize: sizeOption({
+    flag: '--input-size <pixels>',
+    about: 'input resolution, as 299 or HEIGHTxWIDTH',
+    label: 'Input size (pixels)',
+    default: 'per network, usually 299',
+  }),
+  /** Multiplies every filter count, rounded to a multiple of 8 and never under 8. Default 1. */
+  width: numberOption({
+    ...above0,
+    step: 0.125,
+    slider: [0.125, 2],
+    flag: '--width <factor>',
+    about: 'multiply filter counts, rounded to multiples of 8',
+    label: 'Width',
+    default: '1',
+  }),
+  /** How often the A, B and C blocks are repeated; stages left out stay as drawn. */
+  blocks: perStageOption({
+    range: count,
+    expected: 'counts of at least 1 for A, B or C, as { A: 5, B: 10, C: 5 }',
+    written: 'three counts of at least 1 for A, B and C, as 5,10,5',
+    flag: '--blocks <a,b,c>',
+    about: 'number of A, B and C blocks',
+    label: 'Blocks',
+    default: 'per network',
+  }),
+  /** What residuals are multiplied by before the addition: off (1), one number, or one for each stage. */
+  residualScale: residualScaleOption({
+    flag: '--residual-scale <scale>',
+    about: "scale of residuals before the addition: 'off', one number, or A,B,C",
+    label: 'Residual scale',
+    default: 'per network, usually 0.17,0.1,0.2',
+  }),
+  /** Adds the auxiliary classifier, which only training uses. Default false. */
+  auxiliary: booleanOption({
+    flag: '--auxiliary',
+    about: 'add the auxiliary classifier, used only in training',
+    label: 'Auxiliary classifier',
+  }),
+  /** Probability that dropout keeps a value; 1 turns dropout off. Default 0.8. */
+  dropoutKeep: numberOption({
+    ...above0,
+    atMost: 1,
+    step: 0.05,
+    flag: '--dropout-keep <probability>',
+    about: 'probability that dropout keeps a value; 1 turns it off',
+    label: 'Dropout keeps',
+    default: 'per network, usually 0.8',
+  }),
+  /** Channels of the input: 3 is RGB, 1 is grey. Default 3. */
+  inputChannels: numberOption({
+    ...count,
+    flag: '--input-channels <n>',
+    about: 'input channels: 3 for RGB, 1 for greyscale',
+    label: 'Input channels',
+    default: '3',
+  }),
+  /** Width of the embedding, in the network that has one. Default 512. */
+  embedding: numberOption({
+    ...count,
+    flag: '--embedding <n>',
+    about: 'width of the embedding, in networks that have one',
+    label: 'Embedding',
+    default: '512',
+  }),
+  /** Whether batch normalisation multiplies by a learned gamma; TF-Slim's and Keras's do not. Default true. */
+  gamma: booleanOption({
+    flag: '--no-gamma',
+    about: 'batch normalisation without a learned scale, as in TF-Slim and Keras',
+    label: 'Batch norm with gamma',
+  }),
+  /**
+   * Whether average pooling counts its padding. TensorFlow never does; the Inception-v3 of torchvision and timm does.
+   * Default false.
+   */
+  countPadding: booleanOption({
+    flag: '--count-padding',
+    about: "average pooling counts its padding, as in torchvision's Inception-v3",
+    label: 'Average pooling counts padding',
+  }),
+};
+
+type Values = OptionValues<typeof networkOptions>;
+export type NetworkOptionName = keyof Values;
+export type NetworkOptions = Partial<Values>;
+
+export const networkOptionNames = Object.keys(networkOptions) as NetworkOptionName[];
+
+/** A network or option that does not exist or cannot be applied. */
+export class NetworkOptionError extends UsageError {
+  override name = 'NetworkOptionError';
+}
+
+/** @throws NetworkOptionError naming the option, what it takes and what came. */
+export function checkNetworkOptions(options: NetworkOptions): void {
+  const stranger = findStranger(networkOptions, options);
+  if (stranger !== undefined) {
+    throw new NetworkOptionError(
+      `unknown network option '${stranger}'; there are ${networkOptionNames.join(', ')}`,
+    );
+  }
+  const fault = findFault(networkOptions, options);
+  if (fault) {
+    throw new NetworkOptionError(
+      `network option '${fault.name}': expected ${fault.expected}; received ${JSON.stringify(fault.received)}`,
+    );
+  }
+}
+
+type Size = number | readonly [height: number, width: number];
+
+function sizeOption(words: OptionWords): Option<Size> {
+  return {
+    ...words,
+    control: { kind: 'size' },
+    expected: 'a whole number of pixels, or [height, width]',
+    written: 'pixels, as 299 or 299x224',
+    accepts: (value): value is Size =>
+      inRange(value, count) ||
+      (Array.isArray(value) && value.length === 2 && value.every((side) => inRange(side, count))),
+    parse(text) {
+      const sides = text.split('x').map(parseNumber);
+      return sides.length === 2 ? sides : parseNumber(text);
+    },
+  };
+}
+
+interface PerStageWords extends OptionWords {
+  readonly range: Range;
+  readonly expected: string;
+  readonly written: string;
+}
+
+function perStageOption({ range, ...words }: PerStageWords): Option<PerStage> {
+  return {
+    ...words,
+    control: { kind: 'stages', step: range.whole ? 1 : 0.01, words: [] },
+    accepts: (value): value is PerStage => isPerStage(value, range),
+    parse: parseStages,
+  };
+}
+
+function residualScaleOption(words: OptionWords): Option<'off' | number | PerStage> {
+  return {
+    ...words,
+    control: { kind: 'stages', step: 0.01, words: ['off'] },
+    expected: "'off', a number above 0, or one for A, B or C",
+    written: "'off', a number above 0, or three for A, B and C, as 0.17,0.1,0.2",
+    accepts: (value): value is 'off' | number | PerStage =>
+      value === 'off' || inRange(value, above0) || isPerStage(value, above0),
+    parse: (text) => (text.includes(',') ? parseStages(text) : parseNumber(text)),
+  };
+}
+
+const isPerStage = (value: unknown, range: Range): value is PerStage =>
+  typeof value === 'object' &&
+  value !== null &&
+  Object.entries(value).every(
+    ([stage, entry]) => stages.some((known) => known === stage) && inRange(entry, range),
+  );
+
+/** `4,,3` are 4 for A and 3 for C. */
+function parseStages(text: string): unknown {
+  const parts = text.split(',');
+  if (parts.length !== stages.length || parts.every((part) => part === '')) return text;
+  return Object.fromEntries(
+    stages.flatMap((stage, index) => {
+      const part = parts[index] ?? '';
+      return part === '' ? [] : [[stage, parseNumber(part)] as const];
+    }),
+  );
+}
