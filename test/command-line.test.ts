@@ -103,15 +103,15 @@ describe('wrong usage', () => {
     ['summary inception-v4 --width wide', "inception: --width: expected a number above 0, received 'wide'\n"],
     [
       'summary inception-v4 --classes 2.5',
-      "inception: --classes: expected a whole number of at least 1, received '2.5'\n",
+      "inception: --classes: expected a whole number, 0 for no classifier, received '2.5'\n",
     ],
     [
       'summary inception-v4 --input-size 299x',
       "inception: --input-size: expected pixels, as 299 or 299x224, received '299x'\n",
     ],
     [
-      'summary inception-v4 --blocks 1,,2',
-      "inception: --blocks: expected three counts of at least 1 for A, B and C, as 5,10,5, received '1,,2'\n",
+      'summary inception-v4 --blocks 1,2',
+      "inception: --blocks: expected counts of at least 1 for A, B and C, as 5,10,5 or 5,,5, received '1,2'\n",
     ],
     [
       'summary inception-v4 --residual-scale 0',

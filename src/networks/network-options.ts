@@ -53,7 +53,7 @@ export const networkOptions = {
   blocks: perStageOption({
     range: count,
     expected: 'counts of at least 1 for A, B or C, as { A: 5, B: 10, C: 5 }',
-    written: 'three counts of at least 1 for A, B and C, as 5,10,5',
+    written: 'counts of at least 1 for A, B and C, as 5,10,5 or 5,,5',
     flag: '--blocks <a,b,c>',
     about: 'number of A, B and C blocks',
     label: 'Blocks',
