@@ -240,6 +240,8 @@ describe('without libtorch', () => {
     cpSync(join(root, 'dist'), join(bare, 'dist'), { recursive: true });
     cpSync(join(root, 'package.json'), join(bare, 'package.json'));
     symlinkSync(join(root, 'node_modules'), join(bare, 'node_modules'));
+    // As a checkout it looks for no addon in the user's cache.
+    mkdirSync(join(bare, 'test'));
   });
   const main = join(bare, 'dist/cli/main.js');
 

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readFile, statfs } from 'node:fs/promises';
 import { fashionMnistFolder } from '../data/fashion-mnist.ts';
+import { setupCommand } from '../engine/addon-path.mjs';
 
 export interface Finding {
   readonly part: string;
@@ -57,7 +58,7 @@ async function engine(): Promise<Finding[]> {
         part: 'libtorch',
         state: 'missing',
         found: (error as Error).message,
-        advice: "on Debian: apt-get install libtorch-dev libopenblas0-pthread; then 'npm run setup'",
+        advice: `'${setupCommand}' finds or installs libtorch and builds the addon against it; .onnx files need none`,
       },
     ];
   }

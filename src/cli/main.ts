@@ -14,6 +14,7 @@ import { addModels } from './commands/models.ts';
 import { addProgram } from './commands/program.ts';
 import { addPull } from './commands/pull.ts';
 import { addServe } from './commands/serve.ts';
+import { addSetup } from './commands/setup.ts';
 import { addSummary } from './commands/summary.ts';
 import { addTrain } from './commands/train.ts';
 import { InterruptedError } from './usage.ts';
@@ -57,6 +58,7 @@ Examples:
     addPull,
     addDashboard,
     addBench,
+    addSetup,
     addDoctor,
   ]) {
     add(program);

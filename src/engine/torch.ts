@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { checkProgram, type DType, type Program, type StoreSpec } from '../compile/program.ts';
+import { addonPath, setupCommand } from './addon-path.mjs';
 import {
   type Device,
   type Engine,
@@ -47,19 +48,16 @@ interface Native {
   releaseProgram(program: Handle): void;
 }
 
-/** Relative to src/engine and to dist/engine alike. */
-const addonPath = '../../build/inception_native.node';
-
 let loaded: Native | undefined;
 
 function loadNative(): Native {
   try {
-    loaded ??= createRequire(import.meta.url)(addonPath) as Native;
+    loaded ??= createRequire(import.meta.url)(addonPath()) as Native;
     return loaded;
   } catch (error) {
     const reason = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
     throw new EngineError(
-      `the native addon cannot be loaded (${reason}); 'npm run setup' builds it against libtorch, 'inception doctor' says what is missing`,
+      `libtorch is not set up: the native addon cannot be loaded (${reason}); '${setupCommand}' builds it, 'inception doctor' says what is missing`,
       { cause: error },
     );
   }

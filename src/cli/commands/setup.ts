@@ -1,0 +1,30 @@
+/** `inception setup`: builds the addon against libtorch, for an installed package as for a checkout. */
+import type { Command } from 'commander';
+import { InceptionError } from '../../errors.ts';
+import { SetupError } from '../../setup/run-command.mjs';
+import { setupAddon } from '../../setup/setup-addon.mjs';
+
+export function addSetup(program: Command): void {
+  program
+    .command('setup')
+    .description('build the addon against libtorch, which training and run folders need')
+    .option('--yes', 'install missing system packages without asking')
+    .option('--force', 'build it again, even if it is built')
+    .addHelpText(
+      'after',
+      `
+libtorch is taken from LIBTORCH (its folder), else from the torch that python3 imports, else from Homebrew or the system's
+packages. What is missing is installed if you agree. .onnx files need ONNX Runtime and no set-up: npm install onnxruntime-node
+
+Examples:
+  inception setup
+  LIBTORCH=/opt/libtorch inception setup`,
+    )
+    .action(async (options: { yes?: boolean; force?: boolean }) => {
+      try {
+        process.stdout.write(`ready: ${await setupAddon(options)}\n`);
+      } catch (error) {
+        throw error instanceof SetupError ? new InceptionError(error.message, { cause: error }) : error;
+      }
+    });
+}

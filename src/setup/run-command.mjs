@@ -1,0 +1,39 @@
+/** Other programs, run quietly, and what goes wrong in words. Plain JavaScript: `npm run setup` runs before TypeScript does. */
+import { spawnSync } from 'node:child_process';
+
+/** The set-up cannot go on; the message says why and what to do. */
+export class SetupError extends Error {
+  /** @override */
+  name = 'SetupError';
+}
+
+/** One line for the person who waits. @param {string} line */
+export const say = (line) => void process.stderr.write(`${line}\n`);
+
+/**
+ * Runs a command and returns what it printed; on failure an error has the end of that.
+ * @param {string} command @param {readonly string[]} args
+ * @param {{ cwd?: string, advice?: string, visible?: boolean }} [options] `visible` where it may ask for a password
+ * @throws {SetupError} if it does not start or does not succeed
+ */
+export function run(command, args, { cwd, advice, visible = false } = {}) {
+  const result = spawnSync(command, args, {
+    cwd,
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    stdio: visible ? ['inherit', 'pipe', 'inherit'] : ['ignore', 'pipe', 'pipe'],
+  });
+  if (result.status === 0) return result.stdout;
+  const output = `${result.stdout ?? ''}${result.stderr ?? ''}${result.error?.message ?? ''}`;
+  const end = output.trimEnd().split('\n').slice(-25).join('\n');
+  throw new SetupError(`'${[command, ...args].join(' ')}' failed:\n${end}${advice ? `\n${advice}` : ''}`);
+}
+
+/** What a command prints, without the line's end, or undefined where it fails. @param {string} command @param {readonly string[]} args */
+export function outputOf(command, args) {
+  const { status, stdout } = spawnSync(command, args, {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  return status === 0 ? stdout.trimEnd() : undefined;
+}
