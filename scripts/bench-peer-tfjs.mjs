@@ -86,7 +86,8 @@ async function compile(node) {
   const { op, attributes } = node;
   switch (op) {
     case 'conv': {
-      const { in: inputs, out, window, stride, padding } = attributes;
+      const { in: inputs, out, window, stride, padding, groups } = attributes;
+      if (groups > 1) throw new Error('TensorFlow.js has no convolution in groups');
       const norm = followedBy(node, 'batchNorm');
       const relu = followedBy(norm ?? node, 'relu');
       const { factor, shift } = await folding(node, norm);

@@ -55,7 +55,7 @@ def build(job):
         def layer(node):
             op, a = node["op"], node["attributes"]
             if op == "conv":
-                return nn.Conv2d(a["in"], a["out"], tuple(a["window"]), a["stride"], tuple(a["padding"]), bias=a["bias"])
+                return nn.Conv2d(a["in"], a["out"], tuple(a["window"]), a["stride"], tuple(a["padding"]), groups=a["groups"], bias=a["bias"])
             if op == "batchNorm":
                 return nn.BatchNorm2d(a["channels"], eps=a["epsilon"], momentum=a["momentum"])
             if op == "linear":
@@ -80,6 +80,11 @@ def build(job):
                     value = F.relu(inputs[0], inplace=node["inputs"][0] in self.single)
                 elif op == "concat":
                     value = torch.cat(inputs, 1)
+                elif op == "pad":
+                    (top, left), (bottom, right) = a["before"], a["after"]
+                    # JSON has no infinity.
+                    fill = float("-inf") if a["value"] is None else a["value"]
+                    value = F.pad(inputs[0], [left, right, top, bottom], value=fill)
                 elif op == "scaledAdd":
                     value = inputs[0] + inputs[1] * a["scale"]
                 elif op == "globalAvgPool":

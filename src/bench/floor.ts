@@ -34,9 +34,11 @@ export function compileFloor(
     const given = emitter.load(buffers.input.view(images(batch, source.shape)));
     const weight = emitter.load(weights.view(weightShape(node, source)));
     const geometry = convolutionGeometry(node.attributes);
-    const { stride, padding } = node.attributes;
+    const { stride, padding, groups } = node.attributes;
+    // oneDNN's operators here know no groups.
+    const whose = groups > 1 ? 'aten' : kernels;
     const own = [[stride, stride], padding] as const;
-    if (kernels === 'aten') emitter.call('aten::convolution', [slot(given), slot(weight), null, ...geometry]);
+    if (whose === 'aten') emitter.call('aten::convolution', [slot(given), slot(weight), null, ...geometry]);
     else if (work === 'train')
       emitter.call('inception::convolution', [slot(given), slot(weight), null, ...own]);
     else {
@@ -48,7 +50,7 @@ export function compileFloor(
     if (work === 'infer') continue;
     const gradient = emitter.load(buffers.output.view(images(batch, node.shape)));
     const needsInputGradient = source.op !== 'input';
-    if (kernels === 'aten') {
+    if (whose === 'aten') {
       const asked = [needsInputGradient, true, false];
       const args = [slot(gradient), slot(given), slot(weight), null, ...geometry, asked];
       emitter.calls('aten::convolution_backward', args, { results: 3, unused: [0, 1, 2] });
@@ -77,7 +79,7 @@ const images = (batch: number, [height, width, channels]: Shape) => [batch, chan
 
 const weightShape = (node: NodeOf<'conv'>, source: Node) => [
   node.shape[2],
-  source.shape[2],
+  source.shape[2] / node.attributes.groups,
   ...node.attributes.window,
 ];
 

@@ -58,10 +58,14 @@ export function gammaSlot(node: Node, lowering: Lowering): Slot {
 }
 
 /** ATen's arguments for a convolution after input and weights. */
-export const convolutionGeometry = ({ stride, padding }: Attributes['conv']) =>
-  [[stride, stride], padding, one, false, zero, 1] as const;
+export const convolutionGeometry = ({ stride, padding, groups }: Attributes['conv']) =>
+  [[stride, stride], padding, one, false, zero, groups] as const;
 
-/** The same for our own operators: no network of the paper dilates or groups. */
+/** Whether a convolution is one of ours, which know no groups. */
+export const isNative = ({ groups }: Attributes['conv'], { kernels }: Pick<Lowering, 'kernels'>): boolean =>
+  kernels === 'native' && groups === 1;
+
+/** The same for our own operators. */
 export const ownGeometry = ({ stride, padding }: Attributes['conv']) => [[stride, stride], padding] as const;
 
 /** Memory for a node's result, or for the gradient of one. */
@@ -117,7 +121,7 @@ export const forwardRules: { readonly [K in Op]: ForwardRule<K> } = {
   conv: (node, [input, sum], lowering) => {
     const weight = parameterSlot(node, 'weight', lowering);
     const bias = node.attributes.bias ? slot(parameterSlot(node, 'bias', lowering)) : null;
-    if (lowering.kernels === 'native') {
+    if (isNative(node.attributes, lowering)) {
       const { relu } = node.attributes;
       if (relu !== undefined) {
         const residual = sum === undefined ? null : slot(sum);
@@ -188,6 +192,13 @@ export const forwardRules: { readonly [K in Op]: ForwardRule<K> } = {
   relu: (node, [input], { emitter, overwritable }) => {
     const inPlace = overwritable[node.inputs[0] as number];
     return { value: emitter.call(inPlace ? 'aten::relu_' : 'aten::relu', [slot(input as Slot)]) };
+  },
+  pad: ({ attributes: { before, after, value } }, [input], { emitter }) => {
+    const [top, left] = before;
+    const [bottom, right] = after;
+    return {
+      value: emitter.call('aten::constant_pad_nd', [slot(input as Slot), [left, right, top, bottom], value]),
+    };
   },
   maxPool: (node, [input], lowering) => {
     const { emitter, kernels } = lowering;

@@ -5,6 +5,7 @@ import {
   convolutionGeometry,
   emptyActivations,
   gammaSlot,
+  isNative,
   type Lowered,
   type Lowering,
   normParameters,
@@ -112,7 +113,7 @@ export const gradientRules: { readonly [K in Op]: GradientRule<K> } = {
   conv: (node, gradient, backward) => {
     const { emitter, input, needsInputGradient } = backward;
     const { bias } = node.attributes;
-    if (backward.kernels === 'native') return [ownConvolutionGradient(node, gradient, backward)];
+    if (isNative(node.attributes, backward)) return [ownConvolutionGradient(node, gradient, backward)];
     const [ofInput, ofWeight, ofBias] = emitter.calls(
       'aten::convolution_backward',
       [
@@ -176,6 +177,12 @@ export const gradientRules: { readonly [K in Op]: GradientRule<K> } = {
   relu: (_, gradient, { emitter, own }) => [
     emitter.call('aten::threshold_backward', [slot(gradient), slot(own.value), 0]),
   ],
+  pad: ({ attributes: { before, after } }, gradient, { emitter }) => {
+    const [top, left] = before;
+    const [bottom, right] = after;
+    const inside = [-left, -right, -top, -bottom];
+    return [emitter.call('aten::constant_pad_nd', [slot(gradient), inside, 0])];
+  },
   maxPool: (node, gradient, backward) => {
     const { emitter, input, own, kernels } = backward;
     const { window, stride, padding } = node.attributes;

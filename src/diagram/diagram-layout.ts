@@ -8,10 +8,12 @@ import {
   type Branch,
   blockAt,
   type Conv,
+  type Depthwise,
   type Layer,
   type Pool,
   type Repeat,
   type Residual,
+  type Sum,
 } from '../networks/notation.ts';
 
 export type Look = 'conv' | 'pool' | 'join' | 'act' | 'stage' | 'plain';
@@ -168,6 +170,17 @@ function forkAxis(
   return middle;
 }
 
+/** Branches that are added up; an empty one is a line beside the others. */
+function sumFigure(layer: Sum, context: FigureContext): Drawing {
+  const added = fork(
+    branchFigures(layer.branches, context),
+    'Sum',
+    layer.relu ? { notes: undefined } : context,
+  );
+  const relu = box('act', ['ReLU'], { least: 70, path: context.path });
+  return layer.relu ? { ...stack([added, relu]), forks: true } : added;
+}
+
 /** The shortcut on the left, the scaled branches on the right, and their sum. */
 function residualFigure(layer: Residual, context: FigureContext): Drawing {
   const { depth, path } = context;
@@ -218,20 +231,36 @@ const branchFigures = (branches: readonly Branch[], { path, notes }: FigureConte
 
 /** Layers one under the other: a branch, a stem. */
 export function chainFigure(layers: readonly Layer[], { path, notes }: FigureContext = {}): Drawing {
+  if (layers.length === 0) return { width: 24, height: 0, axis: 12, items: [], forks: true };
   const paths = path === undefined ? [] : chainPaths(layers, path);
   return stack(layers.map((layer, index) => figure(layer, { notes, path: paths[index] })));
 }
 
-const kernel = ({ window }: Conv | Pool): string => window.replace('x', '×');
+const kernel = ({ window }: Conv | Depthwise | Pool): string => window.replace('x', '×');
+
+/** What stands in a convolution's box, besides its window. */
+function convolutionWords(layer: Conv | Depthwise): readonly string[] {
+  const { norm = true, marks } = layer;
+  const filters = layer.kind === 'conv' ? layer.filters : undefined;
+  const groups = layer.kind === 'conv' && layer.groups !== undefined ? layer.groups : 1;
+  const words = [filters, marks].filter((word) => word !== undefined).join(' ');
+  return [
+    ...(words === '' ? [] : [words]),
+    ...(groups > 1 ? [`${groups} groups`] : []),
+    ...(norm ? [] : ['no batch norm']),
+  ];
+}
 
 /** One layer with all that is inside. */
 export function figure(layer: Layer, context: FigureContext = {}): Drawing {
   const { depth, path, notes } = context;
   switch (layer.kind) {
-    case 'conv': {
-      const what = [layer.filters, layer.marks].filter(Boolean).join(' ');
-      return layerBox('conv', [`${kernel(layer)} Conv`, what], context);
-    }
+    case 'conv':
+      return layerBox('conv', [`${kernel(layer)} Conv`, ...convolutionWords(layer)], context);
+    case 'depthwise':
+      return layerBox('conv', [`${kernel(layer)} Depthwise`, ...convolutionWords(layer)], context);
+    case 'relu':
+      return layerBox('act', ['ReLU'], context);
     case 'maxPool':
     case 'avgPool': {
       const name = layer.kind === 'maxPool' ? 'MaxPool' : 'AvgPool';
@@ -241,6 +270,8 @@ export function figure(layer: Layer, context: FigureContext = {}): Drawing {
       return fork(branchFigures(layer.branches, context), 'Filter concat', context);
     case 'residual':
       return residualFigure(layer, context);
+    case 'sum':
+      return sumFigure(layer, context);
     case 'sequence':
       return chainFigure(layer.layers, context);
     case 'repeat':

@@ -73,7 +73,7 @@ function schema(graph: Graph): Drawing {
 
 /** What a single box says besides its name. */
 function detail(layer: Layer, classes: number): string[] {
-  if (layer.kind === 'conv' || layer.kind === 'maxPool' || layer.kind === 'avgPool') {
+  if ('window' in layer) {
     const filters = layer.kind === 'conv' ? layer.filters : undefined;
     return [[layer.window.replace('x', '×'), filters, layer.marks].filter(Boolean).join(', ')];
   }
@@ -82,8 +82,23 @@ function detail(layer: Layer, classes: number): string[] {
   return layer.kind === 'fullyConnected' ? [`fully connected, ${classes}`] : [];
 }
 
-/** Kinds that are drawn in a figure of their own. */
-const composed = new Set<Layer['kind']>(['filterConcat', 'residual', 'sequence']);
+/** Whether a kind is drawn in a figure of its own; a box of the overall schema says all of the others. */
+const composed: Readonly<Record<Layer['kind'], boolean>> = {
+  filterConcat: true,
+  residual: true,
+  sum: true,
+  sequence: true,
+  repeat: true,
+  conv: false,
+  depthwise: false,
+  relu: false,
+  maxPool: false,
+  avgPool: false,
+  globalAvgPool: false,
+  dropout: false,
+  fullyConnected: false,
+  embedding: false,
+};
 
 /** A figure for every layer with branches or several boxes, with the shapes that go in and out. */
 function blockFigures(graph: Graph, layers: Layers): Drawing[] {
@@ -93,7 +108,7 @@ function blockFigures(graph: Graph, layers: Layers): Drawing[] {
     const after = shapeOf(graph, key);
     input = after;
     if (layer.kind === 'repeat') return repeatFigures(graph, { key, layer, before });
-    return composed.has(layer.kind)
+    return composed[layer.kind]
       ? [titled(nameOf(key), figure(layer, { depth: before[2] }), fromTo(before, after))]
       : [];
   });

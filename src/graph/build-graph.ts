@@ -1,5 +1,4 @@
 /** From a network's figures to its graph: shapes, padding, names and parameters are derived here and only here. */
-import { InceptionError } from '../errors.ts';
 import type { ConfiguredNetwork } from '../networks/networks.ts';
 import {
   type Branch,
@@ -7,11 +6,9 @@ import {
   type Conv,
   type Layer,
   type Layers,
-  markMeanings,
   type Pool,
   type Residual,
-  type Window,
-  windowSize,
+  type Sum,
 } from '../networks/notation.ts';
 import {
   type Attributes,
@@ -27,17 +24,12 @@ import {
   type Shape,
 } from './graph.ts';
 import { chainPaths, keyPath } from './layer-names.ts';
+import { GraphError, GridTooSmall, outputGrid, readMarks, readWindow, samePadding } from './windows.ts';
 
-/** Batch normalisation's epsilon in every released network. */
-const batchNormEpsilon = 0.001;
+export { GraphError } from './windows.ts';
 
-/** The figures do not fit: branches that disagree, or an input that is too small. */
-export class GraphError extends InceptionError {
-  override name = 'GraphError';
-}
-
-/** A window that is larger than its grid. Separate, because the minimum input size is searched by catching it. */
-class GridTooSmall extends GraphError {}
+/** Batch normalisation's epsilon in every released Inception network. */
+const usualEpsilon = 0.001;
 
 /** Builds the graph. @throws GraphError naming the layer, and for a small input the smallest that works. */
 export function buildGraph(network: ConfiguredNetwork): Graph {
@@ -140,6 +132,12 @@ class Builder {
     switch (layer.kind) {
       case 'conv':
         return this.#conv(layer, input, path);
+      case 'depthwise': {
+        const channels = this.#shape(input)[2];
+        return this.#conv({ ...layer, kind: 'conv', filters: channels, groups: channels }, input, path);
+      }
+      case 'relu':
+        return this.add('relu', [input], path, this.#shape(input), {});
       case 'maxPool':
       case 'avgPool':
         return this.#pool(layer, input, path);
@@ -147,6 +145,8 @@ class Builder {
         return this.#concat(layer.branches, input, path);
       case 'residual':
         return this.#residual(layer, input, path);
+      case 'sum':
+        return this.#sum(layer, input, path);
       case 'sequence':
         return this.#chain(layer.layers, input, path);
       case 'repeat': {
@@ -184,9 +184,10 @@ class Builder {
   }
 
   #conv(layer: Conv, input: number, path: string): number {
-    const convolved = this.#convolution(layer, input, path, { bias: false });
-    const batchNorm = this.#batchNorm(convolved, path);
-    return this.add('relu', [batchNorm], path, this.#shape(batchNorm), {});
+    const { norm = true, bias = !norm, marks } = layer;
+    const convolved = this.#convolution(layer, input, path, { bias });
+    const last = norm ? this.#batchNorm(convolved, path) : convolved;
+    return readMarks(marks, path).relu ? this.add('relu', [last], path, this.#shape(last), {}) : last;
   }
 
   #batchNorm(input: number, path: string): number {
@@ -199,7 +200,7 @@ class Builder {
       [input],
       path,
       shape,
-      { epsilon: batchNormEpsilon },
+      { epsilon: this.#network.epsilon ?? usualEpsilon },
       {
         ...(this.#network.gamma && { gamma: part('gamma') }),
         beta: part('beta'),
@@ -226,40 +227,49 @@ class Builder {
 
   #convolution(
     layer: Conv,
-    input: number,
+    given: number,
     path: string,
     { bias, role = 'convWeight' }: { bias: boolean; role?: Role },
   ): number {
-    const [height, width, channels] = this.#shape(input);
-    const { window, stride, padding } = this.#geometry(layer, [height, width], path);
-    const shape: Shape = [...outputGrid([height, width], { window, stride, padding, path }), layer.filters];
+    const { groups = 1, filters } = layer;
+    const { input, grid, window, stride, padding } = this.#window(layer, given, path);
+    const channels = this.#shape(input)[2];
+    if (channels % groups !== 0 || filters % groups !== 0) {
+      throw new GraphError(
+        `${path}: ${groups} groups have to divide its channels and its filters, received ${channels} and ${filters}`,
+      );
+    }
     return this.add(
       'conv',
       [input],
       path,
-      shape,
-      { window, stride, padding, bias },
+      [...grid, filters],
+      { window, stride, padding, groups, bias },
       {
-        weight: parameter(path, 'weight', role, [layer.filters, channels, ...window]),
+        weight: parameter(path, 'weight', role, [filters, channels / groups, ...window]),
         ...(bias && { bias: parameter(path, 'bias', 'convBias', [layer.filters]) }),
       },
     );
   }
 
-  #pool(layer: Pool, input: number, path: string): number {
-    const [height, width, channels] = this.#shape(input);
-    const { window, stride, padding } = this.#geometry(layer, [height, width], path);
-    const shape: Shape = [...outputGrid([height, width], { window, stride, padding, path }), channels];
+  #pool(layer: Pool, given: number, path: string): number {
+    const { input, grid, window, stride, padding } = this.#window(layer, given, path);
+    const shape: Shape = [...grid, this.#shape(input)[2]];
     if (layer.kind === 'maxPool')
       return this.add('maxPool', [input], path, shape, { window, stride, padding });
     const { countPadding } = this.#network;
     return this.add('avgPool', [input], path, shape, { window, stride, padding, countPadding });
   }
 
-  #concat(branches: readonly Branch[], input: number, path: string): number {
+  #ends(branches: readonly Branch[], input: number, path: string): number[] {
     this.#branches++;
     const ends = branches.map((branch, index) => this.#chain(branch, input, `${path}/branch${index}`));
     this.#branches--;
+    return ends;
+  }
+
+  #concat(branches: readonly Branch[], input: number, path: string): number {
+    const ends = this.#ends(branches, input, path);
     const shapes = ends.map((end) => this.#shape(end));
     const [height, width] = shapes[0] as Shape;
     if (shapes.some((shape) => shape[0] !== height || shape[1] !== width)) {
@@ -267,6 +277,19 @@ class Builder {
     }
     const depth = shapes.reduce((sum, shape) => sum + shape[2], 0);
     return this.add('concat', ends, path, [height, width, depth], {});
+  }
+
+  #sum(layer: Sum, input: number, path: string): number {
+    const ends = this.#ends(layer.branches, input, path);
+    const shapes = ends.map((end) => this.#shape(end));
+    const [shape] = shapes as [Shape];
+    if (shapes.some((each) => formatShape(each) !== formatShape(shape))) {
+      throw new GraphError(
+        `${path}: branches of unlike shapes cannot be added: ${shapes.map(formatShape).join(', ')}`,
+      );
+    }
+    const total = ends.reduce((sum, end) => this.add('scaledAdd', [sum, end], path, shape, { scale: 1 }));
+    return layer.relu ? this.add('relu', [total], path, shape, {}) : total;
   }
 
   #residual(layer: Residual, input: number, path: string): number {
@@ -286,30 +309,54 @@ class Builder {
     return layer.relu ? this.add('relu', [sum], path, shape, {}) : sum;
   }
 
-  #geometry(
-    { window, marks }: Conv | Pool,
-    grid: Pair,
-    path: string,
-  ): { window: Pair; stride: number; padding: Pair } {
-    const meaning = markMeanings[marks ?? 'none'];
-    let [height, width] = readWindow(window, path);
+  /** Window, stride and padding of a layer, the grid that comes out, and a node for padding that is not symmetric. */
+  #window(layer: Conv | Pool, given: number, path: string): Windowed {
+    const [height, width, channels] = this.#shape(given);
+    const { stride, padding: rule } = readMarks(layer.marks, path);
+    let window = readWindow(layer.window, path);
     // The auxiliary head's windows shrink to a grid that is smaller, as TF-Slim's do.
-    if (this.head === 'auxiliary') [height, width] = [Math.min(height, grid[0]), Math.min(width, grid[1])];
-    if (meaning.padding === 'valid')
-      return { window: [height, width], stride: meaning.stride, padding: [0, 0] };
-    if (height % 2 === 0 || width % 2 === 0) {
-      throw new GraphError(`${path}: same padding needs a window with odd sides, received ${window}`);
+    if (this.head === 'auxiliary') window = [Math.min(window[0], height), Math.min(window[1], width)];
+    let padding: Pair = [0, 0];
+    let input = given;
+    if (rule === 'same') {
+      if (window[0] % 2 === 0 || window[1] % 2 === 0) {
+        throw new GraphError(`${path}: same padding needs a window with odd sides, received ${layer.window}`);
+      }
+      const { before, after } = samePadding([height, width], {
+        window,
+        stride,
+        as: this.#network.samePadding,
+      });
+      if (before.join() === after.join()) padding = before;
+      else if (layer.kind === 'avgPool') {
+        throw new GraphError(
+          `${path}: an average pooling's same padding has to be symmetric, received ${before.join('×')} before and ${after.join('×')} after the ${height}×${width} grid; mark it V, or say samePadding: 'torch'`,
+        );
+      } else {
+        const shape: Shape = [height + before[0] + after[0], width + before[1] + after[1], channels];
+        const value = layer.kind === 'maxPool' ? Number.NEGATIVE_INFINITY : 0;
+        input = this.add('pad', [given], path, shape, { before, after, value });
+      }
     }
-    return { window: [height, width], stride: meaning.stride, padding: [(height - 1) / 2, (width - 1) / 2] };
+    const [down, across] = this.#shape(input);
+    return {
+      input,
+      window,
+      stride,
+      padding,
+      grid: outputGrid([down, across], { window, stride, padding, path }),
+    };
   }
 }
 
-function readWindow(window: Window, path: string): Pair {
-  try {
-    return windowSize(window);
-  } catch (error) {
-    throw new GraphError(`${path}: ${(error as Error).message}`, { cause: error });
-  }
+/** A window, and the grid that it makes of what it reads. */
+interface Windowed {
+  readonly window: Pair;
+  readonly stride: number;
+  readonly padding: Pair;
+  /** What is read: the layer's input, or that with padding around it. */
+  readonly input: number;
+  readonly grid: Pair;
 }
 
 const parameter = (path: string, part: string, role: Role, shape: number[]): Parameter => ({
@@ -317,21 +364,3 @@ const parameter = (path: string, part: string, role: Role, shape: number[]): Par
   role,
   shape,
 });
-
-interface Sliding {
-  readonly window: Pair;
-  readonly stride: number;
-  readonly padding: Pair;
-  readonly path: string;
-}
-
-function outputGrid(grid: Pair, { window, stride, padding, path }: Sliding): [number, number] {
-  const along = (axis: 0 | 1) => Math.floor((grid[axis] + 2 * padding[axis] - window[axis]) / stride) + 1;
-  const output: [number, number] = [along(0), along(1)];
-  if (output[0] < 1 || output[1] < 1) {
-    throw new GridTooSmall(
-      `${path}: its ${formatShape(window)} window is larger than the ${formatShape(grid)} grid it reads`,
-    );
-  }
-  return output;
-}

@@ -61,10 +61,11 @@ function describe(node: Node): string {
   const { shape } = node;
   switch (node.op) {
     case 'conv': {
-      const { window, stride, padding, bias } = node.attributes;
+      const { window, stride, padding, groups, bias } = node.attributes;
       const marks = [
         stride > 1 && `stride ${stride}`,
         padding.every((side) => side === 0) && Math.max(...window) > 1 && 'V',
+        groups > 1 && `in ${groups} groups`,
         bias && 'Linear',
       ];
       return [`conv ${formatShape(window)}`, shape[2], ...marks].filter(Boolean).join(' ');
@@ -84,7 +85,13 @@ function describe(node: Node): string {
         : 'batch norm without gamma';
     case 'linear':
       return `fully connected, ${shape[2]}`;
-    default:
+    // Written one by one, so that a new operation has to say what a reader should be told of it.
+    case 'input':
+    case 'batchNormRelu':
+    case 'pad':
+    case 'globalAvgPool':
+    case 'concat':
+    case 'slice':
       return node.op;
   }
 }

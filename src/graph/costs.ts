@@ -40,6 +40,7 @@ const macRules: { readonly [K in Op]: MacRule<K> } = {
   batchNorm: none,
   batchNormRelu: none,
   relu: none,
+  pad: none,
   maxPool: none,
   avgPool: none,
   globalAvgPool: none,
@@ -96,7 +97,9 @@ function describeNode(node: Node): string {
   const { attributes } = node;
   if ('window' in attributes) {
     const stride = attributes.stride === 1 ? '' : ` stride ${attributes.stride}`;
-    return `${node.op} ${formatShape(attributes.window)}${stride}`;
+    const groups =
+      node.op === 'conv' && node.attributes.groups > 1 ? ` in ${node.attributes.groups} groups` : '';
+    return `${node.op} ${formatShape(attributes.window)}${stride}${groups}`;
   }
   return node.op === 'scaledAdd' ? `add × ${node.attributes.scale}` : node.op;
 }

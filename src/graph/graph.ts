@@ -14,6 +14,8 @@ export interface Attributes {
     readonly window: Pair;
     readonly stride: number;
     readonly padding: Pair;
+    /** As many as there are input channels is a depthwise convolution. */
+    readonly groups: number;
     readonly bias: boolean;
     /** What inference's passes have moved into the weight and bias; figures have none. */
     readonly folded?: Folded;
@@ -25,6 +27,8 @@ export interface Attributes {
   /** Both in one; made by fusing them, never by a figure. Parameters as `batchNorm`. */
   batchNormRelu: { readonly epsilon: number };
   relu: Record<never, never>;
+  /** Pixels around the grid, where a window's padding differs between beginning and end; zeros, or −∞ before a maxPool. */
+  pad: { readonly before: Pair; readonly after: Pair; readonly value: number };
   maxPool: { readonly window: Pair; readonly stride: number; readonly padding: Pair };
   avgPool: {
     readonly window: Pair;
@@ -88,7 +92,7 @@ export interface Parameter {
   /** `layer path/weight`, `…/bias`, `…/gamma`, `…/beta`, `…/movingMean`, `…/movingVariance`. */
   readonly name: string;
   readonly role: Role;
-  /** Convolutions [out, in, h, w], dense layers [out, in], the rest [channels]. */
+  /** Convolutions [out, in / groups, h, w], dense layers [out, in], the rest [channels]. */
   readonly shape: readonly number[];
 }
 

@@ -117,6 +117,8 @@ function transform(layer: Layer, how: Transformation): Layer {
       return { ...layer, filters: scaledFilters(layer.filters, how.width) };
     case 'filterConcat':
       return { ...layer, branches: inside(layer.branches) };
+    case 'sum':
+      return { ...layer, branches: inside(layer.branches) };
     case 'residual':
       return { ...layer, scale: scaleOf(layer.scale, how), branches: inside(layer.branches) };
     case 'sequence':
@@ -133,7 +135,13 @@ function transform(layer: Layer, how: Transformation): Layer {
       return { ...layer, keep: how.dropoutKeep ?? layer.keep };
     case 'embedding':
       return { ...layer, features: how.embedding ?? layer.features };
-    default:
+    // Written one by one, so that a new kind of layer has to say what the options do to it.
+    case 'depthwise':
+    case 'relu':
+    case 'maxPool':
+    case 'avgPool':
+    case 'globalAvgPool':
+    case 'fullyConnected':
       return layer;
   }
 }

@@ -8,14 +8,42 @@
 /** Height by width of a kernel, as printed in the figures: `'3x3'`, `'1x7'`. */
 export type Window = `${number}x${number}`;
 
-export type Marks = 'V' | 'stride 2 V' | 'stride 3 V';
+type Stride = `stride ${2 | 3 | 4}`;
+
+/** How a window moves and is padded: `stride 2` with same padding, `stride 2 V` without padding. */
+export type Marks = 'V' | Stride | `${Stride} V`;
+
+/** A convolution may also be `Linear`: no ReLU follows. */
+export type ConvMarks = Marks | 'Linear' | `${Marks} Linear`;
+
+/** What a figure's "Conv" box leaves to the text beside it. */
+export interface ConvOptions {
+  /** Channels and filters in so many groups that do not see each other (ResNeXt). Default 1. */
+  readonly groups?: number;
+  /** Whether batch normalisation follows. Default true. */
+  readonly norm?: boolean;
+  /** Default: where no batch normalisation follows, whose beta does the same. */
+  readonly bias?: boolean;
+}
 
 /** A convolution followed by batch normalisation and ReLU, the figures' "Conv". */
-export interface Conv {
+export interface Conv extends ConvOptions {
   readonly kind: 'conv';
   readonly window: Window;
   readonly filters: number;
-  readonly marks: Marks | undefined;
+  readonly marks: ConvMarks | undefined;
+}
+
+/** A convolution of each channel by itself: as many groups and filters as channels, so neither is written. */
+export interface Depthwise extends Omit<ConvOptions, 'groups'> {
+  readonly kind: 'depthwise';
+  readonly window: Window;
+  readonly marks: ConvMarks | undefined;
+}
+
+/** A ReLU by itself, as before the convolutions of Xception. */
+export interface Relu {
+  readonly kind: 'relu';
 }
 
 export interface Pool {
@@ -37,6 +65,16 @@ export interface FilterConcat {
 export interface Residual {
   readonly kind: 'residual';
   readonly scale: number;
+  readonly relu: boolean;
+  readonly branches: readonly Branch[];
+}
+
+/**
+ * The sum of the branches' outputs, then ReLU. An empty branch is the input itself: `sum([], [...])` is a residual block
+ * as ResNet's, and with a convolution in the first branch its shortcut is projected.
+ */
+export interface Sum {
+  readonly kind: 'sum';
   readonly relu: boolean;
   readonly branches: readonly Branch[];
 }
@@ -78,9 +116,12 @@ export interface Embedding {
 
 export type Layer =
   | Conv
+  | Depthwise
+  | Relu
   | Pool
   | FilterConcat
   | Residual
+  | Sum
   | Sequence
   | Repeat
   | GlobalAvgPool
@@ -121,6 +162,13 @@ export interface Network {
   readonly layers: Layers;
   /** Keys of the repetitions that the options `blocks` and `residualScale` mean by A, B and C. */
   readonly stages?: Readonly<Partial<Record<Stage, string>>>;
+  /**
+   * What same padding with a stride is: TensorFlow keeps ⌈size / stride⌉ and puts an odd pixel at the end; networks of
+   * PyTorch pad (window − 1) / 2 on every side. Without a stride both are the same. Default tensorflow.
+   */
+  readonly samePadding?: 'tensorflow' | 'torch';
+  /** Added to the variance in batch normalisation. Default 0.001, as in every released Inception network. */
+  readonly epsilon?: number;
   /** Built only when the option `auxiliary` is on. */
   readonly auxiliary?: Auxiliary;
   /** By stride, the part that gives its features, where it is not the last one with that stride. */
@@ -128,12 +176,22 @@ export interface Network {
   readonly published?: PublishedErrors;
 }
 
-export const conv = (window: Window, filters: number, marks?: Marks): Conv => ({
-  kind: 'conv',
-  window,
-  filters,
-  marks,
-});
+/** A convolution's window and filters, with its marks: `conv('3x3', 64, 'stride 2 V')`, `conv('1x1', 256, 'Linear')`. */
+export const conv = (
+  window: Window,
+  filters: number,
+  marks?: ConvMarks,
+  options: ConvOptions = {},
+): Conv => ({ kind: 'conv', window, filters, marks, ...options });
+
+/** Each channel by itself. Before a 1x1 convolution it makes what Xception calls a separable convolution. */
+export const depthwise = (
+  window: Window,
+  marks?: ConvMarks,
+  options: Omit<ConvOptions, 'groups'> = {},
+): Depthwise => ({ kind: 'depthwise', window, marks, ...options });
+
+export const relu = (): Relu => ({ kind: 'relu' });
 
 export const maxPool = (window: Window, marks?: Marks): Pool => ({ kind: 'maxPool', window, marks });
 
@@ -145,6 +203,12 @@ export const residual = (
   { scale, relu = true }: { scale: number; relu?: boolean },
   ...branches: Branch[]
 ): Residual => ({ kind: 'residual', scale, relu, branches });
+
+/** Branches added up, with a ReLU after the sum: `sum([], [conv('3x3', 64), conv('3x3', 64, 'Linear')])`. */
+export const sum = (...branches: Branch[]): Sum => ({ kind: 'sum', relu: true, branches });
+
+/** The same without the ReLU. */
+export const linearSum = (...branches: Branch[]): Sum => ({ kind: 'sum', relu: false, branches });
 
 export const sequence = (...layers: Layer[]): Sequence => ({ kind: 'sequence', layers });
 
@@ -178,10 +242,21 @@ export function windowSize(window: Window): readonly [height: number, width: num
   return [Number(match[1]), Number(match[2])];
 }
 
-/** The table from marks to stride and padding. */
-export const markMeanings: Readonly<Record<Marks | 'none', { stride: number; padding: 'same' | 'valid' }>> = {
-  none: { stride: 1, padding: 'same' },
-  V: { stride: 1, padding: 'valid' },
-  'stride 2 V': { stride: 2, padding: 'valid' },
-  'stride 3 V': { stride: 3, padding: 'valid' },
-};
+export interface MarkMeaning {
+  readonly stride: number;
+  readonly padding: 'same' | 'valid';
+  /** Whether a ReLU follows. */
+  readonly relu: boolean;
+}
+
+/** What marks say; throws on text that is none. */
+export function meaningOf(marks: ConvMarks | undefined): MarkMeaning {
+  const match = /^(?:stride ([1-9]\d*))? ?(V)? ?(Linear)?$/.exec(marks ?? '');
+  if (!match) {
+    throw new TypeError(
+      `marks are 'V', 'stride 2', 'stride 2 V', of a convolution also 'Linear' after them; received '${marks}'`,
+    );
+  }
+  const [, stride, valid, linear] = match;
+  return { stride: Number(stride ?? 1), padding: valid ? 'valid' : 'same', relu: !linear };
+}

@@ -47,6 +47,11 @@ const withBias = (member: MemberParameters<'conv'>): MemberParameters<'conv'> =>
 export function foldResidualScale(graph: Graph): Graph {
   const consumers = consumersOf(graph);
   const scaleOf = new Map<number, number>();
+  /** What a batch normalisation has left in the convolution stays there. */
+  const scaled = ({ attributes }: NodeOf<'conv'>, scale: number) => ({
+    ...attributes,
+    folded: { ...attributes.folded, scale },
+  });
   for (const node of graph.nodes) {
     const linear = node.op === 'scaledAdd' ? graph.nodes[node.inputs[1] as number] : undefined;
     if (node.op === 'scaledAdd' && linear?.op === 'conv' && consumers[linear.id]?.length === 1) {
@@ -59,8 +64,7 @@ export function foldResidualScale(graph: Graph): Graph {
     const scale = scaleOf.get(node.id);
     if (scale === undefined) rewriting.keep(node);
     else if (node.op === 'scaledAdd') rewriting.keep({ ...node, attributes: { scale } });
-    else if (node.op === 'conv')
-      rewriting.keep({ ...node, attributes: { ...node.attributes, folded: { scale } } });
+    else if (node.op === 'conv') rewriting.keep({ ...node, attributes: scaled(node, scale) });
   }
   return rewriting.finish();
 }

@@ -16,7 +16,8 @@ export function fuseConvRelu(graph: Graph, { keep }: { keep: readonly number[] }
   const fused = new Set<number>();
   for (const node of graph.nodes) {
     if (fused.has(node.id)) continue;
-    if (node.op !== 'conv' || !node.attributes.bias) {
+    // Convolutions in groups are libtorch's own, which add and cut off nothing.
+    if (node.op !== 'conv' || !node.attributes.bias || node.attributes.groups > 1) {
       rewriting.keep(node);
       continue;
     }

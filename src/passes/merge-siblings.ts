@@ -32,7 +32,8 @@ function findGroups(graph: Graph): Unit[][] {
   const consumers = consumersOf(graph);
   const byGeometry = new Map<string, Unit[]>();
   for (const node of graph.nodes) {
-    if (node.op !== 'conv') continue;
+    // The groups of a merged convolution would be others.
+    if (node.op !== 'conv' || node.attributes.groups > 1) continue;
     const [reader, ...others] = consumers[node.id] ?? [];
     const next = reader === undefined || others.length > 0 ? undefined : graph.nodes[reader];
     const relu = next?.op === 'relu' ? next : undefined;

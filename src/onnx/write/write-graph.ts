@@ -100,8 +100,16 @@ function constant(
   return name;
 }
 
-/** ONNX pads at the beginnings of all axes, then at their ends. */
-const pads = ([down, across]: Pair): number[] => [down, across, down, across];
+/** ONNX pads at the beginnings of all axes, then at their ends; what a `pad` before the window adds is among it. */
+function padsOf({ attributes: { padding }, inputs }: Windowed, { graph }: Writing): number[] {
+  const source = graph.nodes[inputs[0] as number];
+  const { before, after } = source?.op === 'pad' ? source.attributes : { before: none, after: none };
+  return [before, after].flatMap((side) => [side[0] + padding[0], side[1] + padding[1]]);
+}
+
+type Windowed = NodeOf<'conv'> | NodeOf<'maxPool'> | NodeOf<'avgPool'>;
+
+const none: Pair = [0, 0];
 
 const nameOf = ({ names }: Writing, { id }: Node): string => names[id] as string;
 
@@ -111,7 +119,7 @@ const writeRules: { readonly [K in Op]: WriteRule<K> } = {
     else writing.names[node.id] = inputName;
   },
   conv: async (node, [input], writing) => {
-    const { window, stride, padding } = node.attributes;
+    const { window, stride, groups } = node.attributes;
     const { weight, bias } = await convolutionWeights(node, writing.read);
     const weightName = parameterName(node, 'weight');
     const filters = node.shape[2];
@@ -127,7 +135,12 @@ const writeRules: { readonly [K in Op]: WriteRule<K> } = {
       writing.constants.set(biasName, { type: 'float32', dims: [filters], data: bias });
       inputs.push(biasName);
     }
-    const attributes = { kernel_shape: window, strides: [stride, stride], pads: pads(padding) };
+    const attributes = {
+      kernel_shape: window,
+      strides: [stride, stride],
+      pads: padsOf(node, writing),
+      ...(groups > 1 && { group: groups }),
+    };
     add(writing, { op: 'Conv', inputs, output: nameOf(writing, node), attributes });
   },
   batchNorm: async (node, [input], writing) =>
@@ -138,17 +151,21 @@ const writeRules: { readonly [K in Op]: WriteRule<K> } = {
     add(writing, { op: 'Relu', inputs: [between], output: nameOf(writing, node) });
   },
   relu: (node, inputs, writing) => add(writing, { op: 'Relu', inputs, output: nameOf(writing, node) }),
+  // Its window pads.
+  pad: (node, [input], writing) => {
+    writing.names[node.id] = input as string;
+  },
   maxPool: (node, inputs, writing) => {
-    const { window, stride, padding } = node.attributes;
-    const attributes = { kernel_shape: window, strides: [stride, stride], pads: pads(padding) };
+    const { window, stride } = node.attributes;
+    const attributes = { kernel_shape: window, strides: [stride, stride], pads: padsOf(node, writing) };
     add(writing, { op: 'MaxPool', inputs, output: nameOf(writing, node), attributes });
   },
   avgPool: (node, inputs, writing) => {
-    const { window, stride, padding, countPadding } = node.attributes;
+    const { window, stride, countPadding } = node.attributes;
     const attributes = {
       kernel_shape: window,
       strides: [stride, stride],
-      pads: pads(padding),
+      pads: padsOf(node, writing),
       count_include_pad: countPadding ? 1 : 0,
     };
     add(writing, { op: 'AveragePool', inputs, output: nameOf(writing, node), attributes });

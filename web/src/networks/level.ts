@@ -16,7 +16,7 @@ import {
 import { type Costs, costsOfNodes, summariseLayers } from '../../../src/graph/costs.ts';
 import { formatShape, type Graph, type Head, type Node, type Shape } from '../../../src/graph/graph.ts';
 import { auxiliaryName, chainPaths, keyPath } from '../../../src/graph/layer-names.ts';
-import { blockAt, type Layer, type Layers } from '../../../src/networks/notation.ts';
+import { type Branch, blockAt, conv, type Layer, type Layers } from '../../../src/networks/notation.ts';
 import { short } from '../format.ts';
 
 export interface Step extends Costs {
@@ -106,16 +106,36 @@ function step(place: Place, name: string, nodes: readonly Node[]): Place | undef
     return layer && { kind: 'layer', layer };
   }
   const { layer } = place;
-  if (layer.kind === 'repeat') {
-    const index = /^\d+$/.test(name) ? Number(name) : Number.NaN;
-    return index < layer.count ? { kind: 'layer', layer: blockAt(layer, index) } : undefined;
+  // Complete: a new kind of layer has to say here whether it can be opened.
+  switch (layer.kind) {
+    case 'repeat': {
+      const index = /^\d+$/.test(name) ? Number(name) : Number.NaN;
+      return index < layer.count ? { kind: 'layer', layer: blockAt(layer, index) } : undefined;
+    }
+    case 'sequence':
+      return step({ kind: 'chain', layers: layer.layers }, name, nodes);
+    case 'residual':
+      return name === 'linear' ? { kind: 'layer', layer: conv('1x1', 0) } : branchOf(layer.branches, name);
+    case 'filterConcat':
+    case 'sum':
+      return branchOf(layer.branches, name);
+    case 'conv':
+    case 'depthwise':
+    case 'relu':
+    case 'maxPool':
+    case 'avgPool':
+    case 'globalAvgPool':
+    case 'dropout':
+    case 'fullyConnected':
+    case 'embedding':
+      return undefined;
   }
-  if (layer.kind === 'sequence') return step({ kind: 'chain', layers: layer.layers }, name, nodes);
-  if (layer.kind !== 'filterConcat' && layer.kind !== 'residual') return undefined;
-  if (name === 'linear' && layer.kind === 'residual')
-    return { kind: 'layer', layer: { kind: 'conv', window: '1x1', filters: 0, marks: undefined } };
-  const branch = /^branch\d+$/.test(name) ? layer.branches[Number(name.slice(6))] : undefined;
-  return branch && { kind: 'chain', layers: branch };
+  return layer satisfies never;
+}
+
+function branchOf(branches: readonly Branch[], name: string): Place | undefined {
+  const branch = /^branch\d+$/.test(name) ? branches[Number(name.slice(6))] : undefined;
+  return branch && branch.length > 0 ? { kind: 'chain', layers: branch } : undefined;
 }
 
 const nodeAt = ({ nodes }: Graph, id: number): Node => nodes[id] as Node;
@@ -246,7 +266,7 @@ function stepsOf(graph: Graph, { path, place, inside }: At): readonly Step[] {
   if (isLayer) {
     return inside.map((node) => ({
       path: '',
-      title: operationNames[node.op] ?? node.op,
+      title: operationNames[node.op],
       branch: undefined,
       shape: node.shape,
       ...costsOfNodes([node]),
@@ -289,7 +309,11 @@ function keySteps(graph: Graph, { layers, head }: Extract<Place, { kind: 'keys' 
   });
 }
 
-const operationNames: Readonly<Partial<Record<Node['op'], string>>> = {
+const operationNames: Readonly<Record<Node['op'], string>> = {
+  input: 'Input',
+  pad: 'Padding',
+  slice: 'Slice',
+  batchNormRelu: 'Batch normalisation and ReLU',
   conv: 'Convolution',
   batchNorm: 'Batch normalisation',
   relu: 'ReLU',
