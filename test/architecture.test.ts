@@ -40,7 +40,18 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'onnx',
     'onnx/run',
   ],
-  classifier: ['images', 'data', 'model', 'predict', 'onnx', 'onnx/run'],
+  classifier: [
+    'compile',
+    'engine',
+    'graph',
+    'images',
+    'data',
+    'model',
+    'predict',
+    'onnx',
+    'onnx/run',
+    'onnx/write',
+  ],
   train: [
     'networks',
     'graph',
@@ -53,7 +64,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'predict',
     'evaluate',
   ],
-  server: ['images', 'data', 'model', 'predict', 'onnx', 'classifier'],
+  server: ['compile', 'images', 'data', 'model', 'predict', 'onnx', 'classifier'],
   dashboard: ['networks', 'train'],
   bench: [
     'networks',
@@ -93,7 +104,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Files directly in src/ that any file may import. */
-const common = ['errors.ts', 'option.ts', 'parse-json.ts', 'random.ts'];
+const common = ['errors.ts', 'option.ts', 'parse-json.ts', 'random.ts', 'version.ts'];
 
 /** Files of src/ that a file imports, as paths within src/. */
 function importsOf(file: string): string[] {

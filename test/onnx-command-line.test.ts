@@ -145,7 +145,7 @@ describe('an .onnx file', () => {
       /model\.onnx: an ONNX file predicts .* here a model with its weights is needed/,
     );
     const { status, stderr } = run(['classify', image, '--model', onnx, '--precision', 'bfloat16']);
-    expect([status, stderr]).toEqual([2, expect.stringMatching(/--precision: an \.onnx file has the one/)]);
+    expect([status, stderr]).toEqual([2, expect.stringMatching(/precision: an \.onnx file has the one/)]);
   });
 
   const precision = (path: string) => (path === onnx ? [] : ['--precision', 'float32']);
@@ -245,12 +245,52 @@ describe('without libtorch', () => {
   });
   const main = join(bare, 'dist/cli/main.js');
 
-  it('classifies and evaluates ONNX files, and says what is missing for the rest', () => {
-    const image = join(data, 'dark', '0.png');
-    expect(run(['classify', image, '--model', onnx], { main })).toMatchObject({ status: 0, stderr: '' });
+  const image = join(data, 'dark', '0.png');
+
+  it('classifies and evaluates ONNX files', () => {
+    expect(run(['classify', image, '--model', onnx], { main })).toMatchObject({
+      status: 0,
+      stderr: expect.stringMatching(/^\/.*model\.onnx: ONNX Runtime [\d.]+, float32 \(an \.onnx file\)\n$/),
+    });
     expect(run(['evaluate', onnx, '--data', data, '--json'], { main })).toMatchObject({ status: 0 });
-    const { status, stderr } = run(['classify', image, '--model', model], { main });
-    expect([status, stderr]).toEqual([1, expect.stringMatching(/native addon cannot be loaded/)]);
+  });
+
+  it('classifies and evaluates weights by ONNX Runtime as libtorch does elsewhere, and says so', () => {
+    const commands = [
+      ['classify', image, '--model', model, '--json'],
+      ['evaluate', model, onnx, '--data', data, '--crops', '10', '--json'],
+    ];
+    for (const command of commands) {
+      const { status, stdout, stderr } = run(command, { main });
+      expect([status, stderr]).toEqual([
+        0,
+        expect.stringMatching(
+          /model\.safetensors: ONNX Runtime [\d.]+, float32 \(libtorch is not there: the native addon cannot be loaded \(.*\n/,
+        ),
+      ]);
+      const torch = run([...command, '--precision', 'float32']);
+      expect(torch.stderr).toMatch(/model\.safetensors: libtorch [\d.]+\S*, float32 \(installed\)\n/);
+      const [here, there] = [stdout, torch.stdout].map((text) => JSON.parse(text));
+      if (command[0] === 'classify') {
+        const [[ours], [theirs]] = [here[0].labels, there[0].labels];
+        expect(ours.label).toBe(theirs.label);
+        expect(ours.probability).toBeCloseTo(theirs.probability, 5);
+      } else {
+        expect(here.confusion).toEqual(there.confusion);
+        expect(here.loss).toBeCloseTo(there.loss, 5);
+        expect([here.libtorch, there.libtorch]).toEqual([undefined, expect.stringMatching(/^\d/)]);
+      }
+    }
+  });
+
+  it('says what is missing for what only libtorch does', () => {
+    for (const command of [
+      ['classify', image, '--model', model, '--precision', 'bfloat16'],
+      ['train', 'inception-v4', '--data', data, '--out', join(folder, 'run')],
+    ]) {
+      const { status, stderr } = run(command, { main });
+      expect([status, stderr]).toEqual([1, expect.stringMatching(/^inception: the native addon cannot be/)]);
+    }
   });
 
   it('writes ONNX files, with a warning that nothing vouches for them', () => {

@@ -91,8 +91,16 @@ describe('inception serve', () => {
     expect(address).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
     expect(log().find(({ msg }) => msg === 'ready')).toMatchObject({
       models: [
-        { name: 'shoes', platform: 'inception_libtorch' },
-        { name: 'boots', platform: 'onnxruntime_onnx' },
+        {
+          name: 'shoes',
+          platform: 'inception_libtorch',
+          runtime: expect.stringMatching(/^libtorch .*, float32 \(installed\)$/),
+        },
+        {
+          name: 'boots',
+          platform: 'onnxruntime_onnx',
+          runtime: expect.stringMatching(/ \(an \.onnx file\)$/),
+        },
       ],
     });
     const [first, second] = [await classify(address), await classify(address, '?model=boots')];

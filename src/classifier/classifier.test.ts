@@ -6,7 +6,7 @@ import { sampleModel } from '../../test/sample-model.ts';
 import { DataError } from '../data/data-error.ts';
 import { decodeImage, encodePng } from '../data/decode.ts';
 import type { Image } from '../images/image.ts';
-import { DeployError } from '../onnx/deploy-error.ts';
+import { ModelError } from '../model/description.ts';
 import { encodeModel } from '../onnx/write/encode-model.ts';
 import { exportOnnx } from '../onnx/write/export-onnx.ts';
 import type { OnnxGraph } from '../onnx/write/onnx-graph.ts';
@@ -27,7 +27,7 @@ const image = (seed: number): Image => ({
 let classifier: Classifier;
 beforeAll(async () => {
   const model = sampleModel('inception-resnet-v2', {}, { classes: labels, data: 'fashion-mnist' });
-  await exportOnnx(model, { output: file, producerVersion: '0' });
+  await exportOnnx(model, { output: file });
   classifier = await loadClassifier(file, { batch: 2 });
 });
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -50,7 +50,11 @@ describe('loadClassifier', () => {
   });
 
   it('knows what the file says about the model', () => {
-    expect(classifier).toMatchObject({ classes: labels, precision: 'float32', source: file });
+    expect(classifier).toMatchObject({
+      classes: labels,
+      runtime: { name: 'ONNX Runtime', precision: 'float32', device: 'cpu', reason: 'an .onnx file' },
+      source: file,
+    });
     expect(classifier.description).toMatchObject({ network: 'inception-resnet-v2', data: 'fashion-mnist' });
   });
 
@@ -65,19 +69,19 @@ describe('loadClassifier', () => {
 
   it('takes several, gives them in order, and the same as one by one', async () => {
     const images = [1, 2, 3, 4, 5].map(image);
-    const together = await classifier.classifyAll(images, { top: 2 });
+    const together = await classifier.classify(images, { top: 2 });
     for (const [index, each] of images.entries()) {
       const single = await classifier.classify(each, { top: 2 });
       expect(together[index]?.map(({ label }) => label)).toEqual(single.map(({ label }) => label));
       expect(together[index]?.[0]?.probability).toBeCloseTo(single[0]?.probability as number, 5);
     }
-    expect(await classifier.classifyAll([])).toEqual([]);
+    expect(await classifier.classify([])).toEqual([]);
   });
 
   it('averages crops', async () => {
     const views = { crops: 10 } as const;
     const [best] = await classifier.classify(image(3), { views, top: 1 });
-    const [[again]] = (await classifier.classifyAll([image(3)], { views })) as [[typeof best]];
+    const [[again]] = (await classifier.classify([image(3)], { views })) as [[typeof best]];
     expect(again).toEqual(best);
     expect(best?.probability).not.toBe((await classifier.classify(image(3)))[0]?.probability);
   });
@@ -135,10 +139,9 @@ describe('loadClassifier', () => {
     const headless = join(folder, 'features.onnx');
     await exportOnnx(sampleModel('inception-resnet-v2', { classes: 0 }), {
       output: headless,
-      producerVersion: '0',
     });
     const features = await loadClassifier(headless);
-    await expect(features.classify(image(1))).rejects.toThrow(DeployError);
+    await expect(features.classify(image(1))).rejects.toThrow(ModelError);
     expect(await features.predictor.outputs(new Uint8Array(75 * 75 * 3))).toHaveLength(536);
   });
 });

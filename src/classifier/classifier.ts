@@ -1,31 +1,19 @@
-/** The library call for users of an ONNX file: a path in, labels with probabilities out. Needs no libtorch. */
-import { readFile } from 'node:fs/promises';
+/** The library call for predictions: any MODEL and images in, labels with probabilities out. */
 import { decodeImage } from '../data/decode.ts';
 import type { Views } from '../images/crops.ts';
 import type { Image } from '../images/image.ts';
-import { inputBytes, type Preprocessing, preprocess, usualPreprocessings } from '../images/preprocess.ts';
-import type { ModelDescription } from '../model/description.ts';
-import { DeployError } from '../onnx/deploy-error.ts';
-import { describedBy } from '../onnx/model-metadata.ts';
-import type { SizedByFile } from '../onnx/run/file-input.ts';
-import { type OnnxPredictor, openOnnxPredictor } from '../onnx/run/onnx-predictor.ts';
-import type { SessionOptions } from '../onnx/run/runtime.ts';
-import { walkModel } from '../onnx/run/walk-model.ts';
-import { type Member, predictImages } from '../predict/predict-images.ts';
+import { inputBytes, type Preprocessing, preprocess } from '../images/preprocess.ts';
+import { type ModelDescription, ModelError } from '../model/description.ts';
+import type { Notices } from '../model/model-file.ts';
+import { predictImages } from '../predict/predict-images.ts';
 import { topClasses } from '../predict/top-classes.ts';
+import { openModels, type RunningModel } from './open-models.ts';
+import type { ImagePredictor, ModelOverrides } from './predicting-model.ts';
+import type { Runtime, RuntimeOptions } from './runtime.ts';
 
-export interface ClassifierOptions extends SessionOptions {
-  /** Images computed at a time, and what `predictor.batch` says. Default 16. */
+export interface ClassifierOptions extends ModelOverrides, RuntimeOptions, Notices {
+  /** Images computed at a time. Default 16. */
   readonly batch?: number;
-  /** Labels in the order of the outputs. Default: the file's own; of a file that has none `class 0`, `class 1`, … */
-  readonly classes?: readonly string[];
-  /**
-   * In the place of what the file says. A file that says nothing needs `mean` and `std`, and has otherwise its own size and
-   * torchvision's crop; `usualPreprocessings` has usual ones by name.
-   */
-  readonly preprocessing?: Partial<Preprocessing>;
-  /** Whether the outputs are probabilities already. Default: what the file says; of a file that says nothing, false. */
-  readonly probabilities?: boolean;
 }
 
 /** An image's file, the bytes of a JPEG, PNG or WebP, or decoded pixels. */
@@ -47,93 +35,69 @@ export interface ClassifyOptions {
 }
 
 export interface Classifier {
+  /** The label of every output. */
   readonly classes: readonly string[];
   readonly preprocessing: Preprocessing;
-  /** The whole description; only files of `inception export` have one. */
+  /** The whole description; other people's .onnx files have none. */
   readonly description: ModelDescription | undefined;
-  /** `float32`, `float16` or `int8`; of other people's files, undefined. */
-  readonly precision: string | undefined;
-  /** The file. */
+  /** What computes, and why it was chosen. */
+  readonly runtime: Runtime;
+  /** What was read: `runs/photos/model.safetensors`, `hub:timm/inception_v4.tf_in1k`, `photos.onnx`. */
   readonly source: string;
-  /** For `predictImages`, `score` and servers: preprocessed bytes in, probabilities out. */
-  readonly predictor: OnnxPredictor;
-  /** The most probable labels of one image, most probable first. @throws DataError if it cannot be decoded. */
+  /** For `predictImages` and `score`: preprocessed bytes in, probabilities out. */
+  readonly predictor: ImagePredictor;
+  /**
+   * The most probable labels of one image, most probable first.
+   * @throws DataError if it cannot be decoded, ModelError if the network has no classifier.
+   */
   classify(image: ImageSource, options?: ClassifyOptions): Promise<readonly Classification[]>;
   /** The same for several, in their order, computed in batches. */
-  classifyAll(
+  classify(
     images: readonly ImageSource[],
     options?: ClassifyOptions,
   ): Promise<readonly (readonly Classification[])[]>;
   /** Gives the memory back. Meant for the end: ONNX Runtime does not like being opened and released over and over. */
-  release(): Promise<void>;
+  close(): Promise<void>;
+  /** `close`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
- * Opens an ONNX file for classification.
+ * Opens a run folder, a `.safetensors`, `.pth`, `.h5` or TensorFlow file, `hub:owner/name` or an `.onnx` file for
+ * classification.
  *
  * ```ts
- * const classifier = await loadClassifier('model.onnx');
+ * const classifier = await loadClassifier('runs/photos');
  * const [best] = await classifier.classify('cat.jpg');
  * console.log(best.label, best.probability);
+ * await classifier.close();
  * ```
  *
- * The file is walked before ONNX Runtime sees it; one that refers to other files, or has operators that are not ONNX's
- * own, is refused.
- * @throws DeployError or ModelError saying what is wrong with which file.
+ * Weights are computed by libtorch, and where that is not installed by ONNX Runtime; `runtime` says which it was. An .onnx file
+ * is walked before ONNX Runtime sees it; one that refers to other files, or has operators that are not ONNX's own, is refused.
+ * @throws ModelError, WeightsError, HubError or DeployError saying what is wrong with which file; UsageError for options that
+ * this model cannot follow; EngineUnavailableError where libtorch was asked for and is not there.
  */
-export async function loadClassifier(path: string, options: ClassifierOptions = {}): Promise<Classifier> {
-  const model = await readModel(path);
-  const { metadata } = walkModel(model, path);
-  const description = describedBy(metadata, path);
-  const predictor = await openOnnxPredictor(model, {
-    path,
-    preprocessing: preprocessingOf(path, { ...description?.preprocessing, ...options.preprocessing }),
-    softmax: options.probabilities ?? metadata.get('output') === 'probabilities',
-    batch: options.batch,
-    threads: options.threads,
-  });
-  const classes =
-    options.classes ??
-    description?.classes ??
-    Array.from({ length: predictor.classes }, (_, index) => `class ${index}`);
-  if (classes.length > 0 && classes.length !== predictor.classes) {
-    throw new DeployError(
-      `${path}: expected ${predictor.classes} labels, one for each output, received ${classes.length}`,
-    );
-  }
-  return classifierOf({
-    classes,
-    preprocessing: predictor.preprocessing,
-    description,
-    precision: metadata.get('precision'),
-    source: path,
-    predictor,
-  });
-}
-
-/** How the image is cut is a matter of taste; how its values are scaled is not. @throws DeployError */
-function preprocessingOf(path: string, { mean, std, ...rest }: Partial<Preprocessing>): SizedByFile {
-  if (mean && std) return { ...usualPreprocessings.imagenet, ...rest, mean, std };
-  throw new DeployError(
-    `${path}: it does not say how images are scaled for it, as files of 'inception export' do; expected a preprocessing with 'mean' and 'std' (--preprocessing ${Object.keys(usualPreprocessings).join(', ')}, or --mean and --std)`,
-  );
-}
-
-async function readModel(path: string): Promise<Uint8Array> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    throw new DeployError(`${path}: there is no such file; 'inception export MODEL -o ${path}' writes one`);
-  }
+export async function loadClassifier(model: string, options: ClassifierOptions = {}): Promise<Classifier> {
+  const { classes, preprocessing, probabilities, batch = 16, ...rest } = options;
+  const overrides = {
+    ...(classes && { classes }),
+    ...(preprocessing && { preprocessing }),
+    ...(probabilities !== undefined && { probabilities }),
+  };
+  const open = await openModels([model], { ...rest, batch, compiledBatch: 1, overridesOf: () => overrides });
+  return classifierOf(open.models[0] as RunningModel, open.close);
 }
 
 const singleCrop: Views = { crops: 1 };
 
-function classifierOf(facts: Omit<Classifier, 'classify' | 'classifyAll' | 'release'>): Classifier {
-  const { classes, preprocessing, predictor, source } = facts;
+function classifierOf(
+  { description, source, runtime, predictor }: RunningModel,
+  close: () => Promise<void>,
+): Classifier {
+  const { classes, preprocessing, network } = description;
   const refuse = () => {
-    throw new DeployError(`${source}: the network has no classifier, so that there are no labels`);
+    throw new ModelError(`${source}: the network has no classifier, so that there are no labels`);
   };
   const rank = (probabilities: Float32Array | Float64Array, top: number): Classification[] =>
     topClasses(probabilities, { classes: classes.length, k: top }).map(({ label, probability }) => ({
@@ -141,8 +105,12 @@ function classifierOf(facts: Omit<Classifier, 'classify' | 'classifyAll' | 'rele
       index: label,
       probability,
     }));
-  const classifyAll: Classifier['classifyAll'] = async (sources, { top = 5, views = singleCrop } = {}) => {
-    if (classes.length === 0) refuse();
+  const classifyOne = async (image: ImageSource, top: number) => {
+    const bytes = new Uint8Array(inputBytes(preprocessing));
+    preprocess(await imageOf(image), preprocessing, bytes);
+    return rank(await predictor.predict(bytes), top);
+  };
+  const classifyAll = async (sources: readonly ImageSource[], { top, views }: Required<ClassifyOptions>) => {
     const images = {
       name: 'images',
       length: sources.length,
@@ -153,27 +121,42 @@ function classifierOf(facts: Omit<Classifier, 'classify' | 'classifyAll' | 'rele
     };
     // Five images are not padded to sixteen.
     const most = sources.length * views.crops * (views.flip ? 2 : 1);
-    const members: Member[] = [
-      { predictor: { ...predictor, batch: Math.min(predictor.batch, most) }, preprocessing },
-    ];
+    const batch = Math.min(predictor.batch, most);
+    const members = [{ predictor: { ...predictor, batch }, preprocessing }];
     const results: Classification[][] = [];
     for await (const { probabilities } of predictImages(images, { members, views }))
       results.push(rank(probabilities, top));
     return results;
   };
+  async function classify(image: ImageSource, options?: ClassifyOptions): Promise<Classification[]>;
+  async function classify(
+    images: readonly ImageSource[],
+    options?: ClassifyOptions,
+  ): Promise<Classification[][]>;
+  async function classify(
+    images: ImageSource | readonly ImageSource[],
+    { top = 5, views = singleCrop }: ClassifyOptions = {},
+  ): Promise<Classification[] | Classification[][]> {
+    if (classes.length === 0) refuse();
+    if (isList(images)) return classifyAll(images, { top, views });
+    if (views === singleCrop) return classifyOne(images, top);
+    return (await classifyAll([images], { top, views }))[0] as Classification[];
+  }
   return {
-    ...facts,
-    classifyAll,
-    classify: async (image, options = {}) => {
-      if (options.views) return (await classifyAll([image], options))[0] as readonly Classification[];
-      if (classes.length === 0) refuse();
-      const bytes = new Uint8Array(inputBytes(preprocessing));
-      preprocess(await imageOf(image), preprocessing, bytes);
-      return rank(await predictor.predict(bytes), options.top ?? 5);
-    },
-    release: () => predictor.release(),
+    classes,
+    preprocessing,
+    description: network === undefined ? undefined : (description as ModelDescription),
+    runtime,
+    source,
+    predictor,
+    classify,
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }
+
+const isList = (images: ImageSource | readonly ImageSource[]): images is readonly ImageSource[] =>
+  Array.isArray(images);
 
 const imageOf = (image: ImageSource): Promise<Image> | Image =>
   typeof image === 'string' || image instanceof Uint8Array ? decodeImage(image) : image;

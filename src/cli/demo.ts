@@ -8,6 +8,7 @@ import type { Dataset } from '../data/dataset.ts';
 import { encodePng } from '../data/decode.ts';
 import { openData } from '../data/open-data.ts';
 import type { Engine } from '../engine/engine.ts';
+import { choosePrecision } from '../engine/precision.ts';
 import { drawGallery, type GalleryEntry } from '../evaluate/gallery.ts';
 import { score } from '../evaluate/score.ts';
 import { describeProtocol, preprocess, standardPreprocessing } from '../images/preprocess.ts';
@@ -18,10 +19,10 @@ import { writeCurves } from '../train/curves.ts';
 import { resolveRecipe } from '../train/recipe.ts';
 import { RunFolder } from '../train/run-folder.ts';
 import { train } from '../train/train.ts';
-import { choosePrecision, openEngine } from './options/engine-options.ts';
+import { packageVersion } from '../version.ts';
+import { openEngine } from './options/engine-options.ts';
 import { grouped, percent } from './output/format.ts';
 import { openProgress } from './output/progress.ts';
-import { packageVersion } from './version.ts';
 
 /** Small enough for two cores and a few minutes, and still every kind of block of the figures. */
 const demo = {
@@ -76,7 +77,7 @@ async function configurationFor(opened: Engine): Promise<Configuration> {
     preprocessing: standardPreprocessing([inputSize, inputSize], { crop: recipe.evaluationCrop }),
     recipe,
     seed: 1,
-    precision: choosePrecision('auto', opened),
+    precision: choosePrecision('auto', opened.facts),
     device: opened.facts.device,
     threads: opened.facts.threads,
     limitTrain: null,

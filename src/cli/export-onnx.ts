@@ -15,7 +15,6 @@ import type { ParityReference } from '../onnx/write/parity.ts';
 import type { CalibrationMethod } from '../onnx/write/range-finding.ts';
 import { loadModel } from '../predict/load-model.ts';
 import { grouped, percent } from './output/format.ts';
-import { packageVersion } from './version.ts';
 
 export interface OnnxValues {
   readonly output: string;
@@ -49,7 +48,6 @@ export async function exportToOnnx(model: ModelFile, values: OnnxValues): Promis
     const report = await exportOnnx(model, {
       ...values,
       calibration,
-      producerVersion: packageVersion,
       reference: engine && referenceOf(model, engine),
     });
     const { network } = model.description;

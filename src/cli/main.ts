@@ -1,6 +1,7 @@
 /** The command line: one file for each command, errors as one line, exit codes 0, 1 (failed), 2 (wrong usage). */
 import { Command, CommanderError } from 'commander';
 import { InceptionError, UsageError } from '../errors.ts';
+import { packageVersion } from '../version.ts';
 import { addBench } from './commands/bench.ts';
 import { addClassify } from './commands/classify.ts';
 import { addCompare } from './commands/compare.ts';
@@ -18,7 +19,6 @@ import { addSetup } from './commands/setup.ts';
 import { addSummary } from './commands/summary.ts';
 import { addTrain } from './commands/train.ts';
 import { InterruptedError } from './usage.ts';
-import { packageVersion } from './version.ts';
 
 function createProgram(): Command {
   const program = new Command('inception');

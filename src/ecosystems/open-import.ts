@@ -1,6 +1,8 @@
 /** Opens weights of another ecosystem as a model: a file, or a model of the hub, whose config.json says what it is. */
+
 import { readFile } from 'node:fs/promises';
 import type { Notices } from '../model/model-file.ts';
+import { modelKind } from '../model/model-kind.ts';
 import { closeOnError } from '../weights/close-on-error.ts';
 import { openWeights } from '../weights/open-weights.ts';
 import type { TensorFile } from '../weights/tensor-file.ts';
@@ -13,7 +15,7 @@ import { type ImportOptions, type ImportPlan, planImport } from './plan-import.t
  * @throws WeightsError with one report of everything that does not fit; ModelError about a config.json.
  */
 export async function openImport(path: string, options: ImportOptions & Notices = {}): Promise<ImportPlan> {
-  if (!path.startsWith('hub:')) {
+  if (modelKind(path) !== 'hub') {
     const file = await openWeights(path);
     return closeOnError(file, () => planImport(file, path, options));
   }

@@ -21,6 +21,11 @@ export class EngineError extends InceptionError {
   override name = 'EngineError';
 }
 
+/** libtorch, or the addon that calls it, is not on this machine. ONNX Runtime may predict instead. */
+export class EngineUnavailableError extends EngineError {
+  override name = 'EngineUnavailableError';
+}
+
 export interface Store {
   /** Names of all tensors and views. */
   readonly names: readonly string[];

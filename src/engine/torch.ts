@@ -8,6 +8,7 @@ import {
   type Engine,
   EngineError,
   type EngineFacts,
+  EngineUnavailableError,
   type HostArray,
   type HostTensor,
   type LoadedProgram,
@@ -56,7 +57,7 @@ function loadNative(): Native {
     return loaded;
   } catch (error) {
     const reason = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
-    throw new EngineError(
+    throw new EngineUnavailableError(
       `libtorch is not set up: the native addon cannot be loaded (${reason}); '${setupCommand}' builds it, 'inception doctor' says what is missing`,
       { cause: error },
     );

@@ -2,6 +2,7 @@
 import { compileInference } from '../compile/compile-inference.ts';
 import type { Precision } from '../compile/options.ts';
 import type { Engine, HostTensor, LoadedProgram, Store } from '../engine/engine.ts';
+import { choosePrecision } from '../engine/precision.ts';
 import { classifierParameters, type Graph, type Node, parametersOf } from '../graph/graph.ts';
 import { graphOf, type ModelDescription, ModelError } from '../model/description.ts';
 import { initialValues } from '../model/initialise.ts';
@@ -77,7 +78,7 @@ async function openInEngine(
   options: LoadModelOptions,
 ): Promise<LoadedModel> {
   const { engine, batch = 1 } = options;
-  const precision = options.precision ?? (engine.facts.fastBfloat16 ? 'bfloat16' : 'float32');
+  const precision = choosePrecision(options.precision ?? 'auto', engine.facts);
   const { mean, std } = description.preprocessing;
   const kernels = kernelsFor(engine);
   const common = { precision, scaling: { mean, std }, kernels } as const;

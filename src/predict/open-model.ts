@@ -6,6 +6,7 @@ import { planImport } from '../ecosystems/plan-import.ts';
 import { type Graph, isStatistic, type Parameter, parametersOf } from '../graph/graph.ts';
 import { graphOf, ModelError, parseDescription } from '../model/description.ts';
 import type { ModelFile, Notices } from '../model/model-file.ts';
+import { modelKind } from '../model/model-kind.ts';
 import { closeOnError } from '../weights/close-on-error.ts';
 import { openWeights } from '../weights/open-weights.ts';
 import { openSafetensors } from '../weights/safetensors/safetensors.ts';
@@ -16,7 +17,7 @@ import { type TensorFile, WeightsError } from '../weights/tensor-file.ts';
  * @throws ModelError or WeightsError saying what is missing in which file.
  */
 export async function openModel(path: string, notices: Notices = {}): Promise<ModelFile> {
-  if (path.startsWith('hub:')) return openImport(path, notices);
+  if (modelKind(path) === 'hub') return openImport(path, notices);
   const about = await stat(path).catch(() => undefined);
   const run = about?.isDirectory() ? await runFile(path) : undefined;
   if (run) {
@@ -27,7 +28,7 @@ export async function openModel(path: string, notices: Notices = {}): Promise<Mo
     throw new ModelError(
       `${path}: there is no such run folder or file; a model on the hub is written hub:owner/name`,
     );
-  if (path.endsWith('.onnx'))
+  if (modelKind(path) === 'onnx')
     throw new ModelError(
       `${path}: an ONNX file predicts ('classify', 'evaluate', 'serve'); here a model with its weights is needed: a run folder, a .safetensors file, or hub:owner/name`,
     );

@@ -26,7 +26,6 @@ describe.skipIf(browserPath === undefined)('every page', () => {
     await writeSampleRun(join(folder, 'first'));
     await exportOnnx(sampleModel('inception-v4', { width: 0.125 }), {
       output: model,
-      producerVersion: '0.1.0',
     });
     image = await writeImage(folder, 18);
     opened = await openDashboard({ runs: folder });

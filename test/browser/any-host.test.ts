@@ -56,7 +56,7 @@ describe.skipIf(browserPath === undefined)('the page on any web host', () => {
   it('classifies with a file of the disk, and says that it has one thread and why', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'any-host-'));
     const output = join(folder, 'small.onnx');
-    await exportOnnx(sampleModel('inception-v4', { width: 0.125 }), { output, producerVersion: '0.1.0' });
+    await exportOnnx(sampleModel('inception-v4', { width: 0.125 }), { output });
     const page = await opened.page('#/classify');
     await page.getByLabel('From this device').setInputFiles(output);
     const facts = page.getByLabel('The loaded model');

@@ -97,7 +97,7 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     const found = await answers(page);
     const classifier = await loadClassifier(model);
     const expected = await classifier.classify(image);
-    await classifier.release();
+    await classifier.close();
     expect(found.map(({ label }) => label)).toEqual(expected.map(({ label }) => label));
     for (const [index, { probability }] of expected.entries())
       expect(Math.abs((found[index]?.probability ?? 0) - probability)).toBeLessThan(2e-4);

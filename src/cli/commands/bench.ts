@@ -1,4 +1,5 @@
 /** `inception bench`: how fast this machine is, against what people use now. */
+
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -8,15 +9,12 @@ import type { Work, WorkOptions } from '../../bench/job.ts';
 import type { PeerName } from '../../bench/peers.ts';
 import type { Clock } from '../../bench/side.ts';
 import { openData } from '../../data/open-data.ts';
+import { choosePrecision } from '../../engine/precision.ts';
 import { UsageError } from '../../errors.ts';
 import type { ModelFile } from '../../model/model-file.ts';
+import { modelKind } from '../../model/model-kind.ts';
 import { openModel } from '../../predict/open-model.ts';
-import {
-  addEngineOptions,
-  choosePrecision,
-  type EngineOptions,
-  openEngine,
-} from '../options/engine-options.ts';
+import { addEngineOptions, type EngineOptions, openEngine } from '../options/engine-options.ts';
 import { noticesTo, predictingArgument } from '../options/model-options.ts';
 import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
 import { oneOf, wholeNumber } from '../usage.ts';
@@ -116,7 +114,8 @@ function parsePeers(text: string): PeerName[] {
 }
 
 async function run(kind: Kind, values: Values): Promise<string> {
-  if (values.model?.endsWith('.onnx')) return runOnnx(kind, values.model, values);
+  if (values.model !== undefined && modelKind(values.model) === 'onnx')
+    return runOnnx(kind, values.model, values);
   if (values.model === undefined) return runNetwork(kind, values, undefined);
   const own = Object.keys({ ...(values.network && { network: '' }), ...readNetworkOptions(values) });
   if (own.length > 0)
@@ -225,7 +224,7 @@ async function describeWork(
   values: Values,
 ): Promise<WorkOptions> {
   const engine = await openEngine(values);
-  const precision = choosePrecision(values.precision, engine);
+  const precision = choosePrecision(values.precision, engine.facts);
   const { threads, device } = engine.facts;
   await engine.close();
   if (device === 'cuda' && values.clock === 'processor')

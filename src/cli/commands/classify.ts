@@ -1,11 +1,8 @@
 /** `inception classify`: the most probable labels of image files. */
 import type { Command } from 'commander';
-import { decodeImage } from '../../data/decode.ts';
-import type { CropCount, Views } from '../../images/crops.ts';
-import { predictImages } from '../../predict/predict-images.ts';
-import { topClasses } from '../../predict/top-classes.ts';
-import { openModels, type PredictingModel } from '../open-models.ts';
-import { addEngineOptions, type EngineOptions } from '../options/engine-options.ts';
+import { loadClassifier } from '../../classifier/classifier.ts';
+import type { CropCount } from '../../images/crops.ts';
+import { addEngineOptions, type EngineOptions, runtimeOptions } from '../options/engine-options.ts';
 import { noticesTo, predictingArgument, readCrops } from '../options/model-options.ts';
 import {
   addCropOptions,
@@ -53,36 +50,23 @@ Examples:
 }
 
 async function run(files: readonly string[], values: Values): Promise<void> {
+  const { model, crops, testFlip: flip = false, top, json } = values;
   const notices = noticesTo(process.stderr);
-  const views: Views = { crops: values.crops, flip: values.testFlip ?? false };
-  const batch = Math.min(files.length * (views.crops === 1 ? (views.flip ? 2 : 1) : views.crops), 16);
-  const paths = [values.model];
-  const classifier = await readOnnxOptions(values, { paths, crop: true });
-  const open = await openModels(paths, { batch, values, notices, classifier });
+  const overrides = await readOnnxOptions(values, { paths: [model], crop: true });
+  const classifier = await loadClassifier(model, { ...runtimeOptions(values), ...notices, ...overrides });
   try {
-    const [{ predictor, description }] = open.models as readonly [PredictingModel];
-    const { preprocessing, classes } = description;
-    const results: { file: string; labels: { label: string; probability: number }[] }[] = [];
-    const images = {
-      name: 'files',
-      length: files.length,
-      classes,
-      label: () => 0,
-      nameOf: (index: number) => files[index] as string,
-      image: (index: number) => decodeImage(files[index] as string),
-    };
-    const members = [{ predictor, preprocessing }];
-    for await (const { index, probabilities } of predictImages(images, { members, views })) {
-      const best = topClasses(probabilities, { classes: classes.length, k: values.top });
-      results.push({
-        file: files[index] as string,
-        labels: best.map(({ label, probability }) => ({ label: classes[label] as string, probability })),
-      });
-    }
-    process.stdout.write(values.json ? `${JSON.stringify(results, null, 2)}\n` : text(results));
+    const labels = await classifier.classify(files, { top, views: { crops, flip } });
+    const results = files.map((file, index) => ({
+      file,
+      labels: (labels[index] as (typeof labels)[number]).map(({ label, probability }) => ({
+        label,
+        probability,
+      })),
+    }));
+    process.stdout.write(json ? `${JSON.stringify(results, null, 2)}\n` : text(results));
   } finally {
     notices.end();
-    await open.close();
+    await classifier.close();
   }
 }
 

@@ -3,6 +3,8 @@ import { appendFile, stat } from 'node:fs/promises';
 import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
 import Papa from 'papaparse';
+import { openModels, type RunningModel } from '../../classifier/open-models.ts';
+import type { RuntimeName } from '../../classifier/runtime.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import { openLabelledFolder } from '../../data/image-folder.ts';
 import { readExclusions, readRealLabels } from '../../data/image-lists.ts';
@@ -15,9 +17,9 @@ import { costsOf } from '../../graph/costs.ts';
 import { type CropCount, describeViews, type Views } from '../../images/crops.ts';
 import { type Preprocessing, standardPreprocessing } from '../../images/preprocess.ts';
 import { ModelError } from '../../model/description.ts';
+import { modelKind } from '../../model/model-kind.ts';
 import type { Member } from '../../predict/predict-images.ts';
-import { openModels, type PredictingModel } from '../open-models.ts';
-import { addEngineOptions, type EngineOptions } from '../options/engine-options.ts';
+import { addEngineOptions, type EngineOptions, runtimeOptions } from '../options/engine-options.ts';
 import { noticesTo, predictingArgument, readCrops } from '../options/model-options.ts';
 import {
   addCropOptions,
@@ -93,11 +95,16 @@ async function run(paths: readonly string[], values: Values): Promise<void> {
   if (values.resume && values.predictions === undefined)
     throw new UsageError('--resume: expected --predictions with the file to go on with');
   const notices = noticesTo(process.stderr);
-  const classifier = await readOnnxOptions(values, { paths, crop: false });
-  const open = await openModels(paths, { batch: values.batch, values, notices, classifier });
+  const overrides = await readOnnxOptions(values, { paths, crop: false });
+  const open = await openModels(paths, {
+    ...runtimeOptions(values),
+    ...notices,
+    batch: values.batch,
+    overridesOf: (path) => (modelKind(path) === 'onnx' ? overrides : undefined),
+  });
   try {
     const { models } = open;
-    const [first] = models as readonly [PredictingModel, ...PredictingModel[]];
+    const [first] = models as readonly [RunningModel, ...RunningModel[]];
     const dataset = await openDataset(values, first);
     const members = models.map((model) => memberFor(model, dataset, values));
     const protocols = members.map(({ preprocessing }) => describeViews(preprocessing, views));
@@ -107,7 +114,7 @@ async function run(paths: readonly string[], values: Values): Promise<void> {
       data: dataset.name,
       images: dataset.length,
       protocol: [...new Set(protocols)].join('; '),
-      ...open.about,
+      ...aboutRuntimes(models),
     };
     const measured = await measure(dataset, { members, views, values, about });
     const accepted =
@@ -136,7 +143,19 @@ async function run(paths: readonly string[], values: Values): Promise<void> {
   }
 }
 
-async function openDataset(values: Values, model: PredictingModel): Promise<Dataset> {
+/** What computed, by its name with its version; and the precisions. */
+function aboutRuntimes(models: readonly RunningModel[]): Readonly<Record<string, string>> {
+  const runtimes = models.map(({ runtime }) => runtime);
+  const versionOf = (name: RuntimeName) => runtimes.find((runtime) => runtime.name === name)?.version;
+  const [libtorch, onnxRuntime] = [versionOf('libtorch'), versionOf('ONNX Runtime')];
+  return {
+    precision: [...new Set(runtimes.map(({ precision }) => precision))].join(', '),
+    ...(libtorch !== undefined && { libtorch }),
+    ...(onnxRuntime !== undefined && { onnxRuntime }),
+  };
+}
+
+async function openDataset(values: Values, model: RunningModel): Promise<Dataset> {
   const data = values.data ?? dataOf(model);
   const whole =
     values.labels === undefined
@@ -146,7 +165,7 @@ async function openDataset(values: Values, model: PredictingModel): Promise<Data
 }
 
 /** The data that a run was trained on. */
-function dataOf({ source, description: { data } }: PredictingModel): string {
+function dataOf({ source, description: { data } }: RunningModel): string {
   if (data !== undefined) return data;
   throw new UsageError(
     `--data: ${source} does not say what it was trained on; expected 'fashion-mnist' or a folder of class folders`,
@@ -154,7 +173,7 @@ function dataOf({ source, description: { data } }: PredictingModel): string {
 }
 
 function memberFor(
-  { predictor, description, source }: PredictingModel,
+  { predictor, description, source }: RunningModel,
   dataset: Dataset,
   values: Values,
 ): Member {
@@ -313,11 +332,7 @@ function text(
 /** The columns of timm's results files. */
 async function appendRow(
   path: string,
-  {
-    result,
-    models,
-    members,
-  }: { result: Score; models: readonly PredictingModel[]; members: readonly Member[] },
+  { result, models, members }: { result: Score; models: readonly RunningModel[]; members: readonly Member[] },
 ): Promise<void> {
   const [{ preprocessing }] = members as [Member];
   const percentOf = (share: number) => +(share * 100).toFixed(3);

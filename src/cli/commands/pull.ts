@@ -1,7 +1,9 @@
 /** `inception pull`: a model of the hub into the cache that all of the hub's tools share. */
+
 import type { Command } from 'commander';
 import { pullHubModel } from '../../ecosystems/hub-model.ts';
 import { UsageError } from '../../errors.ts';
+import { modelKind } from '../../model/model-kind.ts';
 import { noticesTo } from '../options/model-options.ts';
 
 export function addPull(program: Command): void {
@@ -20,7 +22,8 @@ Example:
   inception pull hub:timm/inception_v4.tf_in1k`,
     )
     .action(async (name: string, { json }: { json?: boolean }) => {
-      if (!name.startsWith('hub:')) throw new UsageError(`pull: expected hub:owner/name, received '${name}'`);
+      if (modelKind(name) !== 'hub')
+        throw new UsageError(`pull: expected hub:owner/name, received '${name}'`);
       const notices = noticesTo(process.stderr);
       try {
         const files = await pullHubModel(name, notices);

@@ -2,8 +2,10 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { UsageError } from '../../errors.ts';
+import { type NamedModel, openServedModels, usualName } from '../../server/models/open-served-models.ts';
 import { defaultSettings, type ServerSettings } from '../../server/settings.ts';
-import { addEngineOptions, type EngineOptions } from '../options/engine-options.ts';
+import { packageVersion } from '../../version.ts';
+import { addEngineOptions, type EngineOptions, runtimeOptions } from '../options/engine-options.ts';
 import { noticesTo, predictingArgument } from '../options/model-options.ts';
 import {
   addCropOptions,
@@ -12,9 +14,7 @@ import {
   type OnnxOptions,
   readOnnxOptions,
 } from '../options/onnx-options.ts';
-import { loadServedModels, readModelArguments } from '../served-models.ts';
 import { oneOf, wholeNumber } from '../usage.ts';
-import { packageVersion } from '../version.ts';
 
 type Values = EngineOptions &
   OnnxOptions &
@@ -113,13 +113,24 @@ Examples:
     });
 }
 
+/** `runs/photos` is called photos; `cats=runs/photos` is called cats. */
+function readModelArgument(text: string): NamedModel {
+  const [, name, path = text] = /^([^=/]+)=(.+)$/.exec(text) ?? [];
+  return { name: name ?? usualName(path), path };
+}
+
 async function run(args: readonly string[], values: Values): Promise<number> {
-  const asked = readModelArguments(args);
+  const asked = args.map(readModelArgument);
   const settings = settingsOf(values);
   const notices = noticesTo(process.stderr);
   const paths = asked.map(({ path }) => path);
-  const classifier = await readOnnxOptions(values, { paths, crop: true });
-  const loaded = await loadServedModels(asked, { values, batch: values.batch, notices, classifier });
+  const overrides = await readOnnxOptions(values, { paths, crop: true });
+  const loaded = await openServedModels(asked, {
+    ...runtimeOptions(values),
+    ...notices,
+    batch: values.batch,
+    overrides,
+  });
   notices.end();
   try {
     // Only this command needs fastify, which takes 150 ms to load.
@@ -134,10 +145,11 @@ async function run(args: readonly string[], values: Values): Promise<number> {
     const { address, log } = server;
     if (!['127.0.0.1', '::1', 'localhost'].includes(values.host) && settings.token === undefined)
       log.warn('everybody who reaches this address is served; --token-file asks for a token');
-    const served = loaded.models.map(({ name, source, platform, batch }) => ({
+    const served = loaded.models.map(({ name, source, platform, runtime, batch }) => ({
       name,
       source,
       platform,
+      runtime,
       batch,
     }));
     log.info({ address, models: served, docs: `${address}/docs` }, 'ready');

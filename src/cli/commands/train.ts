@@ -1,6 +1,7 @@
 /** `inception train`: trains a network into a run folder. */
 import type { Command } from 'commander';
 import { openData } from '../../data/open-data.ts';
+import { choosePrecision } from '../../engine/precision.ts';
 import { UsageError } from '../../errors.ts';
 import { costsOf } from '../../graph/costs.ts';
 import { describeProtocol, standardPreprocessing } from '../../images/preprocess.ts';
@@ -16,17 +17,12 @@ import {
 } from '../../train/recipe.ts';
 import { RunFolder } from '../../train/run-folder.ts';
 import { type TrainResult, train } from '../../train/train.ts';
-import {
-  addEngineOptions,
-  choosePrecision,
-  type EngineOptions,
-  openEngine,
-} from '../options/engine-options.ts';
+import { packageVersion } from '../../version.ts';
+import { addEngineOptions, type EngineOptions, openEngine } from '../options/engine-options.ts';
 import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
 import { duration, grouped, percent, short } from '../output/format.ts';
 import { openProgress } from '../output/progress.ts';
 import { number, oneOf, wholeNumber } from '../usage.ts';
-import { packageVersion } from '../version.ts';
 
 type Values = EngineOptions & {
   readonly data?: string;
@@ -177,7 +173,7 @@ async function configurationFor(
     }),
     recipe,
     seed: values.seed,
-    precision: choosePrecision(values.precision, { facts } as Parameters<typeof choosePrecision>[1]),
+    precision: choosePrecision(values.precision, facts),
     device: facts.device,
     threads: facts.threads,
     limitTrain: values.limitTrain ?? null,

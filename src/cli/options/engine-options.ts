@@ -1,5 +1,6 @@
 /** The options of every command that computes, and the engine they ask for. */
 import type { Command } from 'commander';
+import type { RuntimeOptions } from '../../classifier/runtime.ts';
 import type { Precision } from '../../compile/options.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { oneOf, wholeNumber } from '../usage.ts';
@@ -27,5 +28,9 @@ export async function openEngine({ device, threads }: EngineOptions): Promise<En
   return openTorch({ device, ...(threads !== undefined && { threads }) });
 }
 
-export const choosePrecision = (asked: EngineOptions['precision'], { facts }: Engine): Precision =>
-  asked !== 'auto' ? asked : facts.fastBfloat16 ? 'bfloat16' : 'float32';
+/** What the runtimes of a MODEL are told. */
+export const runtimeOptions = ({ device, precision, threads }: EngineOptions): RuntimeOptions => ({
+  device,
+  precision,
+  threads,
+});

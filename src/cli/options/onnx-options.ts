@@ -1,6 +1,6 @@
 /** What the commands can be told about .onnx files that do not say it themselves, as those of other people. */
 import type { Command } from 'commander';
-import type { ClassifierOptions } from '../../classifier/classifier.ts';
+import type { ModelOverrides } from '../../classifier/predicting-model.ts';
 import { UsageError } from '../../errors.ts';
 import {
   type PerChannel,
@@ -10,6 +10,7 @@ import {
   usualPreprocessings,
 } from '../../images/preprocess.ts';
 import { type Kernel, kernels } from '../../images/resize.ts';
+import { modelKind } from '../../model/model-kind.ts';
 import { keptShare, oneOf } from '../usage.ts';
 import { readLabelFile } from './label-file.ts';
 import { inputSize } from './network-options.ts';
@@ -63,13 +64,13 @@ export function addCropOptions(command: Command, whose: string): Command {
 }
 
 /**
- * The options of `loadClassifier`, the same for all files of a command.
+ * What `loadClassifier` is told of .onnx files, the same for all of a command.
  * @throws UsageError when there is something to be told and no .onnx file to tell it of.
  */
 export async function readOnnxOptions(
   values: OnnxOptions & CropOptions,
   { paths, crop }: { paths: readonly string[]; crop: boolean },
-): Promise<ClassifierOptions> {
+): Promise<ModelOverrides> {
   const { modelLabels, preprocessing: name, mean, std, inputSize: side, probabilities } = values;
   const preprocessing: Partial<Preprocessing> = {
     ...(name !== undefined && usualPreprocessings[name]),
@@ -78,13 +79,13 @@ export async function readOnnxOptions(
     ...(side !== undefined && { size: typeof side === 'number' ? [side, side] : side }),
     ...(crop && cropOf(values)),
   };
-  const options: ClassifierOptions = {
+  const options: ModelOverrides = {
     ...(modelLabels !== undefined && { classes: await readLabelFile(modelLabels, '--model-labels') }),
     ...(Object.keys(preprocessing).length > 0 && { preprocessing }),
     ...(probabilities !== undefined && { probabilities }),
   };
   const given = Object.keys(options).length > 0;
-  if (given && !paths.some((path) => path.endsWith('.onnx')))
+  if (given && !paths.some((path) => modelKind(path) === 'onnx'))
     throw new UsageError(
       '--model-labels, --preprocessing, --mean, --std, --input-size and --probabilities are for .onnx files; received none',
     );

@@ -38,7 +38,7 @@ const libtorch = (model: ModelFile): ParityReference => ({
 });
 
 const exported = (model: ModelFile, options: Partial<ExportOnnxOptions> = {}) =>
-  exportOnnx(model, { output: file, producerVersion: '0', reference: libtorch(model), ...options });
+  exportOnnx(model, { output: file, reference: libtorch(model), ...options });
 
 describe('a network on ONNX Runtime gives the numbers of libtorch', () => {
   it.each<[network: string, options: NetworkOptions]>([

@@ -3,6 +3,7 @@ import { rename, rm, writeFile } from 'node:fs/promises';
 import type { Dataset } from '../../data/dataset.ts';
 import { inputBytes, preprocess } from '../../images/preprocess.ts';
 import type { ModelFile } from '../../model/model-file.ts';
+import { packageVersion } from '../../version.ts';
 import { DeployError } from '../deploy-error.ts';
 import { onnxMetadata } from '../model-metadata.ts';
 import { type OnnxPredictor, openOnnxPredictor } from '../run/onnx-predictor.ts';
@@ -35,8 +36,6 @@ export interface ExportOnnxOptions extends GraphOptions {
   readonly precision?: OnnxPrecision;
   /** Needed for 'int8'. */
   readonly calibration?: Calibration | undefined;
-  /** This package's version, which stands in the file. */
-  readonly producerVersion: string;
   /** Another engine with the same model, to compare the file with. */
   readonly reference?: ParityReference | undefined;
   readonly threads?: number | undefined;
@@ -61,10 +60,10 @@ const parityImageCount = 4;
  * @throws DeployError if ONNX Runtime refuses the file or its outputs differ; the file is then not left behind.
  */
 export async function exportOnnx(model: ModelFile, options: ExportOnnxOptions): Promise<OnnxReport> {
-  const { output, precision = 'float32', producerVersion } = options;
+  const { output, precision = 'float32' } = options;
   const float32 = await onnxGraphOf(model, options);
   const encode = (graph: OnnxGraph, own: OnnxPrecision) =>
-    encodeModel({ graph, metadata: metadataOf(model, options, own), producerVersion });
+    encodeModel({ graph, metadata: metadataOf(model, options, own), producerVersion: packageVersion });
   const graph = await inPrecision(float32, { model, options });
   const bytes = encode(graph, precision);
   const temporary = `${output}.${process.pid}.incomplete`;

@@ -115,7 +115,7 @@ describe('an int8 file', () => {
       const file = join(folder, 'int8.onnx');
       const calibration = { dataset: images(8), test: images(8), method };
       const described = { ...model, description: { ...model.description, classes, preprocessing: whole } };
-      const options = { output: file, producerVersion: '0', calibration } as const;
+      const options = { output: file, calibration } as const;
       const float32 = await exportOnnx(described, { ...options, precision: 'float32' });
       const { accuracy, bytes } = await exportOnnx(described, { ...options, precision: 'int8' });
       expect(bytes).toBeLessThan(float32.bytes * 0.32);
@@ -128,7 +128,6 @@ describe('an int8 file', () => {
     const strangers = { ...images(4), classes: ['cat', 'dog'], label: () => 1 };
     const { accuracy } = await exportOnnx(model, {
       output: join(folder, 'strangers.onnx'),
-      producerVersion: '0',
       precision: 'int8',
       calibration: { dataset: strangers, test: strangers, method: 'min-max' },
     });
@@ -136,7 +135,7 @@ describe('an int8 file', () => {
   });
 
   it('is not written without images to calibrate on', async () => {
-    const options = { output: join(folder, 'none.onnx'), producerVersion: '0', precision: 'int8' } as const;
+    const options = { output: join(folder, 'none.onnx'), precision: 'int8' } as const;
     await expect(exportOnnx(model, options)).rejects.toThrow(/none\.onnx: int8 needs images to calibrate on/);
   });
 });

@@ -1,12 +1,13 @@
 /** Messages between the server and the process that runs an ONNX model for it. */
 
-import type { ClassifierOptions } from '../../classifier/classifier.ts';
+import type { ModelOverrides } from '../../classifier/predicting-model.ts';
 import type { Preprocessing } from '../../images/preprocess.ts';
 
 /** The first message: what to open. */
 export interface OpenOnnx {
   readonly path: string;
-  readonly options: ClassifierOptions;
+  readonly overrides?: ModelOverrides | undefined;
+  readonly threads?: number | undefined;
   /** Rows per batch; default: measured by the process. */
   readonly batch?: number | undefined;
 }

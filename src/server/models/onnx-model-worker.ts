@@ -3,10 +3,9 @@
  * server's event loop.
  */
 
-import { loadClassifier } from '../../classifier/classifier.ts';
+import { openByOnnx } from '../../classifier/run-by-onnx.ts';
+import { InceptionError } from '../../errors.ts';
 import { inputBytes } from '../../images/preprocess.ts';
-import { ModelError } from '../../model/description.ts';
-import { DeployError } from '../../onnx/deploy-error.ts';
 import { chooseBatch } from '../queue/choose-batch.ts';
 import type { OnnxFacts, OnnxReply, OpenOnnx } from './onnx-messages.ts';
 
@@ -14,12 +13,12 @@ type Run = (rows: Uint8Array) => Promise<Float32Array>;
 
 const send = (message: OnnxReply) => process.send?.(message);
 
-async function open({ path, options, batch: fixed }: OpenOnnx): Promise<{ facts: OnnxFacts; run: Run }> {
-  const { classes, preprocessing, description, predictor } = await loadClassifier(path, options);
+async function open({ path, batch: fixed, ...options }: OpenOnnx): Promise<{ facts: OnnxFacts; run: Run }> {
+  const { description, predictor } = await openByOnnx(path, options);
+  const { classes, classIds, preprocessing } = description;
   const run: Run = classes.length > 0 ? predictor.predict : predictor.outputs;
   const black = (count: number) => run(new Uint8Array(count * inputBytes(preprocessing)));
   const batch = await chooseBatch(black, { fixed });
-  const classIds = description?.classIds;
   const { length: outputLength } = await black(1);
   return { run, facts: { classes, ...(classIds && { classIds }), preprocessing, batch, outputLength } };
 }
@@ -34,7 +33,7 @@ process.on('message', async (message: OpenOnnx | Uint8Array) => {
       send({ kind: 'opened', facts: opened.facts });
     } else if (run) send({ kind: 'rows', data: await run(message) });
   } catch (error) {
-    const refused = error instanceof DeployError || error instanceof ModelError;
+    const refused = error instanceof InceptionError;
     const { message: text, stack = text } = error as Error;
     send({ kind: 'failed', message: refused ? text : stack, refused });
   }

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { sampleModel } from '../../../test/sample-model.ts';
 import { DeployError } from '../../onnx/deploy-error.ts';
 import { exportOnnx } from '../../onnx/write/export-onnx.ts';
-import { serveOnnxFile } from './onnx-model.ts';
+import { serveByOnnx } from './onnx-model.ts';
 import type { ServedModel } from './served-model.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'inception-served-'));
@@ -13,7 +13,7 @@ const file = join(folder, 'model.onnx');
 const black = (count: number) => new Uint8Array(count * 75 * 75 * 3);
 
 beforeAll(async () => {
-  await exportOnnx(sampleModel('inception-resnet-v2'), { output: file, producerVersion: '0' });
+  await exportOnnx(sampleModel('inception-resnet-v2'), { output: file });
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -39,7 +39,7 @@ const workers = (): number[] =>
 
 describe('a served ONNX file', () => {
   it('computes in its own process without blocking the event loop', async () => {
-    model = await serveOnnxFile(file, { name: 'm', batch: 2, classifier: { threads: 1 } });
+    model = await serveByOnnx(file, { name: 'm', batch: 2, threads: 1 });
     expect(model).toMatchObject({
       platform: 'onnxruntime_onnx',
       batch: 2,
@@ -58,7 +58,7 @@ describe('a served ONNX file', () => {
   it.skipIf(process.platform !== 'linux')(
     'loses only the batch during which its process dies (skipped except on Linux)',
     async () => {
-      model = await serveOnnxFile(file, { name: 'm', batch: 1 });
+      model = await serveByOnnx(file, { name: 'm', batch: 1 });
       const [pid] = workers();
       const lost = model.run(black(100));
       process.kill(pid as number, 'SIGKILL');
@@ -70,7 +70,7 @@ describe('a served ONNX file', () => {
   );
 
   it('is refused with the reason, leaving no process behind', async () => {
-    const none = serveOnnxFile(join(folder, 'none.onnx'), { name: 'm' });
+    const none = serveByOnnx(join(folder, 'none.onnx'), { name: 'm' });
     await expect(none).rejects.toThrow(DeployError);
     await expect(none).rejects.toThrow(/none\.onnx: there is no such file/);
     await expect.poll(workers).toEqual([]);

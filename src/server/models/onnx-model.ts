@@ -1,7 +1,7 @@
 /** An ONNX Runtime model behind the server's interface, in a process of its own. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import type { ClassifierOptions } from '../../classifier/classifier.ts';
+import type { ModelOverrides } from '../../classifier/predicting-model.ts';
 import { DeployError } from '../../onnx/deploy-error.ts';
 import { builtProgram, startHelper } from '../helper-process.ts';
 import { niceness } from '../priority.ts';
@@ -9,20 +9,23 @@ import type { OnnxFacts, OnnxReply, OpenOnnx } from './onnx-messages.ts';
 import { imagesInput, type ServedModel, type ServeModelOptions } from './served-model.ts';
 
 export interface ServeOnnxOptions extends ServeModelOptions {
-  /** Overrides for files without metadata. */
-  readonly classifier?: ClassifierOptions;
+  /** In place of what an .onnx file says, or does not say. */
+  readonly overrides?: ModelOverrides | undefined;
+  /** Threads per operator. Default: every core. */
+  readonly threads?: number | undefined;
 }
 
 /**
- * Serves an ONNX file. Like every model here it takes bytes, whatever the file's own input type is. If the process dies, the batch
- * in progress is lost; the next batch starts a new process.
- * @throws DeployError as `loadClassifier`.
+ * Serves an .onnx file, or weights by ONNX Runtime. Like every model here it takes bytes, whatever the file's own input type is.
+ * If the process dies, the batch in progress is lost; the next batch starts a new process.
+ * @throws DeployError with what `loadClassifier` says.
  */
-export async function serveOnnxFile(
+export async function serveByOnnx(
   path: string,
-  { name, batch, classifier = {} }: ServeOnnxOptions,
+  { name, batch, overrides, threads }: ServeOnnxOptions,
 ): Promise<ServedModel> {
-  let running = await start({ path, options: classifier, batch });
+  const model = { path, overrides, threads };
+  let running = await start({ ...model, batch });
   const { classes, classIds, preprocessing, outputLength, batch: batchSize } = running.facts;
   const hasClasses = classes.length > 0;
   return {
@@ -36,7 +39,7 @@ export async function serveOnnxFile(
     output: { name: hasClasses ? 'probabilities' : 'embedding', datatype: 'FP32', shape: [outputLength] },
     batch: batchSize,
     run: async (rows) => {
-      if (!running.child.connected) running = await start({ path, options: classifier, batch: batchSize });
+      if (!running.child.connected) running = await start({ ...model, batch: batchSize });
       const reply = await request(running.child, rows as Uint8Array);
       if (reply.kind === 'rows') return reply.data;
       throw new Error(

@@ -19,6 +19,8 @@ export interface ServedModel {
   readonly name: string;
   /** Runtime, as in the protocol's metadata: `inception_libtorch`, `onnxruntime_onnx`. */
   readonly platform: string;
+  /** What computes it and why, for the log: `libtorch 1.13.1, bfloat16 (installed)`. */
+  readonly runtime?: string;
   /** Where it was loaded from, for the log. */
   readonly source: string;
   /** Label of every output; empty for a network without a classifier. */

@@ -1,0 +1,41 @@
+/** A model of weights with other labels, or with images cut or scaled otherwise, than its file says. */
+import { UsageError } from '../errors.ts';
+import { ModelError } from '../model/description.ts';
+import type { ModelFile } from '../model/model-file.ts';
+import type { ModelOverrides } from './predicting-model.ts';
+
+/** @throws ModelError for labels that are not as many as the outputs, UsageError for what weights settle themselves. */
+export function applyOverrides(
+  model: ModelFile,
+  { classes, preprocessing, probabilities }: ModelOverrides = {},
+): ModelFile {
+  const { source, description, graph } = model;
+  if (probabilities !== undefined)
+    throw new UsageError(`probabilities: ${source} is no .onnx file; what its outputs are is known`);
+  const [height, width] = description.preprocessing.size;
+  const { size = [height, width] } = preprocessing ?? {};
+  if (size[0] !== height || size[1] !== width)
+    throw new UsageError(
+      `preprocessing.size: ${source} takes images of ${height}×${width}, received ${size.join('×')}`,
+    );
+  checkLabels(classes, { source, outputs: graph.network.classes });
+  return {
+    ...model,
+    description: {
+      ...description,
+      ...(classes && { classes }),
+      preprocessing: { ...description.preprocessing, ...preprocessing },
+    },
+  };
+}
+
+/** @throws ModelError */
+export function checkLabels(
+  classes: readonly string[] | undefined,
+  { source, outputs }: { source: string; outputs: number },
+): void {
+  if (!classes || classes.length === 0 || classes.length === outputs) return;
+  throw new ModelError(
+    `${source}: expected ${outputs} labels, one for each output, received ${classes.length}`,
+  );
+}

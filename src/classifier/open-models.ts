@@ -1,0 +1,77 @@
+/** MODELs for prediction, each opened by the runtime that is chosen for it. */
+import type { Precision } from '../compile/options.ts';
+import type { Notices } from '../model/model-file.ts';
+import { openModel } from '../predict/open-model.ts';
+import { applyOverrides } from './apply-overrides.ts';
+import type { ModelOverrides, PredictingModel } from './predicting-model.ts';
+import { runByLibtorch } from './run-by-libtorch.ts';
+import { openByOnnx } from './run-by-onnx.ts';
+import { describeRuntime, type Runtime, type RuntimeOptions, Runtimes } from './runtime.ts';
+
+export interface OpenModelsOptions extends RuntimeOptions, Notices {
+  /** Images at a time. */
+  readonly batch: number;
+  /** Images of the program that libtorch compiles at once; others are compiled when they come. Default: `batch`. */
+  readonly compiledBatch?: number;
+  /** For each model, what is said in the place of its file. */
+  readonly overridesOf?: (path: string) => ModelOverrides | undefined;
+}
+
+export interface RunningModel extends PredictingModel {
+  readonly runtime: Runtime;
+}
+
+export interface OpenModels {
+  readonly models: readonly RunningModel[];
+  close(): Promise<void>;
+}
+
+/**
+ * Opens them all, or none.
+ * @throws UsageError, ModelError, WeightsError, HubError, DeployError or EngineError saying what is wrong with which.
+ */
+export async function openModels(paths: readonly string[], options: OpenModelsOptions): Promise<OpenModels> {
+  const runtimes = new Runtimes(paths, options);
+  const models: RunningModel[] = [];
+  const close = async () => {
+    for (const model of models.splice(0)) await model.release();
+    await runtimes.close();
+  };
+  try {
+    for (const path of paths) {
+      const model = await open(path, { ...options, runtimes });
+      models.push(model);
+      options.onNotice?.(`${model.source}: ${describeRuntime(model.runtime)}`);
+    }
+    return { models: [...models], close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function open(
+  path: string,
+  {
+    runtimes,
+    overridesOf,
+    batch,
+    compiledBatch = batch,
+    ...options
+  }: OpenModelsOptions & { runtimes: Runtimes },
+): Promise<RunningModel> {
+  const { engine, runtime } = await runtimes.choose(path);
+  const overrides = overridesOf?.(path);
+  if (!engine) {
+    const model = await openByOnnx(path, { ...options, batch, overrides });
+    return { ...model, runtime: { ...runtime, precision: model.precision ?? 'unknown' } };
+  }
+  const model = await openModel(path, options);
+  try {
+    const precision = runtime.precision as Precision;
+    const own = applyOverrides(model, overrides);
+    return { ...(await runByLibtorch(own, { engine, precision, batch, compiledBatch })), runtime };
+  } finally {
+    await model.close();
+  }
+}

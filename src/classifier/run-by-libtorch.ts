@@ -1,0 +1,46 @@
+/** A model of weights, computed by libtorch. */
+import type { Precision } from '../compile/options.ts';
+import type { Engine } from '../engine/engine.ts';
+import { inputBytes } from '../images/preprocess.ts';
+import type { ModelFile } from '../model/model-file.ts';
+import { loadModel } from '../predict/load-model.ts';
+import type { PredictingModel } from './predicting-model.ts';
+
+export interface LibtorchOptions {
+  readonly engine: Engine;
+  readonly precision: Precision;
+  /** Images at a time. */
+  readonly batch: number;
+  /** Images of the program that is compiled now; programs for other numbers are compiled when they come. */
+  readonly compiledBatch: number;
+}
+
+/** The model's weights are copied; it may be closed afterwards. */
+export async function runByLibtorch(
+  model: ModelFile,
+  { engine, precision, batch, compiledBatch }: LibtorchOptions,
+): Promise<PredictingModel> {
+  const loaded = await loadModel(model, { engine, precision, batch: compiledBatch });
+  const { description, graph, source, predictor } = loaded;
+  const length = inputBytes(description.preprocessing);
+  const { classes } = predictor;
+  return {
+    description,
+    graph,
+    source,
+    precision,
+    predictor: {
+      batch,
+      classes,
+      predict: async (images) => {
+        if (images.length === compiledBatch * length) return predictor.predict(images);
+        return (await loaded.probabilities(images)).data as Float32Array;
+      },
+      outputs: async (images) => {
+        const { data } = await (classes === 0 ? loaded.embed(images) : loaded.logits(images));
+        return data as Float32Array;
+      },
+    },
+    release: async () => loaded.release(),
+  };
+}

@@ -1,0 +1,101 @@
+/** A model of any kind, computed by ONNX Runtime. Needs no libtorch. */
+import { readFile } from 'node:fs/promises';
+import { type Preprocessing, usualPreprocessings } from '../images/preprocess.ts';
+import { graphOf } from '../model/description.ts';
+import type { ModelFile, Notices } from '../model/model-file.ts';
+import { modelKind } from '../model/model-kind.ts';
+import { DeployError } from '../onnx/deploy-error.ts';
+import { describedBy } from '../onnx/model-metadata.ts';
+import type { SizedByFile } from '../onnx/run/file-input.ts';
+import { openOnnxPredictor } from '../onnx/run/onnx-predictor.ts';
+import type { SessionOptions } from '../onnx/run/runtime.ts';
+import { walkModel } from '../onnx/run/walk-model.ts';
+import { encodeModel } from '../onnx/write/encode-model.ts';
+import { onnxGraphOf } from '../onnx/write/onnx-graph-of.ts';
+import { openModel } from '../predict/open-model.ts';
+import { packageVersion } from '../version.ts';
+import { applyOverrides, checkLabels } from './apply-overrides.ts';
+import type { ModelOverrides, PredictingModel } from './predicting-model.ts';
+
+export interface OnnxRunOptions extends SessionOptions, Notices {
+  readonly overrides?: ModelOverrides | undefined;
+  /** Images at a time. Default 16. */
+  readonly batch?: number | undefined;
+}
+
+/**
+ * Opens an .onnx file, or weights of any kind, which are written as ONNX in memory.
+ * @throws DeployError, ModelError or WeightsError saying what is wrong with which file.
+ */
+export async function openByOnnx(path: string, options: OnnxRunOptions = {}): Promise<PredictingModel> {
+  if (modelKind(path) === 'onnx') return runFile(path, options);
+  const model = await openModel(path, options);
+  try {
+    return await runWeights(applyOverrides(model, options.overrides), options);
+  } finally {
+    await model.close();
+  }
+}
+
+/** The file is walked before ONNX Runtime sees it. */
+async function runFile(
+  path: string,
+  { overrides = {}, ...session }: OnnxRunOptions,
+): Promise<PredictingModel> {
+  const bytes = await readBytes(path);
+  const { metadata } = walkModel(bytes, path);
+  const description = describedBy(metadata, path);
+  const { preprocessing, ...predictor } = await openOnnxPredictor(bytes, {
+    ...session,
+    path,
+    preprocessing: preprocessingOf(path, { ...description?.preprocessing, ...overrides.preprocessing }),
+    softmax: overrides.probabilities ?? metadata.get('output') === 'probabilities',
+  });
+  const classes =
+    overrides.classes ??
+    description?.classes ??
+    Array.from({ length: predictor.classes }, (_, index) => `class ${index}`);
+  checkLabels(classes, { source: path, outputs: predictor.classes });
+  return {
+    description: { ...description, classes, preprocessing },
+    ...(description && { graph: graphOf(description) }),
+    source: path,
+    precision: metadata.get('precision'),
+    predictor,
+    release: predictor.release,
+  };
+}
+
+async function runWeights(model: ModelFile, session: OnnxRunOptions): Promise<PredictingModel> {
+  const { description, graph, source } = model;
+  const bytes = encodeModel({
+    graph: await onnxGraphOf(model),
+    metadata: {},
+    producerVersion: packageVersion,
+  });
+  const { preprocessing } = description;
+  const predictor = await openOnnxPredictor(bytes, {
+    ...session,
+    path: source,
+    preprocessing,
+    softmax: false,
+  });
+  return { description, graph, source, precision: 'float32', predictor, release: predictor.release };
+}
+
+/** How the image is cut is a matter of taste; how its values are scaled is not. @throws DeployError */
+function preprocessingOf(path: string, { mean, std, ...rest }: Partial<Preprocessing>): SizedByFile {
+  if (mean && std) return { ...usualPreprocessings.imagenet, ...rest, mean, std };
+  throw new DeployError(
+    `${path}: it does not say how images are scaled for it, as files of 'inception export' do; expected a preprocessing with 'mean' and 'std' (--preprocessing ${Object.keys(usualPreprocessings).join(', ')}, or --mean and --std)`,
+  );
+}
+
+async function readBytes(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new DeployError(`${path}: there is no such file; 'inception export MODEL -o ${path}' writes one`);
+  }
+}

@@ -1,0 +1,9 @@
+/** What a MODEL is, as far as its name says, before anything is read. */
+
+/** `hub:owner/name`, an ONNX file, or weights: a run folder, a model of our own, or a file of another ecosystem. */
+export type ModelKind = 'hub' | 'onnx' | 'weights';
+
+export function modelKind(model: string): ModelKind {
+  if (model.startsWith('hub:')) return 'hub';
+  return model.endsWith('.onnx') ? 'onnx' : 'weights';
+}

@@ -1,0 +1,93 @@
+/** MODELs of any kind for the server, each computed by the runtime that is chosen for it. */
+import { basename } from 'node:path';
+import type { ModelOverrides } from '../../classifier/predicting-model.ts';
+import { describeRuntime, type RuntimeOptions, Runtimes } from '../../classifier/runtime.ts';
+import type { Precision } from '../../compile/options.ts';
+import { UsageError } from '../../errors.ts';
+import type { Notices } from '../../model/model-file.ts';
+import { modelKind } from '../../model/model-kind.ts';
+import { loadModel } from '../../predict/load-model.ts';
+import { openModel } from '../../predict/open-model.ts';
+import { withLowerThreads } from '../priority.ts';
+import { serveLoadedModel } from './libtorch-model.ts';
+import { serveByOnnx } from './onnx-model.ts';
+import type { ServedModel } from './served-model.ts';
+
+/** A model and what it is called in addresses. */
+export interface NamedModel {
+  readonly name: string;
+  /** A run folder, a file, or `hub:owner/name`. */
+  readonly path: string;
+}
+
+/** `runs/photos` is called photos, `hub:timm/inception_v4.tf_in1k` inception_v4.tf_in1k. */
+export const usualName = (path: string): string =>
+  basename(path.replace(/^hub:/, '').replace(/@[^@/]*$/, '')).replace(
+    /\.(safetensors|onnx|h5|keras|pth|pt|ckpt)$/,
+    '',
+  );
+
+/** @throws UsageError for a name that cannot stand in an address, or that two models have. */
+export function checkNames(models: readonly NamedModel[]): void {
+  for (const [index, { name, path }] of models.entries()) {
+    if (!/^[A-Za-z0-9][\w.-]{0,99}$/.test(name))
+      throw new UsageError(
+        `'${name}' cannot be the name of a model: expected letters, digits, '.', '_' and '-'; NAME=${path} gives it one`,
+      );
+    if (models.findIndex((each) => each.name === name) !== index)
+      throw new UsageError(`two models are called '${name}'; NAME=${path} gives one of them another name`);
+  }
+}
+
+export interface ServedModelsOptions extends RuntimeOptions, Notices {
+  /** Images of one batch at most. Default: measured for each model. */
+  readonly batch?: number | undefined;
+  /** What is said in the place of the .onnx files among them. */
+  readonly overrides?: ModelOverrides;
+}
+
+export interface ServedModels {
+  readonly models: readonly ServedModel[];
+  /** Closes what the models share; the server closes the models. */
+  close(): Promise<void>;
+}
+
+/** Opens them all, or none; libtorch is started only if one needs it. @throws as `loadClassifier` */
+export async function openServedModels(
+  named: readonly NamedModel[],
+  options: ServedModelsOptions,
+): Promise<ServedModels> {
+  checkNames(named);
+  const paths = named.map(({ path }) => path);
+  const runtimes = new Runtimes(paths, options);
+  const models: ServedModel[] = [];
+  try {
+    for (const each of named)
+      models.push(await withLowerThreads(() => openServed(each, { ...options, runtimes })));
+  } catch (error) {
+    for (const model of models) await model.close();
+    await runtimes.close();
+    throw error;
+  }
+  return { models, close: () => runtimes.close() };
+}
+
+async function openServed(
+  { name, path }: NamedModel,
+  { runtimes, overrides, batch, threads, ...notices }: ServedModelsOptions & { runtimes: Runtimes },
+): Promise<ServedModel> {
+  const { engine, runtime } = await runtimes.choose(path);
+  const about = { runtime: describeRuntime(runtime) };
+  if (modelKind(path) === 'onnx')
+    return { ...(await serveByOnnx(path, { name, batch, threads, overrides })), ...about };
+  // Downloaded, where it is on a hub, before a process of its own opens it.
+  const model = await openModel(path, notices);
+  try {
+    if (!engine) return { ...(await serveByOnnx(path, { name, batch, threads })), ...about };
+    const precision = runtime.precision as Precision;
+    const loaded = await loadModel(model, { engine, precision, batch: 1 });
+    return { ...(await serveLoadedModel(loaded, { name, batch })), ...about };
+  } finally {
+    await model.close();
+  }
+}
