@@ -1,6 +1,5 @@
 /** `inception evaluate`: the errors of models on labelled images, with the protocol that they were measured by. */
 import { appendFile, stat } from 'node:fs/promises';
-import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
 import Papa from 'papaparse';
 import { openModels, type RunningModel } from '../../classifier/open-models.ts';
@@ -31,6 +30,7 @@ import {
 } from '../options/onnx-options.ts';
 import { confusionTable } from '../output/confusion-table.ts';
 import { duration, grouped, percent } from '../output/format.ts';
+import { openBar } from '../output/progress-bar.ts';
 import { InterruptedError, wholeNumber } from '../usage.ts';
 
 type Values = EngineOptions &
@@ -265,16 +265,7 @@ async function measure(
 function progressOver(total: number, output: NodeJS.WriteStream = process.stderr) {
   let done = 0;
   let last = performance.now();
-  const bar = output.isTTY
-    ? new SingleBar({
-        stream: output,
-        format: '{bar} {value}/{total} images  {speed} crops/s  {left} left',
-        barsize: 20,
-        barCompleteChar: '█',
-        barIncompleteChar: '░',
-        hideCursor: true,
-      })
-    : undefined;
+  const bar = openBar(output, '{bar} {value}/{total} images  {speed} crops/s  {left} left');
   const begin = performance.now();
   bar?.start(total, 0, { speed: '–', left: '–' });
   return {

@@ -1,9 +1,10 @@
 /** What the commands that take a MODEL have in common. */
-import { SingleBar } from 'cli-progress';
+import type { SingleBar } from 'cli-progress';
 import { UsageError } from '../../errors.ts';
 import { type CropCount, cropCounts } from '../../images/crops.ts';
 import type { Notices } from '../../model/model-file.ts';
 import { short } from '../output/format.ts';
+import { openBar } from '../output/progress-bar.ts';
 
 export const modelArgument = 'a run folder, a .safetensors, .h5, .pth or TensorFlow file, or hub:owner/name';
 
@@ -40,18 +41,9 @@ export function noticesTo(output: NodeJS.WriteStream): Notices & { end(): void }
       }
       if (bar?.file !== file) {
         end();
-        const format = `${file} {bar} {percentage}%  {shown} of {whole}`;
-        bar = {
-          file,
-          bar: new SingleBar({
-            stream: output,
-            format,
-            barsize: 24,
-            hideCursor: true,
-            barCompleteChar: '█',
-            barIncompleteChar: '░',
-          }),
-        };
+        const opened = openBar(output, `${file} {bar} {percentage}%  {shown} of {whole}`);
+        if (!opened) return;
+        bar = { file, bar: opened };
         bar.bar.start(total ?? 1, done, { shown: `${short(done)}B`, whole: `${short(total ?? 0)}B` });
       }
       bar.bar.update(done, { shown: `${short(done)}B`, whole: `${short(total ?? 0)}B` });

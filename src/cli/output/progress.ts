@@ -1,7 +1,7 @@
 /** How a training shows where it is: a bar on a terminal, a plain line now and then elsewhere. All on standard error. */
-import { SingleBar } from 'cli-progress';
 import type { Progress } from '../../train/train.ts';
 import { duration, percent } from './format.ts';
+import { openBar } from './progress-bar.ts';
 
 export interface ProgressView {
   say(line: string): void;
@@ -26,17 +26,8 @@ export function openProgress(output: NodeJS.WriteStream = process.stderr): Progr
   const [loss, error, speed] = [new Smooth(), new Smooth(), new Smooth()];
   let batch = 1;
   let lastLine = Number.NEGATIVE_INFINITY;
-  const bar = output.isTTY
-    ? new SingleBar({
-        stream: output,
-        format: '{bar} {value}/{total}  loss {loss}  error {error}  {speed} images/s  {left} left',
-        barsize: 20,
-        barCompleteChar: '█',
-        barIncompleteChar: '░',
-        hideCursor: true,
-        etaBuffer: 1,
-      })
-    : undefined;
+  const format = '{bar} {value}/{total}  loss {loss}  error {error}  {speed} images/s  {left} left';
+  const bar = openBar(output, format);
   let barRuns = false;
   const shown = ({ step, totalSteps, ...now }: Progress) => {
     const imagesPerSecond = speed.add(now.imagesPerSecond);
