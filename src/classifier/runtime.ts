@@ -75,7 +75,7 @@ export class Runtimes {
       };
     }
     if (asked === 'libtorch' || precision === 'bfloat16' || device === 'cuda') throw engine;
-    return onnxRuntime(`libtorch is not there: ${engine.message}`, 'float32');
+    return onnxRuntime(engine.message, 'float32');
   }
 
   /** Closes the engine that was opened for these models. */
