@@ -31,7 +31,7 @@ export { trainingBatches } from './data/batches.ts';
 export { DataError } from './data/data-error.ts';
 export type { Dataset, Split } from './data/dataset.ts';
 export { decodeImage } from './data/decode.ts';
-export { openData, take } from './data/open-data.ts';
+export { openData, subset as take } from './data/open-data.ts';
 export { drawDiagram } from './diagram/diagram.ts';
 export { namesIn } from './ecosystems/dialects.ts';
 export { type ExportReport, exportWeights, writeModel } from './ecosystems/export-weights.ts';
@@ -55,16 +55,16 @@ export { buildGraph, GraphError, smallestInput } from './graph/build-graph.ts';
 export { type Costs, costsOf, summariseLayers, summariseParts } from './graph/costs.ts';
 export { type Graph, type Node, type Parameter, parametersOf } from './graph/graph.ts';
 export { HubError } from './hub/settings.ts';
+export { type Augmentation as Distortion, augment as distort } from './images/augment.ts';
 export { type CropCount, describeViews, type View, type Views, viewsOf } from './images/crops.ts';
-export { type Distortion, distort } from './images/distort.ts';
 export { type Image, resample } from './images/image.ts';
 export {
   describeProtocol,
   type Preprocessing,
+  type PreprocessingPreset as UsualPreprocessing,
   preprocess,
+  preprocessingPresets as usualPreprocessings,
   standardPreprocessing,
-  type UsualPreprocessing,
-  usualPreprocessings,
 } from './images/preprocess.ts';
 export { type Kernel, kernels, resize } from './images/resize.ts';
 export { type ModelDescription, ModelError } from './model/description.ts';

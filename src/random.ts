@@ -1,17 +1,17 @@
 /**
- * Random numbers that depend on what they are for, not on when they are drawn: image 17 of epoch 3 is distorted the
- * same way whichever batch it is in and however many batches were prepared ahead, so that a resumed training repeats it.
+ * Random numbers that depend on what they are used for, not on when they are drawn: image 17 of epoch 3 is augmented the same
+ * way whatever batch it is in and however many batches are prepared ahead, so that a resumed training run is reproducible.
  */
 
 /** Uniform numbers in [0, 1). */
 export type Random = () => number;
 
-/** A stream for the given whole numbers (seed, epoch, image …); equal keys give equal streams. */
+/** A stream for the given integers (seed, epoch, image, …); equal keys give equal streams. */
 export function randomFor(...keys: readonly number[]): Random {
   let state = 0x9e3779b9;
   for (const key of keys) state = mix((state ^ Math.imul(key | 0, 0x85ebca6b)) + 0x6d2b79f5);
   return () => {
-    // mulberry32: one addition and one mix for each number.
+    // mulberry32: one addition and one mix per number.
     state = (state + 0x6d2b79f5) | 0;
     let t = Math.imul(state ^ (state >>> 15), state | 1);
     t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
@@ -19,7 +19,7 @@ export function randomFor(...keys: readonly number[]): Random {
   };
 }
 
-/** murmur3's finaliser: every bit of the input moves every bit of the output. */
+/** murmur3's finaliser: every input bit affects every output bit. */
 function mix(value: number): number {
   let h = value | 0;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
@@ -29,14 +29,14 @@ function mix(value: number): number {
 
 export const uniform = (random: Random, low: number, high: number): number => low + (high - low) * random();
 
-/** Fisher–Yates over 0 … length − 1. */
+/** Fisher–Yates shuffle of 0 … length − 1. */
 export function permutation(length: number, random: Random): Uint32Array {
   const order = Uint32Array.from({ length }, (_, index) => index);
   for (let last = length - 1; last > 0; last--) {
     const other = Math.floor(random() * (last + 1));
-    const kept = order[last] as number;
+    const previous = order[last] as number;
     order[last] = order[other] as number;
-    order[other] = kept;
+    order[other] = previous;
   }
   return order;
 }

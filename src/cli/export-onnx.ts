@@ -1,5 +1,5 @@
 /** What `inception export -o FILE.onnx` does: the file, compared with libtorch where there is one, and the report. */
-import { openImages, take } from '../data/open-data.ts';
+import { openImages, subset } from '../data/open-data.ts';
 import type { Engine } from '../engine/engine.ts';
 import { UsageError } from '../errors.ts';
 import type { ModelFile } from '../model/model-file.ts';
@@ -70,8 +70,8 @@ async function calibrationFor(model: ModelFile, values: OnnxValues): Promise<Cal
     );
   }
   return {
-    dataset: take(await openImages(data, 'train'), values.calibrationImages ?? 256),
-    test: take(await openImages(data, 'test'), values.testImages ?? 1000),
+    dataset: subset(await openImages(data, 'train'), values.calibrationImages ?? 256),
+    test: subset(await openImages(data, 'test'), values.testImages ?? 1000),
     method: values.calibrationMethod ?? 'min-max',
     onProgress: progressTo(process.stderr),
   };

@@ -1,14 +1,14 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { mildDistortion } from '../images/distort.ts';
+import { mildAugmentation } from '../images/augment.ts';
 import { type TrainingBatch, trainingBatches } from './batches.ts';
 import type { Dataset } from './dataset.ts';
-import { openData, take } from './open-data.ts';
+import { openData, subset } from './open-data.ts';
 
-const options = { batch: 32, size: [28, 28] as const, distortion: mildDistortion, seed: 7 };
+const options = { batch: 32, size: [28, 28] as const, distortion: mildAugmentation, seed: 7 };
 let data: Dataset;
 
 beforeAll(async () => {
-  data = take(await openData('fashion-mnist', 'train'), 200);
+  data = subset(await openData('fashion-mnist', 'train'), 200);
 });
 
 async function first(
@@ -16,14 +16,14 @@ async function first(
   extra: Partial<Parameters<typeof trainingBatches>[1]> = {},
 ): Promise<TrainingBatch[]> {
   const batches = trainingBatches(data, { ...options, ...extra });
-  const taken: TrainingBatch[] = [];
-  for (let index = 0; index < count; index++) taken.push((await batches.next()).value);
+  const collected: TrainingBatch[] = [];
+  for (let index = 0; index < count; index++) collected.push((await batches.next()).value);
   await batches.return(undefined);
-  return taken;
+  return collected;
 }
 
 describe('trainingBatches', () => {
-  it('go through each epoch without repeating an image, and shuffle each anew', async () => {
+  it('cover each epoch without repeating an image, in a new order each time', async () => {
     const batches = await first(12);
     expect(batches.map(({ epoch, position }) => [epoch, position])).toEqual(
       [0, 1].flatMap((epoch) => [0, 1, 2, 3, 4, 5].map((position) => [epoch, position])),
@@ -35,7 +35,7 @@ describe('trainingBatches', () => {
     expect(one).not.toEqual(two);
   });
 
-  it('are the very same from any place in the middle', async () => {
+  it('are identical when resumed in the middle', async () => {
     const whole = await first(10);
     const [resumed] = await first(1, { start: { epoch: 1, position: 3 } });
     expect(resumed).toEqual(whole[9]);
@@ -43,22 +43,22 @@ describe('trainingBatches', () => {
 
   it('depend on the seed', async () => {
     const [one] = await first(1);
-    const [other] = await first(1, { seed: 8 });
-    expect(one?.indices).not.toEqual(other?.indices);
+    const [reseeded] = await first(1, { seed: 8 });
+    expect(one?.indices).not.toEqual(reseeded?.indices);
   });
 
-  it('are refused when the data do not fill one', () => {
+  it('are refused when the data set is smaller than a batch', () => {
     expect(() => trainingBatches(data, { ...options, batch: 201 })).toThrow(
       'fashion-mnist train: 200 images do not fill one batch of 201',
     );
   });
 
-  it('are ready when they are asked for after a pause', async () => {
+  it('are ready after a pause as long as a training step', async () => {
     const batches = trainingBatches(data, options);
     await batches.next();
     const waits: number[] = [];
     for (let step = 0; step < 5; step++) {
-      // As long as a training step might take.
+      // About the time of a training step.
       await new Promise((resolve) => setTimeout(resolve, 40));
       const begin = performance.now();
       await batches.next();
@@ -70,8 +70,8 @@ describe('trainingBatches', () => {
   });
 });
 
-describe('a loader that ends early', () => {
-  /** Images that take a while, as decoded ones do. */
+describe('a loader that is closed early', () => {
+  /** A data set whose images take time, like decoded ones. */
   function slowData(): { data: Dataset; started: () => number } {
     let started = 0;
     const data: Dataset = {
@@ -90,7 +90,7 @@ describe('a loader that ends early', () => {
   }
   const pause = () => new Promise((resolve) => setTimeout(resolve, 100));
 
-  it('reads no more images when the consumer leaves', async () => {
+  it('reads no more images when the consumer stops', async () => {
     const { data, started } = slowData();
     const batches = trainingBatches(data, { ...options, batch: 64 });
     await batches.next();

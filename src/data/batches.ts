@@ -1,9 +1,9 @@
 /**
- * Images become batches while the engine works: its thread leaves the main thread idle during a step, sharp decodes on
- * threads of its own, and a few batches are always under way.
+ * Prepares batches while the engine works. The main thread is idle during a step, sharp decodes on threads of its own, and a few
+ * batches are always in flight.
  */
 import pLimit from 'p-limit';
-import { type Distortion, distort } from '../images/distort.ts';
+import { type Augmentation, augment } from '../images/augment.ts';
 import type { Image } from '../images/image.ts';
 import { permutation, randomFor } from '../random.ts';
 import { DataError } from './data-error.ts';
@@ -14,7 +14,7 @@ export interface Batch {
   readonly images: Uint8Array;
   /** [n] */
   readonly labels: BigInt64Array;
-  /** Images of the dataset. */
+  /** Indices into the data set. */
   readonly indices: readonly number[];
 }
 
@@ -28,23 +28,23 @@ export interface TrainingBatch extends Batch {
 export interface TrainingBatchOptions {
   readonly batch: number;
   readonly size: readonly [height: number, width: number];
-  readonly distortion: Distortion;
+  readonly distortion: Augmentation;
   readonly seed: number;
-  /** Where to begin; a resumed training sees the very batches that it would have seen. */
+  /** Where to begin; a resumed training run sees exactly the batches that it would have seen. */
   readonly start?: { readonly epoch: number; readonly position: number };
-  /** Called once for every image that cannot be decoded; another one takes its place. */
+  /** Called once for every image that cannot be decoded; another image replaces it. */
   readonly onBroken?: (error: Error) => void;
 }
 
-/** Batches that are under way ahead of the one that is asked for. */
-const ahead = 3;
+/** Batches prepared ahead of the one being used. */
+const prefetch = 3;
 
-/** Images being decoded at a time: sharp's threads, and a bound on decoded images in memory. */
-const decoding = 4;
+/** Images decoded concurrently: keeps sharp's threads busy and bounds the decoded images in memory. */
+const concurrentDecodes = 4;
 
 export const batchesInEpoch = (dataset: Dataset, batch: number): number => Math.floor(dataset.length / batch);
 
-/** Endless shuffled and distorted batches; what does not fill a batch is left to another epoch's shuffle. */
+/** Endless shuffled and augmented batches; images that do not fill a batch are left out of this epoch. */
 export function trainingBatches(
   dataset: Dataset,
   options: TrainingBatchOptions,
@@ -54,7 +54,7 @@ export function trainingBatches(
   if (perEpoch === 0) {
     throw new DataError(`${dataset.name}: ${dataset.length} images do not fill one batch of ${batch}`);
   }
-  const limit = pLimit(decoding);
+  const limit = pLimit(concurrentDecodes);
   const bytes = size[0] * size[1] * 3;
   const broken = new Set<number>();
   let order: { epoch: number; indices: Uint32Array } | undefined;
@@ -64,9 +64,9 @@ export function trainingBatches(
     return order.indices;
   };
 
-  const soundImage = async (wanted: number): Promise<{ image: Image; index: number }> => {
+  const readableImage = async (start: number): Promise<{ image: Image; index: number }> => {
     for (let step = 0; step < dataset.length; step++) {
-      const index = (wanted + step) % dataset.length;
+      const index = (start + step) % dataset.length;
       if (broken.has(index)) continue;
       try {
         return { image: await dataset.image(index), index };
@@ -75,23 +75,23 @@ export function trainingBatches(
         broken.add(index);
       }
     }
-    throw new DataError(`${dataset.name}: not one image can be decoded`);
+    throw new DataError(`${dataset.name}: none of the images can be decoded`);
   };
 
   const make = async (
     { epoch, position }: { epoch: number; position: number },
     closed: AbortSignal,
   ): Promise<TrainingBatch> => {
-    const wanted = orderOf(epoch).subarray(position * batch, (position + 1) * batch);
+    const chosen = orderOf(epoch).subarray(position * batch, (position + 1) * batch);
     const images = new Uint8Array(batch * bytes);
     const labels = new BigInt64Array(batch);
     const indices = await Promise.all(
-      Array.from(wanted, (each, slot) =>
+      Array.from(chosen, (preferred, slot) =>
         limit(async () => {
           closed.throwIfAborted();
-          const { image, index } = await soundImage(each);
+          const { image, index } = await readableImage(preferred);
           const random = randomFor(seed, epoch, index);
-          distort(image, { distortion, size, random }, images, slot * bytes);
+          augment(image, { augmentation: distortion, size, random }, images, slot * bytes);
           labels[slot] = BigInt(dataset.label(index));
           return index;
         }),
@@ -114,8 +114,8 @@ export function trainingBatches(
 type Job<T> = (closed: AbortSignal) => Promise<T>;
 
 /**
- * Starts jobs before they are asked for, and gives their results in order. When the consumer leaves or a job fails, the
- * others are told to stop: nobody waits for their images.
+ * Starts jobs ahead of time and yields their results in order. When the consumer stops or a job fails, the remaining jobs are
+ * aborted, since their images are no longer needed.
  */
 async function* inAdvance<T>(jobs: () => Generator<Job<T>>): AsyncGenerator<T> {
   const closing = new AbortController();
@@ -123,15 +123,15 @@ async function* inAdvance<T>(jobs: () => Generator<Job<T>>): AsyncGenerator<T> {
   const startNext = (source: Generator<Job<T>>) => {
     const next = source.next();
     if (next.done) return;
-    // A turn of the event loop later, so that whoever waits for a batch can give it to the engine first.
+    // One turn of the event loop later, so that the consumer can first pass its batch to the engine.
     const job = new Promise((resolve) => setImmediate(resolve)).then(() => next.value(closing.signal));
-    // Its error is thrown where the batch is asked for; until then nobody listens.
+    // A failed job rejects when its batch is awaited; this avoids an unhandled rejection before that.
     job.catch(() => undefined);
     waiting.push(job);
   };
   const source = jobs();
   try {
-    for (let count = 0; count < ahead; count++) startNext(source);
+    for (let count = 0; count < prefetch; count++) startNext(source);
     while (waiting.length > 0) {
       const batch = await (waiting.shift() as Promise<T>);
       startNext(source);

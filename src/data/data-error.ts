@@ -1,6 +1,6 @@
 import { InceptionError } from '../errors.ts';
 
-/** Foreign bytes that are not what they should be, or data that is not there. */
+/** Missing or malformed data. */
 export class DataError extends InceptionError {
   override name = 'DataError';
 }

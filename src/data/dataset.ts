@@ -1,4 +1,4 @@
-/** What a set of labelled images is. */
+/** A set of labelled images. */
 import type { Image } from '../images/image.ts';
 
 export type Split = 'train' | 'test';
@@ -9,8 +9,8 @@ export interface Dataset {
   readonly length: number;
   readonly classes: readonly string[];
   label(index: number): number;
-  /** Decodes an image. @throws DataError naming the file. */
+  /** Reads and decodes an image. @throws DataError naming the file. */
   image(index: number): Image | Promise<Image>;
-  /** What to call an image in messages and reports. */
+  /** Name of an image in messages and reports. */
   nameOf(index: number): string;
 }

@@ -1,17 +1,17 @@
-/** Decoding of images from strangers, under limits, to 8-bit RGB. */
+/** Decodes untrusted images to 8-bit RGB, within limits. */
 import type sharp from 'sharp';
 import type { Image } from '../images/image.ts';
 import { DataError } from './data-error.ts';
 
-/** Fifty megapixels are plenty, and a hostile file cannot ask for more memory than they need. */
-const mostPixels = 50_000_000;
+/** Bounds the memory that a malicious file can make the decoder allocate. */
+const maxPixels = 50_000_000;
 
-/** The formats that are read; every other loader of libvips is blocked. */
+/** The supported formats; every other loader of libvips is blocked. */
 export const imageExtensions: readonly string[] = ['.jpg', '.jpeg', '.png', '.webp'];
 
 let loading: Promise<typeof sharp> | undefined;
 
-/** sharp takes 100 ms to load and most commands need no image. */
+/** Loaded on first use: sharp takes 100 ms to load, and most commands need no images. */
 function loadSharp(): Promise<typeof sharp> {
   loading ??= import('sharp').then(({ default: loaded }) => {
     loaded.block({ operation: ['VipsForeignLoad'] });
@@ -21,7 +21,7 @@ function loadSharp(): Promise<typeof sharp> {
     loaded.unblock({
       operation: ['VipsForeignLoadJpegBuffer', 'VipsForeignLoadPngBuffer', 'VipsForeignLoadWebpBuffer'],
     });
-    // One image is decoded by one thread; the batch's images are decoded in parallel.
+    // One thread per image: the images of a batch are decoded in parallel.
     loaded.concurrency(1);
     loaded.cache(false);
     return loaded;
@@ -30,9 +30,9 @@ function loadSharp(): Promise<typeof sharp> {
 }
 
 /**
- * Decodes a JPEG, PNG or WebP, a file or its bytes. EXIF's orientation is applied; CMYK, grey, 16-bit and profiles become
- * 8-bit sRGB; transparency lies on white; of an animation the first frame is taken.
- * @throws DataError naming the image (`name`, or the file) and what is wrong.
+ * Decodes a JPEG, PNG or WebP, given as a file or its bytes. The EXIF orientation is applied; CMYK, grey, 16-bit and other
+ * profiles become 8-bit sRGB; transparency is blended with white; of an animation the first frame is used.
+ * @throws DataError naming the image (`name`, or the file) and the problem.
  */
 export async function decodeImage(
   file: string | Uint8Array,
@@ -40,7 +40,7 @@ export async function decodeImage(
 ): Promise<Image> {
   const load = await loadSharp();
   try {
-    const { data, info } = await load(file, { limitInputPixels: mostPixels, failOn: 'error', pages: 1 })
+    const { data, info } = await load(file, { limitInputPixels: maxPixels, failOn: 'error', pages: 1 })
       .autoOrient()
       .flatten({ background: '#ffffff' })
       .toColourspace('srgb')
@@ -57,7 +57,7 @@ export async function decodeImage(
   }
 }
 
-/** An image as the bytes of a PNG file. */
+/** Encodes an image as PNG. */
 export async function encodePng({ height, width, channels, data }: Image): Promise<Uint8Array> {
   const load = await loadSharp();
   return load(data, { raw: { height, width, channels } }).png().toBuffer();

@@ -1,11 +1,11 @@
-/** Fashion-MNIST (arXiv 1708.07747): 60,000 and 10,000 grey images of 28×28, from Debian's package. */
+/** Fashion-MNIST (arXiv 1708.07747): 60,000 training and 10,000 test images, 28×28 grey, from Debian's package. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from './data-error.ts';
 import type { Dataset, Split } from './dataset.ts';
 import { type IdxArray, readIdx } from './idx.ts';
 
-/** Where Debian's dataset-fashion-mnist installs it. */
+/** Where Debian's package dataset-fashion-mnist installs it. */
 export const fashionMnistFolder = '/usr/share/datasets/fashion-mnist';
 
 const classes = [
@@ -23,7 +23,7 @@ const classes = [
 
 const prefixes: Readonly<Record<Split, string>> = { train: 'train', test: 't10k' };
 
-/** Opens a split. @throws DataError saying which package to install. */
+/** Opens a split. @throws DataError naming the package to install. */
 export async function openFashionMnist(split: Split, folder: string = fashionMnistFolder): Promise<Dataset> {
   const images = await read(folder, `${prefixes[split]}-images-idx3-ubyte.gz`);
   const labels = await read(folder, `${prefixes[split]}-labels-idx1-ubyte.gz`);
@@ -33,9 +33,9 @@ export async function openFashionMnist(split: Split, folder: string = fashionMni
       `${folder}: expected as many labels as images, received images ${images.shape.join('×')} and labels ${labels.shape.join('×')}`,
     );
   }
-  const strange = labels.data.findIndex((label) => label >= classes.length);
-  if (strange >= 0)
-    throw new DataError(`${folder}: label ${strange} is ${labels.data[strange]}, expected 0 to 9`);
+  const invalid = labels.data.findIndex((label) => label >= classes.length);
+  if (invalid >= 0)
+    throw new DataError(`${folder}: label ${invalid} is ${labels.data[invalid]}, expected 0 to 9`);
   return {
     name: `fashion-mnist ${split}`,
     length,
@@ -58,7 +58,7 @@ async function read(folder: string, file: string): Promise<IdxArray> {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     throw new DataError(
-      `${path} is not there; on Debian and Ubuntu 'apt-get install dataset-fashion-mnist' brings Fashion-MNIST`,
+      `${path}: no such file; on Debian and Ubuntu, install Fashion-MNIST with 'apt-get install dataset-fashion-mnist'`,
     );
   }
 }

@@ -29,15 +29,15 @@ describe('readIdx', () => {
     fc.assert(
       fc.property(arrays, ({ shape, data }) => {
         for (const bytes of [encode(shape, data), gzipSync(encode(shape, data))]) {
-          const read = readIdx(bytes, 'file');
-          expect(read.shape).toEqual(shape);
-          expect([...read.data]).toEqual([...data]);
+          const array = readIdx(bytes, 'file');
+          expect(array.shape).toEqual(shape);
+          expect([...array.data]).toEqual([...data]);
         }
       }),
     );
   });
 
-  it('meets any other bytes with a DataError that names the file', () => {
+  it('rejects any other bytes with a DataError that names the file', () => {
     const damaged = fc.oneof(
       fc.uint8Array({ maxLength: 64 }),
       arrays.chain(({ shape, data }) => {
@@ -49,9 +49,9 @@ describe('readIdx', () => {
             value: fc.nat(255),
             zip: fc.boolean(),
           })
-          .map(({ cut, at, value, zip }) => {
+          .map(({ cut, at: index, value, zip }) => {
             const changed = Uint8Array.from(bytes);
-            changed[at] = value;
+            changed[index] = value;
             const whole = zip ? new Uint8Array(gzipSync(changed)) : changed;
             return whole.subarray(0, cut);
           });
@@ -77,15 +77,18 @@ describe('readIdx', () => {
       'x: expected an IDX file to begin with two zero bytes, received 0x01 0x00',
     ],
     [new Uint8Array([0, 0, 0x0d, 1]), 'x: expected IDX type 0x08 (unsigned bytes), received 0x0d'],
-    [new Uint8Array([0, 0, 8, 2, 0, 0, 0, 9]), 'x: the IDX header promises 2 dimensions in 8 bytes'],
-    [new Uint8Array([0, 0, 8, 1, 0, 0, 0, 9, 1]), 'x: its shape 9 needs 9 bytes, received 1'],
-  ])('says what was expected and what came', (bytes, message) => {
+    [
+      new Uint8Array([0, 0, 8, 2, 0, 0, 0, 9]),
+      'x: the IDX header declares 2 dimensions but the file has 8 bytes',
+    ],
+    [new Uint8Array([0, 0, 8, 1, 0, 0, 0, 9, 1]), 'x: shape 9 needs 9 bytes, received 1'],
+  ])('says what was expected and what was received', (bytes, message) => {
     expect(() => readIdx(bytes, 'x')).toThrow(message);
   });
 });
 
 describe('Fashion-MNIST', () => {
-  it('has 60,000 and 10,000 images, evenly over ten classes', async () => {
+  it('has 60,000 and 10,000 images, evenly distributed over ten classes', async () => {
     for (const [split, length] of [
       ['train', 60_000],
       ['test', 10_000],
@@ -102,9 +105,9 @@ describe('Fashion-MNIST', () => {
     expect(await test.image(0)).toMatchObject({ height: 28, width: 28, channels: 1 });
   });
 
-  it('says which package brings it when it is not there', async () => {
+  it('names the package to install when it is missing', async () => {
     await expect(openFashionMnist('test', '/nowhere')).rejects.toThrow(
-      "/nowhere/t10k-images-idx3-ubyte.gz is not there; on Debian and Ubuntu 'apt-get install dataset-fashion-mnist' brings Fashion-MNIST",
+      "/nowhere/t10k-images-idx3-ubyte.gz: no such file; on Debian and Ubuntu, install Fashion-MNIST with 'apt-get install dataset-fashion-mnist'",
     );
   });
 });

@@ -1,4 +1,4 @@
-/** IDX, the format of MNIST and Fashion-MNIST: big-endian header, then unsigned bytes; usually gzipped. */
+/** IDX, the format of MNIST and Fashion-MNIST: a big-endian header, then unsigned bytes; usually gzipped. */
 
 import { gunzipSync } from 'node:zlib';
 import { DataError } from './data-error.ts';
@@ -8,12 +8,12 @@ export interface IdxArray {
   readonly data: Uint8Array;
 }
 
-/** No array of ours is larger; it keeps a hostile header or gzip stream from taking all memory. */
-const mostBytes = 2 ** 31;
+/** Larger than any real data set; keeps a malicious header or gzip stream from exhausting memory. */
+const maxBytes = 2 ** 31;
 
 /**
- * Reads an IDX array of unsigned bytes, gzipped or plain. `name` is for the messages.
- * @throws DataError saying what was expected and what came.
+ * Reads an IDX array of unsigned bytes, gzipped or plain. `name` is used in error messages.
+ * @throws DataError saying what was expected and what was received.
  */
 export function readIdx(bytes: Uint8Array, name: string): IdxArray {
   const plain = bytes[0] === 0x1f && bytes[1] === 0x8b ? unzip(bytes, name) : bytes;
@@ -31,13 +31,15 @@ export function readIdx(bytes: Uint8Array, name: string): IdxArray {
     throw new DataError(`${name}: expected IDX type 0x08 (unsigned bytes), received ${hex(type)}`);
   const header = 4 + 4 * dimensions;
   if (dimensions === 0 || plain.length < header) {
-    throw new DataError(`${name}: the IDX header promises ${dimensions} dimensions in ${plain.length} bytes`);
+    throw new DataError(
+      `${name}: the IDX header declares ${dimensions} dimensions but the file has ${plain.length} bytes`,
+    );
   }
   const shape = Array.from({ length: dimensions }, (_, axis) => view.getUint32(4 + 4 * axis));
   const count = shape.reduce((product, size) => product * size, 1);
   if (count !== plain.length - header) {
     throw new DataError(
-      `${name}: its shape ${shape.join('×')} needs ${count} bytes, received ${plain.length - header}`,
+      `${name}: shape ${shape.join('×')} needs ${count} bytes, received ${plain.length - header}`,
     );
   }
   return { shape, data: plain.subarray(header) };
@@ -45,9 +47,9 @@ export function readIdx(bytes: Uint8Array, name: string): IdxArray {
 
 function unzip(bytes: Uint8Array, name: string): Uint8Array {
   try {
-    return gunzipSync(bytes, { maxOutputLength: mostBytes });
+    return gunzipSync(bytes, { maxOutputLength: maxBytes });
   } catch (error) {
-    throw new DataError(`${name}: not a whole gzip file (${(error as Error).message})`, { cause: error });
+    throw new DataError(`${name}: corrupt gzip file (${(error as Error).message})`, { cause: error });
   }
 }
 

@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { mildDistortion } from '../images/distort.ts';
+import { mildAugmentation } from '../images/augment.ts';
 import { trainingBatches } from './batches.ts';
 import { decodeImage } from './decode.ts';
 import { openData } from './open-data.ts';
 
 let root: string;
 
-/** An even image with a white left upper corner, so that orientation shows. */
+/** A plain image with a white upper left corner that shows its orientation. */
 function image(colour: string, { width = 40, height = 24 } = {}) {
   const corner = { create: { width: 8, height: 8, channels: 3 as const, background: '#ffffff' } };
   return sharp({ create: { width, height, channels: 3, background: colour } }).composite([
@@ -41,7 +41,7 @@ beforeAll(async () => {
 afterAll(() => rm(root, { recursive: true, force: true }));
 
 describe('a folder of class folders', () => {
-  it('has its classes and images in the order of their names', async () => {
+  it('has classes and images sorted by name', async () => {
     const data = await openData(root, 'test');
     expect(data.classes).toEqual(['cat', 'dog']);
     expect(data.length).toBe(4);
@@ -49,29 +49,26 @@ describe('a folder of class folders', () => {
     expect(data.nameOf(1)).toBe(join(root, 'val', 'cat', 'b.PNG'));
   });
 
-  it('serves both splits when it has none', async () => {
+  it('serves as both splits when it has none', async () => {
     const data = await openData(join(root, 'val'), 'train');
     expect(data.length).toBe(4);
   });
 
   it.each([
-    [
-      'nowhere',
-      "nowhere: there is no such folder; --data takes 'fashion-mnist' or a folder of class folders",
-    ],
-    ['train/cat', 'expected at least two class folders with images in them, received none'],
+    ['nowhere', "nowhere: no such folder; --data takes 'fashion-mnist' or a folder of class folders"],
+    ['train/cat', 'expected at least two class folders with images, received none'],
     ['train/dog/notes.txt', 'is a file, expected a folder'],
   ])('is refused with a reason: %s', async (path, message) => {
     await expect(openData(join(root, path), 'train')).rejects.toThrow(message);
   });
 
-  it('loses no batch to a broken image in training: another takes its place, and it is named once', async () => {
+  it('replaces a corrupt image in training by another one, and reports it once', async () => {
     const data = await openData(root, 'train');
     const broken: string[] = [];
     const batches = trainingBatches(data, {
       batch: 5,
       size: [12, 12],
-      distortion: mildDistortion,
+      distortion: mildAugmentation,
       seed: 1,
       onBroken: ({ message }) => broken.push(message),
     });
@@ -87,7 +84,7 @@ describe('a folder of class folders', () => {
     expect(broken[0]).toMatch(/broken\.jpg: cannot be decoded as JPEG, PNG or WebP of at most 50 megapixels/);
   });
 
-  it('follows links to classes and to images', async () => {
+  it('follows symbolic links to classes and images', async () => {
     const linked = join(root, 'linked');
     await mkdir(join(linked, 'train', 'b'), { recursive: true });
     await mkdir(join(linked, 'test', 'a'), { recursive: true });
@@ -120,24 +117,24 @@ describe('decodeImage', () => {
       255,
     ],
     ['cmyk.jpg', () => image('#808080').toColourspace('cmyk').jpeg({ quality: 100 }), 128],
-  ] as const)('gives 8-bit grey or RGB of %s', async (name, make, expected) => {
+  ] as const)('converts %s to 8-bit grey or RGB', async (name, make, expected) => {
     await make().toFile(file(name));
     const { height, width, channels, data } = await decodeImage(file(name));
     expect([height, width]).toEqual([24, 40]);
     expect([1, 3]).toContain(channels);
-    // Inks cannot make every grey.
+    // CMYK cannot represent every grey exactly.
     expect(Math.abs((data[(12 * 40 + 20) * channels] as number) - expected)).toBeLessThan(16);
   });
 
-  it('applies the orientation of EXIF', async () => {
+  it('applies the EXIF orientation', async () => {
     await image('#202020').withMetadata({ orientation: 6 }).jpeg({ quality: 100 }).toFile(file('turned.jpg'));
     const { height, width, channels, data } = await decodeImage(file('turned.jpg'));
     expect([height, width]).toEqual([40, 24]);
-    // Turned by a quarter, the white corner is at the upper right.
+    // After a quarter turn the white corner is at the upper right.
     expect(data[(2 * 24 + 21) * channels]).toBeGreaterThan(200);
   });
 
-  it('refuses other formats, even behind a trusted name', async () => {
+  it('refuses other formats, whatever the file extension', async () => {
     await image('#202020').gif().toFile(file('really.gif'));
     await writeFile(file('vector.png'), '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>');
     for (const name of ['really.gif', 'vector.png'])

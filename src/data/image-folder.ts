@@ -14,18 +14,18 @@ const splitFolders: Readonly<Record<Split, readonly string[]>> = {
 /** Opens a folder; classes and images are sorted by name. @throws DataError naming what is missing. */
 export async function openImageFolder(root: string, split: Split): Promise<Dataset> {
   const top = await foldersIn(root);
-  const own = splitFolders[split].find((name) => top.includes(name));
-  const isSplit = Object.values(splitFolders).some((names) => names.some((name) => top.includes(name)));
-  if (isSplit && !own) {
+  const splitFolder = splitFolders[split].find((name) => top.includes(name));
+  const hasSplits = Object.values(splitFolders).some((names) => names.some((name) => top.includes(name)));
+  if (hasSplits && !splitFolder) {
     throw new DataError(
       `${root}: expected a folder '${splitFolders[split].join("' or '")}' beside ${top.join(', ')}`,
     );
   }
-  const folder = own ? join(root, own) : root;
-  const classes = own ? await foldersIn(folder) : top;
+  const folder = splitFolder ? join(root, splitFolder) : root;
+  const classes = splitFolder ? await foldersIn(folder) : top;
   if (classes.length < 2) {
     throw new DataError(
-      `${folder}: expected at least two class folders with images in them, received ${classes.length === 0 ? 'none' : `only '${classes[0]}'`}`,
+      `${folder}: expected at least two class folders with images, received ${classes.length === 0 ? 'none' : `only '${classes[0]}'`}`,
     );
   }
   const files: string[] = [];
@@ -56,18 +56,19 @@ interface Entry {
   readonly kind: 'folder' | 'file' | undefined;
 }
 
-/** A flat folder whose labels stand in a file; classes are the labels, sorted. @throws DataError */
+/** A flat folder with a file of labels; the classes are the sorted labels. @throws DataError */
 export async function openLabelledFolder(folder: string, labelsFile: string): Promise<Dataset> {
   const files = await imagesIn(folder);
-  if (files.length === 0) throw new DataError(`${folder}: no images (${imageExtensions.join(', ')}) in it`);
+  if (files.length === 0)
+    throw new DataError(`${folder}: contains no images (${imageExtensions.join(', ')})`);
   const names = await readLabels(labelsFile, files);
   const classes = sortedLabels(names);
-  const places = new Map(classes.map((name, index) => [name, index]));
+  const classIndex = new Map(classes.map((name, index) => [name, index]));
   return {
     name: folder,
     length: files.length,
     classes,
-    label: (index) => places.get(names[index] as string) as number,
+    label: (index) => classIndex.get(names[index] as string) as number,
     image: (index) => decodeImage(files[index] as string),
     nameOf: (index) => files[index] as string,
   };
@@ -76,7 +77,8 @@ export async function openLabelledFolder(folder: string, labelsFile: string): Pr
 /** A folder of images without labels. @throws DataError */
 export async function openUnlabelledFolder(folder: string): Promise<Dataset> {
   const files = await imagesIn(folder);
-  if (files.length === 0) throw new DataError(`${folder}: no images (${imageExtensions.join(', ')}) in it`);
+  if (files.length === 0)
+    throw new DataError(`${folder}: contains no images (${imageExtensions.join(', ')})`);
   return {
     name: folder,
     length: files.length,
@@ -87,43 +89,39 @@ export async function openUnlabelledFolder(folder: string): Promise<Dataset> {
   };
 }
 
-/** Numbers by size, names by letters. */
+/** Sorts numbers numerically, names alphabetically. */
 function sortedLabels(names: readonly string[]): string[] {
-  const all = [...new Set(names)];
-  const numbers = all.every((name) => /^\d+$/.test(name));
-  if (!numbers) return all.sort();
-  // A class that no image has keeps its number.
-  const most = all.reduce((largest, name) => Math.max(largest, Number(name)), 0);
-  if (most > 100_000) throw new DataError(`the label ${most} is no class's number`);
-  return Array.from({ length: most + 1 }, (_, index) => String(index));
+  const unique = [...new Set(names)];
+  const numeric = unique.every((name) => /^\d+$/.test(name));
+  if (!numeric) return unique.sort();
+  // Numbers keep their values: a class without images still counts.
+  const largest = unique.reduce((max, name) => Math.max(max, Number(name)), 0);
+  if (largest > 100_000) throw new DataError(`label ${largest} is too large for a class number`);
+  return Array.from({ length: largest + 1 }, (_, index) => String(index));
 }
 
 async function list(folder: string): Promise<Entry[]> {
   try {
     const entries = await readdir(folder, { withFileTypes: true });
-    const seen = entries
+    const visible = entries
       .filter(({ name }) => !name.startsWith('.'))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
     return await Promise.all(
-      seen.map(async (entry) => {
-        // Data sets are often put together from links.
-        const about = entry.isSymbolicLink()
+      visible.map(async (entry) => {
+        // Data sets are often assembled from symbolic links.
+        const info = entry.isSymbolicLink()
           ? await stat(join(folder, entry.name)).catch(() => undefined)
           : entry;
         return {
           name: entry.name,
-          kind: about?.isDirectory() ? 'folder' : about?.isFile() ? 'file' : undefined,
+          kind: info?.isDirectory() ? 'folder' : info?.isFile() ? 'file' : undefined,
         };
       }),
     );
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const problem =
-      code === 'ENOENT'
-        ? 'there is no such folder'
-        : code === 'ENOTDIR'
-          ? 'is a file, expected a folder'
-          : code;
+      code === 'ENOENT' ? 'no such folder' : code === 'ENOTDIR' ? 'is a file, expected a folder' : code;
     throw new DataError(`${folder}: ${problem}; --data takes 'fashion-mnist' or a folder of class folders`, {
       cause: error,
     });

@@ -28,32 +28,32 @@ async function file(text: string): Promise<string> {
 }
 
 describe('readExclusions', () => {
-  it('takes numbers as ImageNet’s blacklist has them, file names and paths', async () => {
+  it('accepts numbers (as in ImageNet’s blacklist), file names and paths', async () => {
     const path = await file(`# blacklist\n2\nILSVRC2012_val_00000003.JPEG\r\n${names[0]}\n`);
     expect([...(await readExclusions(path, dataset))].sort()).toEqual([0, 1, 2]);
     expect([...(await readExclusions(await file('2\n40000'), dataset))]).toEqual([1]);
   });
 
-  it('refuses a list of which nothing fits', async () => {
+  it('refuses a list that matches no image', async () => {
     await expect(readExclusions(await file('77\n78'), dataset)).rejects.toThrow(
-      /list: none of its 2 lines is the name, or the number, of an image of val \(the first: '77'\)/,
+      /list: none of its 2 lines is the name or number of an image of val \(the first: '77'\)/,
     );
-    await expect(readExclusions(join(folder, 'none'), dataset)).rejects.toThrow('there is no such file');
+    await expect(readExclusions(join(folder, 'none'), dataset)).rejects.toThrow('no such file');
   });
 });
 
 describe('readRealLabels', () => {
-  it('reads a list in the order of the numbers, and an object by name', async () => {
+  it('reads a list ordered by image number, and an object keyed by file name', async () => {
     const list = await readRealLabels(await file('[[7], [], [1, 2]]'), dataset);
     expect([0, 1, 2].map(list)).toEqual([[7], [], [1, 2]]);
     const byName = await readRealLabels(await file('{"ILSVRC2012_val_00000002.JPEG": [5]}'), dataset);
     expect(byName(1)).toEqual([5]);
-    expect(() => byName(0)).toThrow('there are no labels for n01440764/ILSVRC2012_val_00000001.JPEG');
+    expect(() => byName(0)).toThrow('no labels for n01440764/ILSVRC2012_val_00000001.JPEG');
   });
 
   it.each([
     ['{', 'not JSON'],
-    ['[]', 'expected lists of label numbers, one for each image'],
+    ['[]', 'expected lists of label numbers, one per image'],
     ['[[1], ["cat"]]', '; \'1\' is ["cat"]'],
     ['[[-1]]', "; '0' is [-1]"],
     ['"labels"', 'expected lists'],
@@ -65,17 +65,17 @@ describe('readRealLabels', () => {
 describe('readLabels', () => {
   const files = names.map((name) => name.split('/')[1] as string);
 
-  it('reads a label for each file in order, and lines of file and label in any', async () => {
+  it('reads one label per line in file order, or lines of file and label in any order', async () => {
     expect(await readLabels(await file('a\nb\nc\n'), files)).toEqual(['a', 'b', 'c']);
     const solution =
       'ImageId,PredictionString\nILSVRC2012_val_00000003,n03 1 2 3 4\nILSVRC2012_val_00000001,n01 1 2 3 4 n01 5 6 7 8\nILSVRC2012_val_00000002,n02 0 0 1 1\n';
     expect(await readLabels(await file(solution), files)).toEqual(['n01', 'n02', 'n03']);
   });
 
-  it('says what is missing', async () => {
+  it('reports missing labels', async () => {
     await expect(readLabels(await file('a\nb'), files)).rejects.toThrow('2 labels for 3 images');
     await expect(readLabels(await file('x.JPEG a'), files)).rejects.toThrow(
-      'there is no label for ILSVRC2012_val_00000001.JPEG',
+      'no label for ILSVRC2012_val_00000001.JPEG',
     );
   });
 });

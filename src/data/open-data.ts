@@ -1,4 +1,4 @@
-/** Labelled images from where they lie. */
+/** Opens a data set by name or folder. */
 
 import { permutation, randomFor } from '../random.ts';
 import type { Dataset, Split } from './dataset.ts';
@@ -6,30 +6,30 @@ import { openFashionMnist } from './fashion-mnist.ts';
 import { imagesIn, openImageFolder, openUnlabelledFolder } from './image-folder.ts';
 
 /**
- * Opens `fashion-mnist` or a folder of class folders (`ROOT/CLASS/IMAGE`). A folder that holds `train` and `test` (or
- * `val`) is split by them; any other serves as both.
- * @throws DataError saying what was looked for and what to do.
+ * Opens `fashion-mnist` or a folder of class folders (`ROOT/CLASS/IMAGE`). A folder with `train` and `test` (or `val`) is
+ * split accordingly; any other folder serves as both splits.
+ * @throws DataError saying what was missing and what to do.
  */
-export const openData = (what: string, split: Split): Promise<Dataset> =>
-  what === 'fashion-mnist' ? openFashionMnist(split) : openImageFolder(what, split);
+export const openData = (source: string, split: Split): Promise<Dataset> =>
+  source === 'fashion-mnist' ? openFashionMnist(split) : openImageFolder(source, split);
 
-/** The same, or a folder with nothing but images in it; that has no classes. */
-export const openImages = async (what: string, split: Split): Promise<Dataset> =>
-  what !== 'fashion-mnist' && (await imagesIn(what)).length > 0
-    ? openUnlabelledFolder(what)
-    : openData(what, split);
+/** Like `openData`, but also accepts a folder of unlabelled images, which has no classes. */
+export const openImages = async (source: string, split: Split): Promise<Dataset> =>
+  source !== 'fashion-mnist' && (await imagesIn(source)).length > 0
+    ? openUnlabelledFolder(source)
+    : openData(source, split);
 
-/** `length` images of a dataset, the same ones every time, spread over all of it: folders are sorted by class. */
-export function take(dataset: Dataset, length: number): Dataset {
+/** A fixed random subset of `length` images, spread over the whole data set because folders are sorted by class. */
+export function subset(dataset: Dataset, length: number): Dataset {
   if (length >= dataset.length) return dataset;
   const chosen = permutation(dataset.length, randomFor(length)).subarray(0, length).sort();
-  const at = (index: number) => chosen[index] as number;
+  const original = (index: number) => chosen[index] as number;
   return {
     name: dataset.name,
     length,
     classes: dataset.classes,
-    label: (index) => dataset.label(at(index)),
-    image: (index) => dataset.image(at(index)),
-    nameOf: (index) => dataset.nameOf(at(index)),
+    label: (index) => dataset.label(original(index)),
+    image: (index) => dataset.image(original(index)),
+    nameOf: (index) => dataset.nameOf(original(index)),
   };
 }

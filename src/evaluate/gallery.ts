@@ -1,7 +1,7 @@
-/** Classified images on one sheet: what each was taken for, how surely, and what it is. */
+/** A sheet of classified images: prediction, probability and true class of each. */
 
 export interface GalleryEntry {
-  /** A PNG file's bytes. */
+  /** Bytes of a PNG file. */
   readonly png: Uint8Array;
   readonly label: string;
   readonly predicted: string;
@@ -13,7 +13,7 @@ const columns = 6;
 const margin = 24;
 const top = 64;
 
-/** The sheet as the text of an SVG file, light or dark as its reader's page is. */
+/** Draws the sheet as SVG, light or dark like the reader's page. */
 export function drawGallery(entries: readonly GalleryEntry[], title: string): string {
   const width = margin * 2 + columns * cell.width;
   const height = top + Math.ceil(entries.length / columns) * cell.height + margin;
@@ -38,14 +38,14 @@ ${entries.map(drawEntry).join('\n')}
 function drawEntry({ png, label, predicted, probability }: GalleryEntry, index: number): string {
   const x = margin + (index % columns) * cell.width;
   const y = top + Math.floor(index / columns) * cell.height;
-  const right = label === predicted;
-  const look = right ? 'right' : 'wrong';
+  const correct = label === predicted;
+  const cssClass = correct ? 'right' : 'wrong';
   const barY = y + cell.image + 6;
-  const share = Math.round(cell.image * probability);
-  const truth = right ? '' : `<text class="note" x="${x}" y="${barY + 42}">is: ${escapeText(label)}</text>`;
+  const barWidth = Math.round(cell.image * probability);
+  const truth = correct ? '' : `<text class="note" x="${x}" y="${barY + 42}">is: ${escapeText(label)}</text>`;
   return `<image x="${x}" y="${y}" width="${cell.image}" height="${cell.image}" href="data:image/png;base64,${Buffer.from(png).toString('base64')}"/>
-<rect x="${x}" y="${barY}" width="${cell.image}" height="5" style="fill: var(--rest)"/><rect class="${look}" x="${x}" y="${barY}" width="${share}" height="5"/>
-<text class="${look}" x="${x}" y="${barY + 24}">${right ? '✓' : '✗'} ${escapeText(predicted)} ${Math.round(probability * 100)}%</text>${truth}`;
+<rect x="${x}" y="${barY}" width="${cell.image}" height="5" style="fill: var(--rest)"/><rect class="${cssClass}" x="${x}" y="${barY}" width="${barWidth}" height="5"/>
+<text class="${cssClass}" x="${x}" y="${barY + 24}">${correct ? '✓' : '✗'} ${escapeText(predicted)} ${Math.round(probability * 100)}%</text>${truth}`;
 }
 
 const escapeText = (text: string): string =>

@@ -6,24 +6,24 @@ const match = (data: string[], classes: string[], classIds?: string[]) =>
   matchClasses(data, { classes, ...(classIds && { classIds }) }, names);
 
 describe('matchClasses', () => {
-  it('goes by name, whatever the order, and takes some of the outputs only', () => {
+  it('matches by name in any order, and may use only some of the outputs', () => {
     expect(match(['dog', 'cat'], ['cat', 'cow', 'dog'])).toEqual([2, 0]);
   });
 
-  it('goes by identifier where labels are for people', () => {
+  it('matches by identifier where labels are descriptions', () => {
     expect(match(['n02', 'n01'], ['a tench', 'a goldfish'], ['n01', 'n02'])).toEqual([1, 0]);
   });
 
-  it('goes by order only where the model has numbers for labels', () => {
+  it('matches by order only where the model has generic labels', () => {
     expect(match(['cat', 'dog'], ['class 0', 'class 1'])).toEqual([0, 1]);
     expect(() => match(['cat', 'dog'], ['class 0', 'class 1', 'class 2'])).toThrow(
       'photos has 2 classes, m.safetensors has 3',
     );
   });
 
-  it('names the classes that the model does not know', () => {
+  it('names the classes that the model does not have', () => {
     expect(() => match(['cat', 'yak'], ['cat', 'dog'])).toThrow(
-      'm.safetensors does not know 1 of the 2 classes of photos: yak; it has cat, dog, …',
+      'm.safetensors lacks 1 of the 2 classes of photos: yak; it has cat, dog, …',
     );
   });
 });

@@ -30,11 +30,11 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-const open = (resume: boolean, about: object = { model: 'a' }) =>
-  openPredictions(path, { dataset, classes: dataset.classes, about, resume });
+const open = (resume: boolean, evaluation: object = { model: 'a' }) =>
+  openPredictions(path, { dataset, classes: dataset.classes, evaluation, resume });
 
 describe('openPredictions', () => {
-  it('writes a row for each image, quoted where that is needed', async () => {
+  it('writes a row per image, quoted where necessary', async () => {
     const file = await open(false);
     for (const index of [0, 1]) file.add(prediction(index));
     await file.close();
@@ -49,30 +49,30 @@ describe('openPredictions', () => {
     expect(JSON.parse(await readFile(`${path}.json`, 'utf8'))).toEqual({ model: 'a' });
   });
 
-  it('goes on after the last whole row', async () => {
+  it('resumes after the last complete row', async () => {
     const first = await open(false);
     for (const index of [0, 1]) first.add(prediction(index));
     await first.close();
     await appendFile(path, '2,"cat/""2"".jp');
     const second = await open(true);
-    expect(second.before).toEqual([prediction(0), prediction(1)]);
+    expect(second.previous).toEqual([prediction(0), prediction(1)]);
     second.add(prediction(2));
     await second.close();
     const third = await open(true);
-    expect(third.before.map(({ index }) => index)).toEqual([0, 1, 2]);
+    expect(third.previous.map(({ index }) => index)).toEqual([0, 1, 2]);
     await third.close();
   });
 
-  it('does not mix two evaluations, and begins anew when it is not resumed', async () => {
+  it('refuses to mix two evaluations, and starts over when not resumed', async () => {
     const first = await open(false);
     first.add(prediction(0));
     await first.close();
     await expect(open(true, { model: 'b' })).rejects.toThrow(
-      /p\.csv: its predictions are of another evaluation \(.*p\.csv\.json says which\); choose another file, or leave --resume out/,
+      /p\.csv: its predictions are from another evaluation \(see .*p\.csv\.json\); choose another file, or omit --resume to start over/,
     );
     await writeFile(path, 'something else');
-    const anew = await open(false, { model: 'b' });
-    expect(anew.before).toEqual([]);
-    await anew.close();
+    const restarted = await open(false, { model: 'b' });
+    expect(restarted.previous).toEqual([]);
+    await restarted.close();
   });
 });

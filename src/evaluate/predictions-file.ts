@@ -1,6 +1,6 @@
 /**
- * Predictions of single images as a CSV file: a table for people, and the log from which an interrupted evaluation goes
- * on. What was evaluated how stands beside it as `FILE.json`.
+ * Predictions of single images as a CSV file, which is both a report and the log from which an interrupted evaluation resumes.
+ * `FILE.json` beside it describes the evaluation.
  */
 
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
@@ -10,7 +10,7 @@ import type { Dataset } from '../data/dataset.ts';
 import { InceptionError } from '../errors.ts';
 import type { Prediction } from './score.ts';
 
-/** A file of predictions that belongs to something else, or is broken. */
+/** A predictions file that belongs to another evaluation, or is corrupt. */
 export class PredictionsError extends InceptionError {
   override name = 'PredictionsError';
 }
@@ -26,15 +26,15 @@ const row = z.object({
 });
 
 export interface PredictionsFile {
-  /** Those that were there already. */
-  readonly before: readonly Prediction[];
+  /** Predictions already in the file. */
+  readonly previous: readonly Prediction[];
   add(prediction: Prediction): void;
-  /** Waits until all lines are written. */
+  /** Waits until all rows are written. */
   close(): Promise<void>;
 }
 
 /**
- * Opens a file for predictions; a resumed one keeps its rows.
+ * Opens a file for predictions; with `resume` its rows are kept.
  * @throws PredictionsError if its rows belong to another evaluation.
  */
 export async function openPredictions(
@@ -42,20 +42,20 @@ export async function openPredictions(
   {
     dataset,
     classes,
-    about,
+    evaluation,
     resume,
-  }: { dataset: Dataset; classes: readonly string[]; about: object; resume: boolean },
+  }: { dataset: Dataset; classes: readonly string[]; evaluation: object; resume: boolean },
 ): Promise<PredictionsFile> {
-  const description = `${JSON.stringify(about, null, 2)}\n`;
-  const before = resume ? await readPredictions(path, description) : [];
-  if (before.length === 0) {
+  const description = `${JSON.stringify(evaluation, null, 2)}\n`;
+  const previous = resume ? await readPredictions(path, description) : [];
+  if (previous.length === 0) {
     await writeFile(`${path}.json`, description);
     await writeFile(path, `${columns.join(',')}\n`);
   } else {
-    // A kill may have cut the last line.
+    // Drops a last line that was cut off when the process was killed.
     await writeFile(
       path,
-      `${columns.join(',')}\n${before.map((each) => line(each, { dataset, classes })).join('')}`,
+      `${columns.join(',')}\n${previous.map((prediction) => line(prediction, { dataset, classes })).join('')}`,
     );
   }
   let pending = '';
@@ -67,7 +67,7 @@ export async function openPredictions(
     writing.catch(() => undefined);
   };
   return {
-    before,
+    previous,
     add: (prediction) => {
       pending += line(prediction, { dataset, classes });
       if (pending.length > 16_384) flush();
@@ -97,13 +97,13 @@ function line(
 }
 
 async function readPredictions(path: string, description: string): Promise<Prediction[]> {
-  const [known, text] = await Promise.all(
-    [`${path}.json`, path].map((each) => readFile(each, 'utf8').catch(() => undefined)),
+  const [savedDescription, text] = await Promise.all(
+    [`${path}.json`, path].map((file) => readFile(file, 'utf8').catch(() => undefined)),
   );
   if (text === undefined) return [];
-  if (known !== description)
+  if (savedDescription !== description)
     throw new PredictionsError(
-      `${path}: its predictions are of another evaluation (${path}.json says which); choose another file, or leave --resume out to begin anew`,
+      `${path}: its predictions are from another evaluation (see ${path}.json); choose another file, or omit --resume to start over`,
     );
   const { data } = Papa.parse<Record<string, string>>(text, { header: true, skipEmptyLines: true });
   return data.flatMap((cells) => {

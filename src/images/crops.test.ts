@@ -12,33 +12,33 @@ function gradient(height: number, width: number): Image {
   return { height, width, channels: 3, data };
 }
 
-const how = standardPreprocessing([224, 224], { kernel: 'pillow-bilinear' });
+const preprocessing = standardPreprocessing([224, 224], { kernel: 'pillow-bilinear' });
 const total = (crops: CropCount, image: Image) =>
-  viewsOf(image, how, { crops }).reduce((sum, { weight }) => sum + weight, 0);
+  viewsOf(image, preprocessing, { crops }).reduce((sum, { weight }) => sum + weight, 0);
 
 /** [red, green] of the first and of the last pixel of a view. */
 function corners(image: Image, crops: CropCount, index: number) {
   const target = new Uint8Array(224 * 224 * 3);
-  viewsOf(image, how, { crops })[index]?.write(target, 0);
+  viewsOf(image, preprocessing, { crops })[index]?.write(target, 0);
   return [[...target.subarray(0, 2)], [...target.subarray(-3, -1)]];
 }
 
 describe('viewsOf', () => {
-  it('gives so many crops as the protocol is called by, whatever the shape of the image', () => {
+  it('returns as many crops as the protocol is named for, whatever the shape of the image', () => {
     for (const crops of [1, 10, 12, 144] as const) {
       for (const image of [gradient(256, 256), gradient(100, 250), gradient(250, 100), gradient(10, 10)])
         expect(total(crops, image)).toBe(crops);
     }
-    expect(viewsOf(gradient(9, 9), how, { crops: 1, flip: true })).toHaveLength(2);
+    expect(viewsOf(gradient(9, 9), preprocessing, { crops: 1, flip: true })).toHaveLength(2);
   });
 
-  it('computes what squares of a square image have in common once', () => {
-    expect(viewsOf(gradient(256, 256), how, { crops: 144 })).toHaveLength(48);
-    expect(viewsOf(gradient(200, 250), how, { crops: 144 })).toHaveLength(144);
+  it('computes squares that coincide on a square image only once', () => {
+    expect(viewsOf(gradient(256, 256), preprocessing, { crops: 144 })).toHaveLength(48);
+    expect(viewsOf(gradient(200, 250), preprocessing, { crops: 144 })).toHaveLength(144);
   });
 
-  it('cuts corners and centre of the central square, each followed by its mirror image', () => {
-    // At 256 pixels nothing is resized: what is cut can be read off.
+  it('takes corners and centre of the central square, each followed by its mirror image', () => {
+    // At 256 pixels nothing is resized, so that crop positions can be read from the pixel values.
     const image = gradient(256, 256);
     const expected = [
       [
@@ -86,15 +86,15 @@ describe('viewsOf', () => {
       expect(corners(image, 10, index)).toEqual(corner);
       expect(corners(image, 12, index)).toEqual(corner);
     });
-    // The square itself, resized.
+    // The whole square, resized.
     const [[left = 9] = [], [right = 0] = []] = corners(image, 12, 10);
     expect([left <= 1, right >= 254]).toEqual([true, true]);
   });
 
   it('takes three squares along the longer side', () => {
     const wide = gradient(256, 250);
-    expect(viewsOf(wide, how, { crops: 144 }).length).toBeGreaterThan(48);
-    const tall = viewsOf(gradient(256, 200), how, { crops: 144 });
+    expect(viewsOf(wide, preprocessing, { crops: 144 }).length).toBeGreaterThan(48);
+    const tall = viewsOf(gradient(256, 200), preprocessing, { crops: 144 });
     const firstOfSquares = [0, 12, 24].map((index) => {
       const target = new Uint8Array(224 * 224 * 3);
       tall[index]?.write(target, 0);
@@ -106,7 +106,7 @@ describe('viewsOf', () => {
     expect(firstOfSquares[2]).toBeCloseTo(55, -0.5);
   });
 
-  it('says what it does', () => {
+  it('is described in words', () => {
     const size = standardPreprocessing([299, 299], { protocol: 'timm', kernel: 'pillow-bicubic' });
     expect(describeViews(size, { crops: 1, flip: true })).toBe(
       "single crop, shorter side to 341, centre 299×299 (Pillow's bicubic), values in [−1, 1], averaged with its mirror image",

@@ -1,11 +1,11 @@
 /**
- * The views of one image that an evaluation averages over: one crop, AlexNet's 10, or GoogLeNet's 12 and 144
- * (arXiv 1409.4842, section 7), with the sizes for a 224-pixel network scaled to the network's own.
+ * The views of an image that an evaluation averages over: one crop, AlexNet's 10, or GoogLeNet's 12 and 144 (arXiv 1409.4842,
+ * section 7), with the sizes for a 224-pixel network scaled to the network's input size.
  */
 import type { Image } from './image.ts';
 import {
   coveringSize,
-  cut,
+  cropImage,
   describeKernel,
   describeProtocol,
   describeScaling,
@@ -21,15 +21,15 @@ export type CropCount = (typeof cropCounts)[number];
 
 export interface Views {
   readonly crops: CropCount;
-  /** Adds the mirrored view to a single crop; more crops hold theirs already. */
+  /** Adds the mirrored view to a single crop; larger counts include mirrored views already. */
   readonly flip?: boolean;
 }
 
 /** One view of an image. */
 export interface View {
-  /** How many crops of the protocol this view is; on a square image its left, centre and right squares are one. */
+  /** Number of the protocol's crops that this view stands for; on a square image the left, centre and right squares coincide. */
   readonly weight: number;
-  /** Writes [height, width, channels] to `target` from `offset`. */
+  /** Writes [height, width, channels] into `target` at `offset`. */
   write(target: Uint8Array, offset: number): void;
 }
 
@@ -37,78 +37,84 @@ export interface View {
 const scales = [256, 288, 320, 352] as const;
 const referenceSide = 224;
 
-/** The views of an image, in the protocol's order. Resizing happens when the first view of a scale is written. */
-export function viewsOf(image: Image, how: Preprocessing, { crops, flip = false }: Views): View[] {
-  const channels = how.channels ?? 3;
+/** The views of an image, in the protocol's order. An image is resized when the first view of a scale is written. */
+export function viewsOf(image: Image, preprocessing: Preprocessing, { crops, flip = false }: Views): View[] {
+  const channels = preprocessing.channels ?? 3;
   const mirrors = crops > 1 || flip ? [false, true] : [false];
-  const both = (source: () => Image, weight: number): View[] =>
+  const withMirrors = (source: () => Image, weight: number): View[] =>
     mirrors.map((mirrored) => ({
       weight,
       write: (target, offset) => writeInput(source(), { channels, flip: mirrored }, target, offset),
     }));
   if (crops === 1)
-    return both(
-      once(() => singleCrop(image, how)),
+    return withMirrors(
+      once(() => singleCrop(image, preprocessing)),
       1,
     );
   return (crops === 144 ? scales : scales.slice(0, 1)).flatMap((scale) => {
-    const square = how.size.map((side) => Math.round((side * scale) / referenceSide)) as [number, number];
+    const square = preprocessing.size.map((side) => Math.round((side * scale) / referenceSide)) as [
+      number,
+      number,
+    ];
     const size = coveringSize(image, square);
-    const whole = once(() => resizeAny(image, how.kernel, size));
+    const whole = once(() => resizeAny(image, preprocessing.kernel, size));
     return squaresIn(size, square, crops).flatMap(({ part, weight }) => {
-      const inner = once(() => cut(whole(), part));
-      const cuts = fiveCuts(square, how.size).map((each) => once(() => cut(inner(), each)));
-      const resized = once(() => resizeAny(inner(), how.kernel, how.size));
-      return [...cuts, ...(crops === 10 ? [] : [resized])].flatMap((source) => both(source, weight));
+      const inner = once(() => cropImage(whole(), part));
+      const cuts = fiveCuts(square, preprocessing.size).map((corner) =>
+        once(() => cropImage(inner(), corner)),
+      );
+      const resized = once(() => resizeAny(inner(), preprocessing.kernel, preprocessing.size));
+      return [...cuts, ...(crops === 10 ? [] : [resized])].flatMap((source) => withMirrors(source, weight));
     });
   });
 }
 
-/** Left, centre and right (or top, centre and bottom); fewer crops take the centre. Equal ones are one, with its weight. */
+/** Left, centre and right (or top, centre and bottom) squares, or only the centre. Squares that coincide are merged. */
 function squaresIn(
   [height, width]: readonly [number, number],
   square: readonly [number, number],
   crops: CropCount,
 ): { part: Part; weight: number }[] {
   const free: [number, number] = [height - square[0], width - square[1]];
-  const places = crops === 144 ? [0, 0.5, 1] : [0.5];
-  const found = new Map<string, { part: Part; weight: number }>();
-  for (const place of places) {
-    const [top, left] = free.map((pixels) => Math.floor(pixels * place)) as [number, number];
-    const known = found.get(`${top} ${left}`);
+  const fractions = crops === 144 ? [0, 0.5, 1] : [0.5];
+  const squares = new Map<string, { part: Part; weight: number }>();
+  for (const fraction of fractions) {
+    const [top, left] = free.map((pixels) => Math.floor(pixels * fraction)) as [number, number];
+    const previous = squares.get(`${top} ${left}`);
     const part = { top, left, height: square[0], width: square[1] };
-    found.set(`${top} ${left}`, { part, weight: (known?.weight ?? 0) + 1 });
+    squares.set(`${top} ${left}`, { part, weight: (previous?.weight ?? 0) + 1 });
   }
-  return [...found.values()];
+  return [...squares.values()];
 }
 
 /** The four corners and the centre. */
 function fiveCuts([height, width]: readonly [number, number], size: readonly [number, number]): Part[] {
-  const [down, across] = [height - size[0], width - size[1]];
-  const places = [
+  const [bottom, right] = [height - size[0], width - size[1]];
+  const offsets = [
     [0, 0],
-    [0, across],
-    [down, 0],
-    [down, across],
-    [Math.floor(down / 2), Math.floor(across / 2)],
+    [0, right],
+    [bottom, 0],
+    [bottom, right],
+    [Math.floor(bottom / 2), Math.floor(right / 2)],
   ] as const;
-  return places.map(([top, left]) => ({ top, left, height: size[0], width: size[1] }));
+  return offsets.map(([top, left]) => ({ top, left, height: size[0], width: size[1] }));
 }
 
 function once<T>(make: () => T): () => T {
-  let made: { value: T } | undefined;
+  let cached: { value: T } | undefined;
   return () => {
-    made ??= { value: make() };
-    return made.value;
+    cached ??= { value: make() };
+    return cached.value;
   };
 }
 
-/** The protocol in words, to be printed with every result. */
-export function describeViews(how: Preprocessing, { crops, flip = false }: Views): string {
-  if (crops === 1) return `${describeProtocol(how)}${flip ? ', averaged with its mirror image' : ''}`;
+/** Describes the protocol in words, to be printed with every result. */
+export function describeViews(preprocessing: Preprocessing, { crops, flip = false }: Views): string {
+  if (crops === 1)
+    return `${describeProtocol(preprocessing)}${flip ? ', averaged with its mirror image' : ''}`;
   const used = crops === 144 ? scales : scales.slice(0, 1);
-  const sides = used.map((scale) => Math.round((how.size[0] * scale) / referenceSide)).join(', ');
+  const sides = used.map((scale) => Math.round((preprocessing.size[0] * scale) / referenceSide)).join(', ');
   const squares = crops === 144 ? '3 squares' : 'the central square';
   const cuts = crops === 10 ? '4 corners and centre' : '4 corners, centre and the whole square';
-  return `${crops} crops: shorter side ${sides}, ${squares}, ${cuts} at ${how.size.join('×')}, mirrored (${describeKernel(how.kernel)}), ${describeScaling(how)}`;
+  return `${crops} crops: shorter side ${sides}, ${squares}, ${cuts} at ${preprocessing.size.join('×')}, mirrored (${describeKernel(preprocessing.kernel)}), ${describeScaling(preprocessing)}`;
 }

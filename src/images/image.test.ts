@@ -19,9 +19,9 @@ interface BoxCase extends Case {
 /** The formula of test/fixtures/resample/make.py. */
 function formulaImage({ height, width }: { height: number; width: number }, channels: 1 | 3 = 1): Image {
   const data = new Uint8Array(height * width * channels);
-  for (let at = 0; at < data.length; at++) {
-    const [y, x] = [Math.floor(at / channels / width), Math.floor(at / channels) % width];
-    data[at] = (y * 37 + x * 101 + y * x * 13) % 256;
+  for (let index = 0; index < data.length; index++) {
+    const [y, x] = [Math.floor(index / channels / width), Math.floor(index / channels) % width];
+    data[index] = (y * 37 + x * 101 + y * x * 13) % 256;
   }
   return { height, width, channels, data };
 }
@@ -31,23 +31,22 @@ const whole = ({ height, width }: Image) => ({ top: 0, left: 0, height, width })
 describe('resample', () => {
   const { cases } = readFixture<{ cases: readonly Case[] }>('resample/expected.json');
 
-  it.each(cases.map((each) => [`${each.height}×${each.width} to ${each.size.join('×')}`, each] as const))(
-    'gives PyTorch’s bilinear values, rounded, from %s',
-    (_, { size, expected, ...shape }) => {
-      for (const channels of [1, 3] as const) {
-        const image = formulaImage(shape, channels);
-        const target = new Uint8Array(size[0] * size[1] * 3);
-        resample(image, { box: whole(image), size }, target);
-        expected.forEach((value, pixel) => {
-          expect(Math.abs((target[pixel * 3] as number) - value)).toBeLessThan(0.51);
-          expect(target[pixel * 3 + 1]).toBe(target[pixel * 3]);
-          expect(target[pixel * 3 + 2]).toBe(target[pixel * 3]);
-        });
-      }
-    },
-  );
+  it.each(
+    cases.map((sample) => [`${sample.height}×${sample.width} to ${sample.size.join('×')}`, sample] as const),
+  )('matches PyTorch’s bilinear values, rounded: %s', (_, { size, expected, ...shape }) => {
+    for (const channels of [1, 3] as const) {
+      const image = formulaImage(shape, channels);
+      const target = new Uint8Array(size[0] * size[1] * 3);
+      resample(image, { box: whole(image), size }, target);
+      expected.forEach((value, pixel) => {
+        expect(Math.abs((target[pixel * 3] as number) - value)).toBeLessThan(0.51);
+        expect(target[pixel * 3 + 1]).toBe(target[pixel * 3]);
+        expect(target[pixel * 3 + 2]).toBe(target[pixel * 3]);
+      });
+    }
+  });
 
-  it('copies an image of the very size, mirrored if asked', () => {
+  it('copies an image that already has the target size, optionally mirrored', () => {
     const image = formulaImage({ height: 3, width: 4 }, 3);
     const [plain, mirrored] = [new Uint8Array(36), new Uint8Array(36)];
     resample(image, { box: whole(image), size: [3, 4] }, plain);
@@ -56,14 +55,14 @@ describe('resample', () => {
     expect(mirrored.subarray(0, 3)).toEqual(image.data.subarray(9, 12));
   });
 
-  it('brings in black where the box leaves the image', () => {
+  it('fills with black where the box leaves the image', () => {
     const image: Image = { height: 2, width: 2, channels: 1, data: new Uint8Array(4).fill(200) };
     const target = new Uint8Array(12);
     resample(image, { box: { top: 1, left: 0, height: 2, width: 2 }, size: [2, 2] }, target);
     expect([...target]).toEqual([200, 200, 200, 200, 200, 200, 0, 0, 0, 0, 0, 0]);
   });
 
-  it('writes from the offset and nowhere else', () => {
+  it('writes only from the offset on', () => {
     const image = formulaImage({ height: 2, width: 2 });
     const target = new Uint8Array(20).fill(7);
     resample(image, { box: whole(image), size: [2, 2] }, target, 4);
@@ -74,8 +73,10 @@ describe('resample', () => {
 describe('a box with fractional edges', () => {
   const { cases } = readFixture<{ cases: readonly BoxCase[] }>('resize/expected.json');
 
-  it.each(cases.map((each) => [`${each.height}×${each.width} to ${each.size.join('×')}`, each] as const))(
-    'gives Pillow’s bilinear values, rounded, from %s',
+  it.each(
+    cases.map((sample) => [`${sample.height}×${sample.width} to ${sample.size.join('×')}`, sample] as const),
+  )(
+    'matches Pillow’s bilinear values, rounded: %s',
     (_, { box: [top, left, height, width], central, size, expected, ...shape }) => {
       const image = formulaImage(shape, 3);
       const target = new Uint8Array(size[0] * size[1] * 3);
@@ -89,7 +90,7 @@ describe('a box with fractional edges', () => {
 });
 
 describe('preprocess', () => {
-  it('takes the central part of each side', () => {
+  it('takes the central fraction of each side', () => {
     const data = new Uint8Array(16 * 16).fill(255);
     for (let y = 1; y < 15; y++) data.fill(10, y * 16 + 1, y * 16 + 15);
     const target = new Uint8Array(14 * 14 * 3);
@@ -97,7 +98,7 @@ describe('preprocess', () => {
     expect(new Set(target)).toEqual(new Set([10]));
   });
 
-  it('is described in full', () => {
+  it('is described in words', () => {
     expect(describeProtocol(standardPreprocessing([299, 299]))).toBe(
       'single crop, central 87.5%, stretched to 299×299 (bilinear, half-pixel centres), values in [−1, 1]',
     );

@@ -13,10 +13,10 @@ interface Case {
 /** The formula of test/fixtures/kernels/make.py. */
 function formulaImage([height, width]: readonly [number, number]): Image {
   const data = new Uint8Array(height * width * 3);
-  for (let at = 0; at < data.length; at++) {
-    const [y, x, c] = [Math.floor(at / 3 / width), Math.floor(at / 3) % width, at % 3];
+  for (let index = 0; index < data.length; index++) {
+    const [y, x, c] = [Math.floor(index / 3 / width), Math.floor(index / 3) % width, index % 3];
     const edge = (x + y) % 11 === 0;
-    data[at] = edge ? (c === 1 ? 255 : 0) : (y * 37 + x * 101 + c * 59 + ((y * x * 13) % 97)) % 256;
+    data[index] = edge ? (c === 1 ? 255 : 0) : (y * 37 + x * 101 + c * 59 + ((y * x * 13) % 97)) % 256;
   }
   return { height, width, channels: 3, data };
 }
@@ -27,24 +27,25 @@ describe('resize', () => {
 
   it.each(
     cases.map(
-      (each) => [`${each.kernel} from ${each.from.join('×')} to ${each.to.join('×')}`, each] as const,
+      (sample) =>
+        [`${sample.kernel} from ${sample.from.join('×')} to ${sample.to.join('×')}`, sample] as const,
     ),
-  )('gives the very bytes of %s', (_, { kernel, from, to, base64 }) => {
+  )('matches exactly: %s', (_, { kernel, from, to, base64 }) => {
     const expected = Buffer.from(base64, 'base64');
     const { data } = resize(formulaImage(from), kernel, to);
     expect(data.length).toBe(expected.length);
-    const differences = Array.from(data, (value, at) => Math.abs(value - (expected[at] as number)));
-    // Pillow's arithmetic is whole numbers; TensorFlow's float32 sums may round a tie to the other side.
+    const differences = Array.from(data, (value, index) => Math.abs(value - (expected[index] as number)));
+    // Pillow uses integer arithmetic; TensorFlow's float32 sums may round ties differently.
     const allowed = kernel.startsWith('pillow') ? 0 : 1;
     expect(Math.max(...differences)).toBeLessThanOrEqual(allowed);
-    const mean = differences.reduce((sum, each) => sum + each, 0) / differences.length;
+    const mean = differences.reduce((sum, difference) => sum + difference, 0) / differences.length;
     expect(mean).toBeLessThan(0.01);
   });
 
-  it('takes grey images as one channel', () => {
+  it('resizes grey images as one channel', () => {
     const colour = formulaImage([20, 30]);
-    const grey: Image = { ...colour, channels: 1, data: colour.data.filter((_, at) => at % 3 === 0) };
+    const grey: Image = { ...colour, channels: 1, data: colour.data.filter((_, index) => index % 3 === 0) };
     const both = [resize(colour, 'pillow-bicubic', [9, 9]), resize(grey, 'pillow-bicubic', [9, 9])] as const;
-    expect([...both[1].data]).toEqual([...both[0].data.filter((_, at) => at % 3 === 0)]);
+    expect([...both[1].data]).toEqual([...both[0].data.filter((_, index) => index % 3 === 0)]);
   });
 });

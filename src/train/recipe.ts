@@ -1,6 +1,6 @@
 /** The training recipes: every number of a training that is not the network's, as plain data. */
 import { UsageError } from '../errors.ts';
-import { type Distortion, mildDistortion, paperDistortion } from '../images/distort.ts';
+import { type Augmentation, mildAugmentation, paperAugmentation } from '../images/augment.ts';
 
 /** How the learning rate moves; see {@link learningRateAt}. */
 export type Schedule =
@@ -30,7 +30,7 @@ export interface Recipe {
   readonly averageDecay: number;
   /** Largest norm of the gradient; null is off. */
   readonly clipNorm: number | null;
-  readonly distortion: Distortion;
+  readonly distortion: Augmentation;
   /** Share of each side that the evaluation's central crop keeps. */
   readonly evaluationCrop: number;
 }
@@ -57,7 +57,7 @@ const paper = (batch: number): Recipe => ({
   batchNormMomentum: 0.0003,
   averageDecay: 0.9999,
   clipNorm: null,
-  distortion: paperDistortion,
+  distortion: paperAugmentation,
   evaluationCrop: 0.875,
 });
 
@@ -72,7 +72,7 @@ const smallData = (batch: number): Recipe => ({
   // Slow enough for the averaged weights, fast enough for a few thousand steps.
   batchNormMomentum: 0.01,
   averageDecay: 0.998,
-  distortion: mildDistortion,
+  distortion: mildAugmentation,
   evaluationCrop: 1,
 });
 
@@ -88,7 +88,7 @@ export class RecipeError extends UsageError {
 
 /** Everything of a recipe may be overridden; of the distortion, single entries. */
 export type RecipeOverrides = Partial<Omit<Recipe, 'name' | 'distortion'>> & {
-  distortion?: Partial<Distortion>;
+  distortion?: Partial<Augmentation>;
 };
 
 /** A named recipe with overrides. @throws RecipeError naming the recipes there are, or the number and its range. */

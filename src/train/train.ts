@@ -4,7 +4,7 @@ import { compileTraining } from '../compile/compile-training.ts';
 import { mergeStores } from '../compile/merge-stores.ts';
 import { batchesInEpoch, trainingBatches } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { openData, take } from '../data/open-data.ts';
+import { openData, subset } from '../data/open-data.ts';
 import type { Engine, HostTensor, Store } from '../engine/engine.ts';
 import { InceptionError } from '../errors.ts';
 import { predictions, scoreOf } from '../evaluate/score.ts';
@@ -211,7 +211,7 @@ async function openSplit(
     );
   }
   const limit = split === 'train' ? limitTrain : limitTest;
-  return limit === null ? dataset : take(dataset, limit);
+  return limit === null ? dataset : subset(dataset, limit);
 }
 
 /** One store for the training step and for the evaluation of its averages. */

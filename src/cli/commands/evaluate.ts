@@ -7,7 +7,7 @@ import type { RuntimeName } from '../../classifier/runtime.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import { openLabelledFolder } from '../../data/image-folder.ts';
 import { readExclusions, readRealLabels } from '../../data/image-lists.ts';
-import { openData, take } from '../../data/open-data.ts';
+import { openData, subset } from '../../data/open-data.ts';
 import { UsageError } from '../../errors.ts';
 import { matchClasses } from '../../evaluate/match-classes.ts';
 import { openPredictions } from '../../evaluate/predictions-file.ts';
@@ -161,7 +161,7 @@ async function openDataset(values: Values, model: RunningModel): Promise<Dataset
     values.labels === undefined
       ? await openData(data, 'test')
       : await openLabelledFolder(data, values.labels);
-  return values.limit === undefined ? whole : take(whole, values.limit);
+  return values.limit === undefined ? whole : subset(whole, values.limit);
 }
 
 /** The data that a run was trained on. */
@@ -211,10 +211,10 @@ async function measure(
       : await openPredictions(values.predictions, {
           dataset,
           classes: dataset.classes,
-          about: { ...about, excluded: excluded.size },
+          evaluation: { ...about, excluded: excluded.size },
           resume: values.resume ?? false,
         });
-  const known = new Set(file?.before.map(({ index }) => index));
+  const known = new Set(file?.previous.map(({ index }) => index));
   const indices = Array.from({ length: dataset.length }, (_, index) => index).filter(
     (index) => !known.has(index) && !excluded.has(index),
   );
@@ -253,7 +253,7 @@ async function measure(
         `interrupted after ${found.length} of ${indices.length} images${file ? `; --resume goes on from ${values.predictions}` : ''}`,
       );
     }
-    return { found: [...(file?.before ?? []), ...found], crops, seconds, broken };
+    return { found: [...(file?.previous ?? []), ...found], crops, seconds, broken };
   } finally {
     progress.stop();
     await file?.close();

@@ -5,9 +5,9 @@ import { UsageError } from '../../errors.ts';
 import {
   type PerChannel,
   type Preprocessing,
+  type PreprocessingPreset,
   type Protocol,
-  type UsualPreprocessing,
-  usualPreprocessings,
+  preprocessingPresets,
 } from '../../images/preprocess.ts';
 import { type Kernel, kernels } from '../../images/resize.ts';
 import { modelKind } from '../../model/model-kind.ts';
@@ -17,7 +17,7 @@ import { inputSize } from './network-options.ts';
 
 export interface OnnxOptions {
   readonly modelLabels?: string;
-  readonly preprocessing?: UsualPreprocessing;
+  readonly preprocessing?: PreprocessingPreset;
   readonly mean?: PerChannel;
   readonly std?: PerChannel;
   readonly inputSize?: number | readonly [number, number];
@@ -31,7 +31,7 @@ export interface CropOptions {
   readonly kernel?: Kernel;
 }
 
-const names = Object.keys(usualPreprocessings) as UsualPreprocessing[];
+const names = Object.keys(preprocessingPresets) as PreprocessingPreset[];
 
 export function addOnnxOptions(command: Command): Command {
   return command
@@ -73,7 +73,7 @@ export async function readOnnxOptions(
 ): Promise<ModelOverrides> {
   const { modelLabels, preprocessing: name, mean, std, inputSize: side, probabilities } = values;
   const preprocessing: Partial<Preprocessing> = {
-    ...(name !== undefined && usualPreprocessings[name]),
+    ...(name !== undefined && preprocessingPresets[name]),
     ...(mean && { mean }),
     ...(std && { std }),
     ...(side !== undefined && { size: typeof side === 'number' ? [side, side] : side }),

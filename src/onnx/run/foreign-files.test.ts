@@ -3,13 +3,13 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { loadClassifier } from '../../classifier/classifier.ts';
-import { usualPreprocessings } from '../../images/preprocess.ts';
+import { preprocessingPresets } from '../../images/preprocess.ts';
 
 const fixture = (name: string) =>
   fileURLToPath(new URL(`../../../test/fixtures/pytorch-onnx/${name}`, import.meta.url));
 const { logits } = JSON.parse(readFileSync(fixture('expected.json'), 'utf8')) as { logits: number[] };
 const bytes = Uint8Array.from({ length: 64 * 64 * 3 }, (_, at) => (at * 31) % 251);
-const preprocessing = usualPreprocessings.imagenet;
+const preprocessing = preprocessingPresets.imagenet;
 
 const expectLogits = (values: Float32Array | undefined) => {
   for (const [at, value] of logits.entries()) expect(values?.[at]).toBeCloseTo(value, 3);
