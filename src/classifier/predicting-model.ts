@@ -10,7 +10,7 @@ export interface ModelOverrides {
   readonly classes?: readonly string[];
   /**
    * How images are cut and scaled. An .onnx file that says nothing needs `mean` and `std`, and has otherwise its own size and
-   * torchvision's crop; `usualPreprocessings` has usual ones by name.
+   * torchvision's crop; `preprocessingPresets` has named presets.
    */
   readonly preprocessing?: Partial<Preprocessing>;
   /** Of .onnx files: whether the outputs are probabilities already. Default: what the file says, or false. */

@@ -1,6 +1,6 @@
 /** A model of any kind, computed by ONNX Runtime. Needs no libtorch. */
 import { readFile } from 'node:fs/promises';
-import { type Preprocessing, usualPreprocessings } from '../images/preprocess.ts';
+import { type Preprocessing, preprocessingPresets } from '../images/preprocess.ts';
 import { graphOf } from '../model/description.ts';
 import type { ModelFile, Notices } from '../model/model-file.ts';
 import { modelKind } from '../model/model-kind.ts';
@@ -85,9 +85,9 @@ async function runWeights(model: ModelFile, session: OnnxRunOptions): Promise<Pr
 
 /** How the image is cut is a matter of taste; how its values are scaled is not. @throws DeployError */
 function preprocessingOf(path: string, { mean, std, ...rest }: Partial<Preprocessing>): SizedByFile {
-  if (mean && std) return { ...usualPreprocessings.imagenet, ...rest, mean, std };
+  if (mean && std) return { ...preprocessingPresets.imagenet, ...rest, mean, std };
   throw new DeployError(
-    `${path}: it does not say how images are scaled for it, as files of 'inception export' do; expected a preprocessing with 'mean' and 'std' (--preprocessing ${Object.keys(usualPreprocessings).join(', ')}, or --mean and --std)`,
+    `${path}: it does not say how images are scaled for it, as files of 'inception export' do; expected a preprocessing with 'mean' and 'std' (--preprocessing ${Object.keys(preprocessingPresets).join(', ')}, or --mean and --std)`,
   );
 }
 
