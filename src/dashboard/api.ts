@@ -1,4 +1,4 @@
-/** What the server says to the page, as types. Pure; also for browsers. */
+/** The dashboard's API as types, shared by server and page. Pure; also for browsers. */
 import type { NetworkOptions } from '../networks/networks.ts';
 import type { EvaluationMetrics, Metrics } from '../train/records.ts';
 
@@ -11,37 +11,37 @@ export interface RunSummary {
   readonly classes: readonly string[];
   readonly epochs: number;
   readonly batch: number;
-  /** The last of metrics.jsonl. */
+  /** Step of the last line of metrics.jsonl. */
   readonly step: number;
   readonly epoch: number;
-  /** The last evaluation, if there was one. */
+  /** The last evaluation, if any. */
   readonly evaluation: EvaluationMetrics | undefined;
   readonly training: boolean;
   /** Bytes of metrics.jsonl. */
   readonly size: number;
-  /** Milliseconds since 1970 of the last line. */
+  /** Modification time of metrics.jsonl, milliseconds since 1970. */
   readonly changed: number;
 }
 
-/** A stretch of metrics.jsonl. */
+/** A part of metrics.jsonl. */
 export interface MetricsPart {
-  /** False if the file is shorter than what was asked for: a resumed run begins again, and so must the reader. */
+  /** False if the file is shorter than the requested offset: the run was restarted, and the reader must start over. */
   readonly continues: boolean;
-  /** Where the next part begins, in bytes. */
+  /** Byte offset of the next part. */
   readonly next: number;
   readonly metrics: readonly Metrics[];
 }
 
 /** `GET /api/runs` */
 export interface RunList {
-  /** The one that changed last first. */
+  /** Most recently changed first. */
   readonly runs: readonly RunSummary[];
   /** Folders whose configuration cannot be read. */
   readonly broken: readonly { readonly id: string; readonly reason: string }[];
 }
 
 export interface ModelFile {
-  /** Stands for the path, which never leaves this process. */
+  /** Identifies the path, which is not sent to the page. */
   readonly id: string;
   /** `first/model.onnx` */
   readonly name: string;

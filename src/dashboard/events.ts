@@ -1,20 +1,20 @@
 /**
- * Server-sent events: whenever a run's metrics.jsonl has grown, been cut, appeared or gone, every open page is told. The
- * files are asked for their size twice a second while somebody listens: `fs.watch` says nothing on network file systems,
- * where runs of several machines lie.
+ * Server-sent events: every open page is notified when a run's metrics.jsonl grows, shrinks, appears or disappears. File sizes are
+ * polled twice a second while a page is connected, because `fs.watch` does not work on network file systems, where runs of
+ * several machines are kept.
  */
 import { stat } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { runFolders } from './runs.ts';
 
 const pollMs = 500;
-/** Proxies close connections that say nothing. */
+/** Proxies close idle connections. */
 const heartbeatMs = 15_000;
 
 export class RunEvents {
   readonly #root: string;
   readonly #clients = new Set<ServerResponse>();
-  #known: ReadonlyMap<string, string> | undefined;
+  #sizesSeen: ReadonlyMap<string, string> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
 
@@ -22,7 +22,7 @@ export class RunEvents {
     this.#root = root;
   }
 
-  /** Answers with events until either side closes. */
+  /** Sends events until either side closes the connection. */
   listen(response: ServerResponse): void {
     response.write('retry: 1000\n\nevent: open\ndata: {}\n\n');
     this.#clients.add(response);
@@ -31,8 +31,8 @@ export class RunEvents {
       if (this.#clients.size === 0) this.#stop();
     });
     if (this.#timer) return;
-    this.#heartbeat = setInterval(() => this.#write(': still here\n\n'), heartbeatMs);
-    // The first look comes at once: a page that has just asked for the list must miss nothing after it.
+    this.#heartbeat = setInterval(() => this.#write(': keep-alive\n\n'), heartbeatMs);
+    // The first poll is immediate: a page that has just fetched the list must not miss a change after it.
     this.#poll(0);
   }
 
@@ -45,7 +45,7 @@ export class RunEvents {
     clearTimeout(this.#timer);
     clearInterval(this.#heartbeat);
     this.#timer = undefined;
-    this.#known = undefined;
+    this.#sizesSeen = undefined;
   }
 
   #write(text: string): void {
@@ -53,19 +53,19 @@ export class RunEvents {
   }
 
   #poll(delayMs = pollMs): void {
-    const again = async () => {
-      const now = await this.#sizes();
-      const before = this.#known ?? now;
-      const changed = [...new Set([...now.keys(), ...before.keys()])].filter(
-        (id) => now.get(id) !== before.get(id),
+    const poll = async () => {
+      const current = await this.#sizes();
+      const previous = this.#sizesSeen ?? current;
+      const changed = [...new Set([...current.keys(), ...previous.keys()])].filter(
+        (id) => current.get(id) !== previous.get(id),
       );
       if (!this.#timer) return;
-      this.#known = now;
+      this.#sizesSeen = current;
       if (changed.length > 0) this.#write(`event: changed\ndata: ${JSON.stringify({ runs: changed })}\n\n`);
       this.#poll();
     };
-    // A folder that cannot be read now may be there again at the next look.
-    this.#timer = setTimeout(() => void again().catch(() => this.#timer && this.#poll()), delayMs);
+    // A folder that is unreadable now may be readable at the next poll.
+    this.#timer = setTimeout(() => void poll().catch(() => this.#timer && this.#poll()), delayMs);
   }
 
   async #sizes(): Promise<Map<string, string>> {

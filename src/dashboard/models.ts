@@ -1,4 +1,4 @@
-/** The ONNX files that the page may load: those beside the runs' weights, and those of a folder of models. */
+/** The ONNX files that the page may load: those next to runs' weights, and those in a folder of models. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
@@ -7,12 +7,12 @@ import { pipeline } from 'node:stream/promises';
 import type { ModelFile } from './api.ts';
 import { runFolders } from './runs.ts';
 
-interface Found extends ModelFile {
+interface LocatedModel extends ModelFile {
   readonly folder: string;
   readonly file: string;
 }
 
-/** Knows the files' hashes as long as their sizes and times stay. */
+/** Caches the files' hashes by size and modification time. */
 export class ModelList {
   readonly #runs: string;
   readonly #models: string | undefined;
@@ -27,21 +27,21 @@ export class ModelList {
     return (await this.#find()).map(({ id, name, bytes, sha256 }) => ({ id, name, bytes, sha256 }));
   }
 
-  /** Folder and file name of a model, if there is one with this id. */
+  /** Folder and file name of the model with this id, if there is one. */
   async locate(id: string): Promise<{ folder: string; file: string } | undefined> {
-    return (await this.#find()).find((each) => each.id === id);
+    return (await this.#find()).find((model) => model.id === id);
   }
 
-  async #find(): Promise<Found[]> {
+  async #find(): Promise<LocatedModel[]> {
     const folders = [...(await runFolders(this.#runs)).values()].map(({ path }) => path);
-    const places = [...new Set([this.#runs, ...folders, ...(this.#models ? [this.#models] : [])])];
-    const found: Found[] = [];
-    for (const folder of places) {
+    const searched = [...new Set([this.#runs, ...folders, ...(this.#models ? [this.#models] : [])])];
+    const models: LocatedModel[] = [];
+    for (const folder of searched) {
       for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
         if (!entry.isFile() || !entry.name.endsWith('.onnx')) continue;
         const path = join(folder, entry.name);
         const { size, mtimeMs } = await stat(path);
-        found.push({
+        models.push({
           id: createHash('sha256').update(path).digest('hex').slice(0, 16),
           name: folder === this.#runs ? entry.name : `${basename(folder)}/${entry.name}`,
           bytes: size,
@@ -51,13 +51,13 @@ export class ModelList {
         });
       }
     }
-    return found;
+    return models;
   }
 
   async #hash(path: string, version: string): Promise<string> {
     const key = `${version} ${path}`;
-    const known = this.#hashes.get(key);
-    if (known !== undefined) return known;
+    const cached = this.#hashes.get(key);
+    if (cached !== undefined) return cached;
     const hash = createHash('sha256');
     await pipeline(createReadStream(path), hash);
     const digest = hash.digest('hex');

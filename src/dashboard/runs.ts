@@ -1,25 +1,25 @@
-/** The runs of a folder, as the page wants to know them. Only names that the folder itself lists are ever opened. */
+/** The runs in a folder, for the dashboard. Only names listed in the folder itself are opened. */
 import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { EvaluationMetrics, Metrics } from '../train/records.ts';
 import { RunFolder } from '../train/run-folder.ts';
 import type { MetricsPart, RunList, RunSummary } from './api.ts';
 
-/** Folders of runs by id: those in `root`, or `root` itself if it is a run. */
+/** Run folders by id: those in `root`, or `root` itself if it is a run. */
 export async function runFolders(root: string): Promise<ReadonlyMap<string, RunFolder>> {
-  const own = new RunFolder(root);
-  if (await own.exists()) return new Map([[basename(resolve(root)), own]]);
+  const single = new RunFolder(root);
+  if (await single.exists()) return new Map([[basename(resolve(root)), single]]);
   const entries = await readdir(root, { withFileTypes: true }).catch(() => []);
-  const found = new Map<string, RunFolder>();
+  const folders = new Map<string, RunFolder>();
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     if (!entry.isDirectory()) continue;
     const folder = new RunFolder(join(root, entry.name));
-    if (await folder.exists()) found.set(entry.name, folder);
+    if (await folder.exists()) folders.set(entry.name, folder);
   }
-  return found;
+  return folders;
 }
 
-/** All runs whose configuration can be read, the one that changed last first; the others with the reason. */
+/** All readable runs, most recently changed first; unreadable ones with the reason. */
 export async function listRuns(root: string): Promise<RunList> {
   const runs: RunSummary[] = [];
   const broken: { id: string; reason: string }[] = [];
@@ -56,15 +56,15 @@ async function summarise(id: string, folder: RunFolder): Promise<RunSummary> {
   };
 }
 
-/** The whole lines of metrics.jsonl from byte `from` on. */
-export async function readMetrics(folder: RunFolder, from: number): Promise<MetricsPart> {
+/** The complete lines of metrics.jsonl from byte offset `from` on. */
+export async function readMetrics(folder: RunFolder, offset: number): Promise<MetricsPart> {
   const file = await open(folder.file('metrics.jsonl')).catch(() => undefined);
-  if (!file) return { continues: from === 0, next: 0, metrics: [] };
+  if (!file) return { continues: offset === 0, next: 0, metrics: [] };
   try {
     const { size } = await file.stat();
-    const start = from <= size ? from : 0;
+    const start = offset <= size ? offset : 0;
     const { buffer } = await file.read({ buffer: Buffer.alloc(size - start), position: start });
-    // What is being written just now comes with the next part.
+    // An incomplete last line is left for the next part.
     const end = buffer.lastIndexOf('\n') + 1;
     const lines = buffer.toString('utf8', 0, end).split('\n');
     const metrics = lines.flatMap((line) => {
@@ -74,7 +74,7 @@ export async function readMetrics(folder: RunFolder, from: number): Promise<Metr
         return [];
       }
     });
-    return { continues: start === from, next: start + end, metrics };
+    return { continues: start === offset, next: start + end, metrics };
   } finally {
     await file.close();
   }

@@ -32,7 +32,7 @@ describe('the dashboard', () => {
   });
   const get = (url: string) => app.inject({ url, headers: { host: 'localhost:4180' } });
 
-  it('lists runs with what they train and how far they are', async () => {
+  it('lists runs with their settings and progress', async () => {
     await new RunFolder(join(root, 'runs', 'first')).append(evaluationLine(20));
     const { runs, broken } = (await get('/api/runs')).json();
     expect(broken).toEqual([]);
@@ -49,20 +49,20 @@ describe('the dashboard', () => {
     ]);
   });
 
-  it('takes a run for a folder of runs, and a folder that is not there for an empty one', async () => {
+  it('accepts a single run, and treats a missing folder as empty', async () => {
     const one = await createDashboard({ runs: join(root, 'runs', 'first'), page });
-    const none = await createDashboard({ runs: join(root, 'nothing'), page });
+    const empty = await createDashboard({ runs: join(root, 'nothing'), page });
     const ids = async (server: FastifyInstance) =>
       (await server.inject({ url: '/api/runs', headers: { host: 'localhost' } }))
         .json()
         .runs.map(({ id }: { id: string }) => id);
     expect(await ids(one)).toEqual(['first']);
-    expect(await ids(none)).toEqual([]);
+    expect(await ids(empty)).toEqual([]);
     await one.close();
-    await none.close();
+    await empty.close();
   });
 
-  it('gives the lines since the last ones, whole ones only, and begins again where a run was cut', async () => {
+  it('returns complete new lines only, and starts over when a run was restarted', async () => {
     const folder = new RunFolder(join(root, 'runs', 'first'));
     await folder.append(evaluationLine(10));
     const first = (await get('/api/runs/first/metrics')).json();
@@ -75,11 +75,11 @@ describe('the dashboard', () => {
     const third = (await get(`/api/runs/first/metrics?from=${second.next}`)).json();
     expect(third).toMatchObject({ continues: false, metrics: [{ step: 10 }], next: first.next });
     expect((await get('/api/runs/first/metrics?from=-1')).json()).toEqual({
-      error: "from: expected a whole number of bytes, received '-1'",
+      error: "from: expected an integer number of bytes, received '-1'",
     });
   });
 
-  it('tells open pages that a run has grown', async () => {
+  it('notifies open pages when a run has grown', async () => {
     const address = await listen(app, { port: 0, host: '127.0.0.1' });
     const response = await fetch(`${address}/api/events`);
     expect(response.headers.get('content-type')).toBe('text/event-stream');
@@ -87,19 +87,19 @@ describe('the dashboard', () => {
       .pipeThrough(new TextDecoderStream())
       .getReader();
     let text = '';
-    const until = async (pattern: RegExp) => {
+    const readUntil = async (pattern: RegExp) => {
       while (!pattern.test(text)) text += (await reader.read()).value ?? '';
     };
-    await until(/event: open/);
-    // The first look is what later ones are compared with.
+    await readUntil(/event: open/);
+    // Changes are detected relative to the first poll.
     await new Promise((resolve) => setTimeout(resolve, 800));
     await new RunFolder(join(root, 'runs', 'first')).append(evaluationLine(10));
-    await until(/event: changed\ndata: \{"runs":\["first"\]\}/);
+    await readUntil(/event: changed\ndata: \{"runs":\["first"\]\}/);
     await app.close();
     expect((await reader.read()).done).toBe(true);
   });
 
-  it('offers models by names, with sizes and hashes, and their bytes', async () => {
+  it('lists models with names, sizes and hashes, and serves their bytes', async () => {
     await writeFile(join(root, 'runs', 'first', 'model.onnx'), 'model');
     const { models } = (await get('/api/models')).json();
     expect(models).toEqual([
@@ -123,9 +123,9 @@ describe('the dashboard', () => {
     '/api/runs/..%2f..%2fsecret.txt/metrics',
     '/api/runs/..%2f/metrics',
     '/api/models/..%2f..%2fsecret.txt',
-  ])('gives nothing from outside its folders for %s', async (path) => {
+  ])('serves nothing from outside its folders for %s', async (path) => {
     const address = new URL(await listen(app, { port: 0, host: '127.0.0.1' }));
-    // fetch would tidy the path up.
+    // fetch would normalise the path.
     const message = request({ host: address.hostname, port: address.port, path });
     message.end();
     const [response] = await once(message, 'response');
@@ -136,7 +136,7 @@ describe('the dashboard', () => {
     expect(body).not.toBe('secret');
   });
 
-  it('isolates the page, so that WebAssembly gets threads, and lets only names stay in caches that hold a hash', async () => {
+  it('isolates the page, so that WebAssembly gets threads, and marks only hashed assets immutable', async () => {
     const { headers } = await get('/');
     expect(headers).toMatchObject({
       'cross-origin-opener-policy': 'same-origin',
@@ -146,7 +146,7 @@ describe('the dashboard', () => {
     expect((await get('/assets/a-1.js')).headers['cache-control']).toContain('immutable');
   });
 
-  it('answers to its own names only', async () => {
+  it('rejects foreign host names', async () => {
     const { statusCode, body } = await app.inject({
       url: '/api/runs',
       headers: { host: 'elsewhere.example' },
@@ -157,32 +157,32 @@ describe('the dashboard', () => {
     ]);
   });
 
-  it('says what to do about a page that was not built, and about a port in use', async () => {
+  it('says what to do if the page is not built, or the port is in use', async () => {
     await expect(createDashboard({ runs: root, page: root })).rejects.toThrow(
-      `${root}: expected the built page, there is no index.html; 'npm run setup' builds it`,
+      `${root}: there is no built page (index.html); run 'npm run setup'`,
     );
     const { port } = new URL(await listen(app, { port: 0, host: '127.0.0.1' }));
     const second = await createDashboard({ runs: root, page });
     await expect(listen(second, { port: Number(port), host: '127.0.0.1' })).rejects.toThrow(
-      `port ${port} of 127.0.0.1 is in use; give another one by --port, or --port 0 for any free one`,
+      `port ${port} of 127.0.0.1 is in use; choose another with --port, or --port 0 for any free port`,
     );
     await second.close();
   });
 });
 
 describe('inception dashboard', () => {
-  it('prints its address, and ends quietly on Ctrl-C while a page listens', async () => {
+  it('prints its address, and exits quietly on Ctrl-C while a page is connected', async () => {
     const command = fileURLToPath(new URL('../../bin/inception', import.meta.url));
     const child = spawn(process.execPath, [command, 'dashboard', '--no-open', '--port', '0']);
-    let said = '';
+    let errors = '';
     child.stderr.on('data', (data) => {
-      said += data;
+      errors += data;
     });
     const [address] = await once(child.stdout, 'data');
     const events = await fetch(`${String(address).trim()}/api/events`);
     expect(events.status).toBe(200);
     child.kill('SIGINT');
     const [code] = await once(child, 'exit');
-    expect({ code, said }).toEqual({ code: 130, said: '' });
+    expect({ code, said: errors }).toEqual({ code: 130, said: '' });
   });
 });

@@ -1,4 +1,4 @@
-/** The HTTP side of `inception dashboard`: the page's static files and a read-only view of runs and models. */
+/** The HTTP server of `inception dashboard`: the page's static files and read-only access to runs and models. */
 
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -10,7 +10,7 @@ import { RunEvents } from './events.ts';
 import { ModelList } from './models.ts';
 import { listRuns, readEvaluation, readMetrics, runFolders } from './runs.ts';
 
-/** A dashboard that cannot be opened: no built page, or the port is taken. */
+/** The dashboard cannot start: the page is not built, or the port is taken. */
 export class DashboardError extends InceptionError {
   override name = 'DashboardError';
 }
@@ -18,19 +18,19 @@ export class DashboardError extends InceptionError {
 export interface DashboardOptions {
   /** Folder of run folders, or one run. */
   readonly runs: string;
-  /** A folder of .onnx files besides those of the runs. */
+  /** An additional folder of .onnx files. */
   readonly models?: string | undefined;
-  /** Built page. Default: the package's own. */
+  /** The built page. Default: the one in the package. */
   readonly page?: string;
-  /** Name or address besides the loopback's under which the page may be asked for. */
+  /** Host name or address, besides loopback, by which the page may be requested. */
   readonly host?: string;
 }
 
 const builtPage = fileURLToPath(new URL('../../web/dist', import.meta.url));
 
 /**
- * Sent with everything. The first two make the page cross-origin isolated, without which browsers give WebAssembly one
- * thread. `wasm-unsafe-eval` is what compiling WebAssembly is called.
+ * Sent with every response. The first two make the page cross-origin isolated, without which browsers run WebAssembly on one
+ * thread. `wasm-unsafe-eval` permits compiling WebAssembly.
  */
 const headers = {
   'cross-origin-opener-policy': 'same-origin',
@@ -53,13 +53,11 @@ const headers = {
 
 const loopback = ['localhost', '127.0.0.1', '[::1]'];
 
-/** The server, not yet listening. @throws DashboardError if the page has not been built. */
+/** Creates the server, not yet listening. @throws DashboardError if the page has not been built. */
 export async function createDashboard(options: DashboardOptions): Promise<FastifyInstance> {
   const page = options.page ?? builtPage;
   if (!existsSync(resolve(page, 'index.html'))) {
-    throw new DashboardError(
-      `${page}: expected the built page, there is no index.html; 'npm run setup' builds it`,
-    );
+    throw new DashboardError(`${page}: there is no built page (index.html); run 'npm run setup'`);
   }
   const runs = resolve(options.runs);
   const models = new ModelList({ runs, models: options.models && resolve(options.models) });
@@ -69,7 +67,7 @@ export async function createDashboard(options: DashboardOptions): Promise<Fastif
 
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(headers);
-    // A page elsewhere whose name is made to mean 127.0.0.1 must not read anybody's runs.
+    // DNS rebinding: a foreign page whose host name resolves to 127.0.0.1 must not read the runs.
     if (options.host !== '0.0.0.0' && options.host !== '::' && !hosts.has(hostName(request.headers.host))) {
       await reply.code(403).send({ error: `the host '${request.headers.host}' is not served here` });
     }
@@ -79,19 +77,19 @@ export async function createDashboard(options: DashboardOptions): Promise<Fastif
   app.get('/api/runs', async () => listRuns(runs));
   app.get<RunRequest>('/api/runs/:id/metrics', async (request, reply) => {
     const folder = (await runFolders(runs)).get(request.params.id);
-    if (!folder) return missing(reply, `run '${request.params.id}'`);
-    const from = Number(request.query.from ?? 0);
-    if (!Number.isSafeInteger(from) || from < 0) {
+    if (!folder) return notFound(reply, `run '${request.params.id}'`);
+    const offset = Number(request.query.from ?? 0);
+    if (!Number.isSafeInteger(offset) || offset < 0) {
       return reply
         .code(400)
-        .send({ error: `from: expected a whole number of bytes, received '${request.query.from}'` });
+        .send({ error: `from: expected an integer number of bytes, received '${request.query.from}'` });
     }
-    return readMetrics(folder, from);
+    return readMetrics(folder, offset);
   });
   app.get<RunRequest>('/api/runs/:id/evaluation', async (request, reply) => {
     const folder = (await runFolders(runs)).get(request.params.id);
-    if (!folder) return missing(reply, `run '${request.params.id}'`);
-    // A run before its first evaluation is no error, which browsers would report.
+    if (!folder) return notFound(reply, `run '${request.params.id}'`);
+    // A run before its first evaluation is not an error, which browsers would log.
     return reply.type('application/json; charset=utf-8').send((await readEvaluation(folder)) ?? 'null');
   });
   app.get('/api/events', (_, reply) => {
@@ -105,21 +103,21 @@ export async function createDashboard(options: DashboardOptions): Promise<Fastif
   });
   app.get('/api/models', async () => ({ models: await models.list() }));
   app.get<{ Params: { id: string } }>('/api/models/:id', async (request, reply) => {
-    const found = await models.locate(request.params.id);
-    if (!found) return missing(reply, `model '${request.params.id}'`);
-    return reply.type('application/octet-stream').sendFile(found.file, found.folder);
+    const model = await models.locate(request.params.id);
+    if (!model) return notFound(reply, `model '${request.params.id}'`);
+    return reply.type('application/octet-stream').sendFile(model.file, model.folder);
   });
 
-  // Names of assets hold their content's hash; index.html must be asked for anew.
+  // Asset names contain a hash of their content; index.html must be revalidated.
   await app.register(fastifyStatic, {
     root: page,
     cacheControl: false,
     setHeaders: (response, path) => {
-      const fixed = path.includes('/assets/');
-      response.setHeader('cache-control', fixed ? 'public, max-age=31536000, immutable' : 'no-cache');
+      const hashed = path.includes('/assets/');
+      response.setHeader('cache-control', hashed ? 'public, max-age=31536000, immutable' : 'no-cache');
     },
   });
-  app.setNotFoundHandler((request, reply) => missing(reply, `page ${request.url}`));
+  app.setNotFoundHandler((request, reply) => notFound(reply, `page ${request.url}`));
   return app;
 }
 
@@ -128,7 +126,8 @@ interface RunRequest {
   Querystring: { from?: string };
 }
 
-const missing = (reply: FastifyReply, what: string) => reply.code(404).send({ error: `there is no ${what}` });
+const notFound = (reply: FastifyReply, name: string) =>
+  reply.code(404).send({ error: `there is no ${name}` });
 
 /** `localhost` of `localhost:4000`. */
 const hostName = (host: string | undefined): string => (host ?? '').replace(/:\d+$/, '').toLowerCase();
@@ -145,11 +144,11 @@ export async function listen(
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EADDRINUSE') {
       throw new DashboardError(
-        `port ${port} of ${host} is in use; give another one by --port, or --port 0 for any free one`,
+        `port ${port} of ${host} is in use; choose another with --port, or --port 0 for any free port`,
       );
     }
     if (code === 'EACCES')
-      throw new DashboardError(`port ${port}: this user may not listen there; try --port 4180`);
+      throw new DashboardError(`port ${port}: no permission to listen on it; try --port 4180`);
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-/** The hub's cache on disk, laid out as Hugging Face's own library lays it out, so that both use one copy. */
+/** The hub's cache on disk, in the layout of Hugging Face's own library, so that both share one copy. */
 import { copyFile, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { HubError, isPlainPath } from './settings.ts';
@@ -8,38 +8,38 @@ export interface HubCache {
   readonly lock: (etag: string) => string;
   readonly ref: (revision: string) => string;
   readonly snapshot: (commit: string, file: string) => string;
-  /** Exists, and is empty, if the commit is known to have no such file. */
+  /** An empty file that exists if the commit is known to have no such file. */
   readonly absent: (commit: string, file: string) => string;
 }
 
 export function hubCache(cache: string, repository: string): HubCache {
   const name = `models--${repository.replaceAll('/', '--')}`;
-  const within =
+  const pathIn =
     (...folders: string[]) =>
     (...path: string[]): string =>
       join(cache, name, ...folders, ...path);
   return {
-    blob: within('blobs'),
-    // Not the library's <etag>.lock: it locks that with flock, which Node lacks, and leaves it there when it is done.
+    blob: pathIn('blobs'),
+    // Not the library's <etag>.lock, which it locks with flock (missing in Node.js) and never deletes.
     lock: (etag) => join(cache, '.locks', name, `${etag}.inception.lock`),
-    ref: within('refs'),
-    snapshot: within('snapshots'),
-    absent: within('.no_exist'),
+    ref: pathIn('refs'),
+    snapshot: pathIn('snapshots'),
+    absent: pathIn('.no_exist'),
   };
 }
 
-/** A name that a stranger gave and that becomes the name of a file or folder. @throws HubError */
-export function checkSegment(text: string, what: string): string {
-  const harmless = /^[\w-][\w.+=-]{0,199}$/.test(text) && !text.includes('..');
-  if (!harmless || text.endsWith('.incomplete'))
-    throw new HubError(`${what}: '${text.slice(0, 200)}' cannot be the name of a file; nothing was written`);
+/** Validates an untrusted name that becomes the name of a file or folder. @throws HubError */
+export function checkSegment(text: string, label: string): string {
+  const safe = /^[\w-][\w.+=-]{0,199}$/.test(text) && !text.includes('..');
+  if (!safe || text.endsWith('.incomplete'))
+    throw new HubError(`${label}: '${text.slice(0, 200)}' is not a safe file name; nothing was written`);
   return text;
 }
 
-/** @throws HubError if the file would lie outside its snapshot. */
+/** @throws HubError if the file would be outside its snapshot. */
 export function checkFileName(file: string, repository: string): void {
   if (!isPlainPath(file))
-    throw new HubError(`hub:${repository}: '${file}' is no name of a file in a repository`);
+    throw new HubError(`hub:${repository}: '${file}' is not a file name in a repository`);
 }
 
 export const exists = (path: string): Promise<boolean> =>
@@ -50,7 +50,7 @@ export const exists = (path: string): Promise<boolean> =>
 
 export const isCommit = (revision: string): boolean => /^[0-9a-f]{40}$/.test(revision);
 
-/** What the cache knows of a file: its path, that there is none, or nothing. */
+/** What the cache knows about a file: its path, that it does not exist, or nothing. */
 export interface CachedFile {
   readonly path?: string;
   readonly absent?: true;
@@ -74,7 +74,7 @@ async function readRef(cache: HubCache, revision: string): Promise<string | unde
   return text === undefined ? undefined : checkSegment(text.trim(), path);
 }
 
-/** Remembers which commit a branch or tag is at. */
+/** Records which commit a branch or tag points to. */
 export async function writeRef(cache: HubCache, revision: string, commit: string): Promise<void> {
   if (revision === commit) return;
   const path = cache.ref(revision);
@@ -89,8 +89,8 @@ export async function writeAbsent(cache: HubCache, commit: string, file: string)
   await writeFile(path, '');
 }
 
-/** What systems and file systems without symbolic links, or without the right to make them, answer. */
-const linkless: ReadonlySet<string> = new Set([
+/** Error codes of systems or file systems without symbolic links, or without permission to create them. */
+const noSymlinkCodes: ReadonlySet<string> = new Set([
   'EPERM',
   'EACCES',
   'ENOSYS',
@@ -99,7 +99,7 @@ const linkless: ReadonlySet<string> = new Set([
   'EINVAL',
 ]);
 
-/** Makes the snapshot's file point to its blob; where links are impossible it is a copy. */
+/** Links the snapshot's file to its blob, or copies it where links are impossible. */
 export async function linkSnapshot(
   { path, blob }: { path: string; blob: string },
   makeLink: (target: string, path: string) => Promise<void> = symlink,
@@ -108,7 +108,7 @@ export async function linkSnapshot(
   const target = relative(dirname(path), blob);
   await replace(path, (temporary) =>
     makeLink(target, temporary).catch((error: NodeJS.ErrnoException) => {
-      if (!linkless.has(error.code ?? '')) throw error;
+      if (!noSymlinkCodes.has(error.code ?? '')) throw error;
       return copyFile(blob, temporary);
     }),
   );
@@ -116,7 +116,7 @@ export async function linkSnapshot(
 
 let replacements = 0;
 
-/** Makes a file under a temporary name beside its own, then renames it: it is whole or not there. */
+/** Writes a file atomically: under a temporary name beside its own, then renamed. */
 async function replace(path: string, make: (temporary: string) => Promise<void>): Promise<void> {
   const temporary = `${path}.${process.pid}.${replacements++}.incomplete`;
   try {

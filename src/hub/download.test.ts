@@ -1,4 +1,4 @@
-/** Transfers that break, stall, lie and meet one another, against a server that does so on demand. */
+/** Interrupted, stalled, corrupt and concurrent downloads, against a test server that misbehaves on demand. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile, rm, unlink, utimes, writeFile } from 'node:fs/promises';
@@ -23,13 +23,13 @@ import { type Fault, gitHash, type HubServer, sha256 } from '../../test/hub-serv
 import type { HubProgress } from './hub.ts';
 import { withLock } from './lock.ts';
 
-describe('a transfer', () => {
-  const rangesOf = (server: HubServer, at: string) =>
+describe('a download', () => {
+  const rangesOf = (server: HubServer, host: string) =>
     server.requests
-      .filter((request) => request.at === at && request.method === 'GET')
+      .filter((request) => request.at === host && request.method === 'GET')
       .map(({ headers }) => headers.range);
 
-  it('that breaks goes on where it stopped', async () => {
+  it('resumes after the connection breaks', async () => {
     const server = await serve();
     server.fail({ at: 'store', breakAfter: 50_000 });
     const waits: number[] = [];
@@ -39,13 +39,13 @@ describe('a transfer', () => {
     expect(waits).toEqual([1000]);
   });
 
-  it('may break more often than it has tries while it gets further', async () => {
+  it('may break any number of times as long as it makes progress', async () => {
     const server = await serve();
     server.fail({ at: 'store', breakAfter: 20_000, times: 9 });
     expect(await readFile((await get(server, 'model.safetensors')) as string)).toEqual(weights);
   });
 
-  it('that gets no further is given up after five tries, each after a longer wait', async () => {
+  it('fails after five tries without progress, each after a longer delay', async () => {
     const server = await serve();
     server.fail({ at: 'store', breakAfter: 0, times: 99 });
     const waits: number[] = [];
@@ -55,7 +55,7 @@ describe('a transfer', () => {
     expect(waits).toEqual([1000, 2000, 4000, 8000]);
   });
 
-  it('that stalls counts as broken', async () => {
+  it('treats a stall as a broken connection', async () => {
     const server = await serve();
     server.fail({ at: 'store', stallAfter: 30_000 });
     const path = await get(server, 'model.safetensors', { patience: { ...impatient(), stallMs: 300 } });
@@ -63,17 +63,17 @@ describe('a transfer', () => {
     expect(rangesOf(server, 'store')).toEqual([undefined, 'bytes=30000-']);
   });
 
-  it('goes on with what an earlier process left', async () => {
+  it('resumes what an earlier process left', async () => {
     const server = await serve();
     await leavePartial(weights.subarray(0, 12_345));
-    const seen: number[] = [];
-    await get(server, 'model.safetensors', { onProgress: ({ done }) => seen.push(done) });
-    expect(seen[0]).toBe(12_345);
+    const reported: number[] = [];
+    await get(server, 'model.safetensors', { onProgress: ({ done }) => reported.push(done) });
+    expect(reported[0]).toBe(12_345);
     expect(await blobs()).toEqual([sha256(weights)]);
     expect(rangesOf(server, 'store')).toEqual(['bytes=12345-']);
   });
 
-  it('of a file that was complete but had no name yet asks for no byte', async () => {
+  it('requests nothing if the file is complete but not yet renamed', async () => {
     const server = await serve();
     await leavePartial(weights);
     expect(await readFile((await get(server, 'model.safetensors')) as string)).toEqual(weights);
@@ -90,20 +90,23 @@ describe('a transfer', () => {
     expect(await readFile((await get(server, 'model.safetensors')) as string)).toEqual(weights);
   });
 
-  it('starts over if more is there than the file has', async () => {
+  it('starts over if the partial file is larger than the file', async () => {
     const server = await serve();
     await leavePartial(Buffer.concat([weights, weights]));
     expect(await readFile((await get(server, 'model.safetensors')) as string)).toEqual(weights);
     expect(rangesOf(server, 'store')).toEqual([undefined]);
   });
 
-  it('of a small file goes on under its etag, and starts over under a weak one', async () => {
+  it('of a small file resumes with a strong etag, and starts over with a weak one', async () => {
     const strong = await serve({ files: { 'vocabulary.txt': { body: weights } } });
     const path = join(cache, name, 'blobs', `${gitHash(weights)}.incomplete`);
     await leavePartial(weights.subarray(0, 1000), path);
     await get(strong, 'vocabulary.txt');
-    const asked = strong.requests.at(-1)?.headers;
-    expect([asked?.range, asked?.['if-range']]).toEqual(['bytes=1000-', `"${gitHash(weights)}"`]);
+    const requestHeaders = strong.requests.at(-1)?.headers;
+    expect([requestHeaders?.range, requestHeaders?.['if-range']]).toEqual([
+      'bytes=1000-',
+      `"${gitHash(weights)}"`,
+    ]);
     await rm(cache, { recursive: true });
 
     const etag = `W/"${gitHash(weights)}"`;
@@ -113,26 +116,26 @@ describe('a transfer', () => {
     expect(weak.requests.every(({ headers }) => headers['if-range'] === undefined)).toBe(true);
   });
 
-  it('whose sha256 is wrong is deleted and says both', async () => {
+  it('with a wrong sha256 is deleted, and the error shows both', async () => {
     const server = await serve();
     const wrong = Buffer.from(weights);
     wrong[100] = 0xff;
     server.fail({ at: 'store', body: wrong });
     await expect(get(server, 'model.safetensors')).rejects.toThrow(
-      `expected the sha256 ${sha256(weights)}, received ${sha256(wrong)}; what arrived was deleted`,
+      `expected sha256 ${sha256(weights)}, received ${sha256(wrong)}; the partial download was deleted`,
     );
     expect(await blobs()).toEqual([]);
     expect(await readFile((await get(server, 'model.safetensors')) as string)).toEqual(weights);
   });
 
-  it('of more bytes than were announced is stopped and deleted', async () => {
+  it('of more bytes than announced is stopped and deleted', async () => {
     const server = await serve();
     server.fail({ method: 'GET', at: 'hub', body: Buffer.concat([config, config]) });
     await expect(get(server, 'config.json')).rejects.toThrow(`expected ${config.length} bytes, received`);
     expect(await blobs()).toEqual([]);
   });
 
-  it('that is called off leaves what has arrived', async () => {
+  it('that is aborted keeps what has arrived', async () => {
     const server = await serve();
     server.fail({ at: 'store', stallAfter: 40_000 });
     const controller = new AbortController();
@@ -145,13 +148,13 @@ describe('a transfer', () => {
   });
 });
 
-describe('a server in trouble', () => {
+describe('a failing server', () => {
   it.each([
     [500, {}, 1000],
     [503, { 'Retry-After': '7' }, 7000],
     [429, { 'Retry-After': '3' }, 3000],
     [429, { 'Retry-After': '3600' }, 60_000],
-  ])('that answers %i %j is asked again', async (status, headers, expected) => {
+  ])('that returns %i %j is retried', async (status, headers, expected) => {
     const server = await serve();
     server.fail({ method: 'HEAD', status, headers });
     const waits: number[] = [];
@@ -159,7 +162,7 @@ describe('a server in trouble', () => {
     expect(waits).toEqual([expected]);
   });
 
-  it('that answers with an error instead of the bytes is asked again', async () => {
+  it('that returns an error instead of the bytes is retried', async () => {
     const server = await serve();
     server.fail({ at: 'store', status: 502, times: 3 });
     const waits: number[] = [];
@@ -167,16 +170,16 @@ describe('a server in trouble', () => {
     expect(waits).toEqual([1000, 2000, 4000]);
   });
 
-  it('is given up after five tries', async () => {
+  it('is abandoned after five tries', async () => {
     const server = await serve();
     server.fail({ status: 500, times: 99 });
-    await expect(get(server, 'config.json')).rejects.toThrow(/answered 500 \(tried 5 times\)$/);
+    await expect(get(server, 'config.json')).rejects.toThrow(/responded 500 \(tried 5 times\)$/);
     expect(counts(server, 'HEAD')).toBe(5);
   });
 });
 
-describe('several downloads of one file at once', () => {
-  it('make one whole blob with one transfer', async () => {
+describe('concurrent downloads of one file', () => {
+  it('share one transfer and one blob', async () => {
     const server = await serve();
     const patience = {};
     const paths = await Promise.all([1, 2, 3].map(() => get(server, 'model.safetensors', { patience })));
@@ -186,7 +189,7 @@ describe('several downloads of one file at once', () => {
     expect(await blobs()).toEqual([sha256(weights)]);
   });
 
-  it('take the lock of a process that is gone, and wait for one that runs', async () => {
+  it('take over the lock of a dead process, and wait for a running one', async () => {
     const server = await serve();
     const lock = join(cache, '.locks', name, `${sha256(weights)}.inception.lock`);
     const child = fork('-e', ['0'], { execArgv: [], stdio: 'ignore' });
@@ -205,25 +208,25 @@ describe('several downloads of one file at once', () => {
     expect(notices).toEqual([expect.stringContaining(`process ${process.pid} is downloading it`)]);
   });
 
-  it('never hold the lock together, though all of them find one of a process that is gone', async () => {
+  it('never hold the lock at the same time, even if all find the lock of a dead process', async () => {
     const wait = () => new Promise<void>((resolve) => setTimeout(resolve, 1));
     for (let round = 0; round < 20; round++) {
       const lock = join(folder, 'lock');
       await writeFile(lock, `${2 ** 22 + 1} ${hostname()} 0`);
       let holders = 0;
-      let most = 0;
+      let maxHolders = 0;
       const work = async () => {
-        most = Math.max(most, ++holders);
+        maxHolders = Math.max(maxHolders, ++holders);
         await wait();
         holders--;
       };
       await Promise.all(Array.from({ length: 12 }, () => withLock(lock, { wait }, work)));
-      expect(most).toBe(1);
+      expect(maxHolders).toBe(1);
       expect(await readdir(folder)).toEqual([]);
     }
   });
 
-  it('take a lock that nobody has touched for long, whoever its holder was', async () => {
+  it('take over a lock that has not been touched for long, whoever holds it', async () => {
     const lock = join(folder, 'lock');
     const wait = () => new Promise<void>((resolve) => setTimeout(resolve, 1));
     await writeFile(lock, '1 elsewhere 0');

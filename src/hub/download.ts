@@ -1,35 +1,35 @@
-/** One blob of the hub, from its server to the cache: resumed where it stopped, and checked before it gets its name. */
+/** Downloads one blob of the hub into the cache: resumed where it stopped, and verified before it gets its final name. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import {
-  type Answer,
   checkStatus,
   describe,
   follow,
   type HubPatience,
   type HubRequest,
+  type HubResponse,
   overNetwork,
-  PassingError,
-  persist,
+  retry,
+  TemporaryError,
   watch,
 } from './request.ts';
 import { HubError } from './settings.ts';
 
 export interface HubProgress {
   readonly file: string;
-  /** Bytes that are there, those of earlier tries among them. */
+  /** Bytes present, including those of earlier tries. */
   readonly done: number;
   readonly total: number | undefined;
 }
 
-/** What the hub says of a file before it sends it. */
+/** The hub's metadata of a file. */
 export interface HubMetadata {
   readonly commit: string;
-  /** Without quotes. The sha256 of a large file, git's hash of a small one. */
+  /** Without quotes. The sha256 of a large file, the git hash of a small one. */
   readonly etag: string;
-  /** The header that the endpoint itself sends with the file; undefined if the etag is that of a linked file. */
-  readonly ownEtag: string | undefined;
+  /** The endpoint's own ETag header for the file; undefined if the etag is that of a linked file. */
+  readonly endpointEtag: string | undefined;
   readonly size: number | undefined;
 }
 
@@ -41,12 +41,12 @@ export interface Download {
   readonly onProgress?: ((progress: HubProgress) => void) | undefined;
 }
 
-/** `W/"abc"` and `"abc"` as abc. */
+/** `W/"abc"` and `"abc"` become abc. */
 export const bareEtag = (header: string): string => header.replace(/^W\//, '').replace(/^"(.*)"$/, '$1');
 
 const isSha256 = (etag: string): boolean => /^[0-9a-f]{64}$/.test(etag);
 
-/** Downloads to `<blob>.incomplete`, which a failure or the caller's signal leaves there for the next time. */
+/** Downloads to `<blob>.incomplete`, which is kept on failure or abort and resumed next time. */
 export async function downloadBlob(download: Download): Promise<void> {
   const { request, metadata, blob, patience } = download;
   const partial = `${blob}.incomplete`;
@@ -60,12 +60,12 @@ export async function downloadBlob(download: Download): Promise<void> {
         const { size } = await file.stat();
         const advanced = size > furthest;
         furthest = Math.max(furthest, size);
-        if (error instanceof PassingError && advanced)
-          throw new PassingError(error.message, { advanced, cause: error });
+        if (error instanceof TemporaryError && advanced)
+          throw new TemporaryError(error.message, { advanced, cause: error });
         throw error;
       }
     };
-    await persist(attempt, { patience, signal: request.signal });
+    await retry(attempt, { patience, signal: request.signal });
     await check(partial, metadata, describe(request)).catch(async (error) => {
       await rm(partial, { force: true });
       throw error;
@@ -80,40 +80,40 @@ export async function downloadBlob(download: Download): Promise<void> {
 /** One try. */
 async function transfer(file: FileHandle, download: Download): Promise<void> {
   const { request, metadata, patience } = download;
-  const watcher = watch(patience.stallMs, { asked: describe(request), outer: request.signal });
+  const watcher = watch(patience.stallMs, { label: describe(request), outer: request.signal });
   try {
-    let { size: done } = await file.stat();
-    if (done === metadata.size) return;
-    const { answer, from } = await ask(done, download, watcher.signal);
+    let { size: received } = await file.stat();
+    if (received === metadata.size) return;
+    const { answer: reply, from } = await requestBytes(received, download, watcher.signal);
     if (from === 0) {
       await file.truncate(0);
-      done = 0;
+      received = 0;
     }
-    await receive(file, { ...download, answer, done, watcher });
+    await receive(file, { ...download, answer: reply, received, watcher });
   } finally {
     watcher.stop();
   }
 }
 
-/** Asks for what is missing, or for everything if the server cannot or may not go on where the last try stopped. */
-async function ask(
-  done: number,
+/** Requests the missing bytes, or the whole file if the server cannot resume or the file may have changed. */
+async function requestBytes(
+  received: number,
   { request, metadata }: Download,
   signal: AbortSignal,
-): Promise<{ answer: Answer; from: number }> {
+): Promise<{ answer: HubResponse; from: number }> {
   const { origin } = new URL(request.settings.endpoint);
   const get = (headers: (url: URL) => Record<string, string>) =>
     follow(request, { method: 'GET', signal, headers });
-  const fits = metadata.size === undefined || done < metadata.size;
-  if (done > 0 && fits && (isSha256(metadata.etag) || metadata.ownEtag !== undefined)) {
+  const incomplete = metadata.size === undefined || received < metadata.size;
+  if (received > 0 && incomplete && (isSha256(metadata.etag) || metadata.endpointEtag !== undefined)) {
     const answer = await get((url) => {
-      const range = { range: `bytes=${done}-` };
-      // A weak etag may not stand in If-Range.
+      const range = { range: `bytes=${received}-` };
+      // A weak etag is not allowed in If-Range.
       const strong =
-        metadata.ownEtag?.startsWith('"') && url.origin === origin ? metadata.ownEtag : undefined;
+        metadata.endpointEtag?.startsWith('"') && url.origin === origin ? metadata.endpointEtag : undefined;
       return strong === undefined ? range : { ...range, 'if-range': strong };
     });
-    if (continues(answer, done, metadata)) return { answer, from: done };
+    if (continues(answer, received, metadata)) return { answer, from: received };
     if (answer.response.status === 200) return { answer: checkWhole(request, answer), from: 0 };
     if (answer.response.status !== 206 && answer.response.status !== 416) checkStatus(request, answer);
     await answer.response.body?.cancel();
@@ -121,23 +121,29 @@ async function ask(
   return { answer: checkWhole(request, await get(() => ({}))), from: 0 };
 }
 
-/** Whether an answer goes on at the byte that was asked for, in the file that was begun. */
-function continues({ response }: Answer, done: number, { size, etag, ownEtag }: HubMetadata): boolean {
+/** Whether a response continues the partial file at the requested byte. */
+function continues(
+  { response }: HubResponse,
+  received: number,
+  { size, etag, endpointEtag }: HubMetadata,
+): boolean {
   if (response.status !== 206) return false;
   const [, first, total] =
     /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get('content-range') ?? '') ?? [];
-  if (Number(first) !== done) return false;
+  if (Number(first) !== received) return false;
   if (size !== undefined && total !== '*' && Number(total) !== size) return false;
-  const received = response.headers.get('etag');
-  // Other origins have etags of their own; what they send is checked by its sha256.
-  return isSha256(etag) || (ownEtag !== undefined && received !== null && bareEtag(received) === etag);
+  const etagReceived = response.headers.get('etag');
+  // Other origins have their own etags; what they send is verified by its sha256.
+  return (
+    isSha256(etag) || (endpointEtag !== undefined && etagReceived !== null && bareEtag(etagReceived) === etag)
+  );
 }
 
-function checkWhole(request: HubRequest, answer: Answer): Answer {
+function checkWhole(request: HubRequest, answer: HubResponse): HubResponse {
   checkStatus(request, answer);
   const { status } = answer.response;
   if (status !== 200)
-    throw new HubError(`${describe(request)}: ${answer.url.host} answered ${status}, expected 200`);
+    throw new HubError(`${describe(request)}: ${answer.url.host} responded ${status}, expected 200`);
   return answer;
 }
 
@@ -148,46 +154,46 @@ async function receive(
     metadata,
     onProgress,
     answer,
-    done: begun,
+    received: start,
     watcher,
-  }: Download & { answer: Answer; done: number; watcher: ReturnType<typeof watch> },
+  }: Download & { answer: HubResponse; received: number; watcher: ReturnType<typeof watch> },
 ): Promise<void> {
-  const asked = describe(request);
+  const label = describe(request);
   const { size: total } = metadata;
   const reader = answer.response.body?.getReader();
-  let done = begun;
-  const report = () => onProgress?.({ file: request.file, done, total });
+  let received = start;
+  const report = () => onProgress?.({ file: request.file, done: received, total });
   report();
   try {
     while (reader) {
-      const chunk = await overNetwork(`${asked}: ${answer.url.host}`, reader.read(), watcher.signal);
+      const chunk = await overNetwork(`${label}: ${answer.url.host}`, reader.read(), watcher.signal);
       if (chunk.done) break;
       watcher.touch();
       await file.writeFile(chunk.value);
-      done += chunk.value.length;
+      received += chunk.value.length;
       report();
-      // Checked again as a whole; here so that a server without an end cannot fill the disk.
-      if (total !== undefined && done > total) return;
+      // The size is verified at the end; this keeps an endless response from filling the disk.
+      if (total !== undefined && received > total) return;
     }
   } finally {
     await reader?.cancel().catch(() => undefined);
   }
-  if (total !== undefined && done < total)
-    throw new PassingError(`${asked}: ${answer.url.host} sent ${done} bytes of ${total}, then stopped`);
+  if (total !== undefined && received < total)
+    throw new TemporaryError(`${label}: ${answer.url.host} sent ${received} bytes of ${total}, then stopped`);
 }
 
-/** @throws HubError if the bytes are not those that the hub described. */
-async function check(path: string, { etag, size }: HubMetadata, asked: string): Promise<void> {
+/** @throws HubError if size or hash differ from the metadata. */
+async function check(path: string, { etag, size }: HubMetadata, label: string): Promise<void> {
   const hash = createHash('sha256');
   let received = 0;
   for await (const chunk of createReadStream(path)) {
     hash.update(chunk as Buffer);
     received += (chunk as Buffer).length;
   }
-  const again = 'what arrived was deleted; try again';
+  const advice = 'the partial download was deleted; try again';
   if (size !== undefined && received !== size)
-    throw new HubError(`${asked}: expected ${size} bytes, received ${received}; ${again}`);
+    throw new HubError(`${label}: expected ${size} bytes, received ${received}; ${advice}`);
   const digest = hash.digest('hex');
   if (isSha256(etag) && digest !== etag)
-    throw new HubError(`${asked}: expected the sha256 ${etag}, received ${digest}; ${again}`);
+    throw new HubError(`${label}: expected sha256 ${etag}, received ${digest}; ${advice}`);
 }

@@ -1,4 +1,4 @@
-/** Against a server on this machine that answers as the hub does; nothing of the network or the disk is replaced. */
+/** Against a local server that behaves like the hub; network and disk are real. */
 import { lstat, readdir, readFile, readlink, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
@@ -20,11 +20,11 @@ import { gitHash, sha256 } from '../../test/hub-server.ts';
 import { linkSnapshot } from './cache.ts';
 import { type HubProgress, hubFile, hubSettings } from './hub.ts';
 
-describe('a file of the hub', () => {
+describe('a file from the hub', () => {
   it.each([
     ['quoted', `"${gitHash(config)}"`],
     ['weak', `W/"${gitHash(config)}"`],
-  ])('that is small, with a %s etag, is kept as the library keeps it', async (_, etag) => {
+  ])('that is small, with a %s etag, is cached in the layout of the library', async (_, etag) => {
     const server = await serve({ files: { 'config.json': { body: config, etag } } });
     const path = (await get(server, 'config.json')) as string;
     expect(path).toBe(join(cache, name, 'snapshots', commit, 'config.json'));
@@ -36,7 +36,7 @@ describe('a file of the hub', () => {
     expect(server.requests[0]?.headers['user-agent']).toMatch(/^inception\/\d+\.\d+\.\d+$/);
   });
 
-  it('that is large comes from another origin, which does not get the token', async () => {
+  it('that is large comes from another origin, which does not receive the token', async () => {
     const server = await serve();
     const path = await get(server, 'model.safetensors', { settings: { token: 'hf_own' } });
     expect(await readFile(path as string)).toEqual(weights);
@@ -60,12 +60,12 @@ describe('a file of the hub', () => {
     expect(await readFile(join(cache, name, 'refs', 'refs', 'pr', '1'), 'utf8')).toBe(commit);
   });
 
-  it('that is empty is whole', async () => {
+  it('may be empty', async () => {
     const server = await serve({ files: { empty: { body: new Uint8Array() } } });
     expect((await stat((await get(server, 'empty')) as string)).size).toBe(0);
   });
 
-  it('is not downloaded twice, and at a commit not asked for twice', async () => {
+  it('is not downloaded twice, and at a fixed commit not even requested twice', async () => {
     const server = await serve();
     await get(server, 'model.safetensors');
     const gets = counts(server, 'GET');
@@ -75,7 +75,7 @@ describe('a file of the hub', () => {
     expect([counts(server, 'HEAD'), counts(server, 'GET')]).toEqual([2, gets]);
   });
 
-  it('shares the blob of another commit', async () => {
+  it('shares its blob between commits', async () => {
     const server = await serve();
     await get(server, 'model.safetensors');
     const next = 'f'.repeat(40);
@@ -85,7 +85,7 @@ describe('a file of the hub', () => {
     expect(await readFile(join(cache, name, 'refs', 'main'), 'utf8')).toBe(next);
   });
 
-  it('comes from an endpoint below a path', async () => {
+  it('may come from an endpoint below a path', async () => {
     const server = await serve({ prefix: '/mirror/hub' });
     const settings = await hubSettings({ HF_HOME: folder, HF_ENDPOINT: `${server.endpoint}/` });
     const options = { repository: 'timm/inception_v4.tf_in1k', revision: 'main', settings };
@@ -98,7 +98,7 @@ describe('a file of the hub', () => {
     );
   });
 
-  it('of a private repository is asked for with the token of HF_TOKEN_PATH', async () => {
+  it('of a private repository is requested with the token from HF_TOKEN_PATH', async () => {
     const server = await serve({ repository: { token: 'hf_own' } });
     const path = join(folder, 'my-token');
     await writeFile(path, 'hf_own\n');
@@ -110,20 +110,20 @@ describe('a file of the hub', () => {
     expect(await get(server, 'config.json', { settings })).toContain(commit);
   });
 
-  it('is told of as it arrives', async () => {
+  it('reports its progress', async () => {
     const server = await serve();
-    const seen: HubProgress[] = [];
-    await get(server, 'model.safetensors', { onProgress: (progress) => seen.push(progress) });
-    const done = seen.map((progress) => progress.done);
-    expect(done[0]).toBe(0);
-    expect(done.at(-1)).toBe(weights.length);
-    expect(done).toEqual([...done].sort((a, b) => a - b));
-    expect(new Set(seen.map(({ file, total }) => `${file} ${total}`))).toEqual(
+    const reports: HubProgress[] = [];
+    await get(server, 'model.safetensors', { onProgress: (progress) => reports.push(progress) });
+    const received = reports.map((progress) => progress.done);
+    expect(received[0]).toBe(0);
+    expect(received.at(-1)).toBe(weights.length);
+    expect(received).toEqual([...received].sort((a, b) => a - b));
+    expect(new Set(reports.map(({ file, total }) => `${file} ${total}`))).toEqual(
       new Set([`model.safetensors ${weights.length}`]),
     );
   });
 
-  it('prints nothing', async () => {
+  it('is fetched without printing anything', async () => {
     const printed = [
       vi.spyOn(process.stdout, 'write'),
       vi.spyOn(process.stderr, 'write'),
@@ -138,7 +138,7 @@ describe('a file of the hub', () => {
     expect(calls).toEqual(calls.map(() => 0));
   });
 
-  it('is a copy where links are impossible', async () => {
+  it('is copied where links are impossible', async () => {
     const blob = join(folder, 'blobs', 'abc');
     const path = join(folder, 'snapshots', commit, 'config.json');
     await leavePartial(config, blob);
@@ -149,33 +149,33 @@ describe('a file of the hub', () => {
   });
 });
 
-describe('a refusal', () => {
-  const asked = 'hub:timm/inception_v4.tf_in1k@main: config.json: ';
+describe('an error response', () => {
+  const prefix = 'hub:timm/inception_v4.tf_in1k@main: config.json: ';
 
   it('401 says to set HF_TOKEN', async () => {
     const server = await serve({ repository: { token: 'hf_own' } });
     await expect(get(server, 'config.json')).rejects.toThrow(
-      `${asked}there is no repository 'timm/inception_v4.tf_in1k' at ${server.endpoint}, or it is private: set HF_TOKEN`,
+      `${prefix}no repository 'timm/inception_v4.tf_in1k' at ${server.endpoint}, or it is private: set HF_TOKEN`,
     );
     server.fail({ status: 401 });
     await expect(get(server, 'config.json', { settings: { token: 'hf_other' } })).rejects.toThrow(
-      `${asked}access denied (401): the token that was sent (HF_TOKEN or the file of HF_TOKEN_PATH) may not read it`,
+      `${prefix}access denied (401): the token sent (HF_TOKEN or the file of HF_TOKEN_PATH) has no access`,
     );
   });
 
-  it('403 of a gated repository says where the licence is accepted', async () => {
+  it('403 of a gated repository says where to accept the licence', async () => {
     const server = await serve({ repository: { gated: true } });
     await expect(get(server, 'config.json', { settings: { token: 'hf_own' } })).rejects.toThrow(
-      `${asked}the repository is gated: accept its licence at ${server.endpoint}/timm/inception_v4.tf_in1k, then`,
+      `${prefix}the repository is gated: accept its licence at ${server.endpoint}/timm/inception_v4.tf_in1k, then`,
     );
     await expect(get(server, 'config.json')).rejects.toThrow('set HF_TOKEN');
   });
 
-  it('404 says whether the repository, the revision or the file is not there', async () => {
+  it('404 says whether the repository, the revision or the file is missing', async () => {
     const server = await serve();
     const token = { settings: { token: 'hf_own' } };
     await expect(get(server, 'config.json', { repository: 'timm/absent', ...token })).rejects.toThrow(
-      `there is no repository 'timm/absent' at ${server.endpoint} that may be seen`,
+      `no accessible repository 'timm/absent' at ${server.endpoint}`,
     );
     await expect(get(server, 'config.json', { revision: 'v2' })).rejects.toThrow(
       "the repository 'timm/inception_v4.tf_in1k' has no branch, tag or commit 'v2'",
@@ -186,7 +186,7 @@ describe('a refusal', () => {
     expect(counts(server, 'HEAD')).toBe(3);
   });
 
-  it('is undefined for an optional file alone, and is remembered', async () => {
+  it('is undefined only for a missing optional file, which is remembered', async () => {
     const server = await serve();
     const optional = { optional: true };
     expect(await get(server, 'absent.json', optional)).toBeUndefined();
@@ -196,61 +196,61 @@ describe('a refusal', () => {
     await expect(get(server, 'x', { ...optional, repository: 'timm/absent' })).rejects.toThrow('timm/absent');
   });
 
-  it('of the store does not speak of tokens', async () => {
+  it('of the storage host does not mention tokens', async () => {
     const server = await serve();
     server.fail({ at: 'store', status: 403 });
     await expect(get(server, 'model.safetensors')).rejects.toThrow(
-      /where the hub keeps the file, answered 403$/,
+      /where the hub stores the file, responded 403$/,
     );
   });
 
-  it('tells a page of something else from a hub', async () => {
+  it('from a server that is not a hub is recognised', async () => {
     const server = await serve();
     server.fail({ status: 200 });
     await expect(get(server, 'config.json')).rejects.toThrow(
-      'answered without X-Repo-Commit; is HF_ENDPOINT',
+      'responded without X-Repo-Commit; is HF_ENDPOINT',
     );
   });
 });
 
 describe('without a network', () => {
-  const nobody = { endpoint: 'http://127.0.0.1:1' };
+  const unreachable = { endpoint: 'http://127.0.0.1:1' };
 
-  it('HF_HUB_OFFLINE takes what is in the cache and asks nobody', async () => {
+  it('HF_HUB_OFFLINE uses the cache and sends no request', async () => {
     const server = await serve();
     const path = await get(server, 'config.json');
     const before = server.requests.length;
     expect(await get(server, 'config.json', { settings: { offline: true } })).toBe(path);
     await expect(get(server, 'model.safetensors', { settings: { offline: true } })).rejects.toThrow(
-      `hub:timm/inception_v4.tf_in1k@main: model.safetensors: not in the cache ${cache}, and HF_HUB_OFFLINE forbids`,
+      `hub:timm/inception_v4.tf_in1k@main: model.safetensors: not in the cache ${cache}, and HF_HUB_OFFLINE forbids downloading it`,
     );
-    // Whether there is such a file is not known, and "no" would be a guess.
+    // Whether the file exists is unknown, so that "undefined" would be a guess.
     await expect(get(server, 'other', { optional: true, settings: { offline: true } })).rejects.toThrow(
       'HF_HUB_OFFLINE',
     );
     expect(server.requests.length).toBe(before);
   });
 
-  it('the file of the cache is used, and that is said', async () => {
+  it('uses the cached file, with a notice', async () => {
     const path = await get(await serve(), 'config.json');
     const notices: string[] = [];
     const waits: number[] = [];
-    const found = await get(nobody, 'config.json', {
+    const cached = await get(unreachable, 'config.json', {
       patience: impatient(waits),
       onNotice: (line) => notices.push(line),
     });
-    expect(found).toBe(path);
+    expect(cached).toBe(path);
     expect(waits).toEqual([]);
     expect(notices).toEqual([
-      expect.stringMatching(/the connection failed \(.+\); the cache's copy of commit 0123456789abcdef/),
+      expect.stringMatching(/the connection failed \(.+\); using the cached copy of commit 0123456789abcdef/),
     ]);
   });
 
-  it('a file whose blob was deleted is not taken for one that is there', async () => {
+  it('does not use a cached file whose blob was deleted', async () => {
     const server = await serve();
     const path = (await get(server, 'config.json')) as string;
     await unlink(join(cache, name, 'blobs', gitHash(config)));
-    await expect(get(nobody, 'config.json')).rejects.toThrow(
+    await expect(get(unreachable, 'config.json')).rejects.toThrow(
       /the connection failed \(.+\) \(tried 5 times\)/,
     );
     expect(await get(server, 'config.json')).toBe(path);

@@ -1,48 +1,48 @@
-/** One process at a time: a lock file that names its holder and that outlives no crash for long. */
+/** An inter-process lock: a file that names its holder and becomes stale soon after a crash. */
 import { open, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 
 export interface LockOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Called once, if the lock is another's. */
+  /** Called once if another process or call holds the lock. */
   readonly onWait?: (holder: string) => void;
   readonly pollMs?: number;
-  /** The holder touches its file far more often than this; one that has not is gone. */
+  /** A lock not touched for so long is stale; its holder touches it far more often. */
   readonly staleMs?: number;
   readonly wait: (milliseconds: number, signal: AbortSignal | undefined) => Promise<void>;
 }
 
-/** Does the work while no other process or call holds the lock at this path, whose folder must exist. */
+/** Runs the work while no other process or call holds the lock at this path, whose folder must exist. */
 export async function withLock<T>(path: string, options: LockOptions, work: () => Promise<T>): Promise<T> {
   const { staleMs = 60_000 } = options;
-  const mine = await acquire(path, { ...options, staleMs });
+  const token = await acquire(path, { ...options, staleMs });
   const heartbeat = setInterval(() => void touch(path), staleMs / 6).unref();
   try {
     return await work();
   } finally {
     clearInterval(heartbeat);
-    // A computer that slept may have lost the lock meanwhile.
-    if ((await look(path))?.text === mine) await rm(path, { force: true });
+    // A computer that was suspended may have lost the lock meanwhile.
+    if ((await readHolder(path))?.text === token) await rm(path, { force: true });
   }
 }
 
 const touch = (path: string): Promise<void> => utimes(path, new Date(), new Date()).catch(() => undefined);
 
-let taken = 0;
+let acquisitions = 0;
 
 async function acquire(
   path: string,
   { signal, onWait, pollMs = 200, staleMs, wait }: LockOptions & { readonly staleMs: number },
 ): Promise<string> {
-  const mine = `${process.pid} ${hostname()} ${taken++}`;
-  for (let told = false; ; ) {
+  const token = `${process.pid} ${hostname()} ${acquisitions++}`;
+  for (let notified = false; ; ) {
     signal?.throwIfAborted();
-    if (await create(path, mine)) return mine;
-    const holder = await look(path);
+    if (await create(path, token)) return token;
+    const holder = await readHolder(path);
     if (!holder) continue;
-    if (isGone(holder, staleMs) && (await evict(path, staleMs))) continue;
-    if (!told) onWait?.(holder.text.split(' ')[0] ?? '');
-    told = true;
+    if (isStale(holder, staleMs) && (await evict(path, staleMs))) continue;
+    if (!notified) onWait?.(holder.text.split(' ')[0] ?? '');
+    notified = true;
     await wait(pollMs, signal);
   }
 }
@@ -62,8 +62,8 @@ interface Holder {
   readonly touchedMs: number;
 }
 
-/** undefined if the lock has just been given back. Through one handle: two paths may be two holders' files. */
-async function look(path: string): Promise<Holder | undefined> {
+/** undefined if the lock has just been released. Text and time are read through one handle: the path may change hands in between. */
+async function readHolder(path: string): Promise<Holder | undefined> {
   try {
     const file = await open(path, 'r');
     try {
@@ -77,7 +77,7 @@ async function look(path: string): Promise<Holder | undefined> {
   }
 }
 
-function isGone({ text, touchedMs }: Holder, staleMs: number): boolean {
+function isStale({ text, touchedMs }: Holder, staleMs: number): boolean {
   if (Date.now() - touchedMs > staleMs) return true;
   const [pid, host] = text.split(' ');
   return host === hostname() && !isRunning(Number(pid));
@@ -93,19 +93,19 @@ function isRunning(pid: number): boolean {
 }
 
 /**
- * Removes the lock of a holder that is gone; false while another process is about to. Under a lock of its own: of two
- * that found the same old lock, the slower would remove the one that the faster has taken since.
+ * Removes a stale lock; false while another process is about to. Guarded by a lock of its own: of two processes that find the
+ * same stale lock, the slower would otherwise remove the lock that the faster has acquired since.
  */
 async function evict(path: string, staleMs: number): Promise<boolean> {
   const guard = `${path}.evict`;
   if (!(await create(guard, ''))) {
-    const other = await look(guard);
-    if (other && Date.now() - other.touchedMs > staleMs) await rm(guard, { force: true });
+    const evictor = await readHolder(guard);
+    if (evictor && Date.now() - evictor.touchedMs > staleMs) await rm(guard, { force: true });
     return false;
   }
   try {
-    const holder = await look(path);
-    if (holder && isGone(holder, staleMs)) await rm(path, { force: true });
+    const holder = await readHolder(path);
+    if (holder && isStale(holder, staleMs)) await rm(path, { force: true });
     return true;
   } finally {
     await rm(guard, { force: true });

@@ -1,18 +1,18 @@
-/** Requests to the hub: who may see the token, which redirects are followed, what a failure means, when to try again. */
+/** Requests to the hub: who receives the token, which redirects are followed, what a failure means, when to retry. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HubError, type HubSettings } from './settings.ts';
 
 export interface HubPatience {
-  /** Tries in a row that get no further. */
+  /** Consecutive tries without progress. */
   readonly tries: number;
-  /** Before the second try; twice as long before each one after it. */
+  /** Delay before the second try; doubled before each further one. */
   readonly firstDelayMs: number;
-  /** The most that a server may ask to wait. */
-  readonly mostDelayMs: number;
-  /** A transfer that brings no byte for so long is broken. */
+  /** Maximum delay that a server may ask for. */
+  readonly maxDelayMs: number;
+  /** A transfer that receives no byte for so long is aborted. */
   readonly stallMs: number;
-  /** For an answer without a body. */
+  /** Timeout of a response without a body. */
   readonly answerMs: number;
   readonly wait: (milliseconds: number, signal: AbortSignal | undefined) => Promise<void>;
 }
@@ -20,7 +20,7 @@ export interface HubPatience {
 export const hubPatience: HubPatience = {
   tries: 5,
   firstDelayMs: 1000,
-  mostDelayMs: 60_000,
+  maxDelayMs: 60_000,
   stallMs: 30_000,
   answerMs: 10_000,
   wait: async (milliseconds, signal) => {
@@ -28,7 +28,7 @@ export const hubPatience: HubPatience = {
   },
 };
 
-/** What is asked for, for messages. */
+/** The requested file. */
 export interface HubRequest {
   readonly repository: string;
   readonly revision: string;
@@ -40,10 +40,10 @@ export interface HubRequest {
 export const describe = ({ repository, revision, file }: HubRequest): string =>
   `hub:${repository}@${revision}: ${file}`;
 
-/** A failure that may pass. */
-export class PassingError extends HubError {
+/** A temporary failure, worth a retry. */
+export class TemporaryError extends HubError {
   readonly retryAfterMs: number | undefined;
-  /** The try got further than all before it, and so does not count as one in vain. */
+  /** The try made progress, so that it does not count towards the limit. */
   readonly advanced: boolean;
 
   constructor(
@@ -70,36 +70,36 @@ export class EntryNotFoundError extends HubError {
   }
 }
 
-/** Tries again while failures may pass. @throws PassingError after the last try in vain; any other error at once. */
-export async function persist<T>(
+/** Retries temporary failures. @throws TemporaryError after the last try without progress; any other error at once. */
+export async function retry<T>(
   attempt: () => Promise<T>,
   { patience, signal }: { patience: HubPatience; signal: AbortSignal | undefined },
 ): Promise<T> {
-  for (let inVain = 0; ; ) {
+  for (let failures = 0; ; ) {
     try {
       return await attempt();
     } catch (error) {
       signal?.throwIfAborted();
-      if (!(error instanceof PassingError)) throw error;
-      inVain = error.advanced ? 1 : inVain + 1;
-      if (inVain >= patience.tries) {
+      if (!(error instanceof TemporaryError)) throw error;
+      failures = error.advanced ? 1 : failures + 1;
+      if (failures >= patience.tries) {
         const tries = patience.tries === 1 ? '' : ` (tried ${patience.tries} times)`;
-        throw new PassingError(`${error.message}${tries}`, { cause: error });
+        throw new TemporaryError(`${error.message}${tries}`, { cause: error });
       }
-      const backoffMs = patience.firstDelayMs * 2 ** (inVain - 1);
-      await patience.wait(Math.min(error.retryAfterMs ?? backoffMs, patience.mostDelayMs), signal);
+      const backoffMs = patience.firstDelayMs * 2 ** (failures - 1);
+      await patience.wait(Math.min(error.retryAfterMs ?? backoffMs, patience.maxDelayMs), signal);
     }
   }
 }
 
-/** A signal that fires when nothing has happened for a while, or when the caller's does. */
+/** A signal that fires when nothing has happened for a while, or when the outer signal does. */
 export function watch(
   milliseconds: number,
-  { asked, outer }: { asked: string; outer: AbortSignal | undefined },
+  { label, outer }: { label: string; outer: AbortSignal | undefined },
 ): { signal: AbortSignal; touch: () => void; stop: () => void } {
   const controller = new AbortController();
   const timer = setTimeout(
-    () => controller.abort(new PassingError(`${asked}: nothing arrived for ${milliseconds / 1000} s`)),
+    () => controller.abort(new TemporaryError(`${label}: nothing arrived for ${milliseconds / 1000} s`)),
     milliseconds,
   );
   return {
@@ -109,15 +109,15 @@ export function watch(
   };
 }
 
-/** @throws the caller's reason if it has given up, otherwise PassingError: a network that fails may come back. */
-export async function overNetwork<T>(asked: string, promise: Promise<T>, signal: AbortSignal): Promise<T> {
+/** @throws the signal's reason if it has fired, otherwise TemporaryError: network failures may be temporary. */
+export async function overNetwork<T>(label: string, promise: Promise<T>, signal: AbortSignal): Promise<T> {
   try {
     return await promise;
   } catch (error) {
     signal.throwIfAborted();
     const { cause, message } = error as Error & { cause?: { code?: string; message?: string } };
     const reason = cause?.code ?? cause?.message ?? message;
-    throw new PassingError(`${asked}: the connection failed (${reason})`, { cause: error });
+    throw new TemporaryError(`${label}: the connection failed (${reason})`, { cause: error });
   }
 }
 
@@ -130,80 +130,81 @@ export const resolveUrl = ({ repository, revision, file, settings }: HubRequest)
   return new URL(`${settings.endpoint}/${repository}/resolve/${encodeURIComponent(revision)}/${path}`);
 };
 
-export interface Answer {
+export interface HubResponse {
   readonly response: Response;
-  /** Where the last redirect led. */
+  /** URL after the last redirect. */
   readonly url: URL;
-  /** The last value on the way that has this header. */
+  /** Value of a header, from the last response in the chain of redirects that has it. */
   header(name: string): string | null;
 }
 
-const mostRedirects = 10;
+const maxRedirects = 10;
 
 export interface FollowOptions {
   readonly method: 'HEAD' | 'GET';
   readonly signal: AbortSignal;
-  /** For the address that a redirect led to. */
+  /** Additional headers for a URL in the chain of redirects. */
   readonly headers?: (url: URL) => Readonly<Record<string, string>>;
-  /** A redirect for which this is false is itself the answer. */
-  readonly goOn?: (response: Response, next: URL) => boolean;
+  /** If false for a redirect, the redirect itself is the result. */
+  readonly shouldFollow?: (response: Response, next: URL) => boolean;
 }
 
-/** Asks for the file, and where redirects lead; only the endpoint itself gets the token. */
-export async function follow(request: HubRequest, options: FollowOptions): Promise<Answer> {
-  const asked = describe(request);
-  const passed: Response[] = [];
+/** Requests the file and follows redirects; only the endpoint itself receives the token. */
+export async function follow(request: HubRequest, options: FollowOptions): Promise<HubResponse> {
+  const label = describe(request);
+  const chain: Response[] = [];
   let url = resolveUrl(request);
   for (;;) {
-    const headers = { ...ownHeaders(url, request.settings), ...options.headers?.(url) };
+    const headers = { ...baseHeaders(url, request.settings), ...options.headers?.(url) };
     const { method, signal } = options;
-    const sent = fetch(url, { method, headers, signal, redirect: 'manual' });
-    const response = await overNetwork(`${asked}: ${url.host}`, sent, signal);
-    passed.unshift(response);
-    const next = redirectOf(response, url, asked);
-    if (!next || options.goOn?.(response, next) === false) {
+    const sending = fetch(url, { method, headers, signal, redirect: 'manual' });
+    const response = await overNetwork(`${label}: ${url.host}`, sending, signal);
+    chain.unshift(response);
+    const next = redirectOf(response, url, label);
+    if (!next || options.shouldFollow?.(response, next) === false) {
       const header = (name: string) =>
-        passed.find(({ headers: each }) => each.has(name))?.headers.get(name) ?? null;
+        chain.find(({ headers: candidate }) => candidate.has(name))?.headers.get(name) ?? null;
       return { response, url, header };
     }
     await response.body?.cancel();
-    if (passed.length > mostRedirects) throw new HubError(`${asked}: more than ${mostRedirects} redirects`);
+    if (chain.length > maxRedirects) throw new HubError(`${label}: more than ${maxRedirects} redirects`);
     url = next;
   }
 }
 
-/** Compressed, a file would be neither of its size nor resumable. */
-function ownHeaders(url: URL, { endpoint, token }: HubSettings): Record<string, string> {
+/** Compression is declined, because compressed bytes have neither the file's size nor resumable ranges. */
+function baseHeaders(url: URL, { endpoint, token }: HubSettings): Record<string, string> {
   const headers = { 'user-agent': `inception/${version}`, 'accept-encoding': 'identity' };
-  const own = url.origin === new URL(endpoint).origin;
-  return own && token !== undefined ? { ...headers, authorization: `Bearer ${token}` } : headers;
+  const isEndpoint = url.origin === new URL(endpoint).origin;
+  return isEndpoint && token !== undefined ? { ...headers, authorization: `Bearer ${token}` } : headers;
 }
 
-function redirectOf(response: Response, from: URL, asked: string): URL | undefined {
+function redirectOf(response: Response, origin: URL, label: string): URL | undefined {
   const location = response.headers.get('location');
   if (response.status < 300 || response.status > 399 || location === null) return undefined;
-  const to = URL.canParse(location, from.href) ? new URL(location, from) : undefined;
-  const secure = to?.protocol === 'https:' || (to?.protocol === 'http:' && from.protocol === 'http:');
-  if (!to || !secure)
-    throw new HubError(`${asked}: ${from.host} redirects to '${location}', which is not followed`);
-  return to;
+  const target = URL.canParse(location, origin.href) ? new URL(location, origin) : undefined;
+  const secure =
+    target?.protocol === 'https:' || (target?.protocol === 'http:' && origin.protocol === 'http:');
+  if (!target || !secure)
+    throw new HubError(`${label}: ${origin.host} redirects to '${location}', which is not allowed`);
+  return target;
 }
 
-/** Throws what the status means, unless it is a success or a redirect. */
-export function checkStatus(request: HubRequest, { response, url, header }: Answer): void {
+/** Throws the error that the status stands for, unless it is a success or a redirect. */
+export function checkStatus(request: HubRequest, { response, url, header }: HubResponse): void {
   const { status } = response;
   if (status < 400) return;
-  const asked = describe(request);
+  const label = describe(request);
   if (status === 429 || status >= 500) {
     const retryAfterMs = readRetryAfter(response.headers.get('retry-after'));
-    throw new PassingError(`${asked}: ${url.host} answered ${status}`, { retryAfterMs });
+    throw new TemporaryError(`${label}: ${url.host} responded ${status}`, { retryAfterMs });
   }
   const code = response.headers.get('x-error-code') ?? '';
   if (url.origin !== new URL(request.settings.endpoint).origin)
-    throw new HubError(`${asked}: ${url.host}, where the hub keeps the file, answered ${status}`);
+    throw new HubError(`${label}: ${url.host}, where the hub stores the file, responded ${status}`);
   const exact = [`${status} ${code}`, code, `${status}`].find((key) => Object.hasOwn(explanations, key));
   const explain = exact === undefined ? undefined : explanations[exact];
-  const message = `${asked}: ${explain?.(request) ?? `${url.host} answered ${status}`}`;
+  const message = `${label}: ${explain?.(request) ?? `${url.host} responded ${status}`}`;
   if (code === 'EntryNotFound') throw new EntryNotFoundError(message, header('x-repo-commit') ?? undefined);
   throw new HubError(message);
 }
@@ -212,20 +213,20 @@ const page = ({ settings, repository }: HubRequest): string => `${settings.endpo
 
 const tokenAdvice = ({ settings }: HubRequest): string =>
   settings.token === undefined
-    ? 'set HF_TOKEN to a token that may read it'
-    : 'the token that was sent (HF_TOKEN or the file of HF_TOKEN_PATH) may not read it';
+    ? 'set HF_TOKEN to a token with read access'
+    : 'the token sent (HF_TOKEN or the file of HF_TOKEN_PATH) has no access';
 
 type Explain = (request: HubRequest) => string;
 
 const noSuchFile: Explain = ({ repository, revision, file }) =>
   `the repository '${repository}' has no file '${file}' at the revision '${revision}'`;
 
-/** By status and X-Error-Code, the most exact one first. To those without a token the hub denies a private repository. */
+/** By status and X-Error-Code, most specific first. Without a token the hub reports a private repository as missing. */
 const explanations: Readonly<Record<string, Explain>> = {
   '401 RepoNotFound': (request) =>
-    `there is no repository '${request.repository}' at ${request.settings.endpoint}, or it is private: ${tokenAdvice(request)}`,
+    `no repository '${request.repository}' at ${request.settings.endpoint}, or it is private: ${tokenAdvice(request)}`,
   RepoNotFound: ({ repository, settings }) =>
-    `there is no repository '${repository}' at ${settings.endpoint} that may be seen${settings.token === undefined ? '; a private one needs HF_TOKEN' : ' with this token'}`,
+    `no accessible repository '${repository}' at ${settings.endpoint}${settings.token === undefined ? '; a private one needs HF_TOKEN' : ' with this token'}`,
   RevisionNotFound: ({ repository, revision }) =>
     `the repository '${repository}' has no branch, tag or commit '${revision}'`,
   EntryNotFound: noSuchFile,

@@ -1,12 +1,12 @@
-/** The names and the variables of the hub. */
+/** Names and environment variables of the hub. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { folder } from '../../test/hub-client.ts';
 import { hubSettings, parseHubName } from './hub.ts';
 
-describe('names of the hub', () => {
-  it('are read with and without a revision', () => {
+describe('names on the hub', () => {
+  it('have an optional revision', () => {
     expect(parseHubName('hub:timm/inception_v4.tf_in1k')).toEqual({
       repository: 'timm/inception_v4.tf_in1k',
       revision: 'main',
@@ -17,18 +17,18 @@ describe('names of the hub', () => {
   it.each([
     ['timm/inception_v4', 'expected hub:owner/name or hub:owner/name@revision'],
     ['hub:inception_v4', 'expected hub:owner/name'],
-    ['hub:../b', "'../b': expected a repository of the hub"],
-    ['hub:a/b--c', 'expected a repository of the hub'],
-    ['hub:a/b@', 'no name of a branch, tag or commit'],
-    ['hub:a/b@../../x', 'no name of a branch, tag or commit'],
-    ['hub:a/b@x\\y', 'no name of a branch, tag or commit'],
+    ['hub:../b', "'../b': expected a repository on the hub"],
+    ['hub:a/b--c', 'expected a repository on the hub'],
+    ['hub:a/b@', 'is not the name of a branch, tag or commit'],
+    ['hub:a/b@../../x', 'is not the name of a branch, tag or commit'],
+    ['hub:a/b@x\\y', 'is not the name of a branch, tag or commit'],
   ])('%s is refused', (text, message) => {
     expect(() => parseHubName(text)).toThrow(message);
   });
 });
 
-describe('the variables of the hub', () => {
-  it('have the defaults of its own library', async () => {
+describe('the environment variables of the hub', () => {
+  it('have the defaults of the library', async () => {
     const settings = await hubSettings({ XDG_CACHE_HOME: folder });
     expect(settings).toEqual({
       endpoint: 'https://huggingface.co',
@@ -38,12 +38,12 @@ describe('the variables of the hub', () => {
     });
   });
 
-  it('move the cache: HF_HUB_CACHE before HF_HOME', async () => {
+  it('set the cache: HF_HUB_CACHE takes precedence over HF_HOME', async () => {
     expect((await hubSettings({ HF_HOME: folder })).cache).toBe(join(folder, 'hub'));
     expect((await hubSettings({ HF_HOME: folder, HF_HUB_CACHE: '/there' })).cache).toBe('/there');
   });
 
-  it('give the token: HF_TOKEN before the file of HF_TOKEN_PATH before $HF_HOME/token', async () => {
+  it('set the token: HF_TOKEN, then the file of HF_TOKEN_PATH, then $HF_HOME/token', async () => {
     const [path, other] = [join(folder, 'token'), join(folder, 'other')];
     await writeFile(path, 'hf_home\n');
     await writeFile(other, ' hf_path\n');
@@ -54,10 +54,8 @@ describe('the variables of the hub', () => {
     );
   });
 
-  it('are refused by name if they cannot be used, and a token is not repeated', async () => {
-    await expect(hubSettings({ HF_ENDPOINT: 'hub.example' })).rejects.toThrow(
-      'HF_ENDPOINT: expected an address',
-    );
+  it('are named in the error if invalid, without repeating a token', async () => {
+    await expect(hubSettings({ HF_ENDPOINT: 'hub.example' })).rejects.toThrow('HF_ENDPOINT: expected a URL');
     const failure = await hubSettings({ HF_TOKEN: 'hf_secret and more' }).catch(
       (error: Error) => error.message,
     );

@@ -1,31 +1,31 @@
-/** Where the hub is, where its files are kept and who asks: the variables of Hugging Face's own library, and its names. */
+/** The hub's address, cache and token, from the environment variables of Hugging Face's library; and names on the hub. */
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { WeightsError } from '../weights/tensor-file.ts';
 
-/** The hub, its cache or a name of the hub is not what is needed. */
+/** The hub, its cache or a name on it cannot be used. */
 export class HubError extends WeightsError {
   override name = 'HubError';
 }
 
 export interface HubSettings {
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   readonly endpoint: string;
-  /** The folder of the `models--owner--name` folders. */
+  /** Contains the `models--owner--name` folders. */
   readonly cache: string;
   readonly token: string | undefined;
-  /** No request may be made. */
+  /** Send no requests. */
   readonly offline: boolean;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-const yes: ReadonlySet<string> = new Set(['1', 'true', 'yes', 'on']);
+const trueValues: ReadonlySet<string> = new Set(['1', 'true', 'yes', 'on']);
 
 /**
  * Reads HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_TOKEN_PATH and HF_HUB_OFFLINE, with the library's defaults.
- * @throws HubError naming the variable whose value cannot be used.
+ * @throws HubError naming the variable with an invalid value.
  */
 export async function hubSettings(environment: Environment = process.env): Promise<HubSettings> {
   const caches = environment.XDG_CACHE_HOME || join(homedir(), '.cache');
@@ -34,7 +34,7 @@ export async function hubSettings(environment: Environment = process.env): Promi
     endpoint: checkEndpoint(environment.HF_ENDPOINT || 'https://huggingface.co'),
     cache: folder(environment.HF_HUB_CACHE || join(home, 'hub')),
     token: await findToken(environment, home),
-    offline: yes.has((environment.HF_HUB_OFFLINE ?? '').toLowerCase()),
+    offline: trueValues.has((environment.HF_HUB_OFFLINE ?? '').toLowerCase()),
   };
 }
 
@@ -44,13 +44,13 @@ function checkEndpoint(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const usable = url && /^https?:$/.test(url.protocol) && !url.search && !url.hash && !url.username;
   if (!usable)
-    throw new HubError(`HF_ENDPOINT: expected an address like https://huggingface.co, received '${text}'`);
+    throw new HubError(`HF_ENDPOINT: expected a URL like https://huggingface.co, received '${text}'`);
   return text.replace(/\/+$/, '');
 }
 
 async function findToken(environment: Environment, home: string): Promise<string | undefined> {
-  const given = environment.HF_TOKEN?.trim();
-  if (given) return checkToken(given, 'HF_TOKEN');
+  const token = environment.HF_TOKEN?.trim();
+  if (token) return checkToken(token, 'HF_TOKEN');
   const path = folder(environment.HF_TOKEN_PATH || join(home, 'token'));
   const stored = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return '';
@@ -59,26 +59,28 @@ async function findToken(environment: Environment, home: string): Promise<string
   return stored.trim() ? checkToken(stored.trim(), path) : undefined;
 }
 
-/** The message must not hold the token: messages end up in logs. */
+/** The message must not contain the token, since messages end up in logs. */
 function checkToken(token: string, source: string): string {
   if (!/^[\x21-\x7e]+$/.test(token))
-    throw new HubError(`${source}: expected a token like hf_…, received one with spaces or other characters`);
+    throw new HubError(
+      `${source}: expected a token like hf_…, received one with spaces or invalid characters`,
+    );
   return token;
 }
 
-/** A path of plain segments that stays below the folder that it is joined to, on every system. */
+/** A path of plain segments that stays below the folder it is joined to, on every operating system. */
 export const isPlainPath = (path: string): boolean =>
   !/[\p{Cc}\\:]/u.test(path) &&
   path.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..');
 
 const repositoryPattern = /^[A-Za-z0-9_][\w.-]*\/[A-Za-z0-9_][\w.-]*$/;
 
-/** @throws HubError saying what a repository or a revision is called. */
+/** @throws HubError saying what the name of a repository or revision looks like. */
 export function checkHubName({ repository, revision }: { repository: string; revision: string }): void {
   if (!repositoryPattern.test(repository) || /--|\.\./.test(repository))
-    throw new HubError(`'${repository}': expected a repository of the hub, owner/name`);
+    throw new HubError(`'${repository}': expected a repository on the hub, owner/name`);
   if (!isPlainPath(revision) || revision.includes('..') || /\s/.test(revision))
-    throw new HubError(`hub:${repository}: '${revision}' is no name of a branch, tag or commit`);
+    throw new HubError(`hub:${repository}: '${revision}' is not the name of a branch, tag or commit`);
 }
 
 /** Reads `hub:owner/name` or `hub:owner/name@revision`. @throws HubError */
