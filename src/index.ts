@@ -69,14 +69,43 @@ export {
 export { type Kernel, kernels, resize } from './images/resize.ts';
 export { type ModelDescription, ModelError } from './model/description.ts';
 export type { ModelFile } from './model/model-file.ts';
+export { NetworkError } from './networks/check-network.ts';
 export {
   configure,
   findNetwork,
+  knownNetworks,
   NetworkOptionError,
   type NetworkOptions,
   networks,
+  registerNetwork,
 } from './networks/networks.ts';
-export type { Network } from './networks/notation.ts';
+export {
+  type Auxiliary,
+  avgPool,
+  type Branch,
+  type ConvMarks,
+  type ConvOptions,
+  conv,
+  depthwise,
+  dropout,
+  embedding,
+  filterConcat,
+  fullyConnected,
+  globalAvgPool,
+  type Layer,
+  type Layers,
+  linearSum,
+  type Marks,
+  maxPool,
+  type Network,
+  relu,
+  repeat,
+  residual,
+  type Stage,
+  sequence,
+  sum,
+  type Window,
+} from './networks/notation.ts';
 export { DeployError } from './onnx/deploy-error.ts';
 export {
   type Calibration,

@@ -10,12 +10,16 @@ import type { Graph } from '../graph/graph.ts';
 import type { Preprocessing } from '../images/preprocess.ts';
 import { kernels } from '../images/resize.ts';
 import { type NetworkOptions, networkOptions } from '../networks/network-options.ts';
-import { configure, findNetwork } from '../networks/networks.ts';
+import { configure, findNetwork, registeredNetwork } from '../networks/networks.ts';
+import type { Network } from '../networks/notation.ts';
 import { parseJson } from '../parse-json.ts';
+import { figureSchema } from './figure-schema.ts';
 import { optionSchema } from './option-schema.ts';
 
 export interface ModelDescription {
   readonly network: string;
+  /** Of a network that is not one of the package's, its figure: so its model opens anywhere. */
+  readonly figure?: Network;
   readonly options: NetworkOptions;
   /** The label of every output, in order; none for a network without a classifier. */
   readonly classes: readonly string[];
@@ -50,6 +54,7 @@ export const preprocessingSchema = z.strictObject({
 // Not strict: a run's configuration is a description with more in it.
 const description = z.object({
   network: z.string(),
+  figure: figureSchema.optional(),
   options: networkOptionsSchema,
   classes: z.array(z.string()),
   classIds: z.array(z.string()).optional(),
@@ -63,17 +68,29 @@ export function parseDescription(text: string, path: string): ModelDescription {
   return parseJson(text, { schema: description, path, Failure: ModelError }) as ModelDescription;
 }
 
+type Described = Pick<ModelDescription, 'network' | 'figure'>;
+
+/** The network that a description names or holds. @throws NetworkOptionError if it does neither. */
+export const networkOf = ({ network, figure }: Described): Network => figure ?? findNetwork(network);
+
 /** The graph that a description describes. */
-export const graphOf = ({ network, options }: Pick<ModelDescription, 'network' | 'options'>): Graph =>
-  buildGraph(configure(findNetwork(network), options));
+export const graphOf = (description: Described & Pick<ModelDescription, 'options'>): Graph =>
+  buildGraph(configure(networkOf(description), description.options));
+
+/** The description with the figure of a registered network, for a file that will be read elsewhere. */
+export function withFigure<T extends Described>(description: T): T {
+  const figure = description.figure ?? registeredNetwork(description.network);
+  return figure ? { ...description, figure } : description;
+}
 
 /** The metadata of a model's file. */
 export const modelMetadata = (model: ModelDescription): Record<string, string> => {
-  const { network, options, classes, classIds, preprocessing, source, data } = model;
+  const { network, figure, options, classes, classIds, preprocessing, source, data } = withFigure(model);
   return {
     format: 'pt',
     model: JSON.stringify({
       network,
+      ...(figure && { figure }),
       options,
       classes,
       ...(classIds && { classIds }),

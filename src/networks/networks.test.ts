@@ -2,11 +2,22 @@ import { describe, expect, it } from 'vitest';
 import { buildGraph, GraphError, smallestInput } from '../graph/build-graph.ts';
 import { costsOf } from '../graph/costs.ts';
 import type { Graph, Node, NodeOf, Op } from '../graph/graph.ts';
-import { auxiliaryHead } from './auxiliary-head.ts';
-import { configure, findNetwork, NetworkOptionError, type NetworkOptions, networks } from './networks.ts';
+import { NetworkError } from './check-network.ts';
+import { auxiliaryHead } from './figures/auxiliary-head.ts';
+import {
+  configure,
+  findNetwork,
+  knownNetworks,
+  NetworkOptionError,
+  type NetworkOptions,
+  networks,
+  registerNetwork,
+} from './networks.ts';
 import {
   conv,
   type FilterConcat,
+  fullyConnected,
+  globalAvgPool,
   type Layer,
   type Network,
   type Repeat,
@@ -166,7 +177,7 @@ describe('an option that cannot be applied', () => {
   it('names the networks when there is none of that name', () => {
     expect(() => findNetwork('inception-v5')).toThrow(
       new NetworkOptionError(
-        "no network is called 'inception-v5'; there are inception-v3, inception-v4, inception-resnet-v1, inception-resnet-v2, inception-resnet-v2-released, inception-resnet-v1-facenet",
+        "no network is called 'inception-v5'; there are inception-v3, inception-v4, inception-resnet-v1, inception-resnet-v2, inception-resnet-v2-released, inception-resnet-v1-facenet. One of your own is made known by registerNetwork",
       ),
     );
   });
@@ -207,5 +218,65 @@ describe('a figure that is wrong', () => {
     expect(() => buildGraph(configure(network, { auxiliary: true }))).toThrow(
       new GraphError("auxiliary: there is no layer 'inceptionD' to read"),
     );
+  });
+});
+
+describe('registerNetwork', () => {
+  const { conv: first, ...others } = {
+    conv: conv('3x3', 8),
+    pooling: globalAvgPool(),
+    logits: fullyConnected(),
+  };
+  const ours: Network = {
+    name: 'registered-in-a-test',
+    about: 'for a test',
+    input: [32, 32, 3],
+    classes: 10,
+    layers: { first, ...others },
+  };
+
+  it('makes a network known by its name', () => {
+    expect(registerNetwork(ours)).toBe(ours);
+    expect(findNetwork(ours.name)).toBe(ours);
+    expect(knownNetworks()).toContain(ours);
+    expect(networks).not.toContain(ours);
+    expect(registerNetwork(structuredClone(ours)), 'again').toEqual(ours);
+  });
+
+  it.each<[differences: Partial<Network>, message: string]>([
+    [
+      { classes: 5 },
+      "there is another network called 'registered-in-a-test' already; give yours a name of its own",
+    ],
+    [
+      { name: 'inception-v4' },
+      "there is another network called 'inception-v4' already; give yours a name of its own",
+    ],
+    [
+      { name: 'my network' },
+      "network 'my network': a name is letters, digits, '-', '.' and '_', as 'my-network-v2'",
+    ],
+    [
+      { layers: { 'a/b': first, ...others } },
+      "network 'registered-in-a-test': layers: 'a/b' cannot be a key; keys are letters and digits, as 'stem' or 'inceptionA', and not auxiliary or input",
+    ],
+    [
+      { layers: { auxiliary: first, ...others } },
+      "network 'registered-in-a-test': layers: 'auxiliary' cannot be a key; keys are letters and digits, as 'stem' or 'inceptionA', and not auxiliary or input",
+    ],
+    [
+      { layers: { first } },
+      "network 'registered-in-a-test': layers: the last layer has to be fullyConnected(), which gives one output for each class",
+    ],
+    [
+      { stages: { A: 'first' } },
+      "network 'registered-in-a-test': stages.A: 'first' is not the key of a repeat(...)",
+    ],
+    [
+      { auxiliary: auxiliaryHead('second') },
+      "network 'registered-in-a-test': auxiliary.after: there is no layer 'second'",
+    ],
+  ])('refuses %o', (differences, message) => {
+    expect(() => registerNetwork({ ...ours, ...differences })).toThrow(new NetworkError(message));
   });
 });

@@ -1,10 +1,11 @@
-/** Every network by name, and the options that transform any of them. */
-import { inceptionResnetV1 } from './inception-resnet-v1.ts';
-import { inceptionResnetV1Facenet } from './inception-resnet-v1-facenet.ts';
-import { inceptionResnetV2 } from './inception-resnet-v2.ts';
-import { inceptionResnetV2Released } from './inception-resnet-v2-released.ts';
-import { inceptionV3 } from './inception-v3.ts';
-import { inceptionV4 } from './inception-v4.ts';
+/** Every network by name, those that a reader registers too, and the options that transform any of them. */
+import { checkNetwork, NetworkError } from './check-network.ts';
+import { inceptionResnetV1 } from './figures/inception-resnet-v1.ts';
+import { inceptionResnetV1Facenet } from './figures/inception-resnet-v1-facenet.ts';
+import { inceptionResnetV2 } from './figures/inception-resnet-v2.ts';
+import { inceptionResnetV2Released } from './figures/inception-resnet-v2-released.ts';
+import { inceptionV3 } from './figures/inception-v3.ts';
+import { inceptionV4 } from './figures/inception-v4.ts';
 import { checkNetworkOptions, NetworkOptionError, type NetworkOptions } from './network-options.ts';
 import type { Auxiliary, Branch, Layer, Layers, Network, Stage } from './notation.ts';
 
@@ -27,12 +28,38 @@ export interface ConfiguredNetwork extends Omit<Network, 'auxiliary'> {
   readonly countPadding: boolean;
 }
 
+const registered = new Map<string, Network>();
+
+/** The package's networks and those that are registered. */
+export const knownNetworks = (): readonly Network[] => [...networks, ...registered.values()];
+
+/**
+ * Makes a network of your own known by its name, to everything that takes the name of a network. Models that are saved of it
+ * hold its figure, and so can be opened where it is not registered.
+ * @throws NetworkError if it is not well formed, or if another network has its name.
+ */
+export function registerNetwork(network: Network): Network {
+  checkNetwork(network);
+  const { name } = network;
+  const known = knownNetworks().find((each) => each.name === name);
+  if (known && JSON.stringify(known) !== JSON.stringify(network)) {
+    throw new NetworkError(`there is another network called '${name}' already; give yours a name of its own`);
+  }
+  if (!known) registered.set(name, network);
+  return network;
+}
+
+/** The figure of a network that is registered: what a reader elsewhere cannot look up by its name. */
+export const registeredNetwork = (name: string): Network | undefined => registered.get(name);
+
 /** Looks a network up by its name. @throws NetworkOptionError listing the names that exist. */
 export function findNetwork(name: string): Network {
-  const found = networks.find((network) => network.name === name);
+  const found = knownNetworks().find((network) => network.name === name);
   if (found) return found;
-  const names = networks.map((network) => network.name).join(', ');
-  throw new NetworkOptionError(`no network is called '${name}'; there are ${names}`);
+  const names = knownNetworks().map((network) => network.name);
+  throw new NetworkOptionError(
+    `no network is called '${name}'; there are ${names.join(', ')}. One of your own is made known by registerNetwork`,
+  );
 }
 
 /** Applies the options to a network's figures. @throws NetworkOptionError naming the option, what it takes and what came. */

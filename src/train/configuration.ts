@@ -4,7 +4,9 @@ import { z } from 'zod';
 import { InceptionError } from '../errors.ts';
 import type { Preprocessing } from '../images/preprocess.ts';
 import { networkOptionsSchema, preprocessingSchema } from '../model/description.ts';
+import { figureSchema } from '../model/figure-schema.ts';
 import type { NetworkOptions } from '../networks/networks.ts';
+import type { Network } from '../networks/notation.ts';
 import { parseJson } from '../parse-json.ts';
 import type { Recipe } from './recipe.ts';
 
@@ -12,6 +14,8 @@ export interface Configuration {
   /** Version of this format. */
   readonly format: 1;
   readonly network: string;
+  /** See {@link ModelDescription.figure}. */
+  readonly figure?: Network;
   readonly options: NetworkOptions;
   readonly data: string;
   readonly classes: readonly string[];
@@ -61,6 +65,7 @@ const recipe = z.strictObject({
 const configuration = z.strictObject({
   format: z.literal(1),
   network: z.string(),
+  figure: figureSchema.optional(),
   options: networkOptionsSchema,
   data: z.string(),
   classes: z.array(z.string()),

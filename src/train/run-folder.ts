@@ -4,13 +4,14 @@
  *     config.json                  what was asked for, resolved
  *     metrics.jsonl                one line for each stretch of steps and for each evaluation
  *     checkpoints/N.safetensors    everything after step N; the last two are kept
- *     model.safetensors            the averaged weights of the best evaluation
+ *     model.safetensors            the averaged weights after the last evaluation
  *     curves.svg                   loss and error over time
  *     evaluation.json              confusion and worst mistakes of the last evaluation
  *     pid                          the process that trains, while it does
  */
 import { appendFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { withFigure } from '../model/description.ts';
 import { type Configuration, parseConfiguration, RunError } from './configuration.ts';
 import type { Metrics } from './records.ts';
 
@@ -35,7 +36,7 @@ export class RunFolder {
       );
     }
     await mkdir(this.file('checkpoints'), { recursive: true });
-    await writeWhole(this.file('config.json'), `${JSON.stringify(configuration, null, 2)}\n`);
+    await writeWhole(this.file('config.json'), `${JSON.stringify(withFigure(configuration), null, 2)}\n`);
   }
 
   async exists(): Promise<boolean> {

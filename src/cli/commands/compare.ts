@@ -1,11 +1,12 @@
 /** `inception compare`: where two networks differ, block by block. */
 import type { Command } from 'commander';
+import { buildGraph } from '../../graph/build-graph.ts';
 import { compareGraphs, type PartDifference } from '../../graph/compare-graphs.ts';
 import { costsOf } from '../../graph/costs.ts';
 import type { Graph } from '../../graph/graph.ts';
-import { graphOf } from '../../model/description.ts';
-import { networks } from '../../networks/networks.ts';
+import { configure, knownNetworks } from '../../networks/networks.ts';
 import { openModel } from '../../predict/open-model.ts';
+import { isNetworkFile, readNetwork } from '../network-argument.ts';
 import { colours } from '../output/colours.ts';
 import { grouped, short } from '../output/format.ts';
 
@@ -51,7 +52,8 @@ async function run(
 }
 
 async function open(name: string): Promise<Graph> {
-  if (networks.some((network) => network.name === name)) return graphOf({ network: name, options: {} });
+  if (knownNetworks().some((network) => network.name === name) || isNetworkFile(name))
+    return buildGraph(configure(await readNetwork(name)));
   const model = await openModel(name);
   await model.close();
   return model.graph;

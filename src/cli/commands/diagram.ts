@@ -2,19 +2,20 @@
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { drawDiagram } from '../../diagram/diagram.ts';
-import { configure, findNetwork } from '../../networks/networks.ts';
+import { configure } from '../../networks/networks.ts';
+import { networkArgument, readNetwork } from '../network-argument.ts';
 import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
 
 export function addDiagram(program: Command): void {
   const command = program
     .command('diagram')
     .description('draw a network as in the figures')
-    .argument('<network>', "a name of 'inception models'")
+    .argument('<network>', networkArgument)
     .requiredOption('-o, --output <file>', "an SVG file, or '-' for standard output");
   addNetworkOptions(command)
     .addHelpText('after', '\nExample:\n  inception diagram inception-v4 -o inception-v4.svg')
     .action(async (name: string, values: Record<string, unknown> & { output: string }) => {
-      const svg = drawDiagram(configure(findNetwork(name), readNetworkOptions(values)));
+      const svg = drawDiagram(configure(await readNetwork(name), readNetworkOptions(values)));
       if (values.output === '-') process.stdout.write(svg);
       else await writeFile(values.output, svg);
     });

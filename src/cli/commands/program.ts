@@ -5,8 +5,9 @@ import { compileTraining } from '../../compile/compile-training.ts';
 import type { Precision } from '../../compile/options.ts';
 import { printProgram } from '../../compile/program.ts';
 import { buildGraph } from '../../graph/build-graph.ts';
-import { configure, findNetwork } from '../../networks/networks.ts';
+import { configure } from '../../networks/networks.ts';
 import { resolveRecipe } from '../../train/recipe.ts';
+import { networkArgument, readNetwork } from '../network-argument.ts';
 import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
 import { oneOf, wholeNumber } from '../usage.ts';
 
@@ -21,7 +22,7 @@ export function addProgram(program: Command): void {
   const command = program
     .command('program')
     .description('the compiled steps of a network, as text')
-    .argument('<network>', "a name of 'inception models'")
+    .argument('<network>', networkArgument)
     .option(
       '--for <purpose>',
       'train, infer, or prepare (folding, once)',
@@ -38,16 +39,16 @@ export function addProgram(program: Command): void {
     .option('--json', 'print JSON');
   addNetworkOptions(command)
     .addHelpText('after', '\nExample:\n  inception program inception-v4 --for train | less')
-    .action((name: string, values: Values) => {
-      const compiled = compile(name, values);
+    .action(async (name: string, values: Values) => {
+      const compiled = await compile(name, values);
       process.stdout.write(values.json ? `${JSON.stringify(compiled, null, 2)}\n` : printProgram(compiled));
     });
 }
 
 /** Training is shown with the numbers of the paper's recipe. */
-function compile(name: string, values: Values) {
+async function compile(name: string, values: Values) {
   const { batch, precision } = values;
-  const graph = buildGraph(configure(findNetwork(name), readNetworkOptions(values)));
+  const graph = buildGraph(configure(await readNetwork(name), readNetworkOptions(values)));
   if (values.for !== 'train') {
     const { predict, prepare } = compileInference(graph, { batch, precision });
     return values.for === 'infer' ? predict : prepare;

@@ -4,7 +4,8 @@ import type { Command } from 'commander';
 import { buildGraph } from '../../graph/build-graph.ts';
 import { costsOf, type LayerSummary, summariseLayers, summariseParts } from '../../graph/costs.ts';
 import { formatShape, type Graph } from '../../graph/graph.ts';
-import { configure, findNetwork, type NetworkOptions } from '../../networks/networks.ts';
+import { configure, type NetworkOptions } from '../../networks/networks.ts';
+import { networkArgument, readNetwork } from '../network-argument.ts';
 import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
 import { colours } from '../output/colours.ts';
 import { grouped, short } from '../output/format.ts';
@@ -15,7 +16,7 @@ export function addSummary(program: Command): void {
   const command = program
     .command('summary')
     .description("a network's parts with shapes, parameters and multiply-adds")
-    .argument('<network>', "a name of 'inception models'")
+    .argument('<network>', networkArgument)
     .option('--layers', 'every layer, not only the parts')
     .option('--json', 'print JSON');
   addNetworkOptions(command)
@@ -23,9 +24,9 @@ export function addSummary(program: Command): void {
       'after',
       '\nExamples:\n  inception summary inception-v4\n  inception summary inception-resnet-v2 --width 0.25 --blocks 1,2,1 --input-size 75 --layers',
     )
-    .action((name: string, values: Values) => {
+    .action(async (name: string, values: Values) => {
       const options = readNetworkOptions(values);
-      const graph = buildGraph(configure(findNetwork(name), options));
+      const graph = buildGraph(configure(await readNetwork(name), options));
       process.stdout.write(values.json ? json(graph, options) : text(graph, values.layers ?? false));
     });
 }

@@ -6,7 +6,7 @@ import { UsageError } from '../../errors.ts';
 import { costsOf } from '../../graph/costs.ts';
 import { describeProtocol, standardPreprocessing } from '../../images/preprocess.ts';
 import { graphOf } from '../../model/description.ts';
-import { findNetwork, type NetworkOptions } from '../../networks/networks.ts';
+import type { NetworkOptions } from '../../networks/networks.ts';
 import type { Configuration } from '../../train/configuration.ts';
 import {
   type Recipe,
@@ -18,6 +18,7 @@ import {
 import { RunFolder } from '../../train/run-folder.ts';
 import { type TrainResult, train } from '../../train/train.ts';
 import { packageVersion } from '../../version.ts';
+import { networkArgument, readNetwork } from '../network-argument.ts';
 import { addEngineOptions, type EngineOptions, openEngine } from '../options/engine-options.ts';
 import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
 import { duration, grouped, percent, short } from '../output/format.ts';
@@ -57,7 +58,7 @@ export function addTrain(program: Command): void {
   const command = program
     .command('train')
     .description('train a network into a run folder')
-    .argument('[network]', "a name of 'inception models'; a resumed run knows its own")
+    .argument('[network]', `${networkArgument}; a resumed run knows its own`)
     .option('--data <data>', "'fashion-mnist', or a folder of class folders")
     .requiredOption('--out <run>', 'the run folder')
     .option('--resume', 'go on from the newest checkpoint of the run folder')
@@ -155,7 +156,7 @@ async function configurationFor(
   { facts }: Awaited<ReturnType<typeof openEngine>>,
 ): Promise<Configuration> {
   if (name === undefined) throw new UsageError("train: which network? 'inception models' lists them");
-  const network = findNetwork(name);
+  const network = await readNetwork(name);
   if (values.data === undefined)
     throw new UsageError("--data: expected 'fashion-mnist' or a folder of class folders");
   const recipe = resolveRecipe(values.recipe ?? 'paper', overridesOf(values));
@@ -164,7 +165,7 @@ async function configurationFor(
   const size = options.inputSize ?? network.input[0];
   return {
     format: 1,
-    network: name,
+    network: network.name,
     options,
     data: values.data,
     classes,

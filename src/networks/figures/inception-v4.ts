@@ -2,7 +2,7 @@
  * Inception-v4, beside the figures of arXiv 1602.07261. Where the released weights (TF-Slim) and the figures disagree
  * about an order, the code follows the weights, because concatenation order fixes the order of the next layer's weights.
  */
-import { auxiliaryHead } from './auxiliary-head.ts';
+
 import {
   avgPool,
   conv,
@@ -14,7 +14,8 @@ import {
   type Network,
   repeat,
   sequence,
-} from './notation.ts';
+} from '../notation.ts';
+import { auxiliaryHead } from './auxiliary-head.ts';
 
 /** Figure 3. The stem that Inception-v4 and Inception-ResNet-v2 share. */
 export const stem = sequence(

@@ -3,10 +3,7 @@
  * that of Inception-v3 with an Inception block at the end, it has 10, 20 and 10 blocks, the very last block adds its
  * residual unscaled and without ReLU, and a 1x1 convolution follows.
  */
-import { auxiliaryHead } from './auxiliary-head.ts';
-import { inceptionResnetA, inceptionResnetB, inceptionResnetC, reductionB } from './inception-resnet-v2.ts';
-import { stem } from './inception-v3.ts';
-import { reductionA } from './inception-v4.ts';
+
 import {
   avgPool,
   conv,
@@ -16,7 +13,11 @@ import {
   globalAvgPool,
   type Network,
   repeat,
-} from './notation.ts';
+} from '../notation.ts';
+import { auxiliaryHead } from './auxiliary-head.ts';
+import { inceptionResnetA, inceptionResnetB, inceptionResnetC, reductionB } from './inception-resnet-v2.ts';
+import { stem } from './inception-v3.ts';
+import { reductionA } from './inception-v4.ts';
 
 /** TF-Slim's Mixed_5b; the published error rates of the paper belong to this network's training. */
 const mixed5b = filterConcat(

@@ -6,8 +6,7 @@
  * widths cost 14.1 G. This is the network as drawn; the counts are an option. The weights that everybody uses belong to
  * `inception-resnet-v2-released`.
  */
-import { auxiliaryHead } from './auxiliary-head.ts';
-import { reductionA, stem } from './inception-v4.ts';
+
 import {
   conv,
   dropout,
@@ -18,7 +17,9 @@ import {
   type Network,
   repeat,
   residual,
-} from './notation.ts';
+} from '../notation.ts';
+import { auxiliaryHead } from './auxiliary-head.ts';
+import { reductionA, stem } from './inception-v4.ts';
 
 /** Figure 16. The 35×35 grid module. The scale is the released one; the paper says "between 0.1 and 0.3". */
 export const inceptionResnetA = residual(

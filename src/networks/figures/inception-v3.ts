@@ -2,7 +2,7 @@
  * Inception-v3, the paper's baseline (arXiv 1512.00567, table 1, as released by TF-Slim and torchvision). Branches stand
  * in the order of the released weights.
  */
-import { auxiliaryHead } from './auxiliary-head.ts';
+
 import {
   avgPool,
   conv,
@@ -14,7 +14,8 @@ import {
   type Network,
   repeat,
   sequence,
-} from './notation.ts';
+} from '../notation.ts';
+import { auxiliaryHead } from './auxiliary-head.ts';
 
 /** The plain stem, which the released Inception-ResNet-v2 shares. */
 export const stem = sequence(

@@ -2,7 +2,7 @@
  * The auxiliary classifier of Inception-v3 (arXiv 1512.00567, figure 8, as TF-Slim and torchvision build it) on the
  * 17×17 grid. TF-Slim gives the same head to Inception-v4 and Inception-ResNet-v2; the paper draws none for them.
  */
-import { type Auxiliary, avgPool, conv, fullyConnected, globalAvgPool } from './notation.ts';
+import { type Auxiliary, avgPool, conv, fullyConnected, globalAvgPool } from '../notation.ts';
 
 export const auxiliaryHead = (after: string): Auxiliary => ({
   after,

@@ -2,8 +2,7 @@
  * Inception-ResNet-v1 as drawn in arXiv 1602.07261; about the cost of Inception-v3. The paper asks for residual scales
  * "between 0.1 and 0.3" without naming them: the defaults are those of every released Inception-ResNet.
  */
-import { auxiliaryHead } from './auxiliary-head.ts';
-import { reductionA } from './inception-v4.ts';
+
 import {
   conv,
   dropout,
@@ -15,7 +14,9 @@ import {
   repeat,
   residual,
   sequence,
-} from './notation.ts';
+} from '../notation.ts';
+import { auxiliaryHead } from './auxiliary-head.ts';
+import { reductionA } from './inception-v4.ts';
 
 /** Figure 14. */
 export const stem = sequence(

@@ -4,10 +4,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { buildGraph } from '../graph/build-graph.ts';
-import { costsOf } from '../graph/costs.ts';
-import type { Graph, Node } from '../graph/graph.ts';
-import { configure, findNetwork, type NetworkOptions } from './networks.ts';
+import { buildGraph } from '../../graph/build-graph.ts';
+import { costsOf } from '../../graph/costs.ts';
+import type { Graph, Node } from '../../graph/graph.ts';
+import { configure, findNetwork, type NetworkOptions } from '../networks.ts';
 
 const graphOf = (name: string, options: NetworkOptions = {}): Graph =>
   buildGraph(configure(findNetwork(name), options));
@@ -134,7 +134,7 @@ describe('the number of blocks', () => {
 });
 
 describe("TF-Slim's endpoints", () => {
-  const fixture = new URL('../../test/fixtures/slim_endpoints.json', import.meta.url);
+  const fixture = new URL('../../../test/fixtures/slim_endpoints.json', import.meta.url);
   const { models } = JSON.parse(readFileSync(fixture, 'utf8')) as {
     models: Record<string, { endpoints_in_creation_order: Record<string, (number | 'N')[]> }>;
   };

@@ -3,6 +3,8 @@
  * aligned faces of 160×160 pixels: figure 15's network with a sixth C block, which adds its residual unscaled and without
  * ReLU, and an embedding before the classifier. Whoever wants the embedding alone takes `classes: 0`.
  */
+
+import { dropout, embedding, fullyConnected, globalAvgPool, type Network, repeat } from '../notation.ts';
 import { auxiliaryHead } from './auxiliary-head.ts';
 import {
   inceptionResnetA,
@@ -12,7 +14,6 @@ import {
   stem,
 } from './inception-resnet-v1.ts';
 import { reductionA } from './inception-v4.ts';
-import { dropout, embedding, fullyConnected, globalAvgPool, type Network, repeat } from './notation.ts';
 
 export const inceptionResnetV1Facenet: Network = {
   name: 'inception-resnet-v1-facenet',

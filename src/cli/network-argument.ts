@@ -1,0 +1,45 @@
+/** The argument NETWORK: a name, or a file that holds a network of one's own. */
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { UsageError } from '../errors.ts';
+import { figureSchema } from '../model/figure-schema.ts';
+import { findNetwork, registerNetwork } from '../networks/networks.ts';
+import type { Network } from '../networks/notation.ts';
+import { parseJson } from '../parse-json.ts';
+
+export const networkArgument =
+  "a name of 'inception models', or a module (.mjs, .ts) or .json file with a network";
+
+export const isNetworkFile = (text: string): boolean => /\.(m?[jt]s|json)$/.test(text);
+
+/**
+ * Finds a network by its name, or loads and registers the one of a file: a module's default export, or its only export that
+ * is a network. @throws NetworkOptionError, or UsageError for a file without one.
+ */
+export async function readNetwork(text: string): Promise<Network> {
+  if (!isNetworkFile(text)) return findNetwork(text);
+  return registerNetwork(text.endsWith('.json') ? await readFigure(text) : await importNetwork(text));
+}
+
+const readFigure = async (path: string): Promise<Network> =>
+  parseJson(await readFile(path, 'utf8'), { schema: figureSchema, path, Failure: UsageError });
+
+async function importNetwork(path: string): Promise<Network> {
+  let exported: Record<string, unknown>;
+  try {
+    exported = (await import(pathToFileURL(resolve(path)).href)) as Record<string, unknown>;
+  } catch (error) {
+    throw new UsageError(`${path}: cannot be loaded (${(error as Error).message})`, { cause: error });
+  }
+  const [first, ...others] = isNetwork(exported.default)
+    ? [exported.default]
+    : Object.values(exported).filter(isNetwork);
+  if (first && others.length === 0) return first;
+  throw new UsageError(
+    `${path}: expected one network, as its default export; received ${first ? others.length + 1 : 'none'} among ${Object.keys(exported).join(', ') || 'no exports'}`,
+  );
+}
+
+const isNetwork = (value: unknown): value is Network =>
+  typeof value === 'object' && value !== null && 'name' in value && 'layers' in value && 'input' in value;

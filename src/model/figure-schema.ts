@@ -1,0 +1,98 @@
+/** A network's figure as JSON, in the files of models whose network is not one of the package's. */
+import { z } from 'zod';
+import { checkNetwork } from '../networks/check-network.ts';
+import {
+  type ConvMarks,
+  type Layer,
+  type Layers,
+  meaningOf,
+  type Network,
+  windowSize,
+} from '../networks/notation.ts';
+
+/** Deeper figures are no figures: a file may come from anywhere, and checking it takes a call for each level. */
+const deepest = 64;
+
+const whole = z.int().min(1);
+const fraction = z.number().min(0).max(1);
+
+/** Text that a function reads without throwing. */
+const readBy = <T extends string>(read: (text: T) => unknown) =>
+  z.string().superRefine((text, context) => {
+    try {
+      read(text as T);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: (error as Error).message });
+    }
+  });
+
+const window = readBy(windowSize);
+const marks = readBy<ConvMarks>(meaningOf).optional();
+const follow = { norm: z.boolean().optional(), bias: z.boolean().optional() };
+
+type Kind = Layer['kind'];
+type SchemaOf<K extends Kind> = {
+  readonly [P in keyof Required<Omit<Extract<Layer, { kind: K }>, 'kind'>>]: z.ZodType;
+};
+
+/** One schema for each kind of layer, complete by its type. */
+const fields: { readonly [K in Kind]: SchemaOf<K> } = {
+  conv: { window, filters: whole, marks, groups: whole.optional(), ...follow },
+  depthwise: { window, marks, ...follow },
+  relu: {},
+  maxPool: { window, marks },
+  avgPool: { window, marks },
+  filterConcat: { branches: z.lazy(() => branches) },
+  residual: { scale: z.number(), relu: z.boolean(), branches: z.lazy(() => branches) },
+  sum: { relu: z.boolean(), branches: z.lazy(() => branches) },
+  sequence: { layers: z.lazy(() => z.array(layer)) },
+  repeat: {
+    count: whole,
+    block: z.lazy(() => layer),
+    first: z.lazy(() => layer.optional()),
+    last: z.lazy(() => layer.optional()),
+  },
+  globalAvgPool: {},
+  dropout: { keep: fraction },
+  fullyConnected: {},
+  embedding: { features: whole },
+};
+
+const layer: z.ZodType = z.lazy(() => z.discriminatedUnion('kind', kinds as never));
+const kinds = Object.entries(fields).map(([kind, shape]) =>
+  z.strictObject({ kind: z.literal(kind), ...shape }),
+);
+const branches = z.array(z.array(layer)).min(1);
+const layers = z.record(z.string(), layer) as unknown as z.ZodType<Layers>;
+
+const network = z
+  .strictObject({
+    name: z.string(),
+    about: z.string(),
+    input: z.tuple([whole, whole, whole]),
+    classes: whole,
+    layers,
+    samePadding: z.enum(['tensorflow', 'torch']).optional(),
+    epsilon: z.number().positive().optional(),
+    stages: z.strictObject({ A: z.string(), B: z.string(), C: z.string() }).partial().optional(),
+    auxiliary: z.strictObject({ after: z.string(), layers }).optional(),
+    featuresAt: z.record(z.string(), z.string()).optional(),
+    published: z.unknown().optional(),
+  } satisfies Record<keyof Network, z.ZodType>)
+  .superRefine((value, context) => {
+    try {
+      checkNetwork(value as Network);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: (error as Error).message });
+    }
+  });
+
+export const figureSchema = z
+  .unknown()
+  .refine((value) => depthWithin(value, deepest), `nested deeper than ${deepest}`)
+  .pipe(network as unknown as z.ZodType<Network>);
+
+function depthWithin(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  return levels > 0 && Object.values(value).every((each) => depthWithin(each, levels - 1));
+}
