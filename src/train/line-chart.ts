@@ -1,0 +1,116 @@
+/** Lines over two axes as SVG text, with as much as the curves of a training need. Pure. */
+
+export interface Line {
+  readonly name: string;
+  readonly colour: string;
+  /** A dot at every point, for lines of few points. */
+  readonly dots: boolean;
+  /** [x, y], by x. Values that are not finite interrupt the line. */
+  readonly points: readonly (readonly [number, number])[];
+}
+
+export interface Panel {
+  readonly xName: string;
+  readonly yName: string;
+  readonly xRange: readonly [number, number];
+  readonly yRange: readonly [number, number];
+  readonly lines: readonly Line[];
+}
+
+/** Where the axes lie, in pixels. */
+export interface Box {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Dark text and lines, and lines that stay behind. */
+export const ink = '#1f2933';
+const faint = '#d5dbe1';
+
+export const escapeXml = (text: string): string =>
+  text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
+
+/** 1, 2 or 5 times a power of ten, of which about `count` fit between two numbers. */
+function niceStep(least: number, most: number, count: number): number {
+  const raw = (most - least) / count;
+  const power = 10 ** Math.floor(Math.log10(raw));
+  return ([1, 2, 5].find((factor) => factor * power >= raw * 0.999) ?? 10) * power;
+}
+
+/** Without what floating point leaves of 3 * 0.1. */
+const multiple = (index: number, step: number): number => Number((index * step).toPrecision(12));
+
+/** About `count` round numbers between two numbers. */
+export function ticksBetween(least: number, most: number, count: number): number[] {
+  const step = niceStep(least, most, count);
+  const first = Math.ceil(least / step - 1e-9);
+  const last = Math.floor(most / step + 1e-9);
+  return Array.from({ length: last - first + 1 }, (_, index) => multiple(first + index, step));
+}
+
+/** The smallest range between ticks around some values; 0 to 1 if none is finite. */
+export function rangeAround(values: readonly number[]): [number, number] {
+  const finite = values.filter(Number.isFinite);
+  if (finite.length === 0) return [0, 1];
+  const [least, most] = [Math.min(...finite), Math.max(...finite)];
+  const [from, to] = least === most ? [least - 0.5, most + 0.5] : [least, most];
+  const step = niceStep(from, to, 5);
+  return [multiple(Math.floor(from / step + 1e-9), step), multiple(Math.ceil(to / step - 1e-9), step)];
+}
+
+const round = (pixels: number): number => Math.round(pixels * 100) / 100;
+
+/** One panel: grid, axes with ticks and names, legend above, lines. */
+export function drawPanel({ xName, yName, xRange, yRange, lines }: Panel, box: Box): string {
+  const { left, top, width, height } = box;
+  const bottom = top + height;
+  const x = (value: number) => round(left + ((value - xRange[0]) / (xRange[1] - xRange[0])) * width);
+  const y = (value: number) => round(bottom - ((value - yRange[0]) / (yRange[1] - yRange[0])) * height);
+  const right = left + width;
+  const vertical = ticksBetween(...yRange, 5).map(
+    (tick) => `<path d="M${left} ${y(tick)}H${right}" stroke="${faint}"/>
+<text x="${left - 8}" y="${y(tick) + 4.5}" text-anchor="end">${tick.toLocaleString('en')}</text>`,
+  );
+  const horizontal = ticksBetween(...xRange, 5).map(
+    (tick) => `<path d="M${x(tick)} ${bottom}v5" stroke="${ink}"/>
+<text x="${x(tick)}" y="${bottom + 19}" text-anchor="middle">${tick.toLocaleString('en')}</text>`,
+  );
+  const middle = top + height / 2;
+  const axes = `<path d="M${left} ${top}V${bottom}H${right}" stroke="${ink}" fill="none"/>
+<text x="${left + width / 2}" y="${bottom + 38}" text-anchor="middle">${escapeXml(xName)}</text>
+<text transform="translate(${left - 42} ${middle}) rotate(-90)" text-anchor="middle">${escapeXml(yName)}</text>`;
+  const keys = lines.map(({ name, colour }, index) => {
+    const from = left + index * 150;
+    return `<path d="M${from} ${top - 28}h24" stroke="${colour}" stroke-width="2"/>
+<text x="${from + 30}" y="${top - 23.5}">${escapeXml(name)}</text>`;
+  });
+  // What lies outside the axes' range is cut off, but no dot at its edge.
+  const view = [left - 5, top - 5, width + 10, height + 10];
+  const drawn = lines.map((line) => drawLine(line, { x, y })).join('\n');
+  return `${[...vertical, ...horizontal, axes, ...keys].join('\n')}
+<svg x="${view[0]}" y="${view[1]}" width="${view[2]}" height="${view[3]}" viewBox="${view.join(' ')}">
+${drawn}
+</svg>`;
+}
+
+type Scale = (value: number) => number;
+
+function drawLine({ colour, dots, points }: Line, { x, y }: { x: Scale; y: Scale }): string {
+  const parts: string[] = [];
+  let pen = 'M';
+  for (const [at, value] of points) {
+    if (Number.isFinite(value)) parts.push(`${pen}${x(at)} ${y(value)}`);
+    pen = Number.isFinite(value) ? 'L' : 'M';
+  }
+  const path = `<path d="${parts.join('')}" fill="none" stroke="${colour}" stroke-width="2" stroke-linejoin="round"/>`;
+  if (!dots) return path;
+  const circles = points
+    .filter(([, value]) => Number.isFinite(value))
+    .map(
+      ([at, value]) =>
+        `<circle cx="${x(at)}" cy="${y(value)}" r="3" fill="#ffffff" stroke="${colour}" stroke-width="2"/>`,
+    );
+  return [path, ...circles].join('\n');
+}
