@@ -3,7 +3,7 @@
 // Plain JavaScript without dependencies, because it runs before there are any. Quick when there is nothing to do.
 // --without-browser leaves out Chromium, which only the tests of the browser application need; --engine-only leaves out
 // everything but npm packages, addon and TypeScript, for a machine where the rest is there or not wanted (scripts/cuda.mjs).
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../src/engine/addon-path.mjs';
 import { findLibtorch } from '../src/setup/find-libtorch.mjs';
@@ -15,11 +15,12 @@ import { packageManagers } from '../src/setup/system-packages.mjs';
 const stamps = join(packageRoot, '.setup');
 
 /** Does a part unless its stamp says that it was done for the same fingerprint and its result is there. */
-function part(name, { now, result, command, args, advice }) {
+function part(name, { now, result, command, args, advice, clear }) {
   const stamp = join(stamps, name);
   const before = existsSync(stamp) ? readFileSync(stamp, 'utf8') : '';
   if (before === now && existsSync(join(packageRoot, result))) return;
   const begin = Date.now();
+  if (clear) rmSync(join(packageRoot, clear), { recursive: true, force: true });
   run(command, args, { cwd: packageRoot, advice });
   mkdirSync(stamps, { recursive: true });
   writeFileSync(stamp, now);
@@ -57,6 +58,8 @@ function typescript() {
   part('TypeScript', {
     now: fingerprint(packageRoot, ['src', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json']),
     result: 'dist/cli/main.js',
+    // What a source that is gone has left would be packed.
+    clear: 'dist',
     command: process.execPath,
     args: ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'],
   });
