@@ -96,8 +96,8 @@ async function instructionSet(): Promise<Finding> {
 
 async function onnxRuntime(): Promise<Finding> {
   const part = 'ONNX Runtime';
+  const { installCommand, loadRuntime } = await import('../onnx/run/runtime.ts');
   try {
-    const { loadRuntime } = await import('../onnx/run/runtime.ts');
     const { version } = await loadRuntime();
     return { part, state: 'ok', found: `${version}; runs .onnx files, with or without libtorch` };
   } catch (error) {
@@ -105,7 +105,7 @@ async function onnxRuntime(): Promise<Finding> {
       part,
       state: 'missing',
       found: (error as Error).message,
-      advice: 'npm install onnxruntime-node',
+      advice: installCommand,
     };
   }
 }

@@ -1,6 +1,7 @@
 /** `inception setup`: builds the addon against libtorch, for an installed package as for a checkout. */
 import type { Command } from 'commander';
 import { InceptionError } from '../../errors.ts';
+import { installCommand } from '../../onnx/run/runtime.ts';
 import { SetupError } from '../../setup/run-command.mjs';
 import { setupAddon } from '../../setup/setup-addon.mjs';
 
@@ -14,7 +15,8 @@ export function addSetup(program: Command): void {
       'after',
       `
 libtorch is taken from LIBTORCH (its folder), else from the torch that python3 imports, else from Homebrew or the system's
-packages. What is missing is installed if you agree. .onnx files need ONNX Runtime and no set-up: npm install onnxruntime-node
+packages. What is missing is installed if you agree. .onnx files need no set-up, but ONNX Runtime:
+${installCommand}
 
 Examples:
   inception setup

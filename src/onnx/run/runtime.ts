@@ -13,6 +13,9 @@ interface Runtime extends Pick<typeof OnnxRuntime, 'InferenceSession' | 'Tensor'
   readonly version: string;
 }
 
+/** Its install script only downloads libraries for CUDA, and ends the installation where it cannot. */
+export const installCommand = 'npm install --ignore-scripts onnxruntime-node';
+
 let loading: Promise<Runtime> | undefined;
 
 /** @throws DeployError saying what to install. */
@@ -26,7 +29,7 @@ export function loadRuntime(): Promise<Runtime> {
     }),
     (error: Error) => {
       throw new DeployError(
-        `ONNX Runtime cannot be loaded (${error.message.split('\n')[0]}); 'npm install onnxruntime-node' brings it for Linux, macOS and Windows on x64 and arm64`,
+        `ONNX Runtime cannot be loaded (${error.message.split('\n')[0]}); '${installCommand}' brings it for Linux, macOS and Windows`,
         { cause: error },
       );
     },
