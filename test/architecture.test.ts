@@ -6,7 +6,11 @@ import { describe, expect, it } from 'vitest';
 const source = new URL('../src/', import.meta.url).pathname;
 
 const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter(
-  (file) => /\.(ts|mjs)$/.test(file) && !file.endsWith('.test.ts'),
+  (file) =>
+    /\.(ts|mjs)$/.test(file) &&
+    !file.endsWith('.test.ts') &&
+    // These run by themselves, over the built package.
+    !/^bench\/(?:peers|scripts)\//.test(file),
 );
 
 /** Each folder in the order of the pipeline, with the folders that its files may import from besides their own. */

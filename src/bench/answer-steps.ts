@@ -1,4 +1,4 @@
-/** How our sides speak, as the peers do (scripts/bench-peer.py): a line in for so many steps, a line out with their times. */
+/** How our sides speak, as the peers do (src/bench/peers/pytorch.py): a line in for so many steps, a line out with their times. */
 import { createInterface } from 'node:readline';
 import { forgetPeak, peakBytes } from './memory-peak.ts';
 

@@ -9,9 +9,9 @@ import type { SideCommand } from './side.ts';
 export const peerNames = ['pytorch', 'torch-compile', 'onnxruntime', 'tfjs'] as const;
 export type PeerName = (typeof peerNames)[number];
 
-/** Relative to src/bench and to dist/bench alike. */
-const script = (name: string) => fileURLToPath(new URL(`../../scripts/${name}`, import.meta.url));
-const peerScript = script('bench-peer.py');
+/** From src/bench and from dist/bench alike: what is no TypeScript is packed as it stands. */
+const script = (name: string) => fileURLToPath(new URL(`../../src/bench/peers/${name}`, import.meta.url));
+const peerScript = script('pytorch.py');
 
 /** Debian's torch belongs to Debian's Python, which need not be the first one in the path. */
 export const usualPythons: readonly string[] = ['python3', '/usr/bin/python3'];
@@ -134,7 +134,7 @@ export function findPeers(
       if (python && torch && exports) exporter = start(torch, 'export', 'export');
     } else {
       const version = probeTfjs(tfjs);
-      const args = [script('bench-peer-tfjs.mjs'), job, resolve(tfjs)];
+      const args = [script('tfjs.mjs'), job, resolve(tfjs)];
       if (version !== undefined) found.push({ name: `tfjs ${version}`, command: process.execPath, args });
     }
     if (found.length === before) missing.push({ name, advice: onCuda ? cudaAdvice : advice[name] });

@@ -1,7 +1,7 @@
-/** A short run of `scripts/fuzz-server.mjs`; docs/server.md has the figures of the long one. */
+/** A short run of `test/fuzz/fuzz-server.mjs`; docs/server.md has the figures of the long one. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { endpointsOf } from '../../test/fuzz-requests.mjs';
-import { sendFuzzed } from '../../test/send-fuzzed.mjs';
+import { endpointsOf } from '../../test/fuzz/requests.mjs';
+import { sendFuzzed } from '../../test/fuzz/send.mjs';
 import { colourModel, imageFile } from '../../test/server-models.ts';
 import { startTestServer, type TestServer } from '../../test/test-server.ts';
 

@@ -1,7 +1,7 @@
 // Images a second of ONNX files on ONNX Runtime, measured in turns: every round runs each file once, so that whatever else
 // the machine does meets them all. Ratios are of the processor time of the fastest rounds, to the first file.
 //
-//   node bench/onnx-files.mjs float32.onnx int8.onnx --batch 1,16 --threads 1 --rounds 30
+//   node src/bench/scripts/onnx-files.mjs float32.onnx int8.onnx --batch 1,16 --threads 1 --rounds 30
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { parseArgs } from 'node:util';

@@ -1,11 +1,11 @@
 // Sends fuzzed requests to a server and counts what comes back.
 import http from 'node:http';
-import { fuzzed, randomFrom } from './fuzz-requests.mjs';
+import { fuzzed, randomFrom } from './requests.mjs';
 
 /**
  * @typedef {{ counts: Record<string, number>, wrong: string[] }} Outcome
  * @param {string} address
- * @param {(random: import('./fuzz-requests.mjs').Random) => import('./fuzz-requests.mjs').Request} valid
+ * @param {(random: import('./requests.mjs').Random) => import('./requests.mjs').Request} valid
  * @param {{ requests: number, seed: number, clients?: number }} options
  * @returns {Promise<Outcome>} `wrong` has every answer with a 5xx that is not 503, or that is no JSON with an error
  */
@@ -36,7 +36,7 @@ export async function sendFuzzed(address, valid, { requests, seed, clients = 16 
 }
 
 /**
- * @param {string} address @param {import('./fuzz-requests.mjs').Request} request @param {http.Agent} agent
+ * @param {string} address @param {import('./requests.mjs').Request} request @param {http.Agent} agent
  * @returns {Promise<{ status: number | string, text: string }>} the status, or the error's code where the connection was closed
  */
 const send = (address, { method, path, headers, body }, agent) =>

@@ -1,9 +1,9 @@
 // Sends requests that nobody should send to every endpoint of a running server:
-//   node scripts/fuzz-server.mjs http://127.0.0.1:8000 [REQUESTS FOR EACH ENDPOINT] [SEED] [FIRST ENDPOINT]
+//   node test/fuzz/fuzz-server.mjs http://127.0.0.1:8000 [REQUESTS FOR EACH ENDPOINT] [SEED] [FIRST ENDPOINT]
 // Fails when an answer is a 5xx other than 503, when an error is no JSON, or when the server is another process at the end.
 import sharp from 'sharp';
-import { endpointsOf } from '../test/fuzz-requests.mjs';
-import { sendFuzzed } from '../test/send-fuzzed.mjs';
+import { endpointsOf } from './requests.mjs';
+import { sendFuzzed } from './send.mjs';
 
 const [address, requests = '100000', seed = '1', first = '0'] = process.argv.slice(2);
 if (address === undefined) {

@@ -1,8 +1,8 @@
 // Measures the built server on the loopback: throughput by batch size, overload, memory. Prints Markdown.
-//   node scripts/serve-load.mjs throughput MODEL [--batches 1,2,4,8] [--seconds 10] [-- options of serve]
-//   node scripts/serve-load.mjs overload MODEL [--seconds 20] [--endpoint classify|infer] [--capacity N] [--loads one,half,twice]
+//   node src/bench/scripts/serve-load.mjs throughput MODEL [--batches 1,2,4,8] [--seconds 10] [-- options of serve]
+//   node src/bench/scripts/serve-load.mjs overload MODEL [--seconds 20] [--endpoint classify|infer] [--capacity N] [--loads one,half,twice]
 //     [-- options of serve]
-//   node scripts/serve-load.mjs memory MODEL [--minutes 60] [--pause MS] [-- options of serve]
+//   node src/bench/scripts/serve-load.mjs memory MODEL [--minutes 60] [--pause MS] [-- options of serve]
 // Requests are sent open-loop in the overload (at random moments, whether or not earlier ones are answered), because a client
 // that waits for answers slows down together with the server and hides what its users feel. The generator is a process of its
 // own, but usually on the server's processors: it says how late its own event loop was, which is in every figure.
@@ -21,7 +21,7 @@ const option = (name, otherwise) => {
   const at = rest.indexOf(`--${name}`);
   return at < 0 ? otherwise : rest[at + 1];
 };
-const command = fileURLToPath(new URL('../bin/inception', import.meta.url));
+const command = fileURLToPath(new URL('../../../bin/inception', import.meta.url));
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const say = (line) => process.stdout.write(`${line}\n`);
 

@@ -1,13 +1,13 @@
 // A peer of `inception bench infer`: the same network in TensorFlow.js on WebAssembly, one step for each line.
-//   bench-peer-tfjs.mjs JOB.json FOLDER      (src/bench/ starts it)
+//   tfjs.mjs JOB.json FOLDER      (src/bench/ starts it)
 // FOLDER is where '@tensorflow/tfjs' and '@tensorflow/tfjs-backend-wasm' are looked for, as Node.js looks for packages. The
 // network is what TensorFlow.js's own converter makes of a saved model: batch normalisation folded into the convolution
 // before it, bias and ReLU in its fused operation, activations [n, h, w, c].
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { answerSteps } from '../dist/bench/answer-steps.js';
-import { openSafetensors } from '../dist/weights/safetensors/safetensors.js';
+import { answerSteps } from '../../../dist/bench/answer-steps.js';
+import { openSafetensors } from '../../../dist/weights/safetensors/safetensors.js';
 
 // A library that prints must not come between the answers.
 console.log = console.error;
@@ -135,7 +135,7 @@ async function compile(node) {
     case 'dropout':
       return { last: node, run: (x) => tf.clone(x) };
     default:
-      throw new Error(`bench-peer-tfjs: node ${node.id} is '${op}', which this peer does not know`);
+      throw new Error(`tfjs: node ${node.id} is '${op}', which this peer does not know`);
   }
 }
 

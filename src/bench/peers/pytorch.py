@@ -1,8 +1,8 @@
 """A peer of `inception bench`: the same network in PyTorch or ONNX Runtime, with the same weights, one step for each line.
 
-Usage: bench-peer.py JOB.json pytorch|torch-compile|onnxruntime     (src/bench/ starts it)
-       bench-peer.py JOB.json export                                writes job['onnx'] with PyTorch's own exporter
-       bench-peer.py - probe                                        says what this Python has
+Usage: pytorch.py JOB.json pytorch|torch-compile|onnxruntime     (src/bench/ starts it)
+       pytorch.py JOB.json export                                writes job['onnx'] with PyTorch's own exporter
+       pytorch.py - probe                                        says what this Python has
 
 The network is built from the graph of the job with plain torch.nn: every node becomes the module that a PyTorch user
 would write for it. Answers are lines of JSON on standard output.

@@ -1,9 +1,9 @@
 """Writes timm's Inception-v4 with random weights: as PyTorch exports it (both exporters), and its weights for `inception export`.
 
     pip install torch torchvision timm onnx onnxscript safetensors
-    python bench/timm-onnx.py out/
+    python src/bench/scripts/timm-onnx.py out/
     bin/inception export out/timm.safetensors -o out/inception.onnx
-    node bench/onnx-files.mjs out/timm.onnx out/timm-dynamo.onnx out/inception.onnx
+    node src/bench/scripts/onnx-files.mjs out/timm.onnx out/timm-dynamo.onnx out/inception.onnx
 """
 import sys
 
