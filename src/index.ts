@@ -33,11 +33,11 @@ export type { Dataset, Split } from './data/dataset.ts';
 export { decodeImage } from './data/decode.ts';
 export { openData, subset as take } from './data/open-data.ts';
 export { drawDiagram } from './diagram/diagram.ts';
+export { NamesError } from './ecosystems/dialect.ts';
 export { namesIn } from './ecosystems/dialects.ts';
-export { type ExportReport, exportWeights, writeModel } from './ecosystems/export-weights.ts';
-export { importWeights } from './ecosystems/import-weights.ts';
-export { NamesError } from './ecosystems/names.ts';
-export { type ImportOptions, type ImportPlan, planImport } from './ecosystems/plan-import.ts';
+export { type ExportReport, exportWeights } from './ecosystems/export-weights.ts';
+export { importWeights } from './ecosystems/import/import-weights.ts';
+export { type ImportOptions, type ImportPlan, planImport } from './ecosystems/import/plan-import.ts';
 export {
   type Engine,
   EngineError,
@@ -69,6 +69,7 @@ export {
 export { type Kernel, kernels, resize } from './images/resize.ts';
 export { type ModelDescription, ModelError } from './model/description.ts';
 export type { ModelFile } from './model/model-file.ts';
+export { writeModel } from './model/write-model.ts';
 export { NetworkError } from './networks/check-network.ts';
 export {
   configure,

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodePng } from '../src/data/decode.ts';
-import { writeModel } from '../src/ecosystems/export-weights.ts';
 import { parametersOf } from '../src/graph/graph.ts';
+import { writeModel } from '../src/model/write-model.ts';
 import { sampleModel } from './sample-model.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));

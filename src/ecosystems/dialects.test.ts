@@ -4,7 +4,7 @@ import { buildGraph } from '../graph/build-graph.ts';
 import { parametersOf } from '../graph/graph.ts';
 import { configure, findNetwork, type NetworkOptions } from '../networks/networks.ts';
 import { dialectOptions, findDialect, namesIn, recogniseNames, stagesIn } from './dialects.ts';
-import { canonicalKerasNames } from './keras-names.ts';
+import { canonicalNames as canonicalKerasNames } from './keras.ts';
 import { fits } from './layouts.ts';
 
 const graphOf = (name: string, options: NetworkOptions = {}) =>

@@ -1,185 +1,123 @@
 /**
- * The ecosystems that distribute weights of these networks: how each names its tensors, lays them out, and what it forces
- * on the network. `docs/weights.md` is the page for people.
+ * The dialects that are known here. Adding one is a record in a file of its own and a name in this list; names, imports,
+ * exports, the hub and the command line's help follow. `docs/weights.md` is the page for people.
  */
-import { type Graph, type Parameter, parametersOf } from '../graph/graph.ts';
-import type { NetworkOptions } from '../networks/networks.ts';
-import { canonicalKerasNames, kerasNames } from './keras-names.ts';
-import { NamesError, type NameTable } from './names.ts';
-import { slimNames } from './slim-names.ts';
-import { torchNames } from './torch-names.ts';
+import { type Graph, parametersOf } from '../graph/graph.ts';
+import { findNetwork, type NetworkOptions } from '../networks/networks.ts';
+import { type TensorFile, WeightsError } from '../weights/tensor-file.ts';
+import { cadene } from './cadene.ts';
+import { type Dialect, type DialectNetwork, NamesError } from './dialect.ts';
+import { facenet, tfFacenet } from './facenet.ts';
+import { keras } from './keras.ts';
+import { tfSlim } from './tf-slim.ts';
+import { timm } from './timm.ts';
+import { torchvision } from './torchvision.ts';
 
-export const dialectNames = [
-  'timm',
-  'torchvision',
-  'cadene',
-  'facenet',
-  'keras',
-  'tf-slim',
-  'tf-facenet',
-] as const;
-export type DialectName = (typeof dialectNames)[number];
+const records = [timm, torchvision, cadene, facenet, keras, tfSlim, tfFacenet] as const;
 
-export interface Dialect {
-  readonly name: DialectName;
-  /** Convolutions [out, in, h, w] and dense [out, in], or [h, w, in, out] and [in, out]. */
-  readonly layout: 'torch' | 'tensorflow';
-  readonly names: (graph: Graph) => NameTable | undefined;
-  /** The name of every tensor as `names` writes it, by the file's own; identity for most. */
-  readonly canonical?: (names: Iterable<string>) => ReadonlyMap<string, string>;
-  /** Networks of this dialect, each with tensors by which its files are known. */
-  readonly anchors: Readonly<Record<string, readonly string[]>>;
-  /** Whether batch normalisation has a gamma. TensorFlow's may have one; a file says. */
-  readonly gamma: boolean;
-  /** Networks whose average pooling counts its padding. */
-  readonly countPadding?: readonly string[];
-  /** Tensors that belong to training or bookkeeping and are left out. */
-  readonly ignored: RegExp;
-}
+export type DialectName = (typeof records)[number]['name'];
 
-const torchBookkeeping = /\.num_batches_tracked$/;
-const tensorflowBookkeeping =
-  /^(global_step|beta[12]_power)$|\/(RMSProp(_\d)?|Momentum|Adam(_\d)?|ExponentialMovingAverage)$/;
-
-const dialects: readonly Dialect[] = [
-  {
-    name: 'tf-slim',
-    layout: 'tensorflow',
-    names: (graph) => slimNames(graph, 'tf-slim'),
-    anchors: {
-      'inception-v3': ['InceptionV3/Conv2d_1a_3x3/weights'],
-      'inception-v4': ['InceptionV4/Conv2d_1a_3x3/weights'],
-      'inception-resnet-v2-released': ['InceptionResnetV2/Conv2d_1a_3x3/weights'],
-    },
-    gamma: false,
-    ignored: tensorflowBookkeeping,
-  },
-  {
-    name: 'tf-facenet',
-    layout: 'tensorflow',
-    names: (graph) => slimNames(graph, 'tf-facenet'),
-    anchors: { 'inception-resnet-v1-facenet': ['InceptionResnetV1/Conv2d_1a_3x3/weights'] },
-    gamma: false,
-    // Centres of the center loss, and what the training script counts.
-    ignored: new RegExp(`${tensorflowBookkeeping.source}|^centers$|^(learning_rate|batch_size|phase_train)`),
-  },
-  {
-    name: 'facenet',
-    layout: 'torch',
-    names: (graph) => torchNames(graph, 'facenet'),
-    anchors: { 'inception-resnet-v1-facenet': ['last_bn.weight', 'repeat_3.0.conv2d.weight'] },
-    gamma: true,
-    ignored: torchBookkeeping,
-  },
-  {
-    name: 'torchvision',
-    layout: 'torch',
-    names: (graph) => torchNames(graph, 'torchvision'),
-    anchors: { 'inception-v3': ['AuxLogits.fc.weight', 'Mixed_7c.branch_pool.conv.weight'] },
-    gamma: true,
-    countPadding: ['inception-v3'],
-    ignored: torchBookkeeping,
-  },
-  {
-    name: 'timm',
-    layout: 'torch',
-    names: (graph) => torchNames(graph, 'timm'),
-    anchors: {
-      'inception-v3': ['Mixed_7c.branch_pool.conv.weight'],
-      // Cadene's names are the same; there is nothing to tell apart.
-      'inception-v4': ['features.0.conv.weight', 'features.6.branch0.conv.weight'],
-      'inception-resnet-v2-released': ['conv2d_7b.conv.weight', 'classif.weight'],
-    },
-    gamma: true,
-    countPadding: ['inception-v3'],
-    ignored: torchBookkeeping,
-  },
-  {
-    name: 'cadene',
-    layout: 'torch',
-    names: (graph) => torchNames(graph, 'cadene'),
-    anchors: {
-      'inception-v4': ['features.0.conv.weight', 'features.6.branch0.conv.weight'],
-      'inception-resnet-v2-released': ['conv2d_7b.conv.weight'],
-    },
-    gamma: true,
-    ignored: torchBookkeeping,
-  },
-  {
-    name: 'keras',
-    layout: 'tensorflow',
-    names: kerasNames,
-    canonical: canonicalKerasNames,
-    anchors: {
-      'inception-resnet-v2-released': ['conv_7b/kernel'],
-      'inception-v3': ['conv2d_94/kernel'],
-    },
-    gamma: false,
-    ignored: /(^|\/)(optimizer|iterations|learning_rate)|\/(momentum|velocity)$/,
-  },
-];
+export const dialects: readonly Dialect<DialectName>[] = records;
+export const dialectNames: readonly DialectName[] = dialects.map(({ name }) => name);
+/** Those whose exports come with a config.json. */
+export const hubDialectNames: readonly DialectName[] = dialects.flatMap(({ name, hub }) =>
+  hub ? [name] : [],
+);
+/** The ecosystems as people write them, each once. */
+export const ecosystemTitles: readonly string[] = [...new Set(dialects.map(({ title }) => title))];
 
 /** @throws NamesError listing the dialects. */
-export function findDialect(name: string): Dialect {
-  const found = dialects.find((dialect) => dialect.name === name);
-  if (found) return found;
+export function findDialect(name: string): Dialect<DialectName> {
+  const dialect = dialects.find((each) => each.name === name);
+  if (dialect) return dialect;
   throw new NamesError(`no dialect is called '${name}'; there are ${dialectNames.join(', ')}`);
 }
 
-/** Which dialects and networks a file's names fit, the likeliest first. */
-export function recogniseNames(names: Iterable<string>): { dialect: Dialect; network: string }[] {
-  const own = new Set(names);
-  return dialects.flatMap((dialect) => {
-    const canonical = dialect.canonical ? new Set(dialect.canonical(own).values()) : own;
-    return Object.entries(dialect.anchors)
-      .filter(([, anchors]) => anchors.every((anchor) => canonical.has(anchor)))
-      .map(([network]) => ({ dialect, network }))
-      .slice(0, 1);
-  });
+/** A dialect's record of a network. @throws NamesError if it has no such network. */
+export function networkOf({ name, networks }: Dialect, network: string): DialectNetwork {
+  const record = Object.hasOwn(networks, network) ? networks[network] : undefined;
+  if (record) return record;
+  throw new NamesError(`${name} has no network like ${network}; it has ${Object.keys(networks).join(', ')}`);
 }
 
 /** What a dialect forces on a network. */
-export const dialectOptions = (dialect: Dialect, network: string): NetworkOptions => ({
-  ...(dialect.countPadding?.includes(network) && { countPadding: true }),
-  ...(!dialect.gamma && { gamma: false }),
+export const dialectOptions = ({ gamma, networks }: Dialect, network: string): NetworkOptions => ({
+  ...(networks[network]?.countPadding && { countPadding: true }),
+  ...(!gamma && { gamma: false }),
 });
-
-/** The dialect's names for a graph. @throws NamesError if it has no such network. */
-export function nameTable(graph: Graph, dialect: Dialect): NameTable {
-  const table = dialect.names(graph);
-  if (table) return table;
-  throw new NamesError(
-    `${dialect.name} has no network like ${graph.network.name}; it has ${Object.keys(dialect.anchors).join(', ')}`,
-  );
-}
-
-export const layerOf = ({ name }: Parameter): string => name.slice(0, name.lastIndexOf('/'));
 
 /** Our names to theirs, complete. @throws NamesError if the network or a parameter has no name there. */
 export function namesIn(dialectName: DialectName, graph: Graph): ReadonlyMap<string, string> {
-  const table = nameTable(graph, findDialect(dialectName));
-  const names = new Map<string, string>();
-  const nameless: string[] = [];
-  for (const parameter of parametersOf(graph)) {
-    const theirs = table.parameter(layerOf(parameter), parameter);
-    if (theirs === undefined) nameless.push(parameter.name);
-    else names.set(parameter.name, theirs);
-  }
-  if (nameless.length > 0) {
-    throw new NamesError(
-      `${dialectName} has no names for ${nameless.length} parameters of ${graph.network.name}: ${nameless.join(', ')}`,
-    );
-  }
-  return names;
+  const names = networkOf(findDialect(dialectName), graph.network.name).names(graph);
+  const nameless = parametersOf(graph).filter(({ name }) => !names.has(name));
+  if (nameless.length === 0) return names;
+  throw new NamesError(
+    `${dialectName} has no names for ${nameless.length} parameters of ${graph.network.name}: ${nameless.map(({ name }) => name).join(', ')}`,
+  );
 }
 
 /** Stages of the other implementation by name, with our endpoints; only those that are a named part in both. */
-export function stagesIn(dialectName: DialectName, graph: Graph): ReadonlyMap<string, string> {
-  const table = nameTable(graph, findDialect(dialectName));
-  const stages = new Map<string, string>();
-  for (const endpoint of graph.endpoints.keys()) {
-    const theirs = table.stage(endpoint);
-    if (theirs !== undefined) stages.set(theirs, endpoint);
+export const stagesIn = (dialectName: DialectName, graph: Graph): ReadonlyMap<string, string> =>
+  new Map(
+    [...networkOf(findDialect(dialectName), graph.network.name).stages(graph)].map(([ours, theirs]) => [
+      theirs,
+      ours,
+    ]),
+  );
+
+/** A file by a dialect's names. */
+export interface RecognisedFile {
+  readonly dialect: Dialect<DialectName>;
+  readonly network: string;
+  /** The dialect's of the network. */
+  readonly record: DialectNetwork;
+  /** The file's own name of every tensor, by the dialect's canonical one. */
+  readonly names: ReadonlyMap<string, string>;
+}
+
+/** What a file of weights is, as far as it has not been said. @throws WeightsError saying what the file looks like instead. */
+export function recognise(
+  { tensors }: TensorFile,
+  path: string,
+  { from, network }: { readonly from?: DialectName | undefined; readonly network?: string | undefined },
+): RecognisedFile {
+  if (from !== undefined && network !== undefined) {
+    const dialect = findDialect(from);
+    const record = networkOf(dialect, findNetwork(network).name);
+    return { dialect, network, record, names: canonicalNames(dialect, tensors.keys()) };
   }
-  return stages;
+  const candidates = recogniseNames(tensors.keys());
+  const likeliest = candidates.find(
+    (each) =>
+      (from === undefined || each.dialect.name === from || each.dialect.family === from) &&
+      (network === undefined || each.network === network),
+  );
+  if (likeliest) return likeliest;
+  const asked = [from, network].filter(Boolean).join(' ');
+  const expected = asked === '' ? 'those of any network that is known here' : `${asked}'s`;
+  const looks = candidates.map((each) => `${each.dialect.name}'s ${each.network}`).join(' or ');
+  const first = [...tensors.keys()].slice(0, 3).join(', ') || 'none';
+  throw new WeightsError(
+    `${path}: its ${tensors.size} tensors are not ${expected}${looks === '' ? '' : `; they look like ${looks}`}; the first are ${first}. --from and --network say what they are`,
+  );
+}
+
+/** Which dialects and networks a file's names fit, the likeliest first: the one by most of its anchors. */
+export function recogniseNames(fileNames: Iterable<string>): RecognisedFile[] {
+  const present = [...fileNames];
+  return dialects
+    .flatMap((dialect) => {
+      const names = canonicalNames(dialect, present);
+      return Object.entries(dialect.networks)
+        .filter(([, { anchors }]) => anchors.every((anchor) => names.has(anchor)))
+        .map(([network, record]) => ({ dialect, network, record, names }))
+        .slice(0, 1);
+    })
+    .sort((a, b) => b.record.anchors.length - a.record.anchors.length);
+}
+
+/** The file's own names by the dialect's canonical ones. */
+function canonicalNames({ canonical }: Dialect, names: Iterable<string>): ReadonlyMap<string, string> {
+  const pairs = canonical ? [...canonical(names)] : Array.from(names, (name) => [name, name] as const);
+  return new Map(pairs.map(([own, theirs]) => [theirs, own]));
 }

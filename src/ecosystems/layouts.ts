@@ -1,9 +1,12 @@
 /** Between our layout of a parameter (PyTorch's) and a dialect's. */
 import type { Parameter } from '../graph/graph.ts';
-import { type NamedTensor, type TensorInfo, WeightsError } from '../weights/tensor-file.ts';
+import { type NamedTensor, WeightsError } from '../weights/tensor-file.ts';
+
+/** Convolutions [out, in, h, w] and dense [out, in], or [h, w, in, out] and [in, out]. */
+export type Layout = 'torch' | 'tensorflow';
 
 /** The shape of a parameter in a dialect's files. */
-export function shapeIn(layout: 'torch' | 'tensorflow', { shape }: Parameter): readonly number[] {
+export function shapeIn(layout: Layout, { shape }: Parameter): readonly number[] {
   if (layout === 'torch') return shape;
   const [outputs = 0, inputs = 0, height, width] = shape;
   if (shape.length === 4) return [height as number, width as number, inputs, outputs];
@@ -14,11 +17,7 @@ export function shapeIn(layout: 'torch' | 'tensorflow', { shape }: Parameter): r
  * Whether a tensor is laid out as a parameter's. Classifiers may be 1x1 convolutions, as TF-Slim's Inception-v3 has them:
  * those are the same numbers in the same order.
  */
-export function fits(
-  layout: 'torch' | 'tensorflow',
-  parameter: Parameter,
-  shape: readonly number[],
-): boolean {
+export function fits(layout: Layout, parameter: Parameter, shape: readonly number[]): boolean {
   const expected = shapeIn(layout, parameter);
   if (expected.join() === shape.join()) return true;
   const ones = layout === 'torch' ? [...expected, 1, 1] : [1, 1, ...expected];
@@ -26,20 +25,12 @@ export function fits(
 }
 
 /** Values in the dialect's layout become ours. */
-export function fromLayout(
-  layout: 'torch' | 'tensorflow',
-  parameter: Parameter,
-  values: Float32Array,
-): Float32Array {
+export function fromLayout(layout: Layout, parameter: Parameter, values: Float32Array): Float32Array {
   return layout === 'torch' ? values : transpose(values, parameter.shape);
 }
 
 /** Our values become the dialect's. */
-export function toLayout(
-  layout: 'torch' | 'tensorflow',
-  parameter: Parameter,
-  values: Float32Array,
-): Float32Array {
+export function toLayout(layout: Layout, parameter: Parameter, values: Float32Array): Float32Array {
   if (layout === 'torch' || parameter.shape.length === 1) return values;
   const outputs = parameter.shape[0] as number;
   const perOutput = values.length / outputs;
@@ -69,8 +60,8 @@ function eachElement(
   const area = perOutput / inputs;
   for (let output = 0; output < outputs; output++) {
     for (let input = 0; input < inputs; input++) {
-      for (let at = 0; at < area; at++) {
-        visit(output * perOutput + input * area + at, (at * inputs + input) * outputs + output);
+      for (let place = 0; place < area; place++) {
+        visit(output * perOutput + input * area + place, (place * inputs + input) * outputs + output);
       }
     }
   }
@@ -98,5 +89,3 @@ function halfToNumber(bits: number): number {
   if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
-
-export const isFloat = ({ dtype }: TensorInfo): boolean => ['F32', 'F64', 'F16', 'BF16'].includes(dtype);

@@ -6,7 +6,8 @@ import { type Kernel, resize } from './resize.ts';
  * How the single crop is taken. `tf-slim`: the central fraction of each side, stretched to the input size. `timm`: the image is
  * resized so that its shorter side is the input size divided by the fraction, then the centre is cropped.
  */
-export type Protocol = 'tf-slim' | 'timm';
+export const protocols = ['tf-slim', 'timm'] as const;
+export type Protocol = (typeof protocols)[number];
 
 /** One value per channel, in units of 255. */
 export type PerChannel = readonly [red: number, green: number, blue: number];

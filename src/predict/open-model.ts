@@ -1,8 +1,8 @@
 /** A model's description and parameters from wherever it lies: a run folder, a file of our own, or of anybody's. */
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openImport } from '../ecosystems/open-import.ts';
-import { planImport } from '../ecosystems/plan-import.ts';
+import { openImport } from '../ecosystems/import/import-weights.ts';
+import { planImport } from '../ecosystems/import/plan-import.ts';
 import { type Graph, isStatistic, type Parameter, parametersOf } from '../graph/graph.ts';
 import { graphOf, ModelError, parseDescription } from '../model/description.ts';
 import type { ModelFile, Notices } from '../model/model-file.ts';

@@ -7,7 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { importWeights } from '../../src/ecosystems/import-weights.ts';
+import { importWeights } from '../../src/ecosystems/import/import-weights.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import { openTorch } from '../../src/engine/torch.ts';
 import { loadModel } from '../../src/predict/load-model.ts';

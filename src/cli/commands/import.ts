@@ -2,8 +2,8 @@
 import Table from 'cli-table3';
 import type { Command } from 'commander';
 import { type DialectName, dialectNames } from '../../ecosystems/dialects.ts';
-import { importWeights } from '../../ecosystems/import-weights.ts';
-import type { ImportOptions, ImportPlan } from '../../ecosystems/plan-import.ts';
+import { importWeights } from '../../ecosystems/import/import-weights.ts';
+import type { ImportOptions, ImportPlan } from '../../ecosystems/import/plan-import.ts';
 import { costsOf } from '../../graph/costs.ts';
 import { describeProtocol, type Protocol } from '../../images/preprocess.ts';
 import { type Kernel, kernels } from '../../images/resize.ts';

@@ -1,8 +1,8 @@
 /** `inception pull`: a model of the hub into the cache that all of the hub's tools share. */
 
 import type { Command } from 'commander';
-import { pullHubModel } from '../../ecosystems/hub-model.ts';
 import { UsageError } from '../../errors.ts';
+import { pullHubModel } from '../../hub/pull-model.ts';
 import { modelKind } from '../../model/model-kind.ts';
 import { noticesTo } from '../options/model-options.ts';
 

@@ -2,15 +2,16 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GoldenModel, goldenModels, readFixture, readParams } from '../../test/golden/fixture.ts';
-import { goldenTensor } from '../../test/golden/prng.ts';
-import { elementCount, parametersOf } from '../graph/graph.ts';
-import { openModel } from '../predict/open-model.ts';
-import { openSafetensors, writeSafetensors } from '../weights/safetensors/safetensors.ts';
-import { type NamedTensor, type TensorFile, WeightsError } from '../weights/tensor-file.ts';
-import { exportWeights } from './export-weights.ts';
+import { type GoldenModel, goldenModels, readFixture, readParams } from '../../../test/golden/fixture.ts';
+import { goldenTensor } from '../../../test/golden/prng.ts';
+import { elementCount, parametersOf } from '../../graph/graph.ts';
+import { openModel } from '../../predict/open-model.ts';
+import { openSafetensors, writeSafetensors } from '../../weights/safetensors/safetensors.ts';
+import { type NamedTensor, type TensorFile, WeightsError } from '../../weights/tensor-file.ts';
+import { exportWeights } from '../export-weights.ts';
+import { adaptChannels } from './channels.ts';
 import { importWeights } from './import-weights.ts';
-import { adaptChannels, type ImportOptions, planImport } from './plan-import.ts';
+import { type ImportOptions, planImport } from './plan-import.ts';
 
 /** The tensors of a fixture as an open file; values are made when they are read. */
 function goldenFile(

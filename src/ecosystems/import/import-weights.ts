@@ -1,0 +1,49 @@
+/** Weights of another ecosystem, from a file or from the hub: opened as a model, or written as one of our own. */
+import { readFile } from 'node:fs/promises';
+import { parametersOf } from '../../graph/graph.ts';
+import { pullHubModel } from '../../hub/pull-model.ts';
+import type { Notices } from '../../model/model-file.ts';
+import { modelKind } from '../../model/model-kind.ts';
+import { writeModel } from '../../model/write-model.ts';
+import { closeOnError } from '../../weights/close-on-error.ts';
+import { openWeights } from '../../weights/open-weights.ts';
+import { readHubConfig } from '../hub-config.ts';
+import { type ImportOptions, type ImportPlan, planImport } from './plan-import.ts';
+
+/**
+ * Opens a file or `hub:owner/name`. What `options` say goes before what a config.json says. Close the plan when its values
+ * have been read.
+ * @throws WeightsError with one report of everything that does not fit; ModelError about a config.json.
+ */
+export async function openImport(path: string, options: ImportOptions & Notices = {}): Promise<ImportPlan> {
+  if (modelKind(path) !== 'hub') return planFile(path, path, options);
+  const { config, weights } = await pullHubModel(path, options);
+  const hub = readHubConfig(await readFile(config, 'utf8'), config);
+  const preprocessing = { ...hub.preprocessing, ...options.preprocessing };
+  // Whoever says how many outputs to drop means it whatever the file has.
+  const expectedClasses = options.labelOffset === undefined ? hub.expectedClasses : undefined;
+  return planFile(weights, path, { ...hub, expectedClasses, ...options, preprocessing });
+}
+
+async function planFile(weights: string, source: string, options: ImportOptions): Promise<ImportPlan> {
+  const file = await openWeights(weights);
+  return closeOnError(file, () => planImport(file, source, options));
+}
+
+/**
+ * Imports weights, of a file or of `hub:owner/name`, and writes them with their description.
+ * @throws WeightsError with one report of everything that does not fit; then nothing is written.
+ */
+export async function importWeights(
+  path: string,
+  { output, ...options }: ImportOptions & Notices & { readonly output: string },
+): Promise<ImportPlan> {
+  const plan = await openImport(path, options);
+  try {
+    const { description, read } = plan;
+    await writeModel(output, { description, parameters: parametersOf(plan.graph), read });
+    return plan;
+  } finally {
+    await plan.close();
+  }
+}

@@ -1,0 +1,105 @@
+/** Which tensor of a file is which parameter: the network as it is in the file is read off the tensors' shapes. */
+import { buildGraph } from '../../graph/build-graph.ts';
+import {
+  classifierParameters,
+  firstConvolutions,
+  type Parameter,
+  parametersOf,
+  parametersOfHead,
+} from '../../graph/graph.ts';
+import { configure, findNetwork, type NetworkOptions } from '../../networks/networks.ts';
+import { type TensorFile, WeightsError } from '../../weights/tensor-file.ts';
+import type { RecognisedFile } from '../dialects.ts';
+import { fits, shapeIn } from '../layouts.ts';
+
+export interface MatchedTensors {
+  /** Of the network as it is in the file; what is as drawn is left out, except for the classes. */
+  readonly options: NetworkOptions & { readonly classes: number };
+  /** The tensor of every parameter, by the parameter's name. */
+  readonly tensors: ReadonlyMap<string, MatchedTensor>;
+  /** Tensors of training or bookkeeping. */
+  readonly ignored: readonly string[];
+}
+
+export interface MatchedTensor {
+  /** The tensor's name in the file. */
+  readonly from: string;
+  /** The parameter with the shape that the file has. */
+  readonly parameter: Parameter;
+}
+
+/** @throws WeightsError with one report of all that is missing, extra or misshapen. */
+export function matchTensors(file: TensorFile, path: string, recognised: RecognisedFile): MatchedTensors {
+  const { dialect, record, names } = recognised;
+  const options = optionsInFile(file, path, recognised);
+  const graph = buildGraph(configure(findNetwork(recognised.network), options));
+  const theirNames = record.names(graph);
+  const tensors = new Map<string, MatchedTensor>();
+  const missing: string[] = [];
+  const misshapen: string[] = [];
+  for (const parameter of parametersOf(graph)) {
+    const theirs = theirNames.get(parameter.name) ?? parameter.name;
+    const from = names.get(theirs);
+    const info = from === undefined ? undefined : file.tensors.get(from);
+    if (from === undefined || !info) missing.push(theirs);
+    else if (!fits(dialect.layout, parameter, info.shape))
+      misshapen.push(
+        `${from}: expected [${shapeIn(dialect.layout, parameter).join(', ')}], received [${info.shape.join(', ')}]`,
+      );
+    if (from !== undefined) tensors.set(parameter.name, { from, parameter });
+  }
+  const used = new Set([...tensors.values()].map(({ from }) => from));
+  const rest = [...names].filter(([, from]) => !used.has(from));
+  const isIgnored = (entry: readonly string[]) => entry.some((name) => dialect.ignored.test(name));
+  const problems = {
+    missing,
+    'of another shape': misshapen,
+    'that the network does not have': rest.filter((entry) => !isIgnored(entry)).map(([, from]) => from),
+  };
+  const report = Object.entries(problems).flatMap(([what, list]) =>
+    list.length === 0 ? [] : [`  ${list.length} ${what}:`, ...list.map((name) => `    ${name}`)],
+  );
+  if (report.length > 0)
+    throw new WeightsError(
+      `${path}: not all of its tensors are ${dialect.name}'s ${recognised.network} (${options.classes} classes${options.auxiliary ? ', with the auxiliary classifier' : ''}):\n${report.join('\n')}`,
+    );
+  return { options, tensors, ignored: rest.filter(isIgnored).map(([, from]) => from) };
+}
+
+/** Classes, channels, embedding, head and gammas are read off the shapes of a network that has them all. */
+function optionsInFile(
+  file: TensorFile,
+  path: string,
+  { dialect, network, record, names }: RecognisedFile,
+): MatchedTensors['options'] {
+  const figures = findNetwork(network);
+  const { auxiliaryHead = false, countPadding = false } = record;
+  const whole = buildGraph(configure(figures, { classes: 2, auxiliary: auxiliaryHead }));
+  const theirNames = record.names(whole);
+  const shapeOf = (parameter: Parameter | undefined): readonly number[] | undefined =>
+    file.tensors.get(names.get(theirNames.get(parameter?.name ?? '') ?? '') ?? '')?.shape;
+  const isPresent = (parameter: Parameter) => shapeOf(parameter) !== undefined;
+  const first = shapeOf(firstConvolutions(whole)[0]?.parameters.members[0]?.weight);
+  if (first === undefined)
+    throw new WeightsError(
+      `${path}: there is no ${dialect.name} ${network} in it: its first convolution is missing`,
+    );
+  const inputChannels = first[dialect.layout === 'torch' ? 1 : 2];
+  // The main classifier comes first. A file that lacks one of the two still says how many classes it is for.
+  const [weight, bias] = classifierParameters(whole).map(shapeOf);
+  const classes = bias?.[0] ?? (dialect.layout === 'torch' ? weight?.[0] : weight?.at(-1)) ?? 0;
+  const [key, layer] = Object.entries(figures.layers).find(([, { kind }]) => kind === 'embedding') ?? [];
+  const embedding = shapeOf(parametersOf(whole).find(({ name }) => name === `${key}/beta`))?.[0];
+  return {
+    classes,
+    ...(!parametersOf(whole).some((each) => each.role === 'gamma' && isPresent(each)) && { gamma: false }),
+    ...(countPadding && { countPadding }),
+    ...(classes > 0 && parametersOfHead(whole, 'auxiliary').some(isPresent) && { auxiliary: true }),
+    ...(inputChannels !== undefined &&
+      inputChannels !== figures.input[2] &&
+      inputChannels > 0 && { inputChannels }),
+    ...(layer?.kind === 'embedding' &&
+      embedding !== undefined &&
+      embedding !== layer.features && { embedding }),
+  };
+}

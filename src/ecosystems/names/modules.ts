@@ -1,0 +1,89 @@
+/**
+ * Names of PyTorch's modules, from rows of ours and theirs. `#` stands for a number on both sides: the first for the first.
+ * On the right `#-1` counts from 0 what we count from 1, `#+6` adds 6, and `@` is a letter: `@b` counts b, c, d from 0.
+ */
+import type { Graph, Role } from '../../graph/graph.ts';
+import { type DialectNames, derivedNames } from '../dialect.ts';
+
+export type Row = readonly [ours: string, theirs: string];
+
+/** The first row that fits counts. Where rows depend on how often a layer is repeated, `count` tells it. */
+export type Rows = readonly Row[] | CountedRows;
+export type CountedRows = (count: (layer: string) => number) => readonly Row[];
+
+type Suffixes = Readonly<Partial<Record<Role, string>>>;
+
+/** What follows the layer's name. A layer with batch normalisation has its convolution under `conv`. */
+const suffixes: Readonly<Record<Role, string>> = {
+  convWeight: '.conv.weight',
+  residualWeight: '.weight',
+  convBias: '.bias',
+  linearWeight: '.weight',
+  linearBias: '.bias',
+  gamma: '.bn.weight',
+  beta: '.bn.bias',
+  movingMean: '.bn.running_mean',
+  movingVariance: '.bn.running_var',
+};
+
+/** The counter that PyTorch's batch normalisation keeps. */
+export const moduleBookkeeping = /\.num_batches_tracked$/;
+
+/** `whole` has layers whose parameters have names of their own, whole ones. */
+export const moduleNames = (rows: Rows, whole: Readonly<Record<string, Suffixes>> = {}): DialectNames =>
+  derivedNames((graph) => {
+    const resolved = typeof rows === 'function' ? rows((layer) => repetitionsOf(graph, layer)) : rows;
+    return {
+      parameter: (layer, role) => {
+        if (Object.hasOwn(whole, layer)) return whole[layer]?.[role];
+        const theirs = translate(layer, resolved);
+        return theirs === undefined ? undefined : theirs + suffixes[role];
+      },
+      stage: (endpoint) => translate(endpoint, resolved) ?? blockName(endpoint, resolved),
+    };
+  });
+
+function repetitionsOf({ network }: Graph, key: string): number {
+  const layer = network.layers[key];
+  return layer?.kind === 'repeat' ? layer.count : 1;
+}
+
+/** A block is what the names of its branches have in common. */
+function blockName(endpoint: string, rows: readonly Row[]): string | undefined {
+  const inside = translate(`${endpoint}/branch0/conv1`, rows) ?? translate(`${endpoint}/branch1/conv1`, rows);
+  return inside?.replace(/\.(branch\d.*|conv)$/, '');
+}
+
+function translate(layer: string, rows: readonly Row[]): string | undefined {
+  for (const [ours, theirs] of rows) {
+    const match = new RegExp(`^${ours.replaceAll('#', '(\\d+)')}$`).exec(layer);
+    if (!match) continue;
+    let next = 1;
+    return theirs.replace(
+      /#([+-]\d+)?|@(\w)/g,
+      (_, shift: string | undefined, letter: string | undefined) => {
+        const number = Number(match[next++]);
+        return letter === undefined
+          ? String(number + Number(shift ?? 0))
+          : String.fromCharCode(letter.charCodeAt(0) + number);
+      },
+    );
+  }
+  return undefined;
+}
+
+/** A block of branches in which a single convolution is no list; the pooling is element 0 of its branch. */
+export const blockRows = (ours: string, theirs: string): readonly Row[] => [
+  [`${ours}/branch0/conv1`, `${theirs}.branch0`],
+  [`${ours}/branch1/conv#`, `${theirs}.branch1.#-1`],
+  [`${ours}/branch2/conv#`, `${theirs}.branch2.#-1`],
+  [`${ours}/branch3/conv1`, `${theirs}.branch3.1`],
+];
+
+/** A residual block. */
+export const residualRows = (ours: string, theirs: string): readonly Row[] => [
+  [`${ours}/branch0/conv1`, `${theirs}.branch0`],
+  [`${ours}/branch1/conv#`, `${theirs}.branch1.#-1`],
+  [`${ours}/branch2/conv#`, `${theirs}.branch2.#-1`],
+  [`${ours}/linear`, `${theirs}.conv2d`],
+];

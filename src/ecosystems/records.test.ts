@@ -1,0 +1,64 @@
+/** Everything that is known of an ecosystem stands in its record: nothing else in the sources may decide by its name. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { findNetwork } from '../networks/networks.ts';
+import { dialectNames, dialects } from './dialects.ts';
+
+const source = new URL('../', import.meta.url);
+
+const records = /^ecosystems\/(timm|torchvision|cadene|facenet|keras|tf-slim)\.ts$/;
+
+/** The two ways to cut a crop are called after those who evaluate so. */
+const others = ['images/preprocess.ts'];
+
+const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter(
+  (file) => /\.ts$/.test(file) && !/\.test\.ts$/.test(file) && !records.test(file) && !others.includes(file),
+);
+
+const withoutComments = (text: string): string =>
+  text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|[^:'"`])\/\/.*$/gm, '$1');
+
+/** A text that is the name of a dialect, a key that is, or a tensor by which a file of one is known. */
+function namesDialect(line: string): boolean {
+  const literals = [...line.matchAll(/(['"`])((?:\\.|(?!\1).)*)\1/g)].map(([, , text]) => text as string);
+  const keys = [...line.matchAll(/([\w-]+)['"]?\s*:(?!:)/g)].map(([, key]) => key as string);
+  const anchors = dialects.flatMap(({ networks }) => Object.values(networks).flatMap((each) => each.anchors));
+  return [...literals, ...keys].some(
+    (text) => (dialectNames as readonly string[]).includes(text) || anchors.includes(text),
+  );
+}
+
+describe('the records of the ecosystems', () => {
+  it.each([
+    "if (dialect.name === 'timm')",
+    "const preprocessings = { 'tf-slim': {} };",
+    'const heads = { timm: true };',
+    "file.tensors.get('classif.weight')",
+  ])('would be missed by: %s', (line) => {
+    expect(namesDialect(line)).toBe(true);
+  });
+
+  it('are the only place that decides anything by a name of an ecosystem', () => {
+    expect(files.length).toBeGreaterThan(200);
+    const found = files.flatMap((file) =>
+      withoutComments(readFileSync(new URL(file, source), 'utf8'))
+        .split('\n')
+        .filter(namesDialect)
+        .map((line) => `${file}: ${line.trim()}`),
+    );
+    expect(found).toEqual([]);
+  });
+
+  it('are of networks that exist, and each network has tensors by which its files are known', () => {
+    for (const { networks } of dialects) {
+      for (const [network, { anchors }] of Object.entries(networks)) {
+        expect(findNetwork(network).name).toBe(network);
+        expect(anchors.length).toBeGreaterThan(0);
+      }
+    }
+  });
+
+  it('give every name once', () => {
+    expect(new Set(dialectNames).size).toBe(dialectNames.length);
+  });
+});

@@ -1,0 +1,45 @@
+/** timm: Inception-v3 by torchvision's names, Inception-v4 and the released Inception-ResNet-v2 by Cadene's. */
+import { inceptionResnetV2, inceptionV4 } from './cadene.ts';
+import type { Dialect } from './dialect.ts';
+import { moduleBookkeeping, moduleNames } from './names/modules.ts';
+import { inceptionV3 } from './torchvision.ts';
+
+export const timm: Dialect<'timm'> = {
+  name: 'timm',
+  title: 'timm',
+  layout: 'torch',
+  gamma: true,
+  networks: {
+    'inception-v3': {
+      anchors: ['Mixed_7c.branch_pool.conv.weight'],
+      ...moduleNames(inceptionV3),
+      countPadding: true,
+      auxiliaryHead: true,
+      architecture: 'inception_v3',
+    },
+    'inception-v4': {
+      // Cadene's are the same; there is nothing to tell apart.
+      anchors: ['features.0.conv.weight', 'features.6.branch0.conv.weight'],
+      ...moduleNames(inceptionV4),
+      architecture: 'inception_v4',
+    },
+    'inception-resnet-v2-released': {
+      anchors: ['conv2d_7b.conv.weight', 'classif.weight'],
+      ...moduleNames((count) => [...inceptionResnetV2(count), ['logits', 'classif']]),
+      // The share with which timm measured it.
+      preprocessing: { crop: 0.8975 },
+      architecture: 'inception_resnet_v2',
+    },
+  },
+  preprocessing: { protocol: 'timm', kernel: 'pillow-bicubic' },
+  ignored: moduleBookkeeping,
+  hub: {
+    interpolations: {
+      'pillow-bicubic': 'bicubic',
+      'pillow-bilinear': 'bilinear',
+      'tf-bilinear': 'bilinear',
+      'tf-bilinear-corners': 'bilinear',
+      bilinear: 'bilinear',
+    },
+  },
+};

@@ -1,0 +1,24 @@
+/** Files that are whole or as they were, whenever the process is killed: made under a temporary name beside their own. */
+import { rename, rm, writeFile } from 'node:fs/promises';
+
+let replacements = 0;
+
+/** Gives what `make` gives. If it throws, what it made is removed and `path` stays as it was. */
+export async function replaceFile<Result>(
+  path: string,
+  make: (temporary: string) => Promise<Result>,
+): Promise<Result> {
+  const temporary = `${path}.${process.pid}.${replacements++}.incomplete`;
+  try {
+    const result = await make(temporary);
+    await rename(temporary, path);
+    return result;
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** Writes a text, to the disk, before it gets its name. */
+export const replaceText = (path: string, text: string): Promise<void> =>
+  replaceFile(path, (temporary) => writeFile(temporary, text, { flush: true }));
