@@ -26,7 +26,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   data: ['images'],
   weights: [],
   hub: ['weights'],
-  model: ['networks', 'graph', 'engine', 'images'],
+  model: ['networks', 'graph', 'engine', 'images', 'weights'],
   ecosystems: ['networks', 'graph', 'images', 'weights', 'hub', 'model'],
   predict: ['graph', 'compile', 'engine', 'images', 'data', 'weights', 'model', 'ecosystems'],
   evaluate: ['data', 'predict'],
@@ -92,6 +92,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'images',
     'data',
     'weights',
+    'hub',
     'model',
     'ecosystems',
     'predict',
@@ -108,7 +109,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Files directly in src/ that any file may import. */
-const common = ['errors.ts', 'option.ts', 'parse-json.ts', 'random.ts', 'version.ts'];
+const common = ['errors.ts', 'option.ts', 'parse-json.ts', 'random.ts', 'replace-file.ts', 'version.ts'];
 
 /** Files of src/ that a file imports, as paths within src/. */
 function importsOf(file: string): string[] {

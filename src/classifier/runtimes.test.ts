@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sampleModel } from '../../test/sample-model.ts';
-import { writeModel } from '../ecosystems/export-weights.ts';
 import { openTorch } from '../engine/torch.ts';
 import { UsageError } from '../errors.ts';
 import { parametersOf } from '../graph/graph.ts';
 import type { Image } from '../images/image.ts';
+import { writeModel } from '../model/write-model.ts';
 import { exportOnnx } from '../onnx/write/export-onnx.ts';
 import { type Classification, loadClassifier } from './classifier.ts';
 

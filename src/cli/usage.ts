@@ -1,5 +1,5 @@
 /** Parsing of option values, with messages that say what is expected and what came. */
-
+import { Option } from 'commander';
 import { InceptionError, UsageError } from '../errors.ts';
 
 type Check = (value: number) => boolean;
@@ -39,6 +39,12 @@ export const oneOf =
       throw new UsageError(`${option}: expected ${words.join(' or ')}, received '${text}'`);
     return found;
   };
+
+/** An option that has another name now: whoever uses the old one is told. */
+export const renamed = (flags: string, name: string): Option =>
+  new Option(flags).hideHelp().argParser(() => {
+    throw new UsageError(`${flags.split(' ')[0]}: the option is called ${name} now`);
+  });
 
 /** A signal ended the work early; what was done is kept. */
 export class InterruptedError extends InceptionError {

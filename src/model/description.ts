@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { InceptionError } from '../errors.ts';
 import { buildGraph } from '../graph/build-graph.ts';
 import type { Graph } from '../graph/graph.ts';
-import type { Preprocessing } from '../images/preprocess.ts';
+import { type Preprocessing, protocols } from '../images/preprocess.ts';
 import { kernels } from '../images/resize.ts';
 import { type NetworkOptions, networkOptions } from '../networks/network-options.ts';
 import { configure, findNetwork, registeredNetwork } from '../networks/networks.ts';
@@ -44,7 +44,7 @@ export const networkOptionsSchema = optionSchema(networkOptions).partial();
 export const preprocessingSchema = z.strictObject({
   size: pair,
   channels: z.union([z.literal(1), z.literal(3)]).optional(),
-  protocol: z.enum(['tf-slim', 'timm']),
+  protocol: z.enum(protocols),
   crop: z.number().positive().max(1),
   kernel: z.enum(kernels),
   mean: perChannel,

@@ -1,7 +1,7 @@
 /** `inception export` and `inception convert`: a model as an ONNX file, or under the names of another ecosystem. */
 import Table from 'cli-table3';
 import type { Command } from 'commander';
-import { type DialectName, dialectNames } from '../../ecosystems/dialects.ts';
+import { type DialectName, dialectNames, hubDialectNames } from '../../ecosystems/dialects.ts';
 import { type ExportReport, exportWeights } from '../../ecosystems/export-weights.ts';
 import { UsageError } from '../../errors.ts';
 import type { ModelFile } from '../../model/model-file.ts';
@@ -28,7 +28,7 @@ export function addExport(program: Command): void {
     .argument('<model>', modelArgument)
     .requiredOption(
       '-o, --output <file>',
-      "an .onnx file; with --to a .safetensors file, with --to timm a folder ('out/') also gets the config.json that timm loads",
+      `an .onnx file; with --to a .safetensors file, or a folder ('out/'), which gets a config.json as well with --to ${hubDialectNames.join(', ')}`,
     )
     .option('--to <dialect>', dialectNames.join(', '), oneOf('--to', dialectNames))
     .option('--report', 'with --to: print what every tensor became')
@@ -66,14 +66,14 @@ export function addExport(program: Command): void {
       'after',
       `
 An ONNX file is run by ONNX Runtime against libtorch before it gets its name; if they differ there is no file.
-A file of another ecosystem is converted directly: 'convert' is the same command.
+A file of another ecosystem is converted directly. 'convert' is another name of the command.
 
 Examples:
   inception export runs/photos -o photos.onnx
   inception export hub:timm/inception_v4.tf_in1k -o v4.onnx --input uint8 --softmax
   inception export runs/photos -o photos-int8.onnx --precision int8 --calibrate photos
   inception export runs/photos --to timm -o photos-timm/
-  inception convert inception_v4.ckpt --to timm -o inception_v4.safetensors --report`,
+  inception export inception_v4.ckpt --to timm -o inception_v4.safetensors --report`,
     )
     .action(run);
 }
@@ -135,6 +135,7 @@ async function exportToDialect(
   process.stdout.write(
     `${report ? exportReport(result) : ''}${model.source}, ${network}: ${grouped(result.parameters.length)} tensors as ${to}'s in ${result.files.join(' and ')}\n`,
   );
+  for (const difference of result.differences) process.stderr.write(`${difference}\n`);
 }
 
 function exportReport({ parameters }: ExportReport): string {

@@ -1,24 +1,25 @@
 /** `inception import`: weights of another ecosystem become a model. */
 import Table from 'cli-table3';
 import type { Command } from 'commander';
-import { type DialectName, dialectNames } from '../../ecosystems/dialects.ts';
+import { type DialectName, dialectNames, ecosystemTitles } from '../../ecosystems/dialects.ts';
 import { importWeights } from '../../ecosystems/import/import-weights.ts';
 import type { ImportOptions, ImportPlan } from '../../ecosystems/import/plan-import.ts';
 import { costsOf } from '../../graph/costs.ts';
 import { describeProtocol, type Protocol } from '../../images/preprocess.ts';
-import { type Kernel, kernels } from '../../images/resize.ts';
+import type { Kernel } from '../../images/resize.ts';
 import { networks } from '../../networks/networks.ts';
-import { readLabelFile } from '../options/label-file.ts';
+import { modelLabels, readLabelFile } from '../options/label-file.ts';
 import { noticesTo } from '../options/model-options.ts';
 import { inputSize } from '../options/network-options.ts';
+import { addCropOptions, cropOf } from '../options/onnx-options.ts';
 import { grouped } from '../output/format.ts';
-import { keptShare, oneOf, wholeNumber } from '../usage.ts';
+import { oneOf, renamed, wholeNumber } from '../usage.ts';
 
-export interface ImportValues {
+interface ImportValues {
   output: string;
   from?: DialectName;
   network?: string;
-  labels?: string;
+  modelLabels?: string;
   labelOffset?: number;
   resetClassifier?: number;
   inputChannels?: number;
@@ -32,12 +33,15 @@ export interface ImportValues {
 }
 
 export function addImport(program: Command): void {
-  addImportOptions(
-    program
-      .command('import')
-      .description('make a model from weights of timm, torchvision, Keras, TF-Slim, facenet or Cadene')
-      .argument('<file>', '.safetensors, .h5, .pth, .pt, .bin, a TensorFlow checkpoint, or hub:owner/name')
-      .requiredOption('-o, --output <file>', 'the model: a .safetensors file'),
+  addCropOptions(
+    addImportOptions(
+      program
+        .command('import')
+        .description(`make a model from weights of ${ecosystems}`)
+        .argument('<file>', '.safetensors, .h5, .pth, .pt, .bin, a TensorFlow checkpoint, or hub:owner/name')
+        .requiredOption('-o, --output <file>', 'the model: a .safetensors file'),
+    ),
+    "the dialect's",
   )
     .option('--report', 'print where every parameter came from')
     .option('--json', 'print JSON')
@@ -47,7 +51,7 @@ export function addImport(program: Command): void {
 Dialect and network are recognised by the tensors' names.
 
 Examples:
-  inception import inception_v4.ckpt -o inception-v4.safetensors --label-offset 1 --labels imagenet.txt
+  inception import inception_v4.ckpt -o inception-v4.safetensors --label-offset 1 --model-labels imagenet.txt
   inception import inception_v3_weights_tf_dim_ordering_tf_kernels.h5 -o v3.safetensors
   inception import hub:timm/inception_resnet_v2.tf_in1k --reset-classifier 5 -o flowers.safetensors`,
     )
@@ -55,7 +59,7 @@ Examples:
 }
 
 /** The options that say what a file is and what of it is wanted. */
-export function addImportOptions(command: Command): Command {
+function addImportOptions(command: Command): Command {
   return command
     .option(
       '--from <dialect>',
@@ -70,7 +74,8 @@ export function addImportOptions(command: Command): Command {
         networks.map(({ name }) => name),
       ),
     )
-    .option('--labels <file>', 'a label for each output: one on each line, or a JSON list')
+    .option('--model-labels <file>', modelLabels)
+    .addOption(renamed('--labels <file>', '--model-labels'))
     .option(
       '--label-offset <n>',
       "drop the first n outputs: 1 drops TF-Slim's background (default: 0)",
@@ -83,34 +88,17 @@ export function addImportOptions(command: Command): Command {
       wholeNumber('--input-channels'),
     )
     .option('--input-size <pixels>', 'side of the input, or HEIGHTxWIDTH', inputSize)
-    .option('--no-auxiliary', 'leave the auxiliary classifier out')
-    .option(
-      '--protocol <name>',
-      "'timm' or 'tf-slim' (default: the dialect's own)",
-      oneOf('--protocol', ['timm', 'tf-slim']),
-    )
-    .option(
-      '--crop <share>',
-      "of each side that the single crop keeps (default: the dialect's own)",
-      keptShare('--crop'),
-    )
-    .option(
-      '--kernel <name>',
-      `${kernels.join(', ')} (default: the dialect's own)`,
-      oneOf('--kernel', kernels),
-    );
+    .option('--no-auxiliary', 'leave the auxiliary classifier out');
 }
 
+const ecosystems = new Intl.ListFormat('en', { type: 'disjunction' }).format(ecosystemTitles);
+
 /** The options of the library's call. */
-export async function importOptions(values: ImportValues): Promise<ImportOptions> {
-  const { labels, protocol, crop, kernel, ...rest } = values;
+async function importOptions(values: ImportValues): Promise<ImportOptions> {
+  const { modelLabels: labelFile, ...rest } = values;
   const given = <K extends keyof typeof rest>(key: K) =>
     rest[key] === undefined ? {} : ({ [key]: rest[key] } as Pick<typeof rest, K>);
-  const preprocessing = {
-    ...(protocol !== undefined && { protocol }),
-    ...(crop !== undefined && { crop }),
-    ...(kernel !== undefined && { kernel }),
-  };
+  const preprocessing = cropOf(values);
   return {
     ...given('from'),
     ...given('network'),
@@ -120,7 +108,7 @@ export async function importOptions(values: ImportValues): Promise<ImportOptions
     ...given('inputSize'),
     auxiliary: rest.auxiliary,
     ...(Object.keys(preprocessing).length > 0 && { preprocessing }),
-    ...(labels !== undefined && { classes: await readLabelFile(labels, '--labels') }),
+    ...(labelFile !== undefined && { classes: await readLabelFile(labelFile, '--model-labels') }),
   } as ImportOptions;
 }
 
@@ -172,7 +160,7 @@ function summary({ dialect, description, graph, parameters, ignored }: ImportPla
 }
 
 /** A line for each parameter. */
-export function importReport({ parameters }: ImportPlan): string {
+function importReport({ parameters }: ImportPlan): string {
   const table = new Table({
     head: ['parameter', 'shape', 'from', 'note'],
     style: { head: [], border: [], compact: true },

@@ -8,11 +8,12 @@ import {
   type PreprocessingPreset,
   type Protocol,
   preprocessingPresets,
+  protocols,
 } from '../../images/preprocess.ts';
 import { type Kernel, kernels } from '../../images/resize.ts';
 import { modelKind } from '../../model/model-kind.ts';
 import { keptShare, oneOf } from '../usage.ts';
-import { readLabelFile } from './label-file.ts';
+import { modelLabels, readLabelFile } from './label-file.ts';
 import { inputSize } from './network-options.ts';
 
 export interface OnnxOptions {
@@ -36,7 +37,7 @@ const names = Object.keys(preprocessingPresets) as PreprocessingPreset[];
 export function addOnnxOptions(command: Command): Command {
   return command
     .optionsGroup('Of .onnx files that do not say it (or in the place of what they say):')
-    .option('--model-labels <file>', 'a label for each output: one on each line, or a JSON list')
+    .option('--model-labels <file>', modelLabels)
     .option(
       '--preprocessing <name>',
       `${names.join(', ')}: how the image is cut and scaled`,
@@ -52,8 +53,8 @@ export function addCropOptions(command: Command, whose: string): Command {
   return command
     .option(
       '--protocol <name>',
-      `'timm' or 'tf-slim' (default: ${whose})`,
-      oneOf('--protocol', ['timm', 'tf-slim']),
+      `${protocols.join(', ')}: how the single crop is cut (default: ${whose})`,
+      oneOf('--protocol', protocols),
     )
     .option(
       '--crop <share>',
@@ -71,7 +72,7 @@ export async function readOnnxOptions(
   values: OnnxOptions & CropOptions,
   { paths, crop }: { paths: readonly string[]; crop: boolean },
 ): Promise<ModelOverrides> {
-  const { modelLabels, preprocessing: name, mean, std, inputSize: side, probabilities } = values;
+  const { modelLabels: labelFile, preprocessing: name, mean, std, inputSize: side, probabilities } = values;
   const preprocessing: Partial<Preprocessing> = {
     ...(name !== undefined && preprocessingPresets[name]),
     ...(mean && { mean }),
@@ -80,7 +81,7 @@ export async function readOnnxOptions(
     ...(crop && cropOf(values)),
   };
   const options: ModelOverrides = {
-    ...(modelLabels !== undefined && { classes: await readLabelFile(modelLabels, '--model-labels') }),
+    ...(labelFile !== undefined && { classes: await readLabelFile(labelFile, '--model-labels') }),
     ...(Object.keys(preprocessing).length > 0 && { preprocessing }),
     ...(probabilities !== undefined && { probabilities }),
   };

@@ -1,0 +1,143 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { elementCount } from '../graph/graph.ts';
+import { standardPreprocessing } from '../images/preprocess.ts';
+import { graphOf, type ModelDescription, ModelError } from '../model/description.ts';
+import type { ModelFile } from '../model/model-file.ts';
+import type { NetworkOptions } from '../networks/network-options.ts';
+import { openSafetensors } from '../weights/safetensors/safetensors.ts';
+import type { DialectName } from './dialects.ts';
+import { exportWeights } from './export-weights.ts';
+import { readHubConfig } from './hub-config.ts';
+
+/** A narrow network whose values are zeros. */
+function model(network: string, options: NetworkOptions = {}): ModelFile {
+  const description: ModelDescription = {
+    network,
+    options: { classes: 3, width: 0.125, blocks: { A: 1, B: 1, C: 1 }, ...options },
+    classes: ['cat', 'dog', 'bird'],
+    classIds: ['n1', 'n2', 'n3'],
+    preprocessing: standardPreprocessing([299, 299], {
+      protocol: 'timm',
+      kernel: 'pillow-bilinear',
+      crop: 0.9,
+    }),
+  };
+  return {
+    description,
+    graph: graphOf(description),
+    source: 'runs/a',
+    read: async ({ shape }) => new Float32Array(elementCount(shape)),
+    close: async () => undefined,
+  };
+}
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'inception-export-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const exported = (from: ModelFile, to: DialectName) =>
+  exportWeights(from, { to, output: join(folder, `${to}.safetensors`) });
+
+describe('exportWeights', () => {
+  it('reports what the other implementation computes differently from the same weights', async () => {
+    const { differences } = await exported(model('inception-v3'), 'timm');
+    expect(differences).toEqual([
+      "runs/a: average pooling does not count its padding here, timm's inception-v3 does: its numbers will differ",
+    ]);
+    expect((await exported(model('inception-v3', { countPadding: true }), 'timm')).differences).toEqual([]);
+    expect((await exported(model('inception-v4'), 'cadene')).differences).toEqual([]);
+    expect((await exported(model('inception-v4'), 'tf-slim')).differences).toEqual([
+      "runs/a: batch normalisation has a gamma here, tf-slim's inception-v4 has none: its numbers will differ",
+    ]);
+  });
+
+  it('gives layers that always have a gamma ones where the network has none', async () => {
+    const { parameters } = await exported(model('inception-v4', { gamma: false }), 'timm');
+    expect(parameters.find(({ to }) => to === 'features.0.bn.weight')).toEqual({
+      parameter: '–',
+      to: 'features.0.bn.weight',
+      shape: [8],
+      note: 'ones',
+    });
+    const file = await openSafetensors(join(folder, 'timm.safetensors'));
+    expect((await file.read('features.0.bn.weight')).data).toEqual(new Float32Array(8).fill(1));
+    await file.close();
+  });
+
+  it('refuses a network and parameters that the dialect has no names for', async () => {
+    await expect(exported(model('inception-resnet-v1'), 'timm')).rejects.toThrow(
+      'timm has no network like inception-resnet-v1; it has inception-v3, inception-v4, inception-resnet-v2-released',
+    );
+    await expect(exported(model('inception-v4', { auxiliary: true }), 'cadene')).rejects.toThrow(
+      /^cadene has no names for 12 parameters of inception-v4: auxiliary\//,
+    );
+  });
+});
+
+describe('the config.json of the hub', () => {
+  const path = () => join(folder, 'hub/config.json');
+
+  it('is written beside the weights of a dialect that has one, and says what timm’s says', async () => {
+    const { files } = await exportWeights(model('inception-resnet-v2-released'), {
+      to: 'timm',
+      output: join(folder, 'hub/'),
+    });
+    expect(files).toEqual([join(folder, 'hub/model.safetensors'), path()]);
+    // Keys and values as timm 1.0 writes them, but for the width.
+    expect(JSON.parse(await readFile(path(), 'utf8'))).toEqual({
+      architecture: 'inception_resnet_v2',
+      num_classes: 3,
+      num_features: 192,
+      label_names: ['n1', 'n2', 'n3'],
+      label_descriptions: { n1: 'cat', n2: 'dog', n3: 'bird' },
+      pretrained_cfg: {
+        input_size: [3, 299, 299],
+        interpolation: 'bilinear',
+        crop_pct: 0.9,
+        crop_mode: 'center',
+        mean: [0.5, 0.5, 0.5],
+        std: [0.5, 0.5, 0.5],
+        num_classes: 3,
+        pool_size: [8, 8],
+        first_conv: 'conv2d_1a.conv',
+        classifier: 'classif',
+      },
+    });
+  });
+
+  it('is read back as it was written', async () => {
+    expect(readHubConfig(await readFile(path(), 'utf8'), 'config.json')).toEqual({
+      from: 'timm',
+      network: 'inception-resnet-v2-released',
+      preprocessing: {
+        protocol: 'timm',
+        kernel: 'pillow-bilinear',
+        crop: 0.9,
+        mean: [0.5, 0.5, 0.5],
+        std: [0.5, 0.5, 0.5],
+      },
+      classes: ['cat', 'dog', 'bird'],
+      classIds: ['n1', 'n2', 'n3'],
+    });
+  });
+
+  it.each([
+    [{ architecture: 'resnet50' }, "c.json: the architecture 'resnet50' is none of inception_v3, "],
+    [
+      { architecture: 'inception_v4', pretrained_cfg: { interpolation: 'lanczos' } },
+      "c.json: the interpolation 'lanczos' is not known here",
+    ],
+    [
+      { architecture: 'inception_v4', pretrained_cfg: { crop_mode: 'squash' } },
+      "c.json: the crop mode 'squash' is not known here; expected 'center'",
+    ],
+  ])('is refused where it says what is not known here: %o', (config, message) => {
+    expect(() => readHubConfig(JSON.stringify(config), 'c.json')).toThrow(ModelError);
+    expect(() => readHubConfig(JSON.stringify(config), 'c.json')).toThrow(message);
+  });
+});
