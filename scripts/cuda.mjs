@@ -115,7 +115,7 @@ function rowsOf(comparison, { work, batch, aim }) {
 }
 
 function complain({ missing, leftOut, failed }) {
-  for (const { name, advice } of missing) say(`${name} is not here; ${advice}`);
+  for (const { name, advice } of missing) say(`${name} is not installed; ${advice}`);
   for (const { name, reason } of [...leftOut, ...failed]) say(`${name} did not run: ${reason}`);
 }
 

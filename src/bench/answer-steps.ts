@@ -1,36 +1,36 @@
-/** How our sides speak, as the peers do (src/bench/peers/pytorch.py): a line in for so many steps, a line out with their times. */
+/** The protocol of our sides, the same as the peers' (src/bench/peers/pytorch.py): a line in asks for steps, a line out has their times. */
 import { createInterface } from 'node:readline';
-import { forgetPeak, peakBytes } from './memory-peak.ts';
+import { peakBytes, resetPeak } from './memory-peak.ts';
 
 export interface AnsweredStep {
   readonly about: string;
-  /** Whether the process's memory is what the work takes. Default true. */
+  /** Whether the process's memory is that of the work. Default true. */
   readonly countsMemory?: boolean;
-  /** Gives the outputs that are compared. */
+  /** Runs one step and returns the outputs to compare. */
   step(): Promise<ArrayLike<number | bigint> | undefined>;
 }
 
-const answer = (values: object) => process.stdout.write(`${JSON.stringify(values)}\n`);
+const send = (values: object) => process.stdout.write(`${JSON.stringify(values)}\n`);
 
-/** Answers until its input ends. */
+/** Serves requests until its input ends. */
 export async function answerSteps({ about, countsMemory = true, step }: AnsweredStep): Promise<void> {
-  answer({ about, output: Array.from((await step()) ?? [], Number) });
-  forgetPeak();
+  send({ about, output: Array.from((await step()) ?? [], Number) });
+  resetPeak();
   for await (const line of createInterface({ input: process.stdin })) {
     const [command, count = '1'] = line.split(' ');
     if (command === 'memory') {
-      answer({ peakBytes: countsMemory ? peakBytes() : null });
+      send({ peakBytes: countsMemory ? peakBytes() : null });
       continue;
     }
     const wall: number[] = [];
     const processor: number[] = [];
     for (let run = 0; run < Number(count); run++) {
-      const [begin, used] = [performance.now(), process.cpuUsage()];
+      const [begin, cpuBefore] = [performance.now(), process.cpuUsage()];
       await step();
       wall.push(performance.now() - begin);
-      const { user, system } = process.cpuUsage(used);
+      const { user, system } = process.cpuUsage(cpuBefore);
       processor.push((user + system) / 1000);
     }
-    answer({ wall, processor });
+    send({ wall, processor });
   }
 }

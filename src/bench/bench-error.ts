@@ -1,6 +1,6 @@
 import { InceptionError } from '../errors.ts';
 
-/** A peer fails, answers something else, or a measurement cannot be made here. */
+/** A peer failed or computed something else, or a measurement is not possible here. */
 export class BenchError extends InceptionError {
   override name = 'BenchError';
 }

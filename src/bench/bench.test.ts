@@ -1,4 +1,4 @@
-/** Short real runs of a tiny network. Peers are compared where they are installed; elsewhere that case is skipped. */
+/** Short real runs of a tiny network. Peers are compared where they are installed; otherwise those cases are skipped. */
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { sampleModel } from '../../test/sample-model.ts';
@@ -7,7 +7,7 @@ import { compileFloor } from './floor.ts';
 import { benchValues, describeJob, describeNodes, type WorkOptions } from './job.ts';
 import { describeOnnxWork } from './onnx-job.ts';
 import { compileWork, graphOfWork } from './our-step.ts';
-import { findPeers, probePythons, probeTfjs, usualPythons } from './peers.ts';
+import { defaultPythons, findPeers, probePythons, probeTfjs } from './peers.ts';
 import { chromeTrace, perLayer, perOperator, profileWork } from './profile.ts';
 import { formatComparison, formatProfile } from './report.ts';
 
@@ -21,7 +21,7 @@ const tiny: WorkOptions = {
   threads: 1,
 };
 
-const pythons = probePythons(usualPythons);
+const pythons = probePythons(defaultPythons);
 const torch = pythons.find((python) => python.torch !== undefined);
 const tfjs = probeTfjs('.');
 const runtime = pythons.find((python) => python.onnxruntime !== undefined);
@@ -32,7 +32,7 @@ describe('compare', () => {
     alone = await compare(tiny, { against: ['pytorch'], pythons: [], rounds: 2, clock: 'wall' });
   });
 
-  it('runs ours and the floor in turns', () => {
+  it('runs ours and the floor interleaved', () => {
     expect(alone.sides.map(({ name, ms }) => [name, ms.count])).toEqual([
       ['ours', 2],
       ['floor', 2],
@@ -42,14 +42,14 @@ describe('compare', () => {
     expect(ours?.peakBytes).toBeGreaterThan(1e7);
   });
 
-  it('names a peer that is missing with the command that installs it', () => {
+  it('names a missing peer with the command that installs it', () => {
     expect(formatComparison(alone)).toContain(
-      'pytorch is not here; to compare with it: apt-get install python3-torch',
+      'pytorch is not installed; to compare with it: apt-get install python3-torch',
     );
   });
 
   it.skipIf(!torch)(
-    `has PyTorch give the same loss and logits (skipped where no Python has torch: ${torch ? 'one has' : 'none has'})`,
+    `gets the same loss and logits from PyTorch (skipped without torch in any Python: ${torch ? 'found' : 'none'})`,
     async () => {
       for (const work of ['train', 'infer'] as const) {
         const options = {
@@ -69,7 +69,7 @@ describe('compare', () => {
 
 describe('compare with TensorFlow.js', () => {
   it.skipIf(!tfjs)(
-    `has it give the same logits (skipped where it is not installed: ${tfjs ?? 'it is not'})`,
+    `gets the same logits from it (skipped if not installed: ${tfjs ?? 'not installed'})`,
     async () => {
       const options = { against: ['tfjs'], pythons: [], rounds: 1, clock: 'processor' } as const;
       const { sides, failed } = await compare({ ...tiny, work: 'infer' }, options);
@@ -81,7 +81,7 @@ describe('compare with TensorFlow.js', () => {
 });
 
 describe('compare with a model', () => {
-  it.skipIf(!torch)('gives its weights to every side (skipped where no Python has torch)', async () => {
+  it.skipIf(!torch)('uses its weights on every side (skipped without torch in any Python)', async () => {
     const model = sampleModel('inception-resnet-v2', { classes: 10 });
     const options = {
       against: ['pytorch'],
@@ -101,7 +101,7 @@ describe('compareOnnx', () => {
     fileURLToPath(new URL(`../../test/fixtures/pytorch-onnx/${name}`, import.meta.url));
   const alone = { against: [], pythons: [], rounds: 2, clock: 'processor' } as const;
 
-  it('runs a file as it is, with as many images as it takes', async () => {
+  it('runs a file as it is, with the batch size it was exported for', async () => {
     const file = await describeOnnxWork({ path: fixture('torchscript.onnx'), threads: 1 });
     expect(file).toMatchObject({ work: { batch: 1 }, tensor: { name: 'input.1', shape: [1, 3, 64, 64] } });
     const { sides, missing } = await compareOnnx(file, alone);
@@ -111,7 +111,7 @@ describe('compareOnnx', () => {
     expect(missing).toEqual([]);
   });
 
-  it('is told what the file leaves open', async () => {
+  it('accepts options for what the file leaves open', async () => {
     const path = fixture('any-size.onnx');
     const file = await describeOnnxWork({ path, batch: 3, size: [32, 48], threads: 1 });
     expect(file.tensor.shape).toEqual([3, 3, 32, 48]);
@@ -119,16 +119,16 @@ describe('compareOnnx', () => {
       /^infer .*any-size\.onnx batch 3 of unknown precision, 1 threads/,
     );
     await expect(describeOnnxWork({ path, threads: 1 })).rejects.toThrow(
-      /takes any size \(input: float32 \[n, 3, height, width\]\); expected --input-size/,
+      /accepts any size \(input: float32 \[n, 3, height, width\]\); expected --input-size/,
     );
     const fixed = fixture('torchscript.onnx');
     await expect(describeOnnxWork({ path: fixed, batch: 2, threads: 1 })).rejects.toThrow(
-      /it takes batches of 1 only \(input\.1: float32 \[1, 3, 64, 64\]\); received --batch 2/,
+      /accepts only batches of 1 \(input\.1: float32 \[1, 3, 64, 64\]\); received --batch 2/,
     );
   });
 
   it.skipIf(!runtime)(
-    "gives Python's ONNX Runtime the same file (skipped where no Python has it)",
+    "runs the same file with Python's ONNX Runtime (skipped if no Python has it)",
     async () => {
       const file = await describeOnnxWork({ path: fixture('dynamo.onnx'), batch: 2, threads: 1 });
       const options = { ...alone, against: ['onnxruntime'], pythons: [runtime?.path ?? ''] } as const;
@@ -141,10 +141,10 @@ describe('compareOnnx', () => {
 });
 
 describe('findPeers', () => {
-  const given = { pythons: [], job: 'job.json', work: { ...tiny, work: 'infer' } } as const;
+  const options = { pythons: [], job: 'job.json', work: { ...tiny, work: 'infer' } } as const;
 
-  it('takes one Python for each version of torch, and the exporter with ONNX Runtime', () => {
-    const found = findPeers(['pytorch', 'torch-compile', 'onnxruntime'], {
+  it('uses one Python per version of torch, and an exporter for ONNX Runtime', () => {
+    const peers = findPeers(['pytorch', 'torch-compile', 'onnxruntime'], {
       pythons: [
         { path: 'a', torch: '1.13.1', compile: false, cuda: false },
         { path: 'b', torch: '1.13.1', compile: false, cuda: false },
@@ -153,31 +153,31 @@ describe('findPeers', () => {
       job: 'job.json',
       work: { ...tiny, work: 'infer' },
     });
-    expect(found.found.map(({ name, command }) => [name, command])).toEqual([
+    expect(peers.found.map(({ name, command }) => [name, command])).toEqual([
       ['pytorch 1.13.1', 'a'],
       ['pytorch 2.5.0', 'c'],
       ['torch.compile 2.5.0', 'c'],
       ['onnxruntime 1.30.0', 'c'],
     ]);
-    expect(found.exporter?.command).toBe('a');
-    expect(found.missing).toEqual([]);
+    expect(peers.exporter?.command).toBe('a');
+    expect(peers.missing).toEqual([]);
   });
 
-  it('needs no PyTorch for a file that is there already', () => {
+  it('needs no PyTorch for an existing file', () => {
     const pythons = [{ path: 'a', onnxruntime: '1.30.0', compile: false, cuda: false }];
-    expect(findPeers(['onnxruntime'], { ...given, pythons }).found).toEqual([]);
-    const { found, exporter } = findPeers(['onnxruntime'], { ...given, pythons, exports: false });
+    expect(findPeers(['onnxruntime'], { ...options, pythons }).found).toEqual([]);
+    const { found, exporter } = findPeers(['onnxruntime'], { ...options, pythons, exports: false });
     expect([found.map(({ name }) => name), exporter]).toEqual([['onnxruntime 1.30.0'], undefined]);
   });
 
-  it('says what to install for everything where there is nothing', () => {
-    const { missing } = findPeers(['pytorch', 'onnxruntime'], given);
+  it('says what to install if everything is missing', () => {
+    const { missing } = findPeers(['pytorch', 'onnxruntime'], options);
     expect(missing.map(({ name }) => name)).toEqual(['pytorch', 'onnxruntime']);
     expect(missing[0]?.advice).toContain('python3-torch');
   });
 
-  it('says how npm installs TensorFlow.js where it is not', () => {
-    const { found, missing } = findPeers(['tfjs'], { ...given, tfjs: '/nowhere' });
+  it('says how to install TensorFlow.js if it is missing', () => {
+    const { found, missing } = findPeers(['tfjs'], { ...options, tfjs: '/nowhere' });
     expect(found).toEqual([]);
     expect(missing[0]?.advice).toContain(
       'npm install --no-save @tensorflow/tfjs @tensorflow/tfjs-backend-wasm',
@@ -186,33 +186,33 @@ describe('findPeers', () => {
 
   it.each([
     ['train', 'float32', /no gradient of a convolution's filter and cannot train; expected 'bench infer'/],
-    ['infer', 'bfloat16', /float32 alone; expected --precision float32/],
-  ] as const)('leaves TensorFlow.js out of %s in %s, with the reason', (work, precision, reason) => {
+    ['infer', 'bfloat16', /only float32; expected --precision float32/],
+  ] as const)('excludes TensorFlow.js from %s in %s, with the reason', (work, precision, reason) => {
     const { found, missing, leftOut } = findPeers(['tfjs'], {
-      ...given,
+      ...options,
       work: { work, precision, device: 'cpu' },
     });
     expect([found, missing]).toEqual([[], []]);
     expect(leftOut).toEqual([{ name: 'tfjs', reason: expect.stringMatching(reason) }]);
   });
 
-  it('takes on CUDA only a Python whose torch finds a device, and leaves out what runs on the processor', () => {
+  it('uses only Pythons whose torch finds a device on CUDA, and excludes peers that run on the CPU', () => {
     const pythons = [
       { path: 'a', torch: '1.13.1', compile: false, cuda: false },
       { path: 'c', torch: '2.5.0', onnxruntime: '1.30.0', compile: true, cuda: true },
     ];
-    const work = { ...given.work, device: 'cuda' } as const;
-    const asked = ['pytorch', 'torch-compile', 'onnxruntime'] as const;
-    const { found, leftOut } = findPeers(asked, { ...given, pythons, work });
+    const work = { ...options.work, device: 'cuda' } as const;
+    const requested = ['pytorch', 'torch-compile', 'onnxruntime'] as const;
+    const { found, leftOut } = findPeers(requested, { ...options, pythons, work });
     expect(found.map(({ command }) => command)).toEqual(['c', 'c']);
     expect(leftOut).toEqual([
-      { name: 'onnxruntime', reason: 'it runs on the processor here; expected --device cpu' },
+      { name: 'onnxruntime', reason: 'it runs on the CPU here; expected --device cpu' },
     ]);
-    const none = findPeers(['pytorch'], { ...given, pythons: pythons.slice(0, 1), work });
-    expect(none.missing[0]?.advice).toContain('torch in a build for CUDA');
+    const withoutCuda = findPeers(['pytorch'], { ...options, pythons: pythons.slice(0, 1), work });
+    expect(withoutCuda.missing[0]?.advice).toContain('a CUDA build of torch');
   });
 
-  it('leaves out a Python that does not start', () => {
+  it('ignores a Python that does not start', () => {
     expect(probePythons(['/nowhere/python'])).toEqual([]);
   });
 });
@@ -220,7 +220,7 @@ describe('findPeers', () => {
 describe('the job', () => {
   const graph = graphOfWork(tiny);
 
-  it('resolves what a peer would have to infer', () => {
+  it('resolves everything that a peer would otherwise have to infer', () => {
     const conv = describeNodes(graph, 0.1).find(({ op }) => op === 'conv');
     expect(conv?.attributes).toMatchObject({
       in: 3,
@@ -233,14 +233,14 @@ describe('the job', () => {
     expect(conv?.parameters).toEqual({ weight: 'stem/conv1/weight' });
   });
 
-  it('gives the same values every time, and each name its own', () => {
+  it('has reproducible values, different for each name', () => {
     const values = (name: string) => benchValues({ name, role: 'convWeight', shape: [4, 4, 3, 3] });
     expect(values('a')).toEqual(values('a'));
     expect(values('a')).not.toEqual(values('b'));
     expect(benchValues({ name: 'g', role: 'gamma', shape: [2] })).toEqual(new Float32Array([1, 1]));
   });
 
-  it('has the floor run every convolution once, and in training its gradients', () => {
+  it('runs every convolution once in the floor, and its gradients in training', () => {
     const convolutions = graph.nodes.filter(({ op }) => op === 'conv').length;
     const calls = (work: 'train' | 'infer') =>
       compileFloor(graph, { ...tiny, work }, 'aten').program.steps.filter((step) => step.do === 'call')
@@ -251,15 +251,24 @@ describe('the job', () => {
 });
 
 describe('on CUDA', () => {
-  it.each(['train', 'infer'] as const)('%s has no operators of ours, which exist for the CPU', (work) => {
-    const graph = graphOfWork(tiny);
-    const job = describeJob(graph, { ...tiny, work, device: 'cuda' }, { weights: '', images: '', onnx: '' });
-    const { program, prepare } = compileWork(graph, job, 'aten');
-    const steps = [...program.steps, ...(prepare?.steps ?? [])];
-    expect(steps.filter((step) => step.do === 'call' && step.operator.startsWith('inception::'))).toEqual([]);
-  });
+  it.each(['train', 'infer'] as const)(
+    '%s uses no native operators, which exist only for the CPU',
+    (work) => {
+      const graph = graphOfWork(tiny);
+      const job = describeJob(
+        graph,
+        { ...tiny, work, device: 'cuda' },
+        { weights: '', images: '', onnx: '' },
+      );
+      const { program, prepare } = compileWork(graph, job, 'aten');
+      const steps = [...program.steps, ...(prepare?.steps ?? [])];
+      expect(steps.filter((step) => step.do === 'call' && step.operator.startsWith('inception::'))).toEqual(
+        [],
+      );
+    },
+  );
 
-  it('waits for the floor by asking for a result', () => {
+  it('waits for the floor by reading a result', () => {
     const { program } = compileFloor(graphOfWork(tiny), tiny, 'aten');
     expect(program.outputs).toEqual(['done']);
   });
@@ -272,10 +281,10 @@ describe('on CUDA', () => {
 });
 
 describe('profileWork', () => {
-  it('gives a table and a trace of one step', async () => {
+  it('returns a table and a trace of one step', async () => {
     const profile = await profileWork({ ...tiny, work: 'infer' }, { rounds: 1 });
     const operators = perOperator(profile);
-    expect(operators.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1);
+    expect(operators.reduce((sum, { fraction }) => sum + fraction, 0)).toBeCloseTo(1);
     expect(perLayer(profile).map(({ name }) => name)).toContain('stem/conv1');
     expect(formatProfile(profile, { layers: 3 })).toContain('slowest 3 layers');
     const { traceEvents } = JSON.parse(chromeTrace(profile));

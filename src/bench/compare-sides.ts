@@ -1,4 +1,4 @@
-/** Runs ours, the floor and every peer interleaved, and says how they compare. */
+/** Runs our side, the floor and every peer interleaved, and compares them. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,14 +18,14 @@ import { pairedRatio, type Summary, summarise } from './statistics.ts';
 export interface CompareOptions {
   readonly against: readonly PeerName[];
   readonly pythons: readonly string[];
-  /** The folder from which TensorFlow.js is looked for. Default: the current one. */
+  /** Where to look for TensorFlow.js. Default: the current folder. */
   readonly tfjs?: string | undefined;
   readonly rounds: number;
   readonly clock: Clock;
-  /** The model whose weights all sides get. Default: random ones. */
+  /** The model whose weights all sides use. Default: random weights. */
   readonly model?: ModelFile | undefined;
-  /** Told what is going on. */
-  readonly say?: (line: string) => void;
+  /** Called with progress messages. */
+  readonly onProgress?: (line: string) => void;
 }
 
 export interface SideResult {
@@ -33,9 +33,9 @@ export interface SideResult {
   readonly about: string;
   readonly ms: Summary;
   readonly imagesPerSecond: number;
-  /** How many times faster ours is, round by round; of ours itself, 1. */
+  /** How many times faster ours is, paired by round; 1 for ours itself. */
   readonly ratio: number;
-  /** The floor's time over this side's, round by round. */
+  /** The floor's time divided by this side's, paired by round. */
   readonly ofFloor: number | null;
   readonly peakBytes: number | null;
   /** Largest difference of the first step's outputs from ours, relative to the largest output; null for the floor. */
@@ -44,29 +44,29 @@ export interface SideResult {
 
 export interface Comparison {
   readonly work: WorkOptions;
-  /** Where the weights are from, if they are a model's. */
+  /** Source of the weights, if they are a model's. */
   readonly model?: string;
-  /** Of an .onnx file, as it says itself. */
+  /** Precision of an .onnx file, from its metadata. */
   readonly precision?: string;
   readonly clock: Clock;
   readonly sides: readonly SideResult[];
   readonly missing: readonly { readonly name: string; readonly advice: string }[];
   /** Peers that cannot do this work. */
   readonly leftOut: readonly { readonly name: string; readonly reason: string }[];
-  /** Peers that were found and did not run, with their last words. */
+  /** Installed peers that failed, with the end of their error output. */
   readonly failed: readonly { readonly name: string; readonly reason: string }[];
 }
 
 const ourCommand = (name: 'ours' | 'floor', job: string, program = 'worker'): SideCommand => ({
   name,
   command: process.execPath,
-  // Relative to src/bench and to dist/bench alike: a process needs JavaScript.
+  // Resolves from src/bench and from dist/bench; the child process needs JavaScript.
   args: [fileURLToPath(new URL(`../../dist/bench/${program}.js`, import.meta.url)), job, name],
 });
 
 /**
- * Outputs of one network by several implementations differ by rounding: with random weights bfloat16 shows in the second
- * digit of logits. A wrong network differs by about 1.
+ * Outputs of one network by several implementations differ by rounding: with random weights, bfloat16 changes the second digit
+ * of the logits. A wrong network differs by about 1.
  */
 const tolerance = { float32: 2e-3, bfloat16: 0.15 };
 
@@ -74,42 +74,42 @@ export function compare(work: WorkOptions, options: CompareOptions): Promise<Com
   return compareSides(work, options, async (folder) => {
     const job = join(folder, 'job.json');
     await writeJob(work, folder, job, options.model);
-    return { job, own: [ourCommand('ours', job), ourCommand('floor', job)], exports: true };
+    return { job, ourSides: [ourCommand('ours', job), ourCommand('floor', job)], exports: true };
   });
 }
 
-/** The same for an .onnx file: ours is ONNX Runtime in Node.js. Nobody knows its convolutions, so that there is no floor. */
+/** The same for an .onnx file; ours is ONNX Runtime in Node.js. There is no floor, since its convolutions are unknown. */
 export async function compareOnnx(file: OnnxWork, options: CompareOptions): Promise<Comparison> {
   const comparison = await compareSides(file.work, options, async (folder) => {
     const job = writeOnnxJob(file, folder);
-    return { job, own: [ourCommand('ours', job, 'onnx-worker')], exports: false };
+    return { job, ourSides: [ourCommand('ours', job, 'onnx-worker')], exports: false };
   });
   return { ...comparison, precision: file.precision };
 }
 
-interface OwnSides {
+interface PreparedSides {
   readonly job: string;
-  readonly own: readonly SideCommand[];
-  /** Whether ONNX Runtime has to be given the network by PyTorch's exporter. */
+  readonly ourSides: readonly SideCommand[];
+  /** Whether PyTorch must export the network for ONNX Runtime. */
   readonly exports: boolean;
 }
 
 async function compareSides(
   work: WorkOptions,
   options: CompareOptions,
-  prepare: (folder: string) => Promise<OwnSides>,
+  prepare: (folder: string) => Promise<PreparedSides>,
 ): Promise<Comparison> {
-  const { against, pythons, tfjs, rounds, clock, model, say = () => undefined } = options;
+  const { against, pythons, tfjs, rounds, clock, model, onProgress = () => undefined } = options;
   const folder = mkdtempSync(join(tmpdir(), 'inception-bench-'));
   const sides: Side[] = [];
   try {
-    const { job, own, exports } = await prepare(folder);
-    const found = probePythons(against.length > 0 ? pythons : []);
-    const peers = findPeers(against, { pythons: found, job, work, tfjs, exports });
+    const { job, ourSides, exports } = await prepare(folder);
+    const available = probePythons(against.length > 0 ? pythons : []);
+    const peers = findPeers(against, { pythons: available, job, work, tfjs, exports });
     if (peers.exporter) exportOnnx(peers.exporter);
     const failed: { name: string; reason: string }[] = [];
-    for (const command of [...own, ...peers.found]) {
-      say(`preparing ${command.name}`);
+    for (const command of [...ourSides, ...peers.found]) {
+      onProgress(`preparing ${command.name}`);
       try {
         sides.push(await Side.start(command, { threads: work.threads, clock }));
       } catch (error) {
@@ -117,7 +117,7 @@ async function compareSides(
         failed.push({ name: command.name, reason: error.message });
       }
     }
-    const times = await interleave(sides, { rounds, warmUps: warmUps[work.device], say });
+    const times = await interleave(sides, { rounds, warmUps: warmUps[work.device], onProgress });
     const results: SideResult[] = [];
     for (const side of sides) results.push(await resultOf(side, { sides, times, work }));
     return {
@@ -151,7 +151,7 @@ async function writeJob(
   const read = (name: string) => model?.read(parameters.get(name) as Parameter);
   await writeSafetensors(weights, {
     tensors: model
-      ? tensors.map((each) => ({ ...each, read: () => read(each.name) as Promise<Float32Array> }))
+      ? tensors.map((tensor) => ({ ...tensor, read: () => read(tensor.name) as Promise<Float32Array> }))
       : tensors,
   });
   const [height, width, channels] = graph.network.input;
@@ -168,18 +168,18 @@ function exportOnnx({ command, args }: SideCommand): void {
   }
 }
 
-/** Steps before those that count. On CUDA the third step of a program captures its graph. */
+/** Steps that are not measured. On CUDA the third step of a program captures its graph. */
 const warmUps = { cpu: 1, cuda: 3 };
 
-/** A B C, B C A, …: whoever goes first finds the caches in another state than the others. */
+/** A B C, B C A, …: the first side of a round finds the caches in another state than the others. */
 async function interleave(
   sides: readonly Side[],
-  { rounds, warmUps, say }: { rounds: number; warmUps: number; say: (line: string) => void },
+  { rounds, warmUps, onProgress }: { rounds: number; warmUps: number; onProgress: (line: string) => void },
 ): Promise<ReadonlyMap<string, readonly number[]>> {
   const times = new Map<string, number[]>(sides.map(({ name }) => [name, []]));
   for (const side of sides) await side.run(warmUps);
   for (let round = 0; round < rounds; round++) {
-    say(`round ${round + 1} of ${rounds}`);
+    onProgress(`round ${round + 1} of ${rounds}`);
     for (let turn = 0; turn < sides.length; turn++) {
       const side = sides[(turn + round) % sides.length] as Side;
       times.get(side.name)?.push(...(await side.run(1)));
@@ -197,13 +197,13 @@ async function resultOf(
   }: { sides: readonly Side[]; times: ReadonlyMap<string, readonly number[]>; work: WorkOptions },
 ): Promise<SideResult> {
   const timesOf = (name: string) => times.get(name) as readonly number[];
-  const own = timesOf(side.name);
-  const ms = summarise(own);
+  const sideTimes = timesOf(side.name);
+  const ms = summarise(sideTimes);
   const ours = sides[0] as Side;
   const difference = side.name === 'floor' ? null : largestDifference(ours.output, side.output);
   if (difference !== null && !(difference <= tolerance[work.precision])) {
     throw new BenchError(
-      `${side.name}: its outputs differ from ours by ${difference.toPrecision(3)} of the largest one, expected at most ${tolerance[work.precision]}: these are not the same network, and their times say nothing`,
+      `${side.name}: its outputs differ from ours by ${difference.toPrecision(3)} of the largest output, expected at most ${tolerance[work.precision]}: it does not compute the same network, so that the times cannot be compared`,
     );
   }
   return {
@@ -211,14 +211,14 @@ async function resultOf(
     about: side.about,
     ms,
     imagesPerSecond: (work.batch * 1000) / ms.median,
-    ratio: pairedRatio(timesOf('ours'), own),
-    ofFloor: times.has('floor') ? 1 / pairedRatio(timesOf('floor'), own) : null,
+    ratio: pairedRatio(timesOf('ours'), sideTimes),
+    ofFloor: times.has('floor') ? 1 / pairedRatio(timesOf('floor'), sideTimes) : null,
     peakBytes: await side.peakBytes(),
     difference,
   };
 }
 
-/** Relative to the largest of `expected`; infinite where lengths differ or something is no number. */
+/** Relative to the largest of `expected`; infinite if lengths differ or a value is not a number. */
 export function largestDifference(expected: readonly number[], received: readonly number[]): number {
   if (expected.length !== received.length || expected.length === 0) return Number.POSITIVE_INFINITY;
   const largest = Math.max(...expected.map(Math.abs));

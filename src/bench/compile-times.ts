@@ -1,4 +1,4 @@
-/** What a program costs before its first step, and whether its steps leave anything behind in JavaScript. */
+/** Measures what a program costs before its first step, and whether steps leak JavaScript memory. */
 import { openTorch } from '../engine/torch.ts';
 import { kernelsFor } from '../predict/torch-predictor.ts';
 import { describeJob, type WorkOptions } from './job.ts';
@@ -6,15 +6,15 @@ import { compileWork, graphOfWork, openOurStep } from './our-step.ts';
 import { median } from './statistics.ts';
 
 export interface CompileTimes {
-  /** From the graph to the program, the first time in this process and the median of the later ones. */
+  /** From the graph to the program: the first time in this process, and the median of later ones. */
   readonly firstCompileMs: number;
   readonly compileMs: number;
-  /** Making the store, filling it, and resolving operators. */
+  /** Creating and filling the store, and resolving operators. */
   readonly openMs: number;
   readonly steps: number;
   readonly firstStepMs: number;
   readonly laterStepMs: number;
-  /** Of the JavaScript heap over all later steps, after collecting garbage; null without `node --expose-gc`. */
+  /** Growth of the JavaScript heap over all later steps, after garbage collection; null without `node --expose-gc`. */
   readonly heapGrowthBytes: number | null;
 }
 
@@ -37,9 +37,9 @@ export async function measureCompile(
     const openMs = performance.now() - begin;
     const steps: number[] = [];
     const step = async () => {
-      const before = performance.now();
+      const begin = performance.now();
       await ours.step();
-      steps.push(performance.now() - before);
+      steps.push(performance.now() - begin);
     };
     await step();
     await step();

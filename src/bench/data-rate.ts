@@ -1,4 +1,4 @@
-/** How many images a second become training batches: it must stay above what a step takes. */
+/** Measures how many images per second become training batches; this must exceed what a step consumes. */
 import { trainingBatches } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { resolveRecipe } from '../train/recipe.ts';
@@ -9,7 +9,7 @@ export interface DataRate {
   readonly size: readonly [height: number, width: number];
   readonly batch: number;
   readonly imagesPerSecond: number;
-  /** Milliseconds of a batch. */
+  /** Milliseconds per batch. */
   readonly ms: Summary;
 }
 
@@ -20,9 +20,9 @@ export async function measureData(
   const { distortion } = resolveRecipe('paper', { batch });
   const batches = trainingBatches(dataset, { batch, size, distortion, seed: 1 });
   const times: number[] = [];
-  // The first few are prepared ahead of time.
-  const ahead = 4;
-  for (let round = -ahead; round < rounds; round++) {
+  // The first few are already prefetched.
+  const prefetched = 4;
+  for (let round = -prefetched; round < rounds; round++) {
     const begin = performance.now();
     await batches.next();
     if (round >= 0) times.push(performance.now() - begin);

@@ -1,7 +1,7 @@
 /**
- * The convolution floor: a network's convolutions as drawn and nothing else, on memory that lies ready in their layout. What
- * a step takes beyond it is what a compiler could still save. The same few buffers serve all convolutions, so that
- * caches are kinder to the floor than to any real step.
+ * The convolution floor: only the convolutions of a network, on memory already in the right layout. What a step takes beyond it
+ * is what a compiler could still save. A few buffers serve all convolutions, so that the floor uses caches better than any real
+ * step.
  */
 import { Emitter, slot } from '../compile/emitter.ts';
 import { convolutionGeometry } from '../compile/forward.ts';
@@ -9,7 +9,7 @@ import type { DType, Program, StoreSpec, ViewSpec } from '../compile/program.ts'
 import type { Graph, Node, NodeOf, Shape } from '../graph/graph.ts';
 import type { WorkOptions } from './job.ts';
 
-/** Which convolutions measure the floor: oneDNN's own, or libtorch's: on CUDA and where the addon was built without oneDNN. */
+/** The convolutions of the floor: oneDNN's, or libtorch's on CUDA and where the addon was built without oneDNN. */
 export type FloorKernels = 'onednn' | 'aten';
 
 export interface Floor {
@@ -31,37 +31,37 @@ export function compileFloor(
   for (const node of convolutions) {
     emitter.layer = node.path;
     const source = graph.nodes[node.inputs[0] as number] as Node;
-    const given = emitter.load(buffers.input.view(images(batch, source.shape)));
+    const input = emitter.load(buffers.input.view(images(batch, source.shape)));
     const weight = emitter.load(weights.view(weightShape(node, source)));
     const geometry = convolutionGeometry(node.attributes);
     const { stride, padding, groups } = node.attributes;
     // oneDNN's operators here know no groups.
     const whose = groups > 1 ? 'aten' : kernels;
-    const own = [[stride, stride], padding] as const;
-    if (whose === 'aten') emitter.call('aten::convolution', [slot(given), slot(weight), null, ...geometry]);
+    const strideAndPadding = [[stride, stride], padding] as const;
+    if (whose === 'aten') emitter.call('aten::convolution', [slot(input), slot(weight), null, ...geometry]);
     else if (work === 'train')
-      emitter.call('inception::convolution', [slot(given), slot(weight), null, ...own]);
+      emitter.call('inception::convolution', [slot(input), slot(weight), null, ...strideAndPadding]);
     else {
-      // With the weights packed once, as inference has them.
+      // With weights packed once, as in inference.
       const bias = emitter.load(biases.view([node.shape[2]]));
-      const args = [slot(given), slot(weight), slot(bias), null, ...own, false];
+      const args = [slot(input), slot(weight), slot(bias), null, ...strideAndPadding, false];
       emitter.call('inception::convolution_prepared', args);
     }
     if (work === 'infer') continue;
     const gradient = emitter.load(buffers.output.view(images(batch, node.shape)));
     const needsInputGradient = source.op !== 'input';
     if (whose === 'aten') {
-      const asked = [needsInputGradient, true, false];
-      const args = [slot(gradient), slot(given), slot(weight), null, ...geometry, asked];
+      const outputMask = [needsInputGradient, true, false];
+      const args = [slot(gradient), slot(input), slot(weight), null, ...geometry, outputMask];
       emitter.calls('aten::convolution_backward', args, { results: 3, unused: [0, 1, 2] });
       continue;
     }
-    const ofWeight = emitter.load(gradients.view(weightShape(node, source)));
-    const args = [...[gradient, given, weight].map(slot), ...own, needsInputGradient, false];
-    const named = { weight_out: slot(ofWeight) };
+    const weightGradient = emitter.load(gradients.view(weightShape(node, source)));
+    const args = [...[gradient, input, weight].map(slot), ...strideAndPadding, needsInputGradient, false];
+    const named = { weight_out: slot(weightGradient) };
     emitter.calls('inception::convolution_backward', args, { results: 3, unused: [0, 1, 2], named });
   }
-  // A device runs what it is given later: without a result to wait for, the time would be that of asking.
+  // A device runs asynchronously: without a result to wait for, only the launches would be timed.
   if (kernels === 'aten') emitter.output('done', emitter.load(buffers.input.view([1])));
   const parts = [buffers.input, buffers.output, weights, gradients, biases].filter(
     ({ length }) => length > 0,
@@ -83,7 +83,7 @@ const weightShape = (node: NodeOf<'conv'>, source: Node) => [
   ...node.attributes.window,
 ];
 
-/** One flat tensor and views of its beginning, each channels-last. */
+/** One flat tensor, and channels-last views of its beginning. */
 class Buffers {
   readonly #name: string;
   readonly #dtype: DType;

@@ -1,4 +1,4 @@
-/** What every side of a comparison is given, as one file of JSON: the network, where its weights lie, and the work. */
+/** The job description for every side of a comparison, one JSON file: network, weights and work. */
 
 import type { Precision } from '../compile/options.ts';
 import type { Device } from '../engine/engine.ts';
@@ -19,13 +19,13 @@ export interface WorkOptions {
   readonly threads: number;
 }
 
-/** A node as a peer sees it: sizes are resolved, so that nothing has to be inferred there. */
+/** A node as peers see it, with all sizes resolved. */
 export interface PeerNode {
   readonly id: number;
   readonly op: Node['op'];
   readonly inputs: readonly number[];
   readonly attributes: Readonly<Record<string, unknown>>;
-  /** Part to name in the file of weights. */
+  /** Part (`weight`, …) to its name in the file of weights. */
   readonly parameters: Readonly<Record<string, string>>;
 }
 
@@ -36,9 +36,9 @@ export interface Job extends WorkOptions {
   readonly input: readonly number[];
   /** Path of a safetensors file. */
   readonly weights: string;
-  /** Path of raw float32 [n, h, w, c], scaled already. */
+  /** Path of raw float32 values [n, h, w, c], already scaled. */
   readonly images: string;
-  /** Where PyTorch's export for ONNX Runtime goes. */
+  /** Where PyTorch's export for ONNX Runtime is written. */
   readonly onnx: string;
   readonly labels: readonly number[];
   readonly labelSmoothing: number;
@@ -57,7 +57,7 @@ export interface Paths {
   readonly onnx: string;
 }
 
-/** The whole job, without the auxiliary head: it is small, and no peer's inference has it. */
+/** The job without the auxiliary head, which is small and missing in every peer's inference. */
 export function describeJob(graph: Graph, work: WorkOptions, paths: Paths): Job {
   const recipe = resolveRecipe('paper', { batch: work.batch });
   const { classes, input } = graph.network;
@@ -105,8 +105,8 @@ export function describeNodes(graph: Graph, batchNormMomentum: number): PeerNode
 }
 
 /**
- * Values for one parameter that keep activations in a healthy range. Not those of a training's beginning: uniform numbers
- * of the same variance come ten times as fast.
+ * Values for one parameter that keep activations in a healthy range. Not the initialisation of training: uniform numbers of the
+ * same variance are generated ten times as fast.
  */
 export function benchValues({ name, role, shape }: Parameter): Float32Array {
   const values = new Float32Array(elementCount(shape));
@@ -122,7 +122,7 @@ export function benchValues({ name, role, shape }: Parameter): Float32Array {
   );
 }
 
-/** Images as noise: no operator's time depends on what is in them. */
+/** Images of noise: no operator's time depends on the values. */
 export const benchImages = (count: number): Float32Array => fillUniform(new Float32Array(count), 1, [2]);
 
 function fillUniform(values: Float32Array, half: number, stream: readonly number[]): Float32Array {
@@ -134,7 +134,7 @@ function fillUniform(values: Float32Array, half: number, stream: readonly number
   return values;
 }
 
-/** What the safetensors file of a job holds, in the graph's order. */
+/** The tensors of a job's safetensors file, in the graph's order. */
 export const benchTensors = (graph: Graph) =>
   parametersOf(graph).map((parameter) => ({
     name: parameter.name,

@@ -1,4 +1,4 @@
-/** The most memory that this process has held, as Linux counts it. */
+/** Peak memory of this process, as Linux reports it. */
 import { readFileSync, writeFileSync } from 'node:fs';
 
 /** Bytes, or null where there is no /proc. */
@@ -11,11 +11,11 @@ export function peakBytes(): number | null {
   }
 }
 
-/** Counts from now on: reading weights and the like are not what is compared. */
-export function forgetPeak(): void {
+/** Restarts the measurement, so that loading weights and the like is not counted. */
+export function resetPeak(): void {
   try {
     writeFileSync('/proc/self/clear_refs', '5');
   } catch {
-    // Then the peak includes the preparation.
+    // The peak then includes the preparation.
   }
 }

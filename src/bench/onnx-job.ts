@@ -1,4 +1,4 @@
-/** What every side of a comparison over an .onnx file is given: the file itself, and values in the very form that it takes. */
+/** The job for an .onnx file: the file itself, and values in the form of its input. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openSession } from '../onnx/run/runtime.ts';
@@ -8,7 +8,7 @@ import { benchImages, type WorkOptions } from './job.ts';
 
 export interface OnnxJob extends WorkOptions {
   readonly onnx: string;
-  /** Path of the input's values, raw. */
+  /** Path of the raw input values. */
   readonly images: string;
   readonly tensor: FileTensor;
 }
@@ -21,9 +21,9 @@ export interface FileTensor {
 
 export interface OnnxWorkOptions {
   readonly path: string;
-  /** Images in one run; default: those that a file for one number takes, and otherwise 8. */
+  /** Images per run; default: the file's fixed batch size, otherwise 8. */
   readonly batch?: number | undefined;
-  /** [height, width], for a file that takes any. */
+  /** [height, width], for a file that accepts any size. */
   readonly size?: readonly [number, number] | undefined;
   readonly threads: number;
 }
@@ -31,29 +31,31 @@ export interface OnnxWorkOptions {
 export interface OnnxWork {
   readonly work: WorkOptions;
   readonly tensor: FileTensor;
-  /** What the file says. */
+  /** Precision stated in the file. */
   readonly precision: string;
 }
 
-/** Reads what the file takes. @throws DeployError or BenchError saying what does not fit. */
+/** Reads the input of a file. @throws DeployError or BenchError saying what does not match. */
 export async function describeOnnxWork({ path, batch, size, threads }: OnnxWorkOptions): Promise<OnnxWork> {
   const bytes = readFileSync(path);
   const { metadata } = walkModel(bytes, path);
   const session = await openSession(bytes, { path, threads });
-  const [input, ...others] = session.inputMetadata;
+  const [input, ...otherInputs] = session.inputMetadata;
   await session.release();
-  if (!input?.isTensor || others.length > 0 || (input.type !== 'float32' && input.type !== 'uint8'))
+  if (!input?.isTensor || otherInputs.length > 0 || (input.type !== 'float32' && input.type !== 'uint8'))
     throw new BenchError(`${path}: expected one input of float32 or uint8`);
   const [images, ...sizes] = input.shape;
-  const taken = `${input.name}: ${input.type} [${input.shape.join(', ')}]`;
+  const accepted = `${input.name}: ${input.type} [${input.shape.join(', ')}]`;
   if (typeof images === 'number' && batch !== undefined && batch !== images)
-    throw new BenchError(`${path}: it takes batches of ${images} only (${taken}); received --batch ${batch}`);
+    throw new BenchError(
+      `${path}: accepts only batches of ${images} (${accepted}); received --batch ${batch}`,
+    );
   const count = typeof images === 'number' ? images : (batch ?? 8);
-  const free = sizes.flatMap((each, place) => (typeof each === 'string' ? place : []));
-  if (free.length > 0 && (size === undefined || free.length !== 2))
-    throw new BenchError(`${path}: its input takes any size (${taken}); expected --input-size`);
-  const shape = sizes.map((each, place) =>
-    typeof each === 'number' ? each : (size?.[free.indexOf(place)] as number),
+  const freeAxes = sizes.flatMap((length, axis) => (typeof length === 'string' ? axis : []));
+  if (freeAxes.length > 0 && (size === undefined || freeAxes.length !== 2))
+    throw new BenchError(`${path}: its input accepts any size (${accepted}); expected --input-size`);
+  const shape = sizes.map((length, axis) =>
+    typeof length === 'number' ? length : (size?.[freeAxes.indexOf(axis)] as number),
   );
   return {
     work: {
@@ -61,7 +63,7 @@ export async function describeOnnxWork({ path, batch, size, threads }: OnnxWorkO
       network: path,
       options: {},
       batch: count,
-      // Of an int8 file too: what comes out is compared as float32.
+      // Also for an int8 file: its outputs are compared as float32.
       precision: 'float32',
       device: 'cpu',
       threads,

@@ -1,4 +1,4 @@
-/** An .onnx file on ONNX Runtime, as our own commands run it, in a process of its own. Argument: the job's path. */
+/** Runs an .onnx file on ONNX Runtime, as our commands do, in a process of its own. Argument: the job's path. */
 import { readFileSync } from 'node:fs';
 import { loadRuntime, openSession } from '../onnx/run/runtime.ts';
 import { answerSteps } from './answer-steps.ts';

@@ -1,4 +1,4 @@
-/** Our side of a comparison: the compiled program with the job's weights, ready to run one step after the other. */
+/** Our side of a comparison: the compiled program with the job's weights, ready to run steps. */
 import { compileInference } from '../compile/compile-inference.ts';
 import { compileTraining } from '../compile/compile-training.ts';
 import type { Kernels, TrainingOptions } from '../compile/options.ts';
@@ -23,7 +23,7 @@ export interface OurStep {
 export const graphOfWork = ({ network, options }: Pick<WorkOptions, 'network' | 'options'>): Graph =>
   buildGraph(configure(findNetwork(network), options));
 
-/** What our training is asked for: the peers' work, so no running averages of the weights. */
+/** Options of our training: the same work as the peers', so without running averages of the weights. */
 export const trainingOptions = (job: Job): TrainingOptions => ({
   batch: job.batch,
   precision: job.precision,
@@ -82,14 +82,14 @@ export function compileWork(
   return { spec: store, program: predict, prepare };
 }
 
-/** The convolutions alone. */
+/** Only the convolutions. */
 export async function openFloor(engine: Engine, job: Job): Promise<OurStep> {
   const { oneDnn, device, libtorch } = engine.facts;
   const kernels: FloorKernels = oneDnn && device === 'cpu' ? 'onednn' : 'aten';
   const { store: spec, program } = compileFloor(graphOfWork(job), job, kernels);
   const store = await engine.createStore(spec);
   const loaded = await engine.load(program, store);
-  const whose = device === 'cuda' ? ' (cuDNN)' : '';
-  const about = kernels === 'aten' ? `libtorch ${libtorch}'s convolutions${whose}` : 'oneDNN';
+  const library = device === 'cuda' ? ' (cuDNN)' : '';
+  const about = kernels === 'aten' ? `libtorch ${libtorch}'s convolutions${library}` : 'oneDNN';
   return { about, program, store, loaded, inputs: {}, step: () => loaded.run({}) };
 }

@@ -1,4 +1,4 @@
-/** What can be compared with: which Python or folder has which library, and what to install where it is missing. */
+/** Finds the peers: which Python or folder has which library, and what to install if it is missing. */
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
@@ -9,12 +9,12 @@ import type { SideCommand } from './side.ts';
 export const peerNames = ['pytorch', 'torch-compile', 'onnxruntime', 'tfjs'] as const;
 export type PeerName = (typeof peerNames)[number];
 
-/** From src/bench and from dist/bench alike: what is no TypeScript is packed as it stands. */
+/** Resolves from src/bench and from dist/bench; files that are not TypeScript are packed as they are. */
 const script = (name: string) => fileURLToPath(new URL(`../../src/bench/peers/${name}`, import.meta.url));
 const peerScript = script('pytorch.py');
 
-/** Debian's torch belongs to Debian's Python, which need not be the first one in the path. */
-export const usualPythons: readonly string[] = ['python3', '/usr/bin/python3'];
+/** Debian's torch belongs to Debian's Python, which need not be the first in the path. */
+export const defaultPythons: readonly string[] = ['python3', '/usr/bin/python3'];
 
 const advice: Readonly<Record<PeerName, string>> = {
   pytorch: 'to compare with it: apt-get install python3-torch, or pip install torch',
@@ -24,17 +24,17 @@ const advice: Readonly<Record<PeerName, string>> = {
 };
 
 const cudaAdvice =
-  'to compare with it: pip install torch in a build for CUDA, into python3 or the one that --python names';
+  'to compare with it: pip install a CUDA build of torch, into python3 or the Python of --python';
 
-/** Work that a peer cannot do, installed or not. */
-function incapable(name: PeerName, { work, precision, device }: PeerWork): string | undefined {
+/** Why a peer cannot do this work, installed or not. */
+function exclusionReason(name: PeerName, { work, precision, device }: PeerWork): string | undefined {
   if (name === 'pytorch' || name === 'torch-compile') return undefined;
-  if (device === 'cuda') return 'it runs on the processor here; expected --device cpu';
+  if (device === 'cuda') return 'it runs on the CPU here; expected --device cpu';
   if (name === 'onnxruntime')
-    return work === 'train' ? "it does not train here; expected 'bench infer'" : undefined;
+    return work === 'train' ? "it cannot train here; expected 'bench infer'" : undefined;
   if (work === 'train')
     return "its WebAssembly backend has no gradient of a convolution's filter and cannot train; expected 'bench infer'";
-  if (precision !== 'float32') return 'it computes in float32 alone; expected --precision float32';
+  if (precision !== 'float32') return 'it computes only float32; expected --precision float32';
   return undefined;
 }
 
@@ -47,7 +47,7 @@ export interface Python {
   readonly cuda: boolean;
 }
 
-/** What each Python has; one that does not start is left out, and one library is taken once. */
+/** The libraries of each Python; a Python that does not start is omitted. */
 export function probePythons(paths: readonly string[]): Python[] {
   return paths.flatMap((path) => {
     const { stdout, status } = spawnSync(path, [peerScript, '-', 'probe'], { encoding: 'utf8' });
@@ -56,7 +56,7 @@ export function probePythons(paths: readonly string[]): Python[] {
   });
 }
 
-/** The version of TensorFlow.js that Node.js finds from a folder, with its WebAssembly backend. */
+/** The version of TensorFlow.js that Node.js resolves from a folder, if its WebAssembly backend is installed too. */
 export function probeTfjs(folder: string): string | undefined {
   const require = createRequire(join(resolve(folder), 'package.json'));
   try {
@@ -71,20 +71,20 @@ type PeerWork = Pick<WorkOptions, 'work' | 'precision' | 'device'>;
 
 export interface Peers {
   readonly found: readonly SideCommand[];
-  /** Peers that are not installed, each with what to do. */
+  /** Peers that are not installed, with installation advice. */
   readonly missing: readonly { readonly name: PeerName; readonly advice: string }[];
   /** Peers that cannot do this work. */
   readonly leftOut: readonly { readonly name: PeerName; readonly reason: string }[];
-  /** Writes the ONNX file, if ONNX Runtime was asked for and found. */
+  /** Writes the ONNX file, if ONNX Runtime was requested and is installed. */
   readonly exporter: SideCommand | undefined;
 }
 
 /**
- * The processes to start for the peers that were asked for. `pythons` are tried in their order, TensorFlow.js is looked for
- * from `tfjs` (default: the current folder). `exports`: ONNX Runtime needs PyTorch for its file; default true.
+ * The processes to start for the requested peers. `pythons` are tried in order; TensorFlow.js is resolved from `tfjs` (default:
+ * the current folder). `exports`: whether ONNX Runtime needs PyTorch to export its file; default true.
  */
 export function findPeers(
-  asked: readonly PeerName[],
+  requested: readonly PeerName[],
   {
     pythons,
     job,
@@ -111,13 +111,13 @@ export function findPeers(
   });
   const versions = new Set<string>();
   let exporter: SideCommand | undefined;
-  for (const name of asked) {
-    const reason = incapable(name, work);
+  for (const name of requested) {
+    const reason = exclusionReason(name, work);
     if (reason !== undefined) {
       leftOut.push({ name, reason });
       continue;
     }
-    const before = found.length;
+    const countBefore = found.length;
     if (name === 'pytorch') {
       for (const python of withTorch) {
         if (versions.has(python.torch as string)) continue;
@@ -137,7 +137,7 @@ export function findPeers(
       const args = [script('tfjs.mjs'), job, resolve(tfjs)];
       if (version !== undefined) found.push({ name: `tfjs ${version}`, command: process.execPath, args });
     }
-    if (found.length === before) missing.push({ name, advice: onCuda ? cudaAdvice : advice[name] });
+    if (found.length === countBefore) missing.push({ name, advice: onCuda ? cudaAdvice : advice[name] });
   }
   return { found, missing, leftOut, exporter };
 }

@@ -1,4 +1,4 @@
-/** Where one step's time goes: per operator and per layer, and as a trace for Chrome's viewer. */
+/** Profiles one step: time per operator and per layer, and a trace for Chrome's viewer. */
 import { type Program, printStep, type Step } from '../compile/program.ts';
 import { openTorch } from '../engine/torch.ts';
 import { BenchError } from './bench-error.ts';
@@ -8,7 +8,7 @@ import { quantile } from './statistics.ts';
 
 export interface Profile {
   readonly program: Program;
-  /** Of each step of the program, its quartile of the rounds: what it takes when nobody disturbs. */
+  /** Lower quartile over the rounds for each step of the program, which approximates an undisturbed run. */
   readonly microseconds: readonly number[];
 }
 
@@ -16,7 +16,7 @@ export interface Profile {
 export async function profileWork(work: WorkOptions, { rounds }: { rounds: number }): Promise<Profile> {
   if (work.device === 'cuda')
     throw new BenchError(
-      "profile: expected --device cpu, received cuda: a CUDA device runs a step's operators later than they are called, so that their times here would say nothing; 'nsys profile node bin/inception bench train --against none' shows its kernels",
+      "profile: expected --device cpu, received cuda: a CUDA device runs operators asynchronously, so that times measured here would mean nothing; 'nsys profile node bin/inception bench train --against none' shows its kernels",
     );
   const graph = graphOfWork(work);
   const engine = openTorch({ device: work.device, threads: work.threads });
@@ -42,15 +42,15 @@ export interface ProfileRow {
   readonly name: string;
   readonly count: number;
   readonly ms: number;
-  /** Of the whole step. */
-  readonly share: number;
+  /** Fraction of the whole step. */
+  readonly fraction: number;
 }
 
 /** Largest first. */
 export const perOperator = (profile: Profile): ProfileRow[] =>
   group(profile, (step) => (step.do === 'call' ? step.operator : step.do));
 
-/** Forward and backward of a layer are two rows; steps without a layer are left out. */
+/** Forward and backward of a layer are two rows; steps without a layer are omitted. */
 export const perLayer = (profile: Profile): ProfileRow[] =>
   group(profile, (step) => (step.do === 'call' ? step.layer : undefined));
 
@@ -64,11 +64,11 @@ function group({ program, microseconds }: Profile, keyOf: (step: Step) => string
   });
   const total = microseconds.reduce((sum, value) => sum + value, 0) / 1000;
   return [...sums]
-    .map(([name, { count, ms }]) => ({ name, count, ms, share: ms / total }))
+    .map(([name, { count, ms }]) => ({ name, count, ms, fraction: ms / total }))
     .sort((a, b) => b.ms - a.ms);
 }
 
-/** The steps one after the other as Chrome's trace events: open chrome://tracing or ui.perfetto.dev with it. */
+/** The steps in sequence as Chrome trace events, for chrome://tracing or ui.perfetto.dev. */
 export function chromeTrace({ program, microseconds }: Profile): string {
   let now = 0;
   const events = program.steps.flatMap((step, index) => {

@@ -1,4 +1,4 @@
-/** Results as text. */
+/** Formats results as text. */
 import Table from 'cli-table3';
 import type { Comparison, SideResult } from './compare-sides.ts';
 import type { CompileTimes } from './compile-times.ts';
@@ -13,7 +13,7 @@ export const formatMs = (ms: number): string => (ms >= 100 ? ms.toFixed(0) : ms.
 const formatMegabytes = (bytes: number | null): string =>
   bytes === null ? '–' : `${(bytes / 1e6).toFixed(0)} MB`;
 
-/** The table of one comparison, with what is missing below. */
+/** The table of a comparison, followed by missing peers. */
 export function formatComparison({
   work,
   model,
@@ -25,7 +25,7 @@ export function formatComparison({
   failed,
 }: Comparison): string {
   const table = new Table({
-    head: ['', 'ms, median', 'quartiles', 'images/s', 'ours is faster by', 'of the floor', 'peak memory'],
+    head: ['', 'ms, median', 'quartiles', 'images/s', 'speed-up of ours', 'of the floor', 'peak memory'],
     colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right'],
     ...plain,
   });
@@ -33,9 +33,9 @@ export function formatComparison({
   const [ours] = sides;
   const title = `${work.work} ${work.network} ${describeOptions(work.options)}batch ${work.batch} ${precision}${model === undefined ? '' : `, weights of ${model}`}, ${work.device === 'cuda' ? 'on CUDA, ' : ''}${work.threads} threads, ${ours?.ms.count} rounds, ${clock} time`;
   const about = sides.map((side) => `${side.name}: ${side.about}${agreement(side)}`);
-  const absent = missing.map(({ name, advice }) => `${name} is not here; ${advice}`);
-  const unable = leftOut.map(({ name, reason }) => `${name} is left out: ${reason}`);
-  const broken = failed.map(({ name, reason }) => `${name} could not run: ${reason}`);
+  const absent = missing.map(({ name, advice }) => `${name} is not installed; ${advice}`);
+  const unable = leftOut.map(({ name, reason }) => `${name} is excluded: ${reason}`);
+  const broken = failed.map(({ name, reason }) => `${name} failed: ${reason}`);
   return `${[title, table.toString(), ...about, ...absent, ...unable, ...broken].join('\n')}\n`;
 }
 
@@ -67,17 +67,17 @@ function describeOptions(options: object): string {
 export function formatProfile(profile: Profile, { layers }: { layers: number }): string {
   const part = (title: string, rows: readonly ProfileRow[]) => {
     const table = new Table({
-      head: [title, 'steps', 'ms', 'share'],
+      head: [title, 'steps', 'ms', 'fraction'],
       colAligns: ['left', 'right', 'right', 'right'],
       ...plain,
     });
-    for (const { name, count, ms, share } of rows)
-      table.push([name, String(count), ms.toFixed(2), `${(share * 100).toFixed(1)}%`]);
+    for (const { name, count, ms, fraction } of rows)
+      table.push([name, String(count), ms.toFixed(2), `${(fraction * 100).toFixed(1)}%`]);
     return table.toString();
   };
   const total = profile.microseconds.reduce((sum, value) => sum + value, 0) / 1000;
   const slowest = perLayer(profile).slice(0, layers);
-  const operators = perOperator(profile).filter(({ share }) => share >= 0.0005);
+  const operators = perOperator(profile).filter(({ fraction }) => fraction >= 0.0005);
   return `${profile.program.name}: ${formatMs(total)} ms\n${part('operator', operators)}\n${part(`slowest ${slowest.length} layers`, slowest)}\n`;
 }
 

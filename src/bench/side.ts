@@ -1,4 +1,4 @@
-/** One side of a comparison: a process that runs a step for each line and answers with its time. */
+/** One side of a comparison: a process that runs a step per request line and replies with its time. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createInterface, type Interface } from 'node:readline';
@@ -12,8 +12,8 @@ export interface SideCommand {
 }
 
 /**
- * Wall time, or the processor time of all threads, which is sound also while others work on the machine: then waiting
- * threads sleep instead of spinning, on every side.
+ * Wall time, or CPU time of all threads, which is reliable even on a busy machine: waiting threads then sleep instead of
+ * spinning, on every side.
  */
 export type Clock = 'wall' | 'processor';
 
@@ -26,28 +26,28 @@ export class Side {
   readonly name: string;
   /** What runs there, with its version. */
   about = '';
-  /** Of the first step: logits, or the loss. */
+  /** Output of the first step: logits, or the loss. */
   output: readonly number[] = [];
   readonly #clock: Clock;
   readonly #process: ChildProcess;
-  readonly #answers: AsyncIterator<string>;
+  readonly #replies: AsyncIterator<string>;
   readonly #lines: Interface;
-  #said = '';
+  #errorOutput = '';
 
-  // A private constructor: a side without its first answer is none.
+  // Private: a side exists only once its first reply has arrived.
   private constructor(name: string, clock: Clock, process: ChildProcess) {
     this.name = name;
     this.#clock = clock;
     this.#process = process;
     this.#lines = createInterface({ input: process.stdout as NodeJS.ReadableStream });
-    this.#answers = this.#lines[Symbol.asyncIterator]();
+    this.#replies = this.#lines[Symbol.asyncIterator]();
     process.stderr?.on('data', (text: Buffer) => {
-      this.#said = (this.#said + text.toString()).slice(-4000);
+      this.#errorOutput = (this.#errorOutput + text.toString()).slice(-4000);
     });
-    process.stdin?.on('error', () => undefined); // the missing answer says it better
+    process.stdin?.on('error', () => undefined); // the missing reply is reported instead
   }
 
-  /** Starts the process on the first `threads` processors and waits for its first step. @throws BenchError with its last words. */
+  /** Starts the process on the first `threads` CPUs and waits for its first step. @throws BenchError with its error output. */
   static async start({ name, command, args }: SideCommand, { threads, clock }: Start): Promise<Side> {
     const pinned = pin(command, args, threads);
     const env = {
@@ -57,9 +57,9 @@ export class Side {
     };
     const side = new Side(name, clock, spawn(pinned.command, pinned.args, { env, stdio: 'pipe' }));
     side.#process.on('error', (error) => {
-      side.#said += error.message;
+      side.#errorOutput += error.message;
     });
-    const { about, output } = await side.#answer();
+    const { about, output } = await side.#reply();
     side.about = String(about);
     side.output = output as number[];
     return side;
@@ -67,12 +67,12 @@ export class Side {
 
   /** Milliseconds of each of `count` steps. */
   async run(count: number): Promise<number[]> {
-    return (await this.#ask(`run ${count}`))[this.#clock] as number[];
+    return (await this.#request(`run ${count}`))[this.#clock] as number[];
   }
 
-  /** Of the steps since the first one; null where the system does not count it. */
+  /** Peak memory of the steps since the first; null if the system does not report it. */
   async peakBytes(): Promise<number | null> {
-    return (await this.#ask('memory')).peakBytes as number | null;
+    return (await this.#request('memory')).peakBytes as number | null;
   }
 
   stop(): void {
@@ -81,35 +81,35 @@ export class Side {
     this.#process.kill();
   }
 
-  #ask(line: string): Promise<Record<string, unknown>> {
+  #request(line: string): Promise<Record<string, unknown>> {
     this.#process.stdin?.write(`${line}\n`);
-    return this.#answer();
+    return this.#reply();
   }
 
-  async #answer(): Promise<Record<string, unknown>> {
-    const { value, done } = await this.#answers.next();
+  async #reply(): Promise<Record<string, unknown>> {
+    const { value, done } = await this.#replies.next();
     if (!done) return JSON.parse(value) as Record<string, unknown>;
-    // What it said may still be on its way.
+    // Error output may still be arriving.
     await new Promise((resolve) => setTimeout(resolve, 100));
-    const words = this.#said.trim().split('\n').slice(-4).join('\n');
-    throw new BenchError(`${this.name}: the process ended without an answer: ${words || 'it said nothing'}`);
+    const tail = this.#errorOutput.trim().split('\n').slice(-4).join('\n');
+    throw new BenchError(`${this.name}: the process exited without a reply: ${tail || 'no error output'}`);
   }
 }
 
-/** On Linux every side gets the same processors; elsewhere only the number of threads is the same. */
+/** On Linux every side runs on the same CPUs; elsewhere only the number of threads is the same. */
 function pin(command: string, args: readonly string[], threads: number): { command: string; args: string[] } {
-  const processors = allowedProcessors().slice(0, threads);
-  if (processors.length < threads) return { command, args: [...args] };
-  return { command: 'taskset', args: ['-c', processors.join(','), command, ...args] };
+  const cpus = allowedCpus().slice(0, threads);
+  if (cpus.length < threads) return { command, args: [...args] };
+  return { command: 'taskset', args: ['-c', cpus.join(','), command, ...args] };
 }
 
-function allowedProcessors(): number[] {
+function allowedCpus(): number[] {
   try {
     const [, list = ''] =
       /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
     return list.split(',').flatMap((range) => {
-      const [from = 0, to = from] = range.split('-').map(Number);
-      return Array.from({ length: to - from + 1 }, (_, index) => from + index);
+      const [first = 0, last = first] = range.split('-').map(Number);
+      return Array.from({ length: last - first + 1 }, (_, index) => first + index);
     });
   } catch {
     return [];

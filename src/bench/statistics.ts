@@ -1,21 +1,21 @@
-/** What a handful of times says: medians and quartiles, because a shared machine makes outliers in one direction. */
+/** Statistics of a few times: medians and quartiles, because on a shared machine outliers go in one direction only. */
 
 export interface Summary {
   readonly median: number;
-  /** The quartiles: half of all values lie between them. */
+  /** The quartiles: half of all values are between them. */
   readonly low: number;
   readonly high: number;
-  readonly least: number;
+  readonly min: number;
   readonly count: number;
 }
 
-/** The value below which `share` of all values lie, interpolated between neighbours; `values` are not empty. */
-export function quantile(values: readonly number[], share: number): number {
+/** The quantile of `fraction`, interpolated between neighbours; `values` must not be empty. */
+export function quantile(values: readonly number[], fraction: number): number {
   const sorted = [...values].sort((a, b) => a - b);
-  const at = share * (sorted.length - 1);
-  const below = Math.floor(at);
-  const [left = Number.NaN, right = left] = [sorted[below], sorted[below + 1]];
-  return left + (right - left) * (at - below);
+  const position = fraction * (sorted.length - 1);
+  const lower = Math.floor(position);
+  const [left = Number.NaN, right = left] = [sorted[lower], sorted[lower + 1]];
+  return left + (right - left) * (position - lower);
 }
 
 export const median = (values: readonly number[]): number => quantile(values, 0.5);
@@ -27,14 +27,14 @@ export function summarise(values: readonly number[]): Summary {
     median: median(values),
     low: quantile(values, 0.25),
     high: quantile(values, 0.75),
-    least: Math.min(...values),
+    min: Math.min(...values),
     count: values.length,
   };
 }
 
 /**
- * How many times faster `ours` is than `theirs`: the median of the ratios of each round. Both sides of a round ran within
- * a moment, so that what slows the machine down slows both.
+ * How many times faster `ours` is than `theirs`: the median of the ratios of each round. Both sides of a round run within moments
+ * of each other, so that whatever slows the machine affects both.
  */
 export function pairedRatio(ours: readonly number[], theirs: readonly number[]): number {
   if (ours.length !== theirs.length || ours.length === 0) {

@@ -1,6 +1,6 @@
 /**
- * Our side as a process of its own: so that memory is one side's, and no side shares threads or caches with another. Arguments:
- * the job's path, and `ours` or `floor`.
+ * Our side as a separate process, so that its memory can be measured and no side shares threads or caches with another.
+ * Arguments: the job's path, and `ours` or `floor`.
  */
 import { readFileSync } from 'node:fs';
 import { openTorch } from '../engine/torch.ts';
@@ -16,7 +16,7 @@ const engine = openTorch({ device: job.device, threads: job.threads });
 const ours = await (side === 'floor' ? openFloor(engine, job) : openWithWeights());
 await answerSteps({
   about: ours.about,
-  // The device's memory is not counted here, and the process's own is not what a step takes there.
+  // Device memory is not counted here, and on a device the process's memory is not that of a step.
   countsMemory: job.device === 'cpu',
   step: async () => {
     const { logits, loss } = await ours.step();
@@ -25,7 +25,7 @@ await answerSteps({
 });
 await engine.close();
 
-/** With the values that the peers read, from the same file. */
+/** Uses the same weights file as the peers. */
 async function openWithWeights() {
   const file = await openSafetensors(job.weights);
   try {

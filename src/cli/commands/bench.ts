@@ -206,7 +206,7 @@ async function compareOptions(
   { against, python, tfjs, clock, rounds }: Values,
   usual: readonly PeerName[],
 ): Promise<CompareOptions> {
-  const { usualPythons } = await import('../../bench/peers.ts');
+  const { defaultPythons: usualPythons } = await import('../../bench/peers.ts');
   return {
     against: against ?? usual,
     pythons: python ?? usualPythons,
@@ -214,7 +214,7 @@ async function compareOptions(
     clock,
     // Memory reaches its peak in the first steps.
     rounds: kind === 'memory' ? Math.min(rounds, 2) : rounds,
-    say: (line) => process.stderr.write(`${line}\n`),
+    onProgress: (line) => process.stderr.write(`${line}\n`),
   };
 }
 
