@@ -53,7 +53,7 @@ async function classify(page) {
   await page.getByLabel('The loaded model').waitFor();
   await page.getByLabel('Choose an image').setInputFiles(image);
   await page.getByRole('button', { name: 'Show' }).click();
-  await page.getByText('rests most on').waitFor();
+  await page.getByText('depends most on').waitFor();
   await page.getByRole('heading', { name: 'Model' }).evaluate((element) => element.scrollIntoView());
 }
 
@@ -66,7 +66,7 @@ try {
   await take('dashboard-compare', '#/networks?compare=yes&at=inceptionResnetB/0', { options: tall });
   await take('dashboard-classify', '#/classify', { options: tall, work: classify });
   await take('dashboard-runs', '#/runs', { options: { ...desk, colorScheme: 'dark' } });
-  await take('dashboard-mistakes', '#/runs', { work: scrollTo('What it gets wrong') });
+  await take('dashboard-mistakes', '#/runs', { work: scrollTo('Mistakes') });
   await take('dashboard-phone', '#/networks?network=inception-v4&at=inceptionA/0', {
     options: phone,
     work: scrollTo('Inception-A, block 1'),

@@ -16,7 +16,7 @@ describe.skipIf(browserPath === undefined)('the page Networks', () => {
     await page.getByRole('link', { name: 'Open 4 × Inception-A 35×35×384' }).click();
     await page.getByText('35×35×384 → 35×35×384').waitFor();
     await page.getByRole('navigation', { name: 'Blocks of this stage' }).getByText('3').click();
-    await page.getByLabel('Place in inception-v4').getByText('Inception-A, block 3').waitFor();
+    await page.getByLabel('Location in inception-v4').getByText('Inception-A, block 3').waitFor();
     // The figure's own numbers, with costs that the definition gives.
     await page.getByRole('link', { name: 'Open 1×1 Conv 64 35×35×64 24.7 k · 30.1 M' }).first().waitFor();
     await page.getByRole('link', { name: 'Open branch 3' }).getByText('branch 3').click();
@@ -34,7 +34,7 @@ describe.skipIf(browserPath === undefined)('the page Networks', () => {
     const page = await opened.page('#/networks?network=inception-v4');
     const costs = page.getByLabel('Costs of inception-v4');
     await page.getByLabel('Classes').fill('10');
-    await costs.getByText('96% of as drawn').waitFor();
+    await costs.getByText('96% of the original').waitFor();
     await page.getByLabel('Auxiliary classifier').check();
     await page.getByRole('link', { name: 'Open Auxiliary' }).waitFor();
     await page.getByLabel('Input size').fill('40');
@@ -42,7 +42,7 @@ describe.skipIf(browserPath === undefined)('the page Networks', () => {
       .getByRole('alert')
       .getByText(/needs an input of at least 75×75 pixels, received 40×40/)
       .waitFor();
-    await page.getByRole('button', { name: 'As drawn' }).click();
+    await page.getByRole('button', { name: 'Reset' }).click();
     await costs.getByText('42,679,816').waitFor();
     expect(page.url()).not.toContain('classes');
     await page.context().close();
@@ -57,7 +57,7 @@ describe.skipIf(browserPath === undefined)('the page Networks', () => {
 
   it('shows the drawn and the released Inception-ResNet-v2 side by side, and where they differ', async () => {
     const page = await opened.page('#/networks');
-    await page.getByLabel('Two networks side by side').check();
+    await page.getByLabel('Compare two networks').check();
     await page.getByLabel('Costs of inception-resnet-v2', { exact: true }).getByText('32,433,928').waitFor();
     await page.getByLabel('Costs of inception-resnet-v2-released').getByText('55,843,464').waitFor();
     const table = page.getByLabel('Table of differences');

@@ -35,8 +35,8 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
 
   it('waits for a first run, follows it while it trains and shows what it gets wrong', async () => {
     const page = await opened.page('#/runs');
-    await page.getByText('There is no run in this folder yet').waitFor();
-    await page.getByText('live: the page follows every training').waitFor();
+    await page.getByText('No runs in this folder yet').waitFor();
+    await page.getByText('live, updated during training').waitFor();
     training = trainSmall(join(runs, 'first'));
     // Nobody touches the page from here on.
     const row = page.getByRole('row', { name: /first/ });
@@ -55,7 +55,7 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     const counts = await matrix.locator('td.right, td.wrong').allTextContents();
     const total = counts.reduce((sum, count) => sum + (Number(count) || 0), 0);
     expect(total).toBe(60);
-    const mistakes = page.getByRole('list', { name: 'The surest mistakes' }).getByRole('listitem');
+    const mistakes = page.getByRole('list', { name: 'Most confident mistakes' }).getByRole('listitem');
     expect(await mistakes.count()).toBeGreaterThan(0);
     expect(await page.evaluate("document.querySelector('.mistakes img').naturalWidth")).toBe(28);
     await page.context().close();
@@ -92,7 +92,7 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     await chooseModel(page, /second\/model\.onnx/);
     const facts = page.getByLabel('The loaded model');
     await facts.getByText(/WebAssembly, \d+ threads?/).waitFor();
-    await facts.getByText('not from the cache, SHA-256 checked').waitFor();
+    await facts.getByText('not cached, SHA-256 verified').waitFor();
     await page.getByLabel('Choose an image').setInputFiles(image);
     const found = await answers(page);
     const classifier = await loadClassifier(model);
@@ -103,9 +103,9 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
       expect(Math.abs((found[index]?.probability ?? 0) - probability)).toBeLessThan(2e-4);
     await page.reload();
     await chooseModel(page, /second\/model\.onnx/);
-    await facts.getByText("out of the browser's cache, SHA-256 checked").waitFor();
-    await page.getByRole('button', { name: /^Empty the cache/ }).click();
-    await page.getByRole('button', { name: /^Empty the cache/ }).waitFor({ state: 'detached' });
+    await facts.getByText("from the browser's cache, SHA-256 verified").waitFor();
+    await page.getByRole('button', { name: /^Clear cache/ }).click();
+    await page.getByRole('button', { name: /^Clear cache/ }).waitFor({ state: 'detached' });
     await page.context().close();
   }, 180_000);
 
@@ -114,9 +114,9 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     await page.getByLabel('From this device').setInputFiles(model);
     await page.getByLabel('Choose an image').setInputFiles(image);
     await page.getByRole('button', { name: 'Show' }).click();
-    await page.getByText(/rests most on the (top|middle|bottom) (left|centre|right)/).waitFor();
+    await page.getByText(/depends most on the (top|middle|bottom) (left|centre|right)/).waitFor();
     await page.getByRole('img', { name: /^Saliency map of/ }).waitFor();
-    await page.getByLabel('Places').selectOption({ index: 3 });
+    await page.getByLabel('Grid').selectOption({ index: 3 });
     await page.getByRole('button', { name: 'Show' }).click();
     await page.getByRole('button', { name: 'Stop' }).click();
     await page.getByText('Stopped.').waitFor();

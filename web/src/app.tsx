@@ -4,7 +4,7 @@ import { addressOf, type PageName, pageNames, readLocation, useHash } from './lo
 import { NetworksPage } from './networks/networks-page.tsx';
 import { toggleTheme, useTheme } from './theme.ts';
 
-// The runtime and the charts are larger than all the rest; who looks at a network does not wait for them.
+// The runtime and the charts are larger than the rest, so that they are loaded on demand.
 const ClassifyPage = lazy(() => import('./classify/classify-page.tsx'));
 const RunsPage = lazy(() => import('./runs/runs-page.tsx'));
 
@@ -21,7 +21,7 @@ export function App() {
   const shown = useRef(page);
   useEffect(() => {
     document.title = `${titles[page]} – Inception`;
-    // A new page begins at its top, for eyes and for screen readers alike.
+    // A new page starts at the top, also for screen readers.
     if (shown.current !== page) {
       main.current?.focus({ preventScroll: true });
       scrollTo(0, 0);

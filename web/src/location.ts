@@ -1,6 +1,6 @@
 /**
- * Where the reader is: a page and its settings, in the address after `#`, so that every view has an address and the browser's
- * own buttons work on any web host, which knows of one file only.
+ * The current page and its settings, kept in the URL after `#`, so that every view has an address and browser navigation works on
+ * any web host, which serves a single file.
  */
 import { useCallback, useSyncExternalStore } from 'react';
 
@@ -31,7 +31,7 @@ function subscribe(onChange: () => void): () => void {
 
 export const useHash = (): string => useSyncExternalStore(subscribe, () => location.hash);
 
-/** Settings with some of them changed; undefined takes one away. */
+/** A copy of the settings with changes; undefined removes a setting. */
 export function changed(
   settings: URLSearchParams,
   changes: Readonly<Record<string, string | undefined>>,
@@ -44,7 +44,7 @@ export function changed(
   return next;
 }
 
-/** Changes settings of the page in place: a slider's every position is not a page to go back to. */
+/** Changes settings in place: not every position of a slider should be a history entry. */
 export function useChange(page: PageName, settings: URLSearchParams) {
   return useCallback(
     (changes: Readonly<Record<string, string | undefined>>) => {

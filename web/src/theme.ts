@@ -1,4 +1,4 @@
-/** Light or dark: as the system says, or as the reader chose here. */
+/** Light or dark: the system's setting, or the user's choice. */
 import { useSyncExternalStore } from 'react';
 
 export type Theme = 'light' | 'dark';
@@ -12,7 +12,7 @@ const stored = (): Theme | undefined => {
     const value = localStorage.getItem(key);
     return value === 'light' || value === 'dark' ? value : undefined;
   } catch {
-    // Pages without permission to store still have a theme.
+    // Without permission to use storage, the system's setting applies.
     return undefined;
   }
 };
@@ -37,7 +37,7 @@ export function toggleTheme(): void {
     if (chosen) localStorage.setItem(key, chosen);
     else localStorage.removeItem(key);
   } catch {
-    // It holds for this visit.
+    // The choice then lasts for this visit only.
   }
   apply();
 }

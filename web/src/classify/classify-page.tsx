@@ -1,4 +1,4 @@
-/** An image and a model, both on this device: nothing is sent anywhere. */
+/** Classifies an image with a model in the browser; nothing leaves the device. */
 import { useCallback, useState } from 'react';
 import { ImageDrop } from './image-drop.tsx';
 import type { ModelSource } from './messages.ts';
@@ -12,14 +12,14 @@ export default function ClassifyPage() {
   const [image, setImage] = useState<Blob>();
   const load = (source: ModelSource) => {
     ask({ kind: 'load', source });
-    // Whoever tries another model wants to see the same image.
+    // With another model, classify the current image again.
     if (image) ask({ kind: 'classify', image });
   };
   const canClassify = state.model !== undefined || state.loading !== undefined;
-  const take = useCallback(
+  const classifyImage = useCallback(
     (next: Blob) => {
       setImage(next);
-      // While a model loads, its first image waits for it.
+      // While the model loads, the worker queues the image.
       if (canClassify) ask({ kind: 'classify', image: next });
     },
     [ask, canClassify],
@@ -28,14 +28,14 @@ export default function ClassifyPage() {
     <div className="classify">
       <h1>Classify</h1>
       <p className="lead">
-        The network runs in this page, by ONNX Runtime; the image is prepared by the code that trains and
-        evaluates.
+        The network runs in this page on ONNX Runtime, and the image is preprocessed by the same code as in
+        training and evaluation.
       </p>
       <ModelChooser state={state} load={load} />
       <section className="card" aria-labelledby="image">
         <h2 id="image">Image</h2>
-        <ImageDrop take={take} />
-        {image && !canClassify && <p role="status">The image is here; choose a model to classify it.</p>}
+        <ImageDrop take={classifyImage} />
+        {image && !canClassify && <p role="status">Choose a model to classify this image.</p>}
         {state.error && state.error.during !== 'load' && <p role="alert">{state.error.message}</p>}
         {state.classifying && <p role="status">Classifying…</p>}
         {state.model && state.result && <ResultView state={state} result={state.result} ask={ask} />}

@@ -1,11 +1,11 @@
 /**
- * The browser decodes; everything after it is the code of training and evaluation. As on the server, EXIF's orientation is
- * applied, profiles become sRGB, and transparency lies on white.
+ * The browser decodes; everything after that is the code of training and evaluation. As on the server, the EXIF orientation is
+ * applied, colour profiles become sRGB, and transparency is blended with white.
  */
 import type { Image } from '../../../src/images/image.ts';
 
-/** As on the server: what a stranger's image may ask for. */
-const mostPixels = 50_000_000;
+/** The same limit as on the server. */
+const maxPixels = 50_000_000;
 
 export async function decodeImage(image: Blob): Promise<Image> {
   let bitmap: ImageBitmap;
@@ -13,27 +13,27 @@ export async function decodeImage(image: Blob): Promise<Image> {
     bitmap = await createImageBitmap(image, { imageOrientation: 'from-image' });
   } catch {
     throw new Error(
-      `the image${image.type ? ` (${image.type})` : ''} cannot be decoded; JPEG, PNG and WebP can`,
+      `the image${image.type ? ` (${image.type})` : ''} cannot be decoded; use JPEG, PNG or WebP`,
     );
   }
   const { width, height } = bitmap;
-  if (width * height > mostPixels) {
+  if (width * height > maxPixels) {
     bitmap.close();
-    throw new Error(`the image has ${width}×${height} pixels; at most 50 million are taken`);
+    throw new Error(`the image has ${width}×${height} pixels; the limit is 50 million`);
   }
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext('2d', { alpha: false, willReadFrequently: true });
-  if (!context) throw new Error('this browser gives no canvas to a worker');
+  if (!context) throw new Error('this browser does not support canvas in a worker');
   context.fillStyle = '#ffffff';
   context.fillRect(0, 0, width, height);
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
   const { data } = context.getImageData(0, 0, width, height);
   const rgb = new Uint8Array(width * height * 3);
-  for (let from = 0, at = 0; from < data.length; from += 4) {
-    rgb[at++] = data[from] as number;
-    rgb[at++] = data[from + 1] as number;
-    rgb[at++] = data[from + 2] as number;
+  for (let source = 0, index = 0; source < data.length; source += 4) {
+    rgb[index++] = data[source] as number;
+    rgb[index++] = data[source + 1] as number;
+    rgb[index++] = data[source + 2] as number;
   }
   return { width, height, channels: 3, data: rgb };
 }

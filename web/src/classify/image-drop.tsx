@@ -1,4 +1,4 @@
-/** Ways for an image to come in: dropped, pasted, chosen, photographed. */
+/** Image input: drop, paste, choose a file, take a photo. */
 import { useEffect, useId, useState } from 'react';
 
 interface DropProps {
@@ -6,10 +6,10 @@ interface DropProps {
 }
 
 export function ImageDrop({ take }: DropProps) {
-  const [over, setOver] = useState(false);
+  const [isOver, setOver] = useState(false);
   const file = useId();
   const camera = useId();
-  const first = (files: FileList | null | undefined) => {
+  const takeFirst = (files: FileList | null | undefined) => {
     const image = [...(files ?? [])].find(({ type }) => type.startsWith('image/'));
     if (image) take(image);
   };
@@ -22,9 +22,9 @@ export function ImageDrop({ take }: DropProps) {
     return () => removeEventListener('paste', paste);
   }, [take]);
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: a place to drop things; the keyboard has the buttons inside
+    // biome-ignore lint/a11y/noStaticElementInteractions: a drop zone; the buttons inside serve the keyboard
     <div
-      className={`drop${over ? ' over' : ''}`}
+      className={`drop${isOver ? ' over' : ''}`}
       onDragOver={(event) => {
         event.preventDefault();
         setOver(true);
@@ -33,15 +33,15 @@ export function ImageDrop({ take }: DropProps) {
       onDrop={(event) => {
         event.preventDefault();
         setOver(false);
-        first(event.dataTransfer.files);
+        takeFirst(event.dataTransfer.files);
       }}
     >
       <p>Drop or paste an image here, or</p>
       <div className="buttons">
-        <Picker id={file} label="Choose an image" take={first} />
-        <Picker id={camera} label="Take a photograph" take={first} camera />
+        <Picker id={file} label="Choose an image" take={takeFirst} />
+        <Picker id={camera} label="Take a photo" take={takeFirst} camera />
       </div>
-      <p className="quiet">It stays on this device.</p>
+      <p className="quiet">Images stay on this device.</p>
     </div>
   );
 }
@@ -53,7 +53,7 @@ interface PickerProps {
   readonly take: (files: FileList | null) => void;
 }
 
-/** A file input that looks like a button; the input itself has the focus and the name. */
+/** A file input styled as a button; the input itself has the focus and the accessible name. */
 function Picker({ id, label, camera = false, take }: PickerProps) {
   return (
     <span className="picker">
@@ -65,7 +65,7 @@ function Picker({ id, label, camera = false, take }: PickerProps) {
         capture={camera ? 'environment' : undefined}
         onChange={({ target }) => {
           take(target.files);
-          // The same file may be chosen twice.
+          // Allow choosing the same file again.
           target.value = '';
         }}
       />

@@ -1,4 +1,4 @@
-/** What the page and its worker say to one another. */
+/** Messages between the page and its worker. */
 import type { ModelDescription } from '../../../src/model/description.ts';
 
 /** Where a model comes from. */
@@ -15,15 +15,15 @@ export type ModelSource =
 export type Request =
   | { readonly kind: 'load'; readonly source: ModelSource }
   | { readonly kind: 'classify'; readonly image: Blob }
-  /** How much each part of the last image matters for one label; `cells` squares along each side. */
+  /** How much each part of the last image contributes to a label; `cells` squares per side. */
   | { readonly kind: 'saliency'; readonly label: number; readonly cells: number }
   | { readonly kind: 'stop saliency' };
 
-/** What computes: said by the page, because nobody can see it otherwise. */
+/** What the model runs on, shown on the page. */
 export interface Backend {
   readonly name: 'WebGPU' | 'WebAssembly';
   readonly threads: number;
-  /** Why it is not more. */
+  /** Why nothing faster is used. */
   readonly reason: string | undefined;
 }
 
@@ -31,10 +31,10 @@ export interface LoadedModel {
   readonly name: string;
   readonly bytes: number;
   readonly description: ModelDescription;
-  /** `float32`, `float16`, `int8`, where the file says it. */
+  /** `float32`, `float16` or `int8`, if the file states it. */
   readonly precision: string | undefined;
   readonly backend: Backend;
-  /** Whether it came out of the browser's cache. */
+  /** Whether it came from the browser's cache. */
   readonly cached: boolean;
   readonly checked: boolean;
   readonly loadMs: number;
@@ -43,9 +43,9 @@ export interface LoadedModel {
 export interface Result {
   /** Most probable first. */
   readonly top: readonly { readonly label: number; readonly probability: number }[];
-  /** What the network saw: RGBA of its input's size. */
+  /** The preprocessed input as RGBA pixels. */
   readonly input: { readonly width: number; readonly height: number; readonly pixels: Uint8ClampedArray };
-  /** The image's own size. */
+  /** Size of the original image. */
   readonly image: { readonly width: number; readonly height: number };
   readonly decodeMs: number;
   readonly preprocessMs: number;
@@ -57,7 +57,7 @@ export type Event =
   | { readonly kind: 'starting' }
   | { readonly kind: 'loaded'; readonly model: LoadedModel }
   | { readonly kind: 'result'; readonly result: Result }
-  /** `values`: by how much covering a cell lowers the label's probability; rows of `cells`, as far as `done` says. */
+  /** `values`: how much covering a cell lowers the label's probability, row by row; the first `done` are computed. */
   | {
       readonly kind: 'saliency';
       readonly label: number;

@@ -1,4 +1,4 @@
-/** The models: those of the dashboard's folder, and any file of the disk. */
+/** Chooses a model: from the dashboard's folders or any local file. */
 import { useEffect, useId, useState } from 'react';
 import type { ModelFile } from '../../../src/dashboard/api.ts';
 import { describeProtocol } from '../../../src/images/preprocess.ts';
@@ -16,12 +16,12 @@ interface ChooserProps {
 export function ModelChooser({ state, load }: ChooserProps) {
   const [models, setModels] = useState<readonly ModelFile[]>();
   useEffect(() => {
-    const ended = new AbortController();
-    fetchJson<{ models: ModelFile[] }>('models', ended.signal)
-      .then((found) => setModels(found?.models ?? []))
-      // A plain web host has no list; files of the disk work all the same.
-      .catch(() => ended.signal.aborted || setModels([]));
-    return () => ended.abort();
+    const controller = new AbortController();
+    fetchJson<{ models: ModelFile[] }>('models', controller.signal)
+      .then((response) => setModels(response?.models ?? []))
+      // On a static web host there is no list; local files still work.
+      .catch(() => controller.signal.aborted || setModels([]));
+    return () => controller.abort();
   }, []);
   return (
     <section className="card" aria-labelledby="model">
@@ -29,8 +29,7 @@ export function ModelChooser({ state, load }: ChooserProps) {
       {models && <Choice models={models} load={load} />}
       {models?.length === 0 && (
         <p className="quiet">
-          There is none beside this page's runs. <code>inception export RUN -o RUN/model.onnx</code> writes
-          one.
+          No models next to the runs yet. <code>inception export RUN -o RUN/model.onnx</code> creates one.
         </p>
       )}
       <Progress loading={state.loading} />
@@ -44,8 +43,8 @@ function Choice({ models, load }: { models: readonly ModelFile[]; load: (source:
   const select = useId();
   const file = useId();
   const choose = (id: string) => {
-    const model = models.find((each) => each.id === id);
-    // Absolute, because the worker's own address is another.
+    const model = models.find((candidate) => candidate.id === id);
+    // Absolute, because the worker has a different base URL.
     const url = new URL(`./api/models/${id}`, document.baseURI).href;
     if (model) load({ kind: 'server', url, ...model });
   };
@@ -93,8 +92,8 @@ function Progress({ loading }: { loading: ClassifierState['loading'] }) {
 
 function About({ model }: { model: LoadedModel }) {
   const { description, backend, precision } = model;
-  const [kept, setKept] = useState(0);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another model may have changed the cache
+  const [cachedSize, setKept] = useState(0);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: loading a model may have changed the cache
   useEffect(() => {
     cachedBytes().then(setKept, () => undefined);
   }, [model]);
@@ -119,14 +118,13 @@ function About({ model }: { model: LoadedModel }) {
         <dd>{describeProtocol(description.preprocessing)}</dd>
         <dt>Loaded</dt>
         <dd>
-          in {milliseconds(model.loadMs)},{' '}
-          {model.cached ? "out of the browser's cache" : 'not from the cache'}
-          {model.checked && ', SHA-256 checked'}
+          in {milliseconds(model.loadMs)}, {model.cached ? "from the browser's cache" : 'not cached'}
+          {model.checked && ', SHA-256 verified'}
         </dd>
       </dl>
-      {kept > 0 && (
+      {cachedSize > 0 && (
         <button type="button" onClick={() => void clearCache().then(() => setKept(0))}>
-          Empty the cache ({bytes(kept)})
+          Clear cache ({bytes(cachedSize)})
         </button>
       )}
     </>

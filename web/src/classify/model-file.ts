@@ -1,4 +1,4 @@
-/** A model's bytes: out of the browser's cache, from the dashboard, or from the disk; checked by length and SHA-256. */
+/** A model's bytes from the browser's cache, the dashboard or a local file, verified by length and SHA-256. */
 import type { ModelSource } from './messages.ts';
 
 const cacheName = 'inception models';
@@ -7,7 +7,7 @@ export interface ModelBytes {
   readonly name: string;
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly cached: boolean;
-  /** Whether the SHA-256 was compared with the one that the server told. */
+  /** Whether the SHA-256 was compared with the server's. */
   readonly checked: boolean;
 }
 
@@ -19,25 +19,25 @@ export async function readModel(
     const bytes = new Uint8Array(await source.file.arrayBuffer());
     return { name: source.file.name, bytes, cached: false, checked: false };
   }
-  // Addresses of files that have changed are other addresses.
+  // A changed file gets a new key.
   const key = `${source.url}?sha256=${source.sha256}`;
   const store = await caches.open(cacheName).catch(() => undefined);
-  const kept = await store?.match(key);
-  const bytes = kept
-    ? new Uint8Array(await kept.arrayBuffer())
+  const cached = await store?.match(key);
+  const bytes = cached
+    ? new Uint8Array(await cached.arrayBuffer())
     : await download(source.url, source.bytes, onProgress);
   if (bytes.length !== source.bytes || (await sha256(bytes)) !== source.sha256) {
     await store?.delete(key);
     throw new Error(
-      `${source.name}: expected ${source.bytes} bytes with SHA-256 ${source.sha256.slice(0, 12)}…, received ${bytes.length} others; the file may have changed meanwhile: load it again`,
+      `${source.name}: expected ${source.bytes} bytes with SHA-256 ${source.sha256.slice(0, 12)}…, received ${bytes.length} different bytes; the file may have changed: load it again`,
     );
   }
-  if (store && !kept) {
+  if (store && !cached) {
     await forget(store, source.url);
-    // A full disk only means that it is downloaded again next time.
+    // If the disk is full, the model is downloaded again next time.
     await store.put(key, new Response(bytes)).catch(() => undefined);
   }
-  return { name: source.name, bytes, cached: kept !== undefined, checked: true };
+  return { name: source.name, bytes, cached: cached !== undefined, checked: true };
 }
 
 async function download(
@@ -46,20 +46,20 @@ async function download(
   onProgress: (done: number, total: number) => void,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const response = await fetch(url, { cache: 'no-store' });
-  if (!response.ok || !response.body) throw new Error(`${url}: the server answered ${response.status}`);
+  if (!response.ok || !response.body) throw new Error(`${url}: the server responded ${response.status}`);
   const parts: Uint8Array[] = [];
-  let done = 0;
+  let received = 0;
   const reader = response.body.getReader();
   for (let part = await reader.read(); !part.done; part = await reader.read()) {
     parts.push(part.value);
-    done += part.value.length;
-    onProgress(done, total);
+    received += part.value.length;
+    onProgress(received, total);
   }
-  const bytes = new Uint8Array(done);
-  let at = 0;
+  const bytes = new Uint8Array(received);
+  let offset = 0;
   for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
+    bytes.set(part, offset);
+    offset += part.length;
   }
   return bytes;
 }
@@ -69,17 +69,17 @@ async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** Older versions of the same file. */
+/** Deletes older versions of a file from the cache. */
 async function forget(store: Cache, url: string): Promise<void> {
   for (const request of await store.keys()) {
     if (request.url.startsWith(`${url}?`)) await store.delete(request);
   }
 }
 
-/** Takes everything out of the cache. */
+/** Deletes all cached models. */
 export const clearCache = (): Promise<boolean> => caches.delete(cacheName);
 
-/** Bytes that the cache holds. */
+/** Size of the cache in bytes. */
 export async function cachedBytes(): Promise<number> {
   if (!('caches' in globalThis) || !(await caches.has(cacheName))) return 0;
   const store = await caches.open(cacheName);

@@ -1,14 +1,14 @@
 /**
- * Which parts of an image a label rests on, without gradients (Zeiler and Fergus, arXiv 1311.2901, section 4.2): a grey
- * square covers one part after the other, and what matters is by how much the label's probability falls.
+ * Finds the parts of an image that a label depends on, without gradients (Zeiler and Fergus, arXiv 1311.2901, section 4.2): a
+ * grey square covers each part in turn, and the drop of the label's probability is measured.
  */
 import { inputBytes, type Preprocessing } from '../../../src/images/preprocess.ts';
 
-/** A square is as wide as so many cells, so that neighbours overlap and no edge decides alone. */
+/** Width of the square in cells; squares overlap so that no single edge decides. */
 const squareCells = 2;
 
 export interface Occlusion {
-  /** Copies of the input, one for each cell of `from` to `to`, each with its square covered. */
+  /** Copies of the input, one per cell in [`from`, `to`), each with its square covered. */
   covered(from: number, to: number): Uint8Array<ArrayBuffer>;
 }
 
@@ -19,7 +19,7 @@ export function occlusion(
   const [height, width] = preprocessing.size;
   const channels = preprocessing.channels ?? 3;
   const bytes = inputBytes(preprocessing);
-  // What the network takes for nothing: the value that is scaled to zero.
+  // The pixel value that preprocessing scales to zero.
   const grey = Array.from({ length: channels }, (_, channel) =>
     Math.round(255 * (preprocessing.mean[channel] as number)),
   );
@@ -29,19 +29,19 @@ export function occlusion(
     return [Math.max(0, Math.round(centre - half)), Math.min(side, Math.round(centre + half))];
   };
   return {
-    covered: (from, to) => {
-      const copies = new Uint8Array((to - from) * bytes);
-      for (let cell = from; cell < to; cell++) {
-        const offset = (cell - from) * bytes;
+    covered: (start, end) => {
+      const copies = new Uint8Array((end - start) * bytes);
+      for (let cell = start; cell < end; cell++) {
+        const offset = (cell - start) * bytes;
         copies.set(input, offset);
         const [top, bottom] = span(Math.floor(cell / cells), height);
         const [left, right] = span(cell % cells, width);
         for (let y = top; y < bottom; y++)
           for (
-            let at = offset + (y * width + left) * channels, end = at + (right - left) * channels;
-            at < end;
+            let index = offset + (y * width + left) * channels, rowEnd = index + (right - left) * channels;
+            index < rowEnd;
           )
-            for (let channel = 0; channel < channels; channel++) copies[at++] = grey[channel] as number;
+            for (let channel = 0; channel < channels; channel++) copies[index++] = grey[channel] as number;
       }
       return copies;
     },

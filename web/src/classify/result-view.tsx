@@ -1,4 +1,4 @@
-/** The answer: the labels with bars, what the network saw, what it took how long, and what it rests on. */
+/** The result: labels with bars, the network's input, times, and the saliency map. */
 import { useEffect, useId, useRef, useState } from 'react';
 import { milliseconds, percent } from '../format.ts';
 import type { Request, Result } from './messages.ts';
@@ -52,24 +52,24 @@ function SaliencyControls({ state, result, ask }: ResultProps) {
   const { saliency, explaining, stopped } = state;
   return (
     <fieldset className="saliency">
-      <legend>What does the answer rest on?</legend>
+      <legend>What is this prediction based on?</legend>
       <p className="quiet">
-        A grey square covers one place after the other; warm places are those whose covering lowers the
-        label's probability most.
+        A grey square covers each region of the image in turn; warm colours mark the regions whose covering
+        lowers the label's probability most.
       </p>
       <div className="options">
         <div className="field">
           <label htmlFor={ids[0]}>Label</label>
           <select id={ids[0]} value={label} onChange={({ target }) => setLabel(Number(target.value))}>
-            {result.top.map((each) => (
-              <option key={each.label} value={each.label}>
-                {classes[each.label]}
+            {result.top.map((entry) => (
+              <option key={entry.label} value={entry.label}>
+                {classes[entry.label]}
               </option>
             ))}
           </select>
         </div>
         <div className="field">
-          <label htmlFor={ids[1]}>Places</label>
+          <label htmlFor={ids[1]}>Grid</label>
           <select id={ids[1]} value={cells} onChange={({ target }) => setCells(Number(target.value))}>
             {cellChoices.map((count) => (
               <option key={count} value={count}>
@@ -102,16 +102,16 @@ function SaliencyControls({ state, result, ask }: ResultProps) {
   );
 }
 
-/** In words, for those who cannot see the map. */
+/** Describes the map in words, for users who cannot see it. */
 function describeSaliency({ values, cells, label, elapsedMs }: Saliency, classes: readonly string[]): string {
   const strongest = values.indexOf(Math.max(...values));
-  const third = (place: number, names: readonly [string, string, string]) =>
-    names[Math.min(2, Math.floor((place * 3) / cells))];
-  const where = [
-    third(Math.floor(strongest / cells), ['top', 'middle', 'bottom']),
-    third(strongest % cells, ['left', 'centre', 'right']),
+  const thirdName = (cell: number, names: readonly [string, string, string]) =>
+    names[Math.min(2, Math.floor((cell * 3) / cells))];
+  const region = [
+    thirdName(Math.floor(strongest / cells), ['top', 'middle', 'bottom']),
+    thirdName(strongest % cells, ['left', 'centre', 'right']),
   ].join(' ');
-  return `“${classes[label]}” rests most on the ${where}: covering it takes ${((values[strongest] as number) * 100).toFixed(1)} points away. ${values.length} runs in ${milliseconds(elapsedMs)}.`;
+  return `“${classes[label]}” depends most on the ${region}: covering it lowers the probability by ${((values[strongest] as number) * 100).toFixed(1)} points. ${values.length} runs in ${milliseconds(elapsedMs)}.`;
 }
 
 interface InputProps {
@@ -146,18 +146,18 @@ function InputView({ result: { input }, saliency, classes }: InputProps) {
           />
         )}
       </div>
-      <figcaption className="quiet">What the network sees: {`${input.width}×${input.height}`}</figcaption>
+      <figcaption className="quiet">Network input: {`${input.width}×${input.height}`}</figcaption>
     </figure>
   );
 }
 
-/** One pixel for each cell, which the browser enlarges smoothly: from clear over yellow to red. */
+/** One pixel per cell, scaled up smoothly by the browser: transparent through yellow to red. */
 function drawSaliency(canvas: HTMLCanvasElement, { cells, values }: Saliency): void {
-  const most = Math.max(1e-6, ...values);
+  const maximum = Math.max(1e-6, ...values);
   const pixels = new ImageData(cells, cells);
   values.forEach((value, cell) => {
-    const share = Math.max(0, value / most);
-    pixels.data.set([255, Math.round(210 * (1 - share)), 40, Math.round(215 * share ** 0.8)], cell * 4);
+    const fraction = Math.max(0, value / maximum);
+    pixels.data.set([255, Math.round(210 * (1 - fraction)), 40, Math.round(215 * fraction ** 0.8)], cell * 4);
   });
   canvas.getContext('2d')?.putImageData(pixels, 0, 0);
 }

@@ -1,4 +1,4 @@
-/** ONNX Runtime in the browser: on WebGPU where there is a card, else on WebAssembly with as many threads as are allowed. */
+/** ONNX Runtime in the browser: WebGPU if available, otherwise WebAssembly with as many threads as allowed. */
 import type { InferenceSession, Tensor } from 'onnxruntime-web';
 import asyncModule from 'onnxruntime-web/ort-wasm-simd-threaded.asyncify.mjs?url';
 import asyncBinary from 'onnxruntime-web/ort-wasm-simd-threaded.asyncify.wasm?url';
@@ -10,7 +10,7 @@ import type { Backend } from './messages.ts';
 
 export interface Network {
   readonly backend: Backend;
-  /** From bytes [n, height, width, channels] to probabilities, n rows. */
+  /** Maps bytes [n, height, width, channels] to probabilities, n rows. */
   predict(images: Uint8Array<ArrayBuffer>): Promise<Float32Array>;
   close(): Promise<void>;
 }
@@ -19,58 +19,58 @@ type Runtime = typeof import('onnxruntime-web');
 
 interface Options {
   readonly preprocessing: Preprocessing;
-  /** Whether the model's output are probabilities already. */
+  /** Whether the model's output is already probabilities. */
   readonly softmax: boolean;
 }
 
-/** More threads than this do not make one image faster. */
-const mostThreads = 8;
+/** More threads do not speed up a single image. */
+const maxThreads = 8;
 
-/** Opens a model. Where WebGPU is there and refuses the model, WebAssembly takes it. */
+/** Opens a model. Falls back to WebAssembly if WebGPU is available but cannot run the model. */
 export async function openNetwork(model: Uint8Array, options: Options): Promise<Network> {
-  const refusal = await withoutGpu();
-  if (refusal === undefined) {
+  const reason = await gpuProblem();
+  if (reason === undefined) {
     try {
       const runtime = await import('onnxruntime-web/webgpu');
-      runtime.env.wasm.wasmPaths = { mjs: addressOf(asyncModule), wasm: addressOf(asyncBinary) };
+      runtime.env.wasm.wasmPaths = { mjs: urlOf(asyncModule), wasm: urlOf(asyncBinary) };
       runtime.env.wasm.numThreads = 1;
       const network = await open(runtime as unknown as Runtime, { model, provider: 'webgpu', ...options });
       const backend: Backend = { name: 'WebGPU', threads: 1, reason: undefined };
       return { backend, ...network };
     } catch (error) {
-      return openOnProcessor(model, { ...options, reason: `WebGPU refused: ${(error as Error).message}` });
+      return openOnCpu(model, { ...options, reason: `WebGPU failed: ${(error as Error).message}` });
     }
   }
-  return openOnProcessor(model, { ...options, reason: refusal });
+  return openOnCpu(model, { ...options, reason });
 }
 
-async function openOnProcessor(
+async function openOnCpu(
   model: Uint8Array,
   { reason, ...options }: Options & { reason: string },
 ): Promise<Network> {
   const runtime = (await import('onnxruntime-web/wasm')) as unknown as Runtime;
   const cores = navigator.hardwareConcurrency || 1;
-  const threads = crossOriginIsolated ? Math.min(cores, mostThreads) : 1;
-  runtime.env.wasm.wasmPaths = { mjs: addressOf(module), wasm: addressOf(binary) };
+  const threads = crossOriginIsolated ? Math.min(cores, maxThreads) : 1;
+  runtime.env.wasm.wasmPaths = { mjs: urlOf(module), wasm: urlOf(binary) };
   runtime.env.wasm.numThreads = threads;
   const network = await open(runtime, { model, provider: 'wasm', ...options });
   const isolation = crossOriginIsolated
     ? []
     : [
-        'this page is not cross-origin isolated (its host sends no COOP and COEP headers), which leaves one thread',
+        'this page is not cross-origin isolated (its host sends no COOP and COEP headers), which limits it to one thread',
       ];
   return { backend: { name: 'WebAssembly', threads, reason: [reason, ...isolation].join('; ') }, ...network };
 }
 
-/** ONNX Runtime resolves against its own file otherwise. */
-const addressOf = (path: string): string => new URL(path, import.meta.url).href;
+/** Absolute URL; ONNX Runtime would resolve a relative one against its own file. */
+const urlOf = (path: string): string => new URL(path, import.meta.url).href;
 
-/** Why there is no WebGPU, or undefined if there is. */
-async function withoutGpu(): Promise<string | undefined> {
+/** Why WebGPU cannot be used, or undefined if it can. */
+async function gpuProblem(): Promise<string | undefined> {
   const { gpu } = navigator as Navigator & { gpu?: { requestAdapter(): Promise<unknown> } };
   if (!gpu) return 'this browser has no WebGPU';
   const adapter = await gpu.requestAdapter().catch(() => null);
-  return adapter ? undefined : 'WebGPU finds no graphics card';
+  return adapter ? undefined : 'WebGPU finds no GPU';
 }
 
 async function open(
@@ -86,7 +86,7 @@ async function open(
   const outputName = session.outputNames[0] as string;
   if (!input?.isTensor || (input.type !== 'uint8' && input.type !== 'float32'))
     throw new Error(
-      `the model's input is ${input?.isTensor ? input.type : 'no tensor'}; expected float32 or uint8`,
+      `the model's input is ${input?.isTensor ? input.type : 'not a tensor'}; expected float32 or uint8`,
     );
   const { name, type } = input;
   const [height, width] = preprocessing.size;

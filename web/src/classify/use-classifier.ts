@@ -1,4 +1,4 @@
-/** The worker's state as the page shows it. */
+/** The worker's state for the page. */
 import { useCallback, useEffect, useReducer, useRef } from 'react';
 import type { Event, LoadedModel, Request, Result } from './messages.ts';
 
@@ -17,7 +17,7 @@ export interface ClassifierState {
   readonly result: Result | undefined;
   readonly saliency: Saliency | undefined;
   readonly explaining: boolean;
-  /** The last map was stopped before its end. */
+  /** The last map was stopped before it was complete. */
   readonly stopped: boolean;
   readonly error: { readonly during: Request['kind']; readonly message: string } | undefined;
 }
@@ -36,7 +36,7 @@ const initial: ClassifierState = {
 function reduce(state: ClassifierState, event: Event | { kind: 'asked'; request: Request }): ClassifierState {
   switch (event.kind) {
     case 'asked':
-      return { ...state, ...asked(event.request) };
+      return { ...state, ...stateAfter(event.request) };
     case 'progress':
       return { ...state, loading: { done: event.done, total: event.total } };
     case 'starting':
@@ -46,7 +46,7 @@ function reduce(state: ClassifierState, event: Event | { kind: 'asked'; request:
     case 'result':
       return { ...state, classifying: false, result: event.result, error: undefined };
     case 'saliency': {
-      // What was on its way when somebody pressed Stop.
+      // A message that was in flight when Stop was pressed.
       if (!state.explaining) return state;
       const { kind: _, ...saliency } = event;
       return { ...state, saliency, explaining: event.done < event.values.length };
@@ -57,7 +57,7 @@ function reduce(state: ClassifierState, event: Event | { kind: 'asked'; request:
         loading: undefined,
         classifying: false,
         explaining: false,
-        // An image that waited for a model that does not open has nothing to add to that.
+        // An image queued for a model that failed to load adds nothing to that error.
         error:
           state.error?.during === 'load' && event.during === 'classify'
             ? state.error
@@ -66,12 +66,12 @@ function reduce(state: ClassifierState, event: Event | { kind: 'asked'; request:
   }
 }
 
-function asked(request: Request): Partial<ClassifierState> {
-  const quiet = { error: undefined, explaining: false, stopped: false };
+function stateAfter(request: Request): Partial<ClassifierState> {
+  const reset = { error: undefined, explaining: false, stopped: false };
   switch (request.kind) {
     case 'load':
       return {
-        ...quiet,
+        ...reset,
         model: undefined,
         result: undefined,
         saliency: undefined,
@@ -80,9 +80,9 @@ function asked(request: Request): Partial<ClassifierState> {
     case 'classify':
       return { explaining: false, stopped: false, classifying: true, saliency: undefined };
     case 'saliency':
-      return { ...quiet, saliency: undefined, explaining: true };
+      return { ...reset, saliency: undefined, explaining: true };
     case 'stop saliency':
-      return { ...quiet, stopped: true };
+      return { ...reset, stopped: true };
   }
 }
 
@@ -90,13 +90,13 @@ export function useClassifier(): { state: ClassifierState; ask: (request: Reques
   const [state, dispatch] = useReducer(reduce, initial);
   const worker = useRef<Worker>(undefined);
   useEffect(() => {
-    const made = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
-    made.addEventListener('message', ({ data }: MessageEvent<Event>) => dispatch(data));
-    made.addEventListener('error', ({ message }) =>
+    const created = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
+    created.addEventListener('message', ({ data }: MessageEvent<Event>) => dispatch(data));
+    created.addEventListener('error', ({ message }) =>
       dispatch({ kind: 'failed', during: 'load', message: message || 'the worker could not be started' }),
     );
-    worker.current = made;
-    return () => made.terminate();
+    worker.current = created;
+    return () => created.terminate();
   }, []);
   const ask = useCallback((request: Request) => {
     dispatch({ kind: 'asked', request });

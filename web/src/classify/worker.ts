@@ -1,4 +1,4 @@
-/** Decoding, preprocessing and the network itself, away from the page, which stays responsive. */
+/** Decodes, preprocesses and runs the network in a worker, so that the page stays responsive. */
 import { inputBytes, type Preprocessing, preprocess } from '../../../src/images/preprocess.ts';
 import type { ModelDescription } from '../../../src/model/description.ts';
 import { describedBy } from '../../../src/onnx/model-metadata.ts';
@@ -16,17 +16,17 @@ let input: Uint8Array<ArrayBuffer> | undefined;
 let probabilities: Float32Array | undefined;
 let saliencyRun = 0;
 
-const say = (event: Event): void => postMessage(event);
+const send = (event: Event): void => postMessage(event);
 
 async function load(source: ModelSource): Promise<void> {
   const begin = performance.now();
-  const file = await readModel(source, (done, total) => say({ kind: 'progress', done, total }));
-  say({ kind: 'starting' });
+  const file = await readModel(source, (done, total) => send({ kind: 'progress', done, total }));
+  send({ kind: 'starting' });
   const { metadata } = walkModel(file.bytes, file.name);
   const described = describedBy(metadata, file.name);
   if (!described) {
     throw new Error(
-      `${file.name}: its metadata have no 'model' with labels and preprocessing; 'inception export' writes files that have it`,
+      `${file.name}: the file has no 'model' metadata with labels and preprocessing; use a file written by 'inception export'`,
     );
   }
   if (described.classes.length === 0) throw new Error(`${file.name}: the network has no classifier`);
@@ -37,9 +37,9 @@ async function load(source: ModelSource): Promise<void> {
     softmax: metadata.get('output') === 'probabilities',
   });
   description = described;
-  // The first run allocates; measured times are of those after it.
+  // The first run allocates memory; measured times exclude it.
   await network.predict(new Uint8Array(inputBytes(described.preprocessing)));
-  say({
+  send({
     kind: 'loaded',
     model: {
       name: file.name,
@@ -55,7 +55,7 @@ async function load(source: ModelSource): Promise<void> {
 }
 
 async function classify(file: Blob): Promise<void> {
-  if (!network || !description) throw new Error('there is no model yet: choose one first');
+  if (!network || !description) throw new Error('no model loaded: choose one first');
   const { preprocessing } = description;
   const times = [performance.now()];
   const image = await decodeImage(file);
@@ -78,7 +78,7 @@ async function classify(file: Blob): Promise<void> {
     preprocessMs: preprocessMs as number,
     runMs: runMs as number,
   };
-  say({ kind: 'result', result });
+  send({ kind: 'result', result });
 }
 
 function visible(bytes: Uint8Array, { size, channels = 3 }: Preprocessing): Result['input'] {
@@ -90,31 +90,31 @@ function visible(bytes: Uint8Array, { size, channels = 3 }: Preprocessing): Resu
   return { width, height, pixels };
 }
 
-/** Squares covered at a time. */
+/** Squares per batch. */
 const batch = 4;
 
 async function explain({ label, cells }: { label: number; cells: number }): Promise<void> {
   if (!network || !description || !input || !probabilities)
-    throw new Error('there is no image yet: classify one first');
+    throw new Error('no image yet: classify one first');
   const run = ++saliencyRun;
   const begin = performance.now();
   const { covered } = occlusion(input, { preprocessing: description.preprocessing, cells });
-  const whole = probabilities[label] as number;
+  const baseline = probabilities[label] as number;
   const classes = probabilities.length;
   const values = new Float32Array(cells * cells);
-  for (let from = 0; from < values.length; from += batch) {
-    const to = Math.min(from + batch, values.length);
-    const found = await network.predict(covered(from, to));
-    // Another image or another label has come meanwhile, or nobody waits any more.
+  for (let start = 0; start < values.length; start += batch) {
+    const end = Math.min(start + batch, values.length);
+    const results = await network.predict(covered(start, end));
+    // A newer request has arrived, or the map was stopped.
     if (run !== saliencyRun) return;
-    for (let cell = from; cell < to; cell++)
-      values[cell] = whole - (found[(cell - from) * classes + label] as number);
+    for (let cell = start; cell < end; cell++)
+      values[cell] = baseline - (results[(cell - start) * classes + label] as number);
     const elapsedMs = performance.now() - begin;
-    say({ kind: 'saliency', label, cells, done: to, values: values.slice(), elapsedMs });
+    send({ kind: 'saliency', label, cells, done: end, values: values.slice(), elapsedMs });
   }
 }
 
-/** One thing after the other; a saliency map in progress gives way. */
+/** Requests are handled in sequence; a new one cancels a saliency map in progress. */
 let last: Promise<void> = Promise.resolve();
 
 addEventListener('message', ({ data: request }: MessageEvent<Request>) => {
@@ -126,7 +126,7 @@ addEventListener('message', ({ data: request }: MessageEvent<Request>) => {
       else if (request.kind === 'classify') await classify(request.image);
       else await explain(request);
     } catch (error) {
-      say({ kind: 'failed', during: request.kind, message: (error as Error).message });
+      send({ kind: 'failed', during: request.kind, message: (error as Error).message });
     }
   });
 });

@@ -1,4 +1,4 @@
-/** The options of a network as controls. An empty field is the network as drawn, whose value it shows. */
+/** The options of a network as controls. An empty field means the value of the network as drawn, shown as placeholder. */
 import { useId } from 'react';
 import {
   type NetworkOptionName,
@@ -35,7 +35,7 @@ export function NetworkSelect({ settings, side, change }: ControlsProps) {
     });
   return (
     <div className="field">
-      <label htmlFor={id}>{side === 'first' ? 'Network' : 'Compared with'}</label>
+      <label htmlFor={id}>{side === 'first' ? 'Network' : 'Compare with'}</label>
       <select id={id} value={name} onChange={({ target }) => choose(target.value)}>
         {networks.map((network) => (
           <option key={network.name} value={network.name}>
@@ -66,7 +66,7 @@ export function OptionControls({ settings, side, change }: ControlsProps) {
         disabled={!isSet}
         onClick={() => change(Object.fromEntries(networkOptionNames.map((name) => [key(name), undefined])))}
       >
-        As drawn
+        Reset
       </button>
     </div>
   );

@@ -1,4 +1,4 @@
-/** Costs in figures: of the network against how it is drawn, and of every step of a level. */
+/** Costs in numbers: of the network compared with its drawn form, and of every step of a level. */
 import { type Costs, costsOf } from '../../../src/graph/costs.ts';
 import { formatShape, type Graph } from '../../../src/graph/graph.ts';
 import { grouped, percent, short } from '../format.ts';
@@ -11,9 +11,9 @@ const costNames = [
 ] as const satisfies readonly (readonly [keyof Costs, string])[];
 
 export function CostTiles({ graph, drawn }: { graph: Graph; drawn: Graph }) {
-  const [costs, before] = [costsOf(graph), costsOf(drawn)];
+  const [costs, original] = [costsOf(graph), costsOf(drawn)];
   const { published } = graph.network;
-  const isAsDrawn = costNames.every(([name]) => costs[name] === before[name]);
+  const isAsDrawn = costNames.every(([name]) => costs[name] === original[name]);
   return (
     <dl className="tiles" aria-live="polite" aria-label={`Costs of ${graph.network.name}`}>
       {costNames.map(([name, title]) => (
@@ -21,9 +21,9 @@ export function CostTiles({ graph, drawn }: { graph: Graph; drawn: Graph }) {
           <dt>{title}</dt>
           <dd title={grouped(costs[name])}>{short(costs[name])}</dd>
           <dd className="quiet">
-            {costs[name] === before[name]
+            {costs[name] === original[name]
               ? grouped(costs[name])
-              : `${percent(costs[name] / before[name], 0)} of as drawn`}
+              : `${percent(costs[name] / original[name], 0)} of the original`}
           </dd>
         </div>
       ))}
@@ -38,10 +38,11 @@ export function CostTiles({ graph, drawn }: { graph: Graph; drawn: Graph }) {
   );
 }
 
-/** A branch's name stands on its first step only. */
-const isSame = (step: Step, before: Step | undefined): boolean => before?.branch?.path === step.branch?.path;
+/** The name of a branch is shown on its first step only. */
+const isSame = (step: Step, previous: Step | undefined): boolean =>
+  previous?.branch?.path === step.branch?.path;
 
-/** Every digit where there is room for them. */
+/** All digits where there is room. */
 function Count({ value }: { value: number }) {
   if (value === 0) return '–';
   return (
@@ -58,10 +59,10 @@ interface StepTableProps {
 }
 
 export function StepTable({ level, addressOf }: StepTableProps) {
-  const most = Math.max(1, ...level.steps.map(({ macs }) => macs));
+  const maxMacs = Math.max(1, ...level.steps.map(({ macs }) => macs));
   const grouping = level.steps.some(({ branch }) => branch !== undefined);
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: scrollable regions must be focusable by keyboard
     <section className="scroller" tabIndex={0} aria-label={`Steps of ${level.title}`}>
       <table>
         <thead>
@@ -93,7 +94,7 @@ export function StepTable({ level, addressOf }: StepTableProps) {
               <td className="number">
                 <Count value={step.parameters} />
               </td>
-              <td className="number bar" style={{ '--share': step.macs / most } as React.CSSProperties}>
+              <td className="number bar" style={{ '--share': step.macs / maxMacs } as React.CSSProperties}>
                 <Count value={step.macs} />
               </td>
             </tr>
@@ -102,7 +103,7 @@ export function StepTable({ level, addressOf }: StepTableProps) {
         <tfoot>
           <tr>
             {grouping && <td />}
-            <th scope="row">Together</th>
+            <th scope="row">Total</th>
             <td>{formatShape(level.output)}</td>
             <td className="number">
               <Count value={level.costs.parameters} />

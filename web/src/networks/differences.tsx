@@ -1,4 +1,4 @@
-/** Where two networks differ, part by part, with links that open both at that part. */
+/** The differences between two networks, part by part, with links that open both at that part. */
 import { compareGraphs, type PartDifference } from '../../../src/graph/compare-graphs.ts';
 import type { Graph } from '../../../src/graph/graph.ts';
 
@@ -13,14 +13,14 @@ export function Differences({ first, second, addressOf }: DifferencesProps) {
   const different = parts.filter(({ kind }) => kind !== 'same');
   return (
     <section aria-labelledby="differences">
-      <h2 id="differences">Where they differ</h2>
+      <h2 id="differences">Differences</h2>
       <p className="quiet">
         {different.length === 0
-          ? 'Nowhere: both networks are the same.'
-          : `${different.length} of ${parts.length} parts differ; equal neighbours stand on one line.`}
+          ? 'None: both networks are identical.'
+          : `${different.length} of ${parts.length} parts differ; equal neighbouring blocks share a line.`}
       </p>
       {different.length > 0 && (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: scrollable regions must be focusable by keyboard
         <section className="scroller" tabIndex={0} aria-label="Table of differences">
           <table className="differences">
             <thead>
@@ -44,11 +44,11 @@ export function Differences({ first, second, addressOf }: DifferencesProps) {
 
 /** `inceptionResnetA/0..4` stands for its five blocks. */
 export function blocksOf(name: string): string[] {
-  const [, stage, from, to] = /^(.*)\/(\d+)\.\.(\d+)$/.exec(name) ?? [];
+  const [, stage, first, last] = /^(.*)\/(\d+)\.\.(\d+)$/.exec(name) ?? [];
   if (stage === undefined) return [name];
   return Array.from(
-    { length: Number(to) - Number(from) + 1 },
-    (_, index) => `${stage}/${Number(from) + index}`,
+    { length: Number(last) - Number(first) + 1 },
+    (_, index) => `${stage}/${Number(first) + index}`,
   );
 }
 
@@ -59,8 +59,8 @@ function Part({ part, addressOf }: { part: PartDifference; addressOf: (path: str
         <th scope="row">
           <a href={addressOf(blocksOf(part.name)[0] as string)}>{part.name}</a>
         </th>
-        <td>{part.first ?? 'does not have it'}</td>
-        <td>{part.second ?? 'does not have it'}</td>
+        <td>{part.first ?? 'absent'}</td>
+        <td>{part.second ?? 'absent'}</td>
       </tr>
       {part.layers.map((line) => {
         const [, name = '', left = '', right = ''] = /^(.*?): (.*) \| (.*)$/.exec(line) ?? [];

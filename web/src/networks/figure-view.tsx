@@ -1,4 +1,4 @@
-/** A drawing as SVG in which every box is a link to what is inside. */
+/** A drawing as SVG in which every box links to its contents. */
 import { useId, useState } from 'react';
 import type { Drawing, Item } from '../../../src/diagram/diagram-layout.ts';
 import type { Level } from './level.ts';
@@ -8,7 +8,7 @@ type Box = Extract<Item, { kind: 'box' }>;
 interface FigureProps {
   readonly level: Level;
   readonly addressOf: (path: string) => string;
-  /** Paths that a comparison marks. */
+  /** Paths highlighted by a comparison. */
   readonly marked?: ReadonlySet<string>;
 }
 
@@ -21,33 +21,28 @@ export function FigureView({ level, addressOf, marked }: FigureProps) {
   const width = drawing.width + 2 * margin;
   const height = drawing.height + 2 * margin;
   const arrow = useId();
-  const zoom = (by: number) => () => {
-    const next = scales.indexOf(scale) + by;
+  const zoom = (steps: number) => () => {
+    const next = scales.indexOf(scale) + steps;
     setScale(scales[next] ?? scale);
   };
   return (
     <div className="figure">
       <div className="zoom">
-        <button type="button" onClick={zoom(-1)} disabled={scale === scales[0]} aria-label="Smaller drawing">
+        <button type="button" onClick={zoom(-1)} disabled={scale === scales[0]} aria-label="Zoom out">
           −
         </button>
-        <button
-          type="button"
-          onClick={zoom(1)}
-          disabled={scale === scales.at(-1)}
-          aria-label="Larger drawing"
-        >
+        <button type="button" onClick={zoom(1)} disabled={scale === scales.at(-1)} aria-label="Zoom in">
           +
         </button>
       </div>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard */}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: scrollable regions must be focusable by keyboard */}
       <section className="scroller" tabIndex={0} aria-label={`Drawing of ${title}`}>
         <svg
           width={width * scale}
           height={height * scale}
           viewBox={`${-margin} ${-margin} ${width} ${height}`}
         >
-          <title>{`${title}, input above, output below`}</title>
+          <title>{`${title}, input at the top, output at the bottom`}</title>
           <defs>
             <marker
               id={arrow}
@@ -71,7 +66,7 @@ export function FigureView({ level, addressOf, marked }: FigureProps) {
           ))}
           {drawing.items.map((item, index) => (
             <ItemView
-              // biome-ignore lint/suspicious/noArrayIndexKey: a drawing is made anew as a whole
+              // biome-ignore lint/suspicious/noArrayIndexKey: a drawing is always replaced as a whole
               key={index}
               item={item}
               arrow={arrow}
@@ -90,19 +85,19 @@ const branchNumber = (path: string): number => Number(/(\d+)$/.exec(path)?.[1]) 
 const isMarked = ({ path }: Box, marked: ReadonlySet<string> | undefined): boolean =>
   path !== undefined && (marked?.has(path) ?? false);
 
-/** The rectangle around each branch of the block that is shown: several boxes, or there is nothing to open. */
+/** The rectangle around each branch with several boxes; a single box has nothing to open. */
 function branchRegions({ items }: Drawing, path: string) {
   const regions = new Map<string, { x: number; y: number; right: number; bottom: number; count: number }>();
   for (const item of items) {
     if (item.kind !== 'box' || !item.path?.startsWith(`${path}/branch`)) continue;
     const branch = `${path}/${item.path.slice(path.length + 1).split('/')[0]}`;
-    const before = regions.get(branch);
+    const previous = regions.get(branch);
     regions.set(branch, {
-      x: Math.min(before?.x ?? Number.POSITIVE_INFINITY, item.x - 6),
-      y: Math.min(before?.y ?? Number.POSITIVE_INFINITY, item.y - 20),
-      right: Math.max(before?.right ?? 0, item.x + item.width + 6),
-      bottom: Math.max(before?.bottom ?? 0, item.y + item.height + 6),
-      count: (before?.count ?? 0) + 1,
+      x: Math.min(previous?.x ?? Number.POSITIVE_INFINITY, item.x - 6),
+      y: Math.min(previous?.y ?? Number.POSITIVE_INFINITY, item.y - 20),
+      right: Math.max(previous?.right ?? 0, item.x + item.width + 6),
+      bottom: Math.max(previous?.bottom ?? 0, item.y + item.height + 6),
+      count: (previous?.count ?? 0) + 1,
     });
   }
   return [...regions].flatMap(([branch, region]) => (region.count > 1 ? [{ branch, ...region }] : []));
@@ -167,10 +162,10 @@ function BoxView({ box: { x, y, width, height, lines, look }, marked }: { box: B
       />
       <text className="inside">
         {lines.flatMap((line, index) => [
-          // Read aloud, lines are words apart.
+          // Keeps lines apart for screen readers.
           ' ',
           <tspan
-            // biome-ignore lint/suspicious/noArrayIndexKey: lines have no other name than their place
+            // biome-ignore lint/suspicious/noArrayIndexKey: lines have no identity but their index
             key={index}
             className={index === 0 ? 'name' : undefined}
             x={x + width / 2}

@@ -1,6 +1,6 @@
 /**
- * What is shown of a network at one place: the whole, one block, one branch or one layer, each with a drawing and a list of
- * steps with shapes and costs. A place is a path of the graph; the whole network is the empty path.
+ * A level of a network: the whole, a block, a branch or a layer, each with a drawing and a list of steps with shapes and costs. A
+ * level is identified by its path in the graph; the whole network is the empty path.
  */
 
 import { nameOf } from '../../../src/diagram/diagram.ts';
@@ -23,7 +23,7 @@ export interface Step extends Costs {
   /** Empty for an operation inside a layer, which cannot be opened. */
   readonly path: string;
   readonly title: string;
-  /** Where the steps stand in branches, this one's: `branch 1`. */
+  /** The branch of the step, if the level has branches: `branch 1`. */
   readonly branch: { readonly path: string; readonly title: string } | undefined;
   readonly shape: Shape;
 }
@@ -36,9 +36,9 @@ export interface Level {
   readonly costs: Costs;
   readonly drawing: Drawing;
   readonly steps: readonly Step[];
-  /** From the whole network to here, this one included. */
+  /** From the whole network to this level, inclusive. */
   readonly crumbs: readonly { readonly path: string; readonly title: string }[];
-  /** Blocks of the same repetition, when this is one of them. */
+  /** Blocks of the same repetition, if this level is one of them. */
   readonly siblings: readonly string[];
 }
 
@@ -47,9 +47,9 @@ type Place =
   | { readonly kind: 'chain'; readonly layers: readonly Layer[] }
   | { readonly kind: 'layer'; readonly layer: Layer };
 
-/** The level at a path; a path that this network does not have gives the nearest level above it that exists. */
-export function levelAt(graph: Graph, wanted: string): Level {
-  const path = nearestPath(graph, wanted);
+/** The level at a path, or the nearest level above if the network does not have that path. */
+export function levelAt(graph: Graph, requestedPath: string): Level {
+  const path = nearestPath(graph, requestedPath);
   const place = placeAt(graph, path) as Place;
   const inside = nodesAt(graph, path);
   const crumbs = crumbsOf(graph, path);
@@ -66,16 +66,16 @@ export function levelAt(graph: Graph, wanted: string): Level {
   };
 }
 
-/** Nodes of a part of the network; of the whole, all that inference computes and the auxiliary head. */
+/** Nodes of a part of the network; of the whole network, everything computed in inference and the auxiliary head. */
 export const nodesAt = ({ nodes }: Graph, path: string): readonly Node[] =>
   path === ''
     ? nodes.filter(({ op }) => op !== 'input')
     : nodes.filter((node) => node.path === path || node.path.startsWith(`${path}/`));
 
-function nearestPath(graph: Graph, wanted: string): string {
-  let path = wanted;
+function nearestPath(graph: Graph, requestedPath: string): string {
+  let path = requestedPath;
   while (path !== '' && !placeAt(graph, path)) path = path.slice(0, Math.max(0, path.lastIndexOf('/')));
-  // A repetition is looked at through its first block.
+  // A repetition is represented by its first block.
   const place = placeAt(graph, path);
   return place?.kind === 'layer' && place.layer.kind === 'repeat' ? `${path}/0` : path;
 }
@@ -91,10 +91,10 @@ function placeAt({ network, nodes }: Graph, path: string): Place | undefined {
     keys = auxiliary.layers;
     names = names.slice(1);
   }
-  const [key = '', ...rest] = names;
+  const [key = '', ...innerNames] = names;
   const first = Object.hasOwn(keys, key) ? keys[key] : undefined;
   let place: Place | undefined = first && { kind: 'layer', layer: first };
-  for (const name of rest) place = place && step(place, name, nodes);
+  for (const name of innerNames) place = place && step(place, name, nodes);
   return place;
 }
 
@@ -106,7 +106,7 @@ function step(place: Place, name: string, nodes: readonly Node[]): Place | undef
     return layer && { kind: 'layer', layer };
   }
   const { layer } = place;
-  // Complete: a new kind of layer has to say here whether it can be opened.
+  // Exhaustive: a new kind of layer must say here whether it can be opened.
   switch (layer.kind) {
     case 'repeat': {
       const index = /^\d+$/.test(name) ? Number(name) : Number.NaN;
@@ -148,11 +148,11 @@ const inputShape = (graph: Graph, inside: readonly Node[]): Shape => {
 const outputShape = (graph: Graph, path: string, inside: readonly Node[]): Shape =>
   path === '' ? nodeAt(graph, graph.logits).shape : (inside.at(-1) as Node).shape;
 
-/** What a path's last name is called. */
+/** Title of the last name in a path. */
 function titleOf(path: string): string {
   if (path === auxiliaryName) return 'Auxiliary classifier';
-  const all = path.split('/');
-  const names = all[0] === auxiliaryName ? all.slice(1) : all;
+  const segments = path.split('/');
+  const names = segments[0] === auxiliaryName ? segments.slice(1) : segments;
   const last = names.at(-1) as string;
   if (names.length === 1) return nameOf(last);
   if (/^\d+$/.test(last)) return `block ${Number(last) + 1}`;
@@ -164,10 +164,10 @@ function titleOf(path: string): string {
 function crumbsOf({ network }: Graph, path: string): Level['crumbs'] {
   const names = path === '' ? [] : path.split('/');
   const crumbs = names.map((_, index) => {
-    const at = names.slice(0, index + 1).join('/');
-    return { path: at, title: titleOf(at) };
+    const crumbPath = names.slice(0, index + 1).join('/');
+    return { path: crumbPath, title: titleOf(crumbPath) };
   });
-  // A repetition and its block are one place.
+  // A repetition and its block form one crumb.
   const merged = crumbs.flatMap((crumb, index) => {
     const next = crumbs[index + 1];
     if (next && /\/\d+$/.test(next.path)) return [];
@@ -185,25 +185,25 @@ function siblingsOf(graph: Graph, path: string): readonly string[] {
   return Array.from({ length: place.layer.count }, (_, index) => `${(match as string[])[1]}/${index}`);
 }
 
-interface At {
+interface LevelContext {
   readonly path: string;
   readonly place: Place;
   readonly inside: readonly Node[];
 }
 
-/** Shape, and `parameters · multiply-adds` where there are any. */
+/** Shape, and `parameters · multiply-adds` if there are any. */
 function notesOf(graph: Graph) {
   return (path: string): readonly string[] => {
     const nodes = nodesAt(graph, path);
     const last = nodes.at(-1);
     if (!last) return [];
-    const own = nodes.filter((node) => node.path === path);
-    const { parameters, macs } = costsOfNodes(own.length > 0 ? own : nodes);
+    const layerNodes = nodes.filter((node) => node.path === path);
+    const { parameters, macs } = costsOfNodes(layerNodes.length > 0 ? layerNodes : nodes);
     return [formatShape(last.shape), ...(parameters > 0 ? [`${short(parameters)} · ${short(macs)}`] : [])];
   };
 }
 
-function drawingOf(graph: Graph, { path, place, inside }: At): Drawing {
+function drawingOf(graph: Graph, { path, place, inside }: LevelContext): Drawing {
   const depth = inputShape(graph, inside)[2];
   const context: FigureContext = { path, depth, notes: notesOf(graph) };
   if (place.kind === 'keys') return schema(graph, place);
@@ -213,7 +213,7 @@ function drawingOf(graph: Graph, { path, place, inside }: At): Drawing {
   return figure(isLinear ? { ...layer, filters: outputShape(graph, path, inside)[2] } : layer, context);
 }
 
-/** Figures 9 and 15: a box for each part. The auxiliary head stands beside the part that it reads. */
+/** Figures 9 and 15: one box per part. The auxiliary head is drawn beside the part that it reads. */
 function schema(graph: Graph, { layers, head }: Extract<Place, { kind: 'keys' }>): Drawing {
   const { auxiliary } = graph.network;
   const part = (key: string, label: string) => {
@@ -236,8 +236,8 @@ function schema(graph: Graph, { layers, head }: Extract<Place, { kind: 'keys' }>
   );
   const drawing = stack([input, ...parts]);
   if (!auxiliary || head === 'auxiliary') return drawing;
-  const beside = part(auxiliaryName, 'Auxiliary');
-  const [headBox] = beside.items as [Extract<Item, { kind: 'box' }>];
+  const auxiliaryPart = part(auxiliaryName, 'Auxiliary');
+  const [headBox] = auxiliaryPart.items as [Extract<Item, { kind: 'box' }>];
   const source = drawing.items.find((item) => item.kind === 'box' && item.path === auxiliary.after);
   if (source?.kind !== 'box') return drawing;
   const x = drawing.width + 36;
@@ -254,13 +254,13 @@ function schema(graph: Graph, { layers, head }: Extract<Place, { kind: 'keys' }>
     },
     { ...headBox, x, y: middle - headBox.height / 2 },
   ];
-  return { ...drawing, width: x + beside.width, items };
+  return { ...drawing, width: x + auxiliaryPart.width, items };
 }
 
 const auxiliaryInput = (graph: Graph): Shape =>
   nodeAt(graph, graph.endpoints.get(graph.network.auxiliary?.after ?? '') ?? 0).shape;
 
-function stepsOf(graph: Graph, { path, place, inside }: At): readonly Step[] {
+function stepsOf(graph: Graph, { path, place, inside }: LevelContext): readonly Step[] {
   if (place.kind === 'keys') return keySteps(graph, place);
   const isLayer = inside.every((node) => node.path === path);
   if (isLayer) {

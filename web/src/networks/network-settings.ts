@@ -1,4 +1,4 @@
-/** A network with its options, from and to the settings in the page's address, under the options' own names. */
+/** A network with its options, read from and written to the page's URL, under the options' own names. */
 import { type DrawnOptions, drawnOptions } from '../../../src/networks/drawn-options.ts';
 import {
   type NetworkOptionName,
@@ -11,7 +11,7 @@ import { findNetwork, networks } from '../../../src/networks/networks.ts';
 import type { Stage } from '../../../src/networks/notation.ts';
 import type { Option } from '../../../src/option.ts';
 
-/** Two networks may be shown; the second one's settings have a prefix. */
+/** Two networks can be shown; the settings of the second have a prefix. */
 export type Side = 'first' | 'second';
 
 export const settingName = (side: Side, name: string): string => (side === 'first' ? name : `other.${name}`);
@@ -24,7 +24,7 @@ export function readNetwork(settings: URLSearchParams, side: Side): string {
   return networks.some((network) => network.name === name) ? (name as string) : defaultNetwork(side);
 }
 
-/** The options as `configure` takes them; what does not fit is refused there, in its words. */
+/** The options for `configure`, which rejects invalid ones with a message. */
 export function readOptions(settings: URLSearchParams, side: Side): NetworkOptions {
   const values = networkOptionNames.flatMap((name) => {
     const text = settings.get(settingName(side, name)) ?? '';
@@ -33,7 +33,7 @@ export function readOptions(settings: URLSearchParams, side: Side): NetworkOptio
   return Object.fromEntries(values) as NetworkOptions;
 }
 
-/** A control of the page: an option that means something in the network, with its value there as drawn. */
+/** A control for an option that applies to the network, with its default value. */
 export interface Control {
   readonly name: NetworkOptionName;
   readonly option: Option<unknown>;
@@ -47,7 +47,7 @@ export function controlsOf(network: string): readonly Control[] {
     .map((name) => ({ name, option: networkOptions[name], drawn: drawn[name] }));
 }
 
-/** The text of an address for one number for each stage; undefined if nothing is set. */
+/** URL text for one number per stage; undefined if nothing is set. */
 export function writeStages(values: Readonly<Partial<Record<Stage, string>>>): string | undefined {
   const text = stages.map((stage) => values[stage] ?? '').join(',');
   return text === ',,' ? undefined : text;

@@ -1,4 +1,4 @@
-/** Every network as an explorable diagram; one, or two side by side. */
+/** Every network as an explorable diagram: one, or two side by side. */
 import { useMemo } from 'react';
 import { buildGraph } from '../../../src/graph/build-graph.ts';
 import { compareGraphs, type PartDifference } from '../../../src/graph/compare-graphs.ts';
@@ -13,7 +13,7 @@ import { type Level, levelAt } from './level.ts';
 import { readNetwork, readOptions, type Side } from './network-settings.ts';
 import './networks.css';
 
-/** A graph, or why there is none. */
+/** A graph, or the error why it cannot be built. */
 type Built = { readonly graph: Graph } | { readonly error: string };
 
 function build(name: string, options: Parameters<typeof configure>[1]): Built {
@@ -35,8 +35,8 @@ function useNetwork(settings: URLSearchParams, side: Side): { built: Built; draw
 export function NetworksPage({ settings }: { settings: URLSearchParams }) {
   const change = useChange('networks', settings);
   const comparing = settings.get('compare') === 'yes';
-  const at = settings.get('at') ?? '';
-  const addressAt = (path: string) => addressOf('networks', changed(settings, { at: path || undefined }));
+  const levelPath = settings.get('at') ?? '';
+  const urlAt = (path: string) => addressOf('networks', changed(settings, { at: path || undefined }));
   const first = useNetwork(settings, 'first');
   const second = useNetwork(settings, 'second');
   const graphs =
@@ -47,29 +47,29 @@ export function NetworksPage({ settings }: { settings: URLSearchParams }) {
     const parts = graphs ? compareGraphs(...graphs) : [];
     return new Set(parts.flatMap((part) => (part.kind === 'same' ? [] : marksOf(part))));
   }, [graphs]);
-  const common = { settings, change, at, addressAt };
+  const common = { settings, change, levelPath, urlAt };
   return (
     <div className="networks">
       <h1>Networks</h1>
       <p className="lead">
-        Each network is its figures as data. Open a box to see what is inside; shapes, parameters and
-        multiply-adds are derived from the same definition that trains.
+        Each network is its figures as data. Open a box to see inside; shapes, parameters and multiply-adds
+        are derived from the definition that is also used for training.
       </p>
       <Check
-        label="Two networks side by side"
+        label="Compare two networks"
         checked={comparing}
-        onChange={(on) => change({ compare: on ? 'yes' : undefined })}
+        onChange={(enabled) => change({ compare: enabled ? 'yes' : undefined })}
       />
       <div className={comparing ? 'sides' : undefined}>
         <NetworkPanel {...common} {...first} side="first" compact={comparing} marked={marked} />
         {comparing && <NetworkPanel {...common} {...second} side="second" compact marked={marked} />}
       </div>
-      {graphs && <Differences first={graphs[0]} second={graphs[1]} addressOf={addressAt} />}
+      {graphs && <Differences first={graphs[0]} second={graphs[1]} addressOf={urlAt} />}
     </div>
   );
 }
 
-/** The boxes of a part that differs: its own, that of its stage, and those of the layers inside. */
+/** Boxes to highlight for a part that differs: its own, its stage's, and those of its layers. */
 function marksOf({ name, layers }: PartDifference): string[] {
   const inside = layers.map((line) => line.slice(0, line.indexOf(':')));
   const blocks = blocksOf(name).flatMap((path) => [path, ...inside.map((layer) => `${path}/${layer}`)]);
@@ -80,20 +80,30 @@ interface PanelProps {
   readonly settings: URLSearchParams;
   readonly change: Change;
   readonly side: Side;
-  readonly at: string;
-  readonly addressAt: (path: string) => string;
+  readonly levelPath: string;
+  readonly urlAt: (path: string) => string;
   readonly built: Built;
   readonly drawn: Graph;
   readonly compact: boolean;
   readonly marked: ReadonlySet<string>;
 }
 
-/** On a phone the options would stand between the reader and the network. */
+/** On a phone, open options would push the network off the screen. */
 const isWide = matchMedia('(min-width: 40rem)').matches;
 
-function NetworkPanel({ settings, change, side, at, addressAt, built, drawn, compact, marked }: PanelProps) {
+function NetworkPanel({
+  settings,
+  change,
+  side,
+  levelPath,
+  urlAt,
+  built,
+  drawn,
+  compact,
+  marked,
+}: PanelProps) {
   const graph = 'graph' in built ? built.graph : undefined;
-  const level = useMemo(() => graph && levelAt(graph, at), [graph, at]);
+  const level = useMemo(() => graph && levelAt(graph, levelPath), [graph, levelPath]);
   return (
     <section className="panel" aria-label={side === 'first' ? 'First network' : 'Second network'}>
       <div className="chooser">
@@ -107,7 +117,7 @@ function NetworkPanel({ settings, change, side, at, addressAt, built, drawn, com
       {'error' in built && <p role="alert">{built.error}</p>}
       {graph && <CostTiles graph={graph} drawn={drawn} />}
       {level && graph && (
-        <LevelView graph={graph} level={level} addressAt={addressAt} compact={compact} marked={marked} />
+        <LevelView graph={graph} level={level} urlAt={urlAt} compact={compact} marked={marked} />
       )}
     </section>
   );
@@ -116,25 +126,25 @@ function NetworkPanel({ settings, change, side, at, addressAt, built, drawn, com
 interface LevelProps {
   readonly graph: Graph;
   readonly level: Level;
-  readonly addressAt: (path: string) => string;
+  readonly urlAt: (path: string) => string;
   readonly compact: boolean;
   readonly marked: ReadonlySet<string>;
 }
 
-/** A wider drawing stands above its table, not beside it. */
-const widestBeside = 560;
+/** A wider drawing is placed above its table instead of beside it. */
+const maxWidthBeside = 560;
 
-function LevelView({ graph, level, addressAt, compact, marked }: LevelProps) {
+function LevelView({ graph, level, urlAt, compact, marked }: LevelProps) {
   return (
     <>
-      <nav className="crumbs" aria-label={`Place in ${graph.network.name}`}>
+      <nav className="crumbs" aria-label={`Location in ${graph.network.name}`}>
         <ol>
           {level.crumbs.map(({ path, title }) => (
             <li key={path}>
               {path === level.path ? (
                 <span aria-current="location">{title}</span>
               ) : (
-                <a href={addressAt(path)}>{title}</a>
+                <a href={urlAt(path)}>{title}</a>
               )}
             </li>
           ))}
@@ -143,7 +153,7 @@ function LevelView({ graph, level, addressAt, compact, marked }: LevelProps) {
       {level.siblings.length > 1 && (
         <nav className="siblings" aria-label="Blocks of this stage">
           {level.siblings.map((path, index) => (
-            <a key={path} href={addressAt(path)} aria-current={path === level.path ? 'true' : undefined}>
+            <a key={path} href={urlAt(path)} aria-current={path === level.path ? 'true' : undefined}>
               {index + 1}
             </a>
           ))}
@@ -151,12 +161,12 @@ function LevelView({ graph, level, addressAt, compact, marked }: LevelProps) {
       )}
       <p className="legend">
         {formatShape(level.input)} → {formatShape(level.output)}
-        <span className="quiet"> · in the boxes: output shape; parameters · multiply-adds</span>
+        <span className="quiet"> · boxes show output shape; parameters · multiply-adds</span>
       </p>
-      <div className={compact || level.drawing.width > widestBeside ? undefined : 'level'}>
-        <FigureView level={level} addressOf={addressAt} marked={marked} />
+      <div className={compact || level.drawing.width > maxWidthBeside ? undefined : 'level'}>
+        <FigureView level={level} addressOf={urlAt} marked={marked} />
         <div>
-          <StepTable level={level} addressOf={addressAt} />
+          <StepTable level={level} addressOf={urlAt} />
           <ParameterTable graph={graph} level={level} />
         </div>
       </div>
@@ -164,7 +174,7 @@ function LevelView({ graph, level, addressAt, compact, marked }: LevelProps) {
   );
 }
 
-/** The tensors of a single layer, by the names that its weights have in a file. */
+/** The tensors of a single layer, by their names in a weights file. */
 function ParameterTable({ graph, level }: { graph: Graph; level: Level }) {
   if (level.steps.some(({ path }) => path !== '') || level.path === '') return null;
   const tensors = graph.nodes
@@ -172,7 +182,7 @@ function ParameterTable({ graph, level }: { graph: Graph; level: Level }) {
     .flatMap((node) => node.parameters.members.flatMap((member) => Object.values(member)));
   if (tensors.length === 0) return null;
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: scrollable regions must be focusable by keyboard
     <section className="scroller" tabIndex={0} aria-label="Tensors">
       <table>
         <caption>Tensors of this layer</caption>

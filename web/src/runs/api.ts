@@ -1,22 +1,22 @@
-/** What the dashboard's server knows, fetched. */
+/** Fetches the dashboard's data from its server. */
 import type { MetricsPart, RunList } from '../../../src/dashboard/api.ts';
 import type { EvaluationRecord, Metrics } from '../../../src/train/records.ts';
 
-/** Nobody answers, or a web host that has no such thing: the page was not opened by `inception dashboard`. */
+/** No dashboard server: nothing responds, or the page comes from a static web host. */
 export class NoServerError extends Error {
   override name = 'NoServerError';
 }
 
-/** Asks for JSON. Undefined for what is not there. @throws NoServerError */
+/** Fetches JSON; undefined if not found. @throws NoServerError */
 export async function fetchJson<T>(path: string, signal?: AbortSignal): Promise<T | undefined> {
   let response: Response;
   try {
     response = await fetch(`./api/${path}`, { cache: 'no-store', ...(signal && { signal }) });
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new NoServerError('the dashboard does not answer', { cause: error });
+    throw new NoServerError('the dashboard does not respond', { cause: error });
   }
-  // A plain web host answers with a page of its own.
+  // A static web host responds with an HTML page.
   if (!response.headers.get('content-type')?.startsWith('application/json'))
     throw new NoServerError(`${response.status}: not a dashboard`);
   if (response.status === 404) return undefined;
@@ -35,22 +35,22 @@ export const fetchEvaluation = async (
   (await fetchJson<EvaluationRecord | null>(`runs/${encodeURIComponent(id)}/evaluation`, signal)) ??
   undefined;
 
-/** A run's lines as far as they are known, and where the next ones begin. */
+/** The lines of a run loaded so far, and the byte offset of the next ones. */
 export interface Lines {
   readonly metrics: readonly Metrics[];
   readonly next: number;
 }
 
-/** The lines with those that came since; from the beginning where the run was cut. */
-export async function fetchLines(id: string, before: Lines, signal: AbortSignal): Promise<Lines> {
+/** Appends new lines, or starts over if the run was restarted. */
+export async function fetchLines(id: string, previous: Lines, signal: AbortSignal): Promise<Lines> {
   const part = await fetchJson<MetricsPart>(
-    `runs/${encodeURIComponent(id)}/metrics?from=${before.next}`,
+    `runs/${encodeURIComponent(id)}/metrics?from=${previous.next}`,
     signal,
   );
   if (!part) return { metrics: [], next: 0 };
-  if (part.continues && part.metrics.length === 0) return before;
+  if (part.continues && part.metrics.length === 0) return previous;
   return {
-    metrics: part.continues ? [...before.metrics, ...part.metrics] : part.metrics,
+    metrics: part.continues ? [...previous.metrics, ...part.metrics] : part.metrics,
     next: part.next,
   };
 }

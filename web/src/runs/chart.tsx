@@ -1,4 +1,4 @@
-/** One chart, drawn by echarts as SVG: sharp in every size, and with text that can be read. */
+/** A chart drawn by ECharts as SVG: sharp at any size, with selectable text. */
 import { LineChart } from 'echarts/charts';
 import { GridComponent, TooltipComponent } from 'echarts/components';
 import { type EChartsType, init, use } from 'echarts/core';
@@ -16,18 +16,18 @@ interface ChartProps {
 }
 
 export function Chart({ spec, runs, axis }: ChartProps) {
-  const place = useRef<HTMLDivElement>(null);
+  const container = useRef<HTMLDivElement>(null);
   const chart = useRef<EChartsType>(undefined);
   const theme = useTheme();
   useEffect(() => {
-    const element = place.current as HTMLDivElement;
-    const made = init(element, null, { renderer: 'svg' });
-    chart.current = made;
-    const observer = new ResizeObserver(() => made.resize());
+    const element = container.current as HTMLDivElement;
+    const created = init(element, null, { renderer: 'svg' });
+    chart.current = created;
+    const observer = new ResizeObserver(() => created.resize());
     observer.observe(element);
     return () => {
       observer.disconnect();
-      made.dispose();
+      created.dispose();
     };
   }, []);
   useEffect(() => {
@@ -39,14 +39,14 @@ export function Chart({ spec, runs, axis }: ChartProps) {
       <figcaption>
         {spec.title} {spec.unit && <span className="quiet">({spec.unit})</span>}
       </figcaption>
-      <div ref={place} className="plot" role="img" aria-label={`${spec.title}, last values: ${last}`} />
+      <div ref={container} className="plot" role="img" aria-label={`${spec.title}, last values: ${last}`} />
     </figure>
   );
 }
 
 function lastValues(spec: ChartSpec, metrics: RunCurves['metrics']): string {
   const values = spec.curves.flatMap(({ name, kind, value }) => {
-    const line = metrics.findLast((each) => each.kind === kind);
+    const line = metrics.findLast((candidate) => candidate.kind === kind);
     return line ? [`${name} ${Number(value(line as never).toPrecision(3))}`] : [];
   });
   return values.join(', ') || 'none yet';

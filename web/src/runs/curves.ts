@@ -1,4 +1,4 @@
-/** The charts of the runs page as data: which numbers stand in which chart, and echarts' options for them. */
+/** The charts of the Runs page as data, and their ECharts options. */
 import type { LineSeriesOption } from 'echarts/charts';
 import type { Metrics, StepMetrics } from '../../../src/train/records.ts';
 import type { Theme } from '../theme.ts';
@@ -13,11 +13,11 @@ export interface ChartSpec {
   readonly title: string;
   readonly unit: string;
   readonly logarithmic?: boolean;
-  /** Runs share a colour; the second curve is the thick one with dots. */
+  /** All curves of a run share its colour; the evaluation curve is thick, with dots. */
   readonly curves: readonly Curve[];
 }
 
-const ofSteps = (name: string, value: (line: StepMetrics) => number): Curve => ({
+const stepCurve = (name: string, value: (line: StepMetrics) => number): Curve => ({
   name,
   kind: 'train',
   value,
@@ -28,7 +28,7 @@ export const charts: readonly ChartSpec[] = [
     title: 'Loss',
     unit: 'nats',
     curves: [
-      ofSteps('training', ({ loss }) => loss),
+      stepCurve('training', ({ loss }) => loss),
       { name: 'test', kind: 'evaluation', value: ({ testLoss }: { testLoss: number }) => testLoss },
     ],
   },
@@ -36,7 +36,7 @@ export const charts: readonly ChartSpec[] = [
     title: 'Error',
     unit: '%',
     curves: [
-      ofSteps('training', ({ trainError }) => trainError * 100),
+      stepCurve('training', ({ trainError }) => trainError * 100),
       {
         name: 'test',
         kind: 'evaluation',
@@ -47,23 +47,23 @@ export const charts: readonly ChartSpec[] = [
   {
     title: 'Learning rate',
     unit: '',
-    curves: [ofSteps('learning rate', ({ learningRate }) => learningRate)],
+    curves: [stepCurve('learning rate', ({ learningRate }) => learningRate)],
   },
   {
     title: 'Throughput',
     unit: 'images/s',
-    curves: [ofSteps('throughput', ({ imagesPerSecond }) => imagesPerSecond)],
+    curves: [stepCurve('throughput', ({ imagesPerSecond }) => imagesPerSecond)],
   },
   {
     title: 'Waiting for data',
     unit: '% of the time',
-    curves: [ofSteps('waiting', ({ waitShare }) => waitShare * 100)],
+    curves: [stepCurve('waiting', ({ waitShare }) => waitShare * 100)],
   },
   {
-    title: 'Norm of the gradient',
+    title: 'Gradient norm',
     unit: '',
     logarithmic: true,
-    curves: [ofSteps('norm', ({ gradientNorm }) => gradientNorm)],
+    curves: [stepCurve('norm', ({ gradientNorm }) => gradientNorm)],
   },
 ];
 
@@ -74,7 +74,7 @@ export const axes = {
 } as const;
 export type Axis = keyof typeof axes;
 
-/** Told apart by colour-blind readers too (Okabe and Ito), each readable on its paper. */
+/** Distinguishable by colour-blind readers (Okabe and Ito) and legible on each background. */
 export const runColours: Readonly<Record<Theme, readonly string[]>> = {
   light: ['#0b65a8', '#c2500a', '#00785a', '#a3478a', '#8a6d00', '#3a4a5a'],
   dark: ['#6cb6f0', '#f0924e', '#3cc79c', '#e08fc8', '#e0c04a', '#c3ced8'],
@@ -92,22 +92,22 @@ const inks = {
 } as const;
 
 /**
- * Averaged weights are worse than a guess at first, and the first steps are wild: neither may press all that matters into
- * a flat line at the bottom. Where something is much higher than training was after its first steps, the axis ends there.
+ * Upper limit of the axis. Averaged weights are at first worse than guessing, and the first steps are noisy; neither may squash
+ * the rest into a flat line. If values far exceed those of training after its first steps, the axis is cut off there.
  */
-function highest(spec: ChartSpec, runs: readonly RunCurves[]): number | undefined {
+function axisMaximum(spec: ChartSpec, runs: readonly RunCurves[]): number | undefined {
   const [training, test] = spec.curves as [Curve, Curve | undefined];
   if (!test) return undefined;
-  const values = (curve: Curve, from: number) =>
+  const values = (curve: Curve, start: number) =>
     runs.flatMap(({ metrics }) =>
       metrics
         .filter(({ kind }) => kind === curve.kind)
-        .slice(from)
-        .map((line) => (curve.value as (each: Metrics) => number)(line)),
+        .slice(start)
+        .map((line) => (curve.value as (entry: Metrics) => number)(line)),
     );
   const usual = Math.max(...values(training, 2), 0) * 1.2;
-  const most = Math.max(...values(test, 0), usual);
-  return usual > 0 && most > 2 * usual ? Number(usual.toPrecision(2)) : undefined;
+  const maximum = Math.max(...values(test, 0), usual);
+  return usual > 0 && maximum > 2 * usual ? Number(usual.toPrecision(2)) : undefined;
 }
 
 export function chartOption(
@@ -142,7 +142,7 @@ export function chartOption(
       ...line,
       type: spec.logarithmic ? ('log' as const) : ('value' as const),
       min: spec.logarithmic ? undefined : 0,
-      max: highest(spec, runs),
+      max: axisMaximum(spec, runs),
       splitLine: { lineStyle: { color: faint } },
     },
     series: runs.flatMap(({ id, colour, metrics }) =>
@@ -159,8 +159,8 @@ export function chartOption(
             opacity: spec.curves.length > 1 && kind === 'train' ? 0.65 : 1,
           },
           data: metrics
-            .filter((each) => each.kind === kind)
-            .map((each) => [axes[axis].value(each), (value as (each: Metrics) => number)(each)]),
+            .filter((entry) => entry.kind === kind)
+            .map((entry) => [axes[axis].value(entry), (value as (entry: Metrics) => number)(entry)]),
         }),
       ),
     ),

@@ -1,4 +1,4 @@
-/** What a run's last evaluation got wrong: the confusion matrix and the surest mistakes. */
+/** Mistakes of a run's last evaluation: the confusion matrix and the most confident errors. */
 import { useEffect, useState } from 'react';
 import type { EvaluationRecord } from '../../../src/train/records.ts';
 import { percent } from '../format.ts';
@@ -8,16 +8,16 @@ export function EvaluationView({ id, version }: { id: string; version: number })
   const [record, setRecord] = useState<EvaluationRecord>();
   // biome-ignore lint/correctness/useExhaustiveDependencies: every version may have a new evaluation
   useEffect(() => {
-    const ended = new AbortController();
-    fetchEvaluation(id, ended.signal)
+    const controller = new AbortController();
+    fetchEvaluation(id, controller.signal)
       .then((next) =>
-        // The same evaluation, told again, leaves the page as it is.
-        setRecord((before) => (before && next && before.step === next.step ? before : next)),
+        // The same evaluation fetched again does not update the page.
+        setRecord((previous) => (previous && next && previous.step === next.step ? previous : next)),
       )
       .catch(() => undefined);
-    return () => ended.abort();
+    return () => controller.abort();
   }, [id, version]);
-  if (!record) return <p className="quiet">{id} has no evaluation yet; the first comes after an epoch.</p>;
+  if (!record) return <p className="quiet">{id} has no evaluation yet; the first follows the first epoch.</p>;
   return (
     <>
       <p className="quiet">
@@ -31,24 +31,24 @@ export function EvaluationView({ id, version }: { id: string; version: number })
   );
 }
 
-/** More classes than this make a table that nobody can read; then the most frequent confusions are listed. */
-const widest = 20;
+/** With more classes a matrix is unreadable, and the most frequent confusions are listed instead. */
+const maxClasses = 20;
 
 function Confusion({ record: { classes, confusion } }: { record: EvaluationRecord }) {
-  if (classes.length > widest) return <CommonConfusions classes={classes} confusion={confusion} />;
+  if (classes.length > maxClasses) return <CommonConfusions classes={classes} confusion={confusion} />;
   const count = new Map(confusion.map(([label, predicted, images]) => [`${label} ${predicted}`, images]));
   const rows = classes.map((_, label) =>
     classes.map((_, predicted) => count.get(`${label} ${predicted}`) ?? 0),
   );
-  const most = Math.max(
+  const maximum = Math.max(
     1,
     ...rows.flatMap((row, label) => row.filter((_, predicted) => predicted !== label)),
   );
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: scrollable regions must be focusable by keyboard
     <section className="scroller" tabIndex={0} aria-label="Confusion matrix">
       <table className="confusion">
-        <caption>Confusion matrix: rows are labels, columns predictions, in images</caption>
+        <caption>Confusion matrix (rows: labels, columns: predictions), number of images</caption>
         <thead>
           <tr>
             <td />
@@ -65,23 +65,23 @@ function Confusion({ record: { classes, confusion } }: { record: EvaluationRecor
         <tbody>
           {rows.map((row, label) => {
             const total = row.reduce((sum, images) => sum + images, 0);
-            const right = row[label] ?? 0;
+            const correct = row[label] ?? 0;
             return (
               <tr key={classes[label]}>
                 <th scope="row">{classes[label]}</th>
                 {row.map((images, predicted) => {
-                  const share = predicted === label ? images / Math.max(1, total) : images / most;
+                  const fraction = predicted === label ? images / Math.max(1, total) : images / maximum;
                   return (
                     <td
                       key={classes[predicted]}
                       className={predicted === label ? 'right' : 'wrong'}
-                      style={{ '--share': share } as React.CSSProperties}
+                      style={{ '--share': fraction } as React.CSSProperties}
                     >
                       {images || <span className="quiet">·</span>}
                     </td>
                   );
                 })}
-                <td className="number">{total === 0 ? '–' : percent(1 - right / total, 1)}</td>
+                <td className="number">{total === 0 ? '–' : percent(1 - correct / total, 1)}</td>
               </tr>
             );
           })}
@@ -95,14 +95,14 @@ function CommonConfusions({ classes, confusion }: Pick<EvaluationRecord, 'classe
   const wrong = confusion
     .filter(([label, predicted]) => label !== predicted)
     .sort((a, b) => b[2] - a[2])
-    .slice(0, widest);
+    .slice(0, maxClasses);
   return (
     <table>
-      <caption>The most frequent confusions</caption>
+      <caption>Most frequent confusions</caption>
       <thead>
         <tr>
           <th scope="col">Label</th>
-          <th scope="col">Taken for</th>
+          <th scope="col">Predicted</th>
           <th scope="col" className="number">
             Images
           </th>
@@ -122,23 +122,23 @@ function CommonConfusions({ classes, confusion }: Pick<EvaluationRecord, 'classe
 }
 
 function Mistakes({ record: { classes, mistakes } }: { record: EvaluationRecord }) {
-  if (mistakes.length === 0) return <p>No mistake in this evaluation.</p>;
+  if (mistakes.length === 0) return <p>No mistakes in this evaluation.</p>;
   return (
     <div>
-      <h3 id="mistakes">The surest mistakes</h3>
+      <h3 id="mistakes">Most confident mistakes</h3>
       <ul className="mistakes" aria-labelledby="mistakes">
         {mistakes.map(({ index, label, predicted, probability, image }) => (
           <li key={index}>
             <img
               src={`data:image/png;base64,${image}`}
-              alt={`Number ${index} of the test data: ${classes[label]}`}
+              alt={`Test sample ${index}: ${classes[label]}`}
               width="96"
               height="96"
             />
             <span className="wrong">
               {classes[predicted]} {percent(probability, 0)}
             </span>
-            <span className="quiet">is {classes[label]}</span>
+            <span className="quiet">label: {classes[label]}</span>
           </li>
         ))}
       </ul>

@@ -1,4 +1,4 @@
-/** Live curves of any runs, one over the other, and what the last evaluation of one got wrong. */
+/** Live training curves of any runs overlaid, and the mistakes of one run's last evaluation. */
 import { useId, useMemo } from 'react';
 import type { RunSummary } from '../../../src/dashboard/api.ts';
 import { percent } from '../format.ts';
@@ -10,15 +10,15 @@ import { EvaluationView } from './evaluation-view.tsx';
 import { type Connection, useLines, useRuns } from './use-runs.ts';
 import './runs.css';
 
-const connectionWords: Readonly<Record<Connection, string>> = {
+const connectionTexts: Readonly<Record<Connection, string>> = {
   connecting: 'connecting…',
-  live: 'live: the page follows every training',
-  lost: 'the dashboard does not answer; what it said last is shown, and it is asked again',
+  live: 'live, updated during training',
+  lost: 'no connection to the dashboard; retrying, the data may be outdated',
   none: '',
 };
 
-/** As many as there are colours that can be told apart. */
-const mostRuns = runColours.light.length;
+/** One per distinguishable colour. */
+const maxRuns = runColours.light.length;
 
 export default function RunsPage({ settings }: { settings: URLSearchParams }) {
   const change = useChange('runs', settings);
@@ -26,7 +26,7 @@ export default function RunsPage({ settings }: { settings: URLSearchParams }) {
   const runs = list?.runs ?? [];
   const chosen = chosenRuns(settings.get('show'), runs);
   const key = chosen.map(({ id }) => id).join('\n');
-  // Every event makes a new list; charts are drawn anew only for other runs or lines.
+  // Every event creates a new list; charts are redrawn only if the runs or their lines change.
   const ids = useMemo(() => (key === '' ? [] : key.split('\n')), [key]);
   const lines = useLines(ids, version);
   const theme = useTheme();
@@ -35,14 +35,14 @@ export default function RunsPage({ settings }: { settings: URLSearchParams }) {
     () =>
       ids.map((id, index) => ({
         id,
-        colour: runColours[theme][index % mostRuns] as string,
+        colour: runColours[theme][index % maxRuns] as string,
         metrics: lines.get(id)?.metrics ?? [],
       })),
     [ids, theme, lines],
   );
   if (connection === 'none') return <NoServer />;
-  const toggle = (id: string, on: boolean) => {
-    const next = on ? [...ids, id] : ids.filter((each) => each !== id);
+  const toggle = (id: string, selected: boolean) => {
+    const next = selected ? [...ids, id] : ids.filter((other) => other !== id);
     change({ show: next.join(',') });
   };
   const examined =
@@ -51,12 +51,12 @@ export default function RunsPage({ settings }: { settings: URLSearchParams }) {
     <div className="runs">
       <h1>Runs</h1>
       <p className="lead" role="status">
-        <span className={`dot ${connection}`} aria-hidden="true" /> {connectionWords[connection]}
+        <span className={`dot ${connection}`} aria-hidden="true" /> {connectionTexts[connection]}
       </p>
       {list && runs.length === 0 && (
         <p>
-          There is no run in this folder yet. <code>inception train … --out runs/first</code> makes one; it
-          appears here by itself.
+          No runs in this folder yet. <code>inception train … --out runs/first</code> starts one, and it
+          appears here automatically.
         </p>
       )}
       {list?.broken.map(({ id, reason }) => (
@@ -76,10 +76,10 @@ export default function RunsPage({ settings }: { settings: URLSearchParams }) {
               <Chart key={spec.title} spec={spec} runs={curves} axis={axis ?? 'epoch'} />
             ))}
           </div>
-          <p className="quiet">Thin lines are training, thick lines with dots the test data.</p>
+          <p className="quiet">Thin lines: training; thick lines with dots: test data.</p>
           {examined !== undefined && (
             <section aria-labelledby="evaluation" className="card">
-              <h2 id="evaluation">What it gets wrong</h2>
+              <h2 id="evaluation">Mistakes</h2>
               {ids.length > 1 && <RunChoice ids={ids} chosen={examined} choose={(of) => change({ of })} />}
               <EvaluationView key={examined} id={examined} version={version} />
             </section>
@@ -90,11 +90,11 @@ export default function RunsPage({ settings }: { settings: URLSearchParams }) {
   );
 }
 
-/** Those that the address names; else the three that changed last. */
+/** The runs named in the URL, or the three most recently changed. */
 function chosenRuns(show: string | null, runs: readonly RunSummary[]): readonly RunSummary[] {
   if (show === null) return runs.slice(0, 3);
-  const wanted = show.split(',');
-  return wanted.flatMap((id) => runs.find((run) => run.id === id) ?? []).slice(0, mostRuns);
+  const names = show.split(',');
+  return names.flatMap((id) => runs.find((run) => run.id === id) ?? []).slice(0, maxRuns);
 }
 
 interface RunTableProps {
@@ -106,13 +106,13 @@ interface RunTableProps {
 function RunTable({ runs, curves, toggle }: RunTableProps) {
   const colours = new Map(curves.map(({ id, colour }) => [id, colour]));
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
-    <section className="scroller card" tabIndex={0} aria-label="Runs of this folder">
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: scrollable regions must be focusable by keyboard
+    <section className="scroller card" tabIndex={0} aria-label="Runs in this folder">
       <table className="run-table">
         <thead>
           <tr>
             <th scope="col">Run</th>
-            <th scope="col">State</th>
+            <th scope="col">Status</th>
             <th scope="col" className="number">
               Epochs
             </th>
@@ -133,14 +133,14 @@ function RunTable({ runs, curves, toggle }: RunTableProps) {
                     <input
                       type="checkbox"
                       checked={colour !== undefined}
-                      disabled={colour === undefined && colours.size >= mostRuns}
+                      disabled={colour === undefined && colours.size >= maxRuns}
                       onChange={({ target }) => toggle(run.id, target.checked)}
                     />
                     <span className="swatch" style={{ background: colour ?? 'transparent' }} />
                     {run.id}
                   </label>
                 </th>
-                <td>{stateOf(run)}</td>
+                <td>{statusOf(run)}</td>
                 <td className="number">
                   {run.epoch.toFixed(1)} of {run.epochs}
                 </td>
@@ -156,7 +156,7 @@ function RunTable({ runs, curves, toggle }: RunTableProps) {
   );
 }
 
-const stateOf = ({ training, epoch, epochs }: RunSummary) =>
+const statusOf = ({ training, epoch, epochs }: RunSummary) =>
   training ? <strong className="right">training</strong> : epoch >= epochs ? 'finished' : 'stopped';
 
 /** `inception-v4, width 0.5, 75 pixels` */
@@ -175,7 +175,7 @@ function AxisChoice({ axis, choose }: { axis: Axis; choose: (axis: Axis) => void
   const id = useId();
   return (
     <div className="field inline">
-      <label htmlFor={id}>Over</label>
+      <label htmlFor={id}>x axis</label>
       <select id={id} value={axis} onChange={({ target }) => choose(target.value as Axis)}>
         {Object.entries(axes).map(([name, { title }]) => (
           <option key={name} value={name}>
@@ -199,8 +199,8 @@ function RunChoice({ ids, chosen, choose }: RunChoiceProps) {
     <div className="field inline">
       <label htmlFor={id}>Run</label>
       <select id={id} value={chosen} onChange={({ target }) => choose(target.value)}>
-        {ids.map((each) => (
-          <option key={each}>{each}</option>
+        {ids.map((run) => (
+          <option key={run}>{run}</option>
         ))}
       </select>
     </div>
@@ -212,8 +212,8 @@ function NoServer() {
     <>
       <h1>Runs</h1>
       <p>
-        Runs lie on the machine that trains. There, <code>inception dashboard --runs runs</code> opens this
-        page with their curves; what you look at now comes from a web host that has none.
+        Runs are on the machine that trains. Open this page there with{' '}
+        <code>inception dashboard --runs runs</code>; the page you see now comes from a web host without runs.
       </p>
     </>
   );

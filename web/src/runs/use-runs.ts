@@ -1,4 +1,4 @@
-/** The runs and their lines, kept up to date by server-sent events. */
+/** The runs and their lines, updated by server-sent events. */
 import { useEffect, useRef, useState } from 'react';
 import type { RunList } from '../../../src/dashboard/api.ts';
 import { fetchLines, fetchRuns, type Lines, NoServerError } from './api.ts';
@@ -8,7 +8,7 @@ export type Connection = 'connecting' | 'live' | 'lost' | 'none';
 export interface Runs {
   readonly list: RunList | undefined;
   readonly connection: Connection;
-  /** Grows with every event; what depends on the server's files asks again. */
+  /** Incremented on every event; triggers reloading of everything read from the server. */
   readonly version: number;
 }
 
@@ -17,56 +17,57 @@ export function useRuns(): Runs {
   const [connection, setConnection] = useState<Connection>('connecting');
   const [version, setVersion] = useState(0);
   useEffect(() => {
-    const ended = new AbortController();
+    const controller = new AbortController();
     let source: EventSource | undefined;
     const load = async () => {
-      setList(await fetchRuns(ended.signal));
-      setVersion((before) => before + 1);
+      setList(await fetchRuns(controller.signal));
+      setVersion((previous) => previous + 1);
     };
     const begin = async () => {
       await load();
       source = new EventSource('./api/events');
       source.addEventListener('open', () => setConnection('live'));
       source.addEventListener('error', () => setConnection('lost'));
-      // After a loss the browser connects again by itself; what happened between is asked for.
+      // The browser reconnects by itself; whatever changed in between is then loaded.
       source.addEventListener('open', () => void load().catch(() => undefined));
       source.addEventListener('changed', () => void load().catch(() => setConnection('lost')));
     };
     begin().catch((error) => {
-      if (!ended.signal.aborted) setConnection(error instanceof NoServerError ? 'none' : 'lost');
+      if (!controller.signal.aborted) setConnection(error instanceof NoServerError ? 'none' : 'lost');
     });
     return () => {
-      ended.abort();
+      controller.abort();
       source?.close();
     };
   }, []);
   return { list, connection, version };
 }
 
-const nothing: Lines = { metrics: [], next: 0 };
+const noLines: Lines = { metrics: [], next: 0 };
 
 /** The lines of the chosen runs. */
 export function useLines(ids: readonly string[], version: number): ReadonlyMap<string, Lines> {
   const [lines, setLines] = useState<ReadonlyMap<string, Lines>>(new Map());
-  const known = useRef(lines);
+  const loaded = useRef(lines);
   const key = ids.join('\n');
-  // biome-ignore lint/correctness/useExhaustiveDependencies: every version asks for what is new
+  // biome-ignore lint/correctness/useExhaustiveDependencies: every version loads what is new
   useEffect(() => {
-    const ended = new AbortController();
+    const controller = new AbortController();
     const load = async () => {
-      const wanted = key === '' ? [] : key.split('\n');
+      const names = key === '' ? [] : key.split('\n');
       const entries = await Promise.all(
-        wanted.map(
-          async (id) => [id, await fetchLines(id, known.current.get(id) ?? nothing, ended.signal)] as const,
+        names.map(
+          async (id) =>
+            [id, await fetchLines(id, loaded.current.get(id) ?? noLines, controller.signal)] as const,
         ),
       );
-      if (ended.signal.aborted) return;
-      known.current = new Map([...known.current, ...entries]);
-      setLines(known.current);
+      if (controller.signal.aborted) return;
+      loaded.current = new Map([...loaded.current, ...entries]);
+      setLines(loaded.current);
     };
-    // The next event tries again.
+    // The next event retries.
     load().catch(() => undefined);
-    return () => ended.abort();
+    return () => controller.abort();
   }, [key, version]);
   return lines;
 }
