@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { TensorData } from '../src/weights/tensor-file.ts';
-import { openTensorFlowCheckpoint } from '../src/weights/tensorflow/tf-checkpoint.ts';
+import { openTensorFlowCheckpoint } from '../src/weights/tensorflow/checkpoint.ts';
 
 export type Tensors = Record<string, { dtype: string; shape: number[]; bytes: string }>;
 

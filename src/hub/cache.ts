@@ -1,6 +1,7 @@
 /** The hub's cache on disk, in the layout of Hugging Face's own library, so that both share one copy. */
-import { copyFile, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
+import { replaceFile } from '../replace-file.ts';
 import { HubError, isPlainPath } from './settings.ts';
 
 export interface HubCache {
@@ -80,7 +81,7 @@ export async function writeRef(cache: HubCache, revision: string, commit: string
   const path = cache.ref(revision);
   if ((await readFile(path, 'utf8').catch(() => '')) === commit) return;
   await mkdir(dirname(path), { recursive: true });
-  await replace(path, (temporary) => writeFile(temporary, commit));
+  await replaceFile(path, (temporary) => writeFile(temporary, commit));
 }
 
 export async function writeAbsent(cache: HubCache, commit: string, file: string): Promise<void> {
@@ -106,24 +107,10 @@ export async function linkSnapshot(
 ): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const target = relative(dirname(path), blob);
-  await replace(path, (temporary) =>
+  await replaceFile(path, (temporary) =>
     makeLink(target, temporary).catch((error: NodeJS.ErrnoException) => {
       if (!noSymlinkCodes.has(error.code ?? '')) throw error;
       return copyFile(blob, temporary);
     }),
   );
-}
-
-let replacements = 0;
-
-/** Writes a file atomically: under a temporary name beside its own, then renamed. */
-async function replace(path: string, make: (temporary: string) => Promise<void>): Promise<void> {
-  const temporary = `${path}.${process.pid}.${replacements++}.incomplete`;
-  try {
-    await make(temporary);
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
 }

@@ -2,12 +2,12 @@
  * `evaluation.json` of a run: what its last evaluation got wrong, for the dashboard. The images are small PNGs inside
  * the file, so that one rename replaces everything and the data need not be there when somebody looks.
  */
-import { rename, writeFile } from 'node:fs/promises';
 import type { Dataset } from '../data/dataset.ts';
 import { encodePng } from '../data/decode.ts';
 import type { Prediction } from '../evaluate/score.ts';
 import type { Image } from '../images/image.ts';
 import { resizeAny } from '../images/preprocess.ts';
+import { replaceText } from '../replace-file.ts';
 import type { EvaluationRecord, Mistake } from './records.ts';
 import type { RunFolder } from './run-folder.ts';
 
@@ -30,9 +30,7 @@ export async function writeEvaluation(
     confusion: countPairs(found),
     mistakes: await worstMistakes(found, dataset),
   };
-  const path = folder.file('evaluation.json');
-  await writeFile(`${path}.incomplete`, `${JSON.stringify(record)}\n`);
-  await rename(`${path}.incomplete`, path);
+  await replaceText(folder.file('evaluation.json'), `${JSON.stringify(record)}\n`);
 }
 
 function countPairs(found: readonly Prediction[]): [number, number, number][] {

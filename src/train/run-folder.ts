@@ -9,9 +9,10 @@
  *     evaluation.json              confusion and worst mistakes of the last evaluation
  *     pid                          the process that trains, while it does
  */
-import { appendFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withFigure } from '../model/description.ts';
+import { replaceText } from '../replace-file.ts';
 import { type Configuration, parseConfiguration, RunError } from './configuration.ts';
 import type { Metrics } from './records.ts';
 
@@ -36,7 +37,7 @@ export class RunFolder {
       );
     }
     await mkdir(this.file('checkpoints'), { recursive: true });
-    await writeWhole(this.file('config.json'), `${JSON.stringify(withFigure(configuration), null, 2)}\n`);
+    await replaceText(this.file('config.json'), `${JSON.stringify(withFigure(configuration), null, 2)}\n`);
   }
 
   async exists(): Promise<boolean> {
@@ -92,7 +93,7 @@ export class RunFolder {
   /** Drops what was written after the checkpoint from which a run goes on. */
   async truncateMetrics(step: number): Promise<void> {
     const kept = (await this.metrics()).filter((line) => line.step <= step);
-    await writeWhole(this.file('metrics.jsonl'), kept.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    await replaceText(this.file('metrics.jsonl'), kept.map((line) => `${JSON.stringify(line)}\n`).join(''));
   }
 
   checkpoint(step: number): string {
@@ -116,12 +117,6 @@ export class RunFolder {
       if (!keep.has(file)) await rm(join(this.path, 'checkpoints', file), { force: true });
     }
   }
-}
-
-/** A file that is whole or as it was. */
-async function writeWhole(path: string, text: string): Promise<void> {
-  await writeFile(`${path}.incomplete`, text, { flush: true });
-  await rename(`${path}.incomplete`, path);
 }
 
 async function readOptional(path: string): Promise<string | undefined> {

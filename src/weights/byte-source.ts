@@ -1,5 +1,6 @@
 /** An open file of which any range can be read. */
 import { open } from 'node:fs/promises';
+import { closeOnError } from './file-errors.ts';
 import { WeightsError } from './tensor-file.ts';
 
 export interface ByteSource {
@@ -16,7 +17,7 @@ const mostAtOnce = 2 ** 30;
 /** Errors are WeightsErrors that do not name the file, or those of Node. */
 export async function openByteSource(path: string): Promise<ByteSource> {
   const file = await open(path, 'r');
-  try {
+  return closeOnError(file, async () => {
     const size = (await file.stat()).size;
     return {
       size,
@@ -35,10 +36,7 @@ export async function openByteSource(path: string): Promise<ByteSource> {
       },
       close: () => file.close(),
     };
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
+  });
 }
 
 function allocate(length: number): Uint8Array<ArrayBuffer> {

@@ -3,8 +3,8 @@ import { open, stat } from 'node:fs/promises';
 import { openH5File } from './keras/h5-file.ts';
 import { openSafetensors } from './safetensors/safetensors.ts';
 import { type TensorFile, WeightsError } from './tensor-file.ts';
-import { isTensorFlowTable, openTensorFlowCheckpoint } from './tensorflow/tf-checkpoint.ts';
-import { openTorchFile } from './torch/torch-file.ts';
+import { isTensorFlowTable, openTensorFlowCheckpoint } from './tensorflow/checkpoint.ts';
+import { openTorchFile } from './torch/file.ts';
 
 interface Ends {
   readonly head: Uint8Array;

@@ -1,8 +1,9 @@
 /** A model becomes an ONNX file in some precision, and what was written is checked before it gets its name. */
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import type { Dataset } from '../../data/dataset.ts';
 import { inputBytes, preprocess } from '../../images/preprocess.ts';
 import type { ModelFile } from '../../model/model-file.ts';
+import { replaceFile } from '../../replace-file.ts';
 import { packageVersion } from '../../version.ts';
 import { DeployError } from '../deploy-error.ts';
 import { onnxMetadata } from '../model-metadata.ts';
@@ -66,20 +67,11 @@ export async function exportOnnx(model: ModelFile, options: ExportOnnxOptions): 
     encodeModel({ graph, metadata: metadataOf(model, options, own), producerVersion: packageVersion });
   const graph = await inPrecision(float32, { model, options });
   const bytes = encode(graph, precision);
-  const temporary = `${output}.${process.pid}.incomplete`;
-  try {
+  const checks = await replaceFile(output, async (temporary) => {
     await writeFile(temporary, bytes);
-    const checks = await checkFile(bytes, {
-      model,
-      options,
-      float32: () => encode(float32, 'float32'),
-    });
-    await rename(temporary, output);
-    return { file: output, bytes: bytes.length, nodes: graph.nodes.length, precision, ...checks };
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
+    return checkFile(bytes, { model, options, float32: () => encode(float32, 'float32') });
+  });
+  return { file: output, bytes: bytes.length, nodes: graph.nodes.length, precision, ...checks };
 }
 
 const metadataOf = (

@@ -1,6 +1,9 @@
 /** Reading and writing of safetensors files: tensors by name, one at a time, so that a file is never twice in memory. */
-import { open, rename, rm } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { replaceFile } from '../../replace-file.ts';
+import { type ByteSource, openByteSource } from '../byte-source.ts';
+import { closeOnError, namingFile } from '../file-errors.ts';
 import type { NamedTensor, TensorData, TensorFile } from '../tensor-file.ts';
 import {
   elementBytes,
@@ -9,7 +12,7 @@ import {
   parseHeader,
   SafetensorsError,
   type TensorEntry,
-} from './safetensors-header.ts';
+} from './header.ts';
 
 export { SafetensorsError };
 
@@ -48,29 +51,27 @@ export async function writeSafetensors(
   }: { tensors: readonly TensorSource[]; metadata?: Readonly<Record<string, string>> },
 ): Promise<void> {
   const header = encodeHeader(tensors, metadata);
-  const temporary = `${path}.${process.pid}.incomplete`;
-  const file = await open(temporary, 'w');
-  try {
-    await file.writeFile(header);
-    for (const tensor of tensors) {
-      const data = await tensor.read();
-      const expected = byteCount(tensor);
-      if (data.byteLength !== expected) {
-        throw new SafetensorsError(
-          `tensor '${tensor.name}': ${tensor.dtype} [${tensor.shape.join(', ')}] needs ${expected} bytes, received ${data.byteLength}`,
-        );
-      }
-      await file.writeFile(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  await replaceFile(path, async (temporary) => {
+    const file = await open(temporary, 'w');
+    try {
+      await file.writeFile(header);
+      for (const tensor of tensors) await file.writeFile(bytesOf(tensor, await tensor.read()));
+      await file.sync();
+    } finally {
+      await file.close();
     }
-    await file.sync();
-    await file.close();
-    await rename(temporary, path);
-    await syncFolder(dirname(path));
-  } catch (error) {
-    await file.close().catch(() => undefined);
-    await rm(temporary, { force: true });
-    throw error;
+  });
+  await syncFolder(dirname(path));
+}
+
+function bytesOf(tensor: TensorSource, data: TensorData): Uint8Array {
+  const expected = byteCount(tensor);
+  if (data.byteLength !== expected) {
+    throw new SafetensorsError(
+      `tensor '${tensor.name}': ${tensor.dtype} [${tensor.shape.join(', ')}] needs ${expected} bytes, received ${data.byteLength}`,
+    );
   }
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
 /** A rename survives a power cut only when its folder is on the disk too; Windows cannot open folders. */
@@ -113,51 +114,37 @@ export interface SafetensorsFile extends TensorFile {
 }
 
 /** Opens a file and checks its header; tensors are read when they are asked for. @throws SafetensorsError naming the file. */
-export async function openSafetensors(path: string): Promise<SafetensorsFile> {
-  const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
-    throw new SafetensorsError(
-      `${path}: ${error.code === 'ENOENT' ? 'there is no such file' : error.message}`,
-      { cause: error },
-    );
+export const openSafetensors = (path: string): Promise<SafetensorsFile> =>
+  naming(path, async () => {
+    const source = await openByteSource(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+      throw new SafetensorsError('there is no such file', { cause: error });
+    });
+    return closeOnError(source, () => openSource(path, source));
   });
-  const readAt = async (position: number, bytes: Uint8Array): Promise<void> => {
-    for (let done = 0; done < bytes.length; ) {
-      const { bytesRead } = await file.read(bytes, done, bytes.length - done, position + done);
-      if (bytesRead === 0) throw new SafetensorsError(`${path}: the file ended while it was read`);
-      done += bytesRead;
-    }
-  };
-  try {
-    const { size } = await file.stat();
-    const length = new Uint8Array(8);
-    if (size < 8) throw new SafetensorsError(`expected at least 8 bytes, the file has ${size}`);
-    await readAt(0, length);
-    const headerBytes = checkHeaderLength(length, size);
-    const json = new Uint8Array(headerBytes);
-    await readAt(8, json);
-    const start = 8 + headerBytes;
-    const { tensors, metadata } = parseHeader(json, size - start);
-    return {
-      format: 'safetensors',
-      metadata,
-      tensors,
-      async read(name) {
+
+async function openSource(path: string, source: ByteSource): Promise<SafetensorsFile> {
+  const { size } = source;
+  if (size < 8) throw new SafetensorsError(`expected at least 8 bytes, the file has ${size}`);
+  const start = 8 + checkHeaderLength(await source.read(0, 8), size);
+  const { tensors, metadata } = parseHeader(await source.read(8, start - 8), size - start);
+  return {
+    format: 'safetensors',
+    metadata,
+    tensors,
+    read: (name) =>
+      naming(path, async () => {
         const entry = tensors.get(name);
-        if (!entry) throw new SafetensorsError(`${path}: there is no tensor '${name}'`);
-        const bytes = new Uint8Array(entry.end - entry.begin);
-        await readAt(start + entry.begin, bytes);
-        return { ...entry, data: new (arrayFor(entry.dtype))(bytes.buffer) };
-      },
-      close: () => file.close(),
-    };
-  } catch (error) {
-    await file.close();
-    if (error instanceof SafetensorsError && !error.message.startsWith(path)) {
-      throw new SafetensorsError(`${path}: ${error.message}`, { cause: error });
-    }
-    throw error;
-  }
+        if (!entry) throw new SafetensorsError(`there is no tensor '${name}'`);
+        const { buffer } = await source.read(start + entry.begin, entry.end - entry.begin);
+        return { ...entry, data: new (arrayFor(entry.dtype))(buffer) };
+      }),
+    close: () => source.close(),
+  };
 }
+
+const naming = <Result>(path: string, action: () => Promise<Result>): Promise<Result> =>
+  namingFile(path, action, SafetensorsError);
 
 function checkHeaderLength(length: Uint8Array, fileBytes: number): number {
   const headerBytes = new DataView(length.buffer, length.byteOffset, 8).getBigUint64(0, true);

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { WeightsError } from '../tensor-file.ts';
+import { torchTable } from './objects.ts';
 import { Constructor, Tuple, unpickle } from './pickle.ts';
-import { torchTable } from './torch-objects.ts';
 
 const bytesOf = (text: string) => Uint8Array.from(Buffer.from(text, 'latin1'));
 

@@ -5,10 +5,10 @@
  */
 import type { ByteSource } from '../byte-source.ts';
 import { WeightsError } from '../tensor-file.ts';
+import { mostPickleBytes } from './archive.ts';
+import { elementTypes, otherTypeBytes, type TorchStorage, torchTable } from './objects.ts';
 import { unpickle } from './pickle.ts';
-import { mostPickleBytes } from './torch-archive.ts';
-import { elementTypes, otherTypeBytes, type TorchStorage, torchTable } from './torch-objects.ts';
-import type { Storages } from './torch-tensor.ts';
+import type { Storages } from './tensor.ts';
 
 const magicNumber = 0x1950a86a20f9469cfc6cn;
 const knownVersion = 1001;

@@ -5,9 +5,9 @@
 import { fromRandomAccessReaderPromise, RandomAccessReader, type ZipFile } from 'yauzl';
 import type { ByteSource } from '../byte-source.ts';
 import { WeightsError } from '../tensor-file.ts';
+import { torchTable } from './objects.ts';
 import { unpickle } from './pickle.ts';
-import { torchTable } from './torch-objects.ts';
-import type { Storages } from './torch-tensor.ts';
+import type { Storages } from './tensor.ts';
 
 /** Of the objects alone. That of Inception-v4 has 0.1 MB. */
 export const mostPickleBytes = 16 * 2 ** 20;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundle, expected, fixture, readCheckpoint, shard } from '../../../test/tf-checkpoint-fixtures.ts';
 import { WeightsError } from '../tensor-file.ts';
-import { openTensorFlowCheckpoint } from './tf-checkpoint.ts';
+import { openTensorFlowCheckpoint } from './checkpoint.ts';
 
 let folder: string;
 

@@ -4,12 +4,12 @@
  */
 
 import { type TensorInfo, WeightsError } from '../tensor-file.ts';
+import type { OpenTensors } from './bundle.ts';
 import { mostUnfoldedBytes, type Table } from './leveldb-table.ts';
+import { decodeSavedSlice, decodeSlicesMeta, type Extent, type SlicedTensor } from './messages.ts';
 import { sliceKey } from './ordered-code.ts';
-import type { OpenTensors } from './tf-bundle.ts';
-import { decodeSavedSlice, decodeSlicesMeta, type Extent, type SlicedTensor } from './tf-messages.ts';
-import { decodeTensorValues } from './tf-tensor-proto.ts';
-import { type ElementType, elementCount, elementTypes } from './tf-types.ts';
+import { decodeTensorValues } from './tensor-proto.ts';
+import { type ElementType, elementCount, elementTypes } from './types.ts';
 
 /** The newest version of these files. */
 const knownVersion = 1;

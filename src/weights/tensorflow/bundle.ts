@@ -4,6 +4,7 @@
  */
 import { basename } from 'node:path';
 import { type ByteSource, openByteSource } from '../byte-source.ts';
+import { closeOnError } from '../file-errors.ts';
 import { type NamedTensor, type TensorInfo, WeightsError } from '../tensor-file.ts';
 import { maskedCrc32c } from './crc32c.ts';
 import type { Table } from './leveldb-table.ts';
@@ -13,8 +14,8 @@ import {
   decodeBundleEntry,
   decodeBundleHeader,
   decodeName,
-} from './tf-messages.ts';
-import { type ElementType, elementCount, elementTypes } from './tf-types.ts';
+} from './messages.ts';
+import { type ElementType, elementCount, elementTypes } from './types.ts';
 
 /** The newest version of bundles that is read here. */
 const knownVersion = 1;
@@ -37,12 +38,9 @@ export async function openBundle(table: Table, prefix: string): Promise<OpenTens
   const close = async () => {
     for (const shard of shards.values()) await shard.close();
   };
-  try {
+  await closeOnError({ close }, () => {
     for (const tensor of tensors.values()) checkRange(tensor, shards.get(tensor.entry.shard) as ByteSource);
-  } catch (error) {
-    await close();
-    throw error;
-  }
+  });
   return {
     tensors,
     close,
@@ -124,7 +122,10 @@ async function openShards(
   { prefix, header: { shards } }: { prefix: string; header: BundleHeader },
 ): Promise<ReadonlyMap<number, ByteSource>> {
   const open = new Map<number, ByteSource>();
-  try {
+  const close = async () => {
+    for (const shard of open.values()) await shard.close();
+  };
+  return closeOnError({ close }, async () => {
     for (const { name, entry } of tensors) {
       const { shard } = entry;
       if (open.has(shard)) continue;
@@ -134,10 +135,7 @@ async function openShards(
       open.set(shard, await openShard(shardPath(prefix, { shard, shards })));
     }
     return open;
-  } catch (error) {
-    for (const shard of open.values()) await shard.close();
-    throw error;
-  }
+  });
 }
 
 async function openShard(path: string): Promise<ByteSource> {

@@ -1,7 +1,7 @@
 /** The types of TensorFlow's tensors that weights may have. Numbers are those of tensorflow/core/framework/types.proto. */
 
 import type { TensorData } from '../tensor-file.ts';
-import { readInt64, type WireReader, type WireType } from './tf-messages.ts';
+import { readInt64, type WireReader, type WireType } from './messages.ts';
 
 export interface ElementType {
   readonly dtype: string;

@@ -26,9 +26,9 @@ import {
   singleFile,
 } from '../../../test/tf-checkpoint-fixtures.ts';
 import { WeightsError } from '../tensor-file.ts';
+import { isTensorFlowTable, openTensorFlowCheckpoint } from './checkpoint.ts';
 import { openTable } from './leveldb-table.ts';
 import { sliceKey } from './ordered-code.ts';
-import { isTensorFlowTable, openTensorFlowCheckpoint } from './tf-checkpoint.ts';
 
 const text = (value: string) => new TextEncoder().encode(value);
 

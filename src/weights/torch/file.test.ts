@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readFixture } from '../../../test/golden/fixture.ts';
 import { WeightsError } from '../tensor-file.ts';
-import { openTorchFile } from './torch-file.ts';
+import { openTorchFile } from './file.ts';
 
 type Tensors = Record<string, { dtype: string; shape: number[]; bytes: string }>;
 

@@ -1,11 +1,12 @@
 /** TensorFlow's checkpoints, of both of its formats, as files of tensors. */
 import { basename } from 'node:path';
 import { type ByteSource, openByteSource } from '../byte-source.ts';
+import { closeOnError, namingFile } from '../file-errors.ts';
 import { type TensorFile, WeightsError } from '../tensor-file.ts';
+import { type OpenTensors, openBundle } from './bundle.ts';
+import { type CheckpointPath, findCheckpoint } from './checkpoint-path.ts';
 import { isTable, openTable, type Table } from './leveldb-table.ts';
-import { type OpenTensors, openBundle } from './tf-bundle.ts';
-import { type CheckpointPath, findCheckpoint } from './tf-checkpoint-path.ts';
-import { openSavedSlices } from './tf-saved-slices.ts';
+import { openSavedSlices } from './saved-slices.ts';
 
 /** Whether a file that ends with these 48 bytes may be a checkpoint, or the index of one. */
 export const isTensorFlowTable = (end: Uint8Array): boolean => isTable(end);
@@ -16,13 +17,13 @@ export const isTensorFlowTable = (end: Uint8Array): boolean => isTable(end);
  * @throws WeightsError naming the path.
  */
 export async function openTensorFlowCheckpoint(path: string): Promise<TensorFile> {
-  const { tensors, read, close } = await naming(path, async () => openFound(await findCheckpoint(path)));
+  const { tensors, read, close } = await namingFile(path, async () => openFound(await findCheckpoint(path)));
   return {
     format: 'tf-checkpoint',
     tensors,
     metadata: new Map(),
     read: (name) =>
-      naming(path, async () => {
+      namingFile(path, async () => {
         const tensor = await read(name);
         if (!tensor) throw new WeightsError(`there is no tensor '${name}'`);
         return tensor;
@@ -31,31 +32,15 @@ export async function openTensorFlowCheckpoint(path: string): Promise<TensorFile
   };
 }
 
-/** Errors about files, theirs and the system's, begin with the path that the user gave. */
-async function naming<T>(path: string, action: () => Promise<T>): Promise<T> {
-  try {
-    return await action();
-  } catch (error) {
-    const ofSystem = error instanceof Error && 'syscall' in error;
-    if (!(error instanceof WeightsError || ofSystem)) throw error;
-    throw new WeightsError(`${path}: ${error.message}`, { cause: error });
-  }
-}
-
 async function openFound(found: CheckpointPath): Promise<OpenTensors> {
   const source = await openByteSource(found.table);
-  try {
+  return closeOnError(source, async () => {
     const table = await openTable(source);
     const meta = await savedSlicesMeta(table);
-    if (meta) {
-      const slices = openSavedSlices(table, { meta, fileBytes: source.size });
-      return { ...slices, close: () => source.close() };
-    }
-    return await openBundleOf(table, { source, found });
-  } catch (error) {
-    await source.close();
-    throw error;
-  }
+    if (!meta) return openBundleOf(table, { source, found });
+    const slices = openSavedSlices(table, { meta, fileBytes: source.size });
+    return { ...slices, close: () => source.close() };
+  });
 }
 
 async function openBundleOf(

@@ -1,8 +1,8 @@
 /** The values of a TensorProto (tensorflow/core/framework/tensor.proto), which files of saved slices keep them in. */
 import protobuf from 'protobufjs/minimal.js';
 import { type TensorData, type TensorInfo, WeightsError } from '../tensor-file.ts';
-import { readingWire, wireTypes } from './tf-messages.ts';
-import { type ElementType, elementCount } from './tf-types.ts';
+import { readingWire, wireTypes } from './messages.ts';
+import { type ElementType, elementCount } from './types.ts';
 
 const { Reader } = protobuf;
 

@@ -1,13 +1,7 @@
 /** Checks what a PyTorch checkpoint says of a tensor, and brings its values to C order. */
 import type { ByteSource } from '../byte-source.ts';
 import { type TensorInfo, WeightsError } from '../tensor-file.ts';
-import {
-  type ElementType,
-  elementTypes,
-  isCount,
-  type TorchStorage,
-  type TorchTensor,
-} from './torch-objects.ts';
+import { type ElementType, elementTypes, isCount, type TorchStorage, type TorchTensor } from './objects.ts';
 
 /** Where a file keeps its storages. */
 export interface Storages {

@@ -1,6 +1,6 @@
 /** Finds the weights in what a PyTorch checkpoint holds. */
 import { WeightsError } from '../tensor-file.ts';
-import { OtherTensor, TorchTensor } from './torch-objects.ts';
+import { OtherTensor, TorchTensor } from './objects.ts';
 
 /**
  * Where a checkpoint keeps its state_dict. The first that holds tensors is taken, else the checkpoint itself. As timm's
