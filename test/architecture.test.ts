@@ -1,4 +1,4 @@
-/** Who may import whom. docs/architecture.md explains the order; this test holds it. */
+/** Who may import whom: docs/architecture.md says it, and this test holds the imports to that page. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -13,103 +13,33 @@ const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter(
     !/^bench\/(?:peers|scripts)\//.test(file),
 );
 
-/** Each folder in the order of the pipeline, with the folders that its files may import from besides their own. */
-const allowed: Readonly<Record<string, readonly string[]>> = {
-  networks: [],
-  graph: ['networks'],
-  diagram: ['networks', 'graph'],
-  passes: ['graph'],
-  compile: ['graph', 'passes'],
-  engine: ['compile'],
-  setup: ['engine'],
-  images: [],
-  data: ['images'],
-  weights: [],
-  hub: ['weights'],
-  model: ['networks', 'graph', 'engine', 'images', 'weights'],
-  ecosystems: ['networks', 'graph', 'images', 'weights', 'hub', 'model'],
-  predict: ['graph', 'compile', 'engine', 'images', 'data', 'weights', 'model', 'ecosystems'],
-  evaluate: ['data', 'predict'],
-  onnx: ['images', 'model'],
-  'onnx/run': ['images', 'predict', 'onnx'],
-  'onnx/write': [
-    'graph',
-    'passes',
-    'compile',
-    'images',
-    'data',
-    'model',
-    'predict',
-    'evaluate',
-    'onnx',
-    'onnx/run',
-  ],
-  classifier: [
-    'compile',
-    'engine',
-    'graph',
-    'images',
-    'data',
-    'model',
-    'predict',
-    'onnx',
-    'onnx/run',
-    'onnx/write',
-  ],
-  train: [
-    'networks',
-    'graph',
-    'compile',
-    'engine',
-    'images',
-    'data',
-    'weights',
-    'model',
-    'predict',
-    'evaluate',
-  ],
-  server: ['compile', 'images', 'data', 'model', 'predict', 'onnx', 'classifier'],
-  dashboard: ['networks', 'train'],
-  bench: [
-    'networks',
-    'graph',
-    'compile',
-    'engine',
-    'data',
-    'weights',
-    'model',
-    'predict',
-    'onnx/run',
-    'train',
-  ],
-  cli: [
-    'networks',
-    'graph',
-    'diagram',
-    'compile',
-    'engine',
-    'setup',
-    'images',
-    'data',
-    'weights',
-    'hub',
-    'model',
-    'ecosystems',
-    'predict',
-    'evaluate',
-    'onnx',
-    'onnx/run',
-    'onnx/write',
-    'classifier',
-    'train',
-    'server',
-    'dashboard',
-    'bench',
-  ],
-};
+const page = readFileSync(new URL('../docs/architecture.md', import.meta.url), 'utf8');
 
-/** Files directly in src/ that any file may import. */
-const common = ['errors.ts', 'option.ts', 'parse-json.ts', 'random.ts', 'replace-file.ts', 'version.ts'];
+/** The page's table: each folder in the order of the pipeline, with the folders that its files may import from besides their own. */
+const allowed = readTable(page);
+
+/** Files directly in src/ that any file may import, by the page. */
+const common = readCommon(page);
+
+function readTable(text: string): Readonly<Record<string, readonly string[]>> {
+  const table: Record<string, readonly string[]> = {};
+  for (const [, folder = '', cell = ''] of text.matchAll(/^\| `src\/([\w/]+)\/` \| ([^|]+) \|/gm)) {
+    const above = Object.keys(table);
+    table[folder] = cell === 'nothing' ? [] : cell === 'all above' ? above : cell.split(', ');
+    const unknown = (table[folder] ?? []).filter((each) => !above.includes(each));
+    if (unknown.length > 0)
+      throw new Error(
+        `docs/architecture.md: src/${folder}/ may import ${unknown.join(', ')}, which is not above it`,
+      );
+  }
+  return table;
+}
+
+function readCommon(text: string): readonly string[] {
+  const [sentence = ''] =
+    /(?:`src\/[\w-]+\.ts`[,\s]*(?:and\s)?)+may be imported from everywhere/.exec(text) ?? [];
+  return [...sentence.matchAll(/`src\/([^`]+)`/g)].map(([, file]) => file as string);
+}
 
 /** Files of src/ that a file imports, as paths within src/. */
 function importsOf(file: string): string[] {
@@ -125,6 +55,26 @@ function folderOf(file: string): string {
   if (second === undefined) return '.';
   return `${first}/${second}` in allowed ? `${first}/${second}` : (first as string);
 }
+
+describe('the page about the architecture', () => {
+  it('is read: its table of folders, and the files for everybody', () => {
+    expect(Object.keys(allowed).length).toBeGreaterThan(15);
+    expect(allowed.graph).toEqual(['networks']);
+    expect(common).toContain('errors.ts');
+  });
+
+  it('names no folder before it stands', () => {
+    const row = (folder: string, cell: string) => `| \`src/${folder}/\` | ${cell} | a folder |`;
+    expect(readTable([row('a', 'nothing'), row('b', 'a'), row('c', 'all above')].join('\n'))).toEqual({
+      a: [],
+      b: ['a'],
+      c: ['a', 'b'],
+    });
+    expect(() => readTable(row('a', 'b'))).toThrow(
+      'docs/architecture.md: src/a/ may import b, which is not above it',
+    );
+  });
+});
 
 describe('the architecture', () => {
   it('has files in every folder that the table names, and no others', () => {
@@ -185,7 +135,7 @@ describe('the architecture', () => {
     expect(direct).toEqual([]);
   });
 
-  it('keeps files short: one of over 400 lines says why in its header', () => {
+  it('keeps files at 400 lines or fewer', () => {
     const long = files.filter((file) => readFileSync(join(source, file), 'utf8').split('\n').length > 400);
     expect(long).toEqual([]);
   });
