@@ -133,7 +133,14 @@ export { topClasses } from './predict/top-classes.ts';
 export { type Configuration, RunError } from './train/configuration.ts';
 export { type Recipe, RecipeError, type RecipeOverrides, resolveRecipe } from './train/recipe.ts';
 export { RunFolder } from './train/run-folder.ts';
-export { TrainingError, type TrainOptions, type TrainResult, train } from './train/train.ts';
+export {
+  type ResumeOptions,
+  type Run,
+  type TrainEvent,
+  type TrainOptions,
+  train,
+} from './train/start-run.ts';
+export { TrainingError, type TrainResult } from './train/train.ts';
 export { openWeights } from './weights/open-weights.ts';
 export { openSafetensors, SafetensorsError, writeSafetensors } from './weights/safetensors/safetensors.ts';
 export { type NamedTensor, type TensorFile, WeightsError } from './weights/tensor-file.ts';

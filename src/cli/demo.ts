@@ -8,18 +8,14 @@ import type { Dataset } from '../data/dataset.ts';
 import { encodePng } from '../data/decode.ts';
 import { openData } from '../data/open-data.ts';
 import type { Engine } from '../engine/engine.ts';
-import { choosePrecision } from '../engine/precision.ts';
 import { drawGallery, type GalleryEntry } from '../evaluate/gallery.ts';
 import { score } from '../evaluate/score.ts';
-import { describeProtocol, preprocess, standardPreprocessing } from '../images/preprocess.ts';
+import { describeProtocol, preprocess } from '../images/preprocess.ts';
 import { type LoadedModel, loadModel } from '../predict/load-model.ts';
 import { topClasses } from '../predict/top-classes.ts';
 import type { Configuration } from '../train/configuration.ts';
-import { writeCurves } from '../train/curves.ts';
-import { resolveRecipe } from '../train/recipe.ts';
 import { RunFolder } from '../train/run-folder.ts';
-import { train } from '../train/train.ts';
-import { packageVersion } from '../version.ts';
+import { train } from '../train/start-run.ts';
 import { openEngine } from './options/engine-options.ts';
 import { grouped, percent } from './output/format.ts';
 import { openProgress } from './output/progress.ts';
@@ -28,7 +24,7 @@ import { openProgress } from './output/progress.ts';
 const demo = {
   network: 'inception-resnet-v2',
   options: { width: 0.25, blocks: { A: 1, B: 2, C: 1 }, inputSize: 75 },
-  recipe: { epochs: 3, averageDecay: 0.99 },
+  recipe: { name: 'small-data', epochs: 3, averageDecay: 0.99 },
   data: 'fashion-mnist',
   folder: 'runs/demo',
   /** Test images on the sheet. */
@@ -37,8 +33,7 @@ const demo = {
 
 const engine = await openEngine({ device: 'auto', precision: 'auto' });
 try {
-  const configuration = await configurationFor(engine);
-  await trainDemo(engine, configuration);
+  const configuration = await trainDemo(engine);
   const model = await loadModel(demo.folder, { engine, batch: 100, precision: configuration.precision });
   const test = await openData(demo.data, 'test');
   const { predictor } = model;
@@ -64,50 +59,26 @@ function say(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-async function configurationFor(opened: Engine): Promise<Configuration> {
-  const recipe = resolveRecipe('small-data', demo.recipe);
-  const { classes } = await openData(demo.data, 'train');
-  const { inputSize } = demo.options;
-  return {
-    format: 1,
-    network: demo.network,
-    options: { ...demo.options, classes: classes.length },
-    data: demo.data,
-    classes,
-    preprocessing: standardPreprocessing([inputSize, inputSize], { crop: recipe.evaluationCrop }),
-    recipe,
-    seed: 1,
-    precision: choosePrecision('auto', opened.facts),
-    device: opened.facts.device,
-    threads: opened.facts.threads,
-    limitTrain: null,
-    limitTest: null,
-    versions: { inception: packageVersion, libtorch: opened.facts.libtorch, node: process.versions.node },
-  };
-}
-
-async function trainDemo(opened: Engine, configuration: Configuration): Promise<void> {
-  await rm(demo.folder, { recursive: true, force: true });
-  const folder = new RunFolder(demo.folder);
-  await folder.create(configuration);
+/** Trains, and gives what was trained. */
+async function trainDemo(opened: Engine): Promise<Configuration> {
+  const { network, options, recipe, data, folder } = demo;
+  await rm(folder, { recursive: true, force: true });
   const progress = openProgress();
-  const { recipe, precision } = configuration;
-  await train({
-    configuration,
-    folder,
-    engine: opened,
-    resume: false,
-    onStart: ({ train: data, totalSteps }) => {
+  const training = train({ network, options, recipe, data, out: folder, engine: opened });
+  for await (const event of training) {
+    if (event.kind === 'start') {
+      const { configuration, totalSteps, train: images } = event;
+      const { epochs, batch } = configuration.recipe;
       progress.say(
-        `${demo.network}, reduced, learns ${data.name} (${grouped(data.length)} images) in ${recipe.epochs} epochs, ${precision}`,
+        `${network}, reduced, learns ${images.name} (${grouped(images.length)} images) in ${epochs} epochs, ${configuration.precision}`,
       );
-      progress.start({ step: 0, totalSteps, batch: recipe.batch });
-    },
-    onStep: progress.step,
-    onEvaluation: ({ epoch, top1Error }) => progress.say(`epoch ${epoch}: test error ${percent(top1Error)}`),
-  });
+      progress.start({ step: 0, totalSteps, batch });
+    } else if (event.kind === 'step') progress.step(event);
+    else if (event.kind === 'evaluation')
+      progress.say(`epoch ${event.epoch}: test error ${percent(event.top1Error)}`);
+  }
   progress.stop();
-  await writeCurves(folder);
+  return new RunFolder(folder).configuration();
 }
 
 /** The first test images with what they were taken for. */

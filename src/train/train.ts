@@ -9,14 +9,14 @@ import type { Engine, HostTensor, Store } from '../engine/engine.ts';
 import { InceptionError } from '../errors.ts';
 import { predictions, scoreOf } from '../evaluate/score.ts';
 import type { Graph } from '../graph/graph.ts';
-import { graphOf, modelMetadata } from '../model/description.ts';
+import { graphOf } from '../model/description.ts';
 import { initialise } from '../model/initialise.ts';
 import { kernelsFor, planPredictor } from '../predict/torch-predictor.ts';
-import { type Position, restoreCheckpoint, saveCheckpoint, saveModel } from './checkpoint.ts';
+import { type Position, restoreCheckpoint } from './checkpoint.ts';
 import { type Configuration, RunError } from './configuration.ts';
-import { writeEvaluation } from './evaluation-record.ts';
 import { type Measured, MetricsWindow } from './metrics-window.ts';
 import { averageDecayAt, learningRateAt } from './recipe.ts';
+import { type Recorder, recordInto } from './recorder.ts';
 import type { EvaluationMetrics, RunFolder } from './run-folder.ts';
 
 /** A training that cannot go on: its loss is not finite, or the network has died. */
@@ -34,7 +34,15 @@ export interface Progress {
   readonly imagesPerSecond: number;
 }
 
-export interface TrainOptions {
+export interface Start {
+  readonly graph: Graph;
+  readonly train: Dataset;
+  readonly test: Dataset;
+  readonly position: Position;
+  readonly totalSteps: number;
+}
+
+export interface LoopOptions {
   readonly configuration: Configuration;
   readonly folder: RunFolder;
   readonly engine: Engine;
@@ -45,13 +53,7 @@ export interface TrainOptions {
   readonly evaluateEvery?: number;
   /** Steps between checkpoints, besides those at the end of each epoch and every ten minutes. */
   readonly saveEverySteps?: number;
-  readonly onStart?: (about: {
-    graph: Graph;
-    train: Dataset;
-    test: Dataset;
-    position: Position;
-    totalSteps: number;
-  }) => void;
+  readonly onStart?: (about: Start) => void;
   readonly onStep?: (progress: Progress) => void;
   readonly onEvaluation?: (metrics: EvaluationMetrics) => void;
   readonly onWarning?: (message: string) => void;
@@ -74,7 +76,7 @@ const deadSteps = 20;
  * evaluation, the model.
  * @throws TrainingError, RunError, or whatever the data or the engine throw; the last checkpoint stays.
  */
-export async function train(options: TrainOptions): Promise<TrainResult> {
+export async function runLoop(options: LoopOptions): Promise<TrainResult> {
   const { configuration, folder, engine, signal } = options;
   const { recipe, seed, preprocessing } = configuration;
   const trainData = await openSplit(configuration, 'train');
@@ -84,7 +86,8 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   const totalSteps = Math.max(1, Math.round(recipe.epochs * stepsPerEpoch));
 
   const { store, step, predictor } = await openPrograms(engine, graph, configuration);
-  let at = await firstPosition(options, { store, graph });
+  const recorder = recordInto(folder, { store, graph, configuration });
+  let at = await firstPosition(options, { store, graph, recorder });
   options.onStart?.({ graph, train: trainData, test: testData, position: at, totalSteps });
   const batches = trainingBatches(trainData, {
     batch: recipe.batch,
@@ -95,15 +98,6 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     onBroken: (error) => options.onWarning?.(`${error.message}; another image takes its place`),
   });
 
-  const save = async () => {
-    await saveCheckpoint(folder.checkpoint(at.step), {
-      store,
-      graph,
-      at,
-      metadata: modelMetadata(configuration),
-    });
-    await folder.removeOldCheckpoints();
-  };
   /** Nothing if it was interrupted: what was learnt is saved, and a resumed run evaluates after its next epoch. */
   const evaluate = async (): Promise<EvaluationMetrics | undefined> => {
     await predictor.refresh();
@@ -125,13 +119,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       top5Error,
       elapsedSeconds,
     } as const;
-    await writeEvaluation(folder, found, { dataset: testData, step, epoch });
-    await folder.append(metrics);
-    await saveModel(folder.file('model.safetensors'), {
-      store,
-      graph,
-      metadata: runMetadata(configuration),
-    });
+    await recorder.evaluation(metrics, { predictions: found, dataset: testData });
     options.onEvaluation?.(metrics);
     return metrics;
   };
@@ -180,16 +168,17 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       });
       const ended = at.step === totalSteps;
       if (at.step % logEvery === 0 || ended) {
-        await folder.append(window.take({ at, learningRate, epoch: at.step / stepsPerEpoch }));
+        await recorder.steps(window.take({ at, learningRate, epoch: at.step / stepsPerEpoch }));
       }
       const due = options.saveEverySteps !== undefined && at.step % options.saveEverySteps === 0;
       // Before the evaluation, which takes long and may be interrupted.
       if (ended || last || signal?.aborted || due || performance.now() - saved > saveEveryMs) {
-        await save();
+        await recorder.checkpoint(at);
         saved = performance.now();
       }
       if (!signal?.aborted && isDue()) evaluation = await evaluate();
     }
+    await recorder.finish();
   } finally {
     await batches.return(undefined);
   }
@@ -241,24 +230,19 @@ async function openPrograms(engine: Engine, graph: Graph, configuration: Configu
 
 /** From fresh weights, or from the newest checkpoint. */
 async function firstPosition(
-  { configuration, folder, resume }: TrainOptions,
-  { store, graph }: { store: Store; graph: Graph },
+  { configuration, folder, resume }: LoopOptions,
+  { store, graph, recorder }: { store: Store; graph: Graph; recorder: Recorder },
 ): Promise<Position> {
   const [newest] = resume ? await folder.checkpoints() : [];
   if (newest !== undefined) {
     const at = await restoreCheckpoint(folder.checkpoint(newest), { store, graph });
-    await folder.truncateMetrics(at.step);
+    await recorder.rewind(at.step);
     return at;
   }
-  if (resume) await folder.truncateMetrics(0);
+  if (resume) await recorder.rewind(0);
   await initialise(store, graph, configuration.seed);
   return { step: 0, epoch: 0, position: 0, elapsedSeconds: 0 };
 }
-
-const runMetadata = (configuration: Configuration): Record<string, string> => ({
-  ...modelMetadata(configuration),
-  configuration: JSON.stringify(configuration),
-});
 
 function readOutputs(outputs: Record<string, HostTensor>): Measured {
   const number = (name: string) => Number(outputs[name]?.data[0]);

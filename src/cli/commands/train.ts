@@ -1,13 +1,9 @@
 /** `inception train`: trains a network into a run folder. */
+import { join } from 'node:path';
 import type { Command } from 'commander';
-import { openData } from '../../data/open-data.ts';
-import { choosePrecision } from '../../engine/precision.ts';
 import { UsageError } from '../../errors.ts';
 import { costsOf } from '../../graph/costs.ts';
-import { describeProtocol, standardPreprocessing } from '../../images/preprocess.ts';
-import { graphOf } from '../../model/description.ts';
-import type { NetworkOptions } from '../../networks/networks.ts';
-import type { Configuration } from '../../train/configuration.ts';
+import { describeProtocol } from '../../images/preprocess.ts';
 import {
   type Recipe,
   type RecipeOverrides,
@@ -15,14 +11,14 @@ import {
   resolveRecipe,
   type Schedule,
 } from '../../train/recipe.ts';
-import { RunFolder } from '../../train/run-folder.ts';
-import { type TrainResult, train } from '../../train/train.ts';
-import { packageVersion } from '../../version.ts';
+import type { EvaluationMetrics } from '../../train/records.ts';
+import { type Run, type TrainEvent, type TrainOptions, train } from '../../train/start-run.ts';
+import type { TrainResult } from '../../train/train.ts';
 import { networkArgument, readNetwork } from '../network-argument.ts';
-import { addEngineOptions, type EngineOptions, openEngine } from '../options/engine-options.ts';
+import { addEngineOptions, type EngineOptions } from '../options/engine-options.ts';
 import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
 import { duration, grouped, percent, short } from '../output/format.ts';
-import { openProgress } from '../output/progress.ts';
+import { openProgress, type ProgressView } from '../output/progress.ts';
 import { number, oneOf, wholeNumber } from '../usage.ts';
 
 type Values = EngineOptions & {
@@ -106,8 +102,6 @@ Examples:
 }
 
 async function run(network: string | undefined, values: Values): Promise<number> {
-  const folder = new RunFolder(values.out);
-  const engine = await openEngine(values);
   const interruption = new AbortController();
   let exitCode = 0;
   const interrupt = (signal: NodeJS.Signals, code: number) => () => {
@@ -119,67 +113,38 @@ async function run(network: string | undefined, values: Values): Promise<number>
   };
   process.on('SIGINT', interrupt('SIGINT', 130));
   process.on('SIGTERM', interrupt('SIGTERM', 143));
-  try {
-    const configuration = values.resume
-      ? await folder.configuration()
-      : await configurationFor(network, values, engine);
-    if (values.resume && network !== undefined && network !== configuration.network) {
-      throw new UsageError(`${values.out} trains ${configuration.network}, not ${network}`);
-    }
-    // Whatever does not fit is said before anything is written.
-    graphOf(configuration);
-    if (!values.resume) await folder.create(configuration);
-    await folder.lock();
-    try {
-      const result = await trainWithProgress({
-        configuration,
-        folder,
-        engine,
-        values,
-        signal: interruption.signal,
-      });
-      const { writeCurves } = await import('../../train/curves.ts');
-      await writeCurves(folder);
-      await conclude(result, folder);
-    } finally {
-      await folder.unlock();
-    }
-    return exitCode;
-  } finally {
-    await engine.close();
-  }
+  const common = {
+    device: values.device,
+    threads: values.threads,
+    evaluateEvery: values.evaluateEvery,
+    saveEverySteps: values.saveEvery,
+    signal: interruption.signal,
+  };
+  const training = train(
+    values.resume
+      ? { ...common, resume: values.out, network }
+      : { ...common, ...(await newRun(network, values)) },
+  );
+  await showProgress(training);
+  conclude(await training.result, training.folder);
+  return exitCode;
 }
 
-async function configurationFor(
-  name: string | undefined,
-  values: Values,
-  { facts }: Awaited<ReturnType<typeof openEngine>>,
-): Promise<Configuration> {
-  if (name === undefined) throw new UsageError("train: which network? 'inception models' lists them");
-  const network = await readNetwork(name);
+/** @throws UsageError */
+async function newRun(network: string | undefined, values: Values): Promise<TrainOptions> {
+  if (network === undefined) throw new UsageError("train: which network? 'inception models' lists them");
   if (values.data === undefined)
     throw new UsageError("--data: expected 'fashion-mnist' or a folder of class folders");
-  const recipe = resolveRecipe(values.recipe ?? 'paper', overridesOf(values));
-  const { classes } = await openData(values.data, 'train');
-  const options: NetworkOptions = { ...readNetworkOptions(values), classes: classes.length };
-  const size = options.inputSize ?? network.input[0];
   return {
-    format: 1,
-    network: network.name,
-    options,
+    network: await readNetwork(network),
     data: values.data,
-    classes,
-    preprocessing: standardPreprocessing(typeof size === 'number' ? [size, size] : size, {
-      crop: recipe.evaluationCrop,
-    }),
-    recipe,
+    out: values.out,
+    options: readNetworkOptions(values),
+    recipe: resolveRecipe(values.recipe ?? 'paper', overridesOf(values)),
     seed: values.seed,
-    precision: choosePrecision(values.precision, facts),
-    device: facts.device,
-    threads: facts.threads,
-    limitTrain: values.limitTrain ?? null,
-    limitTest: values.limitTest ?? null,
-    versions: { inception: packageVersion, libtorch: facts.libtorch, node: process.versions.node },
+    precision: values.precision,
+    limitTrain: values.limitTrain,
+    limitTest: values.limitTest,
   };
 }
 
@@ -219,70 +184,54 @@ function scheduleOf(values: Values, { schedule }: Recipe): Schedule | undefined 
   };
 }
 
-async function trainWithProgress({
-  configuration,
-  folder,
-  engine,
-  values,
-  signal,
-}: {
-  configuration: Configuration;
-  folder: RunFolder;
-  engine: Awaited<ReturnType<typeof openEngine>>;
-  values: Values;
-  signal: AbortSignal;
-}): Promise<TrainResult> {
+type StartEvent = Extract<TrainEvent, { kind: 'start' }>;
+
+async function showProgress(training: Run): Promise<void> {
   const progress = openProgress();
-  const { recipe, precision } = configuration;
   try {
-    return await train({
-      configuration,
-      folder,
-      engine,
-      resume: values.resume ?? false,
-      signal,
-      evaluateEvery: values.evaluateEvery,
-      ...(values.saveEvery !== undefined && { saveEverySteps: values.saveEvery }),
-      onStart: ({ graph, train: data, test, position, totalSteps }) => {
-        const { parameters, macs } = costsOf(graph);
-        const { hardware, threads, libtorch } = engine.facts;
-        progress.say(
-          `${configuration.network}: ${grouped(parameters)} parameters, ${short(macs)} multiply-adds an image`,
-        );
-        progress.say(
-          `data: ${data.name}, ${grouped(data.length)} images; ${test.name}, ${grouped(test.length)}`,
-        );
-        progress.say(
-          `recipe: ${recipe.name}, ${recipe.epochs} epochs of batch ${recipe.batch}, ${grouped(totalSteps)} steps`,
-        );
-        progress.say(`engine: libtorch ${libtorch}, ${precision}, ${threads} threads, ${hardware}`);
-        progress.say(`evaluation: ${describeProtocol(configuration.preprocessing)}, averaged weights`);
-        if (position.step > 0) progress.say(`resumed after step ${grouped(position.step)}`);
-        progress.start({ step: position.step, totalSteps, batch: recipe.batch });
-      },
-      onStep: (step) => progress.step(step),
-      onEvaluation: ({ epoch, top1Error, top5Error, testLoss, elapsedSeconds }) =>
-        progress.say(
-          `epoch ${+epoch.toFixed(2)}: test error ${percent(top1Error)} (top-5 ${percent(top5Error)}), loss ${testLoss.toFixed(3)}, after ${duration(elapsedSeconds)}`,
-        ),
-      onWarning: (message) => progress.say(`warning: ${message}`),
-    });
+    for await (const event of training) {
+      if (event.kind === 'start') showStart(event, progress);
+      else if (event.kind === 'step') progress.step(event);
+      else if (event.kind === 'warning') progress.say(`warning: ${event.message}`);
+      else progress.say(evaluationText(event));
+    }
   } finally {
     progress.stop();
   }
 }
 
-async function conclude({ finished, evaluation, position }: TrainResult, folder: RunFolder): Promise<void> {
+function showStart(
+  { configuration, engine, graph, train: data, test, position, totalSteps }: StartEvent,
+  { say, start }: ProgressView,
+): void {
+  const { network, recipe, precision, preprocessing } = configuration;
+  const { parameters, macs } = costsOf(graph);
+  const { hardware, threads, libtorch } = engine;
+  say(`${network}: ${grouped(parameters)} parameters, ${short(macs)} multiply-adds an image`);
+  say(`data: ${data.name}, ${grouped(data.length)} images; ${test.name}, ${grouped(test.length)}`);
+  say(
+    `recipe: ${recipe.name}, ${recipe.epochs} epochs of batch ${recipe.batch}, ${grouped(totalSteps)} steps`,
+  );
+  say(`engine: libtorch ${libtorch}, ${precision}, ${threads} threads, ${hardware}`);
+  say(`evaluation: ${describeProtocol(preprocessing)}, averaged weights`);
+  if (position.step > 0) say(`resumed after step ${grouped(position.step)}`);
+  start({ step: position.step, totalSteps, batch: recipe.batch });
+}
+
+const evaluationText = (metrics: EvaluationMetrics): string => {
+  const { epoch, top1Error, top5Error, testLoss, elapsedSeconds } = metrics;
+  return `epoch ${+epoch.toFixed(2)}: test error ${percent(top1Error)} (top-5 ${percent(top5Error)}), loss ${testLoss.toFixed(3)}, after ${duration(elapsedSeconds)}`;
+};
+
+function conclude({ finished, evaluation, position }: TrainResult, folder: string): void {
   if (!finished) {
     process.stderr.write(
-      `stopped after step ${position.step}; 'inception train --resume --out ${folder.path}' goes on\n`,
+      `stopped after step ${position.step}; 'inception train --resume --out ${folder}' goes on\n`,
     );
     return;
   }
   process.stderr.write(
-    `the model is in ${folder.file('model.safetensors')}, the curves are in ${folder.file('curves.svg')}\n`,
+    `the model is in ${join(folder, 'model.safetensors')}, the curves are in ${join(folder, 'curves.svg')}\n`,
   );
-  // A run that was finished before has its last evaluation in the metrics.
-  const last = evaluation ?? (await folder.metrics()).findLast((line) => line.kind === 'evaluation');
-  if (last?.kind === 'evaluation') process.stdout.write(`test error ${percent(last.top1Error)}\n`);
+  if (evaluation) process.stdout.write(`test error ${percent(evaluation.top1Error)}\n`);
 }

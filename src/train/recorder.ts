@@ -1,0 +1,53 @@
+/** Everything that a training writes, in one place: a process that only helps another to compute has a silent one. */
+import type { Dataset } from '../data/dataset.ts';
+import type { Store } from '../engine/engine.ts';
+import type { Prediction } from '../evaluate/score.ts';
+import type { Graph } from '../graph/graph.ts';
+import { modelMetadata } from '../model/description.ts';
+import { type Position, saveCheckpoint, saveModel } from './checkpoint.ts';
+import type { Configuration } from './configuration.ts';
+import { writeCurves } from './curves.ts';
+import { writeEvaluation } from './evaluation-record.ts';
+import type { EvaluationMetrics, RunFolder, StepMetrics } from './run-folder.ts';
+
+export interface Recorder {
+  /** Drops what was written after the step from which a run goes on. */
+  rewind(step: number): Promise<void>;
+  steps(metrics: StepMetrics): Promise<void>;
+  /** Everything that is needed to go on from here. */
+  checkpoint(position: Position): Promise<void>;
+  /** The test's results, and the averaged weights that they are of: the model. */
+  evaluation(
+    metrics: EvaluationMetrics,
+    results: { readonly predictions: readonly Prediction[]; readonly dataset: Dataset },
+  ): Promise<void>;
+  /** The curves of the whole run. */
+  finish(): Promise<void>;
+}
+
+/** Writes into a run folder. */
+export function recordInto(
+  folder: RunFolder,
+  { store, graph, configuration }: { store: Store; graph: Graph; configuration: Configuration },
+): Recorder {
+  const metadata = modelMetadata(configuration);
+  return {
+    rewind: (step) => folder.truncateMetrics(step),
+    steps: (metrics) => folder.append(metrics),
+    checkpoint: async (position) => {
+      await saveCheckpoint(folder.checkpoint(position.step), { store, graph, at: position, metadata });
+      await folder.removeOldCheckpoints();
+    },
+    evaluation: async (metrics, { predictions, dataset }) => {
+      const { step, epoch } = metrics;
+      await writeEvaluation(folder, predictions, { dataset, step, epoch });
+      await folder.append(metrics);
+      await saveModel(folder.file('model.safetensors'), {
+        store,
+        graph,
+        metadata: { ...metadata, configuration: JSON.stringify(configuration) },
+      });
+    },
+    finish: () => writeCurves(folder),
+  };
+}

@@ -1,0 +1,115 @@
+/** The library call, with trainings of a few steps. That resuming is exact is shown by train.test.ts. */
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadClassifier } from '../classifier/classifier.ts';
+import type { Engine } from '../engine/engine.ts';
+import { openTorch } from '../engine/torch.ts';
+import { RunFolder } from './run-folder.ts';
+import { type TrainEvent, type TrainOptions, train } from './start-run.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'inception-start-run-'));
+let engine: Engine;
+beforeAll(() => {
+  engine = openTorch({ device: 'cpu' });
+});
+afterAll(async () => {
+  await engine.close();
+  rmSync(root, { recursive: true });
+});
+
+const small = (name: string): TrainOptions => ({
+  network: 'inception-resnet-v2',
+  data: 'fashion-mnist',
+  out: join(root, name),
+  options: { width: 0.125, blocks: { A: 1, B: 1, C: 1 }, inputSize: 75 },
+  recipe: { name: 'small-data', epochs: 1, batch: 16 },
+  precision: 'float32',
+  limitTrain: 64,
+  limitTest: 32,
+  engine,
+});
+
+describe('train', () => {
+  it('tells what happens in order, and leaves a run that is derived from the few things asked for', async () => {
+    const run = train(small('run'));
+    const events: TrainEvent[] = [];
+    for await (const event of run) events.push(event);
+    expect(events.map(({ kind }) => kind)).toEqual(['start', 'step', 'step', 'step', 'step', 'evaluation']);
+    expect(events[0]).toMatchObject({ totalSteps: 4, position: { step: 0 }, engine: { device: 'cpu' } });
+    expect(events[4]).toMatchObject({ step: 4, totalSteps: 4 });
+    const result = await run.result;
+    expect(result).toMatchObject({ finished: true, position: { step: 4, epoch: 1 }, evaluation: events[5] });
+    expect(await new RunFolder(run.folder).configuration()).toMatchObject({
+      format: 1,
+      network: 'inception-resnet-v2',
+      options: { width: 0.125, classes: 10 },
+      recipe: { name: 'small-data', epochs: 1, batch: 16, learningRate: (0.15 * 16) / 64 },
+      preprocessing: { size: [75, 75], crop: 1 },
+      seed: 1,
+      precision: 'float32',
+      device: 'cpu',
+      limitTrain: 64,
+      versions: { libtorch: engine.facts.libtorch },
+    });
+    expect(readFileSync(join(run.folder, 'curves.svg'), 'utf8')).toContain('test error');
+    expect(existsSync(join(run.folder, 'pid'))).toBe(false);
+    const classifier = await loadClassifier(run.folder, { engine });
+    expect(classifier.classes).toContain('Sneaker');
+    await classifier.close();
+  });
+
+  it('stops with a checkpoint, from which it goes on', async () => {
+    const first = train(small('stopped'));
+    for await (const { kind } of first) if (kind === 'step') first.stop();
+    expect(await first.result).toMatchObject({
+      finished: false,
+      position: { step: 1 },
+      evaluation: undefined,
+    });
+    const steps: number[] = [];
+    const second = train({ resume: first.folder, engine });
+    for await (const event of second) if (event.kind === 'step') steps.push(event.step);
+    expect(steps).toEqual([2, 3, 4]);
+    const { evaluation } = await second.result;
+    // Everything is done: the result is that of before.
+    const third = train({ resume: first.folder, network: 'inception-resnet-v2', engine });
+    expect(await third.result).toMatchObject({ finished: true, evaluation });
+    // Iterating comes too late for events, and says how it ended.
+    for await (const event of third) expect(event).toBeUndefined();
+  });
+
+  it('ends when its signal is aborted', async () => {
+    const interruption = new AbortController();
+    const run = train({ ...small('aborted'), signal: interruption.signal });
+    for await (const { kind } of run) if (kind === 'step') interruption.abort();
+    expect(await run.result).toMatchObject({ finished: false, position: { step: 1 } });
+  });
+
+  it.each<[differences: Partial<TrainOptions>, says: RegExp]>([
+    [{ network: 'inception-v5' }, /no network is called 'inception-v5'; there are inception-v3, /],
+    [{ recipe: 'big-data' }, /no recipe is called 'big-data'; there are paper, small-data/],
+    [{ recipe: { epochs: -1 } }, /epochs: expected a number above 0, received -1/],
+    [{ options: { classes: 5 } }, /classes: fashion-mnist has 10 classes, received 5/],
+    [{ options: { inputSize: 74 } }, /needs an input of at least 75×75 pixels, received 74×74/],
+    [{ data: '/nowhere' }, /\/nowhere/],
+  ])('refuses %o before anything is written', async (differences, says) => {
+    const run = train({ ...small('refused'), ...differences });
+    const iterating = (async () => {
+      for await (const event of run) expect(event).toBeUndefined();
+    })();
+    await expect(iterating).rejects.toThrow(says);
+    await expect(run.result).rejects.toThrow(says);
+    expect(existsSync(run.folder)).toBe(false);
+  });
+
+  it('refuses to begin a run anew, or to go on with none or with another network', async () => {
+    await expect(train(small('run')).result).rejects.toThrow(
+      /holds a run already; go on with it by --resume/,
+    );
+    await expect(train({ resume: join(root, 'none'), engine }).result).rejects.toThrow(/is not a run/);
+    const other = train({ resume: join(root, 'run'), network: 'inception-v4', engine });
+    await expect(other.result).rejects.toThrow(/run trains inception-resnet-v2, not inception-v4/);
+  });
+});
