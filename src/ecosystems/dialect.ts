@@ -3,7 +3,7 @@
  * file of its own; `dialects.ts` lists them, and all that the package does with foreign weights follows from the list.
  */
 import { InceptionError } from '../errors.ts';
-import { type Graph, parametersOf, type Role } from '../graph/graph.ts';
+import type { Graph, Parameter } from '../graph/graph.ts';
 import type { Preprocessing } from '../images/preprocess.ts';
 import type { Kernel } from '../images/resize.ts';
 import type { Layout } from './layouts.ts';
@@ -15,36 +15,11 @@ export class NamesError extends InceptionError {
 
 /** What a dialect calls the parts of a graph. One table for both directions: what it writes, a file is searched for. */
 export interface DialectNames {
-  /** Its names by ours; a parameter that it does not have is missing. */
-  readonly names: (graph: Graph) => ReadonlyMap<string, string>;
-  /** Its names of stages that are a named part in both, by our endpoints. */
-  readonly stages: (graph: Graph) => ReadonlyMap<string, string>;
+  /** Its name of a parameter, or undefined if it has none. */
+  readonly names: (graph: Graph) => (parameter: Pick<Parameter, 'name' | 'role'>) => string | undefined;
+  /** Its name of a stage that is a named part in both, by our endpoint. */
+  readonly stages?: (graph: Graph) => (endpoint: string) => string | undefined;
 }
-
-/** Makes the map of a graph's names from what a dialect calls one parameter of a layer, or one endpoint. */
-export const derivedNames = (
-  nameOf: (graph: Graph) => {
-    readonly parameter: (layer: string, role: Role) => string | undefined;
-    readonly stage?: (endpoint: string) => string | undefined;
-  },
-): DialectNames => ({
-  names: (graph) => {
-    const { parameter } = nameOf(graph);
-    return mapOf(
-      parametersOf(graph).map(({ name, role }) => [
-        name,
-        parameter(name.slice(0, name.lastIndexOf('/')), role),
-      ]),
-    );
-  },
-  stages: (graph) => {
-    const { stage } = nameOf(graph);
-    return mapOf([...graph.endpoints.keys()].map((endpoint) => [endpoint, stage?.(endpoint)]));
-  },
-});
-
-const mapOf = (entries: readonly (readonly [string, string | undefined])[]): ReadonlyMap<string, string> =>
-  new Map(entries.flatMap(([ours, theirs]) => (theirs === undefined ? [] : [[ours, theirs] as const])));
 
 /** One network as a dialect has it. */
 export interface DialectNetwork extends DialectNames {

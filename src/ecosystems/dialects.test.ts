@@ -3,7 +3,8 @@ import { type GoldenModel, goldenModels, readParams } from '../../test/golden/fi
 import { buildGraph } from '../graph/build-graph.ts';
 import { parametersOf } from '../graph/graph.ts';
 import { configure, findNetwork, type NetworkOptions } from '../networks/networks.ts';
-import { dialectOptions, findDialect, namesIn, recogniseNames, stagesIn } from './dialects.ts';
+import { dialectOptions, findDialect, namesIn, stagesIn } from './dialects.ts';
+import { recogniseNames } from './import/recognise.ts';
 import { canonicalNames as canonicalKerasNames } from './keras.ts';
 import { fits } from './layouts.ts';
 

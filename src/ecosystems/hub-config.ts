@@ -123,8 +123,8 @@ export function hubConfig(
   const ids = classIds ?? classes;
   // It tells of the classifier also where there is none.
   const graph = graphOf({ network, options: { ...options, classes: classes.length || 1 } });
-  const layers = names(graph);
-  const layerOf = (weight: Parameter | undefined) => layers.get(weight?.name ?? '')?.replace(/\.weight$/, '');
+  const nameOf = names(graph);
+  const layerOf = (weight: Parameter | undefined) => (weight && nameOf(weight))?.replace(/\.weight$/, '');
   const [classifier] = classifierParameters(graph);
   const config = {
     architecture,

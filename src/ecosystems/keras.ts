@@ -3,7 +3,8 @@
  * (conv2d_1, batch_normalization_1, …), which is the order of our graph. Batch normalisation has no gamma.
  */
 import type { Role } from '../graph/graph.ts';
-import { type Dialect, type DialectNames, derivedNames } from './dialect.ts';
+import { layerOf } from '../graph/layer-names.ts';
+import type { Dialect, DialectNames } from './dialect.ts';
 
 /** Layers with names of their own. */
 type NamedLayers = Readonly<Record<string, { readonly layer: string; readonly norm?: string }>>;
@@ -30,8 +31,8 @@ const suffixes: Readonly<Record<Role, string>> = {
 const ofNorm: ReadonlySet<Role> = new Set(['gamma', 'beta', 'movingMean', 'movingVariance']);
 
 /** Names as standalone Keras 2 numbers them, from 1, without groups and `:0`; see {@link canonicalNames}. */
-const numberedNames = (named: NamedLayers): DialectNames =>
-  derivedNames((graph) => {
+const numberedNames = (named: NamedLayers): DialectNames => ({
+  names: (graph) => {
     const numbers = new Map<string, number>();
     for (const node of graph.nodes) {
       if (node.op === 'conv' && !node.attributes.bias && !named[node.path])
@@ -44,13 +45,12 @@ const numberedNames = (named: NamedLayers): DialectNames =>
       const number = numbers.get(layer);
       return number === undefined ? undefined : `${isNorm ? 'batch_normalization' : 'conv2d'}_${number}`;
     };
-    return {
-      parameter: (layer, role) => {
-        const theirs = layerName(layer, ofNorm.has(role));
-        return theirs === undefined ? undefined : `${theirs}/${suffixes[role]}`;
-      },
+    return ({ name, role }) => {
+      const theirs = layerName(layerOf(name), ofNorm.has(role));
+      return theirs === undefined ? undefined : `${theirs}/${suffixes[role]}`;
     };
-  });
+  },
+});
 
 /**
  * The canonical name of every tensor in a Keras file, by the file's own name. Groups and `:0` go, and automatic numbers

@@ -19,3 +19,7 @@ export function chainPaths(layers: readonly Layer[], path: string): readonly str
     return `${path}/${kind}${number}`;
   });
 }
+
+/** The layer of a parameter's name: `stem/conv1` of `stem/conv1/weight`. */
+export const layerOf = (parameterName: string): string =>
+  parameterName.slice(0, parameterName.lastIndexOf('/'));

@@ -7,7 +7,7 @@ import { type Graph, isStatistic, type Parameter, parametersOf } from '../graph/
 import { graphOf, ModelError, parseDescription } from '../model/description.ts';
 import type { ModelFile, Notices } from '../model/model-file.ts';
 import { modelKind } from '../model/model-kind.ts';
-import { closeOnError } from '../weights/file-errors.ts';
+import { closeOnError } from '../weights/byte-source.ts';
 import { openWeights } from '../weights/open-weights.ts';
 import { openSafetensors } from '../weights/safetensors/safetensors.ts';
 import { type TensorFile, WeightsError } from '../weights/tensor-file.ts';

@@ -1,6 +1,5 @@
-/** An open file of which any range can be read. */
+/** Open files of which any range can be read; their errors name them, and nothing stays open after one. */
 import { open } from 'node:fs/promises';
-import { closeOnError } from './file-errors.ts';
 import { WeightsError } from './tensor-file.ts';
 
 export interface ByteSource {
@@ -44,5 +43,33 @@ function allocate(length: number): Uint8Array<ArrayBuffer> {
     return new Uint8Array(length);
   } catch (error) {
     throw new WeightsError(`there is no memory for ${length} bytes at once`, { cause: error });
+  }
+}
+
+/** Gives what `make` gives, and closes the file if it throws instead. */
+export async function closeOnError<Result>(
+  file: { close(): Promise<void> },
+  make: () => Result | Promise<Result>,
+): Promise<Result> {
+  try {
+    return await make();
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+/** Errors about files, theirs and the system's, begin with the path that the user gave. */
+export async function namingFile<Result>(
+  path: string,
+  action: () => Promise<Result>,
+  Failure: typeof WeightsError = WeightsError,
+): Promise<Result> {
+  try {
+    return await action();
+  } catch (error) {
+    const ofSystem = error instanceof Error && 'syscall' in error;
+    if (!(error instanceof WeightsError || ofSystem)) throw error;
+    throw new Failure(`${path}: ${error.message}`, { cause: error });
   }
 }

@@ -5,7 +5,7 @@ import { pullHubModel } from '../../hub/pull-model.ts';
 import type { Notices } from '../../model/model-file.ts';
 import { modelKind } from '../../model/model-kind.ts';
 import { writeModel } from '../../model/write-model.ts';
-import { closeOnError } from '../../weights/file-errors.ts';
+import { closeOnError } from '../../weights/byte-source.ts';
 import { openWeights } from '../../weights/open-weights.ts';
 import { readHubConfig } from '../hub-config.ts';
 import { type ImportOptions, type ImportPlan, planImport } from './plan-import.ts';

@@ -14,10 +14,10 @@ import type { ModelFile } from '../../model/model-file.ts';
 import { configure, findNetwork, type NetworkOptions } from '../../networks/networks.ts';
 import { type TensorFile, WeightsError } from '../../weights/tensor-file.ts';
 import type { Dialect } from '../dialect.ts';
-import { type DialectName, recognise } from '../dialects.ts';
+import type { DialectName } from '../dialects.ts';
 import { fromLayout, toFloat32 } from '../layouts.ts';
 import { adaptChannels } from './channels.ts';
-import { type MatchedTensors, matchTensors } from './match-tensors.ts';
+import { type MatchedTensors, matchTensors, recognise } from './recognise.ts';
 
 export interface ImportOptions {
   /** Default: recognised by the tensors' names. */

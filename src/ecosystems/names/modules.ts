@@ -3,7 +3,8 @@
  * On the right `#-1` counts from 0 what we count from 1, `#+6` adds 6, and `@` is a letter: `@b` counts b, c, d from 0.
  */
 import type { Graph, Role } from '../../graph/graph.ts';
-import { type DialectNames, derivedNames } from '../dialect.ts';
+import { layerOf } from '../../graph/layer-names.ts';
+import type { DialectNames } from '../dialect.ts';
 
 export type Row = readonly [ours: string, theirs: string];
 
@@ -30,18 +31,25 @@ const suffixes: Readonly<Record<Role, string>> = {
 export const moduleBookkeeping = /\.num_batches_tracked$/;
 
 /** `whole` has layers whose parameters have names of their own, whole ones. */
-export const moduleNames = (rows: Rows, whole: Readonly<Record<string, Suffixes>> = {}): DialectNames =>
-  derivedNames((graph) => {
-    const resolved = typeof rows === 'function' ? rows((layer) => repetitionsOf(graph, layer)) : rows;
-    return {
-      parameter: (layer, role) => {
+export function moduleNames(rows: Rows, whole: Readonly<Record<string, Suffixes>> = {}): DialectNames {
+  const rowsOf = (graph: Graph): readonly Row[] =>
+    typeof rows === 'function' ? rows((layer) => repetitionsOf(graph, layer)) : rows;
+  return {
+    names: (graph) => {
+      const resolved = rowsOf(graph);
+      return ({ name, role }) => {
+        const layer = layerOf(name);
         if (Object.hasOwn(whole, layer)) return whole[layer]?.[role];
         const theirs = translate(layer, resolved);
         return theirs === undefined ? undefined : theirs + suffixes[role];
-      },
-      stage: (endpoint) => translate(endpoint, resolved) ?? blockName(endpoint, resolved),
-    };
-  });
+      };
+    },
+    stages: (graph) => {
+      const resolved = rowsOf(graph);
+      return (endpoint) => translate(endpoint, resolved) ?? blockName(endpoint, resolved);
+    },
+  };
+}
 
 function repetitionsOf({ network }: Graph, key: string): number {
   const layer = network.layers[key];

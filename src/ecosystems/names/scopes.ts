@@ -4,7 +4,8 @@
  * rule, a table says so; released checkpoints carry those names.
  */
 import type { Graph, NodeOf, Role } from '../../graph/graph.ts';
-import { type DialectNames, derivedNames } from '../dialect.ts';
+import { layerOf } from '../../graph/layer-names.ts';
+import type { DialectNames } from '../dialect.ts';
 
 export interface ScopedNetwork {
   /** Before every name but those that begin with `/`. */
@@ -62,20 +63,20 @@ const suffixes: Readonly<Record<Role, string>> = {
 export const scopeBookkeeping =
   /^(global_step|beta[12]_power)$|\/(RMSProp(_\d)?|Momentum|Adam(_\d)?|ExponentialMovingAverage)$/;
 
-export const scopeNames = (network: ScopedNetwork): DialectNames =>
-  derivedNames((graph) => {
+export const scopeNames = (network: ScopedNetwork): DialectNames => ({
+  names: (graph) => {
     const convolutions = new Map(
       graph.nodes.flatMap((node) => (node.op === 'conv' ? [[node.path, node] as const] : [])),
     );
-    return {
-      parameter: (layer, role) => {
-        const theirs = network.layers[layer] ?? nameInBlock(layer, { graph, network, convolutions });
-        if (theirs === undefined) return undefined;
-        return (theirs.startsWith('/') ? theirs.slice(1) : network.scope + theirs) + suffixes[role];
-      },
-      stage: (endpoint) => network.layers[endpoint] ?? blockName(endpoint, { graph, network }),
+    return ({ name, role }) => {
+      const layer = layerOf(name);
+      const theirs = network.layers[layer] ?? nameInBlock(layer, { graph, network, convolutions });
+      if (theirs === undefined) return undefined;
+      return (theirs.startsWith('/') ? theirs.slice(1) : network.scope + theirs) + suffixes[role];
     };
-  });
+  },
+  stages: (graph) => (endpoint) => network.layers[endpoint] ?? blockName(endpoint, { graph, network }),
+});
 
 interface Known {
   readonly graph: Graph;

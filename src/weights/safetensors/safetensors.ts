@@ -2,8 +2,7 @@
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { replaceFile } from '../../replace-file.ts';
-import { type ByteSource, openByteSource } from '../byte-source.ts';
-import { closeOnError, namingFile } from '../file-errors.ts';
+import { type ByteSource, closeOnError, namingFile, openByteSource } from '../byte-source.ts';
 import type { NamedTensor, TensorData, TensorFile } from '../tensor-file.ts';
 import {
   elementBytes,

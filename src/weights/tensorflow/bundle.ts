@@ -3,8 +3,7 @@
  * shards with the values. Format: tensorflow/core/util/tensor_bundle/tensor_bundle.h
  */
 import { basename } from 'node:path';
-import { type ByteSource, openByteSource } from '../byte-source.ts';
-import { closeOnError } from '../file-errors.ts';
+import { type ByteSource, closeOnError, openByteSource } from '../byte-source.ts';
 import { type NamedTensor, type TensorInfo, WeightsError } from '../tensor-file.ts';
 import { maskedCrc32c } from './crc32c.ts';
 import type { Table } from './leveldb-table.ts';

@@ -1,7 +1,6 @@
 /** TensorFlow's checkpoints, of both of its formats, as files of tensors. */
 import { basename } from 'node:path';
-import { type ByteSource, openByteSource } from '../byte-source.ts';
-import { closeOnError, namingFile } from '../file-errors.ts';
+import { type ByteSource, closeOnError, namingFile, openByteSource } from '../byte-source.ts';
 import { type TensorFile, WeightsError } from '../tensor-file.ts';
 import { type OpenTensors, openBundle } from './bundle.ts';
 import { type CheckpointPath, findCheckpoint } from './checkpoint-path.ts';

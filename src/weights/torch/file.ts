@@ -1,6 +1,5 @@
 /** PyTorch's checkpoints (`.pth`, `.pt`, `.bin`), of both of its formats, as files of tensors. No pickle is executed. */
-import { type ByteSource, openByteSource } from '../byte-source.ts';
-import { closeOnError, namingFile } from '../file-errors.ts';
+import { type ByteSource, closeOnError, namingFile, openByteSource } from '../byte-source.ts';
 import { type TensorFile, WeightsError } from '../tensor-file.ts';
 import { openTorchArchive } from './archive.ts';
 import { openLegacyTorchFile } from './legacy.ts';

@@ -1,4 +1,4 @@
-/** Which tensor of a file is which parameter: the network as it is in the file is read off the tensors' shapes. */
+/** What a file of weights is: its dialect and network by its names, the network's options by its shapes, and every tensor. */
 import { buildGraph } from '../../graph/build-graph.ts';
 import {
   classifierParameters,
@@ -9,8 +9,66 @@ import {
 } from '../../graph/graph.ts';
 import { configure, findNetwork, type NetworkOptions } from '../../networks/networks.ts';
 import { type TensorFile, WeightsError } from '../../weights/tensor-file.ts';
-import type { RecognisedFile } from '../dialects.ts';
+import type { Dialect, DialectNetwork } from '../dialect.ts';
+import { type DialectName, dialects, findDialect, networkOf } from '../dialects.ts';
 import { fits, shapeIn } from '../layouts.ts';
+
+/** A file by a dialect's names. */
+export interface RecognisedFile {
+  readonly dialect: Dialect<DialectName>;
+  readonly network: string;
+  /** The dialect's of the network. */
+  readonly record: DialectNetwork;
+  /** The file's own name of every tensor, by the dialect's canonical one. */
+  readonly names: ReadonlyMap<string, string>;
+}
+
+/** What a file of weights is, as far as it has not been said. @throws WeightsError saying what the file looks like instead. */
+export function recognise(
+  { tensors }: TensorFile,
+  path: string,
+  { from, network }: { readonly from?: DialectName | undefined; readonly network?: string | undefined },
+): RecognisedFile {
+  if (from !== undefined && network !== undefined) {
+    const dialect = findDialect(from);
+    const record = networkOf(dialect, findNetwork(network).name);
+    return { dialect, network, record, names: canonicalNames(dialect, tensors.keys()) };
+  }
+  const candidates = recogniseNames(tensors.keys());
+  const likeliest = candidates.find(
+    (each) =>
+      (from === undefined || each.dialect.name === from || each.dialect.family === from) &&
+      (network === undefined || each.network === network),
+  );
+  if (likeliest) return likeliest;
+  const asked = [from, network].filter(Boolean).join(' ');
+  const expected = asked === '' ? 'those of any network that is known here' : `${asked}'s`;
+  const looks = candidates.map((each) => `${each.dialect.name}'s ${each.network}`).join(' or ');
+  const first = [...tensors.keys()].slice(0, 3).join(', ') || 'none';
+  throw new WeightsError(
+    `${path}: its ${tensors.size} tensors are not ${expected}${looks === '' ? '' : `; they look like ${looks}`}; the first are ${first}. --from and --network say what they are`,
+  );
+}
+
+/** Which dialects and networks a file's names fit, the likeliest first: the one by most of its anchors. */
+export function recogniseNames(fileNames: Iterable<string>): RecognisedFile[] {
+  const present = [...fileNames];
+  return dialects
+    .flatMap((dialect) => {
+      const names = canonicalNames(dialect, present);
+      return Object.entries(dialect.networks)
+        .filter(([, { anchors }]) => anchors.every((anchor) => names.has(anchor)))
+        .map(([network, record]) => ({ dialect, network, record, names }))
+        .slice(0, 1);
+    })
+    .sort((a, b) => b.record.anchors.length - a.record.anchors.length);
+}
+
+/** The file's own names by the dialect's canonical ones. */
+function canonicalNames({ canonical }: Dialect, names: Iterable<string>): ReadonlyMap<string, string> {
+  const pairs = canonical ? [...canonical(names)] : Array.from(names, (name) => [name, name] as const);
+  return new Map(pairs.map(([own, theirs]) => [theirs, own]));
+}
 
 export interface MatchedTensors {
   /** Of the network as it is in the file; what is as drawn is left out, except for the classes. */
@@ -33,12 +91,12 @@ export function matchTensors(file: TensorFile, path: string, recognised: Recogni
   const { dialect, record, names } = recognised;
   const options = optionsInFile(file, path, recognised);
   const graph = buildGraph(configure(findNetwork(recognised.network), options));
-  const theirNames = record.names(graph);
+  const nameOf = record.names(graph);
   const tensors = new Map<string, MatchedTensor>();
   const missing: string[] = [];
   const misshapen: string[] = [];
   for (const parameter of parametersOf(graph)) {
-    const theirs = theirNames.get(parameter.name) ?? parameter.name;
+    const theirs = nameOf(parameter) ?? parameter.name;
     const from = names.get(theirs);
     const info = from === undefined ? undefined : file.tensors.get(from);
     if (from === undefined || !info) missing.push(theirs);
@@ -75,9 +133,11 @@ function optionsInFile(
   const figures = findNetwork(network);
   const { auxiliaryHead = false, countPadding = false } = record;
   const whole = buildGraph(configure(figures, { classes: 2, auxiliary: auxiliaryHead }));
-  const theirNames = record.names(whole);
-  const shapeOf = (parameter: Parameter | undefined): readonly number[] | undefined =>
-    file.tensors.get(names.get(theirNames.get(parameter?.name ?? '') ?? '') ?? '')?.shape;
+  const nameOf = record.names(whole);
+  const shapeOf = (parameter: Parameter | undefined): readonly number[] | undefined => {
+    const from = parameter && names.get(nameOf(parameter) ?? '');
+    return from === undefined ? undefined : file.tensors.get(from)?.shape;
+  };
   const isPresent = (parameter: Parameter) => shapeOf(parameter) !== undefined;
   const first = shapeOf(firstConvolutions(whole)[0]?.parameters.members[0]?.weight);
   if (first === undefined)
