@@ -1,5 +1,5 @@
 /** Parsing of option values, with messages that say what is expected and what came. */
-import { Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { InceptionError, UsageError } from '../errors.ts';
 
 type Check = (value: number) => boolean;
@@ -39,6 +39,14 @@ export const oneOf =
       throw new UsageError(`${option}: expected ${words.join(' or ')}, received '${text}'`);
     return found;
   };
+
+/** What a command writes: one spelling in all of them, and `--out` as another. `value` is what help calls it. */
+export function addOutput(command: Command, { value, about }: { value: string; about: string }): Command {
+  return command
+    .requiredOption(`-o, --output <${value}>`, `${about}; also --out`)
+    .addOption(new Option(`--out <${value}>`).hideHelp())
+    .on('option:out', (path: string) => command.setOptionValue('output', path));
+}
 
 /** An option that has another name now: whoever uses the old one is told. */
 export const renamed = (flags: string, name: string): Option =>

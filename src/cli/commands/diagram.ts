@@ -5,13 +5,14 @@ import { drawDiagram } from '../../diagram/diagram.ts';
 import { configure } from '../../networks/networks.ts';
 import { networkArgument, readNetwork } from '../network-argument.ts';
 import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
+import { addOutput } from '../usage.ts';
 
 export function addDiagram(program: Command): void {
   const command = program
     .command('diagram')
     .description('draw a network as in the figures')
-    .argument('<network>', networkArgument)
-    .requiredOption('-o, --output <file>', "an SVG file, or '-' for standard output");
+    .argument('<network>', networkArgument);
+  addOutput(command, { value: 'file', about: "an SVG file, or '-' for standard output" });
   addNetworkOptions(command)
     .addHelpText('after', '\nExample:\n  inception diagram inception-v4 -o inception-v4.svg')
     .action(async (name: string, values: Record<string, unknown> & { output: string }) => {

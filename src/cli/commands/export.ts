@@ -13,7 +13,7 @@ import { openModel } from '../../predict/open-model.ts';
 import { exportToOnnx, type OnnxValues, readPasses } from '../export-onnx.ts';
 import { modelArgument, noticesTo } from '../options/model-options.ts';
 import { grouped } from '../output/format.ts';
-import { oneOf, wholeNumber } from '../usage.ts';
+import { addOutput, oneOf, wholeNumber } from '../usage.ts';
 
 interface Values extends OnnxValues {
   to?: DialectName;
@@ -21,15 +21,15 @@ interface Values extends OnnxValues {
 }
 
 export function addExport(program: Command): void {
-  program
+  const command = program
     .command('export')
     .alias('convert')
     .description("write a model as an ONNX file, or its weights under another ecosystem's names")
-    .argument('<model>', modelArgument)
-    .requiredOption(
-      '-o, --output <file>',
-      `an .onnx file; with --to a .safetensors file, or a folder ('out/'), which gets a config.json as well with --to ${hubDialectNames.join(', ')}`,
-    )
+    .argument('<model>', modelArgument);
+  addOutput(command, {
+    value: 'file',
+    about: `an .onnx file; with --to a .safetensors file, or a folder ('out/'), which gets a config.json as well with --to ${hubDialectNames.join(', ')}`,
+  })
     .option('--to <dialect>', dialectNames.join(', '), oneOf('--to', dialectNames))
     .option('--report', 'with --to: print what every tensor became')
     .option(

@@ -13,7 +13,7 @@ import { noticesTo } from '../options/model-options.ts';
 import { inputSize } from '../options/network-options.ts';
 import { addCropOptions, cropOf } from '../options/onnx-options.ts';
 import { grouped } from '../output/format.ts';
-import { oneOf, renamed, wholeNumber } from '../usage.ts';
+import { addOutput, oneOf, renamed, wholeNumber } from '../usage.ts';
 
 interface ImportValues {
   output: string;
@@ -33,16 +33,13 @@ interface ImportValues {
 }
 
 export function addImport(program: Command): void {
-  addCropOptions(
-    addImportOptions(
-      program
-        .command('import')
-        .description(`make a model from weights of ${ecosystems}`)
-        .argument('<file>', '.safetensors, .h5, .pth, .pt, .bin, a TensorFlow checkpoint, or hub:owner/name')
-        .requiredOption('-o, --output <file>', 'the model: a .safetensors file'),
-    ),
-    "the dialect's",
-  )
+  const command = program
+    .command('import')
+    .description(`make a model from weights of ${ecosystems}`)
+    .argument('<file>', '.safetensors, .h5, .pth, .pt, .bin, a TensorFlow checkpoint, or hub:owner/name');
+  addOutput(command, { value: 'file', about: 'the model: a .safetensors file' });
+  addImportOptions(command);
+  addCropOptions(command, "the dialect's")
     .option('--report', 'print where every parameter came from')
     .option('--json', 'print JSON')
     .addHelpText(

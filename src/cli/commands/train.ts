@@ -19,11 +19,11 @@ import { addEngineOptions, type EngineOptions } from '../options/engine-options.
 import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
 import { duration, grouped, percent, short } from '../output/format.ts';
 import { openProgress, type ProgressView } from '../output/progress.ts';
-import { number, oneOf, wholeNumber } from '../usage.ts';
+import { addOutput, number, oneOf, wholeNumber } from '../usage.ts';
 
 type Values = EngineOptions & {
   readonly data?: string;
-  readonly out: string;
+  readonly output: string;
   readonly recipe?: string;
   readonly resume?: boolean;
   readonly seed: number;
@@ -55,8 +55,8 @@ export function addTrain(program: Command): void {
     .command('train')
     .description('train a network into a run folder')
     .argument('[network]', `${networkArgument}; a resumed run knows its own`)
-    .option('--data <data>', "'fashion-mnist', or a folder of class folders")
-    .requiredOption('--out <run>', 'the run folder')
+    .option('--data <data>', "'fashion-mnist', or a folder of class folders");
+  addOutput(command, { value: 'run', about: 'the run folder' })
     .option('--resume', 'go on from the newest checkpoint of the run folder')
     .option('--recipe <name>', `${recipeNames.join(' or ')} (default: paper)`)
     .option('--seed <n>', 'of weights, order, distortions and dropout', wholeNumber('--seed', 0), 1)
@@ -122,7 +122,7 @@ async function run(network: string | undefined, values: Values): Promise<number>
   };
   const training = train(
     values.resume
-      ? { ...common, resume: values.out, network }
+      ? { ...common, resume: values.output, network }
       : { ...common, ...(await newRun(network, values)) },
   );
   await showProgress(training);
@@ -138,7 +138,7 @@ async function newRun(network: string | undefined, values: Values): Promise<Trai
   return {
     network: await readNetwork(network),
     data: values.data,
-    out: values.out,
+    out: values.output,
     options: readNetworkOptions(values),
     recipe: resolveRecipe(values.recipe ?? 'paper', overridesOf(values)),
     seed: values.seed,
