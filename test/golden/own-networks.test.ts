@@ -1,0 +1,165 @@
+/**
+ * Networks that a reader writes, with the numbers of other implementations: ResNet-50 with torchvision's, Xception with timm's
+ * (examples/), and a small one with every gradient of PyTorch's. fixtures/own-networks/make.py wrote what is expected.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import resnet50 from '../../examples/resnet-50.ts';
+import xception from '../../examples/xception.ts';
+import { compileInference } from '../../src/compile/compile-inference.ts';
+import { compileTraining } from '../../src/compile/compile-training.ts';
+import type { Kernels, TrainingOptions } from '../../src/compile/options.ts';
+import type { Engine, HostTensor, Store } from '../../src/engine/engine.ts';
+import { openTorch } from '../../src/engine/torch.ts';
+import { buildGraph } from '../../src/graph/build-graph.ts';
+import { costsOf } from '../../src/graph/costs.ts';
+import { type Graph, parametersOf } from '../../src/graph/graph.ts';
+import { configure } from '../../src/networks/networks.ts';
+import {
+  conv,
+  depthwise,
+  fullyConnected,
+  globalAvgPool,
+  linearSum,
+  maxPool,
+  type Network,
+  relu,
+} from '../../src/networks/notation.ts';
+import { sampleValues } from '../sample-model.ts';
+import { readFixture } from './fixture.ts';
+import { goldenImages } from './prng.ts';
+import { channelsLast } from './reference.ts';
+
+interface ExpectedLogits {
+  readonly source: string;
+  readonly trainable_params: number;
+  readonly input: { readonly shape: readonly [number, number, number, number] };
+  readonly largest_error_of_float32: number;
+  readonly indices: readonly number[];
+  readonly logits_f64: readonly (readonly number[])[];
+}
+
+interface ExpectedGradients {
+  readonly loss: number;
+  readonly gradients: Readonly<Record<string, { readonly l2: number; readonly first: readonly number[] }>>;
+}
+
+let engine: Engine;
+beforeAll(() => {
+  engine = openTorch();
+});
+afterAll(() => engine.close());
+
+async function fill(store: Store, graph: Graph): Promise<void> {
+  for (const parameter of parametersOf(graph)) await store.write(parameter.name, sampleValues(parameter));
+}
+
+const imagesOf = ([count, , side]: ExpectedLogits['input']['shape']) =>
+  channelsLast(goldenImages(side, count), side);
+
+const training: TrainingOptions = {
+  batch: 4,
+  precision: 'float32',
+  images: 'float32',
+  optimizer: { decay: 0.9, epsilon: 1, momentum: 0.9 },
+  weightDecay: 0,
+  labelSmoothing: 0,
+  auxiliaryLossWeight: 0,
+  batchNormMomentum: 0.1,
+  clipNorm: undefined,
+};
+
+const everyKernels: readonly Kernels[] = ['native', 'aten'];
+
+describe.each<[network: Network, fixture: string]>([
+  [resnet50, 'resnet-50'],
+  [xception, 'xception'],
+])('$name', (network, fixture) => {
+  const expected = readFixture<ExpectedLogits>(`own-networks/${fixture}.json`);
+  const graph = buildGraph(configure(network));
+
+  it(`has the ${expected.trainable_params} parameters of ${expected.source}`, () => {
+    expect(costsOf(graph).parameters).toBe(expected.trainable_params);
+  });
+
+  it.each(everyKernels)(`gives the logits of ${expected.source} by %s kernels`, async (kernels) => {
+    const compiled = compileInference(graph, { batch: 2, precision: 'float32', images: 'float32', kernels });
+    const store = await engine.createStore(compiled.store);
+    await fill(store, graph);
+    const prepare = await engine.load(compiled.prepare, store);
+    await prepare.run({});
+    const predict = await engine.load(compiled.predict, store);
+    const { logits } = await predict.run({ images: imagesOf(expected.input.shape) });
+    for (const each of [prepare, predict, store]) each.release();
+    const { data } = logits as HostTensor;
+    const worst = expected.logits_f64.flatMap((row, image) =>
+      row.map((value, at) => Math.abs(Number(data[image * 1000 + (expected.indices[at] as number)]) - value)),
+    );
+    expect(Math.max(...worst)).toBeLessThan(10 * expected.largest_error_of_float32);
+  });
+});
+
+describe('a network with every mark, TensorFlow’s padding and groups', () => {
+  const small: Network = {
+    name: 'small',
+    about: 'the network of make.py',
+    input: [20, 20, 3],
+    classes: 5,
+    layers: {
+      first: conv('3x3', 8, 'stride 2'), // 10×10
+      pooling: maxPool('3x3', 'stride 2'), // 5×5
+      grouped: conv('3x3', 16, undefined, { groups: 4, norm: false }),
+      deep: depthwise('5x5', 'stride 2'), // 3×3
+      added: linearSum([conv('1x1', 16, 'Linear')], [relu(), conv('1x1', 16, 'Linear')]),
+      averagePooling: globalAvgPool(),
+      logits: fullyConnected(),
+    },
+  };
+  const graph = buildGraph(configure(small));
+  const expected = readFixture<ExpectedGradients>('own-networks/small.json');
+  const labels = BigInt64Array.of(0n, 1n, 2n, 3n);
+
+  it.each(everyKernels)('has PyTorch’s loss and gradients by %s kernels', async (kernels) => {
+    const { store: spec, step } = compileTraining(graph, { ...training, kernels, update: false });
+    const store = await engine.createStore(spec);
+    await fill(store, graph);
+    const loaded = await engine.load(step, store);
+    const { loss } = await loaded.run({ images: imagesOf([4, 3, 20, 20]), labels });
+    expect(Number(loss?.data[0])).toBeCloseTo(expected.loss, 5);
+    for (const [name, { l2, first }] of Object.entries(expected.gradients)) {
+      const { data } = await store.read(`gradient/${name}`);
+      const values = Array.from(data as Float32Array);
+      const norm = Math.sqrt(values.reduce((sum, value) => sum + value ** 2, 0));
+      expect(Math.abs(norm - l2), name).toBeLessThan(1e-5 * Math.max(l2, 0.1));
+      const differences = first.map((value, index) => Math.abs((values[index] as number) - value));
+      expect(Math.max(...differences), name).toBeLessThan(1e-5);
+    }
+    loaded.release();
+    store.release();
+  });
+
+  it.each<[name: string, network: Network, side: number, width: number]>([
+    ['this network', small, 20, 1],
+    ['ResNet-50', resnet50, 64, 0.125],
+    ['Xception', xception, 75, 0.125],
+  ])('of %s learns four images by heart', async (_, network, side, width) => {
+    const graph = buildGraph(configure(network, { classes: 5, inputSize: side, width }));
+    const { store: spec, step } = compileTraining(graph, training);
+    const store = await engine.createStore(spec);
+    await fill(store, graph);
+    const loaded = await engine.load(step, store);
+    const inputs = {
+      labels,
+      learningRate: new Float32Array([0.05]),
+      averageDecay: new Float32Array([0.9]),
+    };
+    const losses: number[] = [];
+    for (let count = 0; count < 12; count++) {
+      const { loss } = await loaded.run({ ...inputs, images: imagesOf([4, 3, side, side]) });
+      losses.push(Number(loss?.data[0]));
+    }
+    expect(losses.every(Number.isFinite)).toBe(true);
+    expect(losses.at(-1)).toBeLessThan((losses[0] as number) / 2);
+    loaded.release();
+    store.release();
+  });
+});
