@@ -15,13 +15,12 @@
 #include "arena-allocator.h"
 #include "convert.h"
 #include "engine-thread.h"
+#include "operators/convolution.h"
 #include "operators/kernels.h"
 #include "run-program.h"
 #include "store.h"
 
 namespace inception {
-
-bool linksOneDnn();  // operators/convolution.cc
 
 namespace {
 

@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-#include "store.h"
+#include "dtypes.h"
 
 namespace inception {
 
@@ -94,9 +94,10 @@ Step toStep(const Napi::Value& value) {
     step.kind = StepKind::free;
     step.slots = numbers<int>(object.Get("slots"));
   } else {
-    step.kind = kind == "load" ? StepKind::load : kind == "input" ? StepKind::input : StepKind::output;
+    const bool reads = kind == "store" || kind == "output";
+    step.kind = kind == "load" ? StepKind::load : kind == "store" ? StepKind::store : kind == "input" ? StepKind::input : StepKind::output;
     step.name = text(object, "name");
-    step.slots = {object.Get(step.kind == StepKind::output ? "from" : "to").ToNumber().Int32Value()};
+    step.slots = {object.Get(reads ? "from" : "to").ToNumber().Int32Value()};
   }
   return step;
 }

@@ -16,7 +16,7 @@ struct Argument {
   std::string text;  // dtype, memoryFormat
 };
 
-enum class StepKind { call, load, input, output, free };
+enum class StepKind { call, load, store, input, output, free };
 
 struct Step {
   StepKind kind = StepKind::call;
@@ -24,7 +24,7 @@ struct Step {
   std::string layer;
   std::vector<Argument> arguments;
   std::vector<std::pair<std::string, Argument>> named;
-  std::vector<int> slots;  // assigned (-1: dropped), read by an output, or freed
+  std::vector<int> slots;  // assigned (-1: dropped), read by a store or an output, or freed
 };
 
 struct ProgramInput {

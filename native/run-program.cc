@@ -11,6 +11,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "dtypes.h"
+
 namespace inception {
 
 namespace {
@@ -50,7 +52,7 @@ LoadedProgram::LoadedProgram(Program program, std::shared_ptr<Store> store)
   for (size_t number = 0; number < program_.steps.size(); number++) {
     const Step& step = program_.steps[number];
     try {
-      if (step.kind == StepKind::load) stored_[number] = store_->find(step.name);
+      if (step.kind == StepKind::load && store_->has(step.name)) stored_[number] = store_->find(step.name);
       calls_.push_back(step.kind == StepKind::call ? std::make_unique<Call>(resolve(step)) : nullptr);
     } catch (const c10::Error& error) {
       throw std::invalid_argument(place(number, step) + ": " + firstLine(error.what_without_backtrace()));
@@ -196,7 +198,10 @@ void LoadedProgram::runSteps(std::vector<at::Tensor> inputs, bool profile, RunRe
         runCall(*calls_[number], step);
         break;
       case StepKind::load:
-        slots_[step.slots[0]] = stored_[number];
+        slots_[step.slots[0]] = stored_[number].defined() ? stored_[number] : store_->findComputed(step.name);
+        break;
+      case StepKind::store:
+        store_->storeComputed(step.name, slots_[step.slots[0]]);
         break;
       case StepKind::input:
         for (size_t index = 0; index < program_.inputs.size(); index++) {

@@ -50,7 +50,7 @@ class LoadedProgram {
   std::shared_ptr<Store> store_;
   std::vector<std::unique_ptr<Call>> calls_;  // one for each step, null where the step is no call
   std::vector<at::Tensor> slots_;
-  std::vector<at::Tensor> stored_;  // one for each step, defined where the step loads it from the store
+  std::vector<at::Tensor> stored_;  // one for each step, defined where the step loads one of the store's own tensors
 
   // On CUDA: the graph, and the tensors of the device that it reads and writes.
   int warmUps_ = 0;

@@ -1,23 +1,17 @@
 #include "store.h"
 
-#include "operators/prepared-weights.h"
+#include "dtypes.h"
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
 #include <ATen/ops/as_strided.h>
 #include <ATen/ops/full.h>
 
-#include <sstream>
 #include <stdexcept>
-#include <utility>
 
 namespace inception {
 
 namespace {
-
-const std::pair<const char*, at::ScalarType> dtypes[] = {
-    {"float32", at::kFloat}, {"bfloat16", at::kBFloat16}, {"int64", at::kLong}, {"uint8", at::kByte}, {"bool", at::kBool},
-};
 
 at::Generator makeGenerator(at::Device device) {
   if (device.is_cpu()) return at::make_generator<at::CPUGeneratorImpl>();
@@ -26,30 +20,7 @@ at::Generator makeGenerator(at::Device device) {
 
 }  // namespace
 
-at::ScalarType scalarType(const std::string& dtype) {
-  for (const auto& [name, type] : dtypes) {
-    if (dtype == name) return type;
-  }
-  throw std::invalid_argument("'" + dtype + "' is not a dtype of programs");
-}
-
-std::string dtypeName(at::ScalarType type) {
-  for (const auto& [name, known] : dtypes) {
-    if (known == type) return name;
-  }
-  return at::toString(type);
-}
-
-std::string describe(const at::Tensor& tensor) {
-  if (!tensor.defined()) return "nothing";
-  std::ostringstream text;
-  text << tensor.sizes() << ' ' << dtypeName(tensor.scalar_type());
-  return text.str();
-}
-
 Store::Store(const StoreSpec& spec, at::Device device) : device_(device), generator_(makeGenerator(device)) {
-  // New memory may lie where an older store's weights were.
-  nextPreparedGeneration();
   for (const auto& tensor : spec.tensors) {
     const auto options = at::TensorOptions().dtype(scalarType(tensor.dtype)).device(device);
     auto& made = tensors_[tensor.name] = at::full(tensor.shape, tensor.fill, options);
@@ -69,7 +40,25 @@ const at::Tensor& Store::find(const std::string& name) const {
 void Store::write(const std::string& name, const at::Tensor& values) {
   const auto& target = find(name);
   target.copy_(values.view(target.sizes()));
-  nextPreparedGeneration();
+}
+
+void Store::storeComputed(const std::string& name, const at::Tensor& value) {
+  auto& stored = computed_[name];
+  const bool fits = stored.defined() && stored.sizes() == value.sizes() && stored.strides() == value.strides() &&
+                    stored.scalar_type() == value.scalar_type();
+  if (fits) {
+    stored.copy_(value);
+  } else {
+    stored = value;
+  }
+}
+
+const at::Tensor& Store::findComputed(const std::string& name) const {
+  const auto found = computed_.find(name);
+  if (found == computed_.end()) {
+    throw std::out_of_range("the store has no tensor '" + name + "' yet; run the program that computes it first");
+  }
+  return found->second;
 }
 
 at::Tensor Store::read(const std::string& name) const {

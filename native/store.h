@@ -10,16 +10,17 @@
 
 namespace inception {
 
-at::ScalarType scalarType(const std::string& dtype);
-std::string dtypeName(at::ScalarType type);
-// "[8, 64, 35, 35] float32"
-std::string describe(const at::Tensor& tensor);
-
 class Store {
  public:
   Store(const StoreSpec& spec, at::Device device);
 
   const at::Tensor& find(const std::string& name) const;
+  bool has(const std::string& name) const { return tensors_.count(name) > 0; }
+
+  // Tensors that programs leave here. An equal one is written over, so that what has captured its address stays right.
+  void storeComputed(const std::string& name, const at::Tensor& value);
+  const at::Tensor& findComputed(const std::string& name) const;
+
   // `values` has the view's element count, in C order of its shape.
   void write(const std::string& name, const at::Tensor& values);
   at::Tensor read(const std::string& name) const;
@@ -31,7 +32,7 @@ class Store {
  private:
   at::Device device_;
   at::Generator generator_;
-  std::unordered_map<std::string, at::Tensor> tensors_;
+  std::unordered_map<std::string, at::Tensor> tensors_, computed_;
   int64_t bytes_ = 0;
 };
 

@@ -1,5 +1,11 @@
 // What a convolution by oneDNN needs to know, and the primitives made for it.
 #pragma once
+#include <ATen/Parallel.h>
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
 #include "onednn.h"
 
 namespace inception::onednn {
@@ -11,26 +17,48 @@ using dnnl::prop_kind;
 
 inline at::Tensor dense(const at::Tensor& tensor) { return tensor.contiguous(at::MemoryFormat::ChannelsLast); }
 
+using Key = std::vector<int64_t>;
+
+// What a primitive is for: plans of different purposes may have the same geometry.
+enum class Purpose : int64_t {
+  forward,
+  forwardWithBias,
+  inputGradient,
+  weightGradient,
+  weightAndBiasGradient,
+  product,
+  inference,
+  inferenceWithSum,
+  inferenceWithRelu,
+  inferenceWithSumAndRelu,
+};
+
 struct Geometry {
   memory::dims input, weight, output, bias, stride, padding;
   memory::data_type type, weightType;
 
   Geometry(const at::Tensor& x, const at::Tensor& w, at::IntArrayRef strides, at::IntArrayRef paddings)
-      : input(x.sizes().vec()), weight(w.sizes().vec()), bias{w.size(0)}, stride(strides.vec()), padding(paddings.vec()),
-        type(typeOf(x)), weightType(typeOf(w)) {
-    TORCH_CHECK(x.dim() == 4 && w.dim() == 4 && x.size(1) == w.size(1), "input and weight do not fit: ", x.sizes(), " and ",
-                w.sizes());
+      : Geometry(x.sizes(), typeOf(x), w.sizes(), typeOf(w), strides, paddings) {}
+
+  Geometry(at::IntArrayRef inputSizes, memory::data_type inputType, at::IntArrayRef weightSizes, memory::data_type typeOfWeight,
+           at::IntArrayRef strides, at::IntArrayRef paddings)
+      : input(inputSizes.vec()), weight(weightSizes.vec()), stride(strides.vec()), padding(paddings.vec()), type(inputType),
+        weightType(typeOfWeight) {
+    TORCH_CHECK(input.size() == 4 && weight.size() == 4 && input[1] == weight[1], "input and weight do not fit: ", inputSizes, " and ",
+                weightSizes);
     // Packing rounds float32 weights; nothing would widen bfloat16 ones.
-    TORCH_CHECK(x.scalar_type() == w.scalar_type() || w.scalar_type() == at::kFloat, "weight: expected float32 or ", x.scalar_type(),
-                ", as the input is, received ", w.scalar_type());
-    output = {x.size(0), w.size(0), 0, 0};
+    TORCH_CHECK(weightType == type || weightType == memory::data_type::f32,
+                "weight: expected float32 or the type of the input, received bfloat16 with a float32 input");
+    bias = {weight[0]};
+    output = {input[0], weight[0], 0, 0};
     for (int axis = 0; axis < 2; axis++) {
       output[2 + axis] = (input[2 + axis] + 2 * padding[axis] - weight[2 + axis]) / stride[axis] + 1;
     }
   }
 
-  Key key() const {
-    Key key{static_cast<int64_t>(type), static_cast<int64_t>(weightType), at::get_num_threads()};
+  // What a plan for this purpose depends on.
+  Key key(Purpose purpose) const {
+    Key key{static_cast<int64_t>(purpose), static_cast<int64_t>(type), static_cast<int64_t>(weightType), at::get_num_threads()};
     for (const auto* sizes : {&input, &weight, &stride, &padding}) key.insert(key.end(), sizes->begin(), sizes->end());
     return key;
   }
@@ -73,16 +101,24 @@ inline at::Tensor packed(const Plan& plan, const at::Tensor& weight) {
   return result;
 }
 
+// The plans that this thread has made so far, of every purpose: programs run on one thread.
+inline std::map<Key, Plan>& plansOfThread() {
+  thread_local std::map<Key, Plan> plans;
+  return plans;
+}
+
+// The plan of this key, which says everything that `make` depends on.
 template <typename Make>
 const Plan& planned(const Key& key, Make make) {
-  return planned<Plan>(key, [&] {
-    try {
-      return make();
-    } catch (const dnnl::error& error) {
-      if (error.status == dnnl_unimplemented) return Plan{};
-      throw;
-    }
-  });
+  auto& plans = plansOfThread();
+  const auto known = plans.find(key);
+  if (known != plans.end()) return known->second;
+  try {
+    return plans.emplace(key, make()).first->second;
+  } catch (const dnnl::error& error) {
+    if (error.status != dnnl_unimplemented) throw;
+    return plans.emplace(key, Plan{}).first->second;
+  }
 }
 
 }  // namespace inception::onednn

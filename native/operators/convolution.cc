@@ -6,10 +6,9 @@
 #include <ATen/ops/convolution.h>
 #include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/relu.h>
 #include <torch/library.h>
 
-#include "prepared-weights.h"
+#include "convolution.h"
 
 #if defined(INCEPTION_ONEDNN)
 #include "convolution-plan.h"
@@ -56,14 +55,6 @@ Gradients convolutionBackwardPortable(const at::Tensor& gradient, const at::Tens
   return {needsInput ? ofInput : none, dw, bias ? biasGradientFor(weight, biasOut).copy_(ofBias) : none};
 }
 
-at::Tensor convolutionPreparedPortable(const at::Tensor& input, const at::Tensor& weight, const c10::optional<at::Tensor>& bias,
-                                       const c10::optional<at::Tensor>& sum, at::IntArrayRef stride, at::IntArrayRef padding,
-                                       bool relu) {
-  auto y = convolutionPortable(input, weight, bias, stride, padding);
-  if (sum.has_value()) y = sum->add_(y);
-  return relu ? y.relu_() : y;
-}
-
 #if defined(INCEPTION_ONEDNN)
 
 namespace {
@@ -79,59 +70,19 @@ using onednn::over;
 using onednn::packed;
 using onednn::Plan;
 using onednn::planned;
+using onednn::Purpose;
 using onednn::userScratchpad;
 
 const Plan& forwardPlan(const Geometry& g, bool bias) {
-  auto key = g.key();
-  key.push_back(bias ? 1 : 0);
-  return planned(key, [&] {
+  return planned(g.key(bias ? Purpose::forwardWithBias : Purpose::forward), [&] {
     const auto how = describeForward(g, bias);
     return Plan{convolution_forward(how), how.weights_desc(), how.scratchpad_desc(),
                 onednn::Reorder(g.plainWeight(), how.weights_desc())};
   });
 }
 
-// With what inference does right after the convolution: the residual sum, then the ReLU.
-const Plan& preparedPlan(const Geometry& g, bool sum, bool relu) {
-  auto key = g.key();
-  key.push_back(5 + (sum ? 1 : 0) + (relu ? 2 : 0));
-  return planned(key, [&] {
-    auto attributes = userScratchpad();
-    dnnl::post_ops after;
-    if (sum) after.append_sum();
-    if (relu) after.append_eltwise(1.f, algorithm::eltwise_relu, 0.f, 0.f);
-    attributes.set_post_ops(after);
-    const auto how = describeForward(g, true, attributes);
-    return Plan{convolution_forward(how), how.weights_desc(), how.scratchpad_desc(),
-                onednn::Reorder(g.plainWeight(), how.weights_desc())};
-  });
-}
-
-// Weights in the layout of their plan, and the bias in float32.
-struct Packed {
-  at::Tensor weight, bias;
-};
-
-// Packed once for each plan, and anew after a preparation: `weightsChanged` says when.
-const Packed& packedFor(const Plan& plan, const at::Tensor& weight, const at::Tensor& bias) {
-  thread_local std::map<std::pair<const void*, const Plan*>, Packed> known;
-  thread_local uint64_t generation = 0;
-  if (generation != preparedGeneration()) {
-    known.clear();
-    generation = preparedGeneration();
-  }
-  auto& entry = known[{weight.data_ptr(), &plan}];
-  if (!entry.weight.defined()) {
-    entry.weight = packed(plan, dense(weight));
-    entry.bias = bias.to(at::kFloat).contiguous();
-  }
-  return entry;
-}
-
 const Plan& inputGradientPlan(const Geometry& g) {
-  auto key = g.key();
-  key.push_back(2);
-  return planned(key, [&] {
+  return planned(g.key(Purpose::inputGradient), [&] {
     const convolution_backward_data::desc what(algorithm::convolution_direct, g.inputDesc(), onednn::anyLayout(g.weight, g.type),
                                                g.outputDesc(), g.stride, g.padding, g.padding);
     const convolution_backward_data::primitive_desc how(what, userScratchpad(), onednn::engine(), describeForward(g, false));
@@ -168,26 +119,6 @@ at::Tensor convolution(const at::Tensor& input, const at::Tensor& weight, const 
   return y;
 }
 
-at::Tensor convolutionPrepared(const at::Tensor& input, const at::Tensor& weight, const c10::optional<at::Tensor>& bias,
-                               const c10::optional<at::Tensor>& sum, at::IntArrayRef stride, at::IntArrayRef padding, bool relu) {
-  const bool fits = bias.has_value() && (!sum.has_value() || sum->is_contiguous(at::MemoryFormat::ChannelsLast));
-  if (!fits) return convolutionPreparedPortable(input, weight, bias, sum, stride, padding, relu);
-  const auto x = dense(input);
-  const Geometry g(x, weight, stride, padding);
-  const auto& plan = preparedPlan(g, sum.has_value(), relu);
-  if (!plan.possible()) return convolutionPreparedPortable(input, weight, bias, sum, stride, padding, relu);
-  auto y = sum.has_value() ? *sum : activations(g.output, x);
-  TORCH_CHECK(y.sizes().vec() == g.output && y.scalar_type() == x.scalar_type(), "sum: expected ", g.output, ", received ", y.sizes());
-  const auto& given = packedFor(plan, weight, *bias);
-  const auto scratch = onednn::bytes(plan.scratchpad.get_size());
-  plan.run.execute(onednn::stream(), {{DNNL_ARG_SRC, over(g.inputDesc(), x.data_ptr())},
-                                      {DNNL_ARG_WEIGHTS, over(plan.weight, given.weight.data_ptr())},
-                                      {DNNL_ARG_BIAS, over(g.biasDesc(), given.bias.data_ptr())},
-                                      {DNNL_ARG_DST, over(g.outputDesc(), y.data_ptr())},
-                                      {DNNL_ARG_SCRATCHPAD, over(plan.scratchpad, scratch.data_ptr())}});
-  return y;
-}
-
 Gradients convolutionBackward(const at::Tensor& gradient, const at::Tensor& input, const at::Tensor& weight, at::IntArrayRef stride,
                               at::IntArrayRef padding, bool needsInput, bool bias, const c10::optional<at::Tensor>& weightOut,
                               const c10::optional<at::Tensor>& biasOut) {
@@ -216,7 +147,6 @@ Gradients convolutionBackward(const at::Tensor& gradient, const at::Tensor& inpu
 
 const auto convolution = convolutionPortable;
 const auto convolutionBackward = convolutionBackwardPortable;
-const auto convolutionPrepared = convolutionPreparedPortable;
 
 #endif
 
@@ -235,19 +165,12 @@ TORCH_LIBRARY_FRAGMENT(inception, library) {
                 "(Tensor gradient, Tensor input, Tensor weight, int[2] stride, int[2] padding, bool needs_input, bool bias, *, "
                 "Tensor(a!)? weight_out=None, Tensor(b!)? bias_out=None) -> (Tensor, Tensor, Tensor)")
                     .c_str());
-    library.def(("convolution_prepared" + overload +
-                 "(Tensor input, Tensor weight, Tensor? bias, Tensor(a!)? sum, int[2] stride, int[2] padding, bool relu) -> Tensor")
-                    .c_str());
   }
-  library.def("weights_changed_(Tensor(a!) weights) -> ()");
 }
 
 TORCH_LIBRARY_IMPL(inception, CPU, library) {
   library.impl("convolution", convolution);
   library.impl("convolution_backward", convolutionBackward);
-  library.impl("convolution_prepared", convolutionPrepared);
-  library.impl("convolution_prepared.portable", convolutionPreparedPortable);
-  library.impl("weights_changed_", [](const at::Tensor&) { nextPreparedGeneration(); });
   library.impl("convolution.portable", convolutionPortable);
   library.impl("convolution_backward.portable", convolutionBackwardPortable);
 }

@@ -3,14 +3,10 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 
-#include <cstdint>
+#include <cstddef>
 #include <dnnl.hpp>
-#include <map>
-#include <vector>
 
 namespace inception::onednn {
-
-using Key = std::vector<int64_t>;
 
 inline dnnl::engine& engine() {
   static dnnl::engine cpu(dnnl::engine::kind::cpu, 0);
@@ -71,13 +67,5 @@ class Reorder {
   dnnl::primitive run_;
   bool needed_ = false;
 };
-
-// Primitives made so far, by everything that they depend on. One cache for each thread: programs run on one.
-template <typename Plan, typename Make>
-const Plan& planned(const Key& key, Make make) {
-  thread_local std::map<Key, Plan> plans;
-  const auto found = plans.find(key);
-  return found != plans.end() ? found->second : plans.emplace(key, make()).first->second;
-}
 
 }  // namespace inception::onednn

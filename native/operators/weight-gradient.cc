@@ -20,9 +20,7 @@ namespace {
 using dnnl::convolution_backward_weights;
 
 const Plan& convolutionPlan(const Geometry& g, bool bias) {
-  auto key = g.key();
-  key.push_back(bias ? 4 : 3);
-  return planned(key, [&] {
+  return planned(g.key(bias ? Purpose::weightAndBiasGradient : Purpose::weightGradient), [&] {
     const auto weight = anyLayout(g.weight, memory::data_type::f32);
     const auto direct = algorithm::convolution_direct;
     const auto what = bias ? convolution_backward_weights::desc(direct, g.inputDesc(), weight, g.biasDesc(), g.outputDesc(),
@@ -58,7 +56,7 @@ struct Product {
   memory::desc dw() const { return {{filters, channels}, memory::data_type::f32, memory::dims{step, 1}}; }
 
   const Plan& plan() const {
-    const Key key{-1, static_cast<int64_t>(type), at::get_num_threads(), filters, channels, places, step};
+    const Key key{static_cast<int64_t>(Purpose::product), static_cast<int64_t>(type), at::get_num_threads(), filters, channels, places, step};
     return planned(key, [&] {
       const dnnl::matmul::primitive_desc how(dnnl::matmul::desc(dy(), x(), dw()), userScratchpad(), engine());
       return Plan{dnnl::matmul(how), how.dst_desc(), how.scratchpad_desc(), Reorder()};

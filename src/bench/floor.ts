@@ -15,6 +15,8 @@ export type FloorKernels = 'onednn' | 'aten';
 export interface Floor {
   readonly store: StoreSpec;
   readonly program: Program;
+  /** Packs the weights, once: of inference with oneDNN. */
+  readonly prepare?: Program;
 }
 
 export function compileFloor(
@@ -26,27 +28,36 @@ export function compileFloor(
   const buffers = { input: new Buffers('input', precision), output: new Buffers('output', precision) };
   const weights = new Buffers('weight', precision);
   const gradients = new Buffers('gradient', 'float32');
-  const biases = new Buffers('bias', precision);
+  const biases = new Buffers('bias', 'float32');
   const emitter = new Emitter();
+  const preparation = new Emitter();
+  const packed = new Set<string>();
   for (const node of convolutions) {
     emitter.layer = node.path;
     const source = graph.nodes[node.inputs[0] as number] as Node;
     const input = emitter.load(buffers.input.view(images(batch, source.shape)));
-    const weight = emitter.load(weights.view(weightShape(node, source)));
+    const weightName = weights.view(weightShape(node, source));
     const geometry = convolutionGeometry(node.attributes);
     const { stride, padding, groups } = node.attributes;
     // oneDNN's operators here know no groups.
     const whose = groups > 1 ? 'aten' : kernels;
     const strideAndPadding = [[stride, stride], padding] as const;
-    if (whose === 'aten') emitter.call('aten::convolution', [slot(input), slot(weight), null, ...geometry]);
-    else if (work === 'train')
-      emitter.call('inception::convolution', [slot(input), slot(weight), null, ...strideAndPadding]);
-    else {
-      // With weights packed once, as in inference.
+    if (whose === 'onednn' && work === 'infer') {
+      const sizes = [images(batch, source.shape), ...strideAndPadding] as const;
+      const name = `floor/packed/${[weightShape(node, source), ...sizes].map((size) => size.join('x')).join('/')}`;
+      if (!packed.has(name)) {
+        packed.add(name);
+        const args = [slot(preparation.load(weightName)), ...sizes, false, false];
+        preparation.store(name, preparation.call('inception::pack_convolution', args));
+      }
       const bias = emitter.load(biases.view([node.shape[2]]));
-      const args = [slot(input), slot(weight), slot(bias), null, ...strideAndPadding, false];
-      emitter.call('inception::convolution_prepared', args);
+      const args = [slot(input), slot(emitter.load(name)), slot(bias), null, ...strideAndPadding, false];
+      emitter.call('inception::convolution_packed', args);
+      continue;
     }
+    const weight = emitter.load(weightName);
+    if (whose === 'aten') emitter.call('aten::convolution', [slot(input), slot(weight), null, ...geometry]);
+    else emitter.call('inception::convolution', [slot(input), slot(weight), null, ...strideAndPadding]);
     if (work === 'infer') continue;
     const gradient = emitter.load(buffers.output.view(images(batch, node.shape)));
     const needsInputGradient = source.op !== 'input';
@@ -68,9 +79,13 @@ export function compileFloor(
   );
   return {
     program: emitter.finish(`${graph.network.name} ${work} convolutions alone, batch ${batch} ${precision}`),
+    ...(packed.size > 0 && {
+      prepare: preparation.finish(`${graph.network.name} packed weights ${precision}`),
+    }),
     store: {
       tensors: parts.map(({ tensor }) => tensor),
       views: parts.flatMap(({ views }) => views),
+      computed: [...packed],
     },
   };
 }

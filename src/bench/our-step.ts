@@ -47,11 +47,7 @@ export async function openOurStep(
   const { spec, program, prepare } = compileWork(graph, job, kernelsFor(engine));
   const store = await engine.createStore(spec);
   for (const parameter of parametersOf(graph)) await store.write(parameter.name, await valuesOf(parameter));
-  if (prepare) {
-    const preparation = await engine.load(prepare, store);
-    await preparation.run({});
-    preparation.release();
-  }
+  if (prepare) await runOnce(engine, prepare, store);
   const loaded = await engine.load(program, store);
   const [height = 0, width = 0, channels = 0] = job.input;
   const images = benchImages(job.batch * height * width * channels);
@@ -59,6 +55,12 @@ export async function openOurStep(
   const { libtorch, device, hardware } = engine.facts;
   const about = `libtorch ${libtorch}${device === 'cuda' ? ` on ${hardware}` : ''}`;
   return { about, program, store, loaded, inputs, step: () => loaded.run(inputs) };
+}
+
+async function runOnce(engine: Engine, program: Program, store: Store): Promise<void> {
+  const loaded = await engine.load(program, store);
+  await loaded.run({});
+  loaded.release();
 }
 
 const trainingInputs = (job: Job) => ({
@@ -86,8 +88,9 @@ export function compileWork(
 export async function openFloor(engine: Engine, job: Job): Promise<OurStep> {
   const { oneDnn, device, libtorch } = engine.facts;
   const kernels: FloorKernels = oneDnn && device === 'cpu' ? 'onednn' : 'aten';
-  const { store: spec, program } = compileFloor(graphOfWork(job), job, kernels);
+  const { store: spec, program, prepare } = compileFloor(graphOfWork(job), job, kernels);
   const store = await engine.createStore(spec);
+  if (prepare) await runOnce(engine, prepare, store);
   const loaded = await engine.load(program, store);
   const library = device === 'cuda' ? ' (cuDNN)' : '';
   const about = kernels === 'aten' ? `libtorch ${libtorch}'s convolutions${library}` : 'oneDNN';

@@ -14,9 +14,14 @@ import { mergeSiblings } from '../passes/merge-siblings.ts';
 import { withoutAuxiliary } from '../passes/rewrite.ts';
 import { Emitter, slot } from './emitter.ts';
 import { endpointIds, returnEndpoints } from './endpoints.ts';
-import { type Lowered, lowerForward, overwritableResults } from './forward.ts';
-import { flatTensor, layOut, placeInOrder } from './layout.ts';
-import { type CompiledInference, type InferenceOptions, inceptionScaling } from './options.ts';
+import { type Lowered, lowerForward, overwritableResults, ownGeometry } from './forward.ts';
+import { flatTensor, layOut, mergedName } from './layout.ts';
+import {
+  type CompiledInference,
+  type InferenceOptions,
+  inceptionScaling,
+  type Precision,
+} from './options.ts';
 import { checkProgram, type Program, type Slot, type StoreSpec } from './program.ts';
 
 /** Compiles inference by moving statistics. @throws CompileError for an endpoint that does not exist. */
@@ -27,8 +32,8 @@ export function compileInference(network: Graph, options: InferenceOptions): Com
   const fuse = native && options.passes?.fuseConvRelu !== false;
   const kept = endpointIds(folded, options.endpoints ?? []);
   const graph = fuse ? fuseConvRelu(folded, { keep: [...kept.values()] }) : folded;
-  const store = inferenceStore(network, graph, options);
   const prepare = compilePreparation(graph, options);
+  const store = inferenceStore(network, prepare, options);
   const emitter = new Emitter();
   const endpoints = endpointIds(graph, options.endpoints ?? []);
   const lowered = lowerForward({
@@ -90,30 +95,66 @@ const sourceName = (
   { statistic, parameters = 'weights' }: InferenceOptions & { statistic: boolean },
 ): string => (parameters === 'averages' && !statistic ? `averages/${name}` : name);
 
-const preparedKind = ({ parameters = 'weights', precision }: InferenceOptions): string =>
-  `prepared/${parameters}/${precision}`;
-
 const preparedName = (name: string, { parameters = 'weights', precision }: InferenceOptions): string =>
   `prepared/${parameters}/${precision}/${name}`;
 
-/** Writes every convolution's weight and bias, folded and in the program's precision, to `prepared/…`. */
+/** Stores every convolution's weight and bias as `prepared/…`: folded, in the program's precision, packed where it is run so. */
 function compilePreparation(graph: Graph, options: InferenceOptions): Program {
   const emitter = new Emitter();
   for (const node of graph.nodes) {
     if (node.op !== 'conv') continue;
     emitter.layer = node.path;
-    node.parameters.members.forEach((member, index) => {
-      prepareConvolution(emitter, { node, member, index, gamma: graph.network.gamma, options });
-    });
-  }
-  if ((options.kernels ?? 'native') === 'native') {
-    const changed = emitter.load(`flat/${preparedKind(options)}`);
-    emitter.calls('inception::weights_changed_', [slot(changed)], { results: 0 });
+    prepareConvolution(emitter, { node, graph, options });
   }
   return emitter.finish(`${graph.network.name} prepare ${options.precision}`);
 }
 
 interface Preparation {
+  readonly node: NodeOf<'conv'>;
+  readonly graph: Graph;
+  readonly options: InferenceOptions;
+}
+
+function prepareConvolution(emitter: Emitter, { node, graph, options }: Preparation): void {
+  const { precision } = options;
+  const members = node.parameters.members.map((member, index) =>
+    foldMember(emitter, { member, index, node, gamma: graph.network.gamma, options }),
+  );
+  const joined = (parts: readonly Slot[]): Slot =>
+    parts.length === 1 ? (parts[0] as Slot) : emitter.call('aten::cat', [{ slots: parts }, 0]);
+  const cast = (value: Slot, dtype: Precision, named = {}) =>
+    emitter.call('aten::_to_copy', [slot(value)], { dtype: { dtype }, ...named });
+  const store = (part: 'weight' | 'bias', value: Slot) =>
+    emitter.store(preparedName(mergedName(partOf(node, part)), options), value);
+  const { relu } = node.attributes;
+  const weight = joined(members.map((member) => member.weight));
+  if (relu === undefined) {
+    store('weight', cast(weight, precision, { memory_format: { memoryFormat: 'channelsLast' } }));
+  } else {
+    const rounded = precision === 'float32' ? weight : cast(weight, precision);
+    const [height, width, channels] = (graph.nodes[node.inputs[0] as number] as Node).shape;
+    store(
+      'weight',
+      emitter.call('inception::pack_convolution', [
+        slot(rounded),
+        [options.batch, channels, height, width],
+        ...ownGeometry(node.attributes),
+        node.inputs.length > 1,
+        relu,
+      ]),
+    );
+  }
+  if (!node.attributes.bias) return;
+  const bias = cast(joined(members.flatMap((member) => member.bias ?? [])), precision);
+  // Our operators add a bias in float32; it is rounded all the same, as libtorch's convolutions round it.
+  store('bias', relu === undefined || precision === 'float32' ? bias : cast(bias, 'float32'));
+}
+
+/** The parameters of this name of all members of a merged convolution. */
+const partOf = ({ parameters: { members } }: NodeOf<'conv'>, part: 'weight' | 'bias'): Parameter[] =>
+  members.flatMap((member) => member[part] ?? []);
+
+interface Member {
   readonly node: NodeOf<'conv'>;
   readonly member: MemberParameters<'conv'>;
   /** Which of a merged convolution's members it is. */
@@ -122,11 +163,13 @@ interface Preparation {
   readonly options: InferenceOptions;
 }
 
-function prepareConvolution(emitter: Emitter, { node, member, index, gamma, options }: Preparation): void {
+/** One convolution's weight and bias in float32, with batch normalisation and residual scale in them. */
+function foldMember(
+  emitter: Emitter,
+  { node, member, index, gamma, options }: Member,
+): { weight: Slot; bias?: Slot } {
   const source = (parameter: Parameter): Slot =>
     emitter.load(sourceName(parameter.name, { ...options, statistic: isStatistic(parameter) }));
-  const write = (name: string, value: Slot) =>
-    emitter.effect('aten::copy_', [slot(emitter.load(preparedName(name, options))), slot(value)]);
   const { scale = 1, batchNorm } = node.attributes.folded ?? {};
   const scaled = (value: Slot) =>
     scale === 1 ? value : emitter.call('aten::mul.Scalar', [slot(value), scale]);
@@ -134,9 +177,10 @@ function prepareConvolution(emitter: Emitter, { node, member, index, gamma, opti
   const { bias } = member;
   const norm = batchNorm?.parameters.members[index];
   if (!batchNorm || !norm) {
-    write(weight.name, scaled(source(weight)));
-    if (bias) write(bias.name, scaled(source(bias)));
-    return;
+    return {
+      weight: scaled(source(weight)),
+      ...(bias && { bias: scaled(source(bias)) }),
+    };
   }
   const part = (name: keyof typeof norm) => source(norm[name] as Parameter);
   const shifted = emitter.call('aten::add.Scalar', [slot(part('movingVariance')), batchNorm.epsilon]);
@@ -145,36 +189,29 @@ function prepareConvolution(emitter: Emitter, { node, member, index, gamma, opti
     gamma ? emitter.call('aten::mul.Tensor', [slot(part('gamma')), slot(inverse)]) : inverse,
   );
   const perFilter = emitter.call('aten::view', [slot(factor), [weight.shape[0] as number, 1, 1, 1]]);
-  write(weight.name, emitter.call('aten::mul.Tensor', [slot(source(weight)), slot(perFilter)]));
+  const folded = emitter.call('aten::mul.Tensor', [slot(source(weight)), slot(perFilter)]);
   const meanScaled = emitter.call('aten::mul.Tensor', [slot(part('movingMean')), slot(factor)]);
   // A folded bias takes the place of the batch normalisation's beta.
-  const shift = emitter.call('aten::sub.Tensor', [slot(scaled(part('beta'))), slot(meanScaled)]);
-  write((bias as Parameter).name, shift);
+  return {
+    weight: folded,
+    bias: emitter.call('aten::sub.Tensor', [slot(scaled(part('beta'))), slot(meanScaled)]),
+  };
 }
 
-function inferenceStore(network: Graph, graph: Graph, options: InferenceOptions): StoreSpec {
+function inferenceStore(network: Graph, prepare: Program, options: InferenceOptions): StoreSpec {
   const { trainable, statistics, trainableLength: length, statisticsLength } = layOut(network);
-  const { parameters = 'weights', precision } = options;
-  const convolutions = graph.nodes.filter((node) => node.op === 'conv');
-  const prepared = placeInOrder(convolutions.flatMap(convolutionParameters));
+  const { parameters = 'weights' } = options;
   const parts = [
     flatTensor(trainable, { kind: 'weights', prefix: '', dtype: 'float32', length }),
     flatTensor(statistics, { kind: 'statistics', prefix: '', dtype: 'float32', length: statisticsLength }),
     ...(parameters === 'averages'
       ? [flatTensor(trainable, { kind: 'averages', prefix: 'averages/', dtype: 'float32', length })]
       : []),
-    flatTensor(prepared.placements, {
-      kind: preparedKind(options),
-      prefix: preparedName('', options),
-      dtype: precision,
-      length: prepared.length,
-    }),
   ];
-  return { tensors: parts.flatMap(({ tensors }) => tensors), views: parts.flatMap(({ views }) => views) };
-}
-
-/** The weights of a convolution's members and, if it has some, their biases. */
-function convolutionParameters({ parameters: { members } }: NodeOf<'conv'>): Parameter[][] {
-  const biases = members.flatMap(({ bias }) => bias ?? []);
-  return [members.map(({ weight }) => weight as Parameter), ...(biases.length > 0 ? [biases] : [])];
+  const computed = prepare.steps.flatMap((step) => (step.do === 'store' ? [step.name] : []));
+  return {
+    tensors: parts.flatMap(({ tensors }) => tensors),
+    views: parts.flatMap(({ views }) => views),
+    computed,
+  };
 }

@@ -59,7 +59,7 @@ describe('compileTraining', () => {
       precision: 'bfloat16',
       parameters: 'averages',
     }).store;
-    expect(mergeStores(merged, evaluation).tensors.length).toBe(merged.tensors.length + 1);
+    expect(mergeStores(merged, evaluation).tensors.length).toBe(merged.tensors.length);
   });
 
   it('refuses a batch of one where batch normalisation would see one value', () => {
@@ -85,7 +85,7 @@ describe('compileInference', () => {
         'aten::_to_copy',
         'aten::mul_.Scalar',
         'aten::sub_.Scalar',
-        'inception::convolution_prepared',
+        'inception::convolution_packed',
         'inception::max_pool',
         'aten::cat',
         'aten::slice.Tensor',
@@ -95,6 +95,21 @@ describe('compileInference', () => {
         'aten::addmm',
         'aten::_softmax',
       ]),
+    );
+  });
+
+  it('packs every weight in the program that prepares, and stores nothing else', () => {
+    const graph = graphOf('inception-resnet-v2');
+    const { prepare, predict, store } = compileInference(graph, { batch: 1, precision: 'bfloat16' });
+    const packed = operators(predict).filter(
+      (operator) => operator === 'inception::convolution_packed',
+    ).length;
+    expect(operators(prepare).filter((operator) => operator === 'inception::pack_convolution')).toHaveLength(
+      packed,
+    );
+    expect(store.computed).toHaveLength(2 * packed);
+    expect(printProgram(prepare)).toMatch(
+      /# stem\/conv1\n(.*\n)+? *\d+ {2}(%\d+) = inception::pack_convolution\(%\d+, \[1, 3, 299, 299\], \[2, 2\], \[0, 0\], false, true\)\n(.*\n)+? *\d+ {2}store prepared\/weights\/bfloat16\/stem\/conv1\/weight = \2\n/,
     );
   });
 
@@ -122,7 +137,7 @@ describe('compileInference', () => {
         9  %5 = load prepared/weights/float32/stem/conv1/weight
        10  %6 = load prepared/weights/float32/stem/conv1/bias
       # stem/conv1
-       11  %7 = inception::convolution_prepared(%4, %5, %6, none, [2, 2], [0, 0], true)"
+       11  %7 = inception::convolution_packed(%4, %5, %6, none, [2, 2], [0, 0], true)"
     `);
   });
 });

@@ -43,6 +43,11 @@ export class Emitter {
     return slot;
   }
 
+  /** Leaves a value in the store under one of its `computed` names. */
+  store(name: string, from: Slot): void {
+    this.#steps.push({ do: 'store', name, from });
+  }
+
   input(name: string, dtype: DType, shape: readonly number[]): Slot {
     const slot = this.#slots++;
     this.#inputs.push({ name, dtype, shape });

@@ -133,7 +133,7 @@ export const forwardRules: { readonly [K in Op]: ForwardRule<K> } = {
           ...ownGeometry(node.attributes),
           relu,
         ];
-        return { value: lowering.emitter.call('inception::convolution_prepared', fused) };
+        return { value: lowering.emitter.call('inception::convolution_packed', fused) };
       }
       const args = [slot(input as Slot), slot(weight), bias, ...ownGeometry(node.attributes)];
       return { value: lowering.emitter.call('inception::convolution', args) };

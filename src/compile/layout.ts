@@ -83,9 +83,6 @@ function parameterGroups(node: Node): (readonly Parameter[])[] {
   );
 }
 
-/** Groups of parameters one after the other from offset 0, each on an aligned offset. */
-export const placeInOrder = (groups: readonly (readonly Parameter[])[]) => placeGroups(groups, 0);
-
 function placeGroups(
   groups: readonly (readonly Parameter[])[],
   start: number,

@@ -6,6 +6,7 @@ export function mergeStores(...specs: readonly StoreSpec[]): StoreSpec {
   return {
     tensors: union(specs.map(({ tensors }) => tensors)),
     views: union(specs.map(({ views }) => views)),
+    computed: [...new Set(specs.flatMap(({ computed = [] }) => computed))],
   };
 }
 

@@ -121,9 +121,15 @@ export interface InferenceOptions {
  * embedding, that); and, of a network with classes, `logits` and `probabilities`, float32 [n, classes].
  */
 export interface CompiledInference {
-  /** Parameters under their names and the folded copies; share it with a training by {@link mergeStores}. */
+  /**
+   * Parameters under their names and, once `prepare` has run, what it computes from them; share it with a training by
+   * {@link mergeStores}.
+   */
   readonly store: StoreSpec;
-  /** Folds batch normalisation and residual scales; run it once whenever the parameters have changed. */
+  /**
+   * Folds batch normalisation and residual scales and packs the convolutions' weights; run it before the first prediction and
+   * whenever the parameters have changed.
+   */
   readonly prepare: Program;
   readonly predict: Program;
 }

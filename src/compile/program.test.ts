@@ -74,6 +74,21 @@ describe('checkProgram', () => {
       "step 1 (%1 = load w): the store has no tensor 'w'",
     );
   });
+
+  it('lets a program store what the spec calls computed, and nothing else', () => {
+    const steps = freeSlots([
+      input,
+      { do: 'store', name: 'w', from: 0 },
+      load,
+      call([2], { slot: 1 }),
+      output,
+    ]);
+    const empty = { tensors: [], views: [] };
+    expect(() => checkProgram(program(steps), { ...empty, computed: ['w'] })).not.toThrow();
+    expect(() => checkProgram(program(steps), empty)).toThrow(
+      "step 1 (store w = %0): 'w' is not among the store's computed tensors",
+    );
+  });
 });
 
 describe('freeSlots', () => {

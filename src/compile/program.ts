@@ -2,7 +2,7 @@
  * A program: the flat list of steps that the engine runs, its printer and its check.
  *
  * Slots are numbered values in single assignment. A step is one ATen operator, a read from the store or from the
- * inputs, a result, or a free. Operators whose name ends in `_` write into their first argument, which is how weights
+ * inputs, a value for the store, a result, or a free. Operators whose name ends in `_` write into their first argument, which is how weights
  * and statistics in the store change.
  */
 import { InceptionError } from '../errors.ts';
@@ -46,6 +46,8 @@ export type Step =
   | Call
   /** The store's tensor or view with this name; the slot is the tensor itself, not a copy. */
   | { readonly do: 'load'; readonly name: string; readonly to: Slot }
+  /** Leaves a slot's tensor in the store, under one of the names that its spec has as `computed`. */
+  | { readonly do: 'store'; readonly name: string; readonly from: Slot }
   /** One of the program's inputs, on the store's device. */
   | { readonly do: 'input'; readonly name: string; readonly to: Slot }
   /** Names a slot as a result that `run` returns. */
@@ -90,6 +92,8 @@ export interface ViewSpec {
 export interface StoreSpec {
   readonly tensors: readonly TensorSpec[];
   readonly views: readonly ViewSpec[];
+  /** Names of tensors that programs leave there by a `store` step; type and shape are only known then. */
+  readonly computed?: readonly string[];
 }
 
 /** A malformed program; the message names the step by its number. */
@@ -107,7 +111,7 @@ export function slotsOf(argument: Argument): readonly Slot[] {
 /** The slots that a step reads; a free reads nothing. */
 export function reads(step: Step): readonly Slot[] {
   if (step.do === 'call') return [...step.args, ...Object.values(step.named ?? {})].flatMap(slotsOf);
-  return step.do === 'output' ? [step.from] : [];
+  return step.do === 'output' || step.do === 'store' ? [step.from] : [];
 }
 
 /** The slots that a step assigns. */
@@ -120,10 +124,12 @@ const operatorName = /^[a-z_]\w*::\w+(\.\w+)?$/;
 
 /**
  * Refuses a program that is not in single assignment, reads a slot that is not assigned or already freed, names an
- * input, output or operator wrongly, or leaves a slot unfreed. With a store's spec, also a name that the store lacks.
+ * input, output or operator wrongly, or leaves a slot unfreed. With a store's spec, also a name that the store lacks, and a
+ * `store` step for a name that is not `computed`.
  * @throws ProgramError naming the step's number.
  */
 export function checkProgram(program: Program, store?: StoreSpec): void {
+  const computed = store && new Set(store.computed);
   const names = store && new Set([...store.tensors, ...store.views].map(({ name }) => name));
   const inputs = new Set(program.inputs.map(({ name }) => name));
   const missing = new Set(program.outputs);
@@ -153,8 +159,10 @@ export function checkProgram(program: Program, store?: StoreSpec): void {
       refuse(`'${step.operator}' is not an operator's name, expected like aten::add.Tensor`);
     }
     if (step.do === 'input' && !inputs.has(step.name)) refuse(`the program has no input '${step.name}'`);
-    if (step.do === 'load' && names && !names.has(step.name))
+    if (step.do === 'load' && names && !names.has(step.name) && !computed?.has(step.name))
       refuse(`the store has no tensor '${step.name}'`);
+    if (step.do === 'store' && computed && !computed.has(step.name))
+      refuse(`'${step.name}' is not among the store's computed tensors`);
     if (step.do === 'output' && !missing.delete(step.name)) {
       refuse(`'${step.name}' is not an output of the program, or given twice`);
     }
@@ -197,6 +205,8 @@ export function printStep(step: Step): string {
       return `%${step.to} = load ${step.name}`;
     case 'input':
       return `%${step.to} = input ${step.name}`;
+    case 'store':
+      return `store ${step.name} = %${step.from}`;
     case 'output':
       return `output ${step.name} = %${step.from}`;
     case 'free':

@@ -124,7 +124,7 @@ describe.each(instructionSets.flatMap((set) => dtypes.map((dtype) => [dtype, set
       },
     );
 
-    it('adds a residual and takes the ReLU, directly and portably, and packs again what has changed', async () => {
+    it('packs weights, adds a residual and takes the ReLU, directly and portably, for a batch of another size too', async () => {
       const [x, w]: [Sizes, Sizes] = [
         [2, 16, 7, 7],
         [24, 16, 3, 3],
@@ -135,29 +135,61 @@ describe.each(instructionSets.flatMap((set) => dtypes.map((dtype) => [dtype, set
         [1, 1],
         [1, 1],
       ] as const;
-      const prepared = (overload: string, sum: number, to: number) =>
-        call(`inception::convolution_prepared${overload}`, [s(10), s(11), s(20), s(sum), ...own, true], [to]);
+      const pack = (overload: string, to: number) =>
+        call(`inception::pack_convolution${overload}`, [s(11), x, ...own, true, true], [to]);
+      const packed = (
+        overload: string,
+        weight: number,
+        [input, sum, to]: readonly [number, number, number],
+      ) =>
+        call(
+          `inception::convolution_packed${overload}`,
+          [s(input), s(weight), s(21), s(sum), ...own, true],
+          [to],
+        );
       const copies = [30, 31, 32].map((to) => cast(12, to, dtype));
       const steps = [
         call('aten::view', [s(13), [24]], [20]),
+        call('aten::_to_copy', [s(20)], [21], { dtype: { dtype: 'float32' } }),
         ...copies,
-        prepared('', 30, 40),
-        prepared('.portable', 31, 41),
-        call('aten::neg_', [s(11)], [null]),
-        call('inception::weights_changed_', [s(11)], []),
-        prepared('', 32, 42),
+        pack('', 22),
+        pack('.portable', 23),
+        packed('', 22, [10, 30, 40]),
+        packed('.portable', 23, [10, 31, 41]),
+        call('aten::slice.Tensor', [s(10), 0, 0, 1, 1], [24]),
+        call('aten::slice.Tensor', [s(32), 0, 0, 1, 1], [25]),
+        // Weights that are not packed are packed in the call.
+        packed('', 23, [24, 25, 42]),
         call('aten::convolution', [s(10), s(11), s(20), ...own, [1, 1], false, [0, 0], 1], [50]),
         call('aten::add.Tensor', [s(50), s(12)], [51]),
         call('aten::relu', [s(51)], [52]),
       ];
-      const [direct, portable, again, expected] = await run(steps, {
+      const [direct, portable, first, expected] = await run(steps, {
         inputs: [x, w, y, b],
         returned: [40, 41, 42, 52],
         dtype,
       });
       expect(difference(direct, portable)).toBeLessThan(within[dtype]);
-      expect(difference(again, expected)).toBeLessThan(within[dtype]);
-      expect(difference(direct, again)).toBeGreaterThan(0.1);
+      expect(difference(direct, expected)).toBeLessThan(within[dtype]);
+      expect(first?.data).toEqual(direct?.data.slice(0, count(y) / 2));
+    });
+
+    it('refuses weights that are not what packing gives', async () => {
+      const own = [
+        [1, 1],
+        [0, 0],
+      ] as const;
+      const steps = [
+        call('aten::zeros', [[900]], [20], { dtype: { dtype: 'uint8' } }),
+        call('aten::zeros', [[8]], [21], { dtype: { dtype: 'float32' } }),
+        call('inception::convolution_packed', [s(10), s(20), s(21), null, ...own, true], [30]),
+      ];
+      const running = run(steps, { inputs: [[1, 8, 3, 3]], returned: [30], dtype });
+      await expect(running).rejects.toThrow(
+        engine.facts.oneDnn
+          ? /packed: expected the result of pack_convolution, received \[900\] uint8/
+          : /packed: expected the result of pack_convolution.portable/,
+      );
     });
   },
 );

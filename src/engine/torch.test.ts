@@ -88,6 +88,34 @@ describe('a program', () => {
     expect((await store.read('ones')).data).toEqual(new Float32Array(6).fill(5));
   });
 
+  it('loads what another program has stored, and says what has not been stored yet', async () => {
+    const shared = await engine.createStore({ ...spec, computed: ['twice'] });
+    const double = (length: number) =>
+      engine.load(
+        program(
+          [
+            input('x', 0),
+            call('aten::mul.Scalar', [{ slot: 0 }, 2], 1),
+            { do: 'store', name: 'twice', from: 1 },
+          ],
+          { x: [length] },
+        ),
+        shared,
+      );
+    const read = await engine.load(program([load('twice', 0), output('y', 0)]), shared);
+    await expect(read.run({})).rejects.toThrow(
+      "test: step 0 (twice): the store has no tensor 'twice' yet; run the program that computes it first",
+    );
+    const of = async (...values: number[]) => {
+      await (await double(values.length)).run({ x: Float32Array.from(values) });
+      return (await read.run({})).y?.data;
+    };
+    expect(await of(1, 2)).toEqual(Float32Array.of(2, 4));
+    expect(await of(3, 4)).toEqual(Float32Array.of(6, 8));
+    expect(await of(5)).toEqual(Float32Array.of(10));
+    shared.release();
+  });
+
   it('gives the microseconds of its steps', async () => {
     const square = await loaded(
       [input('x', 0), call('aten::mm', [{ slot: 0 }, { slot: 0 }], 1), output('y', 1)],

@@ -1,0 +1,15 @@
+// Programs' names for libtorch's types, and tensors as text for messages.
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <string>
+
+namespace inception {
+
+// Throws std::invalid_argument for a name that programs do not have.
+at::ScalarType scalarType(const std::string& dtype);
+std::string dtypeName(at::ScalarType type);
+// "[8, 64, 35, 35] float32"
+std::string describe(const at::Tensor& tensor);
+
+}  // namespace inception

@@ -1,0 +1,158 @@
+// Inference's convolutions: weights are packed once, by the program that prepares them, and bias, residual sum and ReLU happen
+// while results are in registers. The overloads called `portable` do the same through libtorch, with weights as they are.
+#include <ATen/ops/relu.h>
+#include <torch/library.h>
+
+#include <cstring>
+
+#include "../dtypes.h"
+#include "convolution.h"
+
+#if defined(INCEPTION_ONEDNN)
+#include "convolution-plan.h"
+#endif
+
+namespace inception {
+
+// A copy in any case: what a program stores is not the parameter that it was made from.
+at::Tensor packConvolutionPortable(const at::Tensor& weight, at::IntArrayRef, at::IntArrayRef, at::IntArrayRef, bool, bool) {
+  return weight.clone(at::MemoryFormat::ChannelsLast);
+}
+
+at::Tensor convolutionPackedPortable(const at::Tensor& input, const at::Tensor& packed, const at::Tensor& bias,
+                                     const c10::optional<at::Tensor>& sum, at::IntArrayRef stride, at::IntArrayRef padding,
+                                     bool relu) {
+  TORCH_CHECK(packed.dim() == 4, "packed: expected the result of pack_convolution.portable, received ", describe(packed));
+  auto y = convolutionPortable(input, packed, bias, stride, padding);
+  if (sum.has_value()) y = sum->add_(y);
+  return relu ? y.relu_() : y;
+}
+
+#if defined(INCEPTION_ONEDNN)
+
+namespace {
+
+using dnnl::convolution_forward;
+using dnnl::memory;
+using onednn::dense;
+using onednn::Geometry;
+using onednn::over;
+using onednn::Plan;
+using onednn::Purpose;
+
+Purpose purposeOf(bool sum, bool relu) {
+  if (sum) return relu ? Purpose::inferenceWithSumAndRelu : Purpose::inferenceWithSum;
+  return relu ? Purpose::inferenceWithRelu : Purpose::inference;
+}
+
+const Plan& inferencePlan(const Geometry& g, bool sum, bool relu) {
+  return onednn::planned(g.key(purposeOf(sum, relu)), [&] {
+    auto attributes = onednn::userScratchpad();
+    dnnl::post_ops after;
+    if (sum) after.append_sum();
+    if (relu) after.append_eltwise(1.f, dnnl::algorithm::eltwise_relu, 0.f, 0.f);
+    attributes.set_post_ops(after);
+    const auto how = onednn::describeForward(g, true, attributes);
+    return Plan{convolution_forward(how), how.weights_desc(), how.scratchpad_desc(),
+                onednn::Reorder(g.plainWeight(), how.weights_desc())};
+  });
+}
+
+// A packed weight is one tensor of bytes: the values in the layout that oneDNN chose, then the description of that layout.
+// Where the chosen layout is the plain one, it is the weight itself.
+using Layout = dnnl_memory_desc_t;
+
+at::Tensor withLayout(const Plan& plan, const at::Tensor& weight) {
+  const auto size = plan.weight.get_size();
+  auto packed = onednn::bytes(size + sizeof(Layout));
+  plan.pack.run(weight.data_ptr(), packed.data_ptr());
+  std::memcpy(static_cast<char*>(packed.data_ptr()) + size, &plan.weight.data, sizeof(Layout));
+  return packed;
+}
+
+memory::desc layoutOf(const at::Tensor& packed) {
+  if (packed.dim() == 4) return onednn::channelsLast(packed.sizes().vec(), onednn::typeOf(packed));
+  const int64_t size = packed.numel() - static_cast<int64_t>(sizeof(Layout));
+  Layout layout{};
+  if (packed.scalar_type() == at::kByte && packed.is_contiguous() && size > 0) {
+    std::memcpy(&layout, static_cast<const char*>(packed.data_ptr()) + size, sizeof(Layout));
+  }
+  const memory::desc description(layout);
+  TORCH_CHECK(layout.ndims == 4 && description.get_size() == static_cast<size_t>(size),
+              "packed: expected the result of pack_convolution, received ", describe(packed));
+  return description;
+}
+
+at::Tensor inLayout(const memory::desc& wanted, const memory::desc& layout, const at::Tensor& packed) {
+  auto result = onednn::bytes(wanted.get_size());
+  onednn::Reorder(layout, wanted).run(packed.data_ptr(), result.data_ptr());
+  return result;
+}
+
+at::Tensor unpacked(const at::Tensor& packed, const memory::desc& layout, const at::Tensor& input) {
+  if (packed.dim() == 4) return packed;
+  auto weight = at::empty(layout.dims(), input.options().memory_format(at::MemoryFormat::ChannelsLast));
+  onednn::Reorder(layout, onednn::channelsLast(layout.dims(), onednn::typeOf(input))).run(packed.data_ptr(), weight.data_ptr());
+  return weight;
+}
+
+}  // namespace
+
+at::Tensor packConvolution(const at::Tensor& weight, at::IntArrayRef input, at::IntArrayRef stride, at::IntArrayRef padding, bool sum,
+                           bool relu) {
+  const auto type = onednn::typeOf(weight);
+  const auto& plan = inferencePlan(Geometry(input, type, weight.sizes(), type, stride, padding), sum, relu);
+  if (plan.possible() && plan.pack.needed()) return withLayout(plan, dense(weight));
+  return packConvolutionPortable(weight, input, stride, padding, sum, relu);
+}
+
+at::Tensor convolutionPacked(const at::Tensor& input, const at::Tensor& packed, const at::Tensor& bias,
+                             const c10::optional<at::Tensor>& sum, at::IntArrayRef stride, at::IntArrayRef padding, bool relu) {
+  const auto x = dense(input);
+  const auto layout = layoutOf(packed);
+  const Geometry g(x.sizes(), onednn::typeOf(x), layout.dims(), layout.data_type(), stride, padding);
+  TORCH_CHECK(bias.scalar_type() == at::kFloat && bias.is_contiguous() && bias.numel() == g.output[1], "bias: expected ", g.output[1],
+              " contiguous float32 values, received ", bias.scalar_type(), " ", bias.sizes());
+  const auto& plan = inferencePlan(g, sum.has_value(), relu);
+  if (!plan.possible()) return convolutionPackedPortable(x, unpacked(packed, layout, x), bias, sum, stride, padding, relu);
+  auto y = sum.has_value() ? *sum : at::empty(g.output, x.options().memory_format(at::MemoryFormat::ChannelsLast));
+  TORCH_CHECK(y.sizes().vec() == g.output && y.scalar_type() == x.scalar_type() && y.is_contiguous(at::MemoryFormat::ChannelsLast),
+              "sum: expected channels-last ", x.scalar_type(), " ", g.output, ", received ", y.scalar_type(), " ", y.sizes());
+  // A program of another batch reads the same packed weights. Should oneDNN want another layout for it, they are packed again
+  // in every call; among the networks here it never does.
+  const auto weight = layout == plan.weight ? packed : inLayout(plan.weight, layout, packed);
+  const auto scratch = onednn::bytes(plan.scratchpad.get_size());
+  plan.run.execute(onednn::stream(), {{DNNL_ARG_SRC, over(g.inputDesc(), x.data_ptr())},
+                                      {DNNL_ARG_WEIGHTS, over(plan.weight, weight.data_ptr())},
+                                      {DNNL_ARG_BIAS, over(g.biasDesc(), bias.data_ptr())},
+                                      {DNNL_ARG_DST, over(g.outputDesc(), y.data_ptr())},
+                                      {DNNL_ARG_SCRATCHPAD, over(plan.scratchpad, scratch.data_ptr())}});
+  return y;
+}
+
+#else
+
+const auto packConvolution = packConvolutionPortable;
+const auto convolutionPacked = convolutionPackedPortable;
+
+#endif
+
+// `input` is the sizes of the images' tensor: the best layout may depend on them.
+TORCH_LIBRARY_FRAGMENT(inception, library) {
+  for (const std::string overload : {"", ".portable"}) {
+    library.def(("pack_convolution" + overload + "(Tensor weight, int[4] input, int[2] stride, int[2] padding, bool sum, bool relu) -> Tensor")
+                    .c_str());
+    library.def(("convolution_packed" + overload +
+                 "(Tensor input, Tensor packed, Tensor bias, Tensor(a!)? sum, int[2] stride, int[2] padding, bool relu) -> Tensor")
+                    .c_str());
+  }
+}
+
+TORCH_LIBRARY_IMPL(inception, CPU, library) {
+  library.impl("pack_convolution", packConvolution);
+  library.impl("pack_convolution.portable", packConvolutionPortable);
+  library.impl("convolution_packed", convolutionPacked);
+  library.impl("convolution_packed.portable", convolutionPackedPortable);
+}
+
+}  // namespace inception
