@@ -4,6 +4,7 @@
  */
 import type { Role } from '../graph/graph.ts';
 import { layerOf } from '../graph/layer-names.ts';
+import { preprocessingPresets } from '../images/preprocess.ts';
 import type { Dialect, DialectNames } from './dialect.ts';
 
 /** Layers with names of their own. */
@@ -98,7 +99,7 @@ export const keras: Dialect<'keras'> = {
       ...numberedNames({ logits: { layer: 'predictions' } }),
     },
   },
-  preprocessing: { protocol: 'tf-slim', kernel: 'tf-bilinear' },
+  preprocessing: preprocessingPresets['tf-slim'],
   canonical: canonicalNames,
   ignored: /(^|\/)(optimizer|iterations|learning_rate)|\/(momentum|velocity)$/,
 };

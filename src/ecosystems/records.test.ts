@@ -58,6 +58,15 @@ describe('the records of the ecosystems', () => {
     }
   });
 
+  it('are the rows of docs/weights.md', () => {
+    const page = readFileSync(new URL('../docs/weights.md', source), 'utf8');
+    const table = page.slice(page.indexOf('| dialect |'));
+    const rows = [...table.slice(0, table.indexOf('\n\n')).matchAll(/^\| `([\w-]+)` \|/gm)].map(
+      ([, name]) => name,
+    );
+    expect(rows.sort()).toEqual([...dialectNames].sort());
+  });
+
   it('give every name once', () => {
     expect(new Set(dialectNames).size).toBe(dialectNames.length);
   });

@@ -1,4 +1,5 @@
 /** TF-Slim: Inception-v3, Inception-v4 and the released Inception-ResNet-v2, with their auxiliary heads. */
+import { preprocessingPresets } from '../images/preprocess.ts';
 import type { Dialect } from './dialect.ts';
 import { chain, lettered, residualBlocks, scopeBookkeeping, scopeNames, stemChain } from './names/scopes.ts';
 
@@ -84,6 +85,6 @@ export const tfSlim: Dialect<'tf-slim'> = {
       }),
     },
   },
-  preprocessing: { protocol: 'tf-slim', kernel: 'tf-bilinear' },
+  preprocessing: preprocessingPresets['tf-slim'],
   ignored: scopeBookkeeping,
 };

@@ -1,4 +1,5 @@
 /** timm: Inception-v3 by torchvision's names, Inception-v4 and the released Inception-ResNet-v2 by Cadene's. */
+import { preprocessingPresets } from '../images/preprocess.ts';
 import { inceptionResnetV2, inceptionV4 } from './cadene.ts';
 import type { Dialect } from './dialect.ts';
 import { moduleBookkeeping, moduleNames } from './names/modules.ts';
@@ -31,7 +32,7 @@ export const timm: Dialect<'timm'> = {
       architecture: 'inception_resnet_v2',
     },
   },
-  preprocessing: { protocol: 'timm', kernel: 'pillow-bicubic' },
+  preprocessing: preprocessingPresets.inception,
   ignored: moduleBookkeeping,
   hub: {
     interpolations: {
