@@ -1,7 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { buildGraph } from '../graph/build-graph.ts';
 import { configure, findNetwork, networks } from '../networks/networks.ts';
-import { conv, type Layer, type Network, repeat, sequence } from '../networks/notation.ts';
+import {
+  conv,
+  depthwise,
+  fullyConnected,
+  globalAvgPool,
+  type Layer,
+  type Network,
+  repeat,
+  sequence,
+  sum,
+} from '../networks/notation.ts';
 import { drawDiagram } from './diagram.ts';
 import { figure, variants } from './diagram-layout.ts';
 
@@ -151,5 +161,38 @@ describe('drawDiagram', () => {
     for (const [, , width, inside] of boxes) {
       for (const text of texts(inside as string)) expect(text.length * 7).toBeLessThan(Number(width));
     }
+  });
+});
+
+describe('the figure of a sum', () => {
+  const network: Network = {
+    name: 'sums',
+    about: 'for a test',
+    input: [16, 16, 3],
+    classes: 2,
+    layers: {
+      stem: conv('3x3', 16, 'stride 2'),
+      block: sum([], [depthwise('3x3', 'Linear', { norm: false }), conv('3x3', 16, 'Linear', { groups: 4 })]),
+      averagePooling: globalAvgPool(),
+      logits: fullyConnected(),
+    },
+  };
+
+  it('says what its convolutions are, and leads its input past them to the sum', () => {
+    const svg = drawDiagram(configure(network));
+    const written = texts(svg);
+    expect(written.slice(written.lastIndexOf('Block'))).toEqual([
+      'Block',
+      '8×8×16',
+      '3×3 Depthwise',
+      'Linear',
+      'no batch norm',
+      '3×3 Conv',
+      '16 Linear',
+      '4 groups',
+      'Sum',
+      'ReLU',
+    ]);
+    expect(svg).not.toMatch(/NaN|undefined|Infinity/);
   });
 });

@@ -97,9 +97,10 @@ function describeNode(node: Node): string {
   const { attributes } = node;
   if ('window' in attributes) {
     const stride = attributes.stride === 1 ? '' : ` stride ${attributes.stride}`;
-    const groups =
-      node.op === 'conv' && node.attributes.groups > 1 ? ` in ${node.attributes.groups} groups` : '';
-    return `${node.op} ${formatShape(attributes.window)}${stride}${groups}`;
+    const groups = node.op === 'conv' ? node.attributes.groups : 1;
+    const each = groups > 1 && groups === node.shape[2];
+    const what = `${each ? 'depthwise' : node.op} ${formatShape(attributes.window)}${stride}`;
+    return groups > 1 && !each ? `${what} in ${groups} groups` : what;
   }
   return node.op === 'scaledAdd' ? `add × ${node.attributes.scale}` : node.op;
 }
