@@ -172,7 +172,7 @@ describe('inception serve', () => {
       [[onnxFile, '--token', 'a b'], 2, /--token: expected a token without blanks/],
       [[onnxFile, torchFile], 2, /two models are called 'shoes'; NAME=.* gives one of them another name/],
       [[`a b=${onnxFile}`], 2, /'a b' cannot be the name of a model/],
-      [[join(folder, 'none.onnx')], 1, /none\.onnx: there is no such file/],
+      [[join(folder, 'none.onnx')], 1, /none\.onnx: no such file/],
       [[onnxFile, '--port', String(port)], 1, /EADDRINUSE/],
     ];
     for (const [args, status, said] of cases) {

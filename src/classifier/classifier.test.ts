@@ -100,7 +100,7 @@ describe('loadClassifier', () => {
     const cases: [string, RegExp][] = [
       [
         join(folder, 'none.onnx'),
-        /none\.onnx: there is no such file; 'inception export MODEL -o .*none\.onnx' writes one/,
+        /none\.onnx: no such file; 'inception export MODEL -o .*none\.onnx' writes one/,
       ],
       [
         write('foreign.onnx', graph),

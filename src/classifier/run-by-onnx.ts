@@ -96,6 +96,6 @@ async function readBytes(path: string): Promise<Uint8Array> {
     return await readFile(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    throw new DeployError(`${path}: there is no such file; 'inception export MODEL -o ${path}' writes one`);
+    throw new DeployError(`${path}: no such file; 'inception export MODEL -o ${path}' writes one`);
   }
 }

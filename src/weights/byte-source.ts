@@ -1,19 +1,19 @@
-/** Open files of which any range can be read; their errors name them, and nothing stays open after one. */
+/** Open files that support random access reads. Errors name the file, and no file is left open after one. */
 import { open } from 'node:fs/promises';
 import { WeightsError } from './tensor-file.ts';
 
 export interface ByteSource {
-  /** In bytes. */
+  /** Size in bytes. */
   readonly size: number;
-  /** @throws WeightsError if the file does not reach so far. */
+  /** @throws WeightsError if the range extends beyond the file. */
   read(position: number, length: number): Promise<Uint8Array<ArrayBuffer>>;
   close(): Promise<void>;
 }
 
-/** Node reads at most 2^31 - 1 bytes at once. */
-const mostAtOnce = 2 ** 30;
+/** Node reads at most 2^31 - 1 bytes per call. */
+const maxReadBytes = 2 ** 30;
 
-/** Errors are WeightsErrors that do not name the file, or those of Node. */
+/** Opens a file. Errors are WeightsErrors that do not name the file, or Node's own. */
 export async function openByteSource(path: string): Promise<ByteSource> {
   const file = await open(path, 'r');
   return closeOnError(file, async () => {
@@ -26,9 +26,9 @@ export async function openByteSource(path: string): Promise<ByteSource> {
         }
         const bytes = allocate(length);
         for (let done = 0; done < length; ) {
-          const wanted = Math.min(length - done, mostAtOnce);
-          const { bytesRead } = await file.read(bytes, done, wanted, position + done);
-          if (bytesRead === 0) throw new WeightsError('the file ended while it was read');
+          const chunk = Math.min(length - done, maxReadBytes);
+          const { bytesRead } = await file.read(bytes, done, chunk, position + done);
+          if (bytesRead === 0) throw new WeightsError('the file ended while it was being read');
           done += bytesRead;
         }
         return bytes;
@@ -42,11 +42,11 @@ function allocate(length: number): Uint8Array<ArrayBuffer> {
   try {
     return new Uint8Array(length);
   } catch (error) {
-    throw new WeightsError(`there is no memory for ${length} bytes at once`, { cause: error });
+    throw new WeightsError(`cannot allocate ${length} bytes`, { cause: error });
   }
 }
 
-/** Gives what `make` gives, and closes the file if it throws instead. */
+/** Returns what `make` returns, but closes the file if it throws. */
 export async function closeOnError<Result>(
   file: { close(): Promise<void> },
   make: () => Result | Promise<Result>,
@@ -59,7 +59,7 @@ export async function closeOnError<Result>(
   }
 }
 
-/** Errors about files, theirs and the system's, begin with the path that the user gave. */
+/** Prefixes file errors, ours and the system's, with the path that the user gave. */
 export async function namingFile<Result>(
   path: string,
   action: () => Promise<Result>,
@@ -68,8 +68,8 @@ export async function namingFile<Result>(
   try {
     return await action();
   } catch (error) {
-    const ofSystem = error instanceof Error && 'syscall' in error;
-    if (!(error instanceof WeightsError || ofSystem)) throw error;
+    const isSystemError = error instanceof Error && 'syscall' in error;
+    if (!(error instanceof WeightsError || isSystemError)) throw error;
     throw new Failure(`${path}: ${error.message}`, { cause: error });
   }
 }

@@ -72,7 +72,7 @@ describe('a served ONNX file', () => {
   it('is refused with the reason, leaving no process behind', async () => {
     const none = serveByOnnx(join(folder, 'none.onnx'), { name: 'm' });
     await expect(none).rejects.toThrow(DeployError);
-    await expect(none).rejects.toThrow(/none\.onnx: there is no such file/);
+    await expect(none).rejects.toThrow(/none\.onnx: no such file/);
     await expect.poll(workers).toEqual([]);
   });
 });

@@ -33,7 +33,7 @@ describe('openH5File', () => {
   });
   afterAll(() => rm(folder, { recursive: true }));
 
-  it.each(files)('reads what Keras wrote to %s', async (name) => {
+  it.each(files)('reads %s as written by Keras', async (name) => {
     const file = await openH5File(fixture(name));
     const canonical = (own: string) => own.replace(/:\d+$/, '').split('/').slice(-2).join('/');
     expect(new Set([...file.tensors.keys()].map(canonical))).toEqual(new Set(Object.keys(tensors)));
@@ -48,7 +48,7 @@ describe('openH5File', () => {
     await expect(file.read([...file.tensors.keys()][0] as string)).rejects.toThrow('has been closed');
   });
 
-  it('says what is wrong with a file that is none', async () => {
+  it('says what is wrong with a file that is not HDF5', async () => {
     await expect(openH5File(fixture('make.py'))).rejects.toThrow(
       /make\.py: cannot be read as HDF5 \(file signature not found\)/,
     );
@@ -58,7 +58,7 @@ describe('openH5File', () => {
   });
 
   // Each run starts a thread with an HDF5 of its own.
-  it('survives any change of bytes and any cut', async () => {
+  it('survives changed bytes and truncation', async () => {
     const path = join(folder, 'broken.h5');
     const change = fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.integer({ min: 0, max: 255 }));
     await fc.assert(

@@ -1,4 +1,4 @@
-/** Keras's HDF5 files: weights (Keras 1 and 2), whole models, and Keras 3's `.weights.h5`. Read by h5wasm. */
+/** Keras's HDF5 files: weights (Keras 1 and 2), whole models, and Keras 3's `.weights.h5`. Read with h5wasm. */
 import { stat } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
 import { type NamedTensor, type TensorFile, type TensorInfo, WeightsError } from '../tensor-file.ts';
@@ -7,11 +7,11 @@ interface Entry {
   readonly path: string;
   readonly dtype: string;
   readonly shape: readonly number[];
-  /** Keras 3 keeps the layer's name beside its numbered variables. */
+  /** Keras 3 stores the layer's name next to its numbered variables. */
   readonly layer: unknown;
 }
 
-type Answer =
+type Reply =
   | { readonly error: string }
   | { readonly datasets: readonly Entry[] }
   | { readonly bytes: ArrayBuffer };
@@ -24,7 +24,7 @@ const arrays: Readonly<Record<string, new (buffer: ArrayBuffer) => NamedTensor['
   I64: BigInt64Array,
 };
 
-/** What Keras 3 numbers, by how many there are; batch normalisation's gamma and beta may each be absent. */
+/** Names of Keras 3's numbered variables, by their count; batch normalisation may lack gamma, beta or both. */
 const variableNames: readonly (readonly [layer: RegExp, names: readonly (readonly string[])[]])[] = [
   [
     /^batch_normalization/,
@@ -37,38 +37,38 @@ const variableNames: readonly (readonly [layer: RegExp, names: readonly (readonl
   [/^(conv2d|dense)/, [['kernel'], ['kernel', 'bias']]],
 ];
 
-/** A broken file can keep HDF5 busy; no sound one needs this long for a header or a tensor. */
-const patienceMs = 60_000;
+/** A corrupt file can keep HDF5 busy for ever; no valid one takes this long for a header or a tensor. */
+const timeoutMs = 60_000;
 
-/** Opens a file. @throws WeightsError naming it and what is wrong. */
+/** Opens a file. @throws WeightsError naming the file and the problem. */
 export async function openH5File(path: string): Promise<TensorFile> {
   const { size } = await stat(path);
   const worker = new Worker(new URL('./h5-worker.mjs', import.meta.url), {
-    workerData: { path, mostBytes: size },
+    workerData: { path, maxBytes: size },
     stdout: true,
     stderr: true,
     resourceLimits: { maxOldGenerationSizeMb: 256 },
   });
-  // HDF5 writes its traces there; the one line that matters comes as a message.
+  // HDF5 prints stack traces to these streams; the relevant line arrives as a message.
   worker.stderr.resume();
   worker.stdout.resume();
   let ended = false;
   const next = () =>
-    new Promise<Exclude<Answer, { error: string }>>((resolve, reject) => {
+    new Promise<Exclude<Reply, { error: string }>>((resolve, reject) => {
       const fail = (problem: string) => {
         ended = true;
         finish();
         void worker.terminate();
         reject(new WeightsError(`${path}: cannot be read as HDF5 (${problem})`));
       };
-      const timer = setTimeout(() => fail(`no answer within ${patienceMs / 1000} s`), patienceMs);
-      const onMessage = (answer: Answer) => {
-        if ('error' in answer) return fail(answer.error);
+      const timer = setTimeout(() => fail(`no reply within ${timeoutMs / 1000} s`), timeoutMs);
+      const onMessage = (reply: Reply) => {
+        if ('error' in reply) return fail(reply.error);
         finish();
-        resolve(answer);
+        resolve(reply);
       };
       const onError = (error: Error) => fail(error.message.split('\n')[0] ?? 'unknown');
-      const onExit = () => fail('HDF5 gave up');
+      const onExit = () => fail('HDF5 aborted');
       const finish = () => {
         clearTimeout(timer);
         worker.off('message', onMessage).off('error', onError).off('exit', onExit);
@@ -77,8 +77,8 @@ export async function openH5File(path: string): Promise<TensorFile> {
     });
   worker.on('error', () => undefined);
   const opened = await next();
-  const paths = named('datasets' in opened ? opened.datasets : []);
-  // A file that is open keeps no process alive.
+  const paths = byName('datasets' in opened ? opened.datasets : []);
+  // An open file should not keep the process alive.
   worker.unref();
   let queue: Promise<unknown> = Promise.resolve();
   const tensors = new Map<string, TensorInfo>(
@@ -94,12 +94,12 @@ export async function openH5File(path: string): Promise<TensorFile> {
       const job = async (): Promise<NamedTensor> => {
         if (ended) throw new WeightsError(`${path}: the file has been closed`);
         worker.ref();
-        const answer = next();
+        const pending = next();
         worker.postMessage(entry.path);
-        const read = await answer;
+        const reply = await pending;
         worker.unref();
         const array = arrays[entry.dtype] ?? Uint8Array;
-        const bytes = 'bytes' in read ? read.bytes : new ArrayBuffer(0);
+        const bytes = 'bytes' in reply ? reply.bytes : new ArrayBuffer(0);
         return { name, dtype: entry.dtype, shape: entry.shape, data: new array(bytes) };
       };
       const result = queue.then(job);
@@ -113,8 +113,8 @@ export async function openH5File(path: string): Promise<TensorFile> {
   };
 }
 
-/** Datasets by name: their path, or for Keras 3's numbered variables the layer's name and the variable's. */
-function named(entries: readonly Entry[]): ReadonlyMap<string, Entry> {
+/** Datasets by name: their path, or layer and variable name for Keras 3's numbered variables. */
+function byName(entries: readonly Entry[]): ReadonlyMap<string, Entry> {
   const counts = new Map<string, number>();
   const group = ({ path }: Entry) => path.slice(0, path.lastIndexOf('/'));
   for (const entry of entries) counts.set(group(entry), (counts.get(group(entry)) ?? 0) + 1);
@@ -125,7 +125,7 @@ function named(entries: readonly Entry[]): ReadonlyMap<string, Entry> {
       const [, kind = '', number = ''] = match;
       const names = variableNames
         .find(([layer]) => layer.test(kind))?.[1]
-        .find((each) => each.length === counts.get(group(entry)));
+        .find((candidate) => candidate.length === counts.get(group(entry)));
       return [`${entry.layer}/${names?.[Number(number)] ?? number}`, entry];
     }),
   );

@@ -1,16 +1,16 @@
 /**
- * The header of a safetensors file: its JSON and the rules about offsets. Files come from strangers, so the JSON is read by
- * a parser of exactly what a header may hold: JSON.parse keeps the last of two equal keys and takes 1e3 for a whole number.
+ * The header of a safetensors file: its JSON and the rules about offsets. Files are untrusted, so that the JSON is read by a
+ * strict parser: JSON.parse keeps the last of two equal keys and accepts 1e3 as an integer.
  */
 
 import { type TensorInfo, WeightsError } from '../tensor-file.ts';
 
-/** A safetensors file that breaks the format, or cannot be read. */
+/** A safetensors file that violates the format, or cannot be read. */
 export class SafetensorsError extends WeightsError {
   override name = 'SafetensorsError';
 }
 
-/** Bytes of one element, for every type of the format. */
+/** Bytes per element of every type of the format. */
 export const elementBytes: Readonly<Record<string, number>> = {
   BOOL: 1,
   U8: 1,
@@ -30,7 +30,7 @@ export const elementBytes: Readonly<Record<string, number>> = {
 };
 
 export interface TensorEntry extends TensorInfo {
-  /** Relative to the end of the header. */
+  /** Byte range, relative to the end of the header. */
   readonly begin: number;
   readonly end: number;
 }
@@ -40,10 +40,10 @@ export interface Header {
   readonly metadata: ReadonlyMap<string, string>;
 }
 
-/** Longest header that the format allows. */
-export const mostHeaderBytes = 100_000_000;
+/** Maximum header size of the format. */
+export const maxHeaderBytes = 100_000_000;
 
-/** Reads the header's JSON and holds it against the number of data bytes. @throws SafetensorsError naming the tensor. */
+/** Parses the header and checks it against the number of data bytes. @throws SafetensorsError naming the tensor. */
 export function parseHeader(json: Uint8Array, dataBytes: number): Header {
   if (json[0] !== 0x7b) throw new SafetensorsError("the header must begin with '{'");
   let text: string;
@@ -64,7 +64,7 @@ export function parseHeader(json: Uint8Array, dataBytes: number): Header {
   return { tensors, metadata };
 }
 
-/** Tensors must cover the data exactly, without overlap or hole. */
+/** Tensors must cover the data exactly, without overlaps or holes. */
 function checkOffsets(tensors: readonly TensorEntry[], dataBytes: number): void {
   const ordered = [...tensors].sort((a, b) => a.begin - b.begin || a.end - b.end);
   let covered = 0;
@@ -84,28 +84,28 @@ function checkOffsets(tensors: readonly TensorEntry[], dataBytes: number): void 
 
 class HeaderParser {
   readonly #text: string;
-  #at = 0;
+  #position = 0;
 
   constructor(text: string) {
     this.#text = text;
   }
 
   #fail(expected: string): never {
-    const found = this.#text[this.#at];
-    const received = found === undefined ? 'the end' : JSON.stringify(found);
+    const character = this.#text[this.#position];
+    const received = character === undefined ? 'the end' : JSON.stringify(character);
     throw new SafetensorsError(
-      `the header is not valid: expected ${expected} at character ${this.#at}, received ${received}`,
+      `the header is not valid: expected ${expected} at character ${this.#position}, received ${received}`,
     );
   }
 
   #space(): void {
-    while (' \n\r\t'.includes(this.#text[this.#at] ?? '.')) this.#at++;
+    while (' \n\r\t'.includes(this.#text[this.#position] ?? '.')) this.#position++;
   }
 
   #take(character: string): boolean {
     this.#space();
-    if (this.#text[this.#at] !== character) return false;
-    this.#at++;
+    if (this.#text[this.#position] !== character) return false;
+    this.#position++;
     return true;
   }
 
@@ -113,17 +113,17 @@ class HeaderParser {
     if (!this.#take(character)) this.#fail(`'${character}'`);
   }
 
-  /** Calls `each` with every key, which then reads the value. */
-  object(each: (key: string) => void): void {
+  /** Calls `onKey` with every key, after which the value must be read. */
+  object(onKey: (key: string) => void): void {
     const keys = new Set<string>();
     this.#need('{');
     if (this.#take('}')) return;
     do {
       const key = this.string();
-      if (keys.has(key)) throw new SafetensorsError(`the header gives '${key}' twice`);
+      if (keys.has(key)) throw new SafetensorsError(`the header has '${key}' twice`);
       keys.add(key);
       this.#need(':');
-      each(key);
+      onKey(key);
     } while (this.#take(','));
     this.#need('}');
   }
@@ -131,7 +131,7 @@ class HeaderParser {
   string(): string {
     this.#space();
     const token = /"(?:[^"\\]|\\.)*"/y;
-    token.lastIndex = this.#at;
+    token.lastIndex = this.#position;
     const [match] = token.exec(this.#text) ?? this.#fail('a string');
     let value: string;
     try {
@@ -139,36 +139,36 @@ class HeaderParser {
     } catch {
       return this.#fail('a valid string');
     }
-    this.#at = token.lastIndex;
+    this.#position = token.lastIndex;
     if (/[\ud800-\udfff]/u.test(value))
       throw new SafetensorsError(`the header has half a surrogate pair in ${match}`);
     return value;
   }
 
-  /** A map from strings to strings, as `__metadata__` is. */
+  /** A map from strings to strings, like `__metadata__`. */
   strings(): ReadonlyMap<string, string> {
     const result = new Map<string, string>();
     this.object((key) => result.set(key, this.string()));
     return result;
   }
 
-  #wholeNumber(): number {
+  #integer(): number {
     this.#space();
     const token = /0|[1-9]\d*/y;
-    token.lastIndex = this.#at;
-    const [match] = token.exec(this.#text) ?? this.#fail('a whole number');
+    token.lastIndex = this.#position;
+    const [match] = token.exec(this.#text) ?? this.#fail('an integer');
     const value = Number(match);
     if (!Number.isSafeInteger(value)) this.#fail('a number below 2^53');
-    this.#at = token.lastIndex;
-    if (/[\d.eE]/.test(this.#text[this.#at] ?? '')) this.#fail('a whole number in plain digits');
+    this.#position = token.lastIndex;
+    if (/[\d.eE]/.test(this.#text[this.#position] ?? '')) this.#fail('an integer in plain digits');
     return value;
   }
 
-  #wholeNumbers(): number[] {
+  #integers(): number[] {
     const numbers: number[] = [];
     this.#need('[');
     if (this.#take(']')) return numbers;
-    do numbers.push(this.#wholeNumber());
+    do numbers.push(this.#integer());
     while (this.#take(','));
     this.#need(']');
     return numbers;
@@ -180,8 +180,8 @@ class HeaderParser {
     let offsets: number[] | undefined;
     this.object((key) => {
       if (key === 'dtype') dtype = this.string();
-      else if (key === 'shape') shape = this.#wholeNumbers();
-      else if (key === 'data_offsets') offsets = this.#wholeNumbers();
+      else if (key === 'shape') shape = this.#integers();
+      else if (key === 'data_offsets') offsets = this.#integers();
       else throw new SafetensorsError(`tensor '${name}' has an unknown key '${key}'`);
     });
     if (dtype === undefined || !shape || !offsets) {
@@ -206,6 +206,6 @@ class HeaderParser {
 
   end(): void {
     this.#space();
-    if (this.#at < this.#text.length) this.#fail('nothing after the header');
+    if (this.#position < this.#text.length) this.#fail('nothing after the header');
   }
 }

@@ -51,7 +51,7 @@ const tensors = fc.uniqueArray(tensor, { selector: ({ name }) => name, maxLength
 const metadata = fc.dictionary(names, fc.string({ unit: 'grapheme' }), { noNullPrototype: true });
 
 describe('safetensors', () => {
-  it('gives back whatever is written', () => {
+  it('returns whatever was written', () => {
     fc.assert(
       fc.property(tensors, metadata, (written, about) => {
         const read = decodeSafetensors(encodeSafetensors(written, about));
@@ -69,7 +69,7 @@ describe('safetensors', () => {
     );
   });
 
-  it('meets damaged files with an error of its own, or reads them', () => {
+  it('throws a SafetensorsError for corrupt files, or reads them', () => {
     const damage = fc.record({ at: fc.nat(), value: fc.nat(255), cut: fc.option(fc.nat()) });
     fc.assert(
       fc.property(tensors, fc.array(damage, { minLength: 1, maxLength: 3 }), (written, damages) => {
@@ -93,14 +93,14 @@ describe('safetensors', () => {
     [
       'a header that is too long for the format',
       file('{}', 0, 100_000_001n),
-      'its header would have 100000001 bytes, at most 100000000 are allowed',
+      'its header would have 100000001 bytes, the limit is 100000000',
     ],
     [
       'a header that is longer than the file',
       file('{}', 0, 90n),
       'its header would have 90 bytes, the whole file has 10',
     ],
-    ['a header of nothing', file('', 0), 'its header would have 0 bytes, at least 2 are needed'],
+    ['a header of nothing', file('', 0), 'its header would have 0 bytes, the minimum is 2'],
     ['a header that begins with a space', file(' {}'), "the header must begin with '{'"],
     [
       'a header that is not UTF-8',
@@ -117,7 +117,7 @@ describe('safetensors', () => {
       file('{}x'),
       'the header is not valid: expected nothing after the header at character 2, received "x"',
     ],
-    ['equal names', file(`{"a":${entry(0, 4)},"a":${entry(4, 8)}}`, 8), "the header gives 'a' twice"],
+    ['equal names', file(`{"a":${entry(0, 4)},"a":${entry(4, 8)}}`, 8), "the header has 'a' twice"],
     [
       'an overlap',
       file(`{"a":${entry(0, 8)},"b":${entry(4, 12)}}`, 12),
@@ -151,12 +151,12 @@ describe('safetensors', () => {
     [
       'a numeral like 1e3',
       file('{"a":{"dtype":"F32","shape":[1e3],"data_offsets":[0,4000]}}', 4000),
-      'expected a whole number in plain digits',
+      'expected an integer in plain digits',
     ],
     [
       'a negative size',
       file('{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}', 4),
-      'expected a whole number at character',
+      'expected an integer at character',
     ],
     [
       'backward offsets',
@@ -195,7 +195,7 @@ describe('safetensors', () => {
     ]);
   });
 
-  it('reads a hundred thousand empty tensors in good time', () => {
+  it('reads a hundred thousand empty tensors quickly', () => {
     const entries = Array.from({ length: 100_000 }, (_, index) => `"${index}":${entry(0, 0, [0])}`);
     const begin = performance.now();
     expect(decodeSafetensors(file(`{${entries.join()}}`)).tensors).toHaveLength(100_000);
@@ -225,7 +225,7 @@ describe('files', () => {
     await opened.close();
   });
 
-  it('are as they were when writing fails', async () => {
+  it('are unchanged if writing fails', async () => {
     const path = join(folder, 'b.safetensors');
     await writeFile(path, 'before');
     const tensors = [{ name: 'x', dtype: 'F32', shape: [7], read: () => values }];
@@ -237,7 +237,7 @@ describe('files', () => {
   });
 
   it('are named when they cannot be read', async () => {
-    await expect(openSafetensors(join(folder, 'none'))).rejects.toThrow(/none: there is no such file$/);
+    await expect(openSafetensors(join(folder, 'none'))).rejects.toThrow(/none: no such file$/);
     const path = join(folder, 'short.safetensors');
     await writeFile(path, 'short');
     await expect(openSafetensors(path)).rejects.toThrow(

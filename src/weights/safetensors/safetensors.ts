@@ -1,4 +1,4 @@
-/** Reading and writing of safetensors files: tensors by name, one at a time, so that a file is never twice in memory. */
+/** Reads and writes safetensors files, one tensor at a time, so that a file is never in memory twice. */
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { replaceFile } from '../../replace-file.ts';
@@ -7,7 +7,7 @@ import type { NamedTensor, TensorData, TensorFile } from '../tensor-file.ts';
 import {
   elementBytes,
   type Header,
-  mostHeaderBytes,
+  maxHeaderBytes,
   parseHeader,
   SafetensorsError,
   type TensorEntry,
@@ -17,7 +17,7 @@ export { SafetensorsError };
 
 type ArrayType = new (buffer: ArrayBuffer) => TensorData;
 
-/** BF16 and F16 come as their 16 bits. */
+/** BF16 and F16 are represented by their 16 bits. */
 const arrays: Readonly<Record<string, ArrayType>> = {
   F32: Float32Array,
   F64: Float64Array,
@@ -34,12 +34,12 @@ export interface TensorSource {
   readonly name: string;
   readonly dtype: string;
   readonly shape: readonly number[];
-  /** Called when the tensor's turn comes. */
+  /** Called when the tensor is written. */
   read(): Promise<TensorData> | TensorData;
 }
 
 /**
- * Writes a file that is whole or not there: to a temporary name beside it, to the disk, then renamed.
+ * Writes a file atomically: under a temporary name beside it, synced to disk, then renamed.
  * @throws SafetensorsError if a tensor's values do not fit its shape.
  */
 export async function writeSafetensors(
@@ -73,7 +73,7 @@ function bytesOf(tensor: TensorSource, data: TensorData): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-/** A rename survives a power cut only when its folder is on the disk too; Windows cannot open folders. */
+/** A rename survives a power failure only if its folder is synced too; Windows cannot open folders. */
 async function syncFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return;
   const handle = await open(folder, 'r');
@@ -84,7 +84,7 @@ async function syncFolder(folder: string): Promise<void> {
 const byteCount = ({ dtype, shape }: { dtype: string; shape: readonly number[] }): number =>
   shape.reduce((product, size) => product * size, elementBytes[dtype] ?? Number.NaN);
 
-/** The length, the JSON, and spaces up to a multiple of 8, so that the data are aligned. */
+/** Length, JSON, and spaces up to a multiple of 8, so that the data are aligned. */
 function encodeHeader(
   tensors: readonly TensorSource[],
   metadata: Readonly<Record<string, string>>,
@@ -93,7 +93,7 @@ function encodeHeader(
   const names = new Set<string>();
   const entries = tensors.map((tensor) => {
     const { name, dtype, shape } = tensor;
-    if (names.has(name)) throw new SafetensorsError(`tensor '${name}' is given twice`);
+    if (names.has(name)) throw new SafetensorsError(`tensor '${name}' appears twice`);
     names.add(name);
     const begin = offset;
     offset += byteCount(tensor);
@@ -112,12 +112,12 @@ export interface SafetensorsFile extends TensorFile {
   readonly tensors: ReadonlyMap<string, TensorEntry>;
 }
 
-/** Opens a file and checks its header; tensors are read when they are asked for. @throws SafetensorsError naming the file. */
+/** Opens a file and checks its header; tensors are read on demand. @throws SafetensorsError naming the file. */
 export const openSafetensors = (path: string): Promise<SafetensorsFile> =>
   naming(path, async () => {
     const source = await openByteSource(path).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error;
-      throw new SafetensorsError('there is no such file', { cause: error });
+      throw new SafetensorsError('no such file', { cause: error });
     });
     return closeOnError(source, () => openSource(path, source));
   });
@@ -147,20 +147,18 @@ const naming = <Result>(path: string, action: () => Promise<Result>): Promise<Re
 
 function checkHeaderLength(length: Uint8Array, fileBytes: number): number {
   const headerBytes = new DataView(length.buffer, length.byteOffset, 8).getBigUint64(0, true);
-  if (headerBytes > BigInt(mostHeaderBytes)) {
-    throw new SafetensorsError(
-      `its header would have ${headerBytes} bytes, at most ${mostHeaderBytes} are allowed`,
-    );
+  if (headerBytes > BigInt(maxHeaderBytes)) {
+    throw new SafetensorsError(`its header would have ${headerBytes} bytes, the limit is ${maxHeaderBytes}`);
   }
   if (headerBytes < 2n)
-    throw new SafetensorsError(`its header would have ${headerBytes} bytes, at least 2 are needed`);
+    throw new SafetensorsError(`its header would have ${headerBytes} bytes, the minimum is 2`);
   if (8n + headerBytes > BigInt(fileBytes)) {
     throw new SafetensorsError(`its header would have ${headerBytes} bytes, the whole file has ${fileBytes}`);
   }
   return Number(headerBytes);
 }
 
-/** All of a file that is in memory. @throws SafetensorsError */
+/** Decodes a whole file in memory. @throws SafetensorsError */
 export function decodeSafetensors(bytes: Uint8Array): {
   metadata: Header['metadata'];
   tensors: NamedTensor[];
@@ -171,14 +169,14 @@ export function decodeSafetensors(bytes: Uint8Array): {
   return {
     metadata,
     tensors: [...tensors.values()].map((entry) => {
-      // Not slice: of a Buffer it is a view of all that the Buffer shares its memory with.
+      // Not slice: on a Buffer it returns a view of the shared memory.
       const copy = new Uint8Array(bytes.subarray(start + entry.begin, start + entry.end));
       return { ...entry, data: new (arrayFor(entry.dtype))(copy.buffer) };
     }),
   };
 }
 
-/** Tensors that are in memory as the bytes of a file. */
+/** Encodes tensors in memory as the bytes of a file. */
 export function encodeSafetensors(
   tensors: readonly NamedTensor[],
   metadata: Readonly<Record<string, string>> = {},

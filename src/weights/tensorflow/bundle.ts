@@ -1,6 +1,6 @@
 /**
- * TensorFlow's checkpoints of two kinds of files (V2, "tensor bundle"): `.index` is a table of what there is, `.data-…` are
- * shards with the values. Format: tensorflow/core/util/tensor_bundle/tensor_bundle.h
+ * TensorFlow's checkpoints in two kinds of files (V2, "tensor bundle"): `.index` is a table of contents, `.data-…` are shards with the
+ * values. Format: tensorflow/core/util/tensor_bundle/tensor_bundle.h
  */
 import { basename } from 'node:path';
 import { type ByteSource, closeOnError, openByteSource } from '../byte-source.ts';
@@ -16,7 +16,7 @@ import {
 } from './messages.ts';
 import { type ElementType, elementCount, elementTypes } from './types.ts';
 
-/** The newest version of bundles that is read here. */
+/** The latest supported version of bundles. */
 const knownVersion = 1;
 
 interface BundledTensor extends TensorInfo {
@@ -30,7 +30,7 @@ export interface OpenTensors {
   close(): Promise<void>;
 }
 
-/** Reads what there is and opens the shards. @throws WeightsError that does not name the file. */
+/** Reads the table of contents and opens the shards. @throws WeightsError that does not name the file. */
 export async function openBundle(table: Table, prefix: string): Promise<OpenTensors> {
   const { header, tensors } = await readEntries(table);
   const shards = await openShards(tensors.values(), { prefix, header });
@@ -51,7 +51,7 @@ export async function openBundle(table: Table, prefix: string): Promise<OpenTens
       const received = maskedCrc32c(bytes);
       if (received !== checksum) {
         throw new WeightsError(
-          `tensor '${name}' should have the checksum ${checksum}, its ${size} bytes give ${received}: the file is damaged, copy it again`,
+          `tensor '${name}' should have checksum ${checksum}, its ${size} bytes give ${received}: the file is corrupt, copy it again`,
         );
       }
       const { dtype, shape, type } = tensor;
@@ -67,10 +67,10 @@ async function readEntries(
   const tensors = new Map<string, BundledTensor>();
   for await (const { key, value } of table.entries()) {
     if (header === undefined) header = checkHeader(key, value);
-    // The slices of a partitioned variable have keys that begin with 0; its own entry is refused.
+    // The slices of a partitioned variable have keys that begin with 0; its own entry is rejected.
     else if (key[0] !== 0) addTensor(tensors, decodeName(key), decodeBundleEntry(value));
   }
-  if (!header) throw new WeightsError('expected the header of a bundle, the table is empty');
+  if (!header) throw new WeightsError('expected the header of a bundle, but the table is empty');
   return { header, tensors };
 }
 
@@ -83,12 +83,12 @@ function checkHeader(key: Uint8Array, value: Uint8Array): BundleHeader {
   const header = decodeBundleHeader(value);
   if (header.bigEndian) {
     throw new WeightsError(
-      'its numbers are big-endian, only little-endian ones are read; save it again on an ordinary machine',
+      'its numbers are big-endian, only little-endian is supported; save it again on a little-endian machine',
     );
   }
-  if (header.leastReader > knownVersion) {
+  if (header.minReader > knownVersion) {
     throw new WeightsError(
-      `it needs a reader of version ${header.leastReader}, this one knows ${knownVersion}`,
+      `it needs a reader of version ${header.minReader}, this one supports ${knownVersion}`,
     );
   }
   return header;
@@ -97,11 +97,11 @@ function checkHeader(key: Uint8Array, value: Uint8Array): BundleHeader {
 function addTensor(tensors: Map<string, BundledTensor>, name: string, entry: BundleEntry): void {
   const type = elementTypes.get(entry.type);
   if (!type) return;
-  if (tensors.has(name)) throw new WeightsError(`the index gives '${name}' twice`);
+  if (tensors.has(name)) throw new WeightsError(`the index contains '${name}' twice`);
   const { shape, size, slices } = entry;
   if (slices > 0) {
     throw new WeightsError(
-      `variable '${name}' is partitioned into ${slices} slices, which are not read; save it in one piece`,
+      `variable '${name}' is partitioned into ${slices} slices, which is not supported; save it unpartitioned`,
     );
   }
   const expected = elementCount(shape) * type.bytes;
@@ -141,7 +141,7 @@ async function openShard(path: string): Promise<ByteSource> {
   return openByteSource(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error;
     throw new WeightsError(
-      `there is no '${basename(path)}' beside the .index file; it holds the values, put it there`,
+      `there is no '${basename(path)}' next to the .index file; it contains the values, put it there`,
       { cause: error },
     );
   });
@@ -150,6 +150,6 @@ async function openShard(path: string): Promise<ByteSource> {
 function checkRange({ name, entry: { offset, size } }: BundledTensor, { size: fileBytes }: ByteSource): void {
   if (Number.isSafeInteger(offset) && offset >= 0 && offset + size <= fileBytes) return;
   throw new WeightsError(
-    `tensor '${name}' has ${size} bytes at byte ${offset}, its .data file has ${fileBytes}; was it copied whole?`,
+    `tensor '${name}' has ${size} bytes at byte ${offset}, its .data file has ${fileBytes}; is the file complete?`,
   );
 }

@@ -50,23 +50,26 @@ describe('the path of a checkpoint', () => {
     await expect(openTensorFlowCheckpoint(path)).rejects.toThrow(WeightsError);
   });
 
-  it('that leads nowhere says what is missing', async () => {
+  it('says what is missing', async () => {
     const refuses = (path: string, message: string) =>
       expect(openTensorFlowCheckpoint(path)).rejects.toThrow(`${path}: ${message}`);
     const prefix = join(folder, 'lonely');
     await refuses(
       prefix,
-      "there is no such checkpoint: expected a file 'lonely.index' beside its .data files",
+      "there is no such checkpoint: expected a file 'lonely.index' next to its .data files",
     );
     await writeFile(`${prefix}${shard}`, '');
     await refuses(`${prefix}${shard}`, "there is no such checkpoint: expected a file 'lonely.index'");
     await copyFile(fixture(`${bundle}.index`), `${prefix}.index`);
     await rm(`${prefix}${shard}`);
-    await refuses(prefix, `there is no 'lonely${shard}' beside the .index file; it holds the values`);
+    await refuses(prefix, `there is no 'lonely${shard}' next to the .index file; it contains the values`);
     await writeFile(`${prefix}.meta`, '');
-    await refuses(`${prefix}.meta`, "it describes a graph, the weights are in 'lonely.index'");
+    await refuses(`${prefix}.meta`, "it contains a graph, the weights are in 'lonely.index'");
     await copyFile(fixture(`${bundle}.index`), join(folder, 'renamed'));
-    await refuses(join(folder, 'renamed'), 'it is the index of a checkpoint, its .data files are found by');
+    await refuses(
+      join(folder, 'renamed'),
+      'it is the index of a checkpoint, whose .data files are located by',
+    );
     await writeFile(join(folder, 'other'), 'x'.repeat(100));
     await refuses(join(folder, 'other'), 'expected a table with the magic number 0xdb4775248b80fb57');
   });

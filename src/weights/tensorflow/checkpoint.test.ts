@@ -108,7 +108,7 @@ describe('TensorFlow checkpoints', () => {
     },
   );
 
-  it('leaves out what is no number of a known type', async () => {
+  it('ignores tensors that are not numbers of a known type', async () => {
     const names = Object.keys(await readCheckpoint(fixture('objects')));
     expect(names).toEqual(['model/layer/kernel/.ATTRIBUTES/VARIABLE_VALUE']);
     expect(await readCheckpoint(fixture(bundle))).not.toHaveProperty('types/string');
@@ -120,7 +120,7 @@ describe('TensorFlow checkpoints', () => {
     expect(await readCheckpoint(path)).toEqual(expected[singleFile]);
   });
 
-  it('reads values wherever a TensorProto may keep them', async () => {
+  it('reads values from every field of a TensorProto', async () => {
     const { Writer } = protobuf;
     const floats = Float32Array.of(1.5, -2, 0.25);
     const bytes = hex(floats);
@@ -142,7 +142,7 @@ describe('TensorFlow checkpoints', () => {
     expect((await readCheckpoint(path)).t?.bytes).toBe(hex(BigInt64Array.of(-1n, 7n)));
   });
 
-  it('is told from other files by its end', () => {
+  it('is recognised by its end', () => {
     expect(isTensorFlowTable(files.index.subarray(-48))).toBe(true);
     expect(isTensorFlowTable(files.single.subarray(-48))).toBe(true);
     expect(isTensorFlowTable(files.data.subarray(-48))).toBe(false);
@@ -152,7 +152,7 @@ describe('TensorFlow checkpoints', () => {
 describe('a checkpoint that is refused', () => {
   it.each(['partitioned-bundle', 'partitioned-single-file'])('%s', async (name) => {
     await expect(openTensorFlowCheckpoint(fixture(name))).rejects.toThrow(
-      /^.*: variable 'split\/weights' is partitioned.* 2 slices, which .* not read; save it in one piece$/,
+      /^.*: variable 'split\/weights' is partitioned.* 2 slices, which .* not supported; save it unpartitioned$/,
     );
   });
 
@@ -164,7 +164,7 @@ describe('a checkpoint that is refused', () => {
       'a newer version',
       [8, 1, 0x1a, 2, 16, 2],
       undefined,
-      'it needs a reader of version 2, this one knows 1',
+      'it needs a reader of version 2, this one supports 1',
     ],
     [
       'a header of other types',
@@ -200,7 +200,7 @@ describe('a checkpoint that is refused', () => {
       'expected a size from 0 to below 2^53',
     ],
     ['a shape of unknown rank', [8, 1], [8, 1, 0x12, 2, 0x18, 1], 'received one of unknown rank'],
-    ['wrong values', [8, 1], [...scalar, 40, 4], "tensor 'a' should have the checksum 0, its 4 bytes give"],
+    ['wrong values', [8, 1], [...scalar, 40, 4], "tensor 'a' should have checksum 0, its 4 bytes give"],
   ])('has %s', async (name, header, entry, message) => {
     const entries: KeyAndValue[] = entry ? [[text('a'), Uint8Array.from(entry)]] : [];
     const path = await writeBundle(`refused ${name}`, entries, header);
@@ -233,14 +233,14 @@ describe('a checkpoint that is refused', () => {
       'a part of a tensor',
       { type: 1, shape: [4], extent: [1, 2] },
       [],
-      "variable 't' is partitioned: the file has a part",
+      "variable 't' is partitioned: the file contains a part",
     ],
     ['a part from the beginning', { type: 1, shape: [4], extent: [0, 2] }, [], "variable 't' is partitioned"],
     [
       'a tensor larger than files',
       { type: 1, shape: [2 ** 40, 2 ** 40] },
       [],
-      'bytes, a file of this size may hold',
+      'bytes, the limit for a file of this size is',
     ],
   ])('has %s', async (name, tensor, values, message) => {
     const path = await writeSlices(`slices with ${name}`, { ...tensor, tensor: Uint8Array.from(values) });
@@ -248,7 +248,7 @@ describe('a checkpoint that is refused', () => {
     await expect(readCheckpoint(path)).rejects.toThrow(WeightsError);
   });
 
-  it('has no tensor of a name, or was closed', async () => {
+  it('is closed, or lacks the tensor', async () => {
     for (const name of [bundle, singleFile]) {
       const file = await openTensorFlowCheckpoint(fixture(name));
       await expect(file.read('nothing')).rejects.toThrow(`${fixture(name)}: there is no tensor 'nothing'`);
@@ -258,7 +258,7 @@ describe('a checkpoint that is refused', () => {
   });
 });
 
-describe('damaged checkpoints', () => {
+describe('corrupt checkpoints', () => {
   const runs = { numRuns: 400 };
   const damages = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 4 });
   type Part = keyof typeof files;
@@ -282,7 +282,7 @@ describe('damaged checkpoints', () => {
     }
   }
 
-  it.each(parts)('of which %s was changed are met with an error of ours', async (part) => {
+  it.each(parts)('with changed bytes in %s give a WeightsError', async (part) => {
     await fc.assert(
       fc.asyncProperty(damages, async (changes) => {
         const bytes = Uint8Array.from(files[part]);
@@ -293,7 +293,7 @@ describe('damaged checkpoints', () => {
     );
   });
 
-  it.each(parts)('of which %s was cut are met with an error of ours', async (part) => {
+  it.each(parts)('with a truncated %s give a WeightsError', async (part) => {
     await fc.assert(
       fc.asyncProperty(fc.nat(), async (cut) => {
         const bytes = files[part];
@@ -323,12 +323,12 @@ describe('damaged checkpoints', () => {
     },
   );
 
-  it('that hold more than they should, or lost their end, are told apart', async () => {
+  it('that are longer or shorter than they should be are refused', async () => {
     const path = join(folder, 'longer');
     for (const end of ['.index', shard]) await copyFile(fixture(bundle + end), path + end);
     await appendFile(path + shard, 'x');
     expect(await readCheckpoint(path)).toEqual(expected[bundle]);
     await truncate(path + shard, files.data.length - 1);
-    await expect(readCheckpoint(path)).rejects.toThrow('was it copied whole?');
+    await expect(readCheckpoint(path)).rejects.toThrow('is the file complete?');
   });
 });

@@ -1,4 +1,4 @@
-/** TensorFlow's checkpoints, of both of its formats, as files of tensors. */
+/** TensorFlow's checkpoints in both formats, as files of tensors. */
 import { basename } from 'node:path';
 import { type ByteSource, closeOnError, namingFile, openByteSource } from '../byte-source.ts';
 import { type TensorFile, WeightsError } from '../tensor-file.ts';
@@ -11,12 +11,14 @@ import { openSavedSlices } from './saved-slices.ts';
 export const isTensorFlowTable = (end: Uint8Array): boolean => isTable(end);
 
 /**
- * Opens a checkpoint by its prefix (`model.ckpt-100`), any of its files, or its folder. Names are kept as they are; tensors that
- * are no numbers of a known type (texts, object graphs) are left out.
+ * Opens a checkpoint by its prefix (`model.ckpt-100`), any of its files, or its folder. Names are kept unchanged; tensors that
+ * are not numbers of a known type (strings, object graphs) are ignored.
  * @throws WeightsError naming the path.
  */
 export async function openTensorFlowCheckpoint(path: string): Promise<TensorFile> {
-  const { tensors, read, close } = await namingFile(path, async () => openFound(await findCheckpoint(path)));
+  const { tensors, read, close } = await namingFile(path, async () =>
+    openLocated(await findCheckpoint(path)),
+  );
   return {
     format: 'tf-checkpoint',
     tensors,
@@ -31,12 +33,12 @@ export async function openTensorFlowCheckpoint(path: string): Promise<TensorFile
   };
 }
 
-async function openFound(found: CheckpointPath): Promise<OpenTensors> {
-  const source = await openByteSource(found.table);
+async function openLocated(location: CheckpointPath): Promise<OpenTensors> {
+  const source = await openByteSource(location.table);
   return closeOnError(source, async () => {
     const table = await openTable(source);
     const meta = await savedSlicesMeta(table);
-    if (!meta) return openBundleOf(table, { source, found });
+    if (!meta) return openBundleOf(table, { source, location });
     const slices = openSavedSlices(table, { meta, fileBytes: source.size });
     return { ...slices, close: () => source.close() };
   });
@@ -44,21 +46,21 @@ async function openFound(found: CheckpointPath): Promise<OpenTensors> {
 
 async function openBundleOf(
   table: Table,
-  { source, found: { table: path, prefix } }: { source: ByteSource; found: CheckpointPath },
+  { source, location: { table: path, prefix } }: { source: ByteSource; location: CheckpointPath },
 ): Promise<OpenTensors> {
   if (prefix === undefined) {
     throw new WeightsError(
-      `it is the index of a checkpoint, its .data files are found by its name: expected one that ends with .index, received '${basename(path)}'`,
+      `it is the index of a checkpoint, whose .data files are located by its name: expected a name that ends with .index, received '${basename(path)}'`,
     );
   }
   const bundle = await openBundle(table, prefix);
-  await source.close(); // all of it is read
+  await source.close(); // the index has been read completely
   return bundle;
 }
 
 /**
- * What stands under the empty key of a file of saved slices; undefined for a bundle. The former begins with a message
- * (field 1, of bytes), the latter with a number.
+ * The value of the empty key in a file of saved slices; undefined for a bundle. The former begins with a message (field 1, bytes),
+ * the latter with a number.
  */
 async function savedSlicesMeta(table: Table): Promise<Uint8Array | undefined> {
   for await (const { key, value } of table.entries()) {

@@ -45,7 +45,7 @@ const style = fc.record({
 });
 
 describe('tables', () => {
-  it('give back whatever is written', async () => {
+  it('return whatever was written', async () => {
     await fc.assert(
       fc.asyncProperty(entries, style, async (written, how) => {
         const bytes = writeTable(written, how);
@@ -74,7 +74,7 @@ describe('tables', () => {
     expect(reads[0]?.[1]).toBeLessThan(1500);
   });
 
-  it('are told from other files by their end', () => {
+  it('are recognised by their end', () => {
     const table = writeTable([]);
     expect(isTable(table.subarray(-48))).toBe(true);
     expect(isTable(table.subarray(-47))).toBe(false);
@@ -98,11 +98,7 @@ describe('tables', () => {
     ['an index beyond 2^53', footer(handle(0, 2n ** 53n + 1n)), 'expected a number below 2^53 in a block'],
     ['an offset beyond 2^63', footer(handle(2n ** 64n - 1n, 1)), 'expected a number below 2^53 in a block'],
     ['an endless number', footer(new Uint8Array(30).fill(0xff)), 'has more than 10 bytes'],
-    [
-      'a damaged block',
-      Buffer.concat([new Uint8Array(50), footer(handle(0, 40))]),
-      'should have the checksum 0',
-    ],
+    ['a damaged block', Buffer.concat([new Uint8Array(50), footer(handle(0, 40))]), 'should have checksum 0'],
     [
       'an unknown compression',
       tableOfBlocks([{ bytes: block([]), type: 2 }]),
@@ -130,22 +126,30 @@ describe('tables', () => {
     [
       'a key that shares too much',
       holding(1, 1, 0, 97),
-      'a key shares 1 bytes with the one before, which has 0',
+      'a key shares 1 bytes with the previous one, which has 0',
     ],
-    ['a key beyond its block', holding(0, 9, 0, 97), 'a block ends within an entry: 9 bytes, 1 are left'],
-    ['a value beyond its block', holding(0, 1, 9, 97), 'a block ends within an entry: 9 bytes, 0 are left'],
+    [
+      'a key beyond its block',
+      holding(0, 9, 0, 97),
+      'a block ends within an entry: 9 bytes expected, 1 left',
+    ],
+    [
+      'a value beyond its block',
+      holding(0, 1, 9, 97),
+      'a block ends within an entry: 9 bytes expected, 0 left',
+    ],
     ['half an entry', holding(0), 'a block ends within a number'],
     [
       'a block that unfolds to a gigabyte',
       tableOfBlocks([{ bytes: bomb, type: 1 }]),
-      'would have 1073741824 bytes, at most 16777216 are allowed',
+      'would have 1073741824 bytes, the limit is 16777216',
     ],
   ])('refuse %s', async (_, table, message) => {
     await expect(readAll(table)).rejects.toThrow(message);
     await expect(readAll(table)).rejects.toThrow(WeightsError);
   });
 
-  it('refuse keys that share so much that all of them are gigabytes', async () => {
+  it('refuse keys that expand to gigabytes', async () => {
     const long = [0, ...varint(10_000n), 0, ...new Array(10_000).fill(97)];
     for (let count = 0; count < 100_000; count++) long.push(...varint(10_000n), 0, 0);
     const bytes = Uint8Array.from([...long, 0, 0, 0, 0, 1, 0, 0, 0]);
@@ -163,7 +167,7 @@ describe('snappy', () => {
       Uint8Array.from(parts.flatMap(([part, times]) => new Array(times).fill([...part]).flat())),
     );
 
-  it('gives back whatever was compressed', () => {
+  it('returns whatever was compressed', () => {
     fc.assert(
       fc.property(repetitive, (bytes) => {
         expect(uncompressSnappy(snappy.compress(bytes), bytes.length)).toEqual(bytes);
@@ -171,7 +175,7 @@ describe('snappy', () => {
     );
   });
 
-  it('meets damaged blocks with an error of ours, or gives as many bytes as they say', () => {
+  it('throws a WeightsError for corrupt blocks, or returns the declared number of bytes', () => {
     fc.assert(
       fc.property(
         repetitive,
@@ -196,12 +200,12 @@ describe('snappy', () => {
     ['a literal of 2^31 bytes', [9, 0xfc, 255, 255, 255, 127], 'ends within an element'],
     ['a literal that ends early', [9, 0x20, 1, 2], 'ends within an element'],
     ['a literal without its length', [9, 0xf4, 1], 'ends within an element'],
-    ['a copy from before the beginning', [9, 0, 97, 0x01, 2], 'copies from 2 bytes back, it has 1'],
-    ['a copy from where it stands', [9, 0, 97, 0x01, 0], 'copies from 0 bytes back, it has 1'],
+    ['a copy from before the beginning', [9, 0, 97, 0x01, 2], 'copies from 2 bytes back, only 1'],
+    ['a copy from where it stands', [9, 0, 97, 0x01, 0], 'copies from 0 bytes back, only 1'],
     ['a copy without its offset', [9, 0, 97, 0x02, 1], 'copies from NaN bytes back'],
-    ['less than it says', [9, 0, 97], 'should give 9 bytes, it gives 1'],
-    ['more than it says', [1, 4, 97, 98], 'should give 1 bytes, it gives 2'],
-    ['more than is allowed', [128, 128, 4], 'would have 65536 bytes, at most 1000 are allowed'],
+    ['less than it says', [9, 0, 97], 'should contain 9 bytes, it contains 1'],
+    ['more than it says', [1, 4, 97, 98], 'should contain 1 bytes, it contains 2'],
+    ['more than is allowed', [128, 128, 4], 'would have 65536 bytes, the limit is 1000'],
   ])('refuses %s', (_, bytes, message) => {
     expect(() => uncompressSnappy(Uint8Array.from(bytes), 1000)).toThrow(message);
   });
@@ -219,7 +223,7 @@ describe('crc32c', () => {
     expect(crc32c(bytes)).toBe(expected);
   });
 
-  it('of two parts in a row is that of the whole', () => {
+  it('of two consecutive parts is that of the whole', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 50 }), fc.nat(50), (bytes, cut) => {
         expect(crc32c(bytes.subarray(cut), crc32c(bytes.subarray(0, cut)))).toBe(crc32c(bytes));
@@ -227,7 +231,7 @@ describe('crc32c', () => {
     );
   });
 
-  it('is masked as LevelDB does', () => {
+  it('is masked as in LevelDB', () => {
     // crc32c_test.cc and the formula of table_format.md
     expect(maskedCrc32c(new Uint8Array())).toBe(0xa282ead8);
   });

@@ -1,5 +1,5 @@
 /**
- * The protocol buffers of TensorFlow's checkpoints, as far as weights need them. Field numbers are those of
+ * TensorFlow's protocol buffer messages for checkpoints, as far as weights need them. Field numbers are those of
  * tensorflow/core/protobuf/tensor_bundle.proto, tensorflow/core/util/saved_tensor_slice.proto and
  * tensorflow/core/framework/{tensor_shape,tensor_slice,versions}.proto.
  */
@@ -18,13 +18,13 @@ interface FieldRule {
   read(reader: WireReader): void;
 }
 
-/** Numbers beyond 2^53 come rounded, and never below it, so that whoever checks their range refuses them. */
-const whole = (take: (value: number) => void): FieldRule => ({
+/** Numbers beyond 2^53 are rounded, but never to below it, so that range checks reject them. */
+const integer = (take: (value: number) => void): FieldRule => ({
   wire: 'varint',
   read: (reader) => take(Number(readInt64(reader))),
 });
 
-/** protobufjs gives 64 bits as two halves. */
+/** protobufjs returns 64 bits as two halves. */
 export function readInt64(reader: WireReader): bigint {
   const { low, high } = reader.int64();
   return (BigInt(high) << 32n) | BigInt(low >>> 0);
@@ -51,12 +51,12 @@ export function decodeName(name: Uint8Array): string {
   }
 }
 
-/** What a reader of protocol buffers throws about its bytes, as our error. @throws WeightsError */
+/** Converts errors of the protocol buffer reader to WeightsErrors. @throws WeightsError */
 export function readingWire<T>(message: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    // A TypeError is a mistake in the code, whatever the bytes.
+    // A TypeError is a bug in the code, whatever the bytes.
     if (error instanceof WeightsError || error instanceof TypeError || !(error instanceof Error)) throw error;
     throw new WeightsError(`a ${message} cannot be read: ${error.message}`, { cause: error });
   }
@@ -82,34 +82,34 @@ function readMessage(message: string, encoded: Uint8Array, rules: Readonly<Recor
 export interface BundleHeader {
   readonly shards: number;
   readonly bigEndian: boolean;
-  /** The oldest version of readers that may read it. */
-  readonly leastReader: number;
+  /** Minimum reader version required. */
+  readonly minReader: number;
 }
 
 export function decodeBundleHeader(encoded: Uint8Array): BundleHeader {
-  const header = { shards: 0, bigEndian: false, leastReader: 0 };
+  const header = { shards: 0, bigEndian: false, minReader: 0 };
   readMessage('BundleHeaderProto', encoded, {
-    1: whole((value) => {
+    1: integer((value) => {
       header.shards = value;
     }),
-    2: whole((value) => {
+    2: integer((value) => {
       header.bigEndian = value !== 0;
     }),
     3: bytes((version) => {
-      header.leastReader = decodeLeastReader(version);
+      header.minReader = decodeMinReader(version);
     }),
   });
   return header;
 }
 
-function decodeLeastReader(encoded: Uint8Array): number {
-  let leastReader = 0;
+function decodeMinReader(encoded: Uint8Array): number {
+  let minReader = 0;
   readMessage('VersionDef', encoded, {
-    2: whole((value) => {
-      leastReader = value;
+    2: integer((value) => {
+      minReader = value;
     }),
   });
-  return leastReader;
+  return minReader;
 }
 
 export interface BundleEntry {
@@ -121,7 +121,7 @@ export interface BundleEntry {
   readonly size: number;
   /** Masked. */
   readonly checksum: number;
-  /** Of a partitioned variable; 0 of any other. */
+  /** Number of slices of a partitioned variable, otherwise 0. */
   readonly slices: number;
 }
 
@@ -136,19 +136,19 @@ export function decodeBundleEntry(encoded: Uint8Array): BundleEntry {
     slices: 0,
   };
   readMessage('BundleEntryProto', encoded, {
-    1: whole((value) => {
+    1: integer((value) => {
       entry.type = value;
     }),
     2: bytes((shape) => {
       entry.shape = decodeShape(shape);
     }),
-    3: whole((value) => {
+    3: integer((value) => {
       entry.shard = value;
     }),
-    4: whole((value) => {
+    4: integer((value) => {
       entry.offset = value;
     }),
-    5: whole((value) => {
+    5: integer((value) => {
       entry.size = value;
     }),
     6: fixed32((value) => {
@@ -161,19 +161,19 @@ export function decodeBundleEntry(encoded: Uint8Array): BundleEntry {
   return entry;
 }
 
-/** No network needs more; TensorFlow itself allows 254. */
-const mostDimensions = 32;
+/** TensorFlow allows 254, but no network needs more. */
+const maxDimensions = 32;
 
 function decodeShape(encoded: Uint8Array): readonly number[] {
   const shape: number[] = [];
   readMessage('TensorShapeProto', encoded, {
     2: bytes((dimension) => {
-      if (shape.length === mostDimensions) {
-        throw new WeightsError(`expected a shape of at most ${mostDimensions} dimensions, received more`);
+      if (shape.length === maxDimensions) {
+        throw new WeightsError(`expected a shape of at most ${maxDimensions} dimensions, received more`);
       }
       shape.push(decodeDimension(dimension));
     }),
-    3: whole((unknown) => {
+    3: integer((unknown) => {
       if (unknown !== 0)
         throw new WeightsError('expected the shape of a tensor, received one of unknown rank');
     }),
@@ -184,7 +184,7 @@ function decodeShape(encoded: Uint8Array): readonly number[] {
 function decodeDimension(encoded: Uint8Array): number {
   let size = 0;
   readMessage('TensorShapeProto', encoded, {
-    1: whole((value) => {
+    1: integer((value) => {
       size = value;
     }),
   });
@@ -192,7 +192,7 @@ function decodeDimension(encoded: Uint8Array): number {
   throw new WeightsError(`expected a size from 0 to below 2^53 in a shape, received ${size}`);
 }
 
-/** Of one dimension; no length means all of it. */
+/** Range in one dimension; without a length, all of it. */
 export interface Extent {
   readonly start: number;
   readonly length: number | undefined;
@@ -202,33 +202,33 @@ export interface SlicedTensor {
   readonly name: string;
   readonly type: number;
   readonly shape: readonly number[];
-  /** How many slices its values are stored as. */
+  /** Number of slices in which its values are stored. */
   readonly slices: number;
   readonly firstSlice: readonly Extent[];
 }
 
-const mostTensors = 100_000;
+const maxTensors = 100_000;
 
-/** What stands under the empty key of a file of saved slices: its tensors, without their values. */
-export function decodeSlicesMeta(encoded: Uint8Array): { tensors: SlicedTensor[]; leastReader: number } {
+/** Decodes the empty key's value in a file of saved slices: its tensors, without values. */
+export function decodeSlicesMeta(encoded: Uint8Array): { tensors: SlicedTensor[]; minReader: number } {
   const tensors: SlicedTensor[] = [];
-  let leastReader = 0;
+  let minReader = 0;
   readMessage('SavedTensorSlices', encoded, {
     1: bytes((meta) =>
       readMessage('SavedTensorSliceMeta', meta, {
         1: bytes((tensor) => {
-          if (tensors.length === mostTensors) {
-            throw new WeightsError(`expected at most ${mostTensors} tensors, received more`);
+          if (tensors.length === maxTensors) {
+            throw new WeightsError(`expected at most ${maxTensors} tensors, received more`);
           }
           tensors.push(decodeSlicedTensor(tensor));
         }),
         2: bytes((version) => {
-          leastReader = decodeLeastReader(version);
+          minReader = decodeMinReader(version);
         }),
       }),
     ),
   });
-  return { tensors, leastReader };
+  return { tensors, minReader };
 }
 
 function decodeSlicedTensor(encoded: Uint8Array): SlicedTensor {
@@ -246,7 +246,7 @@ function decodeSlicedTensor(encoded: Uint8Array): SlicedTensor {
     2: bytes((shape) => {
       tensor.shape = decodeShape(shape);
     }),
-    3: whole((type) => {
+    3: integer((type) => {
       tensor.type = type;
     }),
     4: bytes((slice) => {
@@ -260,8 +260,8 @@ function decodeSlice(encoded: Uint8Array): readonly Extent[] {
   const extents: Extent[] = [];
   readMessage('TensorSliceProto', encoded, {
     1: bytes((extent) => {
-      if (extents.length === mostDimensions) {
-        throw new WeightsError(`expected a slice of at most ${mostDimensions} dimensions, received more`);
+      if (extents.length === maxDimensions) {
+        throw new WeightsError(`expected a slice of at most ${maxDimensions} dimensions, received more`);
       }
       extents.push(decodeExtent(extent));
     }),
@@ -272,17 +272,17 @@ function decodeSlice(encoded: Uint8Array): readonly Extent[] {
 function decodeExtent(encoded: Uint8Array): Extent {
   const extent = { start: 0, length: undefined as number | undefined };
   readMessage('TensorSliceProto', encoded, {
-    1: whole((value) => {
+    1: integer((value) => {
       extent.start = value;
     }),
-    2: whole((value) => {
+    2: integer((value) => {
       extent.length = value;
     }),
   });
   return extent;
 }
 
-/** What stands under the key of a slice: the name again, and its TensorProto, still encoded. */
+/** Decodes the value of a slice's key: the name again, and its TensorProto, still encoded. */
 export function decodeSavedSlice(encoded: Uint8Array): { name: string; tensor: Uint8Array } {
   const slice = { name: '', tensor: new Uint8Array() as Uint8Array };
   readMessage('SavedTensorSlices', encoded, {

@@ -1,29 +1,29 @@
 /**
- * Keys that sort as what they encode: tensorflow/core/lib/strings/ordered_code.cc, as EncodeTensorNameSlice of
- * tensorflow/core/util/saved_tensor_slice_util.cc uses it for the slice of a tensor.
+ * Keys whose order is that of the values that they encode: tensorflow/core/lib/strings/ordered_code.cc, as used for slices of
+ * tensors by EncodeTensorNameSlice in tensorflow/core/util/saved_tensor_slice_util.cc.
  */
 
-export interface SliceOfTensor {
+export interface TensorSlice {
   readonly name: string;
-  /** Of each dimension; a length of undefined is all of it. */
+  /** Per dimension; an undefined length means all of it. */
   readonly extents: readonly { readonly start: number; readonly length: number | undefined }[];
 }
 
-export const sliceKey = ({ name, extents }: SliceOfTensor): Uint8Array =>
+export const sliceKey = ({ name, extents }: TensorSlice): Uint8Array =>
   Uint8Array.from([
-    ...encodeNumber(0), // so that slices come before names in other tables
+    ...encodeNumber(0), // sorts slices before names in other tables
     ...encodeText(name),
     ...encodeNumber(extents.length),
     ...extents.flatMap(({ start, length }) => [...encodeSigned(start), ...encodeSigned(length ?? -1)]),
   ]);
 
-/** How many bytes, and these without leading zeros. */
+/** The number of bytes, then the bytes without leading zeros. */
 function encodeNumber(value: number): number[] {
   const bytes = value === 0 ? [] : bigEndian(BigInt(value), Math.ceil(value.toString(16).length / 2));
   return [bytes.length, ...bytes];
 }
 
-/** 0 and 255 are escaped, because 0 1 ends the text. */
+/** 0 and 255 are escaped, because 0 1 terminates the string. */
 const encodeText = (text: string): number[] => [
   ...[...new TextEncoder().encode(text)].flatMap((byte) => {
     if (byte === 0) return [0, 0xff];
@@ -33,7 +33,7 @@ const encodeText = (text: string): number[] => [
   1,
 ];
 
-/** As many leading ones as there are bytes, turned for negative numbers; then the number in the remaining bits. */
+/** As many leading ones as there are bytes, inverted for negative numbers; then the number in the remaining bits. */
 function encodeSigned(value: number): number[] {
   const magnitude = BigInt(value < 0 ? -value - 1 : value);
   let length = 1;

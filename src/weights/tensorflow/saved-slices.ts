@@ -1,17 +1,17 @@
 /**
- * TensorFlow's checkpoints of one file (V1, before 2017; TF-Slim's released ones): a table of the slices of tensors.
+ * TensorFlow's single-file checkpoints (V1, before 2017; used for TF-Slim's releases): a table of tensor slices.
  * Format: tensorflow/core/util/tensor_slice_writer.cc
  */
 
 import { type TensorInfo, WeightsError } from '../tensor-file.ts';
 import type { OpenTensors } from './bundle.ts';
-import { mostUnfoldedBytes, type Table } from './leveldb-table.ts';
+import { maxUnpackedBytes, type Table } from './leveldb-table.ts';
 import { decodeSavedSlice, decodeSlicesMeta, type Extent, type SlicedTensor } from './messages.ts';
 import { sliceKey } from './ordered-code.ts';
 import { decodeTensorValues } from './tensor-proto.ts';
 import { type ElementType, elementCount, elementTypes } from './types.ts';
 
-/** The newest version of these files. */
+/** The latest version of these files. */
 const knownVersion = 1;
 
 interface SavedTensor extends TensorInfo {
@@ -24,7 +24,7 @@ export function openSavedSlices(
   table: Table,
   { meta, fileBytes }: { meta: Uint8Array; fileBytes: number },
 ): Omit<OpenTensors, 'close'> {
-  const tensors = readTensors(meta, fileBytes + mostUnfoldedBytes);
+  const tensors = readTensors(meta, fileBytes + maxUnpackedBytes);
   return {
     tensors,
     async read(name) {
@@ -32,10 +32,11 @@ export function openSavedSlices(
       if (!tensor) return undefined;
       const { dtype, shape, type, slice } = tensor;
       const value = await table.find(sliceKey({ name, extents: slice }));
-      if (!value) throw new WeightsError(`tensor '${name}' is announced, but the file has no values of it`);
+      if (!value)
+        throw new WeightsError(`tensor '${name}' is listed, but the file does not contain its values`);
       const saved = decodeSavedSlice(value);
       if (saved.name !== name) {
-        throw new WeightsError(`the key of tensor '${name}' leads to values of '${saved.name}'`);
+        throw new WeightsError(`the key of tensor '${name}' refers to values of '${saved.name}'`);
       }
       return { name, dtype, shape, data: valuesOf(saved.tensor, tensor, type) };
     },
@@ -51,22 +52,22 @@ function valuesOf(encoded: Uint8Array, info: SavedTensor, type: ElementType) {
   }
 }
 
-function readTensors(meta: Uint8Array, mostBytes: number): ReadonlyMap<string, SavedTensor> {
-  const { tensors: announced, leastReader } = decodeSlicesMeta(meta);
-  if (leastReader > knownVersion) {
-    throw new WeightsError(`it needs a reader of version ${leastReader}, this one knows ${knownVersion}`);
+function readTensors(meta: Uint8Array, maxBytes: number): ReadonlyMap<string, SavedTensor> {
+  const { tensors: listed, minReader } = decodeSlicesMeta(meta);
+  if (minReader > knownVersion) {
+    throw new WeightsError(`it needs a reader of version ${minReader}, this one supports ${knownVersion}`);
   }
   const tensors = new Map<string, SavedTensor>();
-  for (const tensor of announced) {
+  for (const tensor of listed) {
     const type = elementTypes.get(tensor.type);
     if (!type) continue;
     const { name, shape, firstSlice: slice } = tensor;
-    if (tensors.has(name)) throw new WeightsError(`the file announces '${name}' twice`);
+    if (tensors.has(name)) throw new WeightsError(`the file lists '${name}' twice`);
     checkWhole(tensor);
     const bytes = elementCount(shape) * type.bytes;
-    if (bytes > mostBytes) {
+    if (bytes > maxBytes) {
       throw new WeightsError(
-        `tensor '${name}': ${type.dtype} [${shape.join(', ')}] needs ${bytes} bytes, a file of this size may hold ${mostBytes}`,
+        `tensor '${name}': ${type.dtype} [${shape.join(', ')}] needs ${bytes} bytes, the limit for a file of this size is ${maxBytes}`,
       );
     }
     tensors.set(name, { name, dtype: type.dtype, shape, type, slice });
@@ -80,8 +81,8 @@ function checkWhole({ name, shape, slices, firstSlice }: SlicedTensor): void {
     firstSlice.length === shape.length &&
     firstSlice.every(({ start, length }, index) => start === 0 && (length ?? shape[index]) === shape[index]);
   if (whole) return;
-  const what = slices === 1 ? 'a part of it' : `${slices} slices`;
+  const content = slices === 1 ? 'a part of it' : `${slices} slices`;
   throw new WeightsError(
-    `variable '${name}' is partitioned: the file has ${what}, which is not read; save it in one piece`,
+    `variable '${name}' is partitioned: the file contains ${content}, which is not supported; save it unpartitioned`,
   );
 }

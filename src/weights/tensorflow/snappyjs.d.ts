@@ -1,6 +1,6 @@
 declare module 'snappyjs' {
   const snappy: {
-    uncompress(compressed: Uint8Array, mostBytes?: number): Uint8Array<ArrayBuffer>;
+    uncompress(compressed: Uint8Array, maxBytes?: number): Uint8Array<ArrayBuffer>;
     compress(uncompressed: Uint8Array): Uint8Array<ArrayBuffer>;
   };
   export default snappy;

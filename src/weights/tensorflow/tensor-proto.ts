@@ -1,4 +1,4 @@
-/** The values of a TensorProto (tensorflow/core/framework/tensor.proto), which files of saved slices keep them in. */
+/** The values of a TensorProto (tensorflow/core/framework/tensor.proto), in which files of saved slices store them. */
 import protobuf from 'protobufjs/minimal.js';
 import { type TensorData, type TensorInfo, WeightsError } from '../tensor-file.ts';
 import { readingWire, wireTypes } from './messages.ts';
@@ -9,7 +9,7 @@ const { Reader } = protobuf;
 const message = 'TensorProto';
 const tensorContent = 4;
 
-/** @throws WeightsError if they are not as many as the shape needs. */
+/** @throws WeightsError if their number does not match the shape. */
 export function decodeTensorValues(
   encoded: Uint8Array,
   { info, type }: { info: TensorInfo; type: ElementType },
@@ -23,7 +23,7 @@ export function decodeTensorValues(
       return new type.array(new Uint8Array(content).buffer);
     }
     const parts = () => valueParts(encoded, type);
-    // Counted before anything is allocated: a shape may say whatever it likes.
+    // Counted before anything is allocated, because the shape is untrusted.
     let received = 0;
     for (const part of parts()) received += type.set ? varintCount(part) : part.length / type.bytes;
     checkCount(info, received);
@@ -40,7 +40,7 @@ function checkCount({ dtype, shape }: TensorInfo, received: number): void {
   throw new WeightsError(`${dtype} [${shape.join(', ')}] needs ${expected} values, the file has ${received}`);
 }
 
-/** The bytes of a field's values, wherever they stand: packed, or each with its tag. */
+/** The bytes of all values of a field, packed or with a tag each. */
 function* valueParts(
   encoded: Uint8Array,
   { field, wire }: Pick<ElementType, 'field'> & { wire: ElementType['wire'] | 'bytes' },
@@ -84,10 +84,10 @@ function fillFromVarints(
 
 function fill(buffer: ArrayBuffer, type: ElementType, parts: Iterable<Uint8Array>): TensorData {
   const bytes = new Uint8Array(buffer);
-  let at = 0;
+  let offset = 0;
   for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
+    bytes.set(part, offset);
+    offset += part.length;
   }
   return new type.array(buffer);
 }

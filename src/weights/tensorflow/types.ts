@@ -1,4 +1,4 @@
-/** The types of TensorFlow's tensors that weights may have. Numbers are those of tensorflow/core/framework/types.proto. */
+/** The types of TensorFlow tensors that weights may have. Numbers are those of tensorflow/core/framework/types.proto. */
 
 import type { TensorData } from '../tensor-file.ts';
 import { readInt64, type WireReader, type WireType } from './messages.ts';
@@ -7,11 +7,11 @@ export interface ElementType {
   readonly dtype: string;
   readonly bytes: number;
   readonly array: new (buffer: ArrayBuffer) => TensorData;
-  /** The field of a TensorProto that holds its values one by one, unless they are in tensor_content. */
+  /** The TensorProto field for individual values, used unless they are in tensor_content. */
   readonly field: number;
   readonly wire: Exclude<WireType, 'bytes'>;
-  /** One value from a varint into an array of this type. */
-  readonly set?: (array: TensorData, at: { index: number; reader: WireReader }) => void;
+  /** Reads one value from a varint into an array of this type. */
+  readonly set?: (array: TensorData, source: { index: number; reader: WireReader }) => void;
 }
 
 const setInt32: ElementType['set'] = (array, { index, reader }) => {
@@ -24,7 +24,7 @@ const setInt64: ElementType['set'] = (array, { index, reader }) => {
 
 const varint = { wire: 'varint', set: setInt32 } as const;
 
-/** Tensors of other types (texts, complex numbers, …) are not weights, and are left out. */
+/** Tensors of other types (strings, complex numbers, …) are not weights, and are ignored. */
 export const elementTypes: ReadonlyMap<number, ElementType> = new Map<number, ElementType>([
   [1, { dtype: 'F32', bytes: 4, array: Float32Array, field: 5, wire: 'fixed32' }],
   [2, { dtype: 'F64', bytes: 8, array: Float64Array, field: 6, wire: 'fixed64' }],
@@ -36,6 +36,6 @@ export const elementTypes: ReadonlyMap<number, ElementType> = new Map<number, El
   [19, { dtype: 'F16', bytes: 2, array: Uint16Array, field: 13, ...varint }],
 ]);
 
-/** Infinity, or too many for any file, where they are beyond 2^53. */
+/** Infinite or larger than any file for counts beyond 2^53. */
 export const elementCount = (shape: readonly number[]): number =>
   shape.includes(0) ? 0 : shape.reduce((product, size) => product * size, 1);

@@ -1,5 +1,5 @@
 /**
- * PyTorch's files since 1.6: a ZIP archive of a pickle and of one member for each storage.
+ * PyTorch's files since 1.6: a ZIP archive of a pickle and one member per storage.
  * Format: torch/serialization.py, caffe2/serialize/inline_container.cc.
  */
 import { fromRandomAccessReaderPromise, RandomAccessReader, type ZipFile } from 'yauzl';
@@ -9,15 +9,15 @@ import { torchTable } from './objects.ts';
 import { unpickle } from './pickle.ts';
 import type { Storages } from './tensor.ts';
 
-/** Of the objects alone. That of Inception-v4 has 0.1 MB. */
-export const mostPickleBytes = 16 * 2 ** 20;
-const mostMembers = 200_000;
+/** Limit of the pickle without values. Inception-v4's has 0.1 MB. */
+export const maxPickleBytes = 16 * 2 ** 20;
+const maxMembers = 200_000;
 
 interface Member {
   readonly name: string;
   readonly size: number;
   readonly stored: boolean;
-  /** Where its local header is. The values follow it, but only that header says how long it is. */
+  /** Position of its local header. The values follow it, and only that header says how long it is. */
   readonly relativeOffsetOfLocalHeader: number;
 }
 
@@ -31,7 +31,7 @@ export async function openTorchArchive(source: ByteSource): Promise<{ value: unk
   const positionOf = async (member: Member): Promise<number> => {
     if (!member.stored) {
       throw new WeightsError(
-        `its member '${member.name}' is compressed or encrypted, torch.save does neither; extract the archive and pack it by zip -0`,
+        `its member '${member.name}' is compressed or encrypted, which torch.save never does; extract the archive and repack it with zip -0`,
       );
     }
     const { fileDataStart } = await readingZip(() =>
@@ -39,24 +39,24 @@ export async function openTorchArchive(source: ByteSource): Promise<{ value: unk
     );
     return fileDataStart;
   };
-  const contentOf = async (member: Member, mostBytes: number): Promise<Uint8Array> => {
-    if (member.size > mostBytes) {
+  const contentOf = async (member: Member, maxBytes: number): Promise<Uint8Array> => {
+    if (member.size > maxBytes) {
       throw new WeightsError(
-        `its member '${member.name}' has ${member.size} bytes, at most ${mostBytes} are allowed`,
+        `its member '${member.name}' has ${member.size} bytes, the limit is ${maxBytes}`,
       );
     }
     return source.read(await positionOf(member), member.size);
   };
   const order = members.get(`${root}/byteorder`);
   if (order) checkByteOrder(await contentOf(order, 16));
-  const pickle = await contentOf(members.get(`${root}/data.pkl`) as Member, mostPickleBytes);
+  const pickle = await contentOf(members.get(`${root}/data.pkl`) as Member, maxPickleBytes);
   const { value } = unpickle(pickle, torchTable());
   const memberOf = (key: string) => members.get(`${root}/data/${key}`);
   return {
     value,
     storages: {
       bytesOf: ({ key }) => memberOf(key)?.size,
-      // No checksum is compared: torch.save can be told to write none, and torch.load looks at none.
+      // Checksums are not compared: torch.save can omit them, and torch.load ignores them.
       positionOf: ({ key }) => positionOf(memberOf(key) as Member),
     },
   };
@@ -66,17 +66,17 @@ function checkByteOrder(content: Uint8Array): void {
   const order = Buffer.from(content).toString('latin1');
   if (order === 'little') return;
   throw new WeightsError(
-    `its numbers are ${JSON.stringify(order)}-endian, only little-endian ones are read; load and save it on an ordinary machine`,
+    `its numbers are ${JSON.stringify(order)}-endian, only little-endian is supported; load it and save it again on a little-endian machine`,
   );
 }
 
-/** All members lie in one folder, which torch names after the file. */
+/** All members are in one folder, which torch names after the file. */
 function findRoot(members: ReadonlyMap<string, Member>): string {
   const names = [...members.keys()];
   const script = names.find((name) => /^[^/]+\/(constants\.pkl|code\/.*)$/.test(name));
   if (script !== undefined) {
     throw new WeightsError(
-      'it is a TorchScript program, not a file of weights; load it by torch.jit.load and save torch.save(model.state_dict(), path)',
+      'it is a TorchScript program, not a weights file; load it with torch.jit.load and save it with torch.save(model.state_dict(), path)',
     );
   }
   const roots = names.flatMap((name) => /^([^/]+)\/data\.pkl$/.exec(name)?.[1] ?? []);
@@ -94,7 +94,7 @@ async function readMembers(zip: ZipFile): Promise<ReadonlyMap<string, Member>> {
     for await (const entry of zip.eachEntry()) {
       const { fileName: name, uncompressedSize: size, relativeOffsetOfLocalHeader } = entry;
       if (members.has(name)) throw new WeightsError(`it has two members '${name}'`);
-      if (members.size === mostMembers) throw new WeightsError(`it has more than ${mostMembers} members`);
+      if (members.size === maxMembers) throw new WeightsError(`it has more than ${maxMembers} members`);
       const stored = entry.compressionMethod === 0 && (entry.generalPurposeBitFlag & 1) === 0;
       members.set(name, { name, size, stored, relativeOffsetOfLocalHeader });
     }
@@ -102,20 +102,20 @@ async function readMembers(zip: ZipFile): Promise<ReadonlyMap<string, Member>> {
   });
 }
 
-/** All errors of yauzl's are about the file. */
+/** Every error of yauzl is about the file. */
 async function readingZip<T>(action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (error) {
     if (error instanceof WeightsError) throw error;
     throw new WeightsError(
-      `cannot be read as a ZIP archive (${(error as Error).message}); was it copied whole?`,
+      `cannot be read as a ZIP archive (${(error as Error).message}); is the file complete?`,
       { cause: error },
     );
   }
 }
 
-/** yauzl's way of reading, on our source, which checks ranges and stays open. */
+/** Adapts our source, which checks ranges and stays open, to yauzl. */
 class SourceReader extends RandomAccessReader {
   readonly #source: ByteSource;
   constructor(source: ByteSource) {

@@ -40,7 +40,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe('openTorchFile', () => {
-  it.each(Object.keys(expected))('gives the tensors of %s as PyTorch had them', async (name) => {
+  it.each(Object.keys(expected))('reads the tensors of %s as PyTorch had them', async (name) => {
     const tensors = Object.entries(expected[name]?.tensors ?? {});
     expect([...(await readAll(fixture(name)))]).toEqual(tensors);
   });
@@ -62,14 +62,14 @@ describe('openTorchFile', () => {
     expect([...(await readAll(path))]).toEqual([['t', { dtype: 'F32', shape: [2, 2], bytes }]]);
   });
 
-  it('finds the state_dict of a training, without the names of what wrapped it', async () => {
+  it('finds the state_dict in a training checkpoint and strips wrapper prefixes', async () => {
     const file = await openTorchFile(fixture('training.pth'));
     expect([...file.tensors.keys()].slice(0, 2)).toEqual(['0.weight', '1.weight']);
     expect([...file.metadata]).toEqual([['arch', 'small']]);
     await file.close();
   });
 
-  it('takes averaged weights before the last ones', async () => {
+  it('prefers averaged weights', async () => {
     const [last, averaged] = await Promise.all(
       ['training.pth', 'averaged.pth'].map((n) => readAll(fixture(n))),
     );
@@ -79,7 +79,7 @@ describe('openTorchFile', () => {
     expect(averaged).not.toEqual(last);
   });
 
-  it('gives each type its array', async () => {
+  it('uses the array type of each dtype', async () => {
     const file = await openTorchFile(fixture('zip-1.13.pth'));
     const array = async (type: string) => (await file.read(`types.${type}`)).data.constructor;
     expect(await array('float32')).toBe(Float32Array);
@@ -95,27 +95,30 @@ describe('openTorchFile', () => {
 });
 
 describe('a PyTorch file that is refused', () => {
-  const whole = 'if it holds a whole model or the state of a training, save the weights alone';
+  const whole = 'if it contains a whole model or a training state, save only the weights';
   it.each([
-    ['harmful.pth', /the file wants to call '(posix|os)\.system', which is not among what is known here/],
-    ['harmful-legacy.pth', /the file wants to call '(posix|os)\.system'/],
-    ['model-2.pth', "the file wants to call 'torch.nn.modules.container.Sequential'"],
+    ['harmful.pth', /the file calls '(posix|os)\.system', which is not allowed/],
+    ['harmful-legacy.pth', /the file calls '(posix|os)\.system'/],
+    ['model-2.pth', "the file calls 'torch.nn.modules.container.Sequential'"],
     [
       'model-1.13.pth',
-      `'torch.nn.modules.container.Sequential', which is not among what is known here; ${whole}: torch.save(model.state_dict(), path)`,
+      `'torch.nn.modules.container.Sequential', which is not allowed; ${whole}: torch.save(model.state_dict(), path)`,
     ],
-    ['script.pt', 'it is a TorchScript program, not a file of weights; load it by torch.jit.load and save'],
+    ['script.pt', 'it is a TorchScript program, not a weights file; load it with torch.jit.load and save'],
     ['newer.pth', "tensor 'weight' is of float8_e5m2, expected one of float32,"],
     ['other-2.pth', "tensor 'weight' is of complex64, expected one of float32,"],
     ['other-1.13.pth', "tensor 'weight' is of complex64, expected one of float32,"],
-    ['sparse.pth', "tensor 'weight' is sparse; make it dense"],
-    ['quantised.pth', "tensor 'weight' is quantised; make it dense and of plain numbers first"],
+    ['sparse.pth', "tensor 'weight' is sparse; convert it to a plain dense tensor"],
+    ['quantised.pth', "tensor 'weight' is quantised; convert it to a plain dense tensor first"],
     [
       'list.pth',
-      'expected a state_dict, the file holds no dict; save by torch.save(model.state_dict(), path)',
+      'expected a state_dict, the file contains no dict; save it with torch.save(model.state_dict(), path)',
     ],
-    ['nothing.pth', 'there are no tensors in it, neither at the top nor in state_dict_ema, model_ema, ema,'],
-    ['make.py', 'byte 0 of a pickle is 0x22, no instruction that is known here'],
+    [
+      'nothing.pth',
+      'it contains no tensors, neither at the top level nor under state_dict_ema, model_ema, ema,',
+    ],
+    ['make.py', 'byte 0 of a pickle is 0x22, an unsupported instruction'],
   ])('%s', async (name, message) => {
     await expect(openTorchFile(fixture(name))).rejects.toThrow(message);
     await expect(openTorchFile(fixture(name))).rejects.toThrow(`${fixture(name)}: `);
@@ -138,7 +141,7 @@ describe('a PyTorch file that is refused', () => {
     return path;
   }
 
-  it('has members that are compressed, or of one name', async () => {
+  it('has compressed or duplicate members', async () => {
     // The method of the first entry of the ZIP directory, which is the pickle's.
     const entry = 'PK\x01\x02\0\0\0\0\x08\x08\0\0';
     const compressed = await changed('zip-1.13.pth', {
@@ -147,13 +150,13 @@ describe('a PyTorch file that is refused', () => {
       to: entry.replace(/..$/s, '\x08\0'),
     });
     await expect(openTorchFile(compressed)).rejects.toThrow(
-      "its member 'zip-1.13/data.pkl' is compressed or encrypted, torch.save does neither; extract",
+      "its member 'zip-1.13/data.pkl' is compressed or encrypted, which torch.save never does; extract",
     );
     const twice = await changed('zip-1.13.pth', { after: entry, from: '/data/1', to: '/data/0' });
     await expect(openTorchFile(twice)).rejects.toThrow("it has two members 'zip-1.13/data/0'");
     const missing = await changed('zip-1.13.pth', { after: entry, from: '/data/1', to: '/data/x' });
     await expect(openTorchFile(missing)).rejects.toThrow(
-      "tensor 'types.float64' has its values in storage '1', which is not there",
+      "tensor 'types.float64' refers to storage '1', which does not exist",
     );
     const lost = await changed('zip-1.13.pth', { after: entry, from: '/data.pkl', to: '/data.txt' });
     await expect(openTorchFile(lost)).rejects.toThrow(
@@ -175,20 +178,24 @@ describe('a PyTorch file that is refused', () => {
       'would have 16777216 bytes, the file has',
     ],
     ['a size beyond 2^53', { shape: [2 ** 30, 2 ** 30, 2 ** 30], stride: [0, 0, 0] }, 'bytes, the file has'],
-    ['a negative size', { shape: [-1], stride: [1] }, 'has no shape, strides and offset of whole numbers'],
-    ['a negative stride', { shape: [2], stride: [-1] }, 'has no shape, strides and offset of whole numbers'],
-    ['a negative offset', { shape: [2], stride: [1], offset: -1 }, 'has no shape, strides and offset'],
-    ['strides of another rank', { shape: [2], stride: [1, 1] }, 'of whole numbers that fit each other'],
-    ['65 dimensions', { shape: Array(65).fill(1), stride: Array(65).fill(1) }, 'has no shape, strides'],
+    ['a negative size', { shape: [-1], stride: [1] }, 'has an invalid shape, strides or offset'],
+    ['a negative stride', { shape: [2], stride: [-1] }, 'has an invalid shape, strides or offset'],
+    ['a negative offset', { shape: [2], stride: [1], offset: -1 }, 'has an invalid shape, strides or offset'],
+    ['strides of another rank', { shape: [2], stride: [1, 1] }, 'has an invalid shape, strides or offset'],
+    [
+      '65 dimensions',
+      { shape: Array(65).fill(1), stride: Array(65).fill(1) },
+      'has an invalid shape, strides',
+    ],
     [
       'windows that overlap',
       { shape: [3, 3], stride: [1, 1] },
-      'has windows that overlap; save it by .contiguous()',
+      'has overlapping windows; save it with .contiguous()',
     ],
     [
       'values beyond its storage',
       { shape: [3, 2], stride: [2, 1], offset: 1 },
-      "needs 28 bytes of storage '0', which has 24; was the file copied whole?",
+      "needs 28 bytes of storage '0', which has 24; is the file complete?",
     ],
   ])('has a tensor of %s', async (name, tensor, message) => {
     const path = join(folder, `${name}.pth`);
@@ -197,14 +204,14 @@ describe('a PyTorch file that is refused', () => {
     await expect(openTorchFile(path)).rejects.toThrow(message);
   });
 
-  it('has storages that are not those of its tensors', async () => {
+  it('has storages that do not match its tensors', async () => {
     const path = join(folder, 'storages.pth');
     await writeTensor(path, { shape: [1], stride: [1], keys: '](U\x010U\x010e' });
     await expect(openTorchFile(path)).rejects.toThrow(
-      "its list of storages has '0', which no tensor names or which it had before",
+      "its list of storages contains '0', which is unknown or a duplicate",
     );
     await writeTensor(path, { shape: [1], stride: [1], keys: ']' });
-    await expect(openTorchFile(path)).rejects.toThrow("its values in storage '0', which is not there");
+    await expect(openTorchFile(path)).rejects.toThrow("refers to storage '0', which does not exist");
     await writeTensor(path, { shape: [1], stride: [1], listed: 7 });
     await expect(openTorchFile(path)).rejects.toThrow("storage '0' has 7 elements at byte");
   });
@@ -255,12 +262,12 @@ async function writeTensor(
   );
 }
 
-describe('a tensor in another order than C', () => {
+describe('a tensor that is not in C order', () => {
   it.each([
     [3, 2],
     // More than what is read at once.
     [700_000, 3],
-  ])('of %d times %d values is brought to it', async (columns, rows) => {
+  ])('of %d×%d values is converted', async (columns, rows) => {
     const path = join(folder, 'transposed.pth');
     await writeTensor(path, { shape: [rows, columns], stride: [1, rows], count: rows * columns });
     const file = await openTorchFile(path);
@@ -273,7 +280,7 @@ describe('a tensor in another order than C', () => {
     expect(data.length).toBe(rows * columns);
   });
 
-  it('may repeat values and overlap where that needs no way back', async () => {
+  it('may repeat and overlap values as long as the file is read forwards', async () => {
     const path = join(folder, 'repeated.pth');
     await writeTensor(path, { shape: [2, 3], stride: [0, 2] });
     const file = await openTorchFile(path);
@@ -282,7 +289,7 @@ describe('a tensor in another order than C', () => {
   });
 });
 
-describe('damaged PyTorch files', () => {
+describe('corrupt PyTorch files', () => {
   const originals = ['zip-2.pth', 'legacy-1.13.pth'];
   const place = fc.noBias(fc.nat(99_999)).map((value) => value / 100_000);
   const change = fc.tuple(place, fc.nat(255));
@@ -313,7 +320,7 @@ describe('damaged PyTorch files', () => {
     }
   }
 
-  it.each(originals)('%s with changed bytes is met with an error of ours', async (name) => {
+  it.each(originals)('%s with changed bytes gives a WeightsError', async (name) => {
     const original = await readFile(fixture(name));
     let read = 0;
     await fc.assert(
@@ -332,7 +339,7 @@ describe('damaged PyTorch files', () => {
     expect(read).toBeGreaterThan(0);
   });
 
-  it.each(originals)('%s with a cut is met with an error of ours', async (name) => {
+  it.each(originals)('%s truncated gives a WeightsError', async (name) => {
     const original = await readFile(fixture(name));
     await fc.assert(
       fc.asyncProperty(fc.nat(original.length - 1), async (length) => {

@@ -1,4 +1,4 @@
-/** PyTorch's checkpoints (`.pth`, `.pt`, `.bin`), of both of its formats, as files of tensors. No pickle is executed. */
+/** PyTorch's checkpoints (`.pth`, `.pt`, `.bin`) in both formats, as files of tensors. No pickle is executed. */
 import { type ByteSource, closeOnError, namingFile, openByteSource } from '../byte-source.ts';
 import { type TensorFile, WeightsError } from '../tensor-file.ts';
 import { openTorchArchive } from './archive.ts';
@@ -7,8 +7,8 @@ import { findStateDict } from './state-dict.ts';
 import { type CheckedTensor, checkTensor, readValues } from './tensor.ts';
 
 /**
- * Opens a state_dict, or a checkpoint that holds one (`state-dict.ts` says under which keys). Names lose the `module.` of
- * a wrapped network; what is no tensor is left out, but for texts, which are metadata.
+ * Opens a state_dict, or a checkpoint that contains one (`state-dict.ts` lists the keys). The prefix `module.` of a wrapped
+ * network is removed. Values that are not tensors are ignored, except strings, which become metadata.
  * @throws WeightsError naming the file.
  */
 export async function openTorchFile(path: string): Promise<TensorFile> {

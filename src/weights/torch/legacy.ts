@@ -1,11 +1,11 @@
 /**
- * PyTorch's files before 1.6: five pickles (a magic number, a version, the machine, the object, the keys of the storages), and
- * the storages one after another, each behind the count of its elements.
+ * PyTorch's files before 1.6: five pickles (a magic number, a version, the machine, the object, the keys of the storages), then
+ * the storages in sequence, each preceded by the count of its elements.
  * Format: `_legacy_save` of torch/serialization.py.
  */
 import type { ByteSource } from '../byte-source.ts';
 import { WeightsError } from '../tensor-file.ts';
-import { mostPickleBytes } from './archive.ts';
+import { maxPickleBytes } from './archive.ts';
 import { elementTypes, otherTypeBytes, type TorchStorage, torchTable } from './objects.ts';
 import { unpickle } from './pickle.ts';
 import type { Storages } from './tensor.ts';
@@ -17,7 +17,7 @@ const knownVersion = 1001;
 export async function openLegacyTorchFile(
   source: ByteSource,
 ): Promise<{ value: unknown; storages: Storages }> {
-  const head = await source.read(0, Math.min(source.size, mostPickleBytes));
+  const head = await source.read(0, Math.min(source.size, maxPickleBytes));
   let start = 0;
   const next = (table = torchTable().table): unknown => {
     const { value, end } = unpickle(head, { table, start });
@@ -26,36 +26,36 @@ export async function openLegacyTorchFile(
   };
   if (next() !== magicNumber) {
     throw new WeightsError(
-      'it is a pickle, but not one that torch.save wrote; save the weights by torch.save',
+      'it is a pickle, but was not written by torch.save; save the weights with torch.save',
     );
   }
   const version = next();
   if (version !== knownVersion) {
     throw new WeightsError(
-      `its format has the version ${String(version).slice(0, 20)}, expected ${knownVersion}`,
+      `its format has version ${String(version).slice(0, 20)}, expected ${knownVersion}`,
     );
   }
   const machine = next();
   if (machine instanceof Map && machine.get('little_endian') === false) {
     throw new WeightsError(
-      'its numbers are big-endian, only little-endian ones are read; load and save it on an ordinary machine',
+      'its numbers are big-endian, only little-endian is supported; load it and save it again on a little-endian machine',
     );
   }
   const { table, storages } = torchTable();
   const value = next(table);
   const keys = next();
   if (!Array.isArray(keys)) throw new WeightsError('expected a list of the keys of its storages');
-  const places = await findStorages(source, { keys, storages, start });
+  const locations = await findStorages(source, { keys, storages, start });
   return {
     value,
     storages: {
-      bytesOf: ({ key }) => places.get(key)?.bytes,
-      positionOf: async ({ key }) => (places.get(key) as Place).position,
+      bytesOf: ({ key }) => locations.get(key)?.bytes,
+      positionOf: async ({ key }) => (locations.get(key) as StorageLocation).position,
     },
   };
 }
 
-interface Place {
+interface StorageLocation {
   readonly position: number;
   readonly bytes: number;
 }
@@ -67,28 +67,28 @@ async function findStorages(
     storages,
     start,
   }: { keys: readonly unknown[]; storages: ReadonlyMap<string, TorchStorage>; start: number },
-): Promise<ReadonlyMap<string, Place>> {
-  const places = new Map<string, Place>();
-  let at = start;
-  for (const each of keys) {
-    const key = String(typeof each === 'string' || typeof each === 'number' ? each : '?');
+): Promise<ReadonlyMap<string, StorageLocation>> {
+  const locations = new Map<string, StorageLocation>();
+  let position = start;
+  for (const entry of keys) {
+    const key = String(typeof entry === 'string' || typeof entry === 'number' ? entry : '?');
     const storage = storages.get(key);
-    if (!storage || places.has(key)) {
+    if (!storage || locations.has(key)) {
       throw new WeightsError(
-        `its list of storages has '${key.slice(0, 80)}', which no tensor names or which it had before`,
+        `its list of storages contains '${key.slice(0, 80)}', which is unknown or a duplicate`,
       );
     }
-    const count = new DataView((await source.read(at, 8)).buffer).getBigInt64(0, true);
+    const count = new DataView((await source.read(position, 8)).buffer).getBigInt64(0, true);
     const bytes = Number(count) * elementBytes(storage);
-    if (!(count === BigInt(storage.count) && at + 8 + bytes <= source.size)) {
+    if (!(count === BigInt(storage.count) && position + 8 + bytes <= source.size)) {
       throw new WeightsError(
-        `storage '${key.slice(0, 80)}' has ${count} elements at byte ${at}, expected ${storage.count}, the file has ${source.size} bytes; was it copied whole?`,
+        `storage '${key.slice(0, 80)}' has ${count} elements at byte ${position}, expected ${storage.count}, the file has ${source.size} bytes; is the file complete?`,
       );
     }
-    places.set(key, { position: at + 8, bytes });
-    at += 8 + bytes;
+    locations.set(key, { position: position + 8, bytes });
+    position += 8 + bytes;
   }
-  return places;
+  return locations;
 }
 
 const elementBytes = ({ type }: TorchStorage): number =>

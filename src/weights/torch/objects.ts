@@ -1,6 +1,6 @@
 /**
- * What pickles of PyTorch may make: the closed table of names. Tensors are described, their values stand elsewhere in the file.
- * Names: torch/_utils.py, torch/storage.py, torch/_weights_only_unpickler.py.
+ * The objects that PyTorch's pickles may construct: a closed table of names. Tensors are only described; their values are elsewhere
+ * in the file. Names: torch/_utils.py, torch/storage.py, torch/_weights_only_unpickler.py.
  */
 
 import { type TensorData, WeightsError } from '../tensor-file.ts';
@@ -12,20 +12,20 @@ export interface ElementType {
   readonly array: new (buffer: ArrayBuffer) => TensorData;
 }
 
-/** Its bytes stand in the file, under its key. */
+/** A storage, whose bytes are in the file under its key. */
 export class TorchStorage {
   readonly key: string;
-  /** PyTorch's name; `undefined` if the tensors say it. */
+  /** PyTorch's name of the type; `undefined` if only the tensors have types. */
   readonly type: string | undefined;
-  /** In elements of its type; untyped: in bytes. */
+  /** Number of elements, or of bytes if untyped. */
   readonly count: number;
-  /** In elements. Only files of PyTorch before 0.4 have storages that are views of others. */
+  /** In elements. Only files written before PyTorch 0.4 have storages that are views of others. */
   readonly viewOffset: number;
-  constructor(of: Pick<TorchStorage, 'key' | 'type' | 'count'> & { viewOffset?: number }) {
-    this.key = of.key;
-    this.type = of.type;
-    this.count = of.count;
-    this.viewOffset = of.viewOffset ?? 0;
+  constructor(fields: Pick<TorchStorage, 'key' | 'type' | 'count'> & { viewOffset?: number }) {
+    this.key = fields.key;
+    this.type = fields.type;
+    this.count = fields.count;
+    this.viewOffset = fields.viewOffset ?? 0;
   }
 }
 
@@ -33,20 +33,20 @@ export class TorchTensor {
   readonly storage: TorchStorage;
   /** PyTorch's name: `float32`. */
   readonly type: string | undefined;
-  /** As the file says, unchecked. */
+  /** As in the file, unchecked. */
   readonly offset: unknown;
   readonly shape: unknown;
   readonly stride: unknown;
-  constructor(of: Pick<TorchTensor, 'storage' | 'type' | 'offset' | 'shape' | 'stride'>) {
-    this.storage = of.storage;
-    this.type = of.type;
-    this.offset = of.offset;
-    this.shape = of.shape;
-    this.stride = of.stride;
+  constructor(fields: Pick<TorchTensor, 'storage' | 'type' | 'offset' | 'shape' | 'stride'>) {
+    this.storage = fields.storage;
+    this.type = fields.type;
+    this.offset = fields.offset;
+    this.shape = fields.shape;
+    this.stride = fields.stride;
   }
 }
 
-/** A tensor of a kind that is not read. */
+/** A tensor of an unsupported kind. */
 export class OtherTensor {
   readonly kind: string;
   constructor(kind: string) {
@@ -54,7 +54,7 @@ export class OtherTensor {
   }
 }
 
-/** Something beside the weights that is known to be harmless, and not looked into. */
+/** A harmless object other than weights, whose content is ignored. */
 class Ignored {}
 class StorageType {
   readonly type: string | undefined;
@@ -71,7 +71,7 @@ class Type {
 
 const ignored = new Ignored();
 
-/** By PyTorch's names of types. */
+/** By PyTorch's type names. */
 export const elementTypes: ReadonlyMap<string, ElementType> = new Map<string, ElementType>([
   ['float32', { dtype: 'F32', bytes: 4, array: Float32Array }],
   ['float64', { dtype: 'F64', bytes: 8, array: Float64Array }],
@@ -85,7 +85,7 @@ export const elementTypes: ReadonlyMap<string, ElementType> = new Map<string, El
   ['bool', { dtype: 'BOOL', bytes: 1, array: Uint8Array }],
 ]);
 
-/** Storages stand one after another in old files, so also the sizes of those that are not read are needed. */
+/** Old files store storages in sequence, so that sizes of unsupported types are needed too. */
 export const otherTypeBytes: ReadonlyMap<string, number> = new Map([
   ['complex64', 8],
   ['complex128', 16],
@@ -117,10 +117,10 @@ const storageTypes: Readonly<Record<string, string | undefined>> = {
   UntypedStorage: undefined,
 };
 
-/** Those without a class of storages; refused, but by their names. */
+/** Types without a storage class; unsupported, but named in errors. */
 const newerTypes = ['uint16', 'uint32', 'uint64', 'float8_e4m3fn', 'float8_e5m2', 'float8_e4m3fnuz'];
 
-/** Things that stand beside the weights of a training: options, schedules, best results. Made of nothing, called by nobody. */
+/** Objects saved with training checkpoints: options, schedules, best results. Constructed as inert placeholders. */
 const ignoredNames = [
   'argparse.Namespace',
   'pathlib.PosixPath',
@@ -136,7 +136,7 @@ const ignoredNames = [
   ),
 ];
 
-/** Passed on as arguments. */
+/** Only passed on as arguments. */
 const tokens = [
   'torch.Tensor',
   'torch.nn.parameter.Parameter',
@@ -149,7 +149,7 @@ const tokens = [
 
 function rebuildTensor([storage, offset, shape, stride, , , type]: readonly unknown[]): TorchTensor {
   if (!(storage instanceof TorchStorage)) {
-    throw new WeightsError('a tensor is made of something that is no storage');
+    throw new WeightsError('a tensor is constructed from something other than a storage');
   }
   return new TorchTensor({
     storage,
@@ -160,33 +160,35 @@ function rebuildTensor([storage, offset, shape, stride, , , type]: readonly unkn
   });
 }
 
-/** A parameter is its tensor; whether it is trained, its hooks and its attributes are no values. */
+/** A parameter is represented by its tensor; requires_grad, hooks and attributes are ignored. */
 function rebuildParameter([data]: readonly unknown[]): unknown {
   return data instanceof TorchTensor ? data : new OtherTensor('of an unknown kind');
 }
 
-/** A tensor with attributes: the function that makes it, and its arguments. */
+/** A tensor with attributes: its constructor function and the arguments. */
 function rebuildFromType([make, , args]: readonly unknown[]): unknown {
-  const known = make instanceof Constructor && make.name.startsWith('torch._utils._rebuild');
-  if (!(known && args instanceof Tuple)) throw new WeightsError('a tensor is made by what makes none');
+  const isRebuild = make instanceof Constructor && make.name.startsWith('torch._utils._rebuild');
+  if (!(isRebuild && args instanceof Tuple))
+    throw new WeightsError('a tensor is constructed by an unknown function');
   return make.make(args.items);
 }
 
-/** Python 2 gives the pairs of an OrderedDict as a list of lists. */
-function makeDict([from]: readonly unknown[]): Map<unknown, unknown> {
-  if (from === undefined) return new Map();
-  // Taken over, not copied: the arguments of a call are nobody else's in what Python writes.
-  if (from instanceof Map) return from;
+/** Python 2 passes the pairs of an OrderedDict as a list of lists. */
+function makeDict([source]: readonly unknown[]): Map<unknown, unknown> {
+  if (source === undefined) return new Map();
+  // Not copied: in what Python writes, nothing else refers to the arguments of a call.
+  if (source instanceof Map) return source;
   const pair = (value: unknown): [unknown, unknown] => {
     const items = value instanceof Tuple ? value.items : value;
-    if (!Array.isArray(items) || items.length !== 2) throw new WeightsError('a dict is made of no pairs');
+    if (!Array.isArray(items) || items.length !== 2)
+      throw new WeightsError('a dict is constructed from something other than pairs');
     return [items[0], items[1]];
   };
-  if (!Array.isArray(from)) throw new WeightsError('a dict is made of no pairs');
-  return new Map(from.map(pair));
+  if (!Array.isArray(source)) throw new WeightsError('a dict is constructed from something other than pairs');
+  return new Map(source.map(pair));
 }
 
-const other = (kind: string) => () => new OtherTensor(kind);
+const unsupported = (kind: string) => () => new OtherTensor(kind);
 
 const functions: Readonly<Record<string, Constructor['make']>> = {
   'collections.OrderedDict': makeDict,
@@ -198,9 +200,9 @@ const functions: Readonly<Record<string, Constructor['make']>> = {
   'torch._utils._rebuild_parameter': rebuildParameter,
   'torch._utils._rebuild_parameter_with_state': rebuildParameter,
   'torch._tensor._rebuild_from_type_v2': rebuildFromType,
-  'torch._utils._rebuild_qtensor': other('quantised'),
-  'torch._utils._rebuild_sparse_tensor': other('sparse'),
-  'torch._utils._rebuild_meta_tensor_no_storage': other('without values (on the meta device)'),
+  'torch._utils._rebuild_qtensor': unsupported('quantised'),
+  'torch._utils._rebuild_sparse_tensor': unsupported('sparse'),
+  'torch._utils._rebuild_meta_tensor_no_storage': unsupported('without values (on the meta device)'),
 };
 
 const globals: ReadonlyMap<string, unknown> = new Map<string, unknown>([
@@ -210,7 +212,7 @@ const globals: ReadonlyMap<string, unknown> = new Map<string, unknown>([
   ...[...elementTypes.keys(), ...otherTypeBytes.keys(), ...newerTypes].map(
     (type) => [`torch.${type}`, new Type(type)] as const,
   ),
-  // torch.cuda had classes of its own.
+  // torch.cuda had its own classes.
   ...Object.entries(storageTypes).flatMap(([name, type]) =>
     ['torch', 'torch.cuda', 'torch.storage'].map(
       (module) => [`${module}.${name}`, new StorageType(type)] as const,
@@ -218,18 +220,18 @@ const globals: ReadonlyMap<string, unknown> = new Map<string, unknown>([
   ),
 ]);
 
-/** The table for one pickle, and the storages that it names. */
+/** The table for one pickle, and the storages named in it. */
 export function torchTable(): { table: PickleTable; storages: ReadonlyMap<string, TorchStorage> } {
   const storages = new Map<string, TorchStorage>();
   const table: PickleTable = {
     global: (name) => globals.get(name),
     persistent(id) {
       const storage = readStorage(id);
-      const before = storages.get(storage.key);
-      if (before && (before.type !== storage.type || before.count !== storage.count)) {
-        throw new WeightsError(`storage '${storage.key}' is described in two ways`);
+      const previous = storages.get(storage.key);
+      if (previous && (previous.type !== storage.type || previous.count !== storage.count)) {
+        throw new WeightsError(`storage '${storage.key}' is described twice, differently`);
       }
-      storages.set(storage.key, before ?? storage);
+      storages.set(storage.key, previous ?? storage);
       return storage;
     },
   };
@@ -238,12 +240,12 @@ export function torchTable(): { table: PickleTable; storages: ReadonlyMap<string
 
 /** `('storage', class, key, location, count)`, in old files followed by `None` or `(key, offset, count)` of a view. */
 function readStorage(id: unknown): TorchStorage {
-  const [what, type, key, , count, view] = id instanceof Tuple ? id.items : [];
-  if (what !== 'storage' || !(type instanceof StorageType) || !isName(key) || !isCount(count)) {
-    throw new WeightsError('the file refers to something outside its pickle that is no storage');
+  const [tag, type, key, , count, view] = id instanceof Tuple ? id.items : [];
+  if (tag !== 'storage' || !(type instanceof StorageType) || !isName(key) || !isCount(count)) {
+    throw new WeightsError('the pickle refers to an external object that is not a storage');
   }
   const [, viewOffset = 0] = view instanceof Tuple ? view.items : [];
-  if (!isCount(viewOffset)) throw new WeightsError(`storage '${key}' begins at no number`);
+  if (!isCount(viewOffset)) throw new WeightsError(`storage '${key}' has an invalid offset`);
   return new TorchStorage({ key: String(key), type: type.type, count, viewOffset });
 }
 

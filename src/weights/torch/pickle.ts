@@ -1,7 +1,7 @@
 /**
- * Python's pickles as data. A pickle is a program for a small machine with a stack; Python's own lets it call whatever can be
- * imported. This one knows the instructions that make data, and calls nothing but what its caller puts into a table.
- * Instructions: Lib/pickletools.py of CPython. Those of protocol 0 (text) and those that call by other ways are not known.
+ * Reads Python's pickles as data. A pickle is a program for a stack machine, which in Python may call anything that can be
+ * imported. This machine supports the instructions that construct data, and calls only what its caller's table contains.
+ * Instructions: Lib/pickletools.py of CPython. Those of protocol 0 (text) and other ways of calling are not supported.
  *
  * None is null, dicts are Maps, lists arrays, tuples Tuples, sets Sets; integers beyond 2^53 are bigints.
  */
@@ -16,7 +16,7 @@ export class Tuple {
   }
 }
 
-/** What a pickle may call: a class or a function of Python's, as what it makes here. */
+/** A class or function that a pickle may call, with its equivalent here. */
 export class Constructor {
   readonly name: string;
   readonly make: (args: readonly unknown[]) => unknown;
@@ -27,20 +27,20 @@ export class Constructor {
 }
 
 export interface PickleTable {
-  /** A Constructor, or a thing that is only passed on; undefined if a name (`os.system`) is not known. */
+  /** A Constructor, or a token that is only passed on; undefined for an unknown name (`os.system`). */
   global(name: string): unknown;
-  /** What stands outside the pickle, by its id. */
+  /** An object outside the pickle, by its id. */
   persistent(id: unknown): unknown;
 }
 
-/** What values may take in memory, by the estimates below: a byte of a pickle can ask for a hundred. */
-const mostMemory = 48 * 2 ** 20;
-const memoryOf = { slot: 32, memo: 64, item: 64, list: 64, map: 256, string: 48 };
+/** Memory limit for the constructed values, by the estimates below: a byte of a pickle can ask for a hundred. */
+const maxMemory = 48 * 2 ** 20;
+const memoryCosts = { slot: 32, memo: 64, item: 64, list: 64, map: 256, string: 48 };
 
 const mark = Symbol('mark');
 /**
  * Runs the pickle that begins at `start`.
- * @returns what it makes, and where it ends.
+ * @returns its value, and where it ends.
  * @throws WeightsError that does not name the file.
  */
 export function unpickle(
@@ -49,7 +49,7 @@ export function unpickle(
 ): { value: unknown; end: number } {
   const machine = new Machine(bytes, table, start);
   while (!machine.stopped) machine.step();
-  return { value: machine.pop(), end: machine.at };
+  return { value: machine.pop(), end: machine.position };
 }
 
 type Instruction = (machine: Machine) => void;
@@ -59,7 +59,7 @@ class Machine extends PickleReader {
   readonly #table: PickleTable;
   readonly #stack: unknown[] = [];
   readonly #memo = new Map<number, unknown>();
-  #room = mostMemory;
+  #memoryLeft = maxMemory;
 
   constructor(bytes: Uint8Array, table: PickleTable, start: number) {
     super(bytes, start);
@@ -67,57 +67,57 @@ class Machine extends PickleReader {
   }
 
   step(): void {
-    const at = this.at;
+    const start = this.position;
     const code = this.uint(1);
     const instruction = instructions[code];
     if (!instruction) {
       throw new WeightsError(
-        `byte ${at} of a pickle is 0x${code.toString(16).padStart(2, '0')}, no instruction that is known here; save the file again by a current torch.save`,
+        `byte ${start} of a pickle is 0x${code.toString(16).padStart(2, '0')}, an unsupported instruction; save the file again with a current version of torch`,
       );
     }
     instruction(this);
   }
 
   spend(memory: number): void {
-    this.#room -= memory;
-    if (this.#room < 0) {
+    this.#memoryLeft -= memory;
+    if (this.#memoryLeft < 0) {
       throw new WeightsError(
-        `a pickle makes more than ${mostMemory / 2 ** 20} MB of objects, besides the tensors' values; save the state_dict alone`,
+        `a pickle constructs more than ${maxMemory / 2 ** 20} MB of objects, not counting the tensors' values; save only the state_dict`,
       );
     }
   }
 
   push(value: unknown): void {
-    this.spend(memoryOf.slot);
+    this.spend(memoryCosts.slot);
     this.#stack.push(value);
   }
 
   pushMap(): void {
-    this.spend(memoryOf.map);
+    this.spend(memoryCosts.map);
     this.push(new Map());
   }
 
   pushList(items: unknown[]): void {
-    this.spend(memoryOf.list + items.length * memoryOf.slot);
+    this.spend(memoryCosts.list + items.length * memoryCosts.slot);
     this.push(items);
   }
 
   pushTuple(items: readonly unknown[]): void {
-    this.spend(memoryOf.list + items.length * memoryOf.slot);
+    this.spend(memoryCosts.list + items.length * memoryCosts.slot);
     this.push(new Tuple(items));
   }
 
   pop(): unknown {
     const value = this.top();
     this.#stack.pop();
-    this.#room += memoryOf.slot;
+    this.#memoryLeft += memoryCosts.slot;
     return value;
   }
 
   top(): unknown {
     const value = this.#stack.at(-1);
     if (this.#stack.length === 0 || value === mark) {
-      throw new WeightsError('a pickle takes a value from its stack where there is none');
+      throw new WeightsError('a pickle pops from an empty stack');
     }
     return value;
   }
@@ -130,36 +130,36 @@ class Machine extends PickleReader {
     this.push(mark);
   }
 
-  /** Everything above the last mark, which goes too. */
+  /** Everything above the last mark; the mark is removed too. */
   popToMark(): unknown[] {
-    const found = this.#stack.lastIndexOf(mark);
-    if (found < 0) throw new WeightsError('a pickle asks for a mark on its stack where there is none');
-    const items = this.#stack.splice(found);
-    this.#room += items.length * memoryOf.slot;
+    const markIndex = this.#stack.lastIndexOf(mark);
+    if (markIndex < 0) throw new WeightsError('a pickle expects a mark on its stack, but there is none');
+    const items = this.#stack.splice(markIndex);
+    this.#memoryLeft += items.length * memoryCosts.slot;
     items.shift();
     return items;
   }
 
   pushBytes(length: number): void {
-    this.spend(memoryOf.map);
+    this.spend(memoryCosts.map);
     this.push(this.bytes(length));
   }
 
   pushText(length: number): void {
     const text = this.text(length);
-    this.spend(memoryOf.string + 2 * length);
+    this.spend(memoryCosts.string + 2 * length);
     this.push(text);
   }
 
-  /** Python 2's, of bytes or text: every byte is a character. */
+  /** Python 2's str, of bytes or text: one character per byte. */
   pushByteString(length: number): void {
     const text = this.latin1(length);
-    this.spend(memoryOf.string + length);
+    this.spend(memoryCosts.string + length);
     this.push(text);
   }
 
   remember(index: number): void {
-    this.spend(memoryOf.memo);
+    this.spend(memoryCosts.memo);
     this.#memo.set(index, this.top());
   }
 
@@ -169,7 +169,8 @@ class Machine extends PickleReader {
 
   recall(index: number): void {
     const value = this.#memo.get(index);
-    if (value === undefined) throw new WeightsError(`a pickle recalls value ${index}, which it never kept`);
+    if (value === undefined)
+      throw new WeightsError(`a pickle recalls value ${index}, which was never memoised`);
     this.push(value);
   }
 
@@ -181,7 +182,7 @@ class Machine extends PickleReader {
   }
 
   pushPersistent(): void {
-    this.spend(memoryOf.map);
+    this.spend(memoryCosts.map);
     this.push(this.#table.persistent(this.pop()));
   }
 
@@ -189,64 +190,63 @@ class Machine extends PickleReader {
     const args = this.pop();
     const callee = this.pop();
     if (!(callee instanceof Constructor && args instanceof Tuple)) {
-      throw new WeightsError('a pickle calls what cannot be called');
+      throw new WeightsError('a pickle calls something that is not callable');
     }
     const [first] = args.items;
-    // What is made of a list may be a copy of it.
-    this.spend(memoryOf.map + (Array.isArray(first) ? first.length * memoryOf.item : 0));
+    // The result may copy a list.
+    this.spend(memoryCosts.map + (Array.isArray(first) ? first.length * memoryCosts.item : 0));
     this.push(callee.make(args.items));
   }
 
   setItems(pairs: readonly unknown[]): void {
     const map = this.top();
-    if (!(map instanceof Map)) throw new WeightsError('a pickle sets an item of what is no dict');
+    if (!(map instanceof Map)) throw new WeightsError('a pickle sets an item of something other than a dict');
     if (pairs.length % 2 !== 0) throw new WeightsError('a pickle sets a key without a value');
-    this.spend(pairs.length * memoryOf.item);
+    this.spend(pairs.length * memoryCosts.item);
     for (let index = 0; index < pairs.length; index += 2) map.set(pairs[index], pairs[index + 1]);
   }
 
   append(items: readonly unknown[]): void {
     const list = this.top();
-    if (!Array.isArray(list)) throw new WeightsError('a pickle appends to what is no list');
-    this.spend(items.length * memoryOf.slot);
+    if (!Array.isArray(list)) throw new WeightsError('a pickle appends to something other than a list');
+    this.spend(items.length * memoryCosts.slot);
     for (const item of items) list.push(item);
   }
 
   addItems(items: readonly unknown[]): void {
     const set = this.top();
-    if (!(set instanceof Set)) throw new WeightsError('a pickle adds to what is no set');
-    this.spend(items.length * memoryOf.item);
+    if (!(set instanceof Set)) throw new WeightsError('a pickle adds to something other than a set');
+    this.spend(items.length * memoryCosts.item);
     for (const item of items) set.add(item);
   }
 
-  /** Attributes (a state_dict's `_metadata`) are no data of ours. */
+  /** Attributes (such as a state_dict's `_metadata`) are ignored. */
   dropState(): void {
     this.pop();
     const target = this.top();
     if (typeof target !== 'object' || target === null || target instanceof Tuple || Array.isArray(target)) {
-      throw new WeightsError('a pickle gives attributes to what can have none');
+      throw new WeightsError('a pickle sets attributes of a value that cannot have any');
     }
   }
 
   checkProtocol(): void {
     const protocol = this.uint(1);
-    if (protocol > 5)
-      throw new WeightsError(`a pickle is of protocol ${protocol}, the newest known here is 5`);
+    if (protocol > 5) throw new WeightsError(`a pickle has protocol ${protocol}, the latest supported is 5`);
   }
 }
 
 function unknownGlobal(path: string): WeightsError {
   const name = /^[\w.]{1,200}$/.test(path) ? path : JSON.stringify(path.slice(0, 200));
   return new WeightsError(
-    `the file wants to call '${name}', which is not among what is known here; if it holds a whole model or the state of a training, save the weights alone: torch.save(model.state_dict(), path)`,
+    `the file calls '${name}', which is not allowed; if it contains a whole model or a training state, save only the weights: torch.save(model.state_dict(), path)`,
   );
 }
 
-/** By code. */
+/** Indexed by opcode. */
 const instructions: readonly (Instruction | undefined)[] = bySign({
   // Control
   '\x80': (m) => m.checkProtocol(),
-  '\x95': (m) => m.take(8), // a frame; its length says nothing that is needed
+  '\x95': (m) => m.take(8), // a frame, whose length is not needed
   '.': (m) => {
     m.stopped = true;
   },
@@ -264,7 +264,7 @@ const instructions: readonly (Instruction | undefined)[] = bySign({
   G: (m) => m.push(m.float64()),
   '\x8a': (m) => m.push(m.integer(m.uint(1))),
   '\x8b': (m) => m.push(m.integer(m.uint(4))),
-  // Texts and bytes
+  // Strings and bytes
   X: (m) => m.pushText(m.uint(4)),
   '\x8c': (m) => m.pushText(m.uint(1)),
   '\x8d': (m) => m.pushText(m.length64()),
@@ -293,13 +293,13 @@ const instructions: readonly (Instruction | undefined)[] = bySign({
     m.setItems(pairs);
   },
   '\x8f': (m) => {
-    m.spend(memoryOf.map);
+    m.spend(memoryCosts.map);
     m.push(new Set());
   },
   '\x90': (m) => m.addItems(m.popToMark()),
   '\x91': (m) => {
     const items = m.popToMark();
-    m.spend(memoryOf.map);
+    m.spend(memoryCosts.map);
     m.push(new Set());
     m.addItems(items);
   },
@@ -309,7 +309,7 @@ const instructions: readonly (Instruction | undefined)[] = bySign({
   '\x94': (m) => m.rememberNext(),
   h: (m) => m.recall(m.uint(1)),
   j: (m) => m.recall(m.uint(4)),
-  // What is made from the table
+  // Objects from the table
   c: (m) => m.pushGlobal(m.line(), m.line()),
   '\x93': (m) => {
     const [module, name] = m.popMany(2);

@@ -1,19 +1,19 @@
-/** Finds the weights in what a PyTorch checkpoint holds. */
+/** Finds the weights in a PyTorch checkpoint. */
 import { WeightsError } from '../tensor-file.ts';
 import { OtherTensor, TorchTensor } from './objects.ts';
 
 /**
- * Where a checkpoint keeps its state_dict. The first that holds tensors is taken, else the checkpoint itself. As timm's
- * `load_state_dict` does it, averaged weights go before the last ones; `ema` and `model_state_dict` are others' names.
+ * Keys under which a checkpoint may keep its state_dict. The first that contains tensors is used, otherwise the checkpoint itself. As
+ * in timm's `load_state_dict`, averaged weights take precedence; `ema` and `model_state_dict` are other projects' names.
  */
-const places = ['state_dict_ema', 'model_ema', 'ema', 'state_dict', 'model', 'model_state_dict'];
+const stateDictKeys = ['state_dict_ema', 'model_ema', 'ema', 'state_dict', 'model', 'model_state_dict'];
 
-/** What DistributedDataParallel and torch.compile put before every name. */
+/** Prefixes added by DistributedDataParallel and torch.compile. */
 const wrappers = /^(module\.|_orig_mod\.)+/;
 
 export interface StateDict {
   readonly tensors: ReadonlyMap<string, TorchTensor>;
-  /** The texts beside them, as timm's `arch`. */
+  /** Strings stored next to them, such as timm's `arch`. */
   readonly metadata: ReadonlyMap<string, string>;
 }
 
@@ -25,24 +25,24 @@ const hasTensors = (value: unknown): value is Map<unknown, unknown> =>
 export function findStateDict(value: unknown): StateDict {
   if (!(value instanceof Map)) {
     throw new WeightsError(
-      `expected a state_dict, the file holds ${isTensor(value) ? 'a single tensor' : 'no dict'}; save by torch.save(model.state_dict(), path)`,
+      `expected a state_dict, the file contains ${isTensor(value) ? 'a single tensor' : 'no dict'}; save it with torch.save(model.state_dict(), path)`,
     );
   }
-  const place = places.find((key) => hasTensors(value.get(key)));
-  const found: unknown = place === undefined ? value : value.get(place);
-  if (!hasTensors(found)) {
+  const stateDictKey = stateDictKeys.find((key) => hasTensors(value.get(key)));
+  const stateDict: unknown = stateDictKey === undefined ? value : value.get(stateDictKey);
+  if (!hasTensors(stateDict)) {
     const keys = [...value.keys()].filter((key) => typeof key === 'string').slice(0, 5);
     throw new WeightsError(
-      `there are no tensors in it, neither at the top nor in ${places.join(', ')}; its keys are ${keys.map((key) => JSON.stringify(key.slice(0, 80))).join(', ') || 'none'}`,
+      `it contains no tensors, neither at the top level nor under ${stateDictKeys.join(', ')}; its keys are ${keys.map((key) => JSON.stringify(key.slice(0, 80))).join(', ') || 'none'}`,
     );
   }
   const tensors = new Map<string, TorchTensor>();
-  for (const [key, tensor] of found) {
+  for (const [key, tensor] of stateDict) {
     if (!isTensor(tensor)) continue;
-    if (typeof key !== 'string') throw new WeightsError('a tensor has a name that is no text');
+    if (typeof key !== 'string') throw new WeightsError('a tensor has a name that is not a string');
     const name = key.replace(wrappers, '');
     if (tensor instanceof OtherTensor) {
-      throw new WeightsError(`tensor '${name}' is ${tensor.kind}; make it dense and of plain numbers first`);
+      throw new WeightsError(`tensor '${name}' is ${tensor.kind}; convert it to a plain dense tensor first`);
     }
     if (tensors.has(name)) throw new WeightsError(`there are two tensors '${name}'`);
     tensors.set(name, tensor as TorchTensor);

@@ -1,40 +1,40 @@
-/** Checks what a PyTorch checkpoint says of a tensor, and brings its values to C order. */
+/** Validates a PyTorch checkpoint's description of a tensor, and reads its values in C order. */
 import type { ByteSource } from '../byte-source.ts';
 import { type TensorInfo, WeightsError } from '../tensor-file.ts';
 import { type ElementType, elementTypes, isCount, type TorchStorage, type TorchTensor } from './objects.ts';
 
-/** Where a file keeps its storages. */
+/** Locations of a file's storages. */
 export interface Storages {
-  /** Undefined if there is none. */
+  /** Undefined if there is no such storage. */
   bytesOf(storage: TorchStorage): number | undefined;
   positionOf(storage: TorchStorage): Promise<number>;
 }
 
 interface Dimension {
   readonly size: number;
-  /** From one element to the next, in elements. */
+  /** Distance between elements in the file, in elements. */
   readonly stride: number;
-  /** The same where the values go. */
+  /** Distance between elements in the result. */
   readonly step: number;
 }
 
 export interface CheckedTensor extends TensorInfo {
   readonly storage: TorchStorage;
   readonly type: ElementType;
-  /** In elements, from the storage's begin. */
+  /** In elements, from the beginning of the storage. */
   readonly offset: number;
   readonly count: number;
-  /** Of more than one element, by decreasing stride: in the order of the file. Empty if the values are in C order there. */
+  /** Dimensions of more than one element by decreasing stride, that is in file order. Empty if the file is in C order. */
   readonly dimensions: readonly Dimension[];
 }
 
-/** So much more than the file a tensor may have: a few values repeated (`expand`) are small. */
+/** A tensor may exceed the file by this much: a few repeated values (`expand`) are harmless. */
 const repeatedBytes = 2 ** 20;
 
 /** PyTorch's own limit. */
-const mostDimensions = 64;
+const maxDimensions = 64;
 
-/** Of a storage whose values are in another order than C's. */
+/** Size of the reading window for storages that are not in C order. */
 const windowBytes = 4 * 2 ** 20;
 
 /** @throws WeightsError that does not name the file. */
@@ -50,32 +50,32 @@ export function checkTensor(
       `is of ${tensor.type ?? 'an unknown type'}, expected one of ${[...elementTypes.keys()].join(', ')}`,
     );
   }
-  const { shape, stride, offset: own } = tensor;
-  if (!(isCounts(shape) && isCounts(stride) && isCount(own) && shape.length === stride.length)) {
-    throw fail('has no shape, strides and offset of whole numbers that fit each other');
+  const { shape, stride, offset: ownOffset } = tensor;
+  if (!(isCounts(shape) && isCounts(stride) && isCount(ownOffset) && shape.length === stride.length)) {
+    throw fail('has an invalid shape, strides or offset');
   }
   const count = shape.includes(0) ? 0 : shape.reduce((product, size) => product * size, 1);
   if (!(count * type.bytes <= fileBytes + repeatedBytes)) {
     throw fail(
-      `would have ${count * type.bytes} bytes, the file has ${fileBytes}; save it by .contiguous() if it repeats values`,
+      `would have ${count * type.bytes} bytes, the file has ${fileBytes}; save it with .contiguous() if it repeats values`,
     );
   }
-  const offset = own + storage.viewOffset;
+  const offset = ownOffset + storage.viewOffset;
   const last = shape.reduce((sum, size, index) => sum + (size - 1) * (stride[index] as number), offset);
   const available = storages.bytesOf(storage);
   if (count > 0) {
-    if (available === undefined) throw fail(`has its values in storage '${storage.key}', which is not there`);
+    if (available === undefined) throw fail(`refers to storage '${storage.key}', which does not exist`);
     if (!((last + 1) * type.bytes <= available)) {
       throw fail(
-        `needs ${(last + 1) * type.bytes} bytes of storage '${storage.key}', which has ${available}; was the file copied whole?`,
+        `needs ${(last + 1) * type.bytes} bytes of storage '${storage.key}', which has ${available}; is the file complete?`,
       );
     }
   }
   const dimensions = inFileOrder(shape, stride);
   if (count > 0 && !isSorted(dimensions)) {
-    throw fail('has windows that overlap; save it by .contiguous()');
+    throw fail('has overlapping windows; save it with .contiguous()');
   }
-  const plain = dimensions.every((each) => each.stride === each.step);
+  const isCOrder = dimensions.every(({ stride, step }) => stride === step);
   return {
     name,
     dtype: type.dtype,
@@ -84,12 +84,12 @@ export function checkTensor(
     type,
     offset,
     count,
-    dimensions: plain ? [] : dimensions,
+    dimensions: isCOrder ? [] : dimensions,
   };
 }
 
 const isCounts = (value: unknown): value is number[] =>
-  Array.isArray(value) && value.length <= mostDimensions && value.every(isCount);
+  Array.isArray(value) && value.length <= maxDimensions && value.every(isCount);
 
 function inFileOrder(shape: readonly number[], stride: readonly number[]): Dimension[] {
   let step = 1;
@@ -102,7 +102,7 @@ function inFileOrder(shape: readonly number[], stride: readonly number[]): Dimen
   return dimensions.sort((a, b) => b.stride - a.stride);
 }
 
-/** Whether the file is read from the front to the back. Not so for the windows of `unfold`, which nobody has for weights. */
+/** Whether the file is read front to back, which fails only for the overlapping windows of `unfold`. */
 function isSorted(dimensions: readonly Dimension[]): boolean {
   let reach = 0;
   for (const { size, stride } of dimensions.toReversed()) {
@@ -112,7 +112,7 @@ function isSorted(dimensions: readonly Dimension[]): boolean {
   return true;
 }
 
-/** Reads the values. In memory are they and, if they stand in another order, a window of the file. */
+/** Reads the values. Memory holds the values and, if they are in another order, a window of the file. */
 export async function readValues(
   { type, storage, offset, count, dimensions }: CheckedTensor,
   { storages, source }: { storages: Storages; source: ByteSource },
@@ -124,7 +124,7 @@ export async function readValues(
   const values = new Uint8Array(count * type.bytes);
   let window = new Uint8Array(0);
   let windowStart = 0;
-  for (const [from, to] of places(dimensions, type.bytes)) {
+  for (const [from, to] of elementPositions(dimensions, type.bytes)) {
     if (from + type.bytes > windowStart + window.length) {
       windowStart = from;
       window = await source.read(start + from, Math.min(windowBytes, reach - from));
@@ -136,9 +136,12 @@ export async function readValues(
   return values.buffer;
 }
 
-/** Where each element is and where it goes, in bytes, in the order of the file. */
-function* places(dimensions: readonly Dimension[], bytes: number): Generator<[from: number, to: number]> {
-  const at = dimensions.map(() => 0);
+/** Source and target position of each element, in bytes, in file order. */
+function* elementPositions(
+  dimensions: readonly Dimension[],
+  bytes: number,
+): Generator<[from: number, to: number]> {
+  const indices = dimensions.map(() => 0);
   let from = 0;
   let to = 0;
   while (true) {
@@ -146,8 +149,8 @@ function* places(dimensions: readonly Dimension[], bytes: number): Generator<[fr
     let index = dimensions.length - 1;
     for (; index >= 0; index--) {
       const { size, stride, step } = dimensions[index] as Dimension;
-      const next = (at[index] as number) + 1;
-      at[index] = next < size ? next : 0;
+      const next = (indices[index] as number) + 1;
+      indices[index] = next < size ? next : 0;
       const moved = next < size ? 1 : 1 - size;
       from += moved * stride * bytes;
       to += moved * step * bytes;
