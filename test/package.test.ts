@@ -1,0 +1,219 @@
+/**
+ * The package as a user has it: packed, installed into an empty project under an empty home, used there. Needs what set-up
+ * builds, npm's registry, and libtorch for the last part. npm keeps its own configuration and cache, whatever they are.
+ */
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeModel } from '../src/ecosystems/export-weights.ts';
+import { parametersOf } from '../src/graph/graph.ts';
+import { exportOnnx } from '../src/onnx/write/export-onnx.ts';
+import { sampleModel } from './sample-model.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'inception-package-'));
+const project = join(folder, 'project');
+const home = join(folder, 'home');
+const installed = join(project, 'node_modules/inception-networks');
+const own = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  devDependencies: Record<string, string>;
+};
+
+const npmConfig = (key: string) =>
+  spawnSync('npm', ['config', 'get', key], { cwd: root, encoding: 'utf8' }).stdout.trim();
+
+/** Nothing of this checkout's npm script, and nothing in the home but what npm is configured with. */
+const environment: NodeJS.ProcessEnv = {
+  ...Object.fromEntries(
+    Object.entries(process.env).filter(
+      ([name]) => !/^npm_(?!config_)|^(XDG_|VITEST|NODE_|FORCE_COLOR)/.test(name),
+    ),
+  ),
+  HOME: home,
+  npm_config_cache: npmConfig('cache'),
+  npm_config_userconfig: npmConfig('userconfig'),
+};
+
+function run(command: string, args: readonly string[], cwd = project): SpawnSyncReturns<string> {
+  return spawnSync(command, args, { cwd, env: environment, encoding: 'utf8' });
+}
+
+function succeed(command: string, args: readonly string[], cwd = project): string {
+  const { status, stdout, stderr } = run(command, args, cwd);
+  expect({
+    command: [command, ...args].join(' '),
+    status,
+    output: status === 0 ? '' : stdout + stderr,
+  }).toEqual({
+    command: [command, ...args].join(' '),
+    status: 0,
+    output: '',
+  });
+  return stdout;
+}
+
+const inception = (...args: readonly string[]) => run('npx', ['--no', 'inception', ...args]);
+
+/** The labels that the command gives, the likeliest first. */
+function classified(model: string, ...options: readonly string[]): (string | undefined)[] {
+  const { status, stdout, stderr } = inception(
+    'classify',
+    'teal.png',
+    '--model',
+    model,
+    '--json',
+    ...options,
+  );
+  expect(status, stderr).toBe(0);
+  const [image] = JSON.parse(stdout) as [{ labels: { label: string }[] }];
+  return image.labels.map(({ label }) => label);
+}
+
+const megabytes = (path: string): number =>
+  readdirSync(path, { recursive: true, encoding: 'utf8' })
+    .map((name) => statSync(join(path, name)).size)
+    .reduce((sum, size) => sum + size, 0) / 1e6;
+
+let tarball: string;
+
+beforeAll(async () => {
+  mkdirSync(home);
+  mkdirSync(project);
+  const [packed] = JSON.parse(succeed('npm', ['pack', '--json', '--pack-destination', folder], root)) as [
+    { filename: string },
+  ];
+  tarball = join(folder, packed.filename);
+  writeFileSync(join(project, 'package.json'), '{ "name": "mine", "private": true, "type": "module" }');
+  const runtime = `onnxruntime-node@${own.devDependencies['onnxruntime-node']}`;
+  succeed('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', tarball, runtime]);
+
+  const image = sharp({ create: { width: 90, height: 80, channels: 3, background: 'teal' } });
+  await image.png().toFile(join(project, 'teal.png'));
+  const model = sampleModel('inception-v4', { width: 0.125 });
+  await exportOnnx(model, { output: join(project, 'small.onnx') });
+  const { description, graph, read } = model;
+  await writeModel(join(project, 'small.safetensors'), {
+    description,
+    parameters: parametersOf(graph),
+    read,
+  });
+}, 240_000);
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('the packed package', () => {
+  it('is small, and holds neither tests nor the sources that are built already', () => {
+    expect(statSync(tarball).size / 1e6).toBeLessThan(13);
+    const runtime = megabytes(join(project, 'node_modules/onnxruntime-node'));
+    // docs/install.md says where it goes.
+    expect(megabytes(join(project, 'node_modules')) - runtime).toBeLessThan(135);
+    const files = readdirSync(installed, { recursive: true, encoding: 'utf8' });
+    expect(
+      files.filter((file) => /\.test\.|fixtures|\.map$/.test(file) || /^src\/.*\.ts$/.test(file)),
+    ).toEqual([]);
+    expect(files).toEqual(expect.arrayContaining(['LICENSE', 'README.md', 'native/CMakeLists.txt']));
+  });
+
+  it('is typed for a strict project', () => {
+    writeFileSync(
+      join(project, 'use.ts'),
+      `import { buildGraph, configure, costsOf, findNetwork, InceptionError, loadClassifier } from 'inception-networks';
+
+const graph = buildGraph(configure(findNetwork('inception-v4'), { classes: 10 }));
+const parameters: number = costsOf(graph).parameters;
+try {
+  const classifier = await loadClassifier('small.onnx');
+  const [best] = await classifier.classify('teal.png');
+  const label: string | undefined = best?.label;
+  console.log(parameters, label);
+  // @ts-expect-error an image is no number
+  await classifier.classify(3);
+  await classifier.close();
+} catch (error) {
+  if (!(error instanceof InceptionError)) throw error;
+}
+`,
+    );
+    const compilerOptions = {
+      target: 'es2023',
+      module: 'nodenext',
+      strict: true,
+      noUncheckedIndexedAccess: true,
+      exactOptionalPropertyTypes: true,
+      noEmit: true,
+      types: ['node'],
+      typeRoots: [join(root, 'node_modules/@types')],
+    };
+    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['use.ts'] }));
+    succeed(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', '.']);
+  });
+});
+
+describe('without libtorch', () => {
+  it('classifies with an ONNX file, from the command line and from code', () => {
+    const labels = classified('small.onnx');
+    writeFileSync(
+      join(project, 'use.js'),
+      `import { loadClassifier } from 'inception-networks';
+const classifier = await loadClassifier('small.onnx');
+const [best] = await classifier.classify('teal.png');
+console.log(best.label);
+await classifier.close();`,
+    );
+    expect(succeed(process.execPath, ['use.js']).trim()).toBe(labels[0]);
+  });
+
+  it('inspects networks', () => {
+    expect(JSON.parse(inception('summary', 'inception-v4', '--json').stdout)).toMatchObject({
+      parameters: 42_679_816,
+    });
+  });
+
+  it('says what to install, for training and for ONNX files', () => {
+    const doctor = inception('doctor');
+    expect(doctor.status).toBe(1);
+    expect(doctor.stdout).toMatch(/✗ libtorch.*\n.*'npx inception setup'/);
+    const train = inception('train', 'inception-v4', '--data', 'fashion-mnist', '--out', 'run');
+    expect([train.status, train.stderr]).toEqual([
+      1,
+      expect.stringContaining("'npx inception setup' builds it"),
+    ]);
+    const runtime = join(project, 'node_modules/onnxruntime-node');
+    renameSync(runtime, `${runtime}-away`);
+    const classify = inception('classify', 'teal.png', '--model', 'small.onnx');
+    renameSync(`${runtime}-away`, runtime);
+    expect([classify.status, classify.stderr]).toEqual([
+      1,
+      expect.stringContaining("'npm install --ignore-scripts onnxruntime-node' brings it"),
+    ]);
+  });
+});
+
+describe('npx inception setup', () => {
+  it('builds the addon, and then weights classify on libtorch', { timeout: 400_000 }, () => {
+    const { status, stdout, stderr } = inception('setup');
+    expect([status, stdout], stderr).toEqual([0, `ready: ${installed}/build/inception_native.node\n`]);
+    expect(stderr).toMatch(/^libtorch \d+\.\d+: .+\nBuilding the addon.*\naddon: built in/);
+    expect(classified('small.safetensors', '--precision', 'float32')).toEqual(classified('small.onnx'));
+  });
+
+  it('has it in the cache as well, for when npm writes the package anew', () => {
+    rmSync(join(installed, 'build'), { recursive: true });
+    expect(inception('doctor').stdout).toMatch(/✓ libtorch/);
+    expect(inception('setup')).toMatchObject({ status: 0, stderr: expect.not.stringContaining('Building') });
+    expect(readdirSync(join(installed, 'build')).sort()).toEqual(['built-for', 'inception_native.node']);
+  });
+});
