@@ -4,6 +4,7 @@
  */
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -13,14 +14,17 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { writeModel } from '../src/ecosystems/export-weights.ts';
 import { parametersOf } from '../src/graph/graph.ts';
+import { writeModel } from '../src/model/write-model.ts';
 import { exportOnnx } from '../src/onnx/write/export-onnx.ts';
+import { browserPath, openBrowser } from './browser/harness.ts';
 import { sampleModel } from './sample-model.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -30,6 +34,7 @@ const home = join(folder, 'home');
 const installed = join(project, 'node_modules/inception-networks');
 const own = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
   devDependencies: Record<string, string>;
+  exports: Record<string, unknown>;
 };
 
 const npmConfig = (key: string) =>
@@ -47,12 +52,16 @@ const environment: NodeJS.ProcessEnv = {
   npm_config_userconfig: npmConfig('userconfig'),
 };
 
-function run(command: string, args: readonly string[], cwd = project): SpawnSyncReturns<string> {
-  return spawnSync(command, args, { cwd, env: environment, encoding: 'utf8' });
+function run(
+  command: string,
+  args: readonly string[],
+  { cwd = project, env = {} }: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): SpawnSyncReturns<string> {
+  return spawnSync(command, args, { cwd, env: { ...environment, ...env }, encoding: 'utf8' });
 }
 
 function succeed(command: string, args: readonly string[], cwd = project): string {
-  const { status, stdout, stderr } = run(command, args, cwd);
+  const { status, stdout, stderr } = run(command, args, { cwd });
   expect({
     command: [command, ...args].join(' '),
     status,
@@ -112,7 +121,7 @@ beforeAll(async () => {
   });
 }, 240_000);
 
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => rmSync(folder, { recursive: true, force: true }), 60_000);
 
 describe('the packed package', () => {
   it('is small, and holds neither tests nor the sources that are built already', () => {
@@ -203,6 +212,16 @@ await classifier.close();`,
 });
 
 describe('npx inception setup', () => {
+  it('refuses a LIBTORCH that is none in one line', () => {
+    const options = { env: { LIBTORCH: folder } };
+    const { status, stdout, stderr } = run('npx', ['--no', 'inception', 'setup'], options);
+    expect([status, stdout, stderr]).toEqual([
+      1,
+      '',
+      `inception: LIBTORCH=${folder}: expected the folder of an unpacked libtorch or of Python's torch, with include/ATen/ATen.h and lib/libtorch_cpu.${process.platform === 'darwin' ? 'dylib' : 'so'}; they are not there\n`,
+    ]);
+  });
+
   it('builds the addon, and then weights classify on libtorch', { timeout: 400_000 }, () => {
     const { status, stdout, stderr } = inception('setup');
     expect([status, stdout], stderr).toEqual([0, `ready: ${installed}/build/inception_native.node\n`]);
@@ -217,3 +236,52 @@ describe('npx inception setup', () => {
     expect(readdirSync(join(installed, 'build')).sort()).toEqual(['built-for', 'inception_native.node']);
   });
 });
+
+describe.skipIf(browserPath === undefined || !('./networks' in own.exports))(
+  'inception-networks/networks',
+  () => {
+    it('is bundled by Vite and draws a network in a browser', { timeout: 120_000 }, async () => {
+      const page = join(project, 'page');
+      mkdirSync(page);
+      writeFileSync(
+        join(page, 'index.html'),
+        '<link rel="icon" href="data:," /><main></main><script type="module" src="./page.ts"></script>',
+      );
+      writeFileSync(
+        join(page, 'page.ts'),
+        `import { buildGraph, configure, costsOf, drawDiagram, findNetwork } from 'inception-networks/networks';
+const network = configure(findNetwork('inception-v4'), { classes: 10 });
+document.querySelector('main')!.innerHTML = drawDiagram(network);
+document.title = String(costsOf(buildGraph(network)).parameters);`,
+      );
+      const output = succeed(process.execPath, [
+        join(root, 'node_modules/vite/bin/vite.js'),
+        'build',
+        page,
+        '--base',
+        './',
+      ]);
+      // Vite says so where it has to leave out a module of Node.js.
+      expect(output).not.toContain('externalized');
+      const host = createServer((request, response) => {
+        const file = join(page, 'dist', request.url === '/' ? 'index.html' : (request.url ?? ''));
+        const type = file.endsWith('.js') ? 'text/javascript' : 'text/html';
+        if (existsSync(file)) response.writeHead(200, { 'content-type': type }).end(readFileSync(file));
+        else response.writeHead(404).end();
+      });
+      await new Promise<void>((resolve) => host.listen(0, '127.0.0.1', resolve));
+      const { port } = host.address() as AddressInfo;
+      const opened = await openBrowser(`http://127.0.0.1:${port}`, async () => host.close());
+      try {
+        const shown = await opened.page('');
+        // 42,679,816 less the classifier's 1,537,000, and 15,370 for ten classes.
+        await shown.waitForFunction('document.title === "41158186"');
+        await shown.locator('main svg').waitFor();
+        await shown.context().close();
+        expect(opened.complaints).toEqual([]);
+      } finally {
+        await opened.close();
+      }
+    });
+  },
+);
