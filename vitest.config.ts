@@ -2,7 +2,15 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   // The examples import the package by its name.
-  resolve: { alias: { 'inception-networks': new URL('src/index.ts', import.meta.url).pathname } },
+  resolve: {
+    alias: [
+      {
+        find: /^inception-networks\/(\w+)$/,
+        replacement: new URL('src/api/$1.ts', import.meta.url).pathname,
+      },
+      { find: /^inception-networks$/, replacement: new URL('src/index.ts', import.meta.url).pathname },
+    ],
+  },
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
     // libtorch uses every core; more test processes would only take them from one another.

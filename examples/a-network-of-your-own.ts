@@ -17,7 +17,6 @@ import {
   costsOf,
   depthwise,
   drawDiagram,
-  exportOnnx,
   filterConcat,
   fullyConnected,
   globalAvgPool,
@@ -32,6 +31,7 @@ import {
   type TrainOptions,
   train,
 } from 'inception-networks';
+import { exportOnnx } from 'inception-networks/onnx';
 
 /** An Inception block whose 5x5 branch is depthwise; 96 channels. */
 const block = filterConcat(

@@ -1,5 +1,12 @@
 // Shapes, costs and a figure of a network with options: node examples/look-at-a-network.mjs > figure.svg
-import { buildGraph, configure, costsOf, drawDiagram, findNetwork, summariseParts } from 'inception-networks';
+import {
+  buildGraph,
+  configure,
+  costsOf,
+  drawDiagram,
+  findNetwork,
+  summariseParts,
+} from 'inception-networks/networks';
 
 const network = configure(findNetwork('inception-resnet-v2'), { classes: 10, width: 0.25, inputSize: 139 });
 const graph = buildGraph(network);

@@ -1,5 +1,6 @@
-/** The public API, name by name. */
+/** `inception-networks`: classify, train, models; heavy parts are loaded when they are first used. */
 
+export * from './api/networks.ts';
 export {
   type Classification,
   type Classifier,
@@ -8,113 +9,41 @@ export {
   type ImageSource,
   loadClassifier,
 } from './classifier/classifier.ts';
-export { CompileError } from './compile/compile-error.ts';
-export { compileInference } from './compile/compile-inference.ts';
-export { compileTraining } from './compile/compile-training.ts';
-export { mergeStores } from './compile/merge-stores.ts';
-export type {
-  CompiledInference,
-  CompiledTraining,
-  InferenceOptions,
-  Precision,
-  TrainingOptions,
-} from './compile/options.ts';
-export {
-  checkProgram,
-  type Program,
-  ProgramError,
-  printProgram,
-  type Step,
-  type StoreSpec,
-} from './compile/program.ts';
+export type { ImagePredictor, ModelOverrides } from './classifier/predicting-model.ts';
+export type { Runtime, RuntimeName, RuntimeOptions } from './classifier/runtime.ts';
+export type { Precision } from './compile/options.ts';
 export { trainingBatches } from './data/batches.ts';
 export { DataError } from './data/data-error.ts';
 export type { Dataset, Split } from './data/dataset.ts';
 export { decodeImage } from './data/decode.ts';
-export { openData, subset as take } from './data/open-data.ts';
-export { drawDiagram } from './diagram/diagram.ts';
+export { openData, subset } from './data/open-data.ts';
 export { NamesError } from './ecosystems/dialect.ts';
 export { namesIn } from './ecosystems/dialects.ts';
 export { type ExportReport, exportWeights } from './ecosystems/export-weights.ts';
 export { importWeights } from './ecosystems/import/import-weights.ts';
 export { type ImportOptions, type ImportPlan, planImport } from './ecosystems/import/plan-import.ts';
-export {
-  type Engine,
-  EngineError,
-  type HostArray,
-  type HostTensor,
-  type LoadedProgram,
-  type Store,
-} from './engine/engine.ts';
+export { type Engine, EngineError, type EngineFacts, EngineUnavailableError } from './engine/engine.ts';
 export { openTorch, type TorchOptions } from './engine/torch.ts';
-export { InceptionError, UsageError } from './errors.ts';
 export { ClassesError } from './evaluate/match-classes.ts';
-export { PredictionsError } from './evaluate/predictions-file.ts';
+export { PredictionsError } from './evaluate/predictions-error.ts';
 export { type Prediction, predictions, type Score, score, scoreOf } from './evaluate/score.ts';
-export { buildGraph, GraphError, smallestInput } from './graph/build-graph.ts';
-export { type Costs, costsOf, summariseLayers, summariseParts } from './graph/costs.ts';
-export { type Graph, type Node, type Parameter, parametersOf } from './graph/graph.ts';
 export { HubError } from './hub/settings.ts';
-export { type Augmentation as Distortion, augment as distort } from './images/augment.ts';
+export { type Augmentation, augment } from './images/augment.ts';
 export { type CropCount, describeViews, type View, type Views, viewsOf } from './images/crops.ts';
 export { type Image, resample } from './images/image.ts';
 export {
   describeProtocol,
   type Preprocessing,
-  type PreprocessingPreset as UsualPreprocessing,
+  type PreprocessingPreset,
   preprocess,
-  preprocessingPresets as usualPreprocessings,
+  preprocessingPresets,
   standardPreprocessing,
 } from './images/preprocess.ts';
-export { type Kernel, kernels, resize } from './images/resize.ts';
+export { type ResamplingKernel, resamplingKernels, resize } from './images/resize.ts';
 export { type ModelDescription, ModelError } from './model/description.ts';
-export type { ModelFile } from './model/model-file.ts';
+export type { ModelFile, Notices } from './model/model-file.ts';
 export { writeModel } from './model/write-model.ts';
-export { NetworkError } from './networks/check-network.ts';
-export {
-  configure,
-  findNetwork,
-  knownNetworks,
-  NetworkOptionError,
-  type NetworkOptions,
-  networks,
-  registerNetwork,
-} from './networks/networks.ts';
-export {
-  type Auxiliary,
-  avgPool,
-  type Branch,
-  type ConvMarks,
-  type ConvOptions,
-  conv,
-  depthwise,
-  dropout,
-  embedding,
-  filterConcat,
-  fullyConnected,
-  globalAvgPool,
-  type Layer,
-  type Layers,
-  linearSum,
-  type Marks,
-  maxPool,
-  type Network,
-  relu,
-  repeat,
-  residual,
-  type Stage,
-  sequence,
-  sum,
-  type Window,
-} from './networks/notation.ts';
 export { DeployError } from './onnx/deploy-error.ts';
-export {
-  type Calibration,
-  type ExportOnnxOptions,
-  exportOnnx,
-  type OnnxPrecision,
-  type OnnxReport,
-} from './onnx/write/export-onnx.ts';
 export {
   type FeatureOptions,
   type LoadedModel,
@@ -131,16 +60,15 @@ export {
 } from './predict/predict-images.ts';
 export { topClasses } from './predict/top-classes.ts';
 export { type Configuration, RunError } from './train/configuration.ts';
+export type { NewRun } from './train/create-configuration.ts';
 export { type Recipe, RecipeError, type RecipeOverrides, resolveRecipe } from './train/recipe.ts';
-export { RunFolder } from './train/run-folder.ts';
-export {
-  type ResumeOptions,
-  type Run,
-  type TrainEvent,
-  type TrainOptions,
-  train,
-} from './train/start-run.ts';
-export { TrainingError, type TrainResult } from './train/train.ts';
+export type { EvaluationMetrics, Metrics, StepMetrics } from './train/run/records.ts';
+export { RunFolder } from './train/run/run-folder.ts';
+export { type Run, train } from './train/start-run.ts';
+export type { Progress, TrainResult } from './train/train.ts';
+export type { ResumeOptions, TrainEvent, TrainOptions } from './train/train-options.ts';
+export { TrainingError } from './train/training-error.ts';
 export { openWeights } from './weights/open-weights.ts';
-export { openSafetensors, SafetensorsError, writeSafetensors } from './weights/safetensors/safetensors.ts';
+export { SafetensorsError } from './weights/safetensors/header.ts';
+export { openSafetensors, writeSafetensors } from './weights/safetensors/safetensors.ts';
 export { type NamedTensor, type TensorFile, WeightsError } from './weights/tensor-file.ts';

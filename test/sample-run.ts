@@ -4,8 +4,8 @@ import { encodePng } from '../src/data/decode.ts';
 import { standardPreprocessing } from '../src/images/preprocess.ts';
 import type { Configuration } from '../src/train/configuration.ts';
 import { resolveRecipe } from '../src/train/recipe.ts';
-import type { EvaluationMetrics, EvaluationRecord, StepMetrics } from '../src/train/records.ts';
-import { RunFolder } from '../src/train/run-folder.ts';
+import type { EvaluationMetrics, EvaluationRecord, StepMetrics } from '../src/train/run/records.ts';
+import { RunFolder } from '../src/train/run/run-folder.ts';
 
 export const sampleConfiguration: Configuration = {
   format: 1,

@@ -7,10 +7,11 @@ import { type ModelDescription, ModelError } from '../model/description.ts';
 import type { Notices } from '../model/model-file.ts';
 import { predictImages } from '../predict/predict-images.ts';
 import { topClasses } from '../predict/top-classes.ts';
-import { openModels, type RunningModel } from './open-models.ts';
+import type { RunningModel } from './open-models.ts';
 import type { ImagePredictor, ModelOverrides } from './predicting-model.ts';
 import type { Runtime, RuntimeOptions } from './runtime.ts';
 
+/** How a model is opened for classification. */
 export interface ClassifierOptions extends ModelOverrides, RuntimeOptions, Notices {
   /** Images computed at a time. Default 16. */
   readonly batch?: number;
@@ -19,6 +20,7 @@ export interface ClassifierOptions extends ModelOverrides, RuntimeOptions, Notic
 /** An image's file, the bytes of a JPEG, PNG or WebP, or decoded pixels. */
 export type ImageSource = string | Uint8Array | Image;
 
+/** A label and how probable it is. */
 export interface Classification {
   readonly label: string;
   /** Place of the label in `classes`. */
@@ -27,6 +29,7 @@ export interface Classification {
   readonly probability: number;
 }
 
+/** How images are classified. */
 export interface ClassifyOptions {
   /** How many labels. Default 5. */
   readonly top?: number;
@@ -34,6 +37,7 @@ export interface ClassifyOptions {
   readonly views?: Views;
 }
 
+/** A model that is open for classification. */
 export interface Classifier {
   /** The label of every output. */
   readonly classes: readonly string[];
@@ -85,6 +89,7 @@ export async function loadClassifier(model: string, options: ClassifierOptions =
     ...(preprocessing && { preprocessing }),
     ...(probabilities !== undefined && { probabilities }),
   };
+  const { openModels } = await import('./open-models.ts');
   const open = await openModels([model], { ...rest, batch, compiledBatch: 1, overridesOf: () => overrides });
   return classifierOf(open.models[0] as RunningModel, open.close);
 }

@@ -10,8 +10,10 @@ import { UsageError } from '../errors.ts';
 import { modelKind } from '../model/model-kind.ts';
 import { loadRuntime } from '../onnx/run/runtime.ts';
 
+/** What can compute a model. */
 export type RuntimeName = 'libtorch' | 'ONNX Runtime';
 
+/** Which runtime computes, and how. */
 export interface RuntimeOptions {
   /** Default `auto`: ONNX Runtime for .onnx files, libtorch for the rest where it is installed. */
   readonly runtime?: RuntimeName | 'auto';

@@ -23,6 +23,7 @@ export interface RmsProp {
   readonly momentum: number;
 }
 
+/** How a graph is compiled for training. */
 export interface TrainingOptions {
   readonly batch: number;
   readonly precision: Precision;
@@ -101,6 +102,7 @@ export interface CompiledTraining {
   readonly step: Program;
 }
 
+/** How a graph is compiled for predictions. */
 export interface InferenceOptions {
   readonly batch: number;
   readonly precision: Precision;

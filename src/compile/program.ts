@@ -42,6 +42,7 @@ export interface Call {
   readonly layer: string;
 }
 
+/** One step of a program. */
 export type Step =
   | Call
   /** The store's tensor or view with this name; the slot is the tensor itself, not a copy. */
@@ -61,6 +62,7 @@ export interface ProgramInput {
   readonly shape: readonly number[];
 }
 
+/** A flat list of steps for an engine; every slot is assigned once. */
 export interface Program {
   /** `inception-v4 train batch 8 bfloat16` */
   readonly name: string;
@@ -89,6 +91,7 @@ export interface ViewSpec {
   readonly offset: number;
 }
 
+/** The tensors that a store holds, and views of them. */
 export interface StoreSpec {
   readonly tensors: readonly TensorSpec[];
   readonly views: readonly ViewSpec[];

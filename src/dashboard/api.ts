@@ -1,6 +1,6 @@
 /** The dashboard's API as types, shared by server and page. Pure; also for browsers. */
 import type { NetworkOptions } from '../networks/networks.ts';
-import type { EvaluationMetrics, Metrics } from '../train/records.ts';
+import type { EvaluationMetrics, Metrics } from '../train/run/records.ts';
 
 export interface RunSummary {
   /** The folder's name. */

@@ -1,8 +1,8 @@
 /** The runs in a folder, for the dashboard. Only names listed in the folder itself are opened. */
 import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import type { EvaluationMetrics, Metrics } from '../train/records.ts';
-import { RunFolder } from '../train/run-folder.ts';
+import type { EvaluationMetrics, Metrics } from '../train/run/records.ts';
+import { RunFolder } from '../train/run/run-folder.ts';
 import type { MetricsPart, RunList, RunSummary } from './api.ts';
 
 /** Run folders by id: those in `root`, or `root` itself if it is a run. */

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { evaluationLine, sampleConfiguration } from '../../test/sample-run.ts';
-import { RunFolder } from '../train/run-folder.ts';
+import { RunFolder } from '../train/run/run-folder.ts';
 import { createDashboard, listen } from './server.ts';
 
 describe('the dashboard', () => {

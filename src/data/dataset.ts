@@ -1,8 +1,10 @@
 /** A set of labelled images. */
 import type { Image } from '../images/image.ts';
 
+/** Which part of a data set. */
 export type Split = 'train' | 'test';
 
+/** Images with labels, each read when it is asked for. */
 export interface Dataset {
   /** `fashion-mnist test` */
   readonly name: string;

@@ -5,7 +5,7 @@
 import { InceptionError } from '../errors.ts';
 import type { Graph, Parameter } from '../graph/graph.ts';
 import type { Preprocessing } from '../images/preprocess.ts';
-import type { Kernel } from '../images/resize.ts';
+import type { ResamplingKernel } from '../images/resize.ts';
 import type { Layout } from './layouts.ts';
 
 /** A network or a parameter that a dialect has no name for. */
@@ -38,7 +38,7 @@ export interface DialectNetwork extends DialectNames {
 /** How the ecosystem describes a model in the hub's config.json, besides the architectures of its networks. */
 export interface HubWords {
   /** Its word for each kernel; read backwards, a word means the first kernel that has it. */
-  readonly interpolations: Readonly<Record<Kernel, string>>;
+  readonly interpolations: Readonly<Record<ResamplingKernel, string>>;
 }
 
 export interface Dialect<Name extends string = string> {

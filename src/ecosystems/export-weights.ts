@@ -18,6 +18,7 @@ export interface ExportedParameter {
   readonly note: string | undefined;
 }
 
+/** What an export wrote. */
 export interface ExportReport {
   /** Files that were written. */
   readonly files: readonly string[];

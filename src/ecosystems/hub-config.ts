@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { classifierParameters, firstConvolutions, type Parameter } from '../graph/graph.ts';
 import { centralCrop, type Preprocessing } from '../images/preprocess.ts';
-import type { Kernel } from '../images/resize.ts';
+import type { ResamplingKernel } from '../images/resize.ts';
 import { graphOf, type ModelDescription, ModelError } from '../model/description.ts';
 import { findNetwork } from '../networks/networks.ts';
 import { parseJson } from '../parse-json.ts';
@@ -102,8 +102,10 @@ export function readHubConfig(text: string, path: string): ImportOptions {
   };
 }
 
-function kernelOf(word: string, { interpolations }: HubWords, path: string): Kernel {
-  const kernel = (Object.keys(interpolations) as Kernel[]).find((each) => interpolations[each] === word);
+function kernelOf(word: string, { interpolations }: HubWords, path: string): ResamplingKernel {
+  const kernel = (Object.keys(interpolations) as ResamplingKernel[]).find(
+    (each) => interpolations[each] === word,
+  );
   if (kernel) return kernel;
   throw new ModelError(`${path}: the interpolation '${word}' is not known here`);
 }

@@ -9,6 +9,7 @@ import { InceptionError } from '../errors.ts';
 /** Host memory of a tensor: float32, bfloat16 (as its 16 bits), int64, uint8, bool (as 0 and 1). */
 export type HostArray = Float32Array | Uint16Array | BigInt64Array | Uint8Array;
 
+/** A tensor in JavaScript's memory. */
 export interface HostTensor {
   readonly dtype: DType;
   readonly shape: readonly number[];
@@ -26,6 +27,7 @@ export class EngineUnavailableError extends EngineError {
   override name = 'EngineUnavailableError';
 }
 
+/** Tensors in the engine's memory, by name, with the state of a random generator. */
 export interface Store {
   /** Names of all tensors and views. */
   readonly names: readonly string[];
@@ -47,6 +49,7 @@ export interface Store {
   release(): void;
 }
 
+/** A program that is ready to run with one store. */
 export interface LoadedProgram {
   readonly program: Program;
   /**
@@ -61,6 +64,7 @@ export interface LoadedProgram {
 
 export type Device = 'cpu' | 'cuda';
 
+/** What an engine is and what its hardware has. */
 export interface EngineFacts {
   readonly device: Device;
   /** libtorch's version: `1.13.1`. */
@@ -76,6 +80,7 @@ export interface EngineFacts {
   readonly instructionSets: readonly string[];
 }
 
+/** What runs programs, on one device. */
 export interface Engine {
   readonly facts: EngineFacts;
   createStore(spec: StoreSpec): Promise<Store>;

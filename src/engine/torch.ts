@@ -64,6 +64,7 @@ function loadNative(): Native {
   }
 }
 
+/** Where and how libtorch computes. */
 export interface TorchOptions {
   /** 'auto' takes CUDA where it is. Default 'auto'. */
   readonly device?: Device | 'auto';

@@ -7,13 +7,8 @@ import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import Papa from 'papaparse';
 import { z } from 'zod';
 import type { Dataset } from '../data/dataset.ts';
-import { InceptionError } from '../errors.ts';
+import { PredictionsError } from './predictions-error.ts';
 import type { Prediction } from './score.ts';
-
-/** A predictions file that belongs to another evaluation, or is corrupt. */
-export class PredictionsError extends InceptionError {
-  override name = 'PredictionsError';
-}
 
 const columns = ['index', 'file', 'label', 'predicted', 'probability', 'loss', 'top5'] as const;
 

@@ -16,6 +16,7 @@ export interface Prediction {
   readonly loss: number;
 }
 
+/** Errors of a model on a data set. */
 export interface Score {
   /** Images that were scored. */
   readonly count: number;

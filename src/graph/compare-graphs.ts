@@ -2,6 +2,7 @@
 import { type LayerSummary, summariseParts } from './costs.ts';
 import { formatShape, type Graph, type Node } from './graph.ts';
 
+/** One part of two networks, side by side. */
 export interface PartDifference {
   /** A part of the network, as `inceptionResnetA/0..9`; equal neighbours are one line. */
   readonly name: string;

@@ -14,6 +14,7 @@ import {
 } from './graph.ts';
 import { chainPaths, keyPath } from './layer-names.ts';
 
+/** What a network, a part or a layer costs. */
 export interface Costs {
   /** Trainable parameters. */
   readonly parameters: number;
@@ -69,8 +70,10 @@ export const costsOfNodes = (nodes: readonly Node[]): Costs => ({
     .reduce((sum, node) => sum + elementCount(node.shape), 0),
 });
 
+/** Costs of a whole graph; of the auxiliary head too, if it is there. */
 export const costsOf = (graph: Graph): Costs => costsOfNodes(graph.nodes);
 
+/** A layer or part with its output shape and costs. */
 export interface LayerSummary extends Costs {
   /** `inceptionA/2/branch1/conv2`, or a whole part such as `inceptionA/2`. */
   readonly name: string;

@@ -55,11 +55,13 @@ export interface Folded {
   readonly batchNorm?: { readonly epsilon: number; readonly parameters: ParametersOf<'batchNorm'> };
 }
 
+/** The operations of a graph. */
 export type Op = keyof Attributes;
 
 /** Which classifier a node computes; the auxiliary one is there in training only. */
 export type Head = 'main' | 'auxiliary';
 
+/** A node of one operation. */
 export interface NodeOf<K extends Op> {
   readonly id: number;
   readonly op: K;
@@ -76,6 +78,7 @@ export interface NodeOf<K extends Op> {
 /** One record of the union for each operation. */
 export type Node = { [K in Op]: NodeOf<K> }[Op];
 
+/** What a parameter is to its layer. */
 export type Role =
   | 'convWeight'
   /** Of the convolution at the end of a residual block: a sum follows it, and neither normalisation nor ReLU. */
@@ -88,6 +91,7 @@ export type Role =
   | 'movingMean'
   | 'movingVariance';
 
+/** A parameter of a network, trainable or a statistic. */
 export interface Parameter {
   /** `layer path/weight`, `…/bias`, `…/gamma`, `…/beta`, `…/movingMean`, `…/movingVariance`. */
   readonly name: string;
@@ -112,6 +116,7 @@ type Part<K extends Op> = K extends 'conv' | 'linear'
 
 export type MemberParameters<K extends Op = Op> = { readonly [P in Part<K>]?: Parameter };
 
+/** A network as nodes in an order in which they can be computed. */
 export interface Graph {
   readonly network: ConfiguredNetwork;
   /** In an order in which they can be computed. */

@@ -3,6 +3,7 @@
 import { type Random, uniform } from '../random.ts';
 import { type Box, type Image, resample } from './image.ts';
 
+/** The random changes of training images. */
 export interface Augmentation {
   /** Fraction of the image's area that a random crop keeps, [min, max]; null keeps the whole image. */
   readonly area: readonly [number, number] | null;

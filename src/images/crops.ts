@@ -17,8 +17,10 @@ import {
 } from './preprocess.ts';
 
 export const cropCounts = [1, 10, 12, 144] as const;
+/** How many crops of an image are averaged: 1, 10, 12 or the 144 of the paper. */
 export type CropCount = (typeof cropCounts)[number];
 
+/** Which views of an image are predicted and averaged. */
 export interface Views {
   readonly crops: CropCount;
   /** Adds the mirrored view to a single crop; larger counts include mirrored views already. */

@@ -1,5 +1,6 @@
 /** A decoded image, and resampling a box of it to a given size. Pure; also for browsers. */
 
+/** A decoded image. */
 export interface Image {
   readonly height: number;
   readonly width: number;

@@ -1,6 +1,6 @@
 /** Preprocessing for evaluation: from a decoded image to the network's input. One definition, stored with every model. */
 import { type Image, resample } from './image.ts';
-import { type Kernel, resize } from './resize.ts';
+import { type ResamplingKernel, resize } from './resize.ts';
 
 /**
  * How the single crop is taken. `tf-slim`: the central fraction of each side, stretched to the input size. `timm`: the image is
@@ -12,6 +12,7 @@ export type Protocol = (typeof protocols)[number];
 /** One value per channel, in units of 255. */
 export type PerChannel = readonly [red: number, green: number, blue: number];
 
+/** How an image becomes a network's input. */
 export interface Preprocessing {
   /** The network's input size. */
   readonly size: readonly [height: number, width: number];
@@ -20,7 +21,7 @@ export interface Preprocessing {
   readonly protocol: Protocol;
   /** Fraction of each side that the central crop keeps; 1 is the whole image. */
   readonly crop: number;
-  readonly kernel: Kernel;
+  readonly kernel: ResamplingKernel;
   /** Pixels become (x / 255 − mean) / std, as part of the network's program. */
   readonly mean: PerChannel;
   readonly std: PerChannel;
@@ -71,6 +72,7 @@ export const preprocessingPresets = {
   },
 } as const satisfies Record<string, Omit<Preprocessing, 'size'>>;
 
+/** Names of usual preprocessings. */
 export type PreprocessingPreset = keyof typeof preprocessingPresets;
 
 /** Bytes of one input image. */
@@ -165,11 +167,14 @@ export function coveringSize(
     : [Math.max(cover[0], Math.floor((cover[1] * height) / width)), cover[1]];
 }
 
-export const resizeToCover = (image: Image, cover: readonly [number, number], kernel: Kernel): Image =>
-  resizeAny(image, kernel, coveringSize(image, cover));
+export const resizeToCover = (
+  image: Image,
+  cover: readonly [number, number],
+  kernel: ResamplingKernel,
+): Image => resizeAny(image, kernel, coveringSize(image, cover));
 
 /** Resizes a whole image with any kernel. */
-export function resizeAny(image: Image, kernel: Kernel, size: readonly [number, number]): Image {
+export function resizeAny(image: Image, kernel: ResamplingKernel, size: readonly [number, number]): Image {
   if (kernel !== 'bilinear') return resize(image, kernel, size);
   const data = new Uint8Array(size[0] * size[1] * 3);
   resample(image, { box: { top: 0, left: 0, height: image.height, width: image.width }, size }, data);
@@ -194,7 +199,7 @@ export function cropImage({ width, channels, data }: Image, part: Part): Image {
   return { height: part.height, width: part.width, channels, data: result };
 }
 
-const kernelDescriptions: Readonly<Record<Kernel, string>> = {
+const kernelDescriptions: Readonly<Record<ResamplingKernel, string>> = {
   bilinear: 'bilinear, half-pixel centres',
   'pillow-bilinear': "Pillow's bilinear",
   'pillow-bicubic': "Pillow's bicubic",
@@ -224,4 +229,4 @@ export function describeScaling({ mean, std }: Preprocessing): string {
   return `values (x/255 − ${format(mean)}) / ${format(std)}`;
 }
 
-export const describeKernel = (kernel: Kernel): string => kernelDescriptions[kernel];
+export const describeKernel = (kernel: ResamplingKernel): string => kernelDescriptions[kernel];

@@ -9,17 +9,18 @@
 import type { Image } from './image.ts';
 
 /** `bilinear` samples with half-pixel centres and no antialiasing ({@link resample}), as in training. */
-export const kernels = [
+export const resamplingKernels = [
   'bilinear',
   'pillow-bilinear',
   'pillow-bicubic',
   'tf-bilinear',
   'tf-bilinear-corners',
 ] as const;
-export type Kernel = (typeof kernels)[number];
+/** The kernels of other libraries that images are resized with. */
+export type ResamplingKernel = (typeof resamplingKernels)[number];
 
 /** The kernels that resize whole images; `bilinear` is handled by {@link resample}. */
-export type ResizeKernel = Exclude<Kernel, 'bilinear'>;
+export type ResizeKernel = Exclude<ResamplingKernel, 'bilinear'>;
 
 type Size = readonly [height: number, width: number];
 

@@ -8,7 +8,7 @@ import { InceptionError } from '../errors.ts';
 import { buildGraph } from '../graph/build-graph.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type Preprocessing, protocols } from '../images/preprocess.ts';
-import { kernels } from '../images/resize.ts';
+import { resamplingKernels } from '../images/resize.ts';
 import { type NetworkOptions, networkOptions } from '../networks/network-options.ts';
 import { configure, findNetwork, registeredNetwork } from '../networks/networks.ts';
 import type { Network } from '../networks/notation.ts';
@@ -16,6 +16,7 @@ import { parseJson } from '../parse-json.ts';
 import { figureSchema } from './figure-schema.ts';
 import { optionSchema } from './option-schema.ts';
 
+/** What a file of weights says of its model besides its tensors. */
 export interface ModelDescription {
   readonly network: string;
   /** Of a network that is not one of the package's, its figure: so its model opens anywhere. */
@@ -46,7 +47,7 @@ export const preprocessingSchema = z.strictObject({
   channels: z.union([z.literal(1), z.literal(3)]).optional(),
   protocol: z.enum(protocols),
   crop: z.number().positive().max(1),
-  kernel: z.enum(kernels),
+  kernel: z.enum(resamplingKernels),
   mean: perChannel,
   std: perChannel,
 });

@@ -2,6 +2,7 @@
 import type { Graph, Parameter } from '../graph/graph.ts';
 import type { ModelDescription } from './description.ts';
 
+/** A model that is open for reading, one parameter at a time. */
 export interface ModelFile {
   readonly description: ModelDescription;
   readonly graph: Graph;

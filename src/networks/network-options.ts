@@ -117,6 +117,7 @@ export const networkOptions = {
 
 type Values = OptionValues<typeof networkOptions>;
 export type NetworkOptionName = keyof Values;
+/** What a network may be given besides its figures; `networkOptions` declares each. */
 export type NetworkOptions = Partial<Values>;
 
 export const networkOptionNames = Object.keys(networkOptions) as NetworkOptionName[];

@@ -12,6 +12,7 @@ import type { Auxiliary, Branch, Layer, Layers, Network, Stage } from './notatio
 export { NetworkOptionError, type NetworkOptions } from './network-options.ts';
 export type { Stage } from './notation.ts';
 
+/** The package's networks. */
 export const networks: readonly Network[] = [
   inceptionV3,
   inceptionV4,

@@ -114,6 +114,7 @@ export interface Embedding {
   readonly features: number;
 }
 
+/** A box of a figure, or several together. */
 export type Layer =
   | Conv
   | Depthwise
@@ -129,7 +130,9 @@ export type Layer =
   | FullyConnected
   | Embedding;
 
+/** Layers one after the other. */
 export type Branch = readonly Layer[];
+/** The parts of a network in order; their keys are the beginnings of the layers' names. */
 export type Layers = Readonly<Record<string, Layer>>;
 
 /** A second classifier on an inner grid, used in training only (arXiv 1409.4842; here as in arXiv 1512.00567). */
@@ -152,6 +155,7 @@ export interface PublishedErrors {
 /** The repeated stages whose counts and residual scales are options; `inceptionA` is the A of the paper's networks. */
 export type Stage = 'A' | 'B' | 'C';
 
+/** A network as its figures draw it. */
 export interface Network {
   readonly name: string;
   /** One line for a person who chooses between the networks. */
@@ -191,14 +195,19 @@ export const depthwise = (
   options: Omit<ConvOptions, 'groups'> = {},
 ): Depthwise => ({ kind: 'depthwise', window, marks, ...options });
 
+/** A ReLU by itself. */
 export const relu = (): Relu => ({ kind: 'relu' });
 
+/** Max pooling. */
 export const maxPool = (window: Window, marks?: Marks): Pool => ({ kind: 'maxPool', window, marks });
 
+/** Average pooling. */
 export const avgPool = (window: Window, marks?: Marks): Pool => ({ kind: 'avgPool', window, marks });
 
+/** Branches side by side, concatenated by depth: the figures' "Filter concat". */
 export const filterConcat = (...branches: Branch[]): FilterConcat => ({ kind: 'filterConcat', branches });
 
+/** An Inception-ResNet block: the input plus the scaled sum of what the branches add, then ReLU. */
 export const residual = (
   { scale, relu = true }: { scale: number; relu?: boolean },
   ...branches: Branch[]
@@ -210,6 +219,7 @@ export const sum = (...branches: Branch[]): Sum => ({ kind: 'sum', relu: true, b
 /** The same without the ReLU. */
 export const linearSum = (...branches: Branch[]): Sum => ({ kind: 'sum', relu: false, branches });
 
+/** Layers one after the other as one. */
 export const sequence = (...layers: Layer[]): Sequence => ({ kind: 'sequence', layers });
 
 /**
@@ -223,12 +233,16 @@ export const repeat = (count: number, block: Layer, ends: { first?: Layer; last?
   ...ends,
 });
 
+/** The mean over each whole channel. */
 export const globalAvgPool = (): GlobalAvgPool => ({ kind: 'globalAvgPool' });
 
+/** Dropout that keeps each value with the probability `keep`; training only. */
 export const dropout = ({ keep }: { keep: number }): Dropout => ({ kind: 'dropout', keep });
 
+/** Fully connected without bias, then batch normalisation without ReLU: features that stand for the image. */
 export const embedding = (features: number): Embedding => ({ kind: 'embedding', features });
 
+/** The classifier: a dense layer with as many outputs as there are classes. */
 export const fullyConnected = (): FullyConnected => ({ kind: 'fullyConnected' });
 
 /** Block i (from 0) of a repetition. */

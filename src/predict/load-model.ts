@@ -10,6 +10,7 @@ import type { ModelFile, Notices } from '../model/model-file.ts';
 import { openModel } from './open-model.ts';
 import { kernelsFor, planPredictor, type TorchPredictor } from './torch-predictor.ts';
 
+/** How a model is loaded into an engine. */
 export interface LoadModelOptions extends Notices {
   readonly engine: Engine;
   /** Images of one prediction. Default 1. */
@@ -21,6 +22,7 @@ export interface LoadModelOptions extends Notices {
 /** Images as bytes of 0–255, or as floats that are scaled already; [n, height, width, channels] of the description. */
 export type Images = Uint8Array | Float32Array;
 
+/** Which parts of a network are asked for. */
 export interface FeatureOptions {
   /** Named parts of the network (`stem`, `inceptionA/3`, …); `graph.endpoints` has them all. */
   readonly endpoints?: readonly string[];
@@ -28,6 +30,7 @@ export interface FeatureOptions {
   readonly strides?: readonly number[];
 }
 
+/** A model in an engine. */
 export interface LoadedModel {
   readonly description: ModelDescription;
   readonly graph: Graph;

@@ -8,6 +8,7 @@ import { type Views, viewsOf } from '../images/crops.ts';
 import type { Image } from '../images/image.ts';
 import { inputBytes, type Preprocessing } from '../images/preprocess.ts';
 
+/** Anything that turns a batch of images into probabilities. */
 export interface Predictor {
   /** Images in one call. */
   readonly batch: number;
@@ -24,6 +25,7 @@ export interface Member {
   readonly outputs?: readonly number[];
 }
 
+/** By what and how images are predicted. */
 export interface PredictOptions {
   readonly members: readonly Member[];
   readonly views: Views;
@@ -34,6 +36,7 @@ export interface PredictOptions {
   readonly signal?: AbortSignal;
 }
 
+/** One image with its probabilities. */
 export interface PredictedImage {
   readonly index: number;
   /** Mean over the crops and then over the members. */

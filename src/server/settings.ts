@@ -31,6 +31,7 @@ const mebibyte = 2 ** 20;
  */
 export const queueFor = (batch: number): number => Math.max(4, batch);
 
+/** What holds of a server unless it is set otherwise. */
 export const defaultSettings: ServerSettings = {
   waitMs: 5,
   deadlineMs: 10_000,

@@ -6,6 +6,7 @@ import type { ServedModel } from './models/served-model.ts';
 import { Service } from './service.ts';
 import { defaultSettings, type ServerSettings } from './settings.ts';
 
+/** Where a server listens, and its limits. */
 export interface StartServerOptions extends BuildServerOptions {
   readonly host: string;
   /** 0 picks a free port. */
@@ -13,6 +14,7 @@ export interface StartServerOptions extends BuildServerOptions {
   readonly settings?: Partial<ServerSettings>;
 }
 
+/** A server that listens. */
 export interface RunningServer {
   /** `http://127.0.0.1:8000` */
   readonly address: string;

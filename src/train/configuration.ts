@@ -10,6 +10,7 @@ import type { Network } from '../networks/notation.ts';
 import { parseJson } from '../parse-json.ts';
 import type { Recipe } from './recipe.ts';
 
+/** What a run was asked to do, resolved to the last number. */
 export interface Configuration {
   /** Version of this format. */
   readonly format: 1;

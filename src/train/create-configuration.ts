@@ -11,6 +11,7 @@ import { packageVersion } from '../version.ts';
 import type { Configuration } from './configuration.ts';
 import { type Recipe, type RecipeOverrides, resolveRecipe } from './recipe.ts';
 
+/** What a new run is asked for; everything else is derived. */
 export interface NewRun {
   /** A name of `networks`, or a network of your own. */
   readonly network: string | Network;

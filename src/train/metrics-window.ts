@@ -1,6 +1,6 @@
 /** Means over the steps between two lines of `metrics.jsonl`. */
-import type { Position } from './checkpoint.ts';
-import type { StepMetrics } from './run-folder.ts';
+import type { Position } from './run/checkpoint.ts';
+import type { StepMetrics } from './run/run-folder.ts';
 
 /** What one step gives. */
 export interface Measured {

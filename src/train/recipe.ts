@@ -9,6 +9,7 @@ export type Schedule =
   /** From the rate down to nothing along half a cosine, after a linear warm-up. */
   | { readonly kind: 'cosine'; readonly warmup: number };
 
+/** Every number of a training that is not the network's. */
 export interface Recipe {
   readonly name: string;
   readonly epochs: number;

@@ -6,8 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadClassifier } from '../classifier/classifier.ts';
 import type { Engine } from '../engine/engine.ts';
 import { openTorch } from '../engine/torch.ts';
-import { RunFolder } from './run-folder.ts';
-import { type TrainEvent, type TrainOptions, train } from './start-run.ts';
+import { RunFolder } from './run/run-folder.ts';
+import { train } from './start-run.ts';
+import type { TrainEvent, TrainOptions } from './train-options.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'inception-start-run-'));
 let engine: Engine;

@@ -21,7 +21,7 @@ import { loadModel } from '../predict/load-model.ts';
 import { openSafetensors, writeSafetensors } from '../weights/safetensors/safetensors.ts';
 import type { Configuration } from './configuration.ts';
 import { resolveRecipe } from './recipe.ts';
-import { RunFolder } from './run-folder.ts';
+import { RunFolder } from './run/run-folder.ts';
 import { runLoop } from './train.ts';
 
 const bin = new URL('../../bin/inception', import.meta.url).pathname;

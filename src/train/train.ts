@@ -6,24 +6,20 @@ import { batchesInEpoch, trainingBatches } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { openData, subset } from '../data/open-data.ts';
 import type { Engine, HostTensor, Store } from '../engine/engine.ts';
-import { InceptionError } from '../errors.ts';
 import { predictions, scoreOf } from '../evaluate/score.ts';
 import type { Graph } from '../graph/graph.ts';
 import { graphOf } from '../model/description.ts';
 import { initialise } from '../model/initialise.ts';
 import { kernelsFor, planPredictor } from '../predict/torch-predictor.ts';
-import { type Position, restoreCheckpoint } from './checkpoint.ts';
 import { type Configuration, RunError } from './configuration.ts';
 import { type Measured, MetricsWindow } from './metrics-window.ts';
 import { averageDecayAt, learningRateAt } from './recipe.ts';
-import { type Recorder, recordInto } from './recorder.ts';
-import type { EvaluationMetrics, RunFolder } from './run-folder.ts';
+import { type Position, restoreCheckpoint } from './run/checkpoint.ts';
+import { type Recorder, recordInto } from './run/recorder.ts';
+import type { EvaluationMetrics, RunFolder } from './run/run-folder.ts';
+import { TrainingError } from './training-error.ts';
 
-/** A training that cannot go on: its loss is not finite, or the network has died. */
-export class TrainingError extends InceptionError {
-  override name = 'TrainingError';
-}
-
+/** A training step. */
 export interface Progress {
   readonly step: number;
   readonly totalSteps: number;
@@ -59,6 +55,7 @@ export interface LoopOptions {
   readonly onWarning?: (message: string) => void;
 }
 
+/** How a training ended. */
 export interface TrainResult {
   readonly finished: boolean;
   readonly position: Position;

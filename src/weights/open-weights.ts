@@ -1,10 +1,8 @@
 /** Opens a weights file of any supported format, recognised by its content. */
 import { open, stat } from 'node:fs/promises';
-import { openH5File } from './keras/h5-file.ts';
 import { openSafetensors } from './safetensors/safetensors.ts';
 import { type TensorFile, WeightsError } from './tensor-file.ts';
-import { isTensorFlowTable, openTensorFlowCheckpoint } from './tensorflow/checkpoint.ts';
-import { openTorchFile } from './torch/file.ts';
+import { isTable } from './tensorflow/leveldb-table.ts';
 
 interface Ends {
   readonly head: Uint8Array;
@@ -12,6 +10,12 @@ interface Ends {
   readonly tail: Uint8Array;
   readonly path: string;
 }
+
+// Each reader is loaded when its format is met.
+const openH5File = async (path: string) => (await import('./keras/h5-file.ts')).openH5File(path);
+const openTorchFile = async (path: string) => (await import('./torch/file.ts')).openTorchFile(path);
+const openTensorFlowCheckpoint = async (path: string) =>
+  (await import('./tensorflow/checkpoint.ts')).openTensorFlowCheckpoint(path);
 
 const startsWith = (head: Uint8Array, ...bytes: readonly number[]): boolean =>
   bytes.every((byte, index) => head[index] === byte);
@@ -24,12 +28,12 @@ const formats: readonly (readonly [
   [({ head }) => startsWith(head, 0x89, 0x48, 0x44, 0x46), openH5File],
   [({ head, path }) => startsWith(head, 0x50, 0x4b) && path.endsWith('.keras'), refuseKerasArchive],
   [({ head }) => startsWith(head, 0x50, 0x4b) || (head[0] === 0x80 && (head[1] ?? 9) <= 5), openTorchFile],
-  [({ tail }) => isTensorFlowTable(tail), openTensorFlowCheckpoint],
+  [({ tail }) => isTable(tail), openTensorFlowCheckpoint],
   [({ path }) => /\.(index|data-\d+-of-\d+)$/.test(path), openTensorFlowCheckpoint],
   [({ head, path }) => head[8] === 0x7b || path.endsWith('.safetensors'), openSafetensors],
 ];
 
-/** @throws WeightsError naming the file, and the formats if it is none of them. */
+/** Opens a file of weights for reading, whatever its format. @throws WeightsError naming the file, and the formats if it is none of them. */
 export async function openWeights(path: string): Promise<TensorFile> {
   const info = await stat(path).catch(() => undefined);
   // A folder of checkpoints, or a TensorFlow prefix, which is not a file itself.

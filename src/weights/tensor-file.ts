@@ -11,6 +11,7 @@ export interface TensorInfo {
   readonly shape: readonly number[];
 }
 
+/** A tensor of a file, without its values. */
 export interface NamedTensor extends TensorInfo {
   /** In C order. F16 and BF16 are represented by their 16 bits. */
   readonly data: TensorData;

@@ -6,7 +6,7 @@ import { importWeights } from '../../ecosystems/import/import-weights.ts';
 import type { ImportOptions, ImportPlan } from '../../ecosystems/import/plan-import.ts';
 import { costsOf } from '../../graph/costs.ts';
 import { describeProtocol, type Protocol } from '../../images/preprocess.ts';
-import type { Kernel } from '../../images/resize.ts';
+import type { ResamplingKernel } from '../../images/resize.ts';
 import { networks } from '../../networks/networks.ts';
 import { modelLabels, readLabelFile } from '../options/label-file.ts';
 import { noticesTo } from '../options/model-options.ts';
@@ -27,7 +27,7 @@ interface ImportValues {
   auxiliary: boolean;
   protocol?: Protocol;
   crop?: number;
-  kernel?: Kernel;
+  kernel?: ResamplingKernel;
   report?: boolean;
   json?: boolean;
 }

@@ -11,9 +11,10 @@ import {
   resolveRecipe,
   type Schedule,
 } from '../../train/recipe.ts';
-import type { EvaluationMetrics } from '../../train/records.ts';
-import { type Run, type TrainEvent, type TrainOptions, train } from '../../train/start-run.ts';
+import type { EvaluationMetrics } from '../../train/run/records.ts';
+import { type Run, train } from '../../train/start-run.ts';
 import type { TrainResult } from '../../train/train.ts';
+import type { TrainEvent, TrainOptions } from '../../train/train-options.ts';
 import { networkArgument, readNetwork } from '../network-argument.ts';
 import { addEngineOptions, type EngineOptions } from '../options/engine-options.ts';
 import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';

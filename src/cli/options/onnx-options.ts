@@ -10,7 +10,7 @@ import {
   preprocessingPresets,
   protocols,
 } from '../../images/preprocess.ts';
-import { type Kernel, kernels } from '../../images/resize.ts';
+import { type ResamplingKernel, resamplingKernels } from '../../images/resize.ts';
 import { modelKind } from '../../model/model-kind.ts';
 import { keptShare, oneOf } from '../usage.ts';
 import { modelLabels, readLabelFile } from './label-file.ts';
@@ -29,7 +29,7 @@ export interface OnnxOptions {
 export interface CropOptions {
   readonly protocol?: Protocol;
   readonly crop?: number;
-  readonly kernel?: Kernel;
+  readonly kernel?: ResamplingKernel;
 }
 
 const names = Object.keys(preprocessingPresets) as PreprocessingPreset[];
@@ -61,7 +61,11 @@ export function addCropOptions(command: Command, whose: string): Command {
       `of each side that the single crop keeps (default: ${whose})`,
       keptShare('--crop'),
     )
-    .option('--kernel <name>', `${kernels.join(', ')} (default: ${whose})`, oneOf('--kernel', kernels));
+    .option(
+      '--kernel <name>',
+      `${resamplingKernels.join(', ')} (default: ${whose})`,
+      oneOf('--kernel', resamplingKernels),
+    );
 }
 
 /**

@@ -19,6 +19,7 @@ import { fromLayout, toFloat32 } from '../layouts.ts';
 import { adaptChannels } from './channels.ts';
 import { type MatchedTensors, matchTensors, recognise } from './recognise.ts';
 
+/** What a file of another ecosystem does not say, or in place of what it says. */
 export interface ImportOptions {
   /** Default: recognised by the tensors' names. */
   readonly from?: DialectName;

@@ -6,6 +6,7 @@ import { predictImages } from '../../predict/predict-images.ts';
 import { topClasses } from '../../predict/top-classes.ts';
 import { type OnnxPredictor, openOnnxPredictor, type PredictorOptions } from '../run/onnx-predictor.ts';
 
+/** What a precision costs in accuracy. */
 export interface AccuracyReport {
   readonly data: string;
   readonly images: number;

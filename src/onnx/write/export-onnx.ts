@@ -20,6 +20,7 @@ import { planQuantisation, quantise } from './quantise.ts';
 import type { CalibrationMethod } from './range-finding.ts';
 
 export const onnxPrecisions = ['float32', 'float16', 'int8'] as const;
+/** The precisions of ONNX files. */
 export type OnnxPrecision = (typeof onnxPrecisions)[number];
 
 /** What int8's scales are chosen by. */
@@ -31,6 +32,7 @@ export interface Calibration {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
+/** What is written, and what it is compared with. */
 export interface ExportOnnxOptions extends GraphOptions {
   readonly output: string;
   /** Default 'float32'. */
@@ -42,6 +44,7 @@ export interface ExportOnnxOptions extends GraphOptions {
   readonly threads?: number | undefined;
 }
 
+/** What was written, and how near its numbers are. */
 export interface OnnxReport {
   readonly file: string;
   readonly bytes: number;

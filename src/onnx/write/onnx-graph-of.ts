@@ -20,6 +20,7 @@ export const exportPasses = [
   'exchangePooling',
   'mergeSiblings',
 ] as const;
+/** Which rewrites of the graph are made before writing. */
 export type ExportPasses = { readonly [pass in (typeof exportPasses)[number]]?: boolean };
 
 export interface GraphOptions {

@@ -3,6 +3,7 @@ import { inputBytes, type Preprocessing } from '../../images/preprocess.ts';
 import { DeployError } from '../deploy-error.ts';
 import { probabilitiesOf } from '../run/onnx-predictor.ts';
 
+/** How near a file's outputs are to another engine's. */
 export interface Parity {
   /** What the file was compared with: `libtorch 1.13.1`. */
   readonly reference: string;

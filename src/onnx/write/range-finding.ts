@@ -1,6 +1,7 @@
 /** Which part of a value's numbers 256 steps should cover: three methods over what calibration saw. */
 
 export const calibrationMethods = ['min-max', 'percentile', 'entropy'] as const;
+/** How the range of a value is chosen from what was seen on images. */
 export type CalibrationMethod = (typeof calibrationMethods)[number];
 
 export interface Range {

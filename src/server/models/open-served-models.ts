@@ -39,6 +39,7 @@ export function checkNames(models: readonly NamedModel[]): void {
   }
 }
 
+/** How models are opened for a server. */
 export interface ServedModelsOptions extends RuntimeOptions, Notices {
   /** Images of one batch at most. Default: measured for each model. */
   readonly batch?: number | undefined;
@@ -46,6 +47,7 @@ export interface ServedModelsOptions extends RuntimeOptions, Notices {
   readonly overrides?: ModelOverrides;
 }
 
+/** Models that are ready to be served, and what they share. */
 export interface ServedModels {
   readonly models: readonly ServedModel[];
   /** Closes what the models share; the server closes the models. */

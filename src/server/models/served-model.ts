@@ -14,6 +14,7 @@ export interface TensorSpec {
   readonly shape: readonly number[];
 }
 
+/** What the server needs of a model, whatever computes it. */
 export interface ServedModel {
   /** Used in URLs: letters, digits, `.`, `_` and `-`. */
   readonly name: string;

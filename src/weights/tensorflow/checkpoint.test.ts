@@ -26,8 +26,8 @@ import {
   singleFile,
 } from '../../../test/tf-checkpoint-fixtures.ts';
 import { WeightsError } from '../tensor-file.ts';
-import { isTensorFlowTable, openTensorFlowCheckpoint } from './checkpoint.ts';
-import { openTable } from './leveldb-table.ts';
+import { openTensorFlowCheckpoint } from './checkpoint.ts';
+import { isTable, openTable } from './leveldb-table.ts';
 import { sliceKey } from './ordered-code.ts';
 
 const text = (value: string) => new TextEncoder().encode(value);
@@ -143,9 +143,9 @@ describe('TensorFlow checkpoints', () => {
   });
 
   it('is recognised by its end', () => {
-    expect(isTensorFlowTable(files.index.subarray(-48))).toBe(true);
-    expect(isTensorFlowTable(files.single.subarray(-48))).toBe(true);
-    expect(isTensorFlowTable(files.data.subarray(-48))).toBe(false);
+    expect(isTable(files.index.subarray(-48))).toBe(true);
+    expect(isTable(files.single.subarray(-48))).toBe(true);
+    expect(isTable(files.data.subarray(-48))).toBe(false);
   });
 });
 

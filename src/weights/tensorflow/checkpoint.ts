@@ -4,11 +4,8 @@ import { type ByteSource, closeOnError, namingFile, openByteSource } from '../by
 import { type TensorFile, WeightsError } from '../tensor-file.ts';
 import { type OpenTensors, openBundle } from './bundle.ts';
 import { type CheckpointPath, findCheckpoint } from './checkpoint-path.ts';
-import { isTable, openTable, type Table } from './leveldb-table.ts';
+import { openTable, type Table } from './leveldb-table.ts';
 import { openSavedSlices } from './saved-slices.ts';
-
-/** Whether a file that ends with these 48 bytes may be a checkpoint, or the index of one. */
-export const isTensorFlowTable = (end: Uint8Array): boolean => isTable(end);
 
 /**
  * Opens a checkpoint by its prefix (`model.ckpt-100`), any of its files, or its folder. Names are kept unchanged; tensors that

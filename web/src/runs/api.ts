@@ -1,6 +1,6 @@
 /** Fetches the dashboard's data from its server. */
 import type { MetricsPart, RunList } from '../../../src/dashboard/api.ts';
-import type { EvaluationRecord, Metrics } from '../../../src/train/records.ts';
+import type { EvaluationRecord, Metrics } from '../../../src/train/run/records.ts';
 
 /** No dashboard server: nothing responds, or the page comes from a static web host. */
 export class NoServerError extends Error {

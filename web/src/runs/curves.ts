@@ -1,6 +1,6 @@
 /** The charts of the Runs page as data, and their ECharts options. */
 import type { LineSeriesOption } from 'echarts/charts';
-import type { Metrics, StepMetrics } from '../../../src/train/records.ts';
+import type { Metrics, StepMetrics } from '../../../src/train/run/records.ts';
 import type { Theme } from '../theme.ts';
 
 export interface Curve {

@@ -1,6 +1,6 @@
 /** Mistakes of a run's last evaluation: the confusion matrix and the most confident errors. */
 import { useEffect, useState } from 'react';
-import type { EvaluationRecord } from '../../../src/train/records.ts';
+import type { EvaluationRecord } from '../../../src/train/run/records.ts';
 import { percent } from '../format.ts';
 import { fetchEvaluation } from './api.ts';
 

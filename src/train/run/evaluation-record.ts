@@ -2,12 +2,12 @@
  * `evaluation.json` of a run: what its last evaluation got wrong, for the dashboard. The images are small PNGs inside
  * the file, so that one rename replaces everything and the data need not be there when somebody looks.
  */
-import type { Dataset } from '../data/dataset.ts';
-import { encodePng } from '../data/decode.ts';
-import type { Prediction } from '../evaluate/score.ts';
-import type { Image } from '../images/image.ts';
-import { resizeAny } from '../images/preprocess.ts';
-import { replaceText } from '../replace-file.ts';
+import type { Dataset } from '../../data/dataset.ts';
+import { encodePng } from '../../data/decode.ts';
+import type { Prediction } from '../../evaluate/score.ts';
+import type { Image } from '../../images/image.ts';
+import { resizeAny } from '../../images/preprocess.ts';
+import { replaceText } from '../../replace-file.ts';
 import type { EvaluationRecord, Mistake } from './records.ts';
 import type { RunFolder } from './run-folder.ts';
 

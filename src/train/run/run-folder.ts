@@ -11,13 +11,14 @@
  */
 import { appendFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { withFigure } from '../model/description.ts';
-import { replaceText } from '../replace-file.ts';
-import { type Configuration, parseConfiguration, RunError } from './configuration.ts';
+import { withFigure } from '../../model/description.ts';
+import { replaceText } from '../../replace-file.ts';
+import { type Configuration, parseConfiguration, RunError } from '../configuration.ts';
 import type { Metrics } from './records.ts';
 
 export type { EvaluationMetrics, Metrics, StepMetrics } from './records.ts';
 
+/** The files of a run. */
 export class RunFolder {
   readonly path: string;
 

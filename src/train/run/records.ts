@@ -1,5 +1,6 @@
 /** What a run writes, as types: the lines of metrics.jsonl and evaluation.json. Pure; also for browsers. */
 
+/** A stretch of training steps, a line of `metrics.jsonl`. */
 export interface StepMetrics {
   readonly kind: 'train';
   /** Steps done. */
@@ -22,6 +23,7 @@ export interface StepMetrics {
   readonly elapsedSeconds: number;
 }
 
+/** An evaluation on the test split, a line of `metrics.jsonl`. */
 export interface EvaluationMetrics {
   readonly kind: 'evaluation';
   readonly step: number;
@@ -34,6 +36,7 @@ export interface EvaluationMetrics {
   readonly elapsedSeconds: number;
 }
 
+/** A line of `metrics.jsonl`. */
 export type Metrics = StepMetrics | EvaluationMetrics;
 
 /** An image that was taken for something else. */

@@ -1,8 +1,12 @@
 /** Everything that a training needs to go on bit for bit, in one safetensors file. */
-import type { Store } from '../engine/engine.ts';
-import { type Graph, isStatistic, parametersOf } from '../graph/graph.ts';
-import { openSafetensors, type TensorSource, writeSafetensors } from '../weights/safetensors/safetensors.ts';
-import { RunError } from './configuration.ts';
+import type { Store } from '../../engine/engine.ts';
+import { type Graph, isStatistic, parametersOf } from '../../graph/graph.ts';
+import {
+  openSafetensors,
+  type TensorSource,
+  writeSafetensors,
+} from '../../weights/safetensors/safetensors.ts';
+import { RunError } from '../configuration.ts';
 
 /** Where a training stands. */
 export interface Position {

@@ -2,10 +2,10 @@ import { appendFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { standardPreprocessing } from '../images/preprocess.ts';
-import { type Configuration, parseConfiguration } from './configuration.ts';
+import { standardPreprocessing } from '../../images/preprocess.ts';
+import { type Configuration, parseConfiguration } from '../configuration.ts';
+import { resolveRecipe } from '../recipe.ts';
 import { drawCurves } from './curves.ts';
-import { resolveRecipe } from './recipe.ts';
 import { type EvaluationMetrics, RunFolder, type StepMetrics } from './run-folder.ts';
 
 const configuration: Configuration = {

@@ -1,11 +1,11 @@
 /** Everything that a training writes, in one place: a process that only helps another to compute has a silent one. */
-import type { Dataset } from '../data/dataset.ts';
-import type { Store } from '../engine/engine.ts';
-import type { Prediction } from '../evaluate/score.ts';
-import type { Graph } from '../graph/graph.ts';
-import { modelMetadata } from '../model/description.ts';
+import type { Dataset } from '../../data/dataset.ts';
+import type { Store } from '../../engine/engine.ts';
+import type { Prediction } from '../../evaluate/score.ts';
+import type { Graph } from '../../graph/graph.ts';
+import { modelMetadata } from '../../model/description.ts';
+import type { Configuration } from '../configuration.ts';
 import { type Position, saveCheckpoint, saveModel } from './checkpoint.ts';
-import type { Configuration } from './configuration.ts';
 import { writeCurves } from './curves.ts';
 import { writeEvaluation } from './evaluation-record.ts';
 import type { EvaluationMetrics, RunFolder, StepMetrics } from './run-folder.ts';

@@ -1,0 +1,20 @@
+/** `inception-networks/compiler`: graphs as programs for an engine. Its names may change with every version. */
+export { CompileError } from '../compile/compile-error.ts';
+export { compileInference } from '../compile/compile-inference.ts';
+export { compileTraining } from '../compile/compile-training.ts';
+export { mergeStores } from '../compile/merge-stores.ts';
+export type {
+  CompiledInference,
+  CompiledTraining,
+  InferenceOptions,
+  TrainingOptions,
+} from '../compile/options.ts';
+export {
+  checkProgram,
+  type Program,
+  ProgramError,
+  printProgram,
+  type Step,
+  type StoreSpec,
+} from '../compile/program.ts';
+export type { HostArray, HostTensor, LoadedProgram, Store } from '../engine/engine.ts';
