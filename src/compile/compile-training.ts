@@ -31,10 +31,12 @@ export function compileTraining(network: Graph, options: TrainingOptions): Compi
   if (batchStatistics) refuseSingleValues(graph, batch);
   const emitter = new Emitter();
   const updates = options.update ?? true;
-  // Clipping needs the norm of all gradients before the first update.
-  const immediate = native && updates && options.clipNorm === undefined && passes.updateImmediately !== false;
-  // Our convolutions round the weights while they pack them; libtorch's want them rounded.
-  const roundedCopy = precision === 'bfloat16' && !native;
+  // Native convolutions round the weights while they pack them; libtorch's, as all in groups are, want them rounded.
+  const isRounded = (node: Node) => node.op === 'conv' && (!native || node.attributes.groups > 1);
+  const roundedCopy = precision === 'bfloat16' && graph.nodes.some(isRounded);
+  // Clipping needs the norm of all gradients before the first update, and rounded gradients a copy in float32.
+  const unhindered = options.clipNorm === undefined && !roundedCopy;
+  const immediate = native && updates && unhindered && passes.updateImmediately !== false;
   if (roundedCopy) {
     emitter.layer = 'weights in bfloat16';
     emitter.effect('aten::copy_', [
@@ -60,7 +62,7 @@ export function compileTraining(network: Graph, options: TrainingOptions): Compi
         : new Map(),
     buffers: new Map(),
     recompute: passes.recompute ?? isRecomputationWorthwhile(graph, options),
-    stored: (name, node) => (roundedCopy && node.op === 'conv' ? `bfloat16/${name}` : name),
+    stored: (name, node) => (roundedCopy && isRounded(node) ? `bfloat16/${name}` : name),
     overwritable: overwritableResults(graph, [...endpoints.values()]),
   };
   const lowered = lowerForward(lowering);

@@ -7,7 +7,7 @@ import resnet50 from '../../examples/resnet-50.ts';
 import xception from '../../examples/xception.ts';
 import { compileInference } from '../../src/compile/compile-inference.ts';
 import { compileTraining } from '../../src/compile/compile-training.ts';
-import type { Kernels, TrainingOptions } from '../../src/compile/options.ts';
+import type { Kernels, Precision, TrainingOptions } from '../../src/compile/options.ts';
 import type { Engine, HostTensor, Store } from '../../src/engine/engine.ts';
 import { openTorch } from '../../src/engine/torch.ts';
 import { buildGraph } from '../../src/graph/build-graph.ts';
@@ -137,13 +137,15 @@ describe('a network with every mark, TensorFlow’s padding and groups', () => {
     store.release();
   });
 
-  it.each<[name: string, network: Network, side: number, width: number]>([
-    ['this network', small, 20, 1],
-    ['ResNet-50', resnet50, 64, 0.125],
-    ['Xception', xception, 75, 0.125],
-  ])('of %s learns four images by heart', async (_, network, side, width) => {
+  it.each<[name: string, network: Network, side: number, width: number, precision: Precision]>([
+    ['this network', small, 20, 1, 'float32'],
+    ['this network in bfloat16', small, 20, 1, 'bfloat16'],
+    ['ResNet-50', resnet50, 64, 0.125, 'float32'],
+    ['Xception', xception, 75, 0.125, 'float32'],
+    ['Xception in bfloat16', xception, 75, 0.125, 'bfloat16'],
+  ])('of %s learns four images by heart', async (_, network, side, width, precision) => {
     const graph = buildGraph(configure(network, { classes: 5, inputSize: side, width }));
-    const { store: spec, step } = compileTraining(graph, training);
+    const { store: spec, step } = compileTraining(graph, { ...training, precision });
     const store = await engine.createStore(spec);
     await fill(store, graph);
     const loaded = await engine.load(step, store);
