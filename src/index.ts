@@ -28,7 +28,8 @@ export { ClassesError } from './evaluate/match-classes.ts';
 export { PredictionsError } from './evaluate/predictions-error.ts';
 export { type Prediction, predictions, type Score, score, scoreOf } from './evaluate/score.ts';
 export { HubError } from './hub/settings.ts';
-export { type Augmentation, augment } from './images/augment.ts';
+export { augment } from './images/augment.ts';
+export type { Augmentation } from './images/augmentation.ts';
 export { type CropCount, describeViews, type View, type Views, viewsOf } from './images/crops.ts';
 export { type Image, resample } from './images/image.ts';
 export {

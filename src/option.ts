@@ -3,6 +3,8 @@
  * schema of files and the page's controls follow from tables of these. Pure; also for the browser.
  */
 
+import type { InceptionError } from './errors.ts';
+
 /** How an option is shown and edited. */
 export type OptionKind =
   | {
@@ -13,13 +15,14 @@ export type OptionKind =
       readonly slider: readonly [number, number] | undefined;
     }
   | { readonly kind: 'boolean' }
+  | { readonly kind: 'text' }
   | { readonly kind: 'size' }
   /** One number for each stage; `words` stand for all of them. */
   | { readonly kind: 'stages'; readonly step: number; readonly words: readonly string[] };
 
 /** The words of an option: what a person reads of it. */
 export interface OptionWords {
-  /** As the command line takes it: `--width <factor>`; `--no-gamma` is a flag that sets false. */
+  /** As the command line takes it: `--width <factor>`; `--no-gamma` is a flag that sets false, `--[no-]flip` is two. */
   readonly flag: string;
   /** One line of help, without the default. */
   readonly about: string;
@@ -38,6 +41,8 @@ export interface Option<Value> extends OptionWords {
   readonly accepts: (value: unknown) => value is Value;
   /** What a text means, unchecked: a text that means nothing comes back as it is. */
   readonly parse: (text: string) => unknown;
+  /** The text that `parse` reads back. */
+  format(value: Value): string;
 }
 
 export type OptionTable = Readonly<Record<string, Option<unknown>>>;
@@ -110,6 +115,20 @@ export function numberOption({
     written: text,
     accepts: (value) => inRange(value, range),
     parse: parseNumber,
+    format: String,
+  };
+}
+
+/** A number that may be switched off: null in a file, 'off' as a text. */
+export function numberOrOffOption(words: OptionWords & Range & NumberShown): Option<number | null> {
+  const option = numberOption(words);
+  return {
+    ...option,
+    expected: `${option.expected}, or null`,
+    written: `${option.expected}, or off`,
+    accepts: (value): value is number | null => value === null || option.accepts(value),
+    parse: (text) => (text === 'off' ? null : option.parse(text)),
+    format: (value) => (value === null ? 'off' : option.format(value)),
   };
 }
 
@@ -120,25 +139,61 @@ export const booleanOption = (words: OptionWords): Option<boolean> => ({
   written: 'true or false',
   accepts: (value) => typeof value === 'boolean',
   parse: (text) => (text === 'true' ? true : text === 'false' ? false : text),
+  format: String,
 });
 
-/** Where something is wrong, what is expected there and what came. */
-export interface OptionFault {
-  readonly name: string;
-  readonly expected: string;
-  readonly received: unknown;
+/** Kinds of one thing, of which one is chosen, each with options of its own: schedules, optimisers. */
+export type VariantTables = Readonly<Record<string, OptionTable>>;
+/** One of the kinds with the values of its options: `{ kind: 'cosine', warmup: 1 }`. */
+export type Variant<Tables> = {
+  [K in keyof Tables]: { readonly kind: K } & OptionValues<Tables[K]>;
+}[keyof Tables];
+
+/**
+ * For the code that applies options: called with what destructuring has left of their values, it does not compile while one of
+ * them is not applied.
+ */
+export const nothingLeft = (rest: Record<string, never>): object => rest;
+
+/** How a fault is told: 'recipe option 'schedule.factor': expected …'. */
+export interface FaultWords {
+  readonly what: string;
+  /** Stands before the names, as `schedule.`. */
+  readonly path?: string;
+  readonly Failure: new (message: string) => InceptionError;
 }
 
-/** The first value that its option does not take; values that are undefined are left out. */
-export function findFault(table: OptionTable, values: object): OptionFault | undefined {
+/** Checks the values that are there; undefined counts as left out. @throws Failure naming the option, what it takes and what came. */
+export function checkOptions(
+  table: OptionTable,
+  values: object,
+  { what, path = '', Failure }: FaultWords,
+): void {
   for (const [name, received] of Object.entries(values)) {
+    if (received === undefined) continue;
     const option = Object.hasOwn(table, name) ? table[name] : undefined;
-    if (received === undefined || option === undefined || option.accepts(received)) continue;
-    return { name, expected: option.expected, received };
+    if (option === undefined)
+      throw new Failure(`unknown ${what} '${path}${name}'; there are ${Object.keys(table).join(', ')}`);
+    if (!option.accepts(received))
+      throw new Failure(
+        `${what} '${path}${name}': expected ${option.expected}; received ${JSON.stringify(received)}`,
+      );
   }
-  return undefined;
 }
 
-/** The first name that is not in the table. */
-export const findStranger = (table: OptionTable, values: object): string | undefined =>
-  Object.entries(values).find(([name, value]) => value !== undefined && !Object.hasOwn(table, name))?.[0];
+/** Checks a whole variant. @throws Failure */
+export function checkVariant(
+  tables: VariantTables,
+  { kind, ...values }: { readonly kind: string } & object,
+  { what, path = '', Failure }: FaultWords,
+): void {
+  const table = Object.hasOwn(tables, kind) ? tables[kind] : undefined;
+  if (table === undefined)
+    throw new Failure(
+      `${what} '${path}kind': expected ${Object.keys(tables).join(' or ')}; received ${JSON.stringify(kind)}`,
+    );
+  checkOptions(table, values, { what, path, Failure });
+  const missing = Object.keys(table).find((name) => !Object.hasOwn(values, name));
+  if (missing !== undefined)
+    throw new Failure(`${what} '${path}${missing}': expected ${table[missing]?.expected}; received nothing`);
+}

@@ -125,6 +125,27 @@ describe('wrong usage', () => {
       'program inception-v4 --for fun',
       "inception: --for: expected train or infer or prepare, received 'fun'\n",
     ],
+    ['program inception-v4 --momentum 0.5', 'inception: --momentum: has no effect without --for train\n'],
+    [
+      'train inception-v4 --out nowhere --data fashion-mnist --classes 5',
+      'inception: --classes: has no effect here: the number of classes is that of --data\n',
+    ],
+    [
+      'train inception-v4 --out nowhere --data fashion-mnist --warmup 2',
+      'inception: --warmup: has no effect with --schedule staircase\n',
+    ],
+    [
+      'train inception-v4 --out nowhere --data fashion-mnist --recipe small-data --crop-aspect 1,2',
+      'inception: --crop-aspect: has no effect without random crops; expected --crop-area as well\n',
+    ],
+    [
+      'train inception-v4 --out nowhere --data fashion-mnist --auxiliary-loss-weight 1',
+      'inception: --auxiliary-loss-weight: has no effect without --auxiliary\n',
+    ],
+    [
+      'train --out nowhere --resume --epochs 5',
+      "inception: --epochs: has no effect with --resume, which goes on with the run's own config.json\n",
+    ],
   ])('%s ends with 2 and a message on standard error', (args, message) => {
     expect(inception(args.split(' '))).toEqual({ status: 2, stdout: '', stderr: message });
   });

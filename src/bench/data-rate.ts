@@ -17,8 +17,8 @@ export async function measureData(
   dataset: Dataset,
   { batch, size, rounds }: { batch: number; size: readonly [number, number]; rounds: number },
 ): Promise<DataRate> {
-  const { distortion } = resolveRecipe('paper', { batch });
-  const batches = trainingBatches(dataset, { batch, size, distortion, seed: 1 });
+  const { augmentation } = resolveRecipe('paper', { batch });
+  const batches = trainingBatches(dataset, { batch, size, augmentation, seed: 1 });
   const times: number[] = [];
   // The first few are already prefetched.
   const prefetched = 4;

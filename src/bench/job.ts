@@ -71,9 +71,9 @@ export function describeJob(graph: Graph, work: WorkOptions, paths: Paths): Job 
     labelSmoothing: recipe.labelSmoothing,
     optimizer: {
       learningRate: recipe.learningRate,
-      decay: recipe.rmsDecay,
-      epsilon: recipe.rmsEpsilon,
-      momentum: recipe.momentum,
+      decay: recipe.optimizer.decay,
+      epsilon: recipe.optimizer.epsilon,
+      momentum: recipe.optimizer.momentum,
       weightDecay: recipe.weightDecay,
     },
   };

@@ -3,7 +3,8 @@
  * batches are always in flight.
  */
 import pLimit from 'p-limit';
-import { type Augmentation, augment } from '../images/augment.ts';
+import { augment } from '../images/augment.ts';
+import type { Augmentation } from '../images/augmentation.ts';
 import type { Image } from '../images/image.ts';
 import { permutation, randomFor } from '../random.ts';
 import { DataError } from './data-error.ts';
@@ -28,7 +29,7 @@ export interface TrainingBatch extends Batch {
 export interface TrainingBatchOptions {
   readonly batch: number;
   readonly size: readonly [height: number, width: number];
-  readonly distortion: Augmentation;
+  readonly augmentation: Augmentation;
   readonly seed: number;
   /** Where to begin; a resumed training run sees exactly the batches that it would have seen. */
   readonly start?: { readonly epoch: number; readonly position: number };
@@ -49,7 +50,7 @@ export function trainingBatches(
   dataset: Dataset,
   options: TrainingBatchOptions,
 ): AsyncGenerator<TrainingBatch> {
-  const { batch, size, distortion, seed, start = { epoch: 0, position: 0 }, onBroken } = options;
+  const { batch, size, augmentation, seed, start = { epoch: 0, position: 0 }, onBroken } = options;
   const perEpoch = batchesInEpoch(dataset, batch);
   if (perEpoch === 0) {
     throw new DataError(`${dataset.name}: ${dataset.length} images do not fill one batch of ${batch}`);
@@ -91,7 +92,7 @@ export function trainingBatches(
           closed.throwIfAborted();
           const { image, index } = await readableImage(preferred);
           const random = randomFor(seed, epoch, index);
-          augment(image, { augmentation: distortion, size, random }, images, slot * bytes);
+          augment(image, { augmentation, size, random }, images, slot * bytes);
           labels[slot] = BigInt(dataset.label(index));
           return index;
         }),

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { mildAugmentation } from '../images/augment.ts';
+import { mildAugmentation } from '../images/augmentation.ts';
 import { trainingBatches } from './batches.ts';
 import { decodeImage } from './decode.ts';
 import { openData } from './open-data.ts';
@@ -68,7 +68,7 @@ describe('a folder of class folders', () => {
     const batches = trainingBatches(data, {
       batch: 5,
       size: [12, 12],
-      distortion: mildAugmentation,
+      augmentation: mildAugmentation,
       seed: 1,
       onBroken: ({ message }) => broken.push(message),
     });

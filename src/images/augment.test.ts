@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { randomFor } from '../random.ts';
-import { type Augmentation, augment, mildAugmentation, paperAugmentation } from './augment.ts';
+import { augment } from './augment.ts';
+import { type Augmentation, mildAugmentation, paperAugmentation } from './augmentation.ts';
 import type { Image } from './image.ts';
 
 const size = [32, 32] as const;

@@ -1,43 +1,9 @@
 /** Random augmentation of training images. */
 
+import { nothingLeft } from '../option.ts';
 import { type Random, uniform } from '../random.ts';
+import type { Augmentation } from './augmentation.ts';
 import { type Box, type Image, resample } from './image.ts';
-
-/** The random changes of training images. */
-export interface Augmentation {
-  /** Fraction of the image's area that a random crop keeps, [min, max]; null keeps the whole image. */
-  readonly area: readonly [number, number] | null;
-  /** Aspect ratio (width / height) of the crop, [min, max]. */
-  readonly aspect: readonly [number, number];
-  /** Shifts the image by up to this many pixels in each direction, filling with black. */
-  readonly shift: number;
-  /** Mirrors half of the images. */
-  readonly flip: boolean;
-  /** Brightness ±32/255, contrast and saturation 0.5–1.5, hue ±0.2 of a full turn. */
-  readonly colour: boolean;
-  /** Probability of covering a rectangle of 2–20% of the area with noise (random erasing, arXiv 1708.04896). */
-  readonly erase: number;
-}
-
-/** The paper's augmentation, with the crops of arXiv 1409.4842. */
-export const paperAugmentation: Augmentation = {
-  area: [0.08, 1],
-  aspect: [3 / 4, 4 / 3],
-  shift: 0,
-  flip: true,
-  colour: true,
-  erase: 0,
-};
-
-/** For small images of centred objects. */
-export const mildAugmentation: Augmentation = {
-  area: null,
-  aspect: [1, 1],
-  shift: 2,
-  flip: true,
-  colour: false,
-  erase: 0,
-};
 
 export interface AugmentOptions {
   readonly augmentation: Augmentation;
@@ -52,16 +18,21 @@ export function augment(
   target: Uint8Array,
   offset = 0,
 ): void {
-  const box = shifted(randomBox(image, augmentation, random), augmentation.shift, random);
-  const flip = augmentation.flip && random() < 0.5;
-  resample(image, { box, size, flip }, target, offset);
+  const { area, aspect, shift, flip, colour, erase: erased, ...unapplied } = augmentation;
+  nothingLeft(unapplied);
+  const box = shifted(randomBox(image, { area, aspect }, random), shift, random);
+  resample(image, { box, size, flip: flip && random() < 0.5 }, target, offset);
   const pixels = target.subarray(offset, offset + size[0] * size[1] * 3);
-  if (augmentation.colour) distortColour(pixels, random);
-  if (augmentation.erase > 0 && random() < augmentation.erase) erase(pixels, size, random);
+  if (colour) distortColour(pixels, random);
+  if (erased > 0 && random() < erased) erase(pixels, size, random);
 }
 
 /** Tries ten times for a crop that fits, as TensorFlow's sample_distorted_bounding_box does; then keeps the whole image. */
-function randomBox({ height, width }: Image, { area, aspect }: Augmentation, random: Random): Box {
+function randomBox(
+  { height, width }: Image,
+  { area, aspect }: Pick<Augmentation, 'area' | 'aspect'>,
+  random: Random,
+): Box {
   if (area) {
     for (let attempt = 0; attempt < 10; attempt++) {
       const pixels = height * width * uniform(random, ...area);

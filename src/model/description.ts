@@ -14,7 +14,7 @@ import { configure, findNetwork, registeredNetwork } from '../networks/networks.
 import type { Network } from '../networks/notation.ts';
 import { parseJson } from '../parse-json.ts';
 import { figureSchema } from './figure-schema.ts';
-import { optionSchema } from './option-schema.ts';
+import { partialOptionSchema } from './option-schema.ts';
 
 /** What a file of weights says of its model besides its tensors. */
 export interface ModelDescription {
@@ -40,11 +40,11 @@ export class ModelError extends InceptionError {
 
 const pair = z.tuple([z.number(), z.number()]);
 const perChannel = z.tuple([z.number(), z.number(), z.number()]);
-export const networkOptionsSchema = optionSchema(networkOptions).partial();
+export const networkOptionsSchema = partialOptionSchema(networkOptions);
 
-export const preprocessingSchema = z.strictObject({
+export const preprocessingSchema: z.ZodType<Preprocessing> = z.strictObject({
   size: pair,
-  channels: z.union([z.literal(1), z.literal(3)]).optional(),
+  channels: z.exactOptional(z.union([z.literal(1), z.literal(3)])),
   protocol: z.enum(protocols),
   crop: z.number().positive().max(1),
   kernel: z.enum(resamplingKernels),

@@ -2,8 +2,7 @@
 import { UsageError } from '../errors.ts';
 import {
   booleanOption,
-  findFault,
-  findStranger,
+  checkOptions,
   inRange,
   numberOption,
   type Option,
@@ -128,20 +127,8 @@ export class NetworkOptionError extends UsageError {
 }
 
 /** @throws NetworkOptionError naming the option, what it takes and what came. */
-export function checkNetworkOptions(options: NetworkOptions): void {
-  const stranger = findStranger(networkOptions, options);
-  if (stranger !== undefined) {
-    throw new NetworkOptionError(
-      `unknown network option '${stranger}'; there are ${networkOptionNames.join(', ')}`,
-    );
-  }
-  const fault = findFault(networkOptions, options);
-  if (fault) {
-    throw new NetworkOptionError(
-      `network option '${fault.name}': expected ${fault.expected}; received ${JSON.stringify(fault.received)}`,
-    );
-  }
-}
+export const checkNetworkOptions = (options: NetworkOptions): void =>
+  checkOptions(networkOptions, options, { what: 'network option', Failure: NetworkOptionError });
 
 type Size = number | readonly [height: number, width: number];
 
@@ -158,6 +145,7 @@ function sizeOption(words: OptionWords): Option<Size> {
       const sides = text.split('x').map(parseNumber);
       return sides.length === 2 ? sides : parseNumber(text);
     },
+    format: (size) => (typeof size === 'number' ? String(size) : size.join('x')),
   };
 }
 
@@ -173,6 +161,7 @@ function perStageOption({ range, ...words }: PerStageWords): Option<PerStage> {
     control: { kind: 'stages', step: range.whole ? 1 : 0.01, words: [] },
     accepts: (value): value is PerStage => isPerStage(value, range),
     parse: parseStages,
+    format: formatStages,
   };
 }
 
@@ -185,6 +174,7 @@ function residualScaleOption(words: OptionWords): Option<'off' | number | PerSta
     accepts: (value): value is 'off' | number | PerStage =>
       value === 'off' || inRange(value, above0) || isPerStage(value, above0),
     parse: (text) => (text.includes(',') ? parseStages(text) : parseNumber(text)),
+    format: (scale) => (typeof scale === 'object' ? formatStages(scale) : String(scale)),
   };
 }
 
@@ -194,6 +184,10 @@ const isPerStage = (value: unknown, range: Range): value is PerStage =>
   Object.entries(value).every(
     ([stage, entry]) => stages.some((known) => known === stage) && inRange(entry, range),
   );
+
+function formatStages(values: PerStage): string {
+  return stages.map((stage) => values[stage] ?? '').join(',');
+}
 
 /** `4,,3` are 4 for A and 3 for C. */
 function parseStages(text: string): unknown {

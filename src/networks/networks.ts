@@ -1,4 +1,5 @@
 /** Every network by name, those that a reader registers too, and the options that transform any of them. */
+import { nothingLeft } from '../option.ts';
 import { checkNetwork, NetworkError } from './check-network.ts';
 import { inceptionResnetV1 } from './figures/inception-resnet-v1.ts';
 import { inceptionResnetV1Facenet } from './figures/inception-resnet-v1-facenet.ts';
@@ -69,7 +70,7 @@ export function configure(network: Network, options: NetworkOptions = {}): Confi
   const { classes = network.classes, inputSize, auxiliary = false, ...others } = options;
   const { inputChannels = network.input[2], gamma = true, countPadding = false, ...ofLayers } = others;
   const { width = 1, blocks, residualScale, dropoutKeep, embedding, ...unapplied } = ofLayers;
-  const how = { width, blocks, residualScale, dropoutKeep, embedding, ...nothing(unapplied) };
+  const how = { width, blocks, residualScale, dropoutKeep, embedding, ...nothingLeft(unapplied) };
   if (classes === 0 && auxiliary)
     throw new NetworkOptionError(
       'an auxiliary classifier needs classes; received classes: 0, auxiliary: true',
@@ -121,9 +122,6 @@ function refuseStages(
     `network option '${option}': ${name} has no stage ${missing}; ${known === '' ? 'it has none' : `there are ${known}`}`,
   );
 }
-
-/** Does not compile while `configure` leaves an option unapplied. */
-const nothing = (rest: Record<string, never>): object => rest;
 
 interface Transformation {
   readonly stage?: Stage | undefined;

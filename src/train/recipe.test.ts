@@ -1,21 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { averageDecayAt, learningRateAt, resolveRecipe } from './recipe.ts';
+import { averageDecayAt, learningRateAt, type RecipeOverrides, resolveRecipe } from './recipe.ts';
 
 describe('the recipe of the paper', () => {
   const recipe = resolveRecipe('paper');
 
   it('has the paper’s numbers, the learning rate scaled from 20 replicas of 32 images', () => {
     expect(recipe).toMatchObject({
-      rmsDecay: 0.9,
-      rmsEpsilon: 1,
-      momentum: 0.9,
+      optimizer: { kind: 'rmsprop', decay: 0.9, epsilon: 1, momentum: 0.9 },
       weightDecay: 4e-5,
       labelSmoothing: 0.1,
       averageDecay: 0.9999,
       batchNormMomentum: 0.0003,
       clipNorm: null,
       schedule: { kind: 'staircase', factor: 0.94, every: 2 },
-      distortion: { area: [0.08, 1], aspect: [3 / 4, 4 / 3], flip: true, colour: true },
+      augmentation: { area: [0.08, 1], aspect: [3 / 4, 4 / 3], flip: true, colour: true },
       evaluationCrop: 0.875,
     });
     expect(resolveRecipe('paper', { batch: 640 }).learningRate).toBeCloseTo(0.045, 12);
@@ -59,24 +57,44 @@ describe('the cosine schedule', () => {
 });
 
 describe('resolveRecipe', () => {
-  it('takes overrides, and single entries of the distortion', () => {
-    const recipe = resolveRecipe('small-data', { epochs: 3, distortion: { erase: 0.5 } });
+  it('takes overrides, and single entries of the augmentation', () => {
+    const recipe = resolveRecipe('small-data', { epochs: 3, augmentation: { erase: 0.5 } });
     expect(recipe).toMatchObject({
       name: 'small-data',
       epochs: 3,
-      distortion: { erase: 0.5, shift: 2, flip: true },
+      augmentation: { erase: 0.5, shift: 2, flip: true },
     });
   });
 
-  it.each([
+  it.each<[name: string, overrides: object, message: string]>([
     ['imagenet', {}, "no recipe is called 'imagenet'; there are paper, small-data"],
     ['constructor', {}, "no recipe is called 'constructor'"],
-    ['paper', { momentum: 1 }, 'momentum: expected a number of at least 0 and below 1, received 1'],
-    ['paper', { learningRate: 0 }, 'learningRate: expected a number above 0, received 0'],
-    ['paper', { clipNorm: -1 }, 'clipNorm: expected a number above 0, received -1'],
-    ['paper', { batch: 2.5 }, 'batch: expected a whole number of at least 1, received 2.5'],
+    [
+      'paper',
+      { optimizer: { kind: 'rmsprop', decay: 0.9, epsilon: 1, momentum: 1 } },
+      "recipe option 'optimizer.momentum': expected a number of at least 0 and below 1; received 1",
+    ],
+    ['paper', { learningRate: 0 }, "recipe option 'learningRate': expected a number above 0; received 0"],
+    ['paper', { clipNorm: -1 }, "recipe option 'clipNorm': expected a number above 0, or null; received -1"],
+    ['paper', { batch: 2.5 }, "recipe option 'batch': expected a whole number of at least 1; received 2.5"],
+    [
+      'paper',
+      { schedule: { kind: 'cosine' } },
+      "recipe option 'schedule.warmup': expected a number of at least 0; received nothing",
+    ],
+    [
+      'paper',
+      { schedule: { kind: 'linear' } },
+      'recipe option \'schedule.kind\': expected staircase or cosine; received "linear"',
+    ],
+    [
+      'paper',
+      { augmentation: { erase: 2 } },
+      "recipe option 'augmentation.erase': expected a number of at least 0 and at most 1; received 2",
+    ],
+    ['paper', { epoch: 2 }, "unknown recipe option 'epoch'; there are epochs, batch, learningRate,"],
   ])('refuses %s with %o', (name, overrides, message) => {
-    expect(() => resolveRecipe(name, overrides)).toThrow(message);
+    expect(() => resolveRecipe(name, overrides as RecipeOverrides)).toThrow(message);
   });
 });
 

@@ -1,39 +1,29 @@
 /** The training recipes: every number of a training that is not the network's, as plain data. */
 import { UsageError } from '../errors.ts';
-import { type Augmentation, mildAugmentation, paperAugmentation } from '../images/augment.ts';
-
-/** How the learning rate moves; see {@link learningRateAt}. */
-export type Schedule =
-  /** rate · factor ^ floor(epoch / every) */
-  | { readonly kind: 'staircase'; readonly factor: number; readonly every: number }
-  /** From the rate down to nothing along half a cosine, after a linear warm-up. */
-  | { readonly kind: 'cosine'; readonly warmup: number };
+import {
+  type Augmentation,
+  augmentationOptions,
+  mildAugmentation,
+  paperAugmentation,
+} from '../images/augmentation.ts';
+import { checkOptions, checkVariant, nothingLeft } from '../option.ts';
+import {
+  type Optimizer,
+  optimizers,
+  type RecipeNumbers,
+  recipeNumbers,
+  type Schedule,
+  schedules,
+  usualOptimizers,
+  usualSchedules,
+} from './recipe-options.ts';
 
 /** Every number of a training that is not the network's. */
-export interface Recipe {
+export interface Recipe extends RecipeNumbers {
   readonly name: string;
-  readonly epochs: number;
-  readonly batch: number;
-  /** At the beginning, or after the warm-up. */
-  readonly learningRate: number;
   readonly schedule: Schedule;
-  /** RMSProp's decay of the mean square. */
-  readonly rmsDecay: number;
-  /** Added to the mean square, inside the root. */
-  readonly rmsEpsilon: number;
-  readonly momentum: number;
-  readonly weightDecay: number;
-  readonly labelSmoothing: number;
-  readonly auxiliaryLossWeight: number;
-  /** Share of a batch's statistics in the moving ones (1 − TensorFlow's decay). */
-  readonly batchNormMomentum: number;
-  /** Decay of the weights' running averages; in step t at most (1 + t) / (10 + t), so that short trainings profit. */
-  readonly averageDecay: number;
-  /** Largest norm of the gradient; null is off. */
-  readonly clipNorm: number | null;
-  readonly distortion: Augmentation;
-  /** Share of each side that the evaluation's central crop keeps. */
-  readonly evaluationCrop: number;
+  readonly optimizer: Optimizer;
+  readonly augmentation: Augmentation;
 }
 
 /** Learning rate 0.045 belongs to 20 replicas with 32 images each. */
@@ -48,17 +38,15 @@ const paper = (batch: number): Recipe => ({
   epochs: 160,
   batch,
   learningRate: (0.045 * batch) / paperGlobalBatch,
-  schedule: { kind: 'staircase', factor: 0.94, every: 2 },
-  rmsDecay: 0.9,
-  rmsEpsilon: 1,
-  momentum: 0.9,
+  schedule: usualSchedules.staircase,
+  optimizer: usualOptimizers.rmsprop,
   weightDecay: 4e-5,
   labelSmoothing: 0.1,
   auxiliaryLossWeight: 0.4,
   batchNormMomentum: 0.0003,
   averageDecay: 0.9999,
   clipNorm: null,
-  distortion: paperAugmentation,
+  augmentation: paperAugmentation,
   evaluationCrop: 0.875,
 });
 
@@ -69,11 +57,11 @@ const smallData = (batch: number): Recipe => ({
   epochs: 20,
   // At epsilon 1 small gradients leave RMSProp's root at 1: this is nearly momentum, and takes momentum's rate.
   learningRate: (0.15 * batch) / 64,
-  schedule: { kind: 'cosine', warmup: 1 },
+  schedule: usualSchedules.cosine,
   // Slow enough for the averaged weights, fast enough for a few thousand steps.
   batchNormMomentum: 0.01,
   averageDecay: 0.998,
-  distortion: mildAugmentation,
+  augmentation: mildAugmentation,
   evaluationCrop: 1,
 });
 
@@ -87,9 +75,9 @@ export class RecipeError extends UsageError {
   override name = 'RecipeError';
 }
 
-/** Everything of a recipe may be overridden; of the distortion, single entries. */
-export type RecipeOverrides = Partial<Omit<Recipe, 'name' | 'distortion'>> & {
-  distortion?: Partial<Augmentation>;
+/** Everything of a recipe may be overridden; of the augmentation, single entries. */
+export type RecipeOverrides = Partial<Omit<Recipe, 'name' | 'augmentation'>> & {
+  readonly augmentation?: Partial<Augmentation>;
 };
 
 /** A named recipe with overrides. @throws RecipeError naming the recipes there are, or the number and its range. */
@@ -97,38 +85,36 @@ export function resolveRecipe(name: string, overrides: RecipeOverrides = {}): Re
   const make = Object.hasOwn(recipes, name) ? recipes[name] : undefined;
   if (!make) throw new RecipeError(`no recipe is called '${name}'; there are ${recipeNames.join(', ')}`);
   const base = make(overrides.batch ?? (defaultBatch[name] as number));
-  const recipe = { ...base, ...overrides, distortion: { ...base.distortion, ...overrides.distortion } };
-  for (const [key, [expected, accepts]] of Object.entries(ranges)) {
-    const value = recipe[key as keyof Recipe];
-    if (typeof value === 'number' && !accepts(value)) {
-      throw new RecipeError(`${key}: expected ${expected}, received ${value}`);
-    }
-  }
+  const recipe = { ...base, ...overrides, augmentation: { ...base.augmentation, ...overrides.augmentation } };
+  check(recipe);
   return recipe;
 }
 
-type Range = readonly [expected: string, accepts: (value: number) => boolean];
+function check({ name: _, schedule, optimizer, augmentation, ...numbers }: Recipe): void {
+  const words = { what: 'recipe option', Failure: RecipeError };
+  checkOptions(recipeNumbers, numbers, words);
+  checkVariant(schedules, schedule, { ...words, path: 'schedule.' });
+  checkVariant(optimizers, optimizer, { ...words, path: 'optimizer.' });
+  checkOptions(augmentationOptions, augmentation, { ...words, path: 'augmentation.' });
+}
 
-const share: Range = ['a number from 0 to 1', (value) => value >= 0 && value <= 1];
-const belowOne: Range = ['a number of at least 0 and below 1', (value) => value >= 0 && value < 1];
-const atLeastZero: Range = ['a number of at least 0', (value) => value >= 0 && Number.isFinite(value)];
-const aboveZero: Range = ['a number above 0', (value) => value > 0 && Number.isFinite(value)];
-
-const ranges: Readonly<Partial<Record<keyof Recipe, Range>>> = {
-  epochs: aboveZero,
-  batch: ['a whole number of at least 1', (value) => Number.isSafeInteger(value) && value >= 1],
-  learningRate: aboveZero,
-  rmsDecay: belowOne,
-  rmsEpsilon: aboveZero,
-  momentum: belowOne,
-  weightDecay: atLeastZero,
-  labelSmoothing: belowOne,
-  auxiliaryLossWeight: atLeastZero,
-  batchNormMomentum: share,
-  averageDecay: belowOne,
-  clipNorm: aboveZero,
-  evaluationCrop: ['a number above 0 and at most 1', (value) => value > 0 && value <= 1],
-};
+/** What the compiled step takes of a recipe; the loop takes the rest. A new option does not compile until one of them has it. */
+export function stepOptionsOf(recipe: Recipe) {
+  const { name, epochs, learningRate, schedule, averageDecay, augmentation, evaluationCrop, ...ofStep } =
+    recipe;
+  const { batch, optimizer, weightDecay, labelSmoothing, clipNorm, ...others } = ofStep;
+  const { auxiliaryLossWeight, batchNormMomentum, ...unapplied } = others;
+  return {
+    batch,
+    optimizer,
+    weightDecay,
+    labelSmoothing,
+    auxiliaryLossWeight,
+    batchNormMomentum,
+    clipNorm: clipNorm ?? undefined,
+    ...nothingLeft(unapplied),
+  };
+}
 
 /** The learning rate of step t (from 0). `stepsPerEpoch` may differ between data, epochs may be broken: 1.5. */
 export function learningRateAt(

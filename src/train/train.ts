@@ -13,7 +13,7 @@ import { initialise } from '../model/initialise.ts';
 import { kernelsFor, planPredictor } from '../predict/torch-predictor.ts';
 import { type Configuration, RunError } from './configuration.ts';
 import { type Measured, MetricsWindow } from './metrics-window.ts';
-import { averageDecayAt, learningRateAt } from './recipe.ts';
+import { averageDecayAt, learningRateAt, stepOptionsOf } from './recipe.ts';
 import { type Position, restoreCheckpoint } from './run/checkpoint.ts';
 import { type Recorder, recordInto } from './run/recorder.ts';
 import type { EvaluationMetrics, RunFolder } from './run/run-folder.ts';
@@ -89,7 +89,7 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
   const batches = trainingBatches(trainData, {
     batch: recipe.batch,
     size: preprocessing.size,
-    distortion: recipe.distortion,
+    augmentation: recipe.augmentation,
     seed,
     start: at,
     onBroken: (error) => options.onWarning?.(`${error.message}; another image takes its place`),
@@ -206,20 +206,19 @@ async function openPrograms(engine: Engine, graph: Graph, configuration: Configu
   const { mean, std } = configuration.preprocessing;
   const scaling = { mean, std };
   const kernels = kernelsFor(engine);
-  const { batch, weightDecay, labelSmoothing, auxiliaryLossWeight, batchNormMomentum } = recipe;
   const training = compileTraining(graph, {
-    batch,
+    ...stepOptionsOf(recipe),
     precision,
     scaling,
-    optimizer: { decay: recipe.rmsDecay, epsilon: recipe.rmsEpsilon, momentum: recipe.momentum },
-    weightDecay,
-    labelSmoothing,
-    auxiliaryLossWeight,
-    batchNormMomentum,
-    clipNorm: recipe.clipNorm ?? undefined,
     kernels,
   });
-  const plan = planPredictor(graph, { batch, precision, scaling, parameters: 'averages', kernels });
+  const plan = planPredictor(graph, {
+    batch: recipe.batch,
+    precision,
+    scaling,
+    parameters: 'averages',
+    kernels,
+  });
   const store = await engine.createStore(mergeStores(training.store, plan.spec));
   const step = await engine.load(training.step, store);
   return { store, step, predictor: await plan.open(engine, store) };

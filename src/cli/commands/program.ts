@@ -6,9 +6,10 @@ import type { Precision } from '../../compile/options.ts';
 import { printProgram } from '../../compile/program.ts';
 import { buildGraph } from '../../graph/build-graph.ts';
 import { configure } from '../../networks/networks.ts';
-import { resolveRecipe } from '../../train/recipe.ts';
+import { stepOptionsOf } from '../../train/recipe.ts';
 import { networkArgument, readNetwork } from '../network-argument.ts';
 import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
+import { addStepOptions, readRecipe, refuseStepOptions } from '../options/recipe-options.ts';
 import { oneOf, wholeNumber } from '../usage.ts';
 
 type Values = Record<string, unknown> & {
@@ -37,7 +38,9 @@ export function addProgram(program: Command): void {
       'float32',
     )
     .option('--json', 'print JSON');
-  addNetworkOptions(command)
+  command.optionsGroup('Network:');
+  addNetworkOptions(command);
+  addStepOptions(command)
     .addHelpText('after', '\nExample:\n  inception program inception-v4 --for train | less')
     .action(async (name: string, values: Values) => {
       const compiled = await compile(name, values);
@@ -45,15 +48,13 @@ export function addProgram(program: Command): void {
     });
 }
 
-/** Training is shown with the numbers of the paper's recipe. */
 async function compile(name: string, values: Values) {
   const { batch, precision } = values;
   const graph = buildGraph(configure(await readNetwork(name), readNetworkOptions(values)));
   if (values.for !== 'train') {
+    refuseStepOptions(values);
     const { predict, prepare } = compileInference(graph, { batch, precision });
     return values.for === 'infer' ? predict : prepare;
   }
-  const { rmsDecay, rmsEpsilon, momentum, clipNorm, ...recipe } = resolveRecipe('paper', { batch });
-  const optimizer = { decay: rmsDecay, epsilon: rmsEpsilon, momentum };
-  return compileTraining(graph, { ...recipe, precision, optimizer, clipNorm: clipNorm ?? undefined }).step;
+  return compileTraining(graph, { ...stepOptionsOf(readRecipe(values)), precision }).step;
 }

@@ -4,28 +4,23 @@ import type { Command } from 'commander';
 import { UsageError } from '../../errors.ts';
 import { costsOf } from '../../graph/costs.ts';
 import { describeProtocol } from '../../images/preprocess.ts';
-import {
-  type Recipe,
-  type RecipeOverrides,
-  recipeNames,
-  resolveRecipe,
-  type Schedule,
-} from '../../train/recipe.ts';
+import { networkOptions } from '../../networks/network-options.ts';
 import type { EvaluationMetrics } from '../../train/run/records.ts';
 import { type Run, train } from '../../train/start-run.ts';
 import type { TrainResult } from '../../train/train.ts';
 import type { TrainEvent, TrainOptions } from '../../train/train-options.ts';
 import { networkArgument, readNetwork } from '../network-argument.ts';
+import { refuseOption } from '../options/declared-options.ts';
 import { addEngineOptions, type EngineOptions } from '../options/engine-options.ts';
 import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
+import { addRecipeOptions, readRecipe } from '../options/recipe-options.ts';
 import { duration, grouped, percent, short } from '../output/format.ts';
 import { openProgress, type ProgressView } from '../output/progress.ts';
-import { addOutput, number, oneOf, wholeNumber } from '../usage.ts';
+import { addOutput, wholeNumber } from '../usage.ts';
 
 type Values = EngineOptions & {
   readonly data?: string;
   readonly output: string;
-  readonly recipe?: string;
   readonly resume?: boolean;
   readonly seed: number;
   readonly limitTrain?: number;
@@ -33,23 +28,6 @@ type Values = EngineOptions & {
   readonly evaluateEvery: number;
   readonly saveEvery?: number;
 } & Record<string, unknown>;
-
-/** Options that override one number of the recipe each, by the recipe's own names. */
-const recipeNumbers = {
-  epochs: ['--epochs <n>', 'epochs; may be broken'],
-  batch: ['--batch <n>', 'images in one step; the learning rate is scaled with it'],
-  learningRate: ['--learning-rate <rate>', 'at the beginning, or after the warm-up'],
-  rmsDecay: ['--rms-decay <share>', "RMSProp's decay of the mean square"],
-  rmsEpsilon: ['--rms-epsilon <value>', 'added to the mean square, inside the root'],
-  momentum: ['--momentum <share>', 'of RMSProp'],
-  weightDecay: ['--weight-decay <value>', 'on convolution and dense weights'],
-  labelSmoothing: ['--label-smoothing <share>', 'given to all classes alike'],
-  auxiliaryLossWeight: ['--auxiliary-loss-weight <value>', "of the auxiliary classifier's loss"],
-  batchNormMomentum: ['--batch-norm-momentum <share>', "a batch's share in the moving statistics"],
-  averageDecay: ['--average-decay <share>', "of the weights' running averages"],
-  clipNorm: ['--clip-norm <norm>', 'largest norm of the gradient (default: off)'],
-  evaluationCrop: ['--evaluation-crop <share>', 'of each side that the central crop keeps'],
-} as const;
 
 export function addTrain(program: Command): void {
   const command = program
@@ -59,7 +37,6 @@ export function addTrain(program: Command): void {
     .option('--data <data>', "'fashion-mnist', or a folder of class folders");
   addOutput(command, { value: 'run', about: 'the run folder' })
     .option('--resume', 'go on from the newest checkpoint of the run folder')
-    .option('--recipe <name>', `${recipeNames.join(' or ')} (default: paper)`)
     .option('--seed <n>', 'of weights, order, distortions and dropout', wholeNumber('--seed', 0), 1)
     .option('--limit-train <n>', 'train on so many images only', wholeNumber('--limit-train'))
     .option('--limit-test <n>', 'evaluate on so many images only', wholeNumber('--limit-test'))
@@ -67,25 +44,10 @@ export function addTrain(program: Command): void {
     .option('--save-every <steps>', 'checkpoints besides those of every epoch', wholeNumber('--save-every'));
   addEngineOptions(command);
   command.optionsGroup('Network:');
-  addNetworkOptions(command);
-  command.optionsGroup('Recipe (each overrides one number):');
-  for (const [flags, about] of Object.values(recipeNumbers))
-    command.option(flags, about, number(flags.split(' ')[0] as string));
-  command
-    .option('--schedule <kind>', 'staircase or cosine', oneOf('--schedule', ['staircase', 'cosine']))
-    .option('--decay-factor <factor>', 'of the staircase (0.94)', number('--decay-factor'))
-    .option('--decay-every <epochs>', 'of the staircase (2)', number('--decay-every'))
-    .option('--warmup <epochs>', 'of the cosine (1)', number('--warmup'))
-    .option(
-      '--crop-area <least>',
-      'least share of the area that random crops keep; 1 turns them off',
-      number('--crop-area'),
-    )
-    .option('--shift <pixels>', 'random shifts, in pixels of the image', wholeNumber('--shift', 0))
-    .option('--erase <share>', 'probability of random erasing', number('--erase'))
-    .option('--no-flip', 'no mirrored images')
-    .option('--colour', 'colour distortion')
-    .option('--no-colour', 'no colour distortion')
+  addNetworkOptions(command, { except: ['classes', 'inputChannels'] });
+  refuseOption(command, networkOptions.classes, 'the number of classes is that of --data');
+  refuseOption(command, networkOptions.inputChannels, 'training images are RGB');
+  addRecipeOptions(command)
     .addHelpText(
       'after',
       `
@@ -98,8 +60,23 @@ Examples:
     --width 0.25 --blocks 1,2,1 --input-size 75 --epochs 5 --out runs/fashion`,
     )
     .action(async (network: string | undefined, values: Values) => {
+      if (values.resume) refuseWithResume(command);
       process.exitCode = await run(network, values);
     });
+}
+
+/** What a resumed run does not take from its config.json. */
+const takenWithResume = ['out', 'output', 'resume', 'evaluateEvery', 'saveEvery', 'device', 'threads'];
+
+function refuseWithResume(command: Command): void {
+  const idle = command.options.find((option) => {
+    const name = option.attributeName();
+    return command.getOptionValueSource(name) === 'cli' && !takenWithResume.includes(name);
+  });
+  if (idle)
+    throw new UsageError(
+      `${idle.long}: has no effect with --resume, which goes on with the run's own config.json`,
+    );
 }
 
 async function run(network: string | undefined, values: Values): Promise<number> {
@@ -141,47 +118,11 @@ async function newRun(network: string | undefined, values: Values): Promise<Trai
     data: values.data,
     out: values.output,
     options: readNetworkOptions(values),
-    recipe: resolveRecipe(values.recipe ?? 'paper', overridesOf(values)),
+    recipe: readRecipe(values),
     seed: values.seed,
     precision: values.precision,
     limitTrain: values.limitTrain,
     limitTest: values.limitTest,
-  };
-}
-
-function overridesOf(values: Values): RecipeOverrides {
-  const given = (key: string) => values[key] !== undefined;
-  const numbers = Object.fromEntries(
-    Object.keys(recipeNumbers)
-      .filter(given)
-      .map((key) => [key, values[key]]),
-  );
-  const base = resolveRecipe(values.recipe ?? 'paper');
-  const distortion = {
-    ...(given('cropArea') && {
-      area: values.cropArea === 1 ? null : ([values.cropArea as number, 1] as const),
-    }),
-    ...(given('shift') && { shift: values.shift as number }),
-    ...(given('erase') && { erase: values.erase as number }),
-    ...(values.flip === false && { flip: false }),
-    ...(given('colour') && { colour: values.colour as boolean }),
-  };
-  const schedule = scheduleOf(values, base);
-  return { ...numbers, ...(schedule && { schedule }), distortion };
-}
-
-function scheduleOf(values: Values, { schedule }: Recipe): Schedule | undefined {
-  const kind = (values.schedule as Schedule['kind'] | undefined) ?? schedule.kind;
-  const known = schedule.kind === kind ? schedule : undefined;
-  if (kind === 'cosine') {
-    const warmup = known?.kind === 'cosine' ? known.warmup : 1;
-    return { kind, warmup: (values.warmup as number | undefined) ?? warmup };
-  }
-  const { factor, every } = known?.kind === 'staircase' ? known : { factor: 0.94, every: 2 };
-  return {
-    kind,
-    factor: (values.decayFactor as number | undefined) ?? factor,
-    every: (values.decayEvery as number | undefined) ?? every,
   };
 }
 

@@ -1,7 +1,8 @@
 /** Flags of options that are declared in tables: added to a command, read back by the tables' names. */
 import { type Command, Option as Flag } from 'commander';
 import { UsageError } from '../../errors.ts';
-import type { Option, OptionTable, OptionValues } from '../../option.ts';
+import type { Option, OptionTable, OptionValues, Variant, VariantTables } from '../../option.ts';
+import { oneOf } from '../usage.ts';
 
 /** `--width` of `--width <factor>` */
 export const nameOfFlag = ({ flag }: Pick<Option<unknown>, 'flag'>): string => flag.split(' ')[0] as string;
@@ -17,15 +18,27 @@ export function readText(option: Option<unknown>, text: string): unknown {
   throw new UsageError(`${nameOfFlag(option)}: expected ${option.written}, received '${text}'`);
 }
 
+interface Adding {
+  readonly except?: readonly string[];
+  /** Instead of the options' own words of their defaults. */
+  readonly defaults?: Readonly<Record<string, string>>;
+}
+
 /** Adds a flag for each option of the table; {@link readDeclared} has their values. */
 export function addDeclared(
   command: Command,
   table: OptionTable,
-  { except = [] }: { except?: readonly string[] } = {},
+  { except = [], defaults }: Adding = {},
 ): Command {
   for (const [name, option] of Object.entries(table)) {
     if (except.includes(name)) continue;
-    const flag = new Flag(option.flag, aboutOf(option));
+    const usual = defaults ? defaults[name] : option.default;
+    const about = aboutOf(usual === undefined ? option : { ...option, default: usual });
+    const flag = new Flag(option.flag.replace('[no-]', ''), about);
+    if (option.flag.includes('[no-]')) {
+      command.addOption(new Flag(option.flag.replace('[no-]', 'no-')).hideHelp());
+      flag.flags = option.flag;
+    }
     if (option.control.kind !== 'boolean') flag.argParser((text) => readText(option, text));
     command.addOption(flag);
     // commander sets what only a --no- flag can turn off; here what was not said stays undefined.
@@ -40,8 +53,87 @@ export function readDeclared<Table extends OptionTable>(
   values: Readonly<Record<string, unknown>>,
 ): Partial<OptionValues<Table>> {
   const given = Object.entries(table).flatMap(([name, option]) => {
-    const value = values[new Flag(option.flag).attributeName()];
+    const value = values[attributeOf(option)];
     return value === undefined ? [] : [[name, value] as const];
   });
   return Object.fromEntries(given) as Partial<OptionValues<Table>>;
+}
+
+type Flagged = Pick<Option<unknown>, 'flag'>;
+
+const attributeOf = ({ flag }: Flagged): string => new Flag(flag.replace('[no-]', '')).attributeName();
+
+/** The first of the options that was given. */
+export const firstGiven = (
+  options: readonly Flagged[],
+  values: Readonly<Record<string, unknown>>,
+): Flagged | undefined => options.find((option) => values[attributeOf(option)] !== undefined);
+
+export const optionsOf = (tables: VariantTables): Option<unknown>[] =>
+  Object.values(tables).flatMap((table) => Object.values(table));
+
+/** An option of other commands that has no effect in this one: hidden, and refused with the reason. */
+export const refuseOption = (
+  command: Command,
+  { flag }: Pick<Option<unknown>, 'flag'>,
+  reason: string,
+): Command =>
+  command.addOption(
+    new Flag(flag)
+      .argParser(() => {
+        throw new UsageError(`${nameOfFlag({ flag })}: has no effect here: ${reason}`);
+      })
+      .hideHelp(),
+  );
+
+/** A choice between kinds, as `--schedule <name>`, with the flags of every kind's options. */
+export interface DeclaredVariant<Tables extends VariantTables> {
+  readonly flag: string;
+  readonly about: string;
+  readonly tables: Tables;
+  readonly usual: { readonly [K in keyof Tables]: Extract<Variant<Tables>, { kind: K }> };
+}
+
+export function addVariant<Tables extends VariantTables>(
+  command: Command,
+  { flag, about, tables, usual }: DeclaredVariant<Tables>,
+  defaults: string,
+): Command {
+  const kinds = Object.keys(tables);
+  const name = nameOfFlag({ flag });
+  command.option(flag, `${about}: ${kinds.join(', ')} (default: ${defaults})`, oneOf(name, kinds));
+  const known = new Set<string>();
+  for (const [kind, table] of Object.entries(tables)) {
+    const values = usual[kind] as Readonly<Record<string, unknown>>;
+    const texts = Object.entries(table).map(([key, option]) => [key, option.format(values[key])] as const);
+    // Kinds may share a flag: the first one's words stand in the help.
+    const except = Object.keys(table).filter((key) => known.has((table[key] as Option<unknown>).flag));
+    addDeclared(command, table, { except, defaults: Object.fromEntries(texts) });
+    for (const option of Object.values(table)) known.add(option.flag);
+  }
+  return command;
+}
+
+/**
+ * The variant with what was given on the command line, or undefined if nothing was.
+ * @throws UsageError for an option of another kind: it would have no effect.
+ */
+export function readVariant<Tables extends VariantTables>(
+  { flag, tables, usual }: DeclaredVariant<Tables>,
+  base: Variant<Tables>,
+  values: Readonly<Record<string, unknown>>,
+): Variant<Tables> | undefined {
+  const chosen = values[attributeOf({ flag })] as keyof Tables | undefined;
+  const kind = chosen ?? base.kind;
+  const table = tables[kind] as OptionTable;
+  const given = readDeclared(table, values);
+  const flags = new Set(Object.values(table).map((option) => option.flag));
+  const idle = firstGiven(
+    optionsOf(tables).filter((option) => !flags.has(option.flag)),
+    values,
+  );
+  if (idle)
+    throw new UsageError(`${nameOfFlag(idle)}: has no effect with ${nameOfFlag({ flag })} ${String(kind)}`);
+  if (chosen === undefined && Object.keys(given).length === 0) return undefined;
+  return { ...(kind === base.kind ? base : usual[kind]), ...given } as Variant<Tables>;
 }

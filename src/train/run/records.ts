@@ -9,7 +9,7 @@ export interface StepMetrics {
   readonly epoch: number;
   /** Mean over the steps since the line before. */
   readonly loss: number;
-  /** Share of distorted training images whose highest logit is another class, 0–1. */
+  /** Share of augmented training images whose highest logit is another class, 0–1. */
   readonly trainError: number;
   readonly learningRate: number;
   readonly gradientNorm: number;

@@ -111,6 +111,14 @@ describe('a run folder', () => {
 });
 
 describe('parseConfiguration', () => {
+  it('reads a recipe of before there was a choice of optimisers', () => {
+    const { optimizer, augmentation, ...recipe } = configuration.recipe;
+    const { decay: rmsDecay, epsilon: rmsEpsilon, momentum } = optimizer;
+    const old = { ...recipe, rmsDecay, rmsEpsilon, momentum, distortion: augmentation };
+    const text = JSON.stringify({ ...configuration, recipe: old });
+    expect(parseConfiguration(text, 'config.json')).toEqual(configuration);
+  });
+
   it('names every key that does not fit', () => {
     const text = JSON.stringify({
       ...configuration,
@@ -119,7 +127,7 @@ describe('parseConfiguration', () => {
       recipe: { ...configuration.recipe, batch: null },
     });
     expect(() => parseConfiguration(text, 'config.json')).toThrow(
-      /^config\.json: recipe\.batch: .*expected number.*; seed: .*expected number.*; top level: .*"speed"/,
+      /^config\.json: recipe\.batch: expected a whole number of at least 1, received null; seed: .*expected number.*; top level: .*"speed"/,
     );
     expect(() => parseConfiguration('{', 'config.json')).toThrow(/^config\.json: not JSON/);
   });

@@ -1,0 +1,132 @@
+/** The options that override a recipe's numbers, with each recipe's own as their defaults. */
+import type { Command } from 'commander';
+import { UsageError } from '../../errors.ts';
+import { augmentationOptions } from '../../images/augmentation.ts';
+import type { Option, OptionTable } from '../../option.ts';
+import { type Recipe, type RecipeOverrides, recipeNames, resolveRecipe } from '../../train/recipe.ts';
+import {
+  optimizers,
+  recipeNumbers,
+  schedules,
+  usualOptimizers,
+  usualSchedules,
+} from '../../train/recipe-options.ts';
+import { oneOf } from '../usage.ts';
+import {
+  addDeclared,
+  addVariant,
+  type DeclaredVariant,
+  firstGiven,
+  nameOfFlag,
+  optionsOf,
+  readDeclared,
+  readVariant,
+} from './declared-options.ts';
+
+const [usualRecipe = 'paper'] = recipeNames;
+
+const schedule: DeclaredVariant<typeof schedules> = {
+  flag: '--schedule <name>',
+  about: 'learning rate schedule',
+  tables: schedules,
+  usual: usualSchedules,
+};
+
+const optimizer: DeclaredVariant<typeof optimizers> = {
+  flag: '--optimizer <name>',
+  about: 'optimiser',
+  tables: optimizers,
+  usual: usualOptimizers,
+};
+
+const addName = (command: Command): Command =>
+  command.option(
+    '--recipe <name>',
+    `training recipe: ${recipeNames.join(', ')} (default: ${usualRecipe})`,
+    oneOf('--recipe', recipeNames),
+  );
+
+export function addRecipeOptions(command: Command): Command {
+  addName(command.optionsGroup('Recipe:'));
+  addDeclared(command, recipeNumbers, { defaults: defaultsOf(recipeNumbers, (recipe) => recipe) });
+  command.optionsGroup('Learning rate schedule:');
+  addVariant(
+    command,
+    schedule,
+    perRecipe((recipe) => recipe.schedule.kind),
+  );
+  command.optionsGroup('Optimiser:');
+  addVariant(
+    command,
+    optimizer,
+    perRecipe((recipe) => recipe.optimizer.kind),
+  );
+  command.optionsGroup('Augmentation:');
+  const defaults = defaultsOf(augmentationOptions, (recipe) => recipe.augmentation);
+  return addDeclared(command, augmentationOptions, { defaults });
+}
+
+const { weightDecay, labelSmoothing, auxiliaryLossWeight, batchNormMomentum, clipNorm } = recipeNumbers;
+const stepNumbers = { weightDecay, labelSmoothing, auxiliaryLossWeight, batchNormMomentum, clipNorm };
+
+/** The options that change the compiled step. */
+export function addStepOptions(command: Command): Command {
+  addName(command.optionsGroup('Recipe (with --for train):'));
+  addDeclared(command, stepNumbers, { defaults: defaultsOf(stepNumbers, (recipe) => recipe) });
+  return addVariant(
+    command,
+    optimizer,
+    perRecipe((recipe) => recipe.optimizer.kind),
+  );
+}
+
+/** @throws UsageError for an option of the training step where none is compiled */
+export function refuseStepOptions(values: Readonly<Record<string, unknown>>): void {
+  const options = [{ flag: '--recipe' }, ...Object.values(stepNumbers), optimizer, ...optionsOf(optimizers)];
+  const idle = firstGiven(options, values);
+  if (idle) throw new UsageError(`${nameOfFlag(idle)}: has no effect without --for train`);
+}
+
+/** The recipe that the command line asks for. @throws UsageError for options that would have no effect */
+export function readRecipe(values: Readonly<Record<string, unknown>>): Recipe {
+  const name = (values.recipe as string | undefined) ?? usualRecipe;
+  const base = resolveRecipe(name);
+  const [scheduled, optimized] = [
+    readVariant(schedule, base.schedule, values),
+    readVariant(optimizer, base.optimizer, values),
+  ];
+  const overrides: RecipeOverrides = {
+    ...readDeclared(recipeNumbers, values),
+    ...(scheduled && { schedule: scheduled }),
+    ...(optimized && { optimizer: optimized }),
+    augmentation: readDeclared(augmentationOptions, values),
+  };
+  const recipe = resolveRecipe(name, overrides);
+  if (overrides.augmentation?.aspect !== undefined && recipe.augmentation.area === null)
+    throw new UsageError('--crop-aspect: has no effect without random crops; expected --crop-area as well');
+  if (overrides.auxiliaryLossWeight !== undefined && values.auxiliary !== true)
+    throw new UsageError('--auxiliary-loss-weight: has no effect without --auxiliary');
+  return recipe;
+}
+
+/** '160; small-data: 20', or one text if all recipes agree. */
+function perRecipe(textOf: (recipe: Recipe) => string): string {
+  const usual = textOf(resolveRecipe(usualRecipe));
+  const others = recipeNames
+    .filter((name) => name !== usualRecipe)
+    .map((name) => ({ name, text: textOf(resolveRecipe(name)) }))
+    .filter(({ text }) => text !== usual)
+    .map(({ name, text }) => `${name}: ${text}`);
+  return [usual, ...others].join('; ');
+}
+
+const defaultsOf = (table: OptionTable, part: (recipe: Recipe) => object): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(table).map(([name, option]) => [
+      name,
+      perRecipe((recipe) => textOf(option, (part(recipe) as Readonly<Record<string, unknown>>)[name])),
+    ]),
+  );
+
+const textOf = (option: Option<unknown>, value: unknown): string =>
+  typeof value === 'boolean' ? (value ? 'on' : 'off') : option.format(value);

@@ -1,0 +1,148 @@
+/**
+ * The numbers of a training recipe, each declared once: type, check, file, flag and help follow. Values are in `recipe.ts`: a number
+ * that is new here does not compile until every recipe has it.
+ */
+import { numberOption, numberOrOffOption, type OptionValues, type Variant } from '../option.ts';
+
+const fraction = { atLeast: 0, atMost: 1 };
+const below1 = { atLeast: 0, below: 1 };
+
+export const recipeNumbers = {
+  epochs: numberOption({
+    above: 0,
+    flag: '--epochs <n>',
+    about: 'number of epochs; fractions are allowed',
+    label: 'Epochs',
+  }),
+  batch: numberOption({
+    whole: true,
+    atLeast: 1,
+    flag: '--batch <n>',
+    about: 'images per step; scales the default learning rate',
+    label: 'Batch',
+  }),
+  /** At the beginning, or after the warm-up. */
+  learningRate: numberOption({
+    above: 0,
+    flag: '--learning-rate <rate>',
+    about: 'initial learning rate, after any warm-up',
+    label: 'Learning rate',
+  }),
+  weightDecay: numberOption({
+    atLeast: 0,
+    flag: '--weight-decay <factor>',
+    about: 'weight decay of convolution and dense weights',
+    label: 'Weight decay',
+  }),
+  labelSmoothing: numberOption({
+    ...below1,
+    flag: '--label-smoothing <factor>',
+    about: 'label smoothing factor',
+    label: 'Label smoothing',
+  }),
+  auxiliaryLossWeight: numberOption({
+    atLeast: 0,
+    flag: '--auxiliary-loss-weight <factor>',
+    about: "weight of the auxiliary classifier's loss (with --auxiliary)",
+    label: 'Auxiliary loss weight',
+  }),
+  /** What a batch's statistics weigh in the moving ones (1 − TensorFlow's decay). */
+  batchNormMomentum: numberOption({
+    ...fraction,
+    flag: '--batch-norm-momentum <factor>',
+    about: "weight of a batch's statistics in the moving averages",
+    label: 'Batch norm momentum',
+  }),
+  /** Decay of the weights' running averages; in step t at most (1 + t) / (10 + t), so that short trainings profit. */
+  averageDecay: numberOption({
+    ...below1,
+    flag: '--average-decay <factor>',
+    about: 'decay of the moving average of the weights',
+    label: 'Average decay',
+  }),
+  /** Largest norm of the gradient; null is off. */
+  clipNorm: numberOrOffOption({
+    above: 0,
+    flag: '--clip-norm <norm>',
+    about: "clip the gradient's norm; 'off' to disable",
+    label: 'Clip norm',
+  }),
+  /** Fraction of each side that the evaluation's central crop keeps. */
+  evaluationCrop: numberOption({
+    above: 0,
+    atMost: 1,
+    flag: '--evaluation-crop <fraction>',
+    about: 'fraction of each side kept by the central crop in evaluation',
+    label: 'Evaluation crop',
+  }),
+};
+
+export type RecipeNumbers = OptionValues<typeof recipeNumbers>;
+
+/** How the learning rate moves; see `learningRateAt`. */
+export const schedules = {
+  /** rate · factor ^ floor(epoch / every) */
+  staircase: {
+    factor: numberOption({
+      above: 0,
+      atMost: 1,
+      flag: '--decay-factor <factor>',
+      about: 'factor of each step of the staircase schedule',
+      label: 'Decay factor',
+    }),
+    every: numberOption({
+      above: 0,
+      flag: '--decay-every <epochs>',
+      about: 'epochs between the steps of the staircase schedule',
+      label: 'Decay every (epochs)',
+    }),
+  },
+  /** From the rate down to nothing along half a cosine, after a linear warm-up. */
+  cosine: {
+    warmup: numberOption({
+      atLeast: 0,
+      flag: '--warmup <epochs>',
+      about: 'linear warm-up of the cosine schedule, in epochs',
+      label: 'Warm-up (epochs)',
+    }),
+  },
+};
+
+export type Schedule = Variant<typeof schedules>;
+
+/** The values of a schedule that is chosen in place of a recipe's own. */
+export const usualSchedules: { readonly [K in Schedule['kind']]: Extract<Schedule, { kind: K }> } = {
+  staircase: { kind: 'staircase', factor: 0.94, every: 2 },
+  cosine: { kind: 'cosine', warmup: 1 },
+};
+
+export const optimizers = {
+  /** In TensorFlow's form: the mean square starts at 1 and epsilon stands inside the root. */
+  rmsprop: {
+    decay: numberOption({
+      ...below1,
+      flag: '--rms-decay <factor>',
+      about: 'decay of the mean square in RMSProp',
+      label: 'RMSProp decay',
+    }),
+    epsilon: numberOption({
+      above: 0,
+      flag: '--rms-epsilon <value>',
+      about: 'added to the mean square inside the root in RMSProp',
+      label: 'RMSProp epsilon',
+    }),
+    momentum: numberOption({
+      ...below1,
+      flag: '--momentum <factor>',
+      about: 'RMSProp momentum',
+      label: 'Momentum',
+    }),
+  },
+};
+
+export type Optimizer = Variant<typeof optimizers>;
+
+/** The values of an optimiser that is chosen in place of a recipe's own. */
+export const usualOptimizers: { readonly [K in Optimizer['kind']]: Extract<Optimizer, { kind: K }> } = {
+  rmsprop: { kind: 'rmsprop', decay: 0.9, epsilon: 1, momentum: 0.9 },
+};
