@@ -243,7 +243,11 @@ describe('a training on the command line', () => {
     [['train'], 2, 'required option'],
     [['train', '--out', 'x'], 2, "which network? 'inception models' lists them"],
     [[...small, '--epochs', 'two', '--out', 'x'], 2, "--epochs: expected a number above 0, received 'two'"],
-    [[...small, '--recipe', 'best', '--out', 'x'], 2, "--recipe: expected paper or small-data, received 'best'"],
+    [
+      [...small, '--recipe', 'best', '--out', 'x'],
+      2,
+      "--recipe: expected paper or small-data, received 'best'",
+    ],
     [
       [...small, '--input-size', '40', '--out', 'never-made'],
       1,
