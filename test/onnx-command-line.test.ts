@@ -1,6 +1,15 @@
 /** `export`, `classify` and `evaluate` with ONNX files, by the built command, with libtorch and without it. */
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -281,6 +290,25 @@ describe('without libtorch', () => {
         expect([here.libtorch, there.libtorch]).toEqual([undefined, expect.stringMatching(/^\d/)]);
       }
     }
+  });
+
+  it('says what to install where ONNX Runtime is missing as well', () => {
+    const barer = join(folder, 'barer');
+    cpSync(join(bare, 'dist'), join(barer, 'dist'), { recursive: true });
+    cpSync(join(bare, 'package.json'), join(barer, 'package.json'));
+    mkdirSync(join(barer, 'node_modules'));
+    for (const name of readdirSync(join(root, 'node_modules')))
+      if (name !== 'onnxruntime-node')
+        symlinkSync(join(root, 'node_modules', name), join(barer, 'node_modules', name));
+    const { status, stderr } = run(['classify', image, '--model', model], {
+      main: join(barer, 'dist/cli/main.js'),
+    });
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringMatching(
+        /^inception: .*model\.safetensors cannot be computed here: libtorch is not set up: .*; ONNX Runtime cannot be loaded/,
+      ),
+    ]);
   });
 
   it('says what is missing for what only libtorch does', () => {

@@ -8,6 +8,7 @@ import { choosePrecision } from '../engine/precision.ts';
 import { openTorch } from '../engine/torch.ts';
 import { UsageError } from '../errors.ts';
 import { modelKind } from '../model/model-kind.ts';
+import { DeployError } from '../onnx/deploy-error.ts';
 import { loadRuntime } from '../onnx/run/runtime.ts';
 
 /** What can compute a model. */
@@ -77,7 +78,17 @@ export class Runtimes {
       };
     }
     if (asked === 'libtorch' || precision === 'bfloat16' || device === 'cuda') throw engine;
-    return onnxRuntime(engine.message, 'float32');
+    try {
+      return await onnxRuntime(engine.message, 'float32');
+    } catch (error) {
+      if (!(error instanceof DeployError)) throw error;
+      throw new EngineUnavailableError(
+        `${model} cannot be computed here: ${engine.message}; ${error.message}`,
+        {
+          cause: error,
+        },
+      );
+    }
   }
 
   /** Closes the engine that was opened for these models. */

@@ -99,7 +99,11 @@ async function onnxRuntime(): Promise<Finding> {
   const { installCommand, loadRuntime } = await import('../onnx/run/runtime.ts');
   try {
     const { version } = await loadRuntime();
-    return { part, state: 'ok', found: `${version}; runs .onnx files, with or without libtorch` };
+    return {
+      part,
+      state: 'ok',
+      found: `${version}; runs .onnx files, and weights where libtorch is missing`,
+    };
   } catch (error) {
     return {
       part,

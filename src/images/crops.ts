@@ -2,18 +2,15 @@
  * The views of an image that an evaluation averages over: one crop, AlexNet's 10, or GoogLeNet's 12 and 144 (arXiv 1409.4842,
  * section 7), with the sizes for a 224-pixel network scaled to the network's input size.
  */
+
+import { coveringSize, cropImage, type Part, resizeAny, writeInput } from './geometry.ts';
 import type { Image } from './image.ts';
 import {
-  coveringSize,
-  cropImage,
   describeKernel,
   describeProtocol,
   describeScaling,
-  type Part,
   type Preprocessing,
-  resizeAny,
   singleCrop,
-  writeInput,
 } from './preprocess.ts';
 
 export const cropCounts = [1, 10, 12, 144] as const;

@@ -5,8 +5,8 @@
 import type { Dataset } from '../../data/dataset.ts';
 import { encodePng } from '../../data/decode.ts';
 import type { Prediction } from '../../evaluate/score.ts';
+import { resizeAny } from '../../images/geometry.ts';
 import type { Image } from '../../images/image.ts';
-import { resizeAny } from '../../images/preprocess.ts';
 import { replaceText } from '../../replace-file.ts';
 import type { EvaluationRecord, Mistake } from './records.ts';
 import type { RunFolder } from './run-folder.ts';
