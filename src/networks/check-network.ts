@@ -1,9 +1,9 @@
 /** Whether a network's figures are well formed, before anything is derived from them. */
-import { InceptionError } from '../errors.ts';
+import { UsageError } from '../errors.ts';
 import { blockAt, type Layer, type Network } from './notation.ts';
 
 /** A network that is not well formed, or whose name is taken. */
-export class NetworkError extends InceptionError {
+export class NetworkError extends UsageError {
   override name = 'NetworkError';
 }
 

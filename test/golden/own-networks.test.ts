@@ -2,7 +2,11 @@
  * Networks that a reader writes, with the numbers of other implementations: ResNet-50 with torchvision's, Xception with timm's
  * (examples/), and a small one with every gradient of PyTorch's. fixtures/own-networks/make.py wrote what is expected.
  */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import own from '../../examples/a-network-of-your-own.ts';
 import resnet50 from '../../examples/resnet-50.ts';
 import xception from '../../examples/xception.ts';
 import { compileInference } from '../../src/compile/compile-inference.ts';
@@ -13,6 +17,9 @@ import { openTorch } from '../../src/engine/torch.ts';
 import { buildGraph } from '../../src/graph/build-graph.ts';
 import { costsOf } from '../../src/graph/costs.ts';
 import { type Graph, parametersOf } from '../../src/graph/graph.ts';
+import { standardPreprocessing } from '../../src/images/preprocess.ts';
+import type { ModelFile } from '../../src/model/model-file.ts';
+import type { NetworkOptions } from '../../src/networks/network-options.ts';
 import { configure } from '../../src/networks/networks.ts';
 import {
   conv,
@@ -24,7 +31,10 @@ import {
   type Network,
   relu,
 } from '../../src/networks/notation.ts';
-import { sampleValues } from '../sample-model.ts';
+import { exportOnnx } from '../../src/onnx/write/export-onnx.ts';
+import type { ParityReference } from '../../src/onnx/write/parity.ts';
+import { loadModel } from '../../src/predict/load-model.ts';
+import { sampleModel, sampleValues } from '../sample-model.ts';
 import { readFixture } from './fixture.ts';
 import { goldenImages } from './prng.ts';
 import { channelsLast } from './reference.ts';
@@ -163,5 +173,47 @@ describe('a network with every mark, TensorFlow’s padding and groups', () => {
     expect(losses.at(-1)).toBeLessThan((losses[0] as number) / 2);
     loaded.release();
     store.release();
+  });
+});
+
+describe('ONNX Runtime gives the numbers of libtorch', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'inception-own-onnx-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it.each<[name: string, network: Network, options: NetworkOptions]>([
+    ['ResNet-50', resnet50, { inputSize: 64, width: 0.25 }],
+    ['Xception', xception, { inputSize: 75, width: 0.25 }],
+    ['a network of one’s own, whose padding is TensorFlow’s', own, { inputSize: [50, 64] }],
+  ])('of %s, in float32 and float16', async (_, network, options) => {
+    const graph = buildGraph(configure(network, { ...options, classes: 7 }));
+    const [height, width] = graph.network.input;
+    const usual = sampleModel('inception-v4');
+    const model: ModelFile = {
+      ...usual,
+      graph,
+      description: {
+        ...usual.description,
+        network: network.name,
+        options: { ...options, classes: 7 },
+        preprocessing: standardPreprocessing([height, width]),
+      },
+    };
+    const reference: ParityReference = {
+      name: 'libtorch',
+      outputs: async (images) => {
+        const loaded = await loadModel(model, { engine, precision: 'float32' });
+        const { data } = await loaded.logits(images);
+        loaded.release();
+        return data as Float32Array;
+      },
+    };
+    const output = join(folder, 'model.onnx');
+    for (const [precision, within] of [
+      ['float32', 1e-5],
+      ['float16', 2e-2],
+    ] as const) {
+      const { parity } = await exportOnnx(model, { output, reference, precision });
+      expect(parity?.relativeDifference, precision).toBeLessThan(within);
+    }
   });
 });
