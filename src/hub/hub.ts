@@ -30,7 +30,7 @@ import {
 } from './request.ts';
 import { checkHubName, HubError } from './settings.ts';
 
-export { HubError, type HubSettings, hubSettings, parseHubName } from './settings.ts';
+export { hubSettings, parseHubName } from './settings.ts';
 export type { HubPatience, HubProgress };
 
 export interface HubFileOptions extends HubRequest {

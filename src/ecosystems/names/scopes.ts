@@ -21,8 +21,8 @@ export interface ScopedNetwork {
 }
 
 export const lettered = (prefix: string) => (index: number) => prefix + String.fromCharCode(98 + index);
-export const numbered = (prefix: string) => (index: number) => `${prefix}_${index + 1}`;
-export const numberedButLast = (prefix: string, last: string) => (index: number, count: number) =>
+const numbered = (prefix: string) => (index: number) => `${prefix}_${index + 1}`;
+const numberedButLast = (prefix: string, last: string) => (index: number, count: number) =>
   index === count - 1 ? last : `${prefix}_${index + 1}`;
 
 /** The convolutions of a stem that is one chain. */
