@@ -1,6 +1,7 @@
 /** MODELs for prediction, each opened by the runtime that is chosen for it. */
 import type { Precision } from '../compile/options.ts';
 import type { Notices } from '../model/model-file.ts';
+import { modelKind } from '../model/model-kind.ts';
 import { openModel } from '../predict/open-model.ts';
 import { applyOverrides } from './apply-overrides.ts';
 import type { ModelOverrides, PredictingModel } from './predicting-model.ts';
@@ -41,7 +42,8 @@ export async function openModels(paths: readonly string[], options: OpenModelsOp
     for (const path of paths) {
       const model = await open(path, { ...options, runtimes });
       models.push(model);
-      options.onNotice?.(`${model.source}: ${describeRuntime(model.runtime)}`);
+      if (isSubstitute(path, model.runtime, options))
+        options.onNotice?.(`${model.source}: ${describeRuntime(model.runtime)}`);
     }
     return { models: [...models], close };
   } catch (error) {
@@ -49,6 +51,10 @@ export async function openModels(paths: readonly string[], options: OpenModelsOp
     throw error;
   }
 }
+
+/** ONNX Runtime in the place of libtorch, which nobody asked for: what one expects needs no notice. */
+const isSubstitute = (path: string, { name }: Runtime, { runtime }: OpenModelsOptions): boolean =>
+  name !== 'libtorch' && name !== runtime && modelKind(path) !== 'onnx';
 
 async function open(
   path: string,
