@@ -6,7 +6,7 @@ import { graphOf } from '../model/description.ts';
 import type { Configuration } from './configuration.ts';
 import { createConfiguration, networkOf } from './create-configuration.ts';
 import { type EvaluationMetrics, RunFolder } from './run/run-folder.ts';
-import { runLoop, type TrainResult } from './train.ts';
+import { runLoop, type TrainResult } from './run-loop.ts';
 import type { ResumeOptions, TrainEvent, TrainingControls, TrainOptions } from './train-options.ts';
 
 export interface Listening {

@@ -1,7 +1,7 @@
 /** The library call for training: a network, data and a folder in; a run, with events on the way, out. */
 import { EventEmitter, on } from 'node:events';
+import type { TrainResult } from './run-loop.ts';
 import type { Listening } from './run-to-end.ts';
-import type { TrainResult } from './train.ts';
 import type { ResumeOptions, TrainEvent, TrainOptions } from './train-options.ts';
 
 /** A training that is going on. */

@@ -3,7 +3,7 @@ import type { Device, Engine, EngineFacts } from '../engine/engine.ts';
 import type { Configuration } from './configuration.ts';
 import type { NewRun } from './create-configuration.ts';
 import type { EvaluationMetrics } from './run/run-folder.ts';
-import type { Progress, Start } from './train.ts';
+import type { Progress, Start } from './run-loop.ts';
 
 /** What a new run and one that goes on have in common. */
 export interface TrainingControls {

@@ -22,7 +22,7 @@ import { openSafetensors, writeSafetensors } from '../weights/safetensors/safete
 import type { Configuration } from './configuration.ts';
 import { resolveRecipe } from './recipe.ts';
 import { RunFolder } from './run/run-folder.ts';
-import { runLoop } from './train.ts';
+import { runLoop } from './run-loop.ts';
 
 const bin = new URL('../../bin/inception', import.meta.url).pathname;
 let root: string;

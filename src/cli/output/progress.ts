@@ -1,5 +1,5 @@
 /** How a training shows where it is: a bar on a terminal, a plain line now and then elsewhere. All on standard error. */
-import type { Progress } from '../../train/train.ts';
+import type { Progress } from '../../train/run-loop.ts';
 import { duration, percent } from './format.ts';
 import { openBar } from './progress-bar.ts';
 
