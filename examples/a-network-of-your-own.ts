@@ -1,13 +1,13 @@
 /**
- * A network that is in no paper: written as a figure, and everything else follows. Costs and a drawing:
+ * A network that is in no paper, written as a figure; everything else is derived from it. Costs and a drawing:
  *
  *     node examples/a-network-of-your-own.ts
  *
- * and trained on a folder of class folders, exported to ONNX and used from the file alone:
+ * and trained on a folder of class folders, exported to ONNX, and used from the exported file:
  *
  *     node examples/a-network-of-your-own.ts photos/ runs/mine
  *
- * (Node.js 22.18 runs TypeScript as it is. `inception train examples/a-network-of-your-own.ts` takes the file as well.)
+ * (Node.js 22.18 runs TypeScript directly. `inception train examples/a-network-of-your-own.ts` accepts the file too.)
  */
 import { writeFile } from 'node:fs/promises';
 import {
@@ -65,7 +65,7 @@ export const network: Network = {
 
 export default registerNetwork(network);
 
-/** Trains it, exports it, and says what the exported file takes an image for. */
+/** Trains and exports the network; returns the exported file. */
 export async function trainAndExport(options: Omit<TrainOptions, 'network'>): Promise<string> {
   for await (const event of train({ ...options, network: network.name }))
     if (event.kind === 'evaluation') console.error(`epoch ${event.epoch}: test error ${event.top1Error}`);
@@ -81,9 +81,9 @@ export async function trainAndExport(options: Omit<TrainOptions, 'network'>): Pr
 
 if (process.argv[1] === import.meta.filename) {
   const [data, out] = process.argv.slice(2);
-  const drawn = configure(network);
-  console.error(costsOf(buildGraph(drawn)));
-  await writeFile(`${network.name}.svg`, drawDiagram(drawn));
+  const configured = configure(network);
+  console.error(costsOf(buildGraph(configured)));
+  await writeFile(`${network.name}.svg`, drawDiagram(configured));
   if (data && out) {
     const classifier = await loadClassifier(
       await trainAndExport({ data, out, recipe: { name: 'small-data' } }),

@@ -1,4 +1,4 @@
-// Shapes, costs and a figure of a network with options: node examples/look-at-a-network.mjs > figure.svg
+// Shapes, costs and the figure of a network with options: node examples/look-at-a-network.mjs > figure.svg
 import {
   buildGraph,
   configure,

@@ -1,6 +1,6 @@
 /**
- * ResNet-50 (arXiv 1512.03385, table 1) as torchvision builds it: a block's stride is in its 3x3 convolution. A test holds
- * its 25,557,032 parameters and its logits to torchvision's.
+ * ResNet-50 (arXiv 1512.03385, table 1) as built by torchvision: the stride of a block is in its 3x3 convolution. A test checks its
+ * 25,557,032 parameters and its logits against torchvision's.
  */
 import {
   conv,
@@ -18,14 +18,14 @@ import {
 const bottleneck = (filters: number) =>
   sum([], [conv('1x1', filters), conv('3x3', filters), conv('1x1', 4 * filters, 'Linear')]);
 
-/** The first block of a stage: its shortcut is projected, by a stride where the grid shrinks. */
+/** The first block of a stage: its shortcut is projected, with a stride where the grid shrinks. */
 const projected = (filters: number) =>
   sum(
     [conv('1x1', 4 * filters, 'stride 2 Linear')],
     [conv('1x1', filters), conv('3x3', filters, 'stride 2'), conv('1x1', 4 * filters, 'Linear')],
   );
 
-/** The first block of the first stage: the pooling has shrunk the grid. */
+/** The first block of the first stage, where the pooling has already shrunk the grid. */
 const widened = sum(
   [conv('1x1', 256, 'Linear')],
   [conv('1x1', 64), conv('3x3', 64), conv('1x1', 256, 'Linear')],

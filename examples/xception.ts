@@ -1,6 +1,6 @@
 /**
- * Xception (arXiv 1610.02357, figure 5) with the padding and epsilon of timm's legacy_xception. A test holds its 22,855,952
- * parameters and its logits to timm's. Keras's weights would want `samePadding: 'tensorflow'` and an epsilon of 0.001.
+ * Xception (arXiv 1610.02357, figure 5) with the padding and epsilon of timm's legacy_xception. A test checks its 22,855,952
+ * parameters and its logits against timm's. Keras's weights need `samePadding: 'tensorflow'` and an epsilon of 0.001.
  */
 import {
   type ConvMarks,
@@ -17,20 +17,20 @@ import {
   sequence,
 } from 'inception-networks';
 
-/** SeparableConv: each channel by itself, then a 1x1 convolution; nothing between them. */
+/** SeparableConv: a depthwise convolution, then a 1x1 convolution, with nothing in between. */
 const separable = (filters: number, marks?: ConvMarks) => [
   depthwise('3x3', 'Linear', { norm: false, bias: false }),
   conv('1x1', filters, marks),
 ];
 
-/** Two separable convolutions and a pooling beside a projected shortcut. */
+/** Two separable convolutions and a pooling, next to a projected shortcut. */
 const shrinking = (first: number, second: number) =>
   linearSum(
     [conv('1x1', second, 'stride 2 Linear')],
     [relu(), ...separable(first), ...separable(second, 'Linear'), maxPool('3x3', 'stride 2')],
   );
 
-/** Entry flow, first block: its input comes from a ReLU. */
+/** Entry flow, first block: its input already comes from a ReLU. */
 const entry1 = linearSum(
   [conv('1x1', 128, 'stride 2 Linear')],
   [...separable(128), ...separable(128, 'Linear'), maxPool('3x3', 'stride 2')],

@@ -1,8 +1,8 @@
 // Everything for a machine with a CUDA device and a Python with PyTorch for it, in one command:
 //   node scripts/cuda.mjs [--python PATH] [--batch 256] [--rounds 20] [--without-parity]
-// Builds the addon in build/ against that PyTorch's libtorch, holds the parity tests on the device, and prints the bench's
-// table as rows for docs/performance.md. Plain JavaScript without dependencies, because it runs before there are any.
-// cmake, make and a C++ compiler must be there. 'npm run setup' afterwards builds for the libtorch that it finds itself.
+// Builds the addon in build/ against that PyTorch's libtorch, runs the parity tests on the device, and prints the bench's
+// table as rows for docs/performance.md. Plain JavaScript without dependencies, because it runs before they are installed.
+// Needs cmake, make and a C++ compiler. 'npm run setup' afterwards builds for the libtorch that it finds itself.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const usualPythons = ['python3', '/usr/bin/python3'];
 
-/** What docs/performance.md aims at, on an H200. `batch` may be changed for a smaller device. */
+/** The targets of docs/performance.md, for an H200. `batch` may be changed for a smaller device. */
 const benches = [
   { work: 'train', against: 'pytorch', aim: '1.3' },
   { work: 'train', against: 'torch-compile', aim: '1.05' },
@@ -31,7 +31,7 @@ print(json.dumps(dict(version=torch.__version__, root=torch.__path__[0], toolkit
     headers=os.path.exists(os.path.join(torch.__path__[0], "include/ATen/ATen.h")))))
 `;
 
-/** What a Python has, or in words why it will not do. */
+/** The PyTorch of a Python, or the reason why it cannot be used. */
 function ask(python) {
   const { status, stdout, error } = spawnSync(python, ['-c', question], { encoding: 'utf8' });
   if (error) return { python, fault: 'does not start' };
@@ -52,11 +52,11 @@ function findTorch(pythons) {
   if (found) return found;
   const faults = answers.map(({ python, fault }) => `  ${python}: ${fault}`);
   throw new CudaError(
-    `expected a Python whose PyTorch finds a CUDA device; looked at\n${faults.join('\n')}\nOn a machine with an NVIDIA card and its driver: pip install torch, or name another Python with --python PATH. Without a card: npm run setup`,
+    `expected a Python whose PyTorch finds a CUDA device; tried\n${faults.join('\n')}\nOn a machine with an NVIDIA GPU and its driver: pip install torch, or choose another Python with --python PATH. Without a GPU: npm run setup`,
   );
 }
 
-/** Runs one of our own commands; what it says on standard error is shown. */
+/** Runs one of our own commands, showing its standard error. */
 function node(args, { env = {}, stdout = 'inherit' } = {}) {
   const result = spawnSync(process.execPath, args, {
     cwd: root,
@@ -69,13 +69,13 @@ function node(args, { env = {}, stdout = 'inherit' } = {}) {
 
 function build({ root: LIBTORCH }) {
   if (!node(['scripts/setup.mjs', '--engine-only'], { env: { LIBTORCH } }).succeeded)
-    throw new CudaError(`the build against LIBTORCH=${LIBTORCH} failed; what came before says why`);
+    throw new CudaError(`the build against LIBTORCH=${LIBTORCH} failed; see the output above`);
 }
 
-/** Whether every case holds; the tolerances are the processor's, so TF32 is kept out of cuBLAS and cuDNN. */
+/** Whether all parity tests pass; the tolerances are those of the CPU, so that TF32 is turned off in cuBLAS and cuDNN. */
 function holdsParity() {
   const vitest = 'node_modules/vitest/vitest.mjs';
-  if (!existsSync(join(root, vitest))) throw new CudaError(`${vitest} is missing; npm ci installs it`);
+  if (!existsSync(join(root, vitest))) throw new CudaError(`${vitest} is missing; run npm ci`);
   const env = { INCEPTION_DEVICE: 'cuda', NVIDIA_TF32_OVERRIDE: '0' };
   return node([vitest, 'run', 'test/golden/parity.test.ts'], { env }).succeeded;
 }
@@ -87,14 +87,14 @@ function measure({ work, batch, against, rounds, python }) {
   const { succeeded, stdout } = node(['bin/inception', ...asked.split(' '), ...more], { stdout: 'pipe' });
   if (succeeded) return JSON.parse(stdout);
   say(
-    `this bench failed; where the device's memory is too small for ${batch} images, try --batch ${batch >> 1}`,
+    `this bench failed; if the device's memory is too small for ${batch} images, try --batch ${batch >> 1}`,
   );
   return undefined;
 }
 
 const milliseconds = (ms) => `${ms.toPrecision(ms < 1000 ? 3 : 4)} ms`;
 
-/** One row for each peer that ran. */
+/** One row per peer that ran. */
 function rowsOf(comparison, { work, batch, aim }) {
   const [ours] = comparison.sides;
   const what = `${work === 'train' ? 'training step' : 'inference'}, Inception-v4, 299, batch ${batch}, bfloat16`;
@@ -123,7 +123,7 @@ function readOptions() {
   const whole = (name, text) => {
     const value = Number(text);
     if (!Number.isSafeInteger(value) || value < 1)
-      throw new CudaError(`--${name}: expected a whole number of at least 1, received '${text}'`);
+      throw new CudaError(`--${name}: expected an integer of at least 1, received '${text}'`);
     return value;
   };
   try {
@@ -152,7 +152,7 @@ try {
   say(`${torch.device}, PyTorch ${torch.version} in ${torch.root}`);
   build(torch);
   if (options.parity && !holdsParity()) {
-    say('parity: not every case holds on the device (above); the table below is of a step that may be wrong');
+    say('parity: some tests fail on the device (see above); the table below may measure a wrong step');
     process.exitCode = 1;
   }
   const rows = [];
@@ -164,10 +164,10 @@ try {
     if (own.length === 0) process.exitCode = 1;
     rows.push(...own);
   }
-  const head = `${torch.device}, PyTorch ${torch.version}, CUDA ${torch.toolkit}, Node.js ${process.versions.node}; medians of ${options.rounds} steps in turns.`;
+  const head = `${torch.device}, PyTorch ${torch.version}, CUDA ${torch.toolkit}, Node.js ${process.versions.node}; medians of ${options.rounds} interleaved steps.`;
   process.stdout.write(`${head}
 
-| work | against | ours | theirs | ratio | aimed at | of the floor |
+| work | compared with | ours | theirs | ratio | target | of the floor |
 | --- | --- | --- | --- | --- | --- | --- |
 ${rows.join('\n')}
 `);

@@ -1,5 +1,5 @@
-// Takes the images of docs/dashboard.md in a real browser, over real runs: npm run screenshots -- RUNS IMAGE
-// RUNS is a folder with at least one run that has a model.onnx; IMAGE is what Classify gets to see.
+// Takes the screenshots of docs/dashboard.md in a real browser, with real runs: npm run screenshots -- RUNS IMAGE
+// RUNS is a folder with at least one run that has a model.onnx; IMAGE is the image to classify.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
@@ -33,7 +33,7 @@ async function take(name, hash, { options = desk, work = async () => {} } = {}) 
   await work(page);
   await page.waitForTimeout(400);
   const shot = await page.screenshot();
-  // A palette is enough for a page, and a third of the bytes.
+  // A palette suffices for a page, at a third of the bytes.
   const file = await sharp(shot).png({ palette: true, colours: 128, effort: 10 }).toBuffer();
   writeFileSync(join(target, `${name}.png`), file);
   process.stdout.write(`docs/images/${name}.png: ${Math.ceil(file.length / 1024)} kB\n`);

@@ -1,8 +1,8 @@
-// Brings a checkout to where everything runs: npm packages, system packages, the native addon, the compiled TypeScript, the
-// browser application. What an installed package needs too is in src/setup/ ('inception setup').
-// Plain JavaScript without dependencies, because it runs before there are any. Quick when there is nothing to do.
-// --without-browser leaves out Chromium, which only the tests of the browser application need; --engine-only leaves out
-// everything but npm packages, addon and TypeScript, for a machine where the rest is there or not wanted (scripts/cuda.mjs).
+// Sets up a checkout: npm packages, system packages, the native addon, the compiled TypeScript, the browser application. What an
+// installed package needs too is in src/setup/ ('inception setup'). Plain JavaScript without dependencies, because it runs before
+// they are installed. Fast if there is nothing to do.
+// --without-browser omits Chromium, which only the tests of the browser application need; --engine-only omits everything but npm
+// packages, addon and TypeScript, for a machine where the rest exists or is not needed (scripts/cuda.mjs).
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../src/engine/addon-path.mjs';
@@ -14,7 +14,7 @@ import { packageManagers } from '../src/setup/system-packages.mjs';
 
 const stamps = join(packageRoot, '.setup');
 
-/** Does a part unless its stamp says that it was done for the same fingerprint and its result is there. */
+/** Runs a step unless its stamp has the same fingerprint and its result exists. */
 function part(name, { now, result, command, args, advice, clear }) {
   const stamp = join(stamps, name);
   const before = existsSync(stamp) ? readFileSync(stamp, 'utf8') : '';
@@ -44,7 +44,7 @@ function npmPackages() {
   });
 }
 
-/** More of Debian's packages than an installed package needs: for the demo, the tests and the bench. */
+/** Debian packages for the demo, the tests and the bench, in addition to those of an installed package. */
 function packagesOfCheckout() {
   if (process.argv.includes('--engine-only')) return [];
   return [
@@ -58,14 +58,14 @@ function typescript() {
   part('TypeScript', {
     now: fingerprint(packageRoot, ['src', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json']),
     result: 'dist/cli/main.js',
-    // What a source that is gone has left would be packed.
+    // Output of deleted sources would end up in the package.
     clear: 'dist',
     command: process.execPath,
     args: ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'],
   });
 }
 
-/** What the page is made of: its own files, and the parts of the package that it shares. */
+/** The sources of the page: its own, and the parts of the package that it shares. */
 const pageSources = ['networks', 'graph', 'diagram', 'images', 'onnx', 'model', 'train', 'dashboard'];
 
 function browserApplication() {
@@ -89,7 +89,7 @@ function browserApplication() {
 try {
   checkNode();
   npmPackages();
-  // Who runs this in a checkout has asked for what README promises: no further question.
+  // Running this in a checkout implies consent to what README describes, so that no question is asked.
   await setupAddon({ yes: true, also: packagesOfCheckout() });
   typescript();
   if (!process.argv.includes('--engine-only')) browserApplication();

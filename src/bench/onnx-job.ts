@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openSession } from '../onnx/run/runtime.ts';
-import { walkModel } from '../onnx/run/walk-model.ts';
+import { validateModel } from '../onnx/run/validate-model.ts';
 import { BenchError } from './bench-error.ts';
 import { benchImages, type WorkOptions } from './job.ts';
 
@@ -38,7 +38,7 @@ export interface OnnxWork {
 /** Reads the input of a file. @throws DeployError or BenchError saying what does not match. */
 export async function describeOnnxWork({ path, batch, size, threads }: OnnxWorkOptions): Promise<OnnxWork> {
   const bytes = readFileSync(path);
-  const { metadata } = walkModel(bytes, path);
+  const { metadata } = validateModel(bytes, path);
   const session = await openSession(bytes, { path, threads });
   const [input, ...otherInputs] = session.inputMetadata;
   await session.release();

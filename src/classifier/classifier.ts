@@ -78,7 +78,7 @@ export interface Classifier {
  * ```
  *
  * Weights are computed by libtorch, and where that is not installed by ONNX Runtime; `runtime` says which it was. An .onnx file
- * is walked before ONNX Runtime sees it; one that refers to other files, or has operators that are not ONNX's own, is refused.
+ * is validated before ONNX Runtime loads it: files that refer to other files, or have non-standard operators, are refused.
  * @throws ModelError, WeightsError, HubError or DeployError saying what is wrong with which file; UsageError for options that
  * this model cannot follow; EngineUnavailableError where libtorch was asked for and is not there.
  */

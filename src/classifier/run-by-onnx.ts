@@ -9,7 +9,7 @@ import { describedBy } from '../onnx/model-metadata.ts';
 import type { SizedByFile } from '../onnx/run/file-input.ts';
 import { openOnnxPredictor } from '../onnx/run/onnx-predictor.ts';
 import type { SessionOptions } from '../onnx/run/runtime.ts';
-import { walkModel } from '../onnx/run/walk-model.ts';
+import { validateModel } from '../onnx/run/validate-model.ts';
 import { encodeModel } from '../onnx/write/encode-model.ts';
 import { onnxGraphOf } from '../onnx/write/onnx-graph-of.ts';
 import { openModel } from '../predict/open-model.ts';
@@ -37,13 +37,13 @@ export async function openByOnnx(path: string, options: OnnxRunOptions = {}): Pr
   }
 }
 
-/** The file is walked before ONNX Runtime sees it. */
+/** The file is validated before ONNX Runtime loads it. */
 async function runFile(
   path: string,
   { overrides = {}, ...session }: OnnxRunOptions,
 ): Promise<PredictingModel> {
   const bytes = await readBytes(path);
-  const { metadata } = walkModel(bytes, path);
+  const { metadata } = validateModel(bytes, path);
   const description = describedBy(metadata, path);
   const { preprocessing, ...predictor } = await openOnnxPredictor(bytes, {
     ...session,

@@ -1,6 +1,6 @@
 import { InceptionError } from '../errors.ts';
 
-/** A model that cannot be written as ONNX, is refused, or gives other numbers than it should. */
+/** A model cannot be exported, is refused, or its exported file computes different numbers. */
 export class DeployError extends InceptionError {
   override name = 'DeployError';
 }

@@ -1,16 +1,16 @@
 /**
- * What an ONNX file says besides its graph: the whole description of the model under `model`, as our safetensors have it,
- * and what other readers look for.
+ * Metadata of an ONNX file: the whole description of the model under `model`, as in our safetensors files, and entries for other
+ * readers.
  */
 import type { Preprocessing } from '../images/preprocess.ts';
 import { type ModelDescription, modelMetadata, parseDescription } from '../model/description.ts';
 
-/** Images as float32 [n, c, h, w], scaled already, or as bytes [n, h, w, c], which the model scales. */
+/** Images as float32 [n, c, h, w], already scaled, or as bytes [n, h, w, c], which the model scales. */
 export type ModelInput = 'float32' | 'uint8';
 
 export interface FileFacts {
   readonly input: ModelInput;
-  /** Whether the output are probabilities already. */
+  /** Whether the output is already probabilities. */
   readonly softmax: boolean;
   readonly precision: string;
 }
@@ -31,15 +31,15 @@ export function onnxMetadata(description: ModelDescription, facts: FileFacts): R
   };
 }
 
-/** The range has a name for these only. */
+/** Only these ranges have names. */
 function nominalRange({ mean, std }: Preprocessing, input: ModelInput): string | undefined {
   if (input === 'uint8') return 'NominalRange_0_255';
-  const all = (values: readonly number[], value: number) => values.every((each) => each === value);
+  const all = (values: readonly number[], value: number) => values.every((candidate) => candidate === value);
   if (all(mean, 0.5) && all(std, 0.5)) return 'Normalized_1_1';
   return all(mean, 0) && all(std, 1) ? 'Normalized_0_1' : undefined;
 }
 
-/** The description in a file's metadata, if it is one of ours. @throws ModelError for one that is broken. */
+/** The description in a file's metadata, if it was written by this package. @throws ModelError if it is malformed. */
 export function describedBy(
   metadata: ReadonlyMap<string, string>,
   path: string,

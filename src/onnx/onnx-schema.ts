@@ -1,6 +1,6 @@
 /**
- * The messages of an ONNX file, as far as we write them. Field numbers are those of onnx/onnx.proto; the files say
- * proto2, so that repeated numbers are not packed. Reading does not use this: see `walk-model.ts`.
+ * The messages of an ONNX file, as far as they are written here. Field numbers are those of onnx/onnx.proto, a proto2 schema, so
+ * that repeated numbers are not packed. Reading does not use this: see `validate-model.ts`.
  */
 import protobuf from 'protobufjs/light.js';
 
@@ -69,6 +69,6 @@ const root = protobuf.Root.fromJSON({
   ),
 });
 
-/** The bytes of a ModelProto, from an object with the fields above. */
+/** Encodes a ModelProto from an object with the fields above. */
 export const encodeModelProto = (model: object): Uint8Array =>
   root.lookupType('ModelProto').encode(model).finish();

@@ -1,45 +1,47 @@
-/** How images are given to an ONNX file, whoever wrote it: its input, its size, and how many it takes at a time. */
+/** The image input of any ONNX file: its name, size, layout and batch size. */
 import type { Preprocessing } from '../../images/preprocess.ts';
 import { DeployError } from '../deploy-error.ts';
 import type { InferenceSession } from './runtime.ts';
 
-/** A preprocessing whose size may be the file's. */
+/** A preprocessing whose size may be taken from the file. */
 export type SizedByFile = Omit<Preprocessing, 'size'> & Partial<Pick<Preprocessing, 'size'>>;
 
 export interface FileInput {
   readonly name: string;
   readonly type: 'uint8' | 'float32';
-  /** Of a file that takes one number of images only, as PyTorch writes it unless told otherwise. */
+  /** Batch size of a file that accepts only one, the default of PyTorch's exporters. */
   readonly fixedBatch: number | undefined;
   readonly preprocessing: Preprocessing;
 }
 
-/** A name stands for any number. */
+/** A string is a symbolic dimension of any size. */
 type Dimension = number | string;
 
-/** Where height, width and channels stand behind the batch. */
-const places = { uint8: [0, 1, 2], float32: [1, 2, 0] } as const;
+/** Axes of height, width and channels after the batch axis. */
+const imageAxes = { uint8: [0, 1, 2], float32: [1, 2, 0] } as const;
 
-/** The file's only input. @throws DeployError when it is not one that images can be given to. */
+/** The file's only input. @throws DeployError if it does not accept images. */
 export function inputOf(
   { inputMetadata }: Pick<InferenceSession, 'inputMetadata'>,
   { path, preprocessing }: { path: string; preprocessing: SizedByFile },
 ): FileInput {
   const received = inputMetadata
-    .map((each) => (each.isTensor ? `${each.name}: ${each.type} [${each.shape.join(', ')}]` : each.name))
+    .map((entry) =>
+      entry.isTensor ? `${entry.name}: ${entry.type} [${entry.shape.join(', ')}]` : entry.name,
+    )
     .join('; ');
-  const [input, ...others] = inputMetadata;
-  if (input?.isTensor && others.length === 0 && (input.type === 'float32' || input.type === 'uint8')) {
+  const [input, ...otherInputs] = inputMetadata;
+  if (input?.isTensor && otherInputs.length === 0 && (input.type === 'float32' || input.type === 'uint8')) {
     const [batch, ...sizes] = input.shape as readonly Dimension[];
-    const [height, width, channels] = places[input.type].map((place) => sizes[place]);
+    const [height, width, channels] = imageAxes[input.type].map((axis) => sizes[axis]);
     if (!preprocessing.size && [height, width].some((side) => typeof side === 'string'))
       throw new DeployError(
-        `${path}: its input takes images of any size (${received}); expected a 'size' with the preprocessing (--input-size)`,
+        `${path}: its input accepts images of any size (${received}); expected a 'size' in the preprocessing (--input-size)`,
       );
     const size = preprocessing.size ?? ([height, width] as [number, number]);
     const planes = preprocessing.channels ?? (channels === 1 ? 1 : 3);
-    const fits = sizes.length === 3 && [height, width, channels].every(isAnyOf([...size, planes]));
-    if (fits)
+    const matches = sizes.length === 3 && [height, width, channels].every(matchesSize([...size, planes]));
+    if (matches)
       return {
         name: input.name,
         type: input.type,
@@ -54,13 +56,13 @@ export function inputOf(
   );
 }
 
-/** Whether a dimension is the one at its place, or any. */
-const isAnyOf =
+/** Whether a dimension has the expected size, or is symbolic. */
+const matchesSize =
   (expected: readonly number[]) =>
-  (dimension: Dimension | undefined, place: number): boolean =>
-    typeof dimension === 'string' || dimension === expected[place];
+  (dimension: Dimension | undefined, index: number): boolean =>
+    typeof dimension === 'string' || dimension === expected[index];
 
-/** Outputs of one image. @throws DeployError when the first output is not [n, classes]. */
+/** Number of outputs per image. @throws DeployError if the first output is not [n, classes]. */
 export function classesOf(
   { outputMetadata }: Pick<InferenceSession, 'outputMetadata'>,
   { path }: { path: string },

@@ -44,7 +44,7 @@ describe("a file of PyTorch's", () => {
   it('needs a size when it takes any', async () => {
     const path = fixture('any-size.onnx');
     await expect(loadClassifier(path, { preprocessing })).rejects.toThrow(
-      /any-size\.onnx: its input takes images of any size \(input: float32 \[n, 3, height, width\]\); expected a 'size' with the preprocessing \(--input-size\)/,
+      /any-size\.onnx: its input accepts images of any size \(input: float32 \[n, 3, height, width\]\); expected a 'size' in the preprocessing \(--input-size\)/,
     );
     const { predictor } = await loadClassifier(path, { preprocessing: { ...preprocessing, size: [64, 64] } });
     expectLogits(await predictor.outputs(bytes));

@@ -1,4 +1,4 @@
-/** Predictions by ONNX Runtime: images as bytes in, probabilities out, whatever the file's own input and output are. */
+/** Predictions with ONNX Runtime: images as bytes in, probabilities out, whatever the file's input and output are. */
 import type { Preprocessing } from '../../images/preprocess.ts';
 import type { Predictor } from '../../predict/predict-images.ts';
 import { DeployError } from '../deploy-error.ts';
@@ -9,26 +9,26 @@ import { loadRuntime, openSession, type SessionOptions, type Tensor } from './ru
 export { probabilitiesOf, scaledPlanes };
 
 export interface OnnxPredictor extends Predictor {
-  /** As asked for, with the file's size where none was. */
+  /** As requested, with the file's size if none was given. */
   readonly preprocessing: Preprocessing;
-  /** What the model gives, [n, classes]: logits, or probabilities. Images are bytes [n, height, width, channels]. */
+  /** The model's outputs, [n, classes]: logits or probabilities. Images are bytes [n, height, width, channels]. */
   outputs(images: Uint8Array): Promise<Float32Array>;
-  /** From bytes [n, height, width, channels], for any n of at least 1, to probabilities [n, classes]. */
+  /** Maps bytes [n, height, width, channels], n ≥ 1, to probabilities [n, classes]. */
   predict(images: Uint8Array): Promise<Float32Array>;
-  /** Gives the session back. Not to be done over and over in one process. */
+  /** Releases the session. Should not be repeated many times in one process. */
   release(): Promise<void>;
 }
 
 export interface PredictorOptions extends SessionOptions {
   readonly path: string;
   readonly preprocessing: SizedByFile;
-  /** Whether the file's output are probabilities already. */
+  /** Whether the file's output is already probabilities. */
   readonly softmax: boolean;
-  /** Images that an evaluation gives at a time. Default 16. */
+  /** Batch size in evaluation. Default 16. */
   readonly batch?: number | undefined;
 }
 
-/** Opens a model's bytes, which have been walked, for prediction. @throws DeployError */
+/** Opens a validated model for prediction. @throws DeployError */
 export async function openOnnxPredictor(
   model: Uint8Array,
   options: PredictorOptions,
@@ -60,12 +60,12 @@ export async function openOnnxPredictor(
     }
     if (fixedBatch === undefined || count === fixedBatch) return run(images);
     const values = new Float32Array(count * classes);
-    for (let from = 0; from < count; from += fixedBatch) {
-      const rows = Math.min(fixedBatch, count - from);
-      // The last ones are filled up with black images.
+    for (let start = 0; start < count; start += fixedBatch) {
+      const rows = Math.min(fixedBatch, count - start);
+      // The last batch is padded with black images.
       const part = new Uint8Array(fixedBatch * pixels);
-      part.set(images.subarray(from * pixels, (from + rows) * pixels));
-      values.set((await run(part)).subarray(0, rows * classes), from * classes);
+      part.set(images.subarray(start * pixels, (start + rows) * pixels));
+      values.set((await run(part)).subarray(0, rows * classes), start * classes);
     }
     return values;
   };

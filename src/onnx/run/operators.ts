@@ -1,6 +1,6 @@
 /**
- * The operators of ONNX's own domain that a model may have: those of onnx/defs up to opset 24 that compute with numbers.
- * Left out on purpose: what decodes images, handles text or draws random numbers, which no classifier needs.
+ * The standard ONNX operators that a model may contain: those of onnx/defs up to opset 24 that compute with numbers. Deliberately
+ * excluded: image decoding, text processing and random numbers, which no classifier needs.
  */
 const names = `
   Abs Acos Acosh Add AffineGrid And ArgMax ArgMin Asin Asinh Atan Atanh Attention AveragePool BatchNormalization BitShift

@@ -1,6 +1,6 @@
 /**
- * ONNX Runtime, loaded when it is first needed. Sessions belong to the main thread: several worker threads with sessions
- * of their own, and sessions opened and released over and over, are known to crash it or to leak.
+ * ONNX Runtime, loaded on first use. Sessions belong to the main thread: sessions in several worker threads, and sessions opened
+ * and released repeatedly, are known to crash or leak.
  */
 import { createRequire } from 'node:module';
 import type * as OnnxRuntime from 'onnxruntime-node';
@@ -13,7 +13,7 @@ interface Runtime extends Pick<typeof OnnxRuntime, 'InferenceSession' | 'Tensor'
   readonly version: string;
 }
 
-/** Its install script only downloads libraries for CUDA, and ends the installation where it cannot. */
+/** Its install script only downloads CUDA libraries, and fails the installation if it cannot. */
 export const installCommand = 'npm install --ignore-scripts onnxruntime-node';
 
 let loading: Promise<Runtime> | undefined;
@@ -29,7 +29,7 @@ export function loadRuntime(): Promise<Runtime> {
     }),
     (error: Error) => {
       throw new DeployError(
-        `ONNX Runtime cannot be loaded (${error.message.split('\n')[0]}); '${installCommand}' brings it for Linux, macOS and Windows`,
+        `ONNX Runtime cannot be loaded (${error.message.split('\n')[0]}); install it with '${installCommand}' (Linux, macOS, Windows)`,
         { cause: error },
       );
     },
@@ -38,13 +38,13 @@ export function loadRuntime(): Promise<Runtime> {
 }
 
 export interface SessionOptions {
-  /** Threads of one operator. Default: every core. */
+  /** Threads per operator. Default: all cores. */
   readonly threads?: number | undefined;
-  /** Its threads may spin while it computes, but no longer: for those who take turns with others. Default: as it likes. */
+  /** Stop spinning threads after each run, for processes that take turns. Default: the runtime's own behaviour. */
   readonly spinOnlyInRuns?: boolean;
 }
 
-/** Opens a session over a model's bytes. @throws DeployError with the runtime's reason. */
+/** Opens a session for a model. @throws DeployError with the runtime's reason. */
 export async function openSession(
   model: Uint8Array,
   { path, threads, spinOnlyInRuns = false }: SessionOptions & { path: string },
@@ -54,7 +54,7 @@ export async function openSession(
     return await sessions.create(model, {
       executionProviders: ['cpu'],
       graphOptimizationLevel: 'all',
-      // Errors come as exceptions; warnings about unused constants help nobody.
+      // Errors are thrown as exceptions; warnings about unused constants are not useful.
       logSeverityLevel: 3,
       ...(threads !== undefined && { intraOpNumThreads: threads }),
       ...(spinOnlyInRuns && { extra: { session: { force_spinning_stop: '1' } } }),

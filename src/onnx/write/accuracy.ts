@@ -1,4 +1,4 @@
-/** What a precision costs in accuracy: the same images through the float32 file and through the other. */
+/** Measures the accuracy cost of a precision: the same images through the float32 file and the other one. */
 import type { Dataset } from '../../data/dataset.ts';
 import { ClassesError, matchClasses } from '../../evaluate/match-classes.ts';
 import type { Preprocessing } from '../../images/preprocess.ts';
@@ -10,20 +10,20 @@ import { type OnnxPredictor, openOnnxPredictor, type PredictorOptions } from '..
 export interface AccuracyReport {
   readonly data: string;
   readonly images: number;
-  /** Share of images with the same most probable class, 0–1. */
+  /** Fraction of images with the same most probable class, 0–1. */
   readonly sameTop1: number;
-  /** Top-1 errors, 0–1; undefined where the images have no labels of the model's. */
+  /** Top-1 errors, 0–1; undefined if the images have no labels of the model. */
   readonly float32Error: number | undefined;
   readonly error: number | undefined;
 }
 
-/** What `matchClasses` knows a model's outputs by. */
+/** The labels by which `matchClasses` matches a model's outputs. */
 interface Labels {
   readonly classes: readonly string[];
   readonly classIds?: readonly string[];
 }
 
-/** Predicts a dataset by both. */
+/** Predicts a data set with both files. */
 export async function compareAccuracy(
   dataset: Dataset,
   {
@@ -40,24 +40,24 @@ export async function compareAccuracy(
 ): Promise<AccuracyReport> {
   const reference = await openOnnxPredictor(float32, { ...options, preprocessing });
   try {
-    const how = { dataset, preprocessing: reference.preprocessing };
-    const [expected, own] = [await bestClasses(reference, how), await bestClasses(other, how)];
+    const input = { dataset, preprocessing: reference.preprocessing };
+    const [expected, received] = [await bestClasses(reference, input), await bestClasses(other, input)];
     const outputs = outputsFor(dataset, { description, path: options.path });
-    const errorOf = (found: readonly number[]): number | undefined =>
-      outputs && share(found, (best, index) => best !== outputs[dataset.label(index)]);
+    const errorOf = (predictions: readonly number[]): number | undefined =>
+      outputs && fraction(predictions, (best, index) => best !== outputs[dataset.label(index)]);
     return {
       data: dataset.name,
       images: dataset.length,
-      sameTop1: share(own, (best, index) => best === expected[index]),
+      sameTop1: fraction(received, (best, index) => best === expected[index]),
       float32Error: errorOf(expected),
-      error: errorOf(own),
+      error: errorOf(received),
     };
   } finally {
     await reference.release();
   }
 }
 
-/** The model's output of each class; undefined where images have no labels, or labels that are not the model's. */
+/** The model's output for each class; undefined if the images have no labels, or labels of other classes. */
 function outputsFor(
   { classes, name }: Dataset,
   { description, path }: { description: Labels; path: string },
@@ -66,22 +66,22 @@ function outputsFor(
   try {
     return matchClasses(classes, description, { data: name, model: path });
   } catch (error) {
-    // Scales can be chosen, and agreement counted, on images of anything.
+    // Calibration and agreement do not need labels.
     if (error instanceof ClassesError) return undefined;
     throw error;
   }
 }
 
-const share = (values: readonly number[], counts: (value: number, index: number) => boolean): number =>
+const fraction = (values: readonly number[], counts: (value: number, index: number) => boolean): number =>
   values.filter(counts).length / values.length;
 
 async function bestClasses(
   predictor: OnnxPredictor,
   { dataset, preprocessing }: { dataset: Dataset; preprocessing: Preprocessing },
 ): Promise<number[]> {
-  const found: number[] = [];
+  const classes: number[] = [];
   const members = [{ predictor, preprocessing }];
   for await (const { probabilities } of predictImages(dataset, { members, views: { crops: 1 } }))
-    found.push(topClasses(probabilities, { classes: probabilities.length, k: 1 })[0]?.label ?? -1);
-  return found;
+    classes.push(topClasses(probabilities, { classes: probabilities.length, k: 1 })[0]?.label ?? -1);
+  return classes;
 }

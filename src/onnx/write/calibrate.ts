@@ -1,4 +1,4 @@
-/** Runs a float32 graph over images and finds the range of every value that is to be quantised. */
+/** Runs a float32 graph on images and finds the range of every value to be quantised. */
 import type { Dataset } from '../../data/dataset.ts';
 import { inputBytes, type Preprocessing, preprocess } from '../../images/preprocess.ts';
 import { scaledPlanes } from '../run/onnx-predictor.ts';
@@ -21,8 +21,8 @@ export interface CalibrationOptions {
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
-/** Numbers of the input that go through the network at a time: every value of the network is held for them. */
-const mostInputs = 600_000;
+/** Input values per batch, which bounds memory: all of the network's values are outputs. */
+const maxInputs = 600_000;
 
 /** The range of each value, over all images of the dataset. */
 export async function calibrate(
@@ -37,14 +37,14 @@ export async function calibrate(
   try {
     const passes = method === 'min-max' ? 1 : 2;
     let done = 0;
-    const run = async (take: (name: string, data: ArrayLike<number>) => void) => {
+    const run = async (consume: (name: string, data: ArrayLike<number>) => void) => {
       for await (const images of batches(options)) {
-        await observe(session, { graph, images, options, take });
+        await observe(session, { graph, images, options, consume });
         done += images.length / inputBytes(options.preprocessing);
         onProgress?.(done, passes * dataset.length);
       }
     };
-    const histograms = new Map(values.map((name) => [name, new Counting()]));
+    const histograms = new Map(values.map((name) => [name, new HistogramCounter()]));
     await run((name, data) => histograms.get(name)?.widen(data));
     if (passes === 2) await run((name, data) => histograms.get(name)?.count(data));
     return new Map([...histograms].map(([name, counting]) => [name, chooseRange(counting, method)]));
@@ -55,12 +55,12 @@ export async function calibrate(
 
 async function* batches({ dataset, preprocessing }: CalibrationOptions): AsyncGenerator<Uint8Array> {
   const bytes = inputBytes(preprocessing);
-  const most = Math.max(1, Math.floor(mostInputs / bytes));
-  for (let from = 0; from < dataset.length; from += most) {
-    const count = Math.min(most, dataset.length - from);
+  const batchSize = Math.max(1, Math.floor(maxInputs / bytes));
+  for (let start = 0; start < dataset.length; start += batchSize) {
+    const count = Math.min(batchSize, dataset.length - start);
     const images = new Uint8Array(count * bytes);
     for (let index = 0; index < count; index++)
-      preprocess(await dataset.image(from + index), preprocessing, images, index * bytes);
+      preprocess(await dataset.image(start + index), preprocessing, images, index * bytes);
     yield images;
   }
 }
@@ -71,12 +71,12 @@ async function observe(
     graph: { input },
     images,
     options: { preprocessing },
-    take,
+    consume: take,
   }: {
     graph: OnnxGraph;
     images: Uint8Array;
     options: CalibrationOptions;
-    take: (name: string, data: ArrayLike<number>) => void;
+    consume: (name: string, data: ArrayLike<number>) => void;
   },
 ): Promise<void> {
   const { Tensor } = await loadRuntime();
@@ -90,16 +90,16 @@ async function observe(
   for (const [name, tensor] of Object.entries(results)) take(name, (tensor as Tensor).data as Float32Array);
 }
 
-/** First the ends of a value's numbers, then how many lie where. */
-class Counting implements Histogram {
+/** Finds the minimum and maximum of a value first, then counts its histogram. */
+class HistogramCounter implements Histogram {
   low = Number.POSITIVE_INFINITY;
   high = Number.NEGATIVE_INFINITY;
   readonly counts = new Float64Array(histogramBins);
 
   widen(data: ArrayLike<number>): void {
     let { low, high } = this;
-    for (let at = 0; at < data.length; at++) {
-      const value = data[at] as number;
+    for (let index = 0; index < data.length; index++) {
+      const value = data[index] as number;
       if (value < low) low = value;
       if (value > high) high = value;
     }
@@ -110,8 +110,8 @@ class Counting implements Histogram {
   count(data: ArrayLike<number>): void {
     const { low, high, counts } = this;
     const perUnit = high > low ? histogramBins / (high - low) : 0;
-    for (let at = 0; at < data.length; at++) {
-      const bin = Math.min(Math.floor(((data[at] as number) - low) * perUnit), histogramBins - 1);
+    for (let index = 0; index < data.length; index++) {
+      const bin = Math.min(Math.floor(((data[index] as number) - low) * perUnit), histogramBins - 1);
       counts[bin] = (counts[bin] as number) + 1;
     }
   }

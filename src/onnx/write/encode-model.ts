@@ -1,4 +1,4 @@
-/** From a graph as plain data to the bytes of an ONNX file. */
+/** Encodes a graph as an ONNX file. */
 
 import { encodeModelProto } from '../onnx-schema.ts';
 import {
@@ -10,9 +10,9 @@ import {
   type OnnxValue,
 } from './onnx-graph.ts';
 
-/** Opset 17 has everything that is written, and every runtime since 2022 reads it. */
+/** Opset 17 contains everything that is written, and is supported by every runtime since 2022. */
 const opset = 17;
-/** The file format that came with opset 17. */
+/** The file format of opset 17. */
 const irVersion = 8;
 
 const attributeTypes = { float: 1, int: 2, string: 3, ints: 7 } as const;
@@ -23,7 +23,7 @@ export interface ModelFile {
   readonly producerVersion: string;
 }
 
-/** Encodes a model; constants stand in it as raw little-endian data. */
+/** Encodes a model, with constants as raw little-endian data. */
 export const encodeModel = ({ graph, metadata, producerVersion }: ModelFile): Uint8Array =>
   encodeModelProto({
     irVersion,
@@ -62,7 +62,7 @@ function encodeTensor(name: string, { type, dims, data }: OnnxTensor) {
       `constant '${name}': [${dims.join(', ')}] needs ${elements} values, received ${data.length}`,
     );
   const { buffer, byteOffset, byteLength } = data;
-  // Typed arrays are little-endian on every machine that Node.js runs on.
+  // Typed arrays are little-endian on all platforms of Node.js.
   return {
     name,
     dims,

@@ -9,7 +9,7 @@ import type { ModelFile } from '../../model/model-file.ts';
 import type { NetworkOptions } from '../../networks/networks.ts';
 import { loadModel } from '../../predict/load-model.ts';
 import { DeployError } from '../deploy-error.ts';
-import { walkModel } from '../run/walk-model.ts';
+import { validateModel } from '../run/validate-model.ts';
 import { type ExportOnnxOptions, exportOnnx } from './export-onnx.ts';
 import { onnxGraphOf } from './onnx-graph-of.ts';
 import type { ParityReference } from './parity.ts';
@@ -102,7 +102,7 @@ describe('the file', () => {
   it('has the names of the graph and everything about the model in its metadata', async () => {
     const model = sampleModel('inception-v4');
     await exported(model, { input: 'uint8' });
-    const { metadata } = walkModel(readFileSync(file), file);
+    const { metadata } = validateModel(readFileSync(file), file);
     expect(Object.fromEntries(metadata)).toMatchObject({
       labels: JSON.stringify(model.description.classes),
       'Image.BitmapPixelFormat': 'Rgb8',
@@ -151,7 +151,7 @@ describe('the file', () => {
     const read: ModelFile['read'] = async (parameter) =>
       (await model.read(parameter)).map((value) => (parameter.name === 'logits/bias' ? 7e4 : value));
     await expect(exported({ ...model, read }, { precision: 'float16' })).rejects.toThrow(
-      "'logits/bias' has the value 70000, and float16 ends at 65504; export as float32",
+      "'logits/bias' has the value 70000, but float16 is limited to 65504; export as float32",
     );
   });
 });

@@ -1,4 +1,4 @@
-/** A model becomes an ONNX file in some precision, and what was written is checked before it gets its name. */
+/** Exports a model as an ONNX file in a given precision, and verifies the file before it gets its final name. */
 import { writeFile } from 'node:fs/promises';
 import type { Dataset } from '../../data/dataset.ts';
 import { inputBytes, preprocess } from '../../images/preprocess.ts';
@@ -8,7 +8,7 @@ import { packageVersion } from '../../version.ts';
 import { DeployError } from '../deploy-error.ts';
 import { onnxMetadata } from '../model-metadata.ts';
 import { type OnnxPredictor, openOnnxPredictor } from '../run/onnx-predictor.ts';
-import { walkModel } from '../run/walk-model.ts';
+import { validateModel } from '../run/validate-model.ts';
 import { type AccuracyReport, compareAccuracy } from './accuracy.ts';
 import { calibrate } from './calibrate.ts';
 import { encodeModel } from './encode-model.ts';
@@ -23,11 +23,11 @@ export const onnxPrecisions = ['float32', 'float16', 'int8'] as const;
 /** The precisions of ONNX files. */
 export type OnnxPrecision = (typeof onnxPrecisions)[number];
 
-/** What int8's scales are chosen by. */
+/** Data for choosing int8's scales. */
 export interface Calibration {
   readonly dataset: Dataset;
   readonly method: CalibrationMethod;
-  /** Other images, for the report of what int8 costs. */
+  /** Other images, to measure the accuracy of int8. */
   readonly test: Dataset;
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -37,9 +37,9 @@ export interface ExportOnnxOptions extends GraphOptions {
   readonly output: string;
   /** Default 'float32'. */
   readonly precision?: OnnxPrecision;
-  /** Needed for 'int8'. */
+  /** Required for 'int8'. */
   readonly calibration?: Calibration | undefined;
-  /** Another engine with the same model, to compare the file with. */
+  /** Another engine with the same model, for comparison. */
   readonly reference?: ParityReference | undefined;
   readonly threads?: number | undefined;
 }
@@ -50,24 +50,28 @@ export interface OnnxReport {
   readonly bytes: number;
   readonly nodes: number;
   readonly precision: OnnxPrecision;
-  /** Undefined if there was nothing to compare with. */
+  /** Undefined without a reference. */
   readonly parity: Parity | undefined;
-  /** Of int8. */
+  /** For int8. */
   readonly accuracy: AccuracyReport | undefined;
 }
 
-/** Images that a file is compared on. */
+/** Number of images for the comparison. */
 const parityImageCount = 4;
 
 /**
- * Writes a model as an ONNX file and runs it by ONNX Runtime against `reference`.
- * @throws DeployError if ONNX Runtime refuses the file or its outputs differ; the file is then not left behind.
+ * Writes a model as an ONNX file and compares it, on ONNX Runtime, with `reference`.
+ * @throws DeployError if ONNX Runtime refuses the file or its outputs differ; no file is then left behind.
  */
 export async function exportOnnx(model: ModelFile, options: ExportOnnxOptions): Promise<OnnxReport> {
   const { output, precision = 'float32' } = options;
   const float32 = await onnxGraphOf(model, options);
-  const encode = (graph: OnnxGraph, own: OnnxPrecision) =>
-    encodeModel({ graph, metadata: metadataOf(model, options, own), producerVersion: packageVersion });
+  const encode = (graph: OnnxGraph, filePrecision: OnnxPrecision) =>
+    encodeModel({
+      graph,
+      metadata: metadataOf(model, options, filePrecision),
+      producerVersion: packageVersion,
+    });
   const graph = await inPrecision(float32, { model, options });
   const bytes = encode(graph, precision);
   const checks = await replaceFile(output, async (temporary) => {
@@ -91,44 +95,47 @@ async function inPrecision(
   if (precision === 'float16') return toFloat16(graph);
   if (precision !== 'int8') return graph;
   if (!calibration)
-    throw new DeployError(`${options.output}: int8 needs images to calibrate on; received none`);
+    throw new DeployError(`${options.output}: int8 needs images for calibration; received none`);
   const plan = planQuantisation(graph);
   const { preprocessing } = model.description;
   const ranges = await calibrate(graph, plan.values, { ...calibration, preprocessing, threads });
   return quantise(graph, { plan, ranges });
 }
 
-interface Checking {
+interface Verification {
   readonly model: ModelFile;
   readonly options: ExportOnnxOptions;
-  /** The same model's float32 file. */
+  /** Encodes the same model in float32. */
   readonly float32: () => Uint8Array;
 }
 
-/** Walks and opens the file as any user's, and compares. */
+/** Validates and opens the file like any other, and compares outputs. */
 async function checkFile(
   bytes: Uint8Array,
-  checking: Checking,
+  verification: Verification,
 ): Promise<Pick<OnnxReport, 'parity' | 'accuracy'>> {
-  const { output: path, softmax = false, threads } = checking.options;
-  const { preprocessing } = checking.model.description;
-  walkModel(bytes, path);
+  const { output: path, softmax = false, threads } = verification.options;
+  const { preprocessing } = verification.model.description;
+  validateModel(bytes, path);
   const predictor = await openOnnxPredictor(bytes, { path, preprocessing, softmax, threads });
   try {
     return {
-      parity: await parityOf(predictor, checking),
-      accuracy: await accuracyOf(predictor, checking),
+      parity: await parityOf(predictor, verification),
+      accuracy: await accuracyOf(predictor, verification),
     };
   } finally {
     await predictor.release();
   }
 }
 
-async function parityOf(predictor: OnnxPredictor, { model, options }: Checking): Promise<Parity | undefined> {
+async function parityOf(
+  predictor: OnnxPredictor,
+  { model, options }: Verification,
+): Promise<Parity | undefined> {
   const { output: path, precision = 'float32', softmax = false, reference, calibration } = options;
   if (!reference) return undefined;
   const { preprocessing } = model.description;
-  // int8 is as good as its ranges, and those are for real images.
+  // int8's ranges are chosen for real images, so that it is compared on real ones.
   const images = calibration
     ? await firstImages(calibration.test, model)
     : parityImages(preprocessing, parityImageCount);
@@ -151,7 +158,7 @@ async function firstImages(dataset: Dataset, { description: { preprocessing } }:
 
 async function accuracyOf(
   predictor: OnnxPredictor,
-  { model: { description }, options, float32 }: Checking,
+  { model: { description }, options, float32 }: Verification,
 ): Promise<AccuracyReport | undefined> {
   const { output: path, softmax = false, threads, calibration, precision } = options;
   if (precision !== 'int8' || !calibration || description.classes.length === 0) return undefined;

@@ -1,9 +1,9 @@
-/** A float32 graph becomes one that stores and computes in float16, with float32 outside. */
+/** Converts a float32 graph to one that stores and computes in float16, with float32 inputs and outputs. */
 import { DeployError } from '../deploy-error.ts';
 import { elementTypes, type OnnxGraph, type OnnxNode, type OnnxTensor } from './onnx-graph.ts';
 
 /** Largest finite float16. */
-const largest = 65504;
+const maxFloat16 = 65504;
 
 /** Casts the (scaled) images to float16 and the result back; constants become float16. @throws DeployError if one is too large. */
 export function toFloat16(graph: OnnxGraph): OnnxGraph {
@@ -13,17 +13,17 @@ export function toFloat16(graph: OnnxGraph): OnnxGraph {
   const rename = (name: string): string =>
     name === first ? half : name === output.name ? `${name}/float16` : name;
   const nodes = graph.nodes.flatMap((node): OnnxNode[] => {
-    // What comes before the cast, the preprocessing, stays as it is.
+    // The preprocessing before the cast stays float32.
     if (node.part === 'preprocessing') return [node];
     return [{ ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) }];
   });
-  const at = nodes.findIndex(({ outputs }) => outputs.includes(first)) + 1;
+  const castIndex = nodes.findIndex(({ outputs }) => outputs.includes(first)) + 1;
   return {
     ...graph,
     nodes: [
-      ...nodes.slice(0, at),
+      ...nodes.slice(0, castIndex),
       cast(first, half, elementTypes.float16),
-      ...nodes.slice(at),
+      ...nodes.slice(castIndex),
       cast(`${output.name}/float16`, output.name, elementTypes.float32),
     ],
     constants: new Map(
@@ -35,26 +35,26 @@ export function toFloat16(graph: OnnxGraph): OnnxGraph {
   };
 }
 
-/** The value that the network itself begins with: the input, or what preprocessing in the model makes of it. */
+/** The network's own input: the graph's input, or the output of preprocessing in the model. */
 export function scaledImages({ nodes, input }: OnnxGraph): string {
   return nodes.findLast(({ part }) => part === 'preprocessing')?.outputs[0] ?? input.name;
 }
 
-const cast = (from: string, to: string, type: number): OnnxNode => ({
+const cast = (source: string, target: string, type: number): OnnxNode => ({
   op: 'Cast',
-  name: `${to}/cast`,
-  inputs: [from],
-  outputs: [to],
+  name: `${target}/cast`,
+  inputs: [source],
+  outputs: [target],
   attributes: { to: type },
 });
 
 function halfTensor(name: string, tensor: OnnxTensor): OnnxTensor {
   if (tensor.type !== 'float32') return tensor;
   const data = Uint16Array.from(tensor.data as Float32Array, float16Bits);
-  const tooLarge = (tensor.data as Float32Array).findIndex((value) => Math.abs(value) > largest);
+  const tooLarge = (tensor.data as Float32Array).findIndex((value) => Math.abs(value) > maxFloat16);
   if (tooLarge >= 0) {
     throw new DeployError(
-      `'${name}' has the value ${tensor.data[tooLarge]}, and float16 ends at ${largest}; export as float32`,
+      `'${name}' has the value ${tensor.data[tooLarge]}, but float16 is limited to ${maxFloat16}; export as float32`,
     );
   }
   return { ...tensor, type: 'float16', data };
@@ -63,16 +63,16 @@ function halfTensor(name: string, tensor: OnnxTensor): OnnxTensor {
 const float = new Float32Array(1);
 const bits = new Uint32Array(float.buffer);
 
-/** A float32's nearest float16, ties to even, as its 16 bits; below the smallest subnormal it is zero. */
+/** The 16 bits of a float32's nearest float16, ties to even; below the smallest subnormal it is zero. */
 export function float16Bits(value: number): number {
   float[0] = value;
-  const whole = bits[0] as number;
-  const sign = (whole >>> 16) & 0x8000;
-  const exponent = ((whole >>> 23) & 0xff) - 127;
-  const mantissa = whole & 0x7fffff;
+  const pattern = bits[0] as number;
+  const sign = (pattern >>> 16) & 0x8000;
+  const exponent = ((pattern >>> 23) & 0xff) - 127;
+  const mantissa = pattern & 0x7fffff;
   if (exponent === 128) return sign | 0x7c00 | (mantissa === 0 ? 0 : 0x200);
   if (exponent >= -14) {
-    // A carry out of the mantissa raises the exponent by itself, up to infinity.
+    // A carry out of the mantissa increments the exponent, up to infinity.
     const rounded = (((exponent + 15) << 23) | mantissa) + 0xfff + ((mantissa >>> 13) & 1);
     return sign | Math.min(rounded >>> 13, 0x7c00);
   }

@@ -1,4 +1,4 @@
-/** Weights and biases of convolutions with what passes have folded into them, computed once in double precision. */
+/** Weights and biases of convolutions including everything folded into them, computed once in double precision. */
 import type { NodeOf, Parameter } from '../../graph/graph.ts';
 
 export type ReadParameter = (parameter: Parameter) => Promise<Float32Array>;
@@ -9,7 +9,7 @@ export interface ConvolutionWeights {
   readonly bias: Float32Array | undefined;
 }
 
-/** The convolution's values; those of merged siblings lie one after the other. */
+/** The convolution's values; merged siblings are concatenated. */
 export async function convolutionWeights(
   node: NodeOf<'conv'>,
   read: ReadParameter,
@@ -40,10 +40,10 @@ export async function convolutionWeights(
       bias = Array.from(await read(member.bias as Parameter), (value) => value * scale);
     }
     for (let filter = 0; filter < filters; filter++) {
-      const by = factor(filter);
-      if (by === 1) continue;
-      for (let at = filter * filterLength; at < (filter + 1) * filterLength; at++)
-        weight[at] = (weight[at] as number) * by;
+      const multiplier = factor(filter);
+      if (multiplier === 1) continue;
+      for (let index = filter * filterLength; index < (filter + 1) * filterLength; index++)
+        weight[index] = (weight[index] as number) * multiplier;
     }
     weights.push(weight);
     if (bias) biases.push(Float32Array.from(bias));
@@ -54,10 +54,10 @@ export async function convolutionWeights(
 function joined(parts: readonly Float32Array[]): Float32Array {
   if (parts.length === 1) return parts[0] as Float32Array;
   const result = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
+  let offset = 0;
   for (const part of parts) {
-    result.set(part, at);
-    at += part.length;
+    result.set(part, offset);
+    offset += part.length;
   }
   return result;
 }

@@ -1,4 +1,4 @@
-/** A model becomes an ONNX graph: passes over our graph, then ONNX's operators. */
+/** Converts a model to an ONNX graph: passes over our graph, then ONNX's operators. */
 
 import type { Graph } from '../../graph/graph.ts';
 import type { ModelFile } from '../../model/model-file.ts';
@@ -11,8 +11,8 @@ import type { OnnxGraph } from './onnx-graph.ts';
 import { writeGraph } from './write-graph.ts';
 
 /**
- * Rewrites before writing, each exact to rounding. docs/deployment.md has what each brings; merging siblings brings nothing
- * on ONNX Runtime, which has to take their results apart again, and is off unless asked for.
+ * Rewrites before writing, each exact up to rounding. docs/deployment.md has their effects. Merging siblings does not help on ONNX
+ * Runtime, which has to split the results again, and is off by default.
  */
 export const exportPasses = [
   'foldBatchNorm',
@@ -29,7 +29,7 @@ export interface GraphOptions {
   readonly passes?: ExportPasses;
 }
 
-/** The graph that is written. */
+/** The graph as it is written. */
 export function exportGraph(graph: Graph, passes: ExportPasses = {}): Graph {
   const enabled = [
     withoutAuxiliary,
@@ -38,10 +38,10 @@ export function exportGraph(graph: Graph, passes: ExportPasses = {}): Graph {
     passes.exchangePooling !== false && exchangePooling,
     passes.mergeSiblings === true && mergeSiblings,
   ];
-  return enabled.reduce<Graph>((before, pass) => (pass ? pass(before) : before), graph);
+  return enabled.reduce<Graph>((current, pass) => (pass ? pass(current) : current), graph);
 }
 
-/** A model as an ONNX graph in float32. */
+/** Converts a model to an ONNX graph in float32. */
 export const onnxGraphOf = (
   { graph, description, read }: Pick<ModelFile, 'graph' | 'description' | 'read'>,
   { input = 'float32', softmax = false, passes }: GraphOptions = {},

@@ -1,6 +1,6 @@
-/** An ONNX graph as plain data: what the writer makes, what precision and quantisation rewrite, and what is encoded. */
+/** An ONNX graph as plain data: produced by the writer, rewritten for other precisions, and then encoded. */
 
-/** Names of ONNX's element types, by the number that stands in files. */
+/** ONNX's element types with their numbers in files. */
 export const elementTypes = {
   float32: 1,
   uint8: 2,
@@ -14,10 +14,10 @@ export type ElementType = keyof typeof elementTypes;
 
 export type OnnxData = Float32Array | Uint8Array | Int8Array | Int32Array | BigInt64Array | Uint16Array;
 
-/** What belongs to the way from bytes to the network's input, not to the network: it stays float32 in every precision. */
+/** Marks what belongs to preprocessing rather than to the network: it stays float32 in every precision. */
 export type Part = 'preprocessing';
 
-/** A constant of the graph. Float16 is held as its 16 bits. */
+/** A constant of the graph. Float16 is represented by its 16 bits. */
 export interface OnnxTensor {
   readonly part?: Part;
   readonly type: ElementType;
@@ -25,7 +25,7 @@ export interface OnnxTensor {
   readonly data: OnnxData;
 }
 
-/** A whole number, numbers, text, or a number with a fraction, which has to say so. */
+/** An integer, integers, a string, or a float, which must be marked as such. */
 export type AttributeValue = number | readonly number[] | string | { readonly float: number };
 
 export interface OnnxNode {
@@ -37,30 +37,30 @@ export interface OnnxNode {
   readonly attributes: Readonly<Record<string, AttributeValue>>;
 }
 
-/** An input or output of the graph; a dimension in words may be of any size. */
+/** An input or output of the graph; a symbolic dimension may have any size. */
 export interface OnnxValue {
   readonly name: string;
   readonly type: ElementType;
-  /** Undefined is left to the reader to infer. */
+  /** Undefined lets the reader infer it. */
   readonly dims: readonly (number | string)[] | undefined;
 }
 
 export interface OnnxGraph {
   readonly name: string;
-  /** In an order in which they can be computed. */
+  /** In topological order. */
   readonly nodes: readonly OnnxNode[];
   readonly constants: ReadonlyMap<string, OnnxTensor>;
   readonly input: OnnxValue;
   readonly outputs: readonly OnnxValue[];
 }
 
-/** For every value, the nodes that read it. */
+/** The nodes that read each value. */
 export function readersOf(graph: OnnxGraph): ReadonlyMap<string, readonly OnnxNode[]> {
   const readers = new Map<string, OnnxNode[]>();
   for (const node of graph.nodes) {
     for (const input of new Set(node.inputs)) {
-      const known = readers.get(input);
-      if (known) known.push(node);
+      const nodes = readers.get(input);
+      if (nodes) nodes.push(node);
       else readers.set(input, [node]);
     }
   }

@@ -1,18 +1,18 @@
-/** Whether a file gives the numbers that another engine gives for the same model and images. */
+/** Compares the outputs of a file with those of another engine for the same model and images. */
 import { inputBytes, type Preprocessing } from '../../images/preprocess.ts';
 import { DeployError } from '../deploy-error.ts';
 import { probabilitiesOf } from '../run/onnx-predictor.ts';
 
 /** How near a file's outputs are to another engine's. */
 export interface Parity {
-  /** What the file was compared with: `libtorch 1.13.1`. */
+  /** The reference: `libtorch 1.13.1`. */
   readonly reference: string;
   readonly images: number;
-  /** Largest difference of one output. */
+  /** Largest difference of a single output. */
   readonly largestDifference: number;
-  /** Norm of all differences by the norm of the reference. */
+  /** Norm of all differences divided by the norm of the reference. */
   readonly relativeDifference: number;
-  /** The most that passes. */
+  /** The tolerance. */
   readonly within: number;
   /** Images with the same most probable class. */
   readonly sameTop1: number;
@@ -24,7 +24,7 @@ export interface ParityReference {
   outputs(images: Uint8Array): Promise<Float32Array>;
 }
 
-/** The relative difference that each precision is allowed; measured ones are a tenth of it or less. */
+/** Allowed relative difference for each precision; measured ones are at most a tenth of it. */
 export const parityTolerance = { float32: 1e-4, float16: 3e-2, int8: 0.3 } as const;
 
 /**
@@ -48,26 +48,27 @@ export async function checkParity(
     within: number;
   },
 ): Promise<Parity> {
-  const own = await file.outputs(images);
+  const received = await file.outputs(images);
   const raw = await reference.outputs(images);
   const outputs = raw.length / count;
   const expected = softmax ? probabilitiesOf(raw, outputs) : raw;
-  if (own.length !== expected.length)
-    throw new DeployError(`${file.path}: expected ${expected.length} outputs, received ${own.length}`);
-  let [largest, squares, norm, same] = [0, 0, 0, 0];
-  for (const [at, value] of expected.entries()) {
-    const difference = Math.abs((own[at] as number) - value);
-    largest = Number.isNaN(difference) ? Number.NaN : Math.max(largest, difference);
+  if (received.length !== expected.length)
+    throw new DeployError(`${file.path}: expected ${expected.length} outputs, received ${received.length}`);
+  let [largestDifference, squares, norm, same] = [0, 0, 0, 0];
+  for (const [index, value] of expected.entries()) {
+    const difference = Math.abs((received[index] as number) - value);
+    largestDifference = Number.isNaN(difference) ? Number.NaN : Math.max(largestDifference, difference);
     squares += difference ** 2;
     norm += value ** 2;
   }
   for (let row = 0; row < expected.length; row += outputs)
-    if (highest(own.subarray(row, row + outputs)) === highest(expected.subarray(row, row + outputs))) same++;
+    if (argmax(received.subarray(row, row + outputs)) === argmax(expected.subarray(row, row + outputs)))
+      same++;
   const relativeDifference = Math.sqrt(squares / norm);
   const parity = {
     reference: reference.name,
     images: count,
-    largestDifference: largest,
+    largestDifference,
     relativeDifference,
     within,
     sameTop1: same,
@@ -75,28 +76,31 @@ export async function checkParity(
   // Not written as `>`, which a NaN would pass.
   if (!(relativeDifference <= within)) {
     throw new DeployError(
-      `${file.path}: ONNX Runtime's outputs differ from ${reference.name}'s by ${relativeDifference.toExponential(1)} of their norm (expected at most ${within}), the largest by ${largest.toExponential(1)}; the file was removed`,
+      `${file.path}: ONNX Runtime's outputs differ from ${reference.name}'s by ${relativeDifference.toExponential(1)} of their norm (expected at most ${within}), the largest by ${largestDifference.toExponential(1)}; the file was removed`,
     );
   }
   return parity;
 }
 
-const highest = (values: Float32Array): number => values.indexOf(Math.max(...values));
+const argmax = (values: Float32Array): number => values.indexOf(Math.max(...values));
 
-/** Images without meaning, the same every time, of several brightnesses: smooth ones with noise. */
+/** Deterministic synthetic images of different brightness: smooth waves with noise. */
 export function parityImages(preprocessing: Preprocessing, count: number): Uint8Array {
   const [height, width] = preprocessing.size;
   const channels = preprocessing.channels ?? 3;
   const images = new Uint8Array(count * inputBytes(preprocessing));
   let state = 1;
-  for (let at = 0; at < images.length; at++) {
+  for (let index = 0; index < images.length; index++) {
     // Numerical Recipes' linear congruential generator; its high bits are good enough here.
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    const image = Math.floor(at / (height * width * channels));
-    const [row, column] = [Math.floor(at / (width * channels)) % height, Math.floor(at / channels) % width];
+    const image = Math.floor(index / (height * width * channels));
+    const [row, column] = [
+      Math.floor(index / (width * channels)) % height,
+      Math.floor(index / channels) % width,
+    ];
     const wave =
-      Math.sin((row / height) * (3 + image) + (at % channels)) * Math.cos((column / width) * 5 + image);
-    images[at] = 128 + 90 * wave + ((state >>> 24) - 128) * 0.3;
+      Math.sin((row / height) * (3 + image) + (index % channels)) * Math.cos((column / width) * 5 + image);
+    images[index] = 128 + 90 * wave + ((state >>> 24) - 128) * 0.3;
   }
   return images;
 }

@@ -9,7 +9,7 @@ import { exportOnnx } from './export-onnx.ts';
 import type { OnnxGraph, OnnxTensor } from './onnx-graph.ts';
 import { onnxGraphOf } from './onnx-graph-of.ts';
 import { parityImages } from './parity.ts';
-import { planQuantisation, quantise, stepsIn } from './quantise.ts';
+import { planQuantisation, quantisationOf, quantise } from './quantise.ts';
 import { type CalibrationMethod, calibrationMethods } from './range-finding.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'inception-int8-'));
@@ -103,8 +103,8 @@ describe('quantise', () => {
     [{ low: -2.55, high: 0 }, 0.01, 255],
     [{ low: 0, high: 0 }, 1, 0],
   ])('divides %j into 255 steps', (range, scale, zeroPoint) => {
-    expect(stepsIn(range).scale).toBeCloseTo(scale, 7);
-    expect(stepsIn(range).zeroPoint).toBe(zeroPoint);
+    expect(quantisationOf(range).scale).toBeCloseTo(scale, 7);
+    expect(quantisationOf(range).zeroPoint).toBe(zeroPoint);
   });
 });
 
@@ -136,6 +136,6 @@ describe('an int8 file', () => {
 
   it('is not written without images to calibrate on', async () => {
     const options = { output: join(folder, 'none.onnx'), precision: 'int8' } as const;
-    await expect(exportOnnx(model, options)).rejects.toThrow(/none\.onnx: int8 needs images to calibrate on/);
+    await expect(exportOnnx(model, options)).rejects.toThrow(/none\.onnx: int8 needs images for calibration/);
   });
 });

@@ -1,13 +1,13 @@
 /**
- * A float32 graph becomes one for int8 arithmetic, as QuantizeLinear and DequantizeLinear around float operators (QDQ):
- * activations as uint8 with one scale, weights as int8 with one scale for each filter, biases as int32. A runtime that
- * knows int8 joins them; any other computes the same in float.
+ * Converts a float32 graph to int8 arithmetic, with QuantizeLinear and DequantizeLinear around float operators (QDQ): activations
+ * are uint8 with one scale, weights int8 with one scale per filter, biases int32. A runtime with int8 support fuses them; any other
+ * computes the same in float.
  */
 import { scaledImages } from './float16.ts';
 import { type OnnxGraph, type OnnxNode, type OnnxTensor, readersOf } from './onnx-graph.ts';
 import type { Range } from './range-finding.ts';
 
-/** Operators that compute on 8 bits; pooling to 1×1 and the classifier cost little and stay float32. */
+/** Operators that compute in 8 bits; pooling to 1×1 and the classifier cost little and stay float32. */
 const quantisedOperators: readonly string[] = [
   'Conv',
   'MaxPool',
@@ -17,22 +17,22 @@ const quantisedOperators: readonly string[] = [
   'Relu',
   'Split',
 ];
-/** A ReLU behind one of these is part of it: its zero is the smallest number of uint8. */
+/** A ReLU after one of these is fused into it, since zero is uint8's minimum. */
 const absorbing: readonly string[] = ['Conv', 'Add', 'AveragePool'];
-/** These move numbers without computing, so that what goes in and what comes out have one scale. */
+/** These only move values, so that inputs and outputs share one scale. */
 const moving: readonly string[] = ['MaxPool', 'Concat', 'Split'];
 
 export interface QuantisationPlan {
-  /** Values that are held as 8 bits, and need a range. */
+  /** Values that are stored in 8 bits and need a range. */
   readonly values: readonly string[];
-  /** For each of them the value whose range it shares, or itself. */
+  /** For each value the representative of the values that share its range. */
   readonly shared: ReadonlyMap<string, string>;
   readonly nodes: ReadonlySet<OnnxNode>;
 }
 
 /**
- * Says what will be quantised. What reads the images stays float32: three channels are too few for int8 instructions, which
- * made the first convolution of a small network twice as slow, and its input would lose the most.
+ * Decides what is quantised. The operators that read the images stay float32: three channels are too few for int8 instructions, which
+ * made the first convolution of a small network twice as slow, and quantising the input would lose the most accuracy.
  */
 export function planQuantisation(graph: OnnxGraph): QuantisationPlan {
   const readers = readersOf(graph);
@@ -42,15 +42,16 @@ export function planQuantisation(graph: OnnxGraph): QuantisationPlan {
   for (const node of graph.nodes) {
     const isFirst = node.part === 'preprocessing' || node.inputs.includes(images);
     const source = producers.get(node.inputs[0] as string);
-    // A ReLU goes with what it belongs to.
-    const fits = node.op === 'Relu' && source ? nodes.has(source) : quantisedOperators.includes(node.op);
-    if (!isFirst && fits) nodes.add(node);
+    // A ReLU is quantised together with its producer.
+    const quantisable =
+      node.op === 'Relu' && source ? nodes.has(source) : quantisedOperators.includes(node.op);
+    if (!isFirst && quantisable) nodes.add(node);
   }
   const isAbsorbed = (value: string): boolean => {
-    const [reader, ...others] = readers.get(value) ?? [];
+    const [reader, ...otherReaders] = readers.get(value) ?? [];
     const producer = producers.get(value);
     return (
-      others.length === 0 &&
+      otherReaders.length === 0 &&
       reader?.op === 'Relu' &&
       producer !== undefined &&
       absorbing.includes(producer.op)
@@ -68,18 +69,18 @@ export function planQuantisation(graph: OnnxGraph): QuantisationPlan {
 function sharedRanges(nodes: ReadonlySet<OnnxNode>, values: ReadonlySet<string>): Map<string, string> {
   const parent = new Map<string, string>([...values].map((value) => [value, value]));
   const root = (value: string): string => {
-    const above = parent.get(value) as string;
-    return above === value ? value : root(above);
+    const parentValue = parent.get(value) as string;
+    return parentValue === value ? value : root(parentValue);
   };
   for (const node of nodes) {
     if (!moving.includes(node.op)) continue;
-    const [first, ...rest] = [...node.inputs, ...node.outputs].filter((value) => values.has(value));
-    for (const value of rest) parent.set(root(value), root(first as string));
+    const [first, ...others] = [...node.inputs, ...node.outputs].filter((value) => values.has(value));
+    for (const value of others) parent.set(root(value), root(first as string));
   }
   return new Map([...values].map((value) => [value, root(value)]));
 }
 
-/** Rewrites a graph by a plan and the range of every value in it. */
+/** Rewrites a graph by a plan and the range of every value. */
 export function quantise(
   graph: OnnxGraph,
   { plan, ranges }: { plan: QuantisationPlan; ranges: ReadonlyMap<string, Range> },
@@ -87,20 +88,24 @@ export function quantise(
   const constants = new Map(graph.constants);
   const nodes: OnnxNode[] = [];
   const scales = new Map<string, number>();
-  const held = new Set(plan.values);
-  const together = unionsOf(plan, ranges);
-  const hold = (value: string): void => {
-    const { scale, zeroPoint } = stepsIn(together.get(plan.shared.get(value) as string) as Range);
+  const quantised = new Set(plan.values);
+  const ranges8bit = unionsOf(plan, ranges);
+  const quantiseValue = (value: string): void => {
+    const { scale, zeroPoint } = quantisationOf(ranges8bit.get(plan.shared.get(value) as string) as Range);
     scales.set(value, scale);
     constants.set(`${value}/scale`, { type: 'float32', dims: [], data: Float32Array.of(scale) });
     constants.set(`${value}/zeroPoint`, { type: 'uint8', dims: [], data: Uint8Array.of(zeroPoint) });
     nodes.push(
-      linear('QuantizeLinear', { from: value, by: value, to: `${value}/quantised` }),
-      linear('DequantizeLinear', { from: `${value}/quantised`, by: value, to: `${value}/dequantised` }),
+      linear('QuantizeLinear', { source: value, scaleOf: value, target: `${value}/quantised` }),
+      linear('DequantizeLinear', {
+        source: `${value}/quantised`,
+        scaleOf: value,
+        target: `${value}/dequantised`,
+      }),
     );
   };
   for (const node of graph.nodes) {
-    const inputs = node.inputs.map((value) => (held.has(value) ? `${value}/dequantised` : value));
+    const inputs = node.inputs.map((value) => (quantised.has(value) ? `${value}/dequantised` : value));
     if (node.op === 'Conv' && plan.nodes.has(node)) {
       const [input, weight, bias] = node.inputs as [string, string, string | undefined];
       const weightScales = quantiseWeight(constants, {
@@ -109,33 +114,40 @@ export function quantise(
         inputScale: scales.get(input) as number,
       });
       nodes.push(
-        linear('DequantizeLinear', { from: weight, by: weight, to: `${weight}/dequantised`, axis: 0 }),
+        linear('DequantizeLinear', {
+          source: weight,
+          scaleOf: weight,
+          target: `${weight}/dequantised`,
+          axis: 0,
+        }),
       );
       inputs[1] = `${weight}/dequantised`;
       if (bias) {
         quantiseBias(constants, { bias, scales: weightScales, inputScale: scales.get(input) as number });
-        nodes.push(linear('DequantizeLinear', { from: bias, by: bias, to: `${bias}/dequantised`, axis: 0 }));
+        nodes.push(
+          linear('DequantizeLinear', { source: bias, scaleOf: bias, target: `${bias}/dequantised`, axis: 0 }),
+        );
         inputs[2] = `${bias}/dequantised`;
       }
     }
     nodes.push({ ...node, inputs });
-    for (const value of node.outputs) if (held.has(value)) hold(value);
+    for (const value of node.outputs) if (quantised.has(value)) quantiseValue(value);
   }
   return { ...graph, nodes, constants };
 }
 
 const linear = (
   op: 'QuantizeLinear' | 'DequantizeLinear',
-  { from, by, to, axis }: { from: string; by: string; to: string; axis?: number },
+  { source, scaleOf, target, axis }: { source: string; scaleOf: string; target: string; axis?: number },
 ): OnnxNode => ({
   op,
-  name: to,
-  inputs: [from, `${by}/scale`, `${by}/zeroPoint`],
-  outputs: [to],
+  name: target,
+  inputs: [source, `${scaleOf}/scale`, `${scaleOf}/zeroPoint`],
+  outputs: [target],
   attributes: axis === undefined ? {} : { axis },
 });
 
-/** The ranges of values that share one are put together. */
+/** Merges the ranges of values that share one. */
 function unionsOf(
   { values, shared }: QuantisationPlan,
   ranges: ReadonlyMap<string, Range>,
@@ -143,16 +155,16 @@ function unionsOf(
   const unions = new Map<string, Range>();
   for (const value of values) {
     const root = shared.get(value) as string;
-    const own = ranges.get(value);
-    if (!own) throw new Error(`quantisation: '${value}' has no range`);
+    const range = ranges.get(value);
+    if (!range) throw new Error(`quantisation: '${value}' has no range`);
     const { low, high } = unions.get(root) ?? { low: 0, high: 0 };
-    unions.set(root, { low: Math.min(low, own.low), high: Math.max(high, own.high) });
+    unions.set(root, { low: Math.min(low, range.low), high: Math.max(high, range.high) });
   }
   return unions;
 }
 
-/** uint8's scale and the step that is zero. */
-export function stepsIn({ low, high }: Range): { scale: number; zeroPoint: number } {
+/** Scale and zero point for uint8. */
+export function quantisationOf({ low, high }: Range): { scale: number; zeroPoint: number } {
   const scale = Math.fround((high - low) / 255);
   // A value that is always zero.
   if (scale === 0) return { scale: 1, zeroPoint: 0 };
@@ -165,7 +177,7 @@ function floats(constants: ReadonlyMap<string, OnnxTensor>, name: string): Float
   return tensor.data as Float32Array;
 }
 
-/** Replaces a weight [out, …] by int8, one scale for each filter. Returns the scales. */
+/** Replaces a weight [out, …] by int8 with one scale per filter. Returns the scales. */
 function quantiseWeight(
   constants: Map<string, OnnxTensor>,
   { weight, bias, inputScale }: { weight: string; bias: string | undefined; inputScale: number },
@@ -178,15 +190,15 @@ function quantiseWeight(
   const data = new Int8Array(values.length);
   const scales = new Float32Array(filters);
   for (let filter = 0; filter < filters; filter++) {
-    let largest = 0;
-    for (let at = filter * length; at < (filter + 1) * length; at++)
-      largest = Math.max(largest, Math.abs(values[at] as number));
-    // A filter of almost nothing with a bias: the bias must still fit into int32.
-    const least = Math.abs(biases?.[filter] ?? 0) / inputScale / 2 ** 30;
-    scales[filter] = Math.max(largest / 127, least) || 1;
+    let maxMagnitude = 0;
+    for (let index = filter * length; index < (filter + 1) * length; index++)
+      maxMagnitude = Math.max(maxMagnitude, Math.abs(values[index] as number));
+    // The bias of a filter with tiny weights must still fit into int32.
+    const minScale = Math.abs(biases?.[filter] ?? 0) / inputScale / 2 ** 30;
+    scales[filter] = Math.max(maxMagnitude / 127, minScale) || 1;
     const scale = scales[filter] as number;
-    for (let at = filter * length; at < (filter + 1) * length; at++)
-      data[at] = Math.round((values[at] as number) / scale);
+    for (let index = filter * length; index < (filter + 1) * length; index++)
+      data[index] = Math.round((values[index] as number) / scale);
   }
   constants.set(weight, { type: 'int8', dims, data });
   constants.set(`${weight}/scale`, { type: 'float32', dims: [filters], data: scales });
@@ -194,7 +206,7 @@ function quantiseWeight(
   return scales;
 }
 
-/** Replaces a bias by int32 in steps of the products that it is added to. */
+/** Replaces a bias by int32, in units of the products that it is added to. */
 function quantiseBias(
   constants: Map<string, OnnxTensor>,
   { bias, scales, inputScale }: { bias: string; scales: Float32Array; inputScale: number },

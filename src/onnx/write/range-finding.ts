@@ -1,4 +1,4 @@
-/** Which part of a value's numbers 256 steps should cover: three methods over what calibration saw. */
+/** Chooses the range that 256 steps should cover: three methods, applied to the values seen in calibration. */
 
 export const calibrationMethods = ['min-max', 'percentile', 'entropy'] as const;
 /** How the range of a value is chosen from what was seen on images. */
@@ -9,18 +9,18 @@ export interface Range {
   readonly high: number;
 }
 
-/** Bins between a value's smallest and largest number. */
+/** Bins between a value's minimum and maximum. */
 export const histogramBins = 2048;
 
 export interface Histogram extends Range {
-  /** How many numbers fell into each of {@link histogramBins} equal parts of low to high. */
+  /** Count of values in each of {@link histogramBins} equal parts of [low, high]. */
   readonly counts: Float64Array;
 }
 
-/** Share of the numbers at each end of a range that the percentile method lets go. */
-const lost = 1e-5;
+/** Fraction of values at each end that the percentile method clips. */
+const clippedFraction = 1e-5;
 
-/** The range that a method chooses; it always holds zero. */
+/** The range chosen by a method; it always contains zero. */
 export function chooseRange(histogram: Histogram, method: CalibrationMethod): Range {
   const { low, high } =
     method === 'min-max' ? histogram : method === 'percentile' ? percentile(histogram) : entropy(histogram);
@@ -34,23 +34,23 @@ function percentile(histogram: Histogram): Range {
   const width = widthOf(histogram);
   const total = counts.reduce((sum, count) => sum + count, 0);
   let [first, last] = [0, counts.length - 1];
-  for (let below = 0; first < last; first++) {
-    below += counts[first] as number;
-    if (below > total * lost) break;
+  for (let clipped = 0; first < last; first++) {
+    clipped += counts[first] as number;
+    if (clipped > total * clippedFraction) break;
   }
-  for (let above = 0; last > first; last--) {
-    above += counts[last] as number;
-    if (above > total * lost) break;
+  for (let clipped = 0; last > first; last--) {
+    clipped += counts[last] as number;
+    if (clipped > total * clippedFraction) break;
   }
   return { low: low + first * width, high: low + (last + 1) * width };
 }
 
-/** Steps of one sign that quantised numbers have here: 128 of int8, 255 of uint8. */
+/** Number of quantisation steps for one sign: 128 for int8, 255 for uint8. */
 const stepsOf = (isSigned: boolean): number => (isSigned ? 128 : 255);
 
 /**
- * The magnitude at which cutting loses least of the distribution, by Kullback and Leibler's divergence between what was
- * seen (cut) and what its quantisation can tell apart, as TensorRT's calibration chooses it.
+ * The clipping magnitude that loses least of the distribution, by the Kullback–Leibler divergence between the clipped histogram and
+ * its quantisation, as in TensorRT's calibration.
  */
 function entropy(histogram: Histogram): Range {
   const isSigned = histogram.low < 0;
@@ -62,7 +62,7 @@ function entropy(histogram: Histogram): Range {
     if (divergence < best.divergence) best = { divergence, bins };
   }
   const high = best.bins * width;
-  // Beyond what was seen there is nothing to cover.
+  // There is no need to cover values that never occurred.
   return { low: isSigned ? Math.max(-high, histogram.low) : 0, high: Math.min(high, histogram.high) };
 }
 
@@ -71,41 +71,41 @@ function magnitudesOf(histogram: Histogram): { magnitudes: Float64Array; width: 
   const { low, high, counts } = histogram;
   const width = Math.max(Math.abs(low), Math.abs(high)) / counts.length;
   const magnitudes = new Float64Array(counts.length);
-  const own = widthOf(histogram);
+  const binWidth = widthOf(histogram);
   for (const [bin, count] of counts.entries()) {
-    const middle = Math.abs(low + (bin + 0.5) * own);
-    const at = Math.min(Math.floor(middle / width), counts.length - 1);
-    magnitudes[at] = (magnitudes[at] as number) + count;
+    const middle = Math.abs(low + (bin + 0.5) * binWidth);
+    const target = Math.min(Math.floor(middle / width), counts.length - 1);
+    magnitudes[target] = (magnitudes[target] as number) + count;
   }
-  // Behind a ReLU most numbers are zero, which every scale represents exactly; they would outweigh all others.
+  // After a ReLU most values are zero, which every scale represents exactly; they would outweigh all others.
   magnitudes[0] = magnitudes[1] as number;
   return { magnitudes, width };
 }
 
 function divergenceAt(magnitudes: Float64Array, { bins, steps }: { bins: number; steps: number }): number {
-  const beyond = magnitudes.subarray(bins).reduce((sum, count) => sum + count, 0);
-  const seen = magnitudes.slice(0, bins);
+  const clipped = magnitudes.subarray(bins).reduce((sum, count) => sum + count, 0);
+  const observed = magnitudes.slice(0, bins);
   const quantised = new Float64Array(bins);
   for (let step = 0; step < steps; step++) {
-    const [from, to] = [Math.floor((step * bins) / steps), Math.floor(((step + 1) * bins) / steps)];
+    const [start, end] = [Math.floor((step * bins) / steps), Math.floor(((step + 1) * bins) / steps)];
     let [sum, used] = [0, 0];
-    for (let bin = from; bin < to; bin++) {
-      sum += seen[bin] as number;
-      if (seen[bin] !== 0) used++;
+    for (let bin = start; bin < end; bin++) {
+      sum += observed[bin] as number;
+      if (observed[bin] !== 0) used++;
     }
-    for (let bin = from; bin < to; bin++) if (seen[bin] !== 0) quantised[bin] = sum / used;
+    for (let bin = start; bin < end; bin++) if (observed[bin] !== 0) quantised[bin] = sum / used;
   }
-  seen[bins - 1] = (seen[bins - 1] as number) + beyond;
-  const [total, quantisedTotal] = [seen, quantised].map((each) =>
-    each.reduce((sum, count) => sum + count, 0),
+  observed[bins - 1] = (observed[bins - 1] as number) + clipped;
+  const [total, quantisedTotal] = [observed, quantised].map((histogram) =>
+    histogram.reduce((sum, count) => sum + count, 0),
   ) as [number, number];
   let divergence = 0;
   for (let bin = 0; bin < bins; bin++) {
-    const share = (seen[bin] as number) / total;
-    if (share === 0) continue;
-    // What quantisation cannot tell from nothing costs much, but not everything.
-    const other = Math.max((quantised[bin] as number) / quantisedTotal, 1e-9);
-    divergence += share * Math.log(share / other);
+    const probability = (observed[bin] as number) / total;
+    if (probability === 0) continue;
+    // A value that quantisation maps to zero is penalised, but not infinitely.
+    const quantisedProbability = Math.max((quantised[bin] as number) / quantisedTotal, 1e-9);
+    divergence += probability * Math.log(probability / quantisedProbability);
   }
   return divergence;
 }

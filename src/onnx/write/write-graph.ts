@@ -1,4 +1,4 @@
-/** From our graph to ONNX's: what each operation becomes, as a table that is complete by its type. */
+/** Converts our graph to ONNX's: a table of operations that is complete by its type. */
 import type { Scaling } from '../../compile/options.ts';
 import {
   elementCount,
@@ -17,32 +17,32 @@ import { parameterName, valueNames } from './value-names.ts';
 export interface WriteOptions {
   readonly read: ReadParameter;
   readonly input: ModelInput;
-  /** Of the pixels, for `input: 'uint8'`. */
+  /** Scaling of the pixels, for `input: 'uint8'`. */
   readonly scaling: Scaling;
-  /** Probabilities instead of logits. */
+  /** Output probabilities instead of logits. */
   readonly softmax: boolean;
 }
 
 /** The dimension that may have any size. */
 export const batchDimension = 'n';
 
-interface Writing extends WriteOptions {
+interface WriteContext extends WriteOptions {
   readonly graph: Graph;
   readonly nodes: OnnxNode[];
   readonly constants: Map<string, OnnxTensor>;
-  /** For each node of the graph, its value. */
+  /** The value name of each node of the graph. */
   readonly names: string[];
 }
 
 type WriteRule<K extends Op> = (
   node: NodeOf<K>,
   inputs: readonly string[],
-  writing: Writing,
+  context: WriteContext,
 ) => Promise<void> | void;
 
-/** Writes a graph, whose passes have been applied, with its weights. */
+/** Writes a graph, after passes, with its weights. */
 export async function writeGraph(graph: Graph, options: WriteOptions): Promise<OnnxGraph> {
-  const writing: Writing = {
+  const context: WriteContext = {
     ...options,
     graph,
     nodes: [],
@@ -50,19 +50,19 @@ export async function writeGraph(graph: Graph, options: WriteOptions): Promise<O
     names: [...valueNames(graph)],
   };
   for (const node of graph.nodes) {
-    const inputs = node.inputs.map((id) => writing.names[id] as string);
-    await (writeRules[node.op] as WriteRule<Op>)(node, inputs, writing);
+    const inputs = node.inputs.map((id) => context.names[id] as string);
+    await (writeRules[node.op] as WriteRule<Op>)(node, inputs, context);
   }
   const last = graph.nodes[graph.logits] as Node;
-  let output = writing.names[graph.logits] as string;
+  let output = context.names[graph.logits] as string;
   if (options.softmax) {
-    add(writing, { op: 'Softmax', inputs: [output], output: 'probabilities', attributes: { axis: 1 } });
+    add(context, { op: 'Softmax', inputs: [output], output: 'probabilities', attributes: { axis: 1 } });
     output = 'probabilities';
   }
   return {
     name: graph.network.name,
-    nodes: writing.nodes,
-    constants: writing.constants,
+    nodes: context.nodes,
+    constants: context.constants,
     input: inputValue(graph, options.input),
     outputs: [{ name: output, type: 'float32', dims: [batchDimension, last.shape[2]] }],
   };
@@ -77,7 +77,7 @@ function inputValue({ network }: Graph, type: ModelInput): OnnxValue {
     : { name: inputName, type, dims: [batchDimension, channels, height, width] };
 }
 
-interface Addition {
+interface NodeOptions {
   readonly part?: Part;
   readonly op: string;
   readonly inputs: readonly string[];
@@ -85,14 +85,14 @@ interface Addition {
   readonly attributes?: Readonly<Record<string, AttributeValue>>;
 }
 
-/** A node is called as its first value. */
-function add({ nodes }: Writing, { part, op, inputs, output, attributes = {} }: Addition): void {
+/** Adds a node, named after its first output. */
+function add({ nodes }: WriteContext, { part, op, inputs, output, attributes = {} }: NodeOptions): void {
   const outputs = typeof output === 'string' ? [output] : output;
   nodes.push({ ...(part && { part }), op, name: outputs[0] as string, inputs, outputs, attributes });
 }
 
 function constant(
-  { constants }: Writing,
+  { constants }: WriteContext,
   name: string,
   { dims, values, part }: { dims: readonly number[]; values: readonly number[]; part?: Part },
 ): string {
@@ -100,18 +100,19 @@ function constant(
   return name;
 }
 
-/** ONNX pads at the beginnings of all axes, then at their ends; what a `pad` before the window adds is among it. */
-function padsOf({ attributes: { padding }, inputs }: Windowed, { graph }: Writing): number[] {
+/** ONNX's order of pads: the beginnings of all axes, then the ends. Includes the padding of a preceding `pad` node. */
+function padsOf({ attributes: { padding }, inputs }: Windowed, { graph }: WriteContext): number[] {
   const source = graph.nodes[inputs[0] as number];
-  const { before, after } = source?.op === 'pad' ? source.attributes : { before: none, after: none };
+  const { before, after } =
+    source?.op === 'pad' ? source.attributes : { before: noPadding, after: noPadding };
   return [before, after].flatMap((side) => [side[0] + padding[0], side[1] + padding[1]]);
 }
 
 type Windowed = NodeOf<'conv'> | NodeOf<'maxPool'> | NodeOf<'avgPool'>;
 
-const none: Pair = [0, 0];
+const noPadding: Pair = [0, 0];
 
-const nameOf = ({ names }: Writing, { id }: Node): string => names[id] as string;
+const nameOf = ({ names }: WriteContext, { id }: Node): string => names[id] as string;
 
 const writeRules: { readonly [K in Op]: WriteRule<K> } = {
   input: (node, _, writing) => {
@@ -146,12 +147,12 @@ const writeRules: { readonly [K in Op]: WriteRule<K> } = {
   batchNorm: async (node, [input], writing) =>
     writeBatchNorm(node, { input: input as string, output: nameOf(writing, node), writing }),
   batchNormRelu: async (node, [input], writing) => {
-    const between = `${nameOf(writing, node)}/batchNorm`;
-    await writeBatchNorm(node, { input: input as string, output: between, writing });
-    add(writing, { op: 'Relu', inputs: [between], output: nameOf(writing, node) });
+    const normalised = `${nameOf(writing, node)}/batchNorm`;
+    await writeBatchNorm(node, { input: input as string, output: normalised, writing });
+    add(writing, { op: 'Relu', inputs: [normalised], output: nameOf(writing, node) });
   },
   relu: (node, inputs, writing) => add(writing, { op: 'Relu', inputs, output: nameOf(writing, node) }),
-  // Its window pads.
+  // Padding is part of the following window.
   pad: (node, [input], writing) => {
     writing.names[node.id] = input as string;
   },
@@ -191,7 +192,7 @@ const writeRules: { readonly [K in Op]: WriteRule<K> } = {
     }
     add(writing, { op: 'Add', inputs: [input as string, added], output });
   },
-  // Inference has no dropout; the value goes by the name of what it reads.
+  // Inference has no dropout: the node's value is its input.
   dropout: (node, [input], writing) => {
     writing.names[node.id] = input as string;
   },
@@ -210,20 +211,20 @@ const writeRules: { readonly [K in Op]: WriteRule<K> } = {
 
 async function writeBatchNorm(
   node: NodeOf<'batchNorm'> | NodeOf<'batchNormRelu'>,
-  { input, output, writing }: { input: string; output: string; writing: Writing },
+  { input, output, writing }: { input: string; output: string; writing: WriteContext },
 ): Promise<void> {
   const channels = node.shape[2];
   const inputs = [input];
   for (const part of ['gamma', 'beta', 'movingMean', 'movingVariance'] as const) {
     const name = parameterName(node as Node, part);
     const data = new Float32Array(channels).fill(1);
-    let at = 0;
+    let offset = 0;
     for (const member of node.parameters.members) {
       const parameter = member[part] as Parameter | undefined;
-      // A network without gammas multiplies by one.
+      // Networks without gamma multiply by one.
       if (!parameter) continue;
-      data.set(await writing.read(parameter), at);
-      at += elementCount(parameter.shape);
+      data.set(await writing.read(parameter), offset);
+      offset += elementCount(parameter.shape);
     }
     writing.constants.set(name, { type: 'float32', dims: [channels], data });
     inputs.push(name);
@@ -232,35 +233,35 @@ async function writeBatchNorm(
   add(writing, { op: 'BatchNormalization', inputs, output, attributes });
 }
 
-/** All slices of one value are one Split, written where the first of them stands. */
-function writeSplit(node: NodeOf<'slice'>, input: string, writing: Writing): void {
-  const all = writing.graph.nodes.filter(
-    (each) => each.op === 'slice' && each.inputs[0] === node.inputs[0],
+/** All slices of one value become one Split, written at the position of the first slice. */
+function writeSplit(node: NodeOf<'slice'>, input: string, writing: WriteContext): void {
+  const slices = writing.graph.nodes.filter(
+    (other) => other.op === 'slice' && other.inputs[0] === node.inputs[0],
   ) as NodeOf<'slice'>[];
-  if (all[0]?.id !== node.id) return;
-  const sizes = all.map(({ attributes: { from, to } }) => BigInt(to - from));
+  if (slices[0]?.id !== node.id) return;
+  const sizes = slices.map(({ attributes: { from, to } }) => BigInt(to - from));
   const name = `${input}/sizes`;
   writing.constants.set(name, { type: 'int64', dims: [sizes.length], data: BigInt64Array.from(sizes) });
-  const output = all.map((each) => nameOf(writing, each));
+  const output = slices.map((sliceNode) => nameOf(writing, sliceNode));
   add(writing, { op: 'Split', inputs: [input, name], output, attributes: { axis: 1 } });
 }
 
-/** (x / 255 − mean) / std as a factor and an addend for each channel, on planes. */
-function scalePixels(node: NodeOf<'input'>, writing: Writing): void {
+/** (x / 255 − mean) / std as a factor and an addend per channel, on planes. */
+function scalePixels(node: NodeOf<'input'>, writing: WriteContext): void {
   const { mean, std } = writing.scaling;
   const channels = node.shape[2];
   const perChannel = (value: (channel: number) => number) =>
-    Array.from({ length: channels }, (_, at) => value(at));
+    Array.from({ length: channels }, (_, channel) => value(channel));
   const dims = [1, channels, 1, 1];
   const part = 'preprocessing';
   const factor = constant(writing, 'preprocessing/factor', {
     dims,
-    values: perChannel((at) => 1 / (255 * (std[at] as number))),
+    values: perChannel((channel) => 1 / (255 * (std[channel] as number))),
     part,
   });
   const addend = constant(writing, 'preprocessing/addend', {
     dims,
-    values: perChannel((at) => -(mean[at] as number) / (std[at] as number)),
+    values: perChannel((channel) => -(mean[channel] as number) / (std[channel] as number)),
     part,
   });
   add(writing, {

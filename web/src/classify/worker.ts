@@ -2,7 +2,7 @@
 import { inputBytes, type Preprocessing, preprocess } from '../../../src/images/preprocess.ts';
 import type { ModelDescription } from '../../../src/model/description.ts';
 import { describedBy } from '../../../src/onnx/model-metadata.ts';
-import { walkModel } from '../../../src/onnx/run/walk-model.ts';
+import { validateModel } from '../../../src/onnx/run/validate-model.ts';
 import { decodeImage } from './decode.ts';
 import type { Event, ModelSource, Request, Result } from './messages.ts';
 import { readModel } from './model-file.ts';
@@ -22,7 +22,7 @@ async function load(source: ModelSource): Promise<void> {
   const begin = performance.now();
   const file = await readModel(source, (done, total) => send({ kind: 'progress', done, total }));
   send({ kind: 'starting' });
-  const { metadata } = walkModel(file.bytes, file.name);
+  const { metadata } = validateModel(file.bytes, file.name);
   const described = describedBy(metadata, file.name);
   if (!described) {
     throw new Error(

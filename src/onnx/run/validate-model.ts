@@ -1,24 +1,24 @@
 /**
- * Looks through an ONNX file before ONNX Runtime sees it: reads every message that could refer to another file or to code
- * that is not ONNX's own, and refuses the file for it. Nothing is copied but the metadata, and nothing is believed: lengths,
- * nesting and counts are bounded. Field numbers are those of onnx/onnx.proto. Pure; also for browsers.
+ * Validates an ONNX file before ONNX Runtime loads it: reads every message that could refer to another file or to custom code, and
+ * refuses such files. Nothing but the metadata is copied and nothing is trusted: lengths, nesting and counts are bounded. Field
+ * numbers are those of onnx/onnx.proto. Pure; also for browsers.
  */
 import protobuf from 'protobufjs/minimal.js';
 import { DeployError } from '../deploy-error.ts';
 import { knownOperators } from './operators.ts';
 
-export interface WalkedModel {
+export interface ValidatedModel {
   readonly metadata: ReadonlyMap<string, string>;
   readonly operators: ReadonlySet<string>;
 }
 
-/** Subgraphs within subgraphs; ONNX's own control flow needs two or three. */
-const mostDepth = 16;
-const mostMetadataBytes = 16 << 20;
-const mostTextBytes = 1 << 16;
+/** Nested subgraphs; ONNX's own control flow needs two or three levels. */
+const maxDepth = 16;
+const maxMetadataBytes = 16 << 20;
+const maxStringBytes = 1 << 16;
 const domains: readonly string[] = ['', 'ai.onnx'];
 
-interface Walk {
+interface Validation {
   readonly metadata: Map<string, string>;
   readonly operators: Set<string>;
   metadataBytes: number;
@@ -26,39 +26,45 @@ interface Walk {
   graphs: number;
 }
 
-type Rule = (bytes: Uint8Array, walk: Walk) => void;
+type Rule = (bytes: Uint8Array, validation: Validation) => void;
 
-/** What to do with a message's fields; fields without a rule are passed over. A number's value comes as `value`. */
+/** Rules for a message's fields; fields without a rule are skipped. */
 interface Rules {
   readonly messages?: Readonly<Record<number, Rule>>;
-  readonly numbers?: Readonly<Record<number, (value: number, walk: Walk) => void>>;
+  readonly numbers?: Readonly<Record<number, (value: number, validation: Validation) => void>>;
 }
 
 /**
- * Walks a file's bytes.
- * @throws DeployError naming the file and what is refused: bytes that are no ONNX, data in other files, operators of other
- * domains, unknown operators, functions.
+ * Validates a file's bytes.
+ * @throws DeployError naming the file and the problem: not ONNX, data in other files, operators of other domains, unknown
+ * operators, functions.
  */
-export function walkModel(model: Uint8Array, path: string): WalkedModel {
-  const walk: Walk = { metadata: new Map(), operators: new Set(), metadataBytes: 0, depth: 0, graphs: 0 };
+export function validateModel(model: Uint8Array, path: string): ValidatedModel {
+  const validation: Validation = {
+    metadata: new Map(),
+    operators: new Set(),
+    metadataBytes: 0,
+    depth: 0,
+    graphs: 0,
+  };
   try {
-    // ONNX Runtime would take it for its own format, whatever the rest says.
+    // ONNX Runtime would recognise its own format by these bytes.
     if (String.fromCharCode(...model.subarray(4, 8)) === 'ORTM')
       throw new DeployError("it is in ONNX Runtime's own format; expected ONNX");
-    walkMessage(model, { rules: modelRules, name: 'ModelProto', walk });
-    if (walk.graphs === 0) throw new DeployError('it has no graph');
+    readMessage(model, { rules: modelRules, name: 'ModelProto', validation });
+    if (validation.graphs === 0) throw new DeployError('it has no graph');
   } catch (error) {
-    // A TypeError is a mistake in the code, whatever the bytes; protobufjs tells the bytes' mistakes by others.
+    // A TypeError is a bug in the code; for invalid bytes protobufjs throws other errors.
     if (!(error instanceof Error) || error instanceof TypeError) throw error;
-    const reason = error instanceof DeployError ? error.message : `it is no ONNX file (${error.message})`;
+    const reason = error instanceof DeployError ? error.message : `it is not an ONNX file (${error.message})`;
     throw new DeployError(`${path}: ${reason}`, { cause: error });
   }
-  return { metadata: walk.metadata, operators: walk.operators };
+  return { metadata: validation.metadata, operators: validation.operators };
 }
 
-function walkMessage(
+function readMessage(
   bytes: Uint8Array,
-  { rules, name, walk }: { rules: Rules; name: string; walk: Walk },
+  { rules, name, validation }: { rules: Rules; name: string; validation: Validation },
 ): void {
   const reader = protobuf.Reader.create(bytes);
   while (reader.pos < reader.len) {
@@ -66,15 +72,15 @@ function walkMessage(
     const [field, wire] = [tag >>> 3, tag & 7];
     const rule = rules.messages?.[field];
     const number = rules.numbers?.[field];
-    // With another wire type a parser passes the field over, or not: such a file is nobody's.
+    // Parsers differ in how they treat an unexpected wire type, and no exporter writes one.
     if (field === 0 || (rule && wire !== 2) || (number && wire !== 0))
       throw new DeployError(`field ${field} of a ${name} has the wire type ${wire}`);
     if (wire === 2) {
       const inner = reader.bytes();
-      rule?.(inner, walk);
+      rule?.(inner, validation);
     } else if (wire === 0) {
       const value = reader.uint32();
-      number?.(value, walk);
+      number?.(value, validation);
     } else if (wire === 1) reader.skip(8);
     else if (wire === 5) reader.skip(4);
     else throw new DeployError(`field ${field} of a ${name} has the wire type ${wire}`);
@@ -83,12 +89,12 @@ function walkMessage(
 
 const message =
   (name: string, rules: () => Rules): Rule =>
-  (bytes, walk) =>
-    walkMessage(bytes, { rules: rules(), name, walk });
+  (bytes, validation) =>
+    readMessage(bytes, { rules: rules(), name, validation });
 
-const refuse = (what: string): Rule => {
+const refuse = (content: string): Rule => {
   return () => {
-    throw new DeployError(`it has ${what}, which are refused`);
+    throw new DeployError(`it has ${content}, which are refused`);
   };
 };
 
@@ -98,19 +104,22 @@ function refuseOtherFiles(): never {
   );
 }
 
-function text(bytes: Uint8Array, most = mostTextBytes): string {
-  if (bytes.length > most) throw new DeployError(`a text of ${bytes.length} bytes; expected at most ${most}`);
+function text(bytes: Uint8Array, maxBytes = maxStringBytes): string {
+  if (bytes.length > maxBytes)
+    throw new DeployError(`a string of ${bytes.length} bytes; expected at most ${maxBytes}`);
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    throw new DeployError('a text that is not UTF-8');
+    throw new DeployError('a string that is not UTF-8');
   }
 }
 
 const checkDomain: Rule = (bytes) => {
   const domain = text(bytes);
   if (!domains.includes(domain))
-    throw new DeployError(`it has operators of the domain ${quoted(domain)}; only ONNX's own are accepted`);
+    throw new DeployError(
+      `it has operators of the domain ${quoted(domain)}; only standard ONNX operators are accepted`,
+    );
 };
 
 const quoted = (name: string): string => JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}…` : name);
@@ -128,22 +137,23 @@ const tensor = message('TensorProto', () => tensorRules);
 
 const sparseTensor = message('SparseTensorProto', () => ({ messages: { 1: tensor, 2: tensor } }));
 
-const graph: Rule = (bytes, walk) => {
-  walk.graphs++;
-  if (++walk.depth > mostDepth) throw new DeployError(`its graphs are nested more than ${mostDepth} deep`);
-  walkMessage(bytes, { rules: graphRules, name: 'GraphProto', walk });
-  walk.depth--;
+const graph: Rule = (bytes, validation) => {
+  validation.graphs++;
+  if (++validation.depth > maxDepth)
+    throw new DeployError(`its graphs are nested more than ${maxDepth} deep`);
+  readMessage(bytes, { rules: graphRules, name: 'GraphProto', validation });
+  validation.depth--;
 };
 
 const attribute = message('AttributeProto', () => ({
   messages: { 5: tensor, 6: graph, 10: tensor, 11: graph, 22: sparseTensor, 23: sparseTensor },
 }));
 
-const node: Rule = (bytes, walk) => {
+const node: Rule = (bytes, validation) => {
   let operator = '';
-  walkMessage(bytes, {
+  readMessage(bytes, {
     name: 'NodeProto',
-    walk,
+    validation,
     rules: {
       messages: {
         4: (name) => {
@@ -156,31 +166,31 @@ const node: Rule = (bytes, walk) => {
   });
   if (!knownOperators.has(operator))
     throw new DeployError(`it has the operator ${quoted(operator)}, which is not accepted`);
-  walk.operators.add(operator);
+  validation.operators.add(operator);
 };
 
 const graphRules: Rules = { messages: { 1: node, 5: tensor, 15: sparseTensor } };
 
-const metadataEntry: Rule = (bytes, walk) => {
-  walk.metadataBytes += bytes.length;
-  if (walk.metadataBytes > mostMetadataBytes)
-    throw new DeployError(`its metadata have more than ${mostMetadataBytes} bytes`);
+const metadataEntry: Rule = (bytes, validation) => {
+  validation.metadataBytes += bytes.length;
+  if (validation.metadataBytes > maxMetadataBytes)
+    throw new DeployError(`its metadata have more than ${maxMetadataBytes} bytes`);
   const entry = { key: '', value: '' };
-  walkMessage(bytes, {
+  readMessage(bytes, {
     name: 'StringStringEntryProto',
-    walk,
+    validation,
     rules: {
       messages: {
         1: (key) => {
           entry.key = text(key);
         },
         2: (value) => {
-          entry.value = text(value, mostMetadataBytes);
+          entry.value = text(value, maxMetadataBytes);
         },
       },
     },
   });
-  walk.metadata.set(entry.key, entry.value);
+  validation.metadata.set(entry.key, entry.value);
 };
 
 const modelRules: Rules = {
@@ -188,7 +198,7 @@ const modelRules: Rules = {
     7: graph,
     8: message('OperatorSetIdProto', () => ({ messages: { 1: checkDomain } })),
     14: metadataEntry,
-    20: refuse('instructions for training'),
+    20: refuse('training instructions'),
     25: refuse('functions of its own'),
   },
 };

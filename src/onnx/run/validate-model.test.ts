@@ -5,7 +5,7 @@ import { sampleModel } from '../../../test/sample-model.ts';
 import { DeployError } from '../deploy-error.ts';
 import { encodeModel } from '../write/encode-model.ts';
 import { onnxGraphOf } from '../write/onnx-graph-of.ts';
-import { walkModel } from './walk-model.ts';
+import { validateModel } from './validate-model.ts';
 
 type Value = number | string | Uint8Array | readonly Field[];
 type Field = readonly [id: number, value: Value];
@@ -31,7 +31,7 @@ const relu: Field = [
 ];
 /** A model with these fields in its graph. */
 const withGraph = (...fields: readonly Field[]) => message([1, 8], [7, fields]);
-const walk = (model: Uint8Array) => walkModel(model, 'm.onnx');
+const walk = (model: Uint8Array) => validateModel(model, 'm.onnx');
 const external: Field = [
   13,
   [
@@ -40,7 +40,7 @@ const external: Field = [
   ],
 ];
 
-describe('walkModel accepts', () => {
+describe('validateModel accepts', () => {
   it('what export writes, and gives its metadata and operators', async () => {
     const graph = await onnxGraphOf(sampleModel('inception-resnet-v2'));
     const model = encodeModel({ graph, metadata: { a: 'b', ä: 'ö' }, producerVersion: '1' });
@@ -61,7 +61,7 @@ describe('walkModel accepts', () => {
   });
 });
 
-describe('walkModel refuses', () => {
+describe('validateModel refuses', () => {
   it.each<[what: string, model: Uint8Array, says: RegExp]>([
     ['nothing', new Uint8Array(), /it has no graph/],
     ['data of an initialiser in another file', withGraph([5, [external]]), /data in other files/],
@@ -150,12 +150,12 @@ describe('walkModel refuses', () => {
     ],
     ['a node without an operator', withGraph([1, [[1, 'x']]]), /operator ""/],
     ['functions', message([7, [relu]], [25, [[1, 'Relu']]]), /functions of its own/],
-    ['instructions for training', message([7, [relu]], [20, []]), /instructions for training/],
+    ['training instructions', message([7, [relu]], [20, []]), /training instructions/],
     ['a field with the wrong wire type', message([7, 5]), /field 7 of a ModelProto has the wire type 0/],
     ['a group', Uint8Array.of(0x0b, 0x0c), /field 1 of a ModelProto has the wire type 3/],
-    ['a length beyond the end', Uint8Array.of(0x3a, 0x7f), /is no ONNX file/],
+    ['a length beyond the end', Uint8Array.of(0x3a, 0x7f), /is not an ONNX file/],
     ['text that is not UTF-8', withGraph([1, [[4, Uint8Array.of(0xff, 0xfe)]]]), /not UTF-8/],
-    ['a name of a megabyte', withGraph([1, [[4, 'x'.repeat(1 << 20)]]]), /a text of 1048576 bytes/],
+    ['a name of a megabyte', withGraph([1, [[4, 'x'.repeat(1 << 20)]]]), /a string of 1048576 bytes/],
     ["ONNX Runtime's own format", new TextEncoder().encode('\u0008\u0000\u0000\u0000ORTM'), /own format/],
   ])('%s, and names the file', (_, model, says) => {
     expect(() => walk(model)).toThrow(DeployError);
@@ -220,7 +220,7 @@ const valid = message(
   ],
 );
 
-describe('walkModel survives', () => {
+describe('validateModel survives', () => {
   const survives = (bytes: Uint8Array) => {
     try {
       walk(bytes);
