@@ -172,8 +172,9 @@ try {
 });
 
 describe('without libtorch', () => {
-  it('classifies with an ONNX file, from the command line and from code', () => {
+  it('classifies with an ONNX file and with weights, from the command line and from code', () => {
     const labels = classified('small.onnx');
+    expect(classified('small.safetensors')).toEqual(labels);
     writeFileSync(
       join(project, 'use.js'),
       `import { loadClassifier } from 'inception-networks';
