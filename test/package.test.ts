@@ -202,17 +202,14 @@ await classifier.close();`,
     expect(doctor.status).toBe(1);
     expect(doctor.stdout).toMatch(/✗ libtorch.*\n.*'npx inception setup'/);
     const train = inception('train', 'inception-v4', '--data', 'fashion-mnist', '--out', 'run');
-    expect([train.status, train.stderr]).toEqual([
-      1,
-      expect.stringContaining("'npx inception setup' builds it"),
-    ]);
+    expect([train.status, train.stderr]).toEqual([1, expect.stringContaining('npx inception setup')]);
     const runtime = join(project, 'node_modules/onnxruntime-node');
     renameSync(runtime, `${runtime}-away`);
     const classify = inception('classify', 'teal.png', '--model', 'small.onnx');
     renameSync(`${runtime}-away`, runtime);
     expect([classify.status, classify.stderr]).toEqual([
       1,
-      expect.stringContaining("'npm install --ignore-scripts onnxruntime-node' brings it"),
+      expect.stringContaining('npm install --ignore-scripts onnxruntime-node'),
     ]);
   });
 });
@@ -228,7 +225,7 @@ describe('npx inception setup', () => {
     ]);
   });
 
-  it('builds the addon, and then weights classify on libtorch', { timeout: 400_000 }, () => {
+  it('builds the addon, and then weights classify on libtorch', { timeout: 900_000 }, () => {
     const { status, stdout, stderr } = inception('setup');
     expect([status, stdout], stderr).toEqual([0, `ready: ${installed}/build/inception_native.node\n`]);
     expect(stderr).toMatch(/^libtorch \d+\.\d+: .+\nBuilding the addon.*\naddon: built in/);
