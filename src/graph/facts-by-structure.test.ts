@@ -13,8 +13,8 @@ const sources = ['src', 'web/src'].flatMap((folder) =>
     .map((file) => `${folder}/${file}`),
 );
 
-/** Tables that translate names between ecosystems are about names. */
-const translations = /^src\/ecosystems\//;
+/** These translate names into another ecosystem's, and so are about names. */
+const translations = /^src\/ecosystems\/(keras\.ts|names\/)/;
 
 /** A comparison, or a regular expression, with a piece of a layer's or a parameter's name in it. */
 const layerWords =
