@@ -1,5 +1,5 @@
 /** A model's description and parameters from wherever it lies: a run folder, a file of our own, or of anybody's. */
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openImport } from '../ecosystems/import/import-weights.ts';
 import { planImport } from '../ecosystems/import/plan-import.ts';
@@ -7,6 +7,7 @@ import { type Graph, isStatistic, type Parameter, parametersOf } from '../graph/
 import { graphOf, ModelError, parseDescription } from '../model/description.ts';
 import type { ModelFile, Notices } from '../model/model-file.ts';
 import { modelKind } from '../model/model-kind.ts';
+import { checkpointFile, checkpointSteps, runFiles } from '../model/run-layout.ts';
 import { closeOnError } from '../weights/byte-source.ts';
 import { openWeights } from '../weights/open-weights.ts';
 import { openSafetensors } from '../weights/safetensors/safetensors.ts';
@@ -40,13 +41,11 @@ export async function openModel(path: string, notices: Notices = {}): Promise<Mo
 
 /** The model of a run's last evaluation; of a run that has had none, the averages of its newest checkpoint. */
 async function runFile(folder: string): Promise<{ path: string; prefix: string } | undefined> {
-  const model = join(folder, 'model.safetensors');
+  const model = join(folder, runFiles.model);
   if (await stat(model).catch(() => undefined)) return { path: model, prefix: '' };
-  const files = await readdir(join(folder, 'checkpoints')).catch(() => undefined);
-  const steps = files?.flatMap((file) => /^(\d+)\.safetensors$/.exec(file)?.[1] ?? []).map(Number);
-  if (steps && steps.length > 0)
-    return { path: join(folder, 'checkpoints', `${Math.max(...steps)}.safetensors`), prefix: 'averages/' };
-  if (files || (await stat(join(folder, 'config.json')).catch(() => undefined)))
+  const steps = await checkpointSteps(folder);
+  if (steps?.[0] !== undefined) return { path: checkpointFile(folder, steps[0]), prefix: 'averages/' };
+  if (steps || (await stat(join(folder, runFiles.configuration)).catch(() => undefined)))
     throw new ModelError(`${folder}: neither a model nor a checkpoint is in this folder`);
   return undefined;
 }
@@ -78,9 +77,9 @@ function checkShapes(
 ): void {
   const problems = parametersOf(graph).flatMap((parameter) => {
     const name = nameOf(parameter);
-    const found = file.tensors.get(name);
+    const info = file.tensors.get(name);
     const expected = `F32 [${parameter.shape.join(', ')}]`;
-    const received = found ? `${found.dtype} [${found.shape.join(', ')}]` : 'nothing';
+    const received = info ? `${info.dtype} [${info.shape.join(', ')}]` : 'nothing';
     return expected === received ? [] : [`'${name}': expected ${expected}, received ${received}`];
   });
   if (problems.length > 0) throw new WeightsError(`${path}: ${problems.join('; ')}`);

@@ -32,7 +32,7 @@ export function recognise(
   if (from !== undefined && network !== undefined) {
     const dialect = findDialect(from);
     const record = networkOf(dialect, findNetwork(network).name);
-    return { dialect, network, record, names: canonicalNames(dialect, tensors.keys()) };
+    return { dialect, network, record, names: fileNamesBy(dialect, tensors.keys()) };
   }
   const candidates = recogniseNames(tensors.keys());
   const likeliest = candidates.find(
@@ -41,8 +41,8 @@ export function recognise(
       (network === undefined || each.network === network),
   );
   if (likeliest) return likeliest;
-  const asked = [from, network].filter(Boolean).join(' ');
-  const expected = asked === '' ? 'those of any network that is known here' : `${asked}'s`;
+  const request = [from, network].filter(Boolean).join(' ');
+  const expected = request === '' ? 'those of any network that is known here' : `${request}'s`;
   const looks = candidates.map((each) => `${each.dialect.name}'s ${each.network}`).join(' or ');
   const first = [...tensors.keys()].slice(0, 3).join(', ') || 'none';
   throw new WeightsError(
@@ -55,7 +55,7 @@ export function recogniseNames(fileNames: Iterable<string>): RecognisedFile[] {
   const present = [...fileNames];
   return dialects
     .flatMap((dialect) => {
-      const names = canonicalNames(dialect, present);
+      const names = fileNamesBy(dialect, present);
       return Object.entries(dialect.networks)
         .filter(([, { anchors }]) => anchors.every((anchor) => names.has(anchor)))
         .map(([network, record]) => ({ dialect, network, record, names }))
@@ -65,7 +65,7 @@ export function recogniseNames(fileNames: Iterable<string>): RecognisedFile[] {
 }
 
 /** The file's own names by the dialect's canonical ones. */
-function canonicalNames({ canonical }: Dialect, names: Iterable<string>): ReadonlyMap<string, string> {
+function fileNamesBy({ canonical }: Dialect, names: Iterable<string>): ReadonlyMap<string, string> {
   const pairs = canonical ? [...canonical(names)] : Array.from(names, (name) => [name, name] as const);
   return new Map(pairs.map(([own, theirs]) => [theirs, own]));
 }

@@ -1,9 +1,11 @@
 /** Everything that a training writes, in one place: a process that only helps another to compute has a silent one. */
+
 import type { Dataset } from '../../data/dataset.ts';
 import type { Store } from '../../engine/engine.ts';
 import type { Prediction } from '../../evaluate/score.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { modelMetadata } from '../../model/description.ts';
+import { runFiles } from '../../model/run-layout.ts';
 import type { Configuration } from '../configuration.ts';
 import { type Position, saveCheckpoint, saveModel } from './checkpoint.ts';
 import { writeCurves } from './curves.ts';
@@ -42,7 +44,7 @@ export function recordInto(
       const { step, epoch } = metrics;
       await writeEvaluation(folder, predictions, { dataset, step, epoch });
       await folder.append(metrics);
-      await saveModel(folder.file('model.safetensors'), {
+      await saveModel(folder.file(runFiles.model), {
         store,
         graph,
         metadata: { ...metadata, configuration: JSON.stringify(configuration) },

@@ -12,6 +12,7 @@
 import { appendFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withFigure } from '../../model/description.ts';
+import { checkpointFile, checkpointFolder, checkpointSteps, runFiles } from '../../model/run-layout.ts';
 import { replaceText } from '../../replace-file.ts';
 import { type Configuration, parseConfiguration, RunError } from '../configuration.ts';
 import type { Metrics } from './records.ts';
@@ -37,17 +38,20 @@ export class RunFolder {
         `${this.path} holds a run already; go on with it by --resume, or choose another folder`,
       );
     }
-    await mkdir(this.file('checkpoints'), { recursive: true });
-    await replaceText(this.file('config.json'), `${JSON.stringify(withFigure(configuration), null, 2)}\n`);
+    await mkdir(checkpointFolder(this.path), { recursive: true });
+    await replaceText(
+      this.file(runFiles.configuration),
+      `${JSON.stringify(withFigure(configuration), null, 2)}\n`,
+    );
   }
 
   async exists(): Promise<boolean> {
-    return (await readOptional(this.file('config.json'))) !== undefined;
+    return (await readOptional(this.file(runFiles.configuration))) !== undefined;
   }
 
   /** @throws RunError if there is no run, or its configuration does not fit. */
   async configuration(): Promise<Configuration> {
-    const path = this.file('config.json');
+    const path = this.file(runFiles.configuration);
     const text = await readOptional(path);
     if (text === undefined) throw new RunError(`${this.path} is not a run: there is no config.json in it`);
     return parseConfiguration(text, path);
@@ -98,24 +102,20 @@ export class RunFolder {
   }
 
   checkpoint(step: number): string {
-    return join(this.path, 'checkpoints', `${step}.safetensors`);
+    return checkpointFile(this.path, step);
   }
 
   /** Steps of the checkpoints, newest first. */
   async checkpoints(): Promise<number[]> {
-    const files = await readdir(join(this.path, 'checkpoints')).catch(() => []);
-    const steps = files.flatMap((file) => {
-      const match = /^(\d+)\.safetensors$/.exec(file);
-      return match ? [Number(match[1])] : [];
-    });
-    return steps.sort((a, b) => b - a);
+    return (await checkpointSteps(this.path)) ?? [];
   }
 
   /** Removes all checkpoints but the newest two, and what a kill left half-written. */
   async removeOldCheckpoints(): Promise<void> {
-    const keep = new Set((await this.checkpoints()).slice(0, 2).map((step) => `${step}.safetensors`));
-    for (const file of await readdir(join(this.path, 'checkpoints'))) {
-      if (!keep.has(file)) await rm(join(this.path, 'checkpoints', file), { force: true });
+    const keep = new Set((await this.checkpoints()).slice(0, 2).map((step) => this.checkpoint(step)));
+    const folder = checkpointFolder(this.path);
+    for (const path of (await readdir(folder)).map((file) => join(folder, file))) {
+      if (!keep.has(path)) await rm(path, { force: true });
     }
   }
 }
