@@ -59,9 +59,7 @@ export function findNetwork(name: string): Network {
   const found = knownNetworks().find((network) => network.name === name);
   if (found) return found;
   const names = knownNetworks().map((network) => network.name);
-  throw new NetworkOptionError(
-    `no network is called '${name}'; there are ${names.join(', ')}. One of your own is made known by registerNetwork`,
-  );
+  throw new NetworkOptionError(`no network is called '${name}'; there are ${names.join(', ')}`);
 }
 
 /** Applies the options to a network's figures. @throws NetworkOptionError naming the option, what it takes and what came. */
