@@ -151,7 +151,7 @@ describe('an .onnx file', () => {
 
   it('is no model with weights, and has its own precision', () => {
     expect(run(['export', onnx, '--to', 'timm', '-o', 'x.safetensors']).stderr).toMatch(
-      /model\.onnx: an ONNX file predicts .* here a model with its weights is needed/,
+      /model\.onnx: an ONNX file predicts .* expected a model with weights/,
     );
     const { status, stderr } = run(['classify', image, '--model', onnx, '--precision', 'bfloat16']);
     expect([status, stderr]).toEqual([2, expect.stringMatching(/precision: an \.onnx file has the one/)]);
@@ -214,7 +214,7 @@ describe("an .onnx file of other people's", () => {
   });
 
   it.each<[args: string[], status: number, says: RegExp]>([
-    [[], 1, /torchscript\.onnx: it does not say how images are scaled .* \(--preprocessing imagenet, /],
+    [[], 1, /torchscript\.onnx: the file does not state how images are scaled .* \(--preprocessing imagenet, /],
     [['--mean', '0.5', '--std', '0'], 2, /--std: expected one number or three, .* received '0'/],
     [
       ['--preprocessing', 'torch'],
@@ -229,7 +229,7 @@ describe("an .onnx file of other people's", () => {
     [
       ['--preprocessing', 'imagenet', '--model-labels', foreign],
       1,
-      /expected 10 labels, one for each output, received/,
+      /expected 10 labels, one per output, received/,
     ],
   ])('is refused with %j', (args, status, says) => {
     const result = run(['classify', image, '--model', foreign, ...args]);

@@ -1,22 +1,22 @@
-/** A model of weights with other labels, or with images cut or scaled otherwise, than its file says. */
+/** Applies overrides of labels and preprocessing to a weights model. */
 import { UsageError } from '../errors.ts';
 import { ModelError } from '../model/description.ts';
 import type { ModelFile } from '../model/model-file.ts';
 import type { ModelOverrides } from './predicting-model.ts';
 
-/** @throws ModelError for labels that are not as many as the outputs, UsageError for what weights settle themselves. */
+/** @throws ModelError if the number of labels does not match the outputs, UsageError for options that weights determine themselves. */
 export function applyOverrides(
   model: ModelFile,
   { classes, preprocessing, probabilities }: ModelOverrides = {},
 ): ModelFile {
   const { source, description, graph } = model;
   if (probabilities !== undefined)
-    throw new UsageError(`probabilities: ${source} is no .onnx file; what its outputs are is known`);
+    throw new UsageError(`probabilities: ${source} is not an .onnx file; the kind of its outputs is known`);
   const [height, width] = description.preprocessing.size;
   const { size = [height, width] } = preprocessing ?? {};
   if (size[0] !== height || size[1] !== width)
     throw new UsageError(
-      `preprocessing.size: ${source} takes images of ${height}×${width}, received ${size.join('×')}`,
+      `preprocessing.size: ${source} needs images of ${height}×${width}, received ${size.join('×')}`,
     );
   checkLabels(classes, { source, outputs: graph.network.classes });
   return {
@@ -35,7 +35,5 @@ export function checkLabels(
   { source, outputs }: { source: string; outputs: number },
 ): void {
   if (!classes || classes.length === 0 || classes.length === outputs) return;
-  throw new ModelError(
-    `${source}: expected ${outputs} labels, one for each output, received ${classes.length}`,
-  );
+  throw new ModelError(`${source}: expected ${outputs} labels, one per output, received ${classes.length}`);
 }

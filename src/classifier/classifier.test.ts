@@ -104,7 +104,7 @@ describe('loadClassifier', () => {
       ],
       [
         write('foreign.onnx', graph),
-        /foreign\.onnx: it does not say how images are scaled for it, .* expected a preprocessing with 'mean' and 'std'/,
+        /foreign\.onnx: the file does not state how images are scaled; expected a preprocessing with 'mean' and 'std'/,
       ],
       [write('described.onnx', graph, { model: '{}' }), /described\.onnx \(metadata\): network: /],
       [
@@ -125,7 +125,7 @@ describe('loadClassifier', () => {
     const told = await loadClassifier(path, { classes: labels, preprocessing });
     expect((await told.classify(image(1))).length).toBe(5);
     await expect(loadClassifier(path, { classes: ['one'], preprocessing })).rejects.toThrow(
-      /expected 7 labels, one for each output, received 1/,
+      /expected 7 labels, one per output, received 1/,
     );
     const size = [99, 75] as const;
     await expect(

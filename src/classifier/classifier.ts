@@ -1,4 +1,4 @@
-/** The library call for predictions: any MODEL and images in, labels with probabilities out. */
+/** The library's prediction API: any MODEL and images in, labels with probabilities out. */
 import { decodeImage } from '../data/decode.ts';
 import type { Views } from '../images/crops.ts';
 import type { Image } from '../images/image.ts';
@@ -13,17 +13,17 @@ import type { Runtime, RuntimeOptions } from './runtime.ts';
 
 /** How a model is opened for classification. */
 export interface ClassifierOptions extends ModelOverrides, RuntimeOptions, Notices {
-  /** Images computed at a time. Default 16. */
+  /** Batch size. Default 16. */
   readonly batch?: number;
 }
 
-/** An image's file, the bytes of a JPEG, PNG or WebP, or decoded pixels. */
+/** An image file, the bytes of a JPEG, PNG or WebP, or decoded pixels. */
 export type ImageSource = string | Uint8Array | Image;
 
 /** A label and how probable it is. */
 export interface Classification {
   readonly label: string;
-  /** Place of the label in `classes`. */
+  /** Index of the label in `classes`. */
   readonly index: number;
   /** 0–1. */
   readonly probability: number;
@@ -31,9 +31,9 @@ export interface Classification {
 
 /** How images are classified. */
 export interface ClassifyOptions {
-  /** How many labels. Default 5. */
+  /** Number of labels. Default 5. */
   readonly top?: number;
-  /** Crops of each image whose probabilities are averaged. Default: the single crop. */
+  /** Crops per image, whose probabilities are averaged. Default: the single crop. */
   readonly views?: Views;
 }
 
@@ -42,11 +42,11 @@ export interface Classifier {
   /** The label of every output. */
   readonly classes: readonly string[];
   readonly preprocessing: Preprocessing;
-  /** The whole description; other people's .onnx files have none. */
+  /** The whole description; undefined for .onnx files from other tools. */
   readonly description: ModelDescription | undefined;
-  /** What computes, and why it was chosen. */
+  /** The runtime, and why it was chosen. */
   readonly runtime: Runtime;
-  /** What was read: `runs/photos/model.safetensors`, `hub:timm/inception_v4.tf_in1k`, `photos.onnx`. */
+  /** What was loaded: `runs/photos/model.safetensors`, `hub:timm/inception_v4.tf_in1k`, `photos.onnx`. */
   readonly source: string;
   /** For `predictImages` and `score`: preprocessed bytes in, probabilities out. */
   readonly predictor: ImagePredictor;
@@ -55,12 +55,12 @@ export interface Classifier {
    * @throws DataError if it cannot be decoded, ModelError if the network has no classifier.
    */
   classify(image: ImageSource, options?: ClassifyOptions): Promise<readonly Classification[]>;
-  /** The same for several, in their order, computed in batches. */
+  /** Classifies several images in batches; results are in the same order. */
   classify(
     images: readonly ImageSource[],
     options?: ClassifyOptions,
   ): Promise<readonly (readonly Classification[])[]>;
-  /** Gives the memory back. Meant for the end: ONNX Runtime does not like being opened and released over and over. */
+  /** Frees the memory. Call it once at the end: ONNX Runtime should not be opened and released repeatedly. */
   close(): Promise<void>;
   /** `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
@@ -102,7 +102,7 @@ function classifierOf(
 ): Classifier {
   const { classes, preprocessing, network } = description;
   const refuse = () => {
-    throw new ModelError(`${source}: the network has no classifier, so that there are no labels`);
+    throw new ModelError(`${source}: the network has no classifier and therefore no labels`);
   };
   const rank = (probabilities: Float32Array | Float64Array, top: number): Classification[] =>
     topClasses(probabilities, { classes: classes.length, k: top }).map(({ label, probability }) => ({
@@ -124,9 +124,9 @@ function classifierOf(
       nameOf: (index: number) => `image ${index}`,
       image: (index: number) => imageOf(sources[index] as ImageSource),
     };
-    // Five images are not padded to sixteen.
-    const most = sources.length * views.crops * (views.flip ? 2 : 1);
-    const batch = Math.min(predictor.batch, most);
+    // Avoids padding a few images to a full batch.
+    const viewCount = sources.length * views.crops * (views.flip ? 2 : 1);
+    const batch = Math.min(predictor.batch, viewCount);
     const members = [{ predictor: { ...predictor, batch }, preprocessing }];
     const results: Classification[][] = [];
     for await (const { probabilities } of predictImages(images, { members, views }))

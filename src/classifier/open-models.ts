@@ -1,4 +1,4 @@
-/** MODELs for prediction, each opened by the runtime that is chosen for it. */
+/** Opens MODELs for prediction, each with the runtime chosen for it. */
 import type { Precision } from '../compile/options.ts';
 import type { Notices } from '../model/model-file.ts';
 import { modelKind } from '../model/model-kind.ts';
@@ -10,11 +10,11 @@ import { openByOnnx } from './run-by-onnx.ts';
 import { describeRuntime, type Runtime, type RuntimeOptions, Runtimes } from './runtime.ts';
 
 export interface OpenModelsOptions extends RuntimeOptions, Notices {
-  /** Images at a time. */
+  /** Batch size. */
   readonly batch: number;
-  /** Images of the program that libtorch compiles at once; others are compiled when they come. Default: `batch`. */
+  /** Batch size of the program that libtorch compiles at once; others are compiled on demand. Default: `batch`. */
   readonly compiledBatch?: number;
-  /** For each model, what is said in the place of its file. */
+  /** Overrides for each model. */
   readonly overridesOf?: (path: string) => ModelOverrides | undefined;
 }
 
@@ -28,8 +28,8 @@ export interface OpenModels {
 }
 
 /**
- * Opens them all, or none.
- * @throws UsageError, ModelError, WeightsError, HubError, DeployError or EngineError saying what is wrong with which.
+ * Opens all of them, or none.
+ * @throws UsageError, ModelError, WeightsError, HubError, DeployError or EngineError naming the model and the problem.
  */
 export async function openModels(paths: readonly string[], options: OpenModelsOptions): Promise<OpenModels> {
   const runtimes = new Runtimes(paths, options);
@@ -75,8 +75,8 @@ async function open(
   const model = await openModel(path, options);
   try {
     const precision = runtime.precision as Precision;
-    const own = applyOverrides(model, overrides);
-    return { ...(await runByLibtorch(own, { engine, precision, batch, compiledBatch })), runtime };
+    const overridden = applyOverrides(model, overrides);
+    return { ...(await runByLibtorch(overridden, { engine, precision, batch, compiledBatch })), runtime };
   } finally {
     await model.close();
   }

@@ -1,38 +1,38 @@
-/** A MODEL of any kind, ready to predict, whatever computes it. */
+/** A MODEL of any kind, ready to predict with any runtime. */
 import type { Graph } from '../graph/graph.ts';
 import type { Preprocessing } from '../images/preprocess.ts';
 import type { ModelDescription } from '../model/description.ts';
 import type { Predictor } from '../predict/predict-images.ts';
 
-/** What a file does not say of its model, or in the place of what it says. */
+/** Overrides for what a file says about its model, or does not say. */
 export interface ModelOverrides {
-  /** Labels in the order of the outputs. Default: the file's own; of an .onnx file that has none `class 0`, `class 1`, … */
+  /** Labels in the order of the outputs. Default: the file's own, or for an .onnx file without labels `class 0`, `class 1`, … */
   readonly classes?: readonly string[];
   /**
-   * How images are cut and scaled. An .onnx file that says nothing needs `mean` and `std`, and has otherwise its own size and
-   * torchvision's crop; `preprocessingPresets` has named presets.
+   * Cropping and scaling of images. An .onnx file without metadata needs `mean` and `std`; its defaults are its own size and
+   * torchvision's crop. `preprocessingPresets` has named presets.
    */
   readonly preprocessing?: Partial<Preprocessing>;
-  /** Of .onnx files: whether the outputs are probabilities already. Default: what the file says, or false. */
+  /** For .onnx files: whether the outputs are already probabilities. Default: as stated in the file, or false. */
   readonly probabilities?: boolean;
 }
 
-/** A predictor that takes any number of images; `batch` is how many it is best given at a time. */
+/** A predictor for any number of images; `batch` is its preferred batch size. */
 export interface ImagePredictor extends Predictor {
-  /** Bytes [n, height, width, channels] to probabilities, float32 [n, classes]. */
+  /** Maps bytes [n, height, width, channels] to probabilities, float32 [n, classes]. */
   predict(images: Uint8Array): Promise<Float32Array>;
-  /** What the network ends in, float32 [n, outputs]: logits, or features of a network without a classifier. */
+  /** The network's outputs, float32 [n, outputs]: logits, or features for a network without a classifier. */
   outputs(images: Uint8Array): Promise<Float32Array>;
 }
 
 export interface PredictingModel {
-  /** An .onnx file of other people's does not say what network it is. */
+  /** .onnx files from other tools do not state their network. */
   readonly description: Omit<ModelDescription, 'network' | 'options'> & Partial<ModelDescription>;
-  /** Of a model whose network is known. */
+  /** Undefined if the network is not known. */
   readonly graph?: Graph;
-  /** What was read: `runs/first/model.safetensors`, `hub:timm/inception_v4.tf_in1k`, `photos.onnx`. */
+  /** What was loaded: `runs/first/model.safetensors`, `hub:timm/inception_v4.tf_in1k`, `photos.onnx`. */
   readonly source: string;
-  /** `float32`, `bfloat16`, `float16` or `int8`; undefined of other people's .onnx files. */
+  /** `float32`, `bfloat16`, `float16` or `int8`; undefined for .onnx files from other tools. */
   readonly precision: string | undefined;
   readonly predictor: ImagePredictor;
   release(): Promise<void>;

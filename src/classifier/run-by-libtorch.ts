@@ -1,4 +1,4 @@
-/** A model of weights, computed by libtorch. */
+/** Runs a weights model with libtorch. */
 import type { Precision } from '../compile/options.ts';
 import type { Engine } from '../engine/engine.ts';
 import { inputBytes } from '../images/preprocess.ts';
@@ -9,13 +9,13 @@ import type { PredictingModel } from './predicting-model.ts';
 export interface LibtorchOptions {
   readonly engine: Engine;
   readonly precision: Precision;
-  /** Images at a time. */
+  /** Batch size. */
   readonly batch: number;
-  /** Images of the program that is compiled now; programs for other numbers are compiled when they come. */
+  /** Batch size of the program compiled now; programs for other sizes are compiled on demand. */
   readonly compiledBatch: number;
 }
 
-/** The model's weights are copied; it may be closed afterwards. */
+/** Copies the model's weights; the model may be closed afterwards. */
 export async function runByLibtorch(
   model: ModelFile,
   { engine, precision, batch, compiledBatch }: LibtorchOptions,

@@ -1,4 +1,4 @@
-/** A model of any kind, computed by ONNX Runtime. Needs no libtorch. */
+/** Runs a model of any kind with ONNX Runtime, without libtorch. */
 import { readFile } from 'node:fs/promises';
 import { type Preprocessing, preprocessingPresets } from '../images/preprocess.ts';
 import { graphOf } from '../model/description.ts';
@@ -19,13 +19,13 @@ import type { ModelOverrides, PredictingModel } from './predicting-model.ts';
 
 export interface OnnxRunOptions extends SessionOptions, Notices {
   readonly overrides?: ModelOverrides | undefined;
-  /** Images at a time. Default 16. */
+  /** Batch size. Default 16. */
   readonly batch?: number | undefined;
 }
 
 /**
- * Opens an .onnx file, or weights of any kind, which are written as ONNX in memory.
- * @throws DeployError, ModelError or WeightsError saying what is wrong with which file.
+ * Opens an .onnx file, or any weights, which are exported to ONNX in memory.
+ * @throws DeployError, ModelError or WeightsError naming the file and the problem.
  */
 export async function openByOnnx(path: string, options: OnnxRunOptions = {}): Promise<PredictingModel> {
   if (modelKind(path) === 'onnx') return runFile(path, options);
@@ -83,11 +83,11 @@ async function runWeights(model: ModelFile, session: OnnxRunOptions): Promise<Pr
   return { description, graph, source, precision: 'float32', predictor, release: predictor.release };
 }
 
-/** How the image is cut is a matter of taste; how its values are scaled is not. @throws DeployError */
+/** Cropping has a reasonable default, scaling has none. @throws DeployError */
 function preprocessingOf(path: string, { mean, std, ...rest }: Partial<Preprocessing>): SizedByFile {
   if (mean && std) return { ...preprocessingPresets.imagenet, ...rest, mean, std };
   throw new DeployError(
-    `${path}: it does not say how images are scaled for it, as files of 'inception export' do; expected a preprocessing with 'mean' and 'std' (--preprocessing ${Object.keys(preprocessingPresets).join(', ')}, or --mean and --std)`,
+    `${path}: the file does not state how images are scaled; expected a preprocessing with 'mean' and 'std' (--preprocessing ${Object.keys(preprocessingPresets).join(', ')}, or --mean and --std)`,
   );
 }
 

@@ -1,6 +1,6 @@
 /**
- * Which runtime computes a MODEL: the one place that decides. An .onnx file runs on ONNX Runtime; everything else on libtorch,
- * and where libtorch is not installed on ONNX Runtime as well, written as ONNX in memory.
+ * Chooses the runtime of a MODEL; the only place that does. An .onnx file runs on ONNX Runtime. Everything else runs on libtorch, or,
+ * if that is not installed, on ONNX Runtime as well, exported to ONNX in memory.
  */
 import type { Precision } from '../compile/options.ts';
 import { type Device, type Engine, EngineUnavailableError } from '../engine/engine.ts';
@@ -16,23 +16,23 @@ export type RuntimeName = 'libtorch' | 'ONNX Runtime';
 
 /** Which runtime computes, and how. */
 export interface RuntimeOptions {
-  /** Default `auto`: ONNX Runtime for .onnx files, libtorch for the rest where it is installed. */
+  /** Default `auto`: ONNX Runtime for .onnx files, otherwise libtorch if installed. */
   readonly runtime?: RuntimeName | 'auto';
-  /** Of libtorch. Default `auto`: CUDA where it is. */
+  /** For libtorch. Default `auto`: CUDA if available. */
   readonly device?: Device | 'auto';
-  /** Of libtorch. Default `auto`: bfloat16 where the hardware has it. */
+  /** For libtorch. Default `auto`: bfloat16 if the hardware supports it. */
   readonly precision?: Precision | 'auto';
-  /** Threads of one operator. Default: every core. */
+  /** Threads per operator. Default: all cores. */
   readonly threads?: number | undefined;
-  /** An engine to share; it stays open. Default: one of its own. */
+  /** A shared engine, which stays open. Default: a new one. */
   readonly engine?: Engine;
 }
 
-/** What computes, and why it was chosen. */
+/** The runtime in use, and why it was chosen. */
 export interface Runtime {
   readonly name: RuntimeName;
   readonly version: string;
-  /** `float32`, `bfloat16`, `float16`, `int8`; of other people's .onnx files `unknown`. */
+  /** `float32`, `bfloat16`, `float16`, `int8`; `unknown` for .onnx files from other tools. */
   readonly precision: string;
   readonly device: Device;
   readonly reason: string;
@@ -45,23 +45,23 @@ export type Choice =
   | { readonly engine: Engine; readonly runtime: Runtime }
   | { readonly engine?: undefined; readonly runtime: Runtime };
 
-/** The runtimes of one or several models that are used together. libtorch is started when the first model needs it. */
+/** The runtimes of one or more models that are used together. libtorch is started when the first model needs it. */
 export class Runtimes {
   readonly #options: RuntimeOptions;
   #engine: Engine | EngineUnavailableError | undefined;
 
-  /** @throws UsageError for options that not one of the models, or not every one, can follow. */
+  /** @throws UsageError for options that do not apply to the models. */
   constructor(models: readonly string[], options: RuntimeOptions) {
     refuseImpossible(models, options);
     this.#options = options;
     this.#engine = options.engine;
   }
 
-  /** @throws EngineUnavailableError where libtorch was asked for, or is needed for what was asked for. */
+  /** @throws EngineUnavailableError if libtorch was requested or is required, but not installed. */
   async choose(model: string): Promise<Choice> {
-    const { runtime: asked = 'auto', precision = 'auto', device = 'auto' } = this.#options;
+    const { runtime: requested = 'auto', precision = 'auto', device = 'auto' } = this.#options;
     if (modelKind(model) === 'onnx') return onnxRuntime('an .onnx file');
-    if (asked === 'ONNX Runtime') return onnxRuntime('asked for', 'float32');
+    if (requested === 'ONNX Runtime') return onnxRuntime('asked for', 'float32');
     this.#engine ??= open(this.#options);
     const engine = this.#engine;
     if (!(engine instanceof EngineUnavailableError)) {
@@ -73,11 +73,11 @@ export class Runtimes {
           version: facts.libtorch,
           precision: choosePrecision(precision, facts),
           device: facts.device,
-          reason: asked === 'libtorch' ? 'asked for' : 'installed',
+          reason: requested === 'libtorch' ? 'asked for' : 'installed',
         },
       };
     }
-    if (asked === 'libtorch' || precision === 'bfloat16' || device === 'cuda') throw engine;
+    if (requested === 'libtorch' || precision === 'bfloat16' || device === 'cuda') throw engine;
     try {
       return await onnxRuntime(engine.message, 'float32');
     } catch (error) {
@@ -91,7 +91,7 @@ export class Runtimes {
     }
   }
 
-  /** Closes the engine that was opened for these models. */
+  /** Closes the engine if it was opened here. */
   async close(): Promise<void> {
     const engine = this.#engine;
     this.#engine = undefined;
@@ -121,11 +121,11 @@ function refuseImpossible(
   const files = models.filter((model) => modelKind(model) === 'onnx');
   if (runtime === 'libtorch' && files.length > 0)
     throw new UsageError(
-      `runtime: ${files[0]} is an ONNX file, which ONNX Runtime runs; received 'libtorch'`,
+      `runtime: ${files[0]} is an ONNX file, which only ONNX Runtime runs; received 'libtorch'`,
     );
   if (files.length === models.length && files.length > 0 && precision !== 'auto')
     throw new UsageError(
-      `precision: an .onnx file has the one that it was exported in; received '${precision}'`,
+      `precision: the precision of an .onnx file is fixed by its export; received '${precision}'`,
     );
   if (files.length > 0 && device === 'cuda')
     throw new UsageError("device: an .onnx file runs on the CPU; received 'cuda'");

@@ -105,10 +105,10 @@ describe('a file of weights', () => {
     await classifier.close();
     await plain.close();
     await expect(loadClassifier(weights, { ...options, classes: ['one'] })).rejects.toThrow(
-      /model\.safetensors: expected 7 labels, one for each output, received 1/,
+      /model\.safetensors: expected 7 labels, one per output, received 1/,
     );
     await expect(loadClassifier(weights, { ...options, preprocessing: { size: [99, 75] } })).rejects.toThrow(
-      /preprocessing\.size: .*model\.safetensors takes images of 75×75, received 99×75/,
+      /preprocessing\.size: .*model\.safetensors needs images of 75×75, received 99×75/,
     );
   });
 
@@ -116,7 +116,7 @@ describe('a file of weights', () => {
     const classifier = await loadClassifier(headless, options);
     expect(await classifier.predictor.outputs(new Uint8Array(2 * 75 * 75 * 3))).toHaveLength(2 * 384);
     await expect(classifier.classify(image(1))).rejects.toThrow(
-      /headless\.safetensors: the network has no classifier, so that there are no labels/,
+      /headless\.safetensors: the network has no classifier and therefore no labels/,
     );
     await classifier.close();
   });
@@ -124,12 +124,16 @@ describe('a file of weights', () => {
 
 describe('options that no runtime can follow', () => {
   it.each<[model: string, options: Parameters<typeof loadClassifier>[1], says: RegExp]>([
-    [file, { runtime: 'libtorch' }, /runtime: .*model\.onnx is an ONNX file, which ONNX Runtime runs/],
-    [file, { precision: 'bfloat16' }, /precision: an \.onnx file has the one that it was exported in/],
+    [file, { runtime: 'libtorch' }, /runtime: .*model\.onnx is an ONNX file, which only ONNX Runtime runs/],
+    [file, { precision: 'bfloat16' }, /precision: the precision of an \.onnx file is fixed by its export/],
     [file, { device: 'cuda' }, /device: an \.onnx file runs on the CPU; received 'cuda'/],
     [weights, { ...byOnnx, precision: 'bfloat16' }, /precision: weights run in float32 on ONNX Runtime/],
     [weights, { ...byOnnx, device: 'cuda' }, /device: ONNX Runtime runs on the CPU here; received 'cuda'/],
-    [weights, { ...byOnnx, probabilities: true }, /probabilities: .*model\.safetensors is no \.onnx file/],
+    [
+      weights,
+      { ...byOnnx, probabilities: true },
+      /probabilities: .*model\.safetensors is not an \.onnx file/,
+    ],
   ])('are refused as wrong usage: %s %o', async (model, options, says) => {
     const loading = loadClassifier(model, options);
     await expect(loading).rejects.toThrow(UsageError);

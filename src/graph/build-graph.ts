@@ -1,4 +1,4 @@
-/** From a network's figures to its graph: shapes, padding, names and parameters are derived here and only here. */
+/** Builds the graph of a network: shapes, padding, names and parameters are derived here and only here. */
 import type { ConfiguredNetwork } from '../networks/networks.ts';
 import {
   type Branch,
@@ -28,10 +28,10 @@ import { GraphError, GridTooSmall, outputGrid, readMarks, readWindow, samePaddin
 
 export { GraphError } from './windows.ts';
 
-/** Batch normalisation's epsilon in every released Inception network. */
-const usualEpsilon = 0.001;
+/** Epsilon of batch normalisation in every released Inception network. */
+const defaultEpsilon = 0.001;
 
-/** Builds the graph. @throws GraphError naming the layer, and for a small input the smallest that works. */
+/** Builds the graph. @throws GraphError naming the layer, and for a small input the minimum size. */
 export function buildGraph(network: ConfiguredNetwork): Graph {
   try {
     return build(network);
@@ -82,9 +82,9 @@ function build(network: ConfiguredNetwork): Graph {
 class Builder {
   readonly nodes: Node[] = [];
   readonly endpoints = new Map<string, number>();
-  /** Of the nodes that are added. */
+  /** Head of the nodes being added. */
   head: Head = 'main';
-  /** Only what is outside of branches is an endpoint. */
+  /** Depth of nesting in branches; only outputs outside of branches are endpoints. */
   #branches = 0;
   readonly #network: ConfiguredNetwork;
 
@@ -200,7 +200,7 @@ class Builder {
       [input],
       path,
       shape,
-      { epsilon: this.#network.epsilon ?? usualEpsilon },
+      { epsilon: this.#network.epsilon ?? defaultEpsilon },
       {
         ...(this.#network.gamma && { gamma: part('gamma') }),
         beta: part('beta'),
@@ -227,16 +227,16 @@ class Builder {
 
   #convolution(
     layer: Conv,
-    given: number,
+    source: number,
     path: string,
     { bias, role = 'convWeight' }: { bias: boolean; role?: Role },
   ): number {
     const { groups = 1, filters } = layer;
-    const { input, grid, window, stride, padding } = this.#window(layer, given, path);
+    const { input, grid, window, stride, padding } = this.#window(layer, source, path);
     const channels = this.#shape(input)[2];
     if (channels % groups !== 0 || filters % groups !== 0) {
       throw new GraphError(
-        `${path}: ${groups} groups have to divide its channels and its filters, received ${channels} and ${filters}`,
+        `${path}: ${groups} groups must divide channels and filters, received ${channels} and ${filters}`,
       );
     }
     return this.add(
@@ -252,8 +252,8 @@ class Builder {
     );
   }
 
-  #pool(layer: Pool, given: number, path: string): number {
-    const { input, grid, window, stride, padding } = this.#window(layer, given, path);
+  #pool(layer: Pool, source: number, path: string): number {
+    const { input, grid, window, stride, padding } = this.#window(layer, source, path);
     const shape: Shape = [...grid, this.#shape(input)[2]];
     if (layer.kind === 'maxPool')
       return this.add('maxPool', [input], path, shape, { window, stride, padding });
@@ -283,7 +283,7 @@ class Builder {
     const ends = this.#ends(layer.branches, input, path);
     const shapes = ends.map((end) => this.#shape(end));
     const [shape] = shapes as [Shape];
-    if (shapes.some((each) => formatShape(each) !== formatShape(shape))) {
+    if (shapes.some((other) => formatShape(other) !== formatShape(shape))) {
       throw new GraphError(
         `${path}: branches of unlike shapes cannot be added: ${shapes.map(formatShape).join(', ')}`,
       );
@@ -309,15 +309,15 @@ class Builder {
     return layer.relu ? this.add('relu', [sum], path, shape, {}) : sum;
   }
 
-  /** Window, stride and padding of a layer, the grid that comes out, and a node for padding that is not symmetric. */
-  #window(layer: Conv | Pool, given: number, path: string): Windowed {
-    const [height, width, channels] = this.#shape(given);
+  /** Window, stride and padding of a layer, its output grid, and a node for asymmetric padding. */
+  #window(layer: Conv | Pool, source: number, path: string): Windowed {
+    const [height, width, channels] = this.#shape(source);
     const { stride, padding: rule } = readMarks(layer.marks, path);
     let window = readWindow(layer.window, path);
-    // The auxiliary head's windows shrink to a grid that is smaller, as TF-Slim's do.
+    // The auxiliary head's windows shrink to a smaller grid, as in TF-Slim.
     if (this.head === 'auxiliary') window = [Math.min(window[0], height), Math.min(window[1], width)];
     let padding: Pair = [0, 0];
-    let input = given;
+    let input = source;
     if (rule === 'same') {
       if (window[0] % 2 === 0 || window[1] % 2 === 0) {
         throw new GraphError(`${path}: same padding needs a window with odd sides, received ${layer.window}`);
@@ -335,7 +335,7 @@ class Builder {
       } else {
         const shape: Shape = [height + before[0] + after[0], width + before[1] + after[1], channels];
         const value = layer.kind === 'maxPool' ? Number.NEGATIVE_INFINITY : 0;
-        input = this.add('pad', [given], path, shape, { before, after, value });
+        input = this.add('pad', [source], path, shape, { before, after, value });
       }
     }
     const [down, across] = this.#shape(input);
@@ -349,12 +349,12 @@ class Builder {
   }
 }
 
-/** A window, and the grid that it makes of what it reads. */
+/** A window and its output grid. */
 interface Windowed {
   readonly window: Pair;
   readonly stride: number;
   readonly padding: Pair;
-  /** What is read: the layer's input, or that with padding around it. */
+  /** The layer's input, or a padded version of it. */
   readonly input: number;
   readonly grid: Pair;
 }

@@ -1,48 +1,48 @@
-/** Where two networks differ, part by part: what stands on each side, and which shapes and costs come of it. */
+/** Compares two networks part by part: structure on each side, and the resulting shapes and costs. */
 import { type LayerSummary, summariseParts } from './costs.ts';
 import { formatShape, type Graph, type Node } from './graph.ts';
 
 /** One part of two networks, side by side. */
 export interface PartDifference {
-  /** A part of the network, as `inceptionResnetA/0..9`; equal neighbours are one line. */
+  /** A part of the network, such as `inceptionResnetA/0..9`; equal neighbouring blocks are joined. */
   readonly name: string;
   readonly kind: 'same' | 'differs' | 'only in the first' | 'only in the second';
   readonly first: string | undefined;
   readonly second: string | undefined;
-  /** What is different inside, one line for each layer. */
+  /** The differences inside, one line per layer. */
   readonly layers: readonly string[];
 }
 
-/** A part in words that are the same for equal parts: its layers with windows, filters and wiring. */
-interface Described {
+/** A part described so that equal parts have equal descriptions: its layers with windows, filters and wiring. */
+interface PartDescription {
   readonly summary: LayerSummary;
   readonly layers: ReadonlyMap<string, string>;
 }
 
-/** Compares part by part: parts are paired by name, and the blocks of a repetition by their number. */
+/** Compares part by part: parts are paired by name, and the blocks of a repetition by number. */
 export function compareGraphs(first: Graph, second: Graph): PartDifference[] {
   const [left, right] = [describeParts(first), describeParts(second)];
   const names = mergedOrder([...left.keys()], [...right.keys()]);
   const differences = names.map((name): PartDifference => {
     const [a, b] = [left.get(name), right.get(name)];
-    const [own, other] = [a && outline(a), b && outline(b)];
-    // A block that only one side has is held against the block before it.
-    const before = blockBefore(name);
-    const pair = a && b ? [a, b] : [(a ? left : right).get(before ?? ''), a ?? b];
+    const [firstOutline, secondOutline] = [a && outline(a), b && outline(b)];
+    // A block that only one side has is compared with the previous block.
+    const previousBlock = previousBlockOf(name);
+    const pair = a && b ? [a, b] : [(a ? left : right).get(previousBlock ?? ''), a ?? b];
     const layers = pair[0] && pair[1] ? differingLayers(pair[0].layers, pair[1].layers) : [];
     const kind = !a
       ? 'only in the second'
       : !b
         ? 'only in the first'
-        : layers.length > 0 || own !== other
+        : layers.length > 0 || firstOutline !== secondOutline
           ? 'differs'
           : 'same';
-    return { name, kind, first: own, second: other, layers };
+    return { name, kind, first: firstOutline, second: secondOutline, layers };
   });
   return joinRuns(differences);
 }
 
-function describeParts(graph: Graph): ReadonlyMap<string, Described> {
+function describeParts(graph: Graph): ReadonlyMap<string, PartDescription> {
   return new Map(
     summariseParts(graph).map((summary) => {
       const { name } = summary;
@@ -57,7 +57,7 @@ function describeParts(graph: Graph): ReadonlyMap<string, Described> {
   );
 }
 
-/** One operation in the figures' words. */
+/** Describes one operation in the words of the figures. */
 function describe(node: Node): string {
   const { shape } = node;
   switch (node.op) {
@@ -86,7 +86,7 @@ function describe(node: Node): string {
         : 'batch norm without gamma';
     case 'linear':
       return `fully connected, ${shape[2]}`;
-    // Written one by one, so that a new operation has to say what a reader should be told of it.
+    // Listed one by one, so that a new operation must be considered here.
     case 'input':
     case 'batchNormRelu':
     case 'pad':
@@ -98,7 +98,7 @@ function describe(node: Node): string {
 }
 
 /** Shape and costs of a part. */
-const outline = ({ summary: { shape, parameters, macs } }: Described): string =>
+const outline = ({ summary: { shape, parameters, macs } }: PartDescription): string =>
   parameters === 0
     ? formatShape(shape)
     : `${formatShape(shape)}, ${scaled(parameters)} parameters, ${scaled(macs)} multiply-adds`;
@@ -110,7 +110,7 @@ function scaled(count: number): string {
 }
 
 /** inceptionResnetC/8 for inceptionResnetC/9. */
-function blockBefore(name: string): string | undefined {
+function previousBlockOf(name: string): string | undefined {
   const match = /^(.*)\/(\d+)$/.exec(name);
   return match ? `${match[1]}/${Number(match[2]) - 1}` : undefined;
 }
@@ -118,25 +118,25 @@ function blockBefore(name: string): string | undefined {
 function differingLayers(first: ReadonlyMap<string, string>, second: ReadonlyMap<string, string>): string[] {
   const names = mergedOrder([...first.keys()], [...second.keys()]);
   return names.flatMap((name) => {
-    const [own, other] = [first.get(name), second.get(name)];
-    return own === other
+    const [firstLayer, secondLayer] = [first.get(name), second.get(name)];
+    return firstLayer === secondLayer
       ? []
-      : [`${name === '' ? '(the part)' : name}: ${own ?? 'none'} | ${other ?? 'none'}`];
+      : [`${name === '' ? '(the part)' : name}: ${firstLayer ?? 'none'} | ${secondLayer ?? 'none'}`];
   });
 }
 
-/** The first's order, with what only the second has after its neighbour there. */
+/** The order of `first`, with names only in `second` inserted after their neighbours there. */
 function mergedOrder(first: readonly string[], second: readonly string[]): string[] {
   const result = [...first];
   second.forEach((name, index) => {
     if (result.includes(name)) return;
-    const before = second.slice(0, index).findLast((each) => result.includes(each));
-    result.splice(before === undefined ? 0 : result.indexOf(before) + 1, 0, name);
+    const neighbour = second.slice(0, index).findLast((other) => result.includes(other));
+    result.splice(neighbour === undefined ? 0 : result.indexOf(neighbour) + 1, 0, name);
   });
   return result;
 }
 
-/** inceptionA/0, inceptionA/1 and inceptionA/2 become inceptionA/0..2 where they are alike. */
+/** Joins inceptionA/0, inceptionA/1 and inceptionA/2 to inceptionA/0..2 if they are alike. */
 function joinRuns(differences: readonly PartDifference[]): PartDifference[] {
   const joined: (PartDifference & { last: number })[] = [];
   for (const difference of differences) {
@@ -154,8 +154,8 @@ function joinRuns(differences: readonly PartDifference[]): PartDifference[] {
       joined.push({ ...difference, last: number });
       continue;
     }
-    const from = /\/(\d+)/.exec(previous.name.slice((match[1] as string).length))?.[1];
-    joined[joined.length - 1] = { ...previous, name: `${match[1]}/${from}..${number}`, last: number };
+    const firstNumber = /\/(\d+)/.exec(previous.name.slice((match[1] as string).length))?.[1];
+    joined[joined.length - 1] = { ...previous, name: `${match[1]}/${firstNumber}..${number}`, last: number };
   }
   return joined.map(({ last: _, ...rest }) => rest);
 }

@@ -1,4 +1,4 @@
-/** What a graph costs: parameters, multiply-adds and activations, one rule for each operation. */
+/** Costs of a graph: parameters, multiply-adds and activations, with one rule per operation. */
 import type { Layers } from '../networks/notation.ts';
 import {
   elementCount,
@@ -18,15 +18,15 @@ import { chainPaths, keyPath } from './layer-names.ts';
 export interface Costs {
   /** Trainable parameters. */
   readonly parameters: number;
-  /** Multiply-adds of convolutions and dense layers for one image. */
+  /** Multiply-adds of convolutions and fully connected layers for one image. */
   readonly macs: number;
-  /** Values that convolutions and dense layers write for one image, timm's "activations". */
+  /** Values written by convolutions and fully connected layers for one image (timm's "activations"). */
   readonly activations: number;
 }
 
 type MacRule<K extends Op> = (node: NodeOf<K>) => number;
 
-const none = () => 0;
+const noMacs = () => 0;
 
 const perOutput = (node: Node): number => {
   const weight = node.parameters.members.map(
@@ -36,19 +36,19 @@ const perOutput = (node: Node): number => {
 };
 
 const macRules: { readonly [K in Op]: MacRule<K> } = {
-  input: none,
+  input: noMacs,
   conv: (node) => node.shape[0] * node.shape[1] * perOutput(node),
-  batchNorm: none,
-  batchNormRelu: none,
-  relu: none,
-  pad: none,
-  maxPool: none,
-  avgPool: none,
-  globalAvgPool: none,
-  concat: none,
-  slice: none,
-  scaledAdd: none,
-  dropout: none,
+  batchNorm: noMacs,
+  batchNormRelu: noMacs,
+  relu: noMacs,
+  pad: noMacs,
+  maxPool: noMacs,
+  avgPool: noMacs,
+  globalAvgPool: noMacs,
+  concat: noMacs,
+  slice: noMacs,
+  scaledAdd: noMacs,
+  dropout: noMacs,
   linear: perOutput,
 };
 
@@ -77,14 +77,14 @@ export const costsOf = (graph: Graph): Costs => costsOfNodes(graph.nodes);
 export interface LayerSummary extends Costs {
   /** `inceptionA/2/branch1/conv2`, or a whole part such as `inceptionA/2`. */
   readonly name: string;
-  /** A layer in the figures' words: `conv 3×3`, `maxPool 3×3 stride 2`; undefined for a part of several layers. */
+  /** A layer in the words of the figures: `conv 3×3`, `maxPool 3×3 stride 2`; undefined for a part of several layers. */
   readonly what?: string;
   /** A layer's first operation. */
   readonly op?: Op;
   readonly shape: Shape;
 }
 
-/** One entry for each layer of the figures, in order; a convolution includes its batch normalisation and ReLU. */
+/** One entry per layer of the figures, in order; a convolution includes its batch normalisation and ReLU. */
 export function summariseLayers(graph: Graph): readonly LayerSummary[] {
   const byPath = new Map<string, Node[]>();
   for (const node of graph.nodes) {
@@ -101,14 +101,14 @@ function describeNode(node: Node): string {
   if ('window' in attributes) {
     const stride = attributes.stride === 1 ? '' : ` stride ${attributes.stride}`;
     const groups = node.op === 'conv' ? node.attributes.groups : 1;
-    const each = groups > 1 && groups === node.shape[2];
-    const what = `${each ? 'depthwise' : node.op} ${formatShape(attributes.window)}${stride}`;
-    return groups > 1 && !each ? `${what} in ${groups} groups` : what;
+    const isDepthwise = groups > 1 && groups === node.shape[2];
+    const what = `${isDepthwise ? 'depthwise' : node.op} ${formatShape(attributes.window)}${stride}`;
+    return groups > 1 && !isDepthwise ? `${what} in ${groups} groups` : what;
   }
   return node.op === 'scaledAdd' ? `add × ${node.attributes.scale}` : node.op;
 }
 
-/** One entry for each named part of the network (stem, inceptionA/0, …), in order, with the costs inside it. */
+/** One entry per named part of the network (stem, inceptionA/0, …), in order, with the costs inside it. */
 export function summariseParts(graph: Graph): readonly LayerSummary[] {
   const parts = partNames(graph);
   return parts.map((name) => {
@@ -125,10 +125,10 @@ export function summariseParts(graph: Graph): readonly LayerSummary[] {
   });
 }
 
-/** The endpoints that together make up the network: a stem's layers, a repetition's blocks, else the layer with its key. */
+/** The endpoints that together form the network: a stem's layers, a repetition's blocks, otherwise the layer of each key. */
 function partNames({ network: { layers, auxiliary } }: Graph): string[] {
-  const parts = (head: Head, of: Layers) =>
-    Object.entries(of).flatMap(([key, layer]) => {
+  const parts = (head: Head, headLayers: Layers) =>
+    Object.entries(headLayers).flatMap(([key, layer]) => {
       const path = keyPath(head, key);
       if (layer.kind === 'sequence') return chainPaths(layer.layers, path);
       return layer.kind === 'repeat' ? Array.from({ length: layer.count }, (_, i) => `${path}/${i}`) : [path];

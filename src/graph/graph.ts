@@ -1,4 +1,4 @@
-/** The graph: every operation of a network with its inputs, its shape and the names of its parameters. */
+/** The graph: every operation of a network with its inputs, shape and parameters. */
 import type { ConfiguredNetwork } from '../networks/networks.ts';
 
 /** [height, width, channels], as the figures print them. Programs use [n, c, h, w] (see `compile/program.ts`). */
@@ -6,7 +6,7 @@ export type Shape = readonly [height: number, width: number, channels: number];
 
 export type Pair = readonly [vertical: number, horizontal: number];
 
-/** What each operation needs to know besides its inputs. Every table over operations is typed by this one. */
+/** Attributes of each operation. Every table over operations is typed by this interface. */
 export interface Attributes {
   input: Record<never, never>;
   /** Cross-correlation; parameters `weight` and, if `bias`, `bias`. */
@@ -14,20 +14,20 @@ export interface Attributes {
     readonly window: Pair;
     readonly stride: number;
     readonly padding: Pair;
-    /** As many as there are input channels is a depthwise convolution. */
+    /** Equal to the number of input channels for a depthwise convolution. */
     readonly groups: number;
     readonly bias: boolean;
-    /** What inference's passes have moved into the weight and bias; figures have none. */
+    /** What inference passes have folded into weight and bias; undefined in figures. */
     readonly folded?: Folded;
-    /** Whether a ReLU follows that inference's passes have moved in; such a convolution adds `inputs[1]`, if it has one, first. */
+    /** Whether inference passes have fused a ReLU; such a convolution first adds `inputs[1]`, if present. */
     readonly relu?: boolean;
   };
   /** Over n, h and w; parameters `gamma` (unless the network has none), `beta`; statistics `movingMean`, `movingVariance`. */
   batchNorm: { readonly epsilon: number };
-  /** Both in one; made by fusing them, never by a figure. Parameters as `batchNorm`. */
+  /** Both fused; created by a pass, never by a figure. Parameters as in `batchNorm`. */
   batchNormRelu: { readonly epsilon: number };
   relu: Record<never, never>;
-  /** Pixels around the grid, where a window's padding differs between beginning and end; zeros, or −∞ before a maxPool. */
+  /** Padding that differs between the sides of a grid; zeros, or −∞ before a maxPool. */
   pad: { readonly before: Pair; readonly after: Pair; readonly value: number };
   maxPool: { readonly window: Pair; readonly stride: number; readonly padding: Pair };
   avgPool: {
@@ -36,20 +36,20 @@ export interface Attributes {
     readonly padding: Pair;
     readonly countPadding: boolean;
   };
-  /** Mean over height and width; a 1×1 grid comes out. */
+  /** Mean over height and width; the result is a 1×1 grid. */
   globalAvgPool: Record<never, never>;
-  /** By depth. */
+  /** Concatenates channels. */
   concat: Record<never, never>;
-  /** Channels `from` (inclusive) to `to` (exclusive). Made by merging sibling convolutions, never by a figure. */
+  /** Channels `from` (inclusive) to `to` (exclusive). Created by merging sibling convolutions, never by a figure. */
   slice: { readonly from: number; readonly to: number };
-  /** inputs[0] + scale · inputs[1], with a ReLU where training's passes have moved one in. */
+  /** inputs[0] + scale · inputs[1], with a ReLU if training passes have fused one. */
   scaledAdd: { readonly scale: number; readonly relu?: boolean };
   dropout: { readonly keep: number };
   /** Parameters `weight` and, if `bias`, `bias`. */
   linear: { readonly bias: boolean };
 }
 
-/** output = scale · batchNorm(conv(input)), to be computed by one convolution with a bias. */
+/** output = scale · batchNorm(conv(input)), computed by one convolution with a bias. */
 export interface Folded {
   readonly scale: number;
   readonly batchNorm?: { readonly epsilon: number; readonly parameters: ParametersOf<'batchNorm'> };
@@ -58,7 +58,7 @@ export interface Folded {
 /** The operations of a graph. */
 export type Op = keyof Attributes;
 
-/** Which classifier a node computes; the auxiliary one is there in training only. */
+/** The classifier that a node belongs to; the auxiliary one exists only in training. */
 export type Head = 'main' | 'auxiliary';
 
 /** A node of one operation. */
@@ -75,13 +75,13 @@ export interface NodeOf<K extends Op> {
   readonly parameters: ParametersOf<K>;
 }
 
-/** One record of the union for each operation. */
+/** The union of all operations' nodes. */
 export type Node = { [K in Op]: NodeOf<K> }[Op];
 
 /** What a parameter is to its layer. */
 export type Role =
   | 'convWeight'
-  /** Of the convolution at the end of a residual block: a sum follows it, and neither normalisation nor ReLU. */
+  /** Of the last convolution in a residual block, which is followed by a sum, without normalisation or ReLU. */
   | 'residualWeight'
   | 'convBias'
   | 'linearWeight'
@@ -96,13 +96,13 @@ export interface Parameter {
   /** `layer path/weight`, `…/bias`, `…/gamma`, `…/beta`, `…/movingMean`, `…/movingVariance`. */
   readonly name: string;
   readonly role: Role;
-  /** Convolutions [out, in / groups, h, w], dense layers [out, in], the rest [channels]. */
+  /** Convolutions [out, in / groups, h, w], fully connected layers [out, in], others [channels]. */
   readonly shape: readonly number[];
 }
 
 /**
- * Names of a node's parameters, by part. A merged convolution has several members, whose parameters lie one after the
- * other; every other node has one.
+ * A node's parameters, by part. A merged convolution has several members, whose parameters are consecutive; every other node has
+ * one.
  */
 export interface ParametersOf<K extends Op = Op> {
   readonly members: readonly MemberParameters<K>[];
@@ -119,12 +119,12 @@ export type MemberParameters<K extends Op = Op> = { readonly [P in Part<K>]?: Pa
 /** A network as nodes in an order in which they can be computed. */
 export interface Graph {
   readonly network: ConfiguredNetwork;
-  /** In an order in which they can be computed. */
+  /** In topological order. */
   readonly nodes: readonly Node[];
-  /** Of a network without a classifier, its features. */
+  /** Id of the logits; of the features for a network without a classifier. */
   readonly logits: number;
   readonly auxiliaryLogits: number | undefined;
-  /** Node ids of the named parts' outputs: `stem`, `inceptionA/0`, …; insertion order is the network's. */
+  /** Node ids of the outputs of named parts: `stem`, `inceptionA/0`, …, in the order of the network. */
   readonly endpoints: ReadonlyMap<string, number>;
 }
 
@@ -137,14 +137,14 @@ export const parametersOf = (graph: Graph): readonly Parameter[] =>
 const parametersAt = (graph: Graph, id: number): readonly Parameter[] =>
   (graph.nodes[id]?.parameters.members ?? []).flatMap((member) => Object.values(member) as Parameter[]);
 
-/** Parameters of the layers that give one output for each class, the auxiliary head's too; none without classes. */
+/** Parameters of the layers with one output per class, including the auxiliary head's; none without classes. */
 export function classifierParameters(graph: Graph): readonly Parameter[] {
   const { logits, auxiliaryLogits, network } = graph;
   const ids = auxiliaryLogits === undefined ? [logits] : [logits, auxiliaryLogits];
   return network.classes === 0 ? [] : ids.flatMap((id) => parametersAt(graph, id));
 }
 
-/** The convolutions that read the images: what another number of input channels changes. */
+/** The convolutions that read the images, whose weights depend on the number of input channels. */
 export const firstConvolutions = (graph: Graph): readonly NodeOf<'conv'>[] =>
   graph.nodes.filter(
     (node): node is NodeOf<'conv'> =>

@@ -1,15 +1,15 @@
-/** Names of layers: keys, numbers where there is none, and the auxiliary head's own prefix. */
+/** Names of layers: keys, numbers where there is no key, and the auxiliary head's prefix. */
 import type { Layer } from '../networks/notation.ts';
 import type { Head } from './graph.ts';
 
-/** The first name of everything in the auxiliary head. */
+/** Prefix of everything in the auxiliary head. */
 export const auxiliaryName = 'auxiliary';
 
-/** The name of a layer by its key: `logits`, `auxiliary/logits`. */
+/** The path of a layer by its key: `logits`, `auxiliary/logits`. */
 export const keyPath = (head: Head, key: string): string =>
   head === 'auxiliary' ? `${auxiliaryName}/${key}` : key;
 
-/** The layers of a chain are numbered by kind, from 1: conv1, conv2, maxPool1. */
+/** Paths of the layers of a chain, numbered by kind from 1: conv1, conv2, maxPool1. */
 export function chainPaths(layers: readonly Layer[], path: string): readonly string[] {
   const counts = new Map<string, number>();
   return layers.map((layer) => {
@@ -20,6 +20,6 @@ export function chainPaths(layers: readonly Layer[], path: string): readonly str
   });
 }
 
-/** The layer of a parameter's name: `stem/conv1` of `stem/conv1/weight`. */
+/** The layer of a parameter: `stem/conv1` of `stem/conv1/weight`. */
 export const layerOf = (parameterName: string): string =>
   parameterName.slice(0, parameterName.lastIndexOf('/'));

@@ -1,4 +1,4 @@
-/** Windows over grids: what their marks say, how same padding is laid around the grid, and which grid comes out. */
+/** Windows on grids: meaning of their marks, same padding, and the output grid. */
 import { InceptionError } from '../errors.ts';
 import {
   type ConvMarks,
@@ -10,12 +10,12 @@ import {
 } from '../networks/notation.ts';
 import { formatShape, type Pair } from './graph.ts';
 
-/** The figures do not fit: branches that disagree, or an input that is too small. */
+/** The figures are inconsistent: branches disagree, or the input is too small. */
 export class GraphError extends InceptionError {
   override name = 'GraphError';
 }
 
-/** A window that is larger than its grid. Separate, because the minimum input size is searched by catching it. */
+/** A window larger than its grid. A separate class, because the search for the minimum input size catches it. */
 export class GridTooSmall extends GraphError {}
 
 /** @throws GraphError naming the layer. */
@@ -41,7 +41,7 @@ interface Sliding {
   readonly stride: number;
 }
 
-/** Pixels before and after the grid; see {@link Network.samePadding}. */
+/** Padding before and after the grid; see {@link Network.samePadding}. */
 export function samePadding(
   grid: Pair,
   { window, stride, as = 'tensorflow' }: Sliding & { as: Network['samePadding'] },
@@ -56,7 +56,7 @@ export function samePadding(
   return { before, after: [down - before[0], across - before[1]] };
 }
 
-/** The grid that comes out. @throws GridTooSmall naming the layer. */
+/** The output grid. @throws GridTooSmall naming the layer. */
 export function outputGrid(
   grid: Pair,
   { window, stride, padding, path }: Sliding & { padding: Pair; path: string },

@@ -97,7 +97,7 @@ describe('a convolution', () => {
 
   it('refuses groups that divide its channels or filters not', () => {
     expect(() => graphOf(conv('3x3', 9, undefined, { groups: 3 }))).toThrow(
-      new GraphError('layer: 3 groups have to divide its channels and its filters, received 8 and 9'),
+      new GraphError('layer: 3 groups must divide channels and filters, received 8 and 9'),
     );
   });
 });

@@ -120,7 +120,7 @@ describe('loadModel', () => {
 
   it('says which file is missing', async () => {
     await expect(loadModel(join(folder, 'none'), { engine })).rejects.toThrow(
-      /none: there is no such run folder or file; a model on the hub is written hub:owner\/name$/,
+      /none: no such run folder or file; a model on the hub is written hub:owner\/name$/,
     );
   });
 });

@@ -1,4 +1,4 @@
-/** A model in an engine: what `loadModel` gives to a program. */
+/** A model loaded into an engine. */
 import { compileInference } from '../compile/compile-inference.ts';
 import type { Precision } from '../compile/options.ts';
 import type { Engine, HostTensor, LoadedProgram, Store } from '../engine/engine.ts';
@@ -13,20 +13,20 @@ import { kernelsFor, planPredictor, type TorchPredictor } from './torch-predicto
 /** How a model is loaded into an engine. */
 export interface LoadModelOptions extends Notices {
   readonly engine: Engine;
-  /** Images of one prediction. Default 1. */
+  /** Batch size. Default 1. */
   readonly batch?: number;
-  /** Default: what the hardware is fast at. */
+  /** Default: the fastest precision of the hardware. */
   readonly precision?: Precision;
 }
 
-/** Images as bytes of 0–255, or as floats that are scaled already; [n, height, width, channels] of the description. */
+/** Images [n, height, width, channels] as bytes of 0–255, or as floats that are already scaled. */
 export type Images = Uint8Array | Float32Array;
 
 /** Which parts of a network are asked for. */
 export interface FeatureOptions {
-  /** Named parts of the network (`stem`, `inceptionA/3`, …); `graph.endpoints` has them all. */
+  /** Named parts of the network (`stem`, `inceptionA/3`, …); `graph.endpoints` lists them. */
   readonly endpoints?: readonly string[];
-  /** The last part of each of these reductions (2, 4, 8, 16, 32), as timm's `features_only`. */
+  /** The last part at each of these strides (2, 4, 8, 16, 32), like timm's `features_only`. */
   readonly strides?: readonly number[];
 }
 
@@ -34,27 +34,27 @@ export interface FeatureOptions {
 export interface LoadedModel {
   readonly description: ModelDescription;
   readonly graph: Graph;
-  /** What was read: `runs/first/model.safetensors`, `hub:timm/inception_v4.tf_in1k`. */
+  /** What was loaded: `runs/first/model.safetensors`, `hub:timm/inception_v4.tf_in1k`. */
   readonly source: string;
   readonly predictor: TorchPredictor;
-  /** Parts of the network for any number of images: float32 [n, c, h, w], by endpoint or by `stride 8`. */
+  /** Outputs of parts of the network for any number of images: float32 [n, c, h, w], by endpoint or by `stride 8`. */
   features(images: Images, options: FeatureOptions): Promise<Record<string, HostTensor>>;
-  /** What the classifier reads, float32 [n, features]; of a network with an embedding, that. */
+  /** The classifier's input, float32 [n, features], or the embedding of a network that has one. */
   embed(images: Images): Promise<HostTensor>;
   /** Float32 [n, classes]. @throws ModelError for a network without a classifier. */
   logits(images: Images): Promise<HostTensor>;
-  /** Float32 [n, classes], for any number of images; `predictor` has one number. @throws as `logits`. */
+  /** Float32 [n, classes], for any number of images, whereas `predictor` has a fixed batch size. @throws as `logits`. */
   probabilities(images: Images): Promise<HostTensor>;
-  /** The same network with a new classifier for these labels; everything else is kept. This model stays as it is. */
+  /** The same network with a new classifier for these labels and everything else kept. This model is not changed. */
   resetClassifier(classes: readonly string[], options?: { readonly seed?: number }): Promise<LoadedModel>;
-  /** Gives the memory back. */
+  /** Frees the memory. */
   release(): void;
 }
 
 /**
- * Loads a model for prediction: a run folder, a `.safetensors` of `train` or `import`, a file of another ecosystem,
- * `hub:owner/name`; or one that is open already, which stays open.
- * @throws ModelError or WeightsError saying what is missing in which file.
+ * Loads a model for prediction: a run folder, a `.safetensors` file from `train` or `import`, a file of another ecosystem,
+ * `hub:owner/name`; or a model that is already open, which stays open.
+ * @throws ModelError or WeightsError naming the file and what is missing.
  */
 export async function loadModel(model: string | ModelFile, options: LoadModelOptions): Promise<LoadedModel> {
   const file = typeof model === 'string' ? await openModel(model, options) : model;
@@ -93,7 +93,7 @@ async function openInEngine(
   const programs = new Map<string, LoadedProgram>();
   const imageLength = graph.network.input.reduce((product, size) => product * size, 1);
 
-  /** Runs a program of its own for so many images, and keeps it. */
+  /** Runs a program compiled for this number of images, which is cached. */
   const run = async (images: Images, endpoints: readonly string[]): Promise<Record<string, HostTensor>> => {
     const count = images.length / imageLength;
     if (!Number.isInteger(count) || count === 0) {
@@ -124,13 +124,13 @@ async function openInEngine(
     predictor,
     features: async (images, { endpoints = [], strides = [] }) => {
       const byStride = strideEndpoints(graph);
-      const ofStrides = strides.map((stride) => endpointAt(byStride, stride));
-      const outputs = await run(images, [...new Set([...endpoints, ...ofStrides])]);
+      const strideNames = strides.map((stride) => endpointAt(byStride, stride));
+      const outputs = await run(images, [...new Set([...endpoints, ...strideNames])]);
       return Object.fromEntries([
         ...endpoints.map((name) => [name, outputs[name] as HostTensor]),
         ...strides.map((stride, index) => [
           `stride ${stride}`,
-          outputs[ofStrides[index] as string] as HostTensor,
+          outputs[strideNames[index] as string] as HostTensor,
         ]),
       ]);
     },
@@ -178,22 +178,22 @@ function withNewClassifier(
   return openInEngine({ description: changed, graph, source, values }, options);
 }
 
-/** The last part of each reduction before the pooling, by the strides on the way: sizes are rounded by valid windows. */
+/** The last part at each stride before pooling. Strides are multiplied along the graph, since sizes are rounded by valid windows. */
 export function strideEndpoints(graph: Graph): ReadonlyMap<number, string> {
   const strides: number[] = [];
   for (const { inputs, op, attributes } of graph.nodes) {
-    const own = op === 'conv' || op === 'maxPool' || op === 'avgPool' ? attributes.stride : 1;
-    strides.push(own * Math.max(1, ...inputs.map((input) => strides[input] as number)));
+    const nodeStride = op === 'conv' || op === 'maxPool' || op === 'avgPool' ? attributes.stride : 1;
+    strides.push(nodeStride * Math.max(1, ...inputs.map((input) => strides[input] as number)));
   }
-  const found = new Map<number, string>();
+  const endpoints = new Map<number, string>();
   const { featuresAt = {} } = graph.network;
   for (const [name, id] of graph.endpoints) {
     const { head, shape } = graph.nodes[id] as Node;
     if (head === 'auxiliary' || (shape[0] === 1 && shape[1] === 1)) continue;
     const stride = strides[id] as number;
-    found.set(stride, featuresAt[stride] ?? name);
+    endpoints.set(stride, featuresAt[stride] ?? name);
   }
-  return found;
+  return endpoints;
 }
 
 function endpointAt(byStride: ReadonlyMap<number, string>, stride: number): string {

@@ -1,4 +1,4 @@
-/** A model's description and parameters from wherever it lies: a run folder, a file of our own, or of anybody's. */
+/** Opens a model's description and parameters from a run folder, our own files, or files of other ecosystems. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openImport } from '../ecosystems/import/import-weights.ts';
@@ -14,24 +14,22 @@ import { openSafetensors } from '../weights/safetensors/safetensors.ts';
 import { type TensorFile, WeightsError } from '../weights/tensor-file.ts';
 
 /**
- * Opens `hub:owner/name`, a run folder, a model of our own, or a file of another ecosystem as it is.
- * @throws ModelError or WeightsError saying what is missing in which file.
+ * Opens `hub:owner/name`, a run folder, a model of this package, or a file of another ecosystem.
+ * @throws ModelError or WeightsError naming the file and what is missing.
  */
 export async function openModel(path: string, notices: Notices = {}): Promise<ModelFile> {
   if (modelKind(path) === 'hub') return openImport(path, notices);
-  const about = await stat(path).catch(() => undefined);
-  const run = about?.isDirectory() ? await runFile(path) : undefined;
+  const info = await stat(path).catch(() => undefined);
+  const run = info?.isDirectory() ? await runFile(path) : undefined;
   if (run) {
     const file = await openSafetensors(run.path);
     return closeOnError(file, () => describedModel(file, run));
   }
-  if (!about && !(await stat(`${path}.index`).catch(() => undefined)))
-    throw new ModelError(
-      `${path}: there is no such run folder or file; a model on the hub is written hub:owner/name`,
-    );
+  if (!info && !(await stat(`${path}.index`).catch(() => undefined)))
+    throw new ModelError(`${path}: no such run folder or file; a model on the hub is written hub:owner/name`);
   if (modelKind(path) === 'onnx')
     throw new ModelError(
-      `${path}: an ONNX file predicts ('classify', 'evaluate', 'serve'); here a model with its weights is needed: a run folder, a .safetensors file, or hub:owner/name`,
+      `${path}: an ONNX file can only predict ('classify', 'evaluate', 'serve'); expected a model with weights: a run folder, a .safetensors file, or hub:owner/name`,
     );
   const file = await openWeights(path);
   return closeOnError(file, () =>
@@ -39,23 +37,23 @@ export async function openModel(path: string, notices: Notices = {}): Promise<Mo
   );
 }
 
-/** The model of a run's last evaluation; of a run that has had none, the averages of its newest checkpoint. */
+/** The model of a run's last evaluation, or if there is none yet, the averaged weights of its latest checkpoint. */
 async function runFile(folder: string): Promise<{ path: string; prefix: string } | undefined> {
   const model = join(folder, runFiles.model);
   if (await stat(model).catch(() => undefined)) return { path: model, prefix: '' };
   const steps = await checkpointSteps(folder);
   if (steps?.[0] !== undefined) return { path: checkpointFile(folder, steps[0]), prefix: 'averages/' };
   if (steps || (await stat(join(folder, runFiles.configuration)).catch(() => undefined)))
-    throw new ModelError(`${folder}: neither a model nor a checkpoint is in this folder`);
+    throw new ModelError(`${folder}: contains neither a model nor a checkpoint`);
   return undefined;
 }
 
-/** A file whose metadata say what it is: of `train`, `import` or `writeModel`. */
+/** A file with metadata written by `train`, `import` or `writeModel`. */
 function describedModel(file: TensorFile, { path, prefix }: { path: string; prefix: string }): ModelFile {
   const stored = file.metadata.get('model');
   if (stored === undefined)
     throw new ModelError(
-      `${path}: its metadata have no model; one of 'inception train' or 'inception import' has`,
+      `${path}: its metadata contain no model; expected a file written by 'inception train' or 'inception import'`,
     );
   const description = parseDescription(stored, `${path} (metadata)`);
   const graph = graphOf(description);

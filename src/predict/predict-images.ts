@@ -1,6 +1,6 @@
 /**
- * Images become probabilities: views of each image, packed into full batches for every member of an ensemble, and
- * averaged. Images are decoded and resized while the engine computes.
+ * Predicts images: views of each image are packed into full batches for every member of an ensemble, and averaged. Images are decoded
+ * and resized while the engine computes.
  */
 import pLimit from 'p-limit';
 import type { Dataset } from '../data/dataset.ts';
@@ -10,10 +10,10 @@ import { inputBytes, type Preprocessing } from '../images/preprocess.ts';
 
 /** Anything that turns a batch of images into probabilities. */
 export interface Predictor {
-  /** Images in one call. */
+  /** Images per call. */
   readonly batch: number;
   readonly classes: number;
-  /** From [batch, height, width, channels] to probabilities [batch, classes]. */
+  /** Maps [batch, height, width, channels] to probabilities [batch, classes]. */
   predict(images: Uint8Array): Promise<Float32Array>;
 }
 
@@ -21,7 +21,7 @@ export interface Predictor {
 export interface Member {
   readonly predictor: Predictor;
   readonly preprocessing: Preprocessing;
-  /** For each class of the result this member's output; left out, they are the same. */
+  /** This member's output for each class of the result; default: the same index. */
   readonly outputs?: readonly number[];
 }
 
@@ -31,7 +31,7 @@ export interface PredictOptions {
   readonly views: Views;
   /** Images to predict, in this order. Default: all. */
   readonly indices?: Iterable<number>;
-  /** An image that cannot be decoded is left out and told here; without it the error is thrown. */
+  /** Called for an image that cannot be decoded, which is then skipped; without it the error is thrown. */
   readonly onBroken?: (index: number, error: Error) => void;
   readonly signal?: AbortSignal;
 }
@@ -39,14 +39,14 @@ export interface PredictOptions {
 /** One image with its probabilities. */
 export interface PredictedImage {
   readonly index: number;
-  /** Mean over the crops and then over the members. */
+  /** Mean over the crops, then over the members. */
   readonly probabilities: Float64Array;
-  /** Views that the engines computed for it. */
+  /** Number of views computed for it. */
   readonly views: number;
 }
 
-/** Images being decoded at a time: sharp's threads, and a bound on decoded images in memory. */
-const decoding = 4;
+/** Images decoded concurrently: keeps sharp's threads busy and bounds the decoded images in memory. */
+const concurrentDecodes = 4;
 
 interface Entry {
   readonly index: number;
@@ -55,7 +55,7 @@ interface Entry {
   remaining: number;
 }
 
-/** Predicts images one after the other, in order. Stops early when the signal is aborted. */
+/** Predicts images in order. Stops early if the signal is aborted. */
 export async function* predictImages(
   dataset: Dataset,
   { members, views, indices = range(dataset.length), onBroken, signal }: PredictOptions,
@@ -72,14 +72,14 @@ export async function* predictImages(
     }
   };
   for await (const { index, image } of decoded(dataset, indices, { onBroken, signal })) {
-    const own = members.map(({ preprocessing }) => viewsOf(image, preprocessing, views));
-    const count = own.reduce((sum, each) => sum + each.length, 0);
+    const memberViewLists = members.map(({ preprocessing }) => viewsOf(image, preprocessing, views));
+    const count = memberViewLists.reduce((sum, each) => sum + each.length, 0);
     const entry: Entry = { index, sums: new Float64Array(classes), views: count, remaining: count };
     waiting.push(entry);
-    for (const [place, packer] of packers.entries()) {
-      const memberViews = own[place] as (typeof own)[number];
+    for (const [memberIndex, packer] of packers.entries()) {
+      const memberViews = memberViewLists[memberIndex] as (typeof memberViewLists)[number];
       const weights = memberViews.reduce((sum, { weight }) => sum + weight, 0);
-      for (const view of memberViews) await packer.add(view.write, { entry, share: view.weight / weights });
+      for (const view of memberViews) await packer.add(view.write, { entry, weight: view.weight / weights });
     }
     yield* finished();
   }
@@ -92,27 +92,27 @@ function* range(length: number): Generator<number> {
   for (let index = 0; index < length; index++) yield index;
 }
 
-/** Images in order, a few decoded ahead. */
+/** Decodes images in order, a few ahead. */
 async function* decoded(
   dataset: Dataset,
   indices: Iterable<number>,
   { onBroken, signal }: { onBroken: PredictOptions['onBroken'] | undefined; signal: AbortSignal | undefined },
 ): AsyncGenerator<{ index: number; image: Image }> {
-  const limit = pLimit(decoding);
+  const limit = pLimit(concurrentDecodes);
   const source = indices[Symbol.iterator]();
-  const ahead: { index: number; image: Promise<Image> }[] = [];
+  const pending: { index: number; image: Promise<Image> }[] = [];
   const startNext = () => {
     const next = source.next();
     if (next.done) return;
     const image = limit(async () => dataset.image(next.value));
-    // Its error is thrown where the image is asked for.
+    // A failed image throws when it is awaited; this avoids an unhandled rejection before that.
     image.catch(() => undefined);
-    ahead.push({ index: next.value, image });
+    pending.push({ index: next.value, image });
   };
   try {
-    for (let count = 0; count < 4 * decoding; count++) startNext();
-    while (ahead.length > 0 && !signal?.aborted) {
-      const { index, image } = ahead.shift() as (typeof ahead)[number];
+    for (let count = 0; count < 4 * concurrentDecodes; count++) startNext();
+    while (pending.length > 0 && !signal?.aborted) {
+      const { index, image } = pending.shift() as (typeof pending)[number];
       startNext();
       try {
         yield { index, image: await image };
@@ -126,19 +126,19 @@ async function* decoded(
   }
 }
 
-interface Place {
+interface Slot {
   readonly entry: Entry;
-  /** Of this view in its member's mean. */
-  readonly share: number;
+  /** Weight of this view in its member's mean. */
+  readonly weight: number;
 }
 
-/** Fills one member's batches; while one is predicted the next one is filled. */
+/** Fills one member's batches; while one is being predicted, the next is filled. */
 class Packer {
   readonly #member: Member;
   readonly #members: number;
   readonly #bytes: number;
   #images: Uint8Array;
-  #places: Place[] = [];
+  #slots: Slot[] = [];
   #running: Promise<void> = Promise.resolve();
 
   constructor(member: Member, members: number) {
@@ -148,29 +148,29 @@ class Packer {
     this.#images = new Uint8Array(member.predictor.batch * this.#bytes);
   }
 
-  async add(write: (target: Uint8Array, offset: number) => void, place: Place): Promise<void> {
-    write(this.#images, this.#places.length * this.#bytes);
-    this.#places.push(place);
-    if (this.#places.length < this.#member.predictor.batch) return;
+  async add(write: (target: Uint8Array, offset: number) => void, slot: Slot): Promise<void> {
+    write(this.#images, this.#slots.length * this.#bytes);
+    this.#slots.push(slot);
+    if (this.#slots.length < this.#member.predictor.batch) return;
     await this.#running;
     this.#running = this.#predict();
     this.#running.catch(() => undefined);
   }
 
-  /** Predicts what does not fill a batch. */
+  /** Predicts an incomplete last batch. */
   async flush(): Promise<void> {
     await this.#running;
-    if (this.#places.length > 0) await this.#predict();
+    if (this.#slots.length > 0) await this.#predict();
   }
 
   async #predict(): Promise<void> {
     const { predictor, outputs } = this.#member;
-    const [images, places] = [this.#images, this.#places];
+    const [images, slots] = [this.#images, this.#slots];
     this.#images = new Uint8Array(images.length);
-    this.#places = [];
+    this.#slots = [];
     const probabilities = await predictor.predict(images);
-    places.forEach(({ entry, share }, row) => {
-      const weight = share / this.#members;
+    slots.forEach(({ entry, weight: viewWeight }, row) => {
+      const weight = viewWeight / this.#members;
       for (let label = 0; label < entry.sums.length; label++) {
         const output = row * predictor.classes + (outputs?.[label] ?? label);
         entry.sums[label] = (entry.sums[label] as number) + (probabilities[output] as number) * weight;

@@ -5,7 +5,7 @@ export interface Ranked {
   readonly probability: number;
 }
 
-/** The k most probable classes of row `row`, most probable first; of equal ones the smaller label. */
+/** The k most probable classes of row `row`, most probable first; ties go to the smaller label. */
 export function topClasses(
   probabilities: Float32Array | Float64Array,
   { row = 0, classes, k }: { row?: number; classes: number; k: number },

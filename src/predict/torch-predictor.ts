@@ -1,4 +1,4 @@
-/** Predictions by libtorch, from parameters that are in a store. */
+/** Predictions with libtorch, from parameters in a store. */
 import { compileInference } from '../compile/compile-inference.ts';
 import type { CompiledInference, InferenceOptions, Kernels } from '../compile/options.ts';
 import type { Engine, Store } from '../engine/engine.ts';
@@ -6,16 +6,16 @@ import type { Graph } from '../graph/graph.ts';
 import type { Predictor } from './predict-images.ts';
 
 export interface TorchPredictor extends Predictor {
-  /** Folds the parameters anew; needed whenever they have changed. */
+  /** Folds the parameters again; required whenever they have changed. */
   refresh(): Promise<void>;
-  /** Gives its programs back; the store is the caller's. */
+  /** Releases its programs; the store belongs to the caller. */
   release(): void;
 }
 
-/** Operators of our own exist for the CPU. */
+/** Native operators exist only for the CPU. */
 export const kernelsFor = ({ facts }: Engine): Kernels => (facts.device === 'cpu' ? 'native' : 'aten');
 
-/** Compiles for a store that is yet to be made; `open` then loads the programs into it. */
+/** Compiles for a store that does not exist yet; `open` then loads the programs into it. */
 export function planPredictor(graph: Graph, options: InferenceOptions) {
   const compiled = compileInference(graph, options);
   return {
