@@ -214,7 +214,11 @@ describe("an .onnx file of other people's", () => {
   });
 
   it.each<[args: string[], status: number, says: RegExp]>([
-    [[], 1, /torchscript\.onnx: the file does not state how images are scaled .* \(--preprocessing imagenet, /],
+    [
+      [],
+      1,
+      /torchscript\.onnx: the file does not state how images are scaled .* \(--preprocessing imagenet, /,
+    ],
     [['--mean', '0.5', '--std', '0'], 2, /--std: expected one number or three, .* received '0'/],
     [
       ['--preprocessing', 'torch'],
