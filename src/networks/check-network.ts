@@ -58,7 +58,16 @@ function layersIn(layer: Layer): number {
     case 'residual':
     case 'sum':
       return layer.branches.flat().reduce((sum, each) => sum + layersIn(each), 1);
-    default:
+    // Written one by one, so that a new kind that holds layers is counted with them.
+    case 'conv':
+    case 'depthwise':
+    case 'relu':
+    case 'maxPool':
+    case 'avgPool':
+    case 'globalAvgPool':
+    case 'dropout':
+    case 'fullyConnected':
+    case 'embedding':
       return 1;
   }
 }
