@@ -3,9 +3,9 @@
  * is what a compiler could still save. A few buffers serve all convolutions, so that the floor uses caches better than any real
  * step.
  */
-import { Emitter, slot } from '../compile/emitter.ts';
-import { convolutionGeometry } from '../compile/forward.ts';
+import { Emitter } from '../compile/emitter.ts';
 import type { DType, Program, StoreSpec, ViewSpec } from '../compile/program.ts';
+import { convolutionGeometry } from '../compile/rules/aten-convolution.ts';
 import type { Graph, Node, NodeOf, Shape } from '../graph/graph.ts';
 import type { WorkOptions } from './job.ts';
 
@@ -47,30 +47,30 @@ export function compileFloor(
       const name = `floor/packed/${[weightShape(node, source), ...sizes].map((size) => size.join('x')).join('/')}`;
       if (!packed.has(name)) {
         packed.add(name);
-        const args = [slot(preparation.load(weightName)), ...sizes, false, false];
+        const args = [preparation.load(weightName), ...sizes, false, false];
         preparation.store(name, preparation.call('inception::pack_convolution', args));
       }
       const bias = emitter.load(biases.view([node.shape[2]]));
-      const args = [slot(input), slot(emitter.load(name)), slot(bias), null, ...strideAndPadding, false];
+      const args = [input, emitter.load(name), bias, null, ...strideAndPadding, false];
       emitter.call('inception::convolution_packed', args);
       continue;
     }
     const weight = emitter.load(weightName);
-    if (whose === 'aten') emitter.call('aten::convolution', [slot(input), slot(weight), null, ...geometry]);
-    else emitter.call('inception::convolution', [slot(input), slot(weight), null, ...strideAndPadding]);
+    if (whose === 'aten') emitter.call('aten::convolution', [input, weight, null, ...geometry]);
+    else emitter.call('inception::convolution', [input, weight, null, ...strideAndPadding]);
     if (work === 'infer') continue;
     const gradient = emitter.load(buffers.output.view(images(batch, node.shape)));
     const needsInputGradient = source.op !== 'input';
     if (whose === 'aten') {
       const outputMask = [needsInputGradient, true, false];
-      const args = [slot(gradient), slot(input), slot(weight), null, ...geometry, outputMask];
-      emitter.calls('aten::convolution_backward', args, { results: 3, unused: [0, 1, 2] });
+      const args = [gradient, input, weight, null, ...geometry, outputMask];
+      emitter.calls('aten::convolution_backward', args, 3);
       continue;
     }
     const weightGradient = emitter.load(gradients.view(weightShape(node, source)));
-    const args = [...[gradient, input, weight].map(slot), ...strideAndPadding, needsInputGradient, false];
-    const named = { weight_out: slot(weightGradient) };
-    emitter.calls('inception::convolution_backward', args, { results: 3, unused: [0, 1, 2], named });
+    const args = [gradient, input, weight, ...strideAndPadding, needsInputGradient, false];
+    const named = { weight_out: weightGradient };
+    emitter.calls('inception::convolution_backward', args, 3, named);
   }
   // A device runs asynchronously: without a result to wait for, only the launches would be timed.
   if (kernels === 'aten') emitter.output('done', emitter.load(buffers.input.view([1])));

@@ -33,12 +33,11 @@ export interface OnnxValues {
 /** `foldBatchNorm,exchangePooling`: these and no others; `none` is none. @throws UsageError */
 export function readPasses(text: string): ExportPasses {
   const asked = text === 'none' ? [] : text.split(',');
-  const strange = asked.find((name) => !(exportPasses as readonly string[]).includes(name));
+  const names: readonly string[] = exportPasses.map(({ name }) => name);
+  const strange = asked.find((name) => !names.includes(name));
   if (strange !== undefined)
-    throw new UsageError(
-      `--passes: expected 'none' or some of ${exportPasses.join(', ')}, received '${strange}'`,
-    );
-  return Object.fromEntries(exportPasses.map((name) => [name, asked.includes(name)]));
+    throw new UsageError(`--passes: expected 'none' or some of ${names.join(', ')}, received '${strange}'`);
+  return Object.fromEntries(names.map((name) => [name, asked.includes(name)]));
 }
 
 export async function exportToOnnx(model: ModelFile, values: OnnxValues): Promise<void> {

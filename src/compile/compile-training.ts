@@ -1,50 +1,42 @@
 /** A graph and the numbers of a recipe become one training step: forward, loss, backward, optimiser, averages. */
 import type { Graph, Node } from '../graph/graph.ts';
-import { exchangePooling } from '../passes/exchange-pooling.ts';
-import { fuseNormRelu } from '../passes/fuse-norm-relu.ts';
-import { fuseSumRelu } from '../passes/fuse-sum-relu.ts';
-import { mergeSiblings } from '../passes/merge-siblings.ts';
+import { runPasses } from '../passes/pass.ts';
 import { CompileError } from './compile-error.ts';
-import { Emitter, slot } from './emitter.ts';
+import { Emitter } from './emitter.ts';
 import { endpointIds, returnEndpoints } from './endpoints.ts';
-import { type Lowered, type Lowering, lowerForward, overwritableResults } from './forward.ts';
-import { lowerBackward } from './gradients.ts';
 import { flatTensor, layOut, part } from './layout.ts';
 import { crossEntropy } from './loss.ts';
+import { lowerBackward, type ParameterGradient } from './lower-backward.ts';
+import { lowerForward } from './lower-forward.ts';
 import { flat, flatKinds, gradientNorm, Update } from './optimizer.ts';
 import { type CompiledTraining, inceptionScaling, type TrainingOptions } from './options.ts';
-import { placeInConcat } from './place-in-concat.ts';
-import { checkProgram, type Slot, type StoreSpec, type TensorSpec } from './program.ts';
-import { isRecomputationWorthwhile } from './recompute.ts';
+import { checkProgram, type StoreSpec, type TensorSpec, type Value } from './program.ts';
+import { finish } from './program-passes/finish/finish.ts';
+import { aten } from './rules/aten.ts';
+import { native } from './rules/native.ts';
+import { type Lowered, type Lowering, lay } from './rules/rule.ts';
+import { trainingGraphPasses, trainingProgramPasses } from './training-passes.ts';
+
+const rulesOf = { aten, native: lay(native, aten) };
 
 /** Compiles the training step. @throws CompileError naming the layer or the option that does not fit. */
 export function compileTraining(network: Graph, options: TrainingOptions): CompiledTraining {
-  const { batch, precision, passes = {} } = options;
+  const { batch, precision, kernels = 'native', passes: choices } = options;
   if (network.network.classes === 0 && options.projectEndpoint === undefined)
     throw new CompileError(`${network.network.name} has no classifier to train (classes: 0)`);
   const batchStatistics = (options.batchNorm ?? 'batch') === 'batch';
-  const native = (options.kernels ?? 'native') === 'native';
-  const exchanged = passes.exchangePooling === false ? network : exchangePooling(network);
-  const merged = passes.mergeSiblings === false ? exchanged : mergeSiblings(exchanged);
-  const summed = native && passes.fuseSumRelu !== false ? fuseSumRelu(merged) : merged;
-  const graph = batchStatistics && native && passes.fuseNormRelu !== false ? fuseNormRelu(summed) : summed;
+  const graph = runPasses(network, trainingGraphPasses, { context: undefined, choices });
   if (batchStatistics) refuseSingleValues(graph, batch);
-  const emitter = new Emitter();
   const updates = options.update ?? true;
-  // Native convolutions round the weights while they pack them; libtorch's, as all in groups are, want them rounded.
-  const isRounded = (node: Node) => node.op === 'conv' && (!native || node.attributes.groups > 1);
-  const roundedCopy = precision === 'bfloat16' && graph.nodes.some(isRounded);
-  // Clipping needs the norm of all gradients before the first update, and rounded gradients a copy in float32.
-  const unhindered = options.clipNorm === undefined && !roundedCopy;
-  const immediate = native && updates && unhindered && passes.updateImmediately !== false;
+  // Clipping needs the norm of all gradients before the first update.
+  const each = kernels === 'native' && updates && options.clipNorm === undefined;
+  // Native convolutions round the weights while they pack them; libtorch's want them rounded.
+  const roundedCopy = precision === 'bfloat16' && kernels === 'aten';
+  const emitter = new Emitter();
   if (roundedCopy) {
     emitter.layer = 'weights in bfloat16';
-    emitter.effect('aten::copy_', [
-      slot(emitter.load('flat/bfloat16')),
-      slot(emitter.load('convolutions/weights')),
-    ]);
+    emitter.call('aten::copy_', [emitter.load('flat/bfloat16'), emitter.load('convolutions/weights')]);
   }
-  const endpoints = endpointIds(graph, options.endpoints ?? []);
   const lowering: Lowering = {
     emitter,
     graph,
@@ -55,35 +47,31 @@ export function compileTraining(network: Graph, options: TrainingOptions): Compi
     batchStatistics,
     batchNormMomentum: options.batchNormMomentum,
     dropout: options.dropout ?? true,
-    kernels: options.kernels ?? 'native',
-    placement:
-      native && passes.placeInConcat !== false
-        ? placeInConcat(graph, { keepDense: [...endpoints.values()] })
-        : new Map(),
-    buffers: new Map(),
-    recompute: passes.recompute ?? isRecomputationWorthwhile(graph, options),
-    stored: (name, node) => (roundedCopy && isRounded(node) ? `bfloat16/${name}` : name),
-    overwritable: overwritableResults(graph, [...endpoints.values()]),
+    roundedParameters: kernels === 'aten',
+    stored: (name, node) => (roundedCopy && node.op === 'conv' ? `bfloat16/${name}` : name),
   };
-  const lowered = lowerForward(lowering);
-  returnEndpoints(emitter, endpoints, lowered);
+  const lowered = lowerForward(lowering, rulesOf[kernels]);
+  returnEndpoints(emitter, endpointIds(graph, options.endpoints ?? []), lowered);
+  const seeds = lowerLoss(lowering, lowered, options);
+  const weights: ParameterGradient[] = [];
+  const receive = (gradient: ParameterGradient) => {
+    if (each && gradient.part === 'weight') weights.push(gradient);
+    else emitter.call('aten::copy_', [emitter.load(`gradient/${gradient.name}`), gradient.value]);
+  };
+  lowerBackward(lowering, lowered, { seeds, receive });
   const update = new Update(emitter, options);
-  const applyNow = immediate ? update.applyNow.bind(update) : undefined;
-  lowerBackward(
-    { ...lowering, ...(applyNow && { applyNow }) },
-    lowered,
-    lowerLoss(lowering, lowered, options),
-  );
-  if (immediate) {
-    emitter.output('gradientNorm', update.finishNow());
-  } else {
-    emitter.layer = 'gradient norm';
-    const norm = gradientNorm(emitter);
-    emitter.output('gradientNorm', norm);
-    if (updates) update.applyAll(norm);
-  }
-  const step = emitter.finish(`${network.network.name} train batch ${batch} ${precision}`);
-  const store = trainingStore(network, { roundedCopy, immediate, averages: options.averages ?? true });
+  emitter.layer = each ? 'optimizer' : 'gradient norm';
+  const norm = each ? update.applyEach(weights) : gradientNorm(emitter);
+  emitter.output('gradientNorm', norm);
+  if (updates && !each) update.applyAll(norm);
+  const store = trainingStore(network, { roundedCopy, each, averages: options.averages ?? true });
+  const [[, backward] = [undefined, { slot: -1 }]] = seeds;
+  const context = {
+    ...{ store, backward: backward.slot, dtype: precision },
+    bytes: precision === 'bfloat16' ? 2 : 4,
+  };
+  const draft = emitter.draft(`${network.network.name} train batch ${batch} ${precision}`);
+  const step = finish(runPasses(draft, trainingProgramPasses, { context, choices }));
   checkProgram(step, store);
   return { store, step };
 }
@@ -93,37 +81,37 @@ function lowerLoss(
   lowering: Lowering,
   lowered: readonly Lowered[],
   options: TrainingOptions,
-): Map<number, Slot> {
+): Map<number, Value> {
   const { emitter, graph, batch, precision } = lowering;
-  const resultOf = (id: number): Slot => (lowered[id] as Lowered).value;
+  const resultOf = (id: number): Value => (lowered[id] as Lowered).value;
   emitter.layer = 'loss';
   if (options.projectEndpoint !== undefined) {
     const [id] = [...endpointIds(graph, [options.projectEndpoint]).values()] as [number];
     const [height, width, channels] = (graph.nodes[id] as Node).shape;
     const projection = emitter.input('projection', 'float32', [batch, channels, height, width]);
-    const gradient = emitter.call('aten::_to_copy', [slot(projection)], {
+    const gradient = emitter.call('aten::_to_copy', [projection], {
       dtype: { dtype: precision },
       memory_format: { memoryFormat: 'channelsLast' },
     });
-    const products = emitter.call('aten::mul.Tensor', [slot(resultOf(id)), slot(gradient)]);
-    emitter.output('loss', emitter.call('aten::sum', [slot(products)], { dtype: { dtype: 'float32' } }));
+    const products = emitter.call('aten::mul.Tensor', [resultOf(id), gradient]);
+    emitter.output('loss', emitter.call('aten::sum', [products], { dtype: { dtype: 'float32' } }));
     return new Map([[id, gradient]]);
   }
   const { classes } = graph.network;
   const { labelSmoothing } = options;
   const labels = emitter.input('labels', 'int64', [batch]);
-  const seeds = new Map<number, Slot>();
+  const seeds = new Map<number, Value>();
   const logits = resultOf(graph.logits);
   const main = crossEntropy(emitter, { logits, labels }, { batch, classes, labelSmoothing, weight: 1 });
   seeds.set(graph.logits, main.gradient);
   emitter.output('loss', main.loss);
-  const guesses = emitter.call('aten::argmax', [slot(logits), 1, false]);
-  const misses = emitter.call('aten::ne.Tensor', [slot(guesses), slot(labels)]);
-  emitter.output('wrong', emitter.call('aten::sum', [slot(misses)]));
+  const guesses = emitter.call('aten::argmax', [logits, 1, false]);
+  const misses = emitter.call('aten::ne.Tensor', [guesses, labels]);
+  emitter.output('wrong', emitter.call('aten::sum', [misses]));
   const features = graph.nodes.findLast((node) => node.op === 'globalAvgPool' && node.head === 'main');
   if (features) {
-    const zeros = emitter.call('aten::eq.Scalar', [slot(resultOf(features.id)), 0]);
-    emitter.output('zeroShare', emitter.call('aten::mean', [slot(zeros)], { dtype: { dtype: 'float32' } }));
+    const zeros = emitter.call('aten::eq.Scalar', [resultOf(features.id), 0]);
+    emitter.output('zeroShare', emitter.call('aten::mean', [zeros], { dtype: { dtype: 'float32' } }));
   }
   if (graph.auxiliaryLogits !== undefined) {
     const weight = options.auxiliaryLossWeight;
@@ -150,18 +138,18 @@ function refuseSingleValues(graph: Graph, batch: number): void {
 interface StoreChoices {
   /** A copy of the convolutions' weights in bfloat16. */
   readonly roundedCopy: boolean;
-  /** Whether weights are updated as soon as their gradients exist, which then need no place of their own. */
-  readonly immediate: boolean;
+  /** Whether each weight is updated by itself, so that its gradient needs no place in the store. */
+  readonly each: boolean;
   readonly averages: boolean;
 }
 
-function trainingStore(graph: Graph, { roundedCopy, immediate, averages }: StoreChoices): StoreSpec {
+function trainingStore(graph: Graph, { roundedCopy, each, averages }: StoreChoices): StoreSpec {
   const layout = layOut(graph);
   const { trainable, statistics, trainableLength: length, statisticsLength, decayedLength } = layout;
   const [from, to] = layout.convolutions;
   const within = (begin: number, end: number) =>
     trainable.filter(({ offset }) => offset >= begin && offset < end);
-  const kept = immediate ? decayedLength : 0;
+  const kept = each ? decayedLength : 0;
   const weights = flatTensor(trainable, { kind: 'weights', prefix: '', dtype: 'float32', length });
   const averaged = flatTensor(trainable, { kind: 'averages', prefix: 'averages/', dtype: 'float32', length });
   const parts = [

@@ -124,8 +124,8 @@ describe('compileInference', () => {
     expect(text.split('\n').slice(0, 16).join('\n')).toMatchInlineSnapshot(`
       "program inception-resnet-v1 infer batch 2 float32
       inputs images: uint8[2, 75, 75, 3]
-        0  %0 = input images
       # input
+        0  %0 = input images
         1  %1 = aten::permute(%0, [0, 3, 1, 2])
         2  free %0
         3  %2 = aten::_to_copy(%1, dtype=float32)
@@ -134,9 +134,9 @@ describe('compileInference', () => {
         6  free %2
         7  %4 = aten::sub_.Scalar(%3, 1)
         8  free %3
+      # stem/conv1
         9  %5 = load prepared/weights/float32/stem/conv1/weight
        10  %6 = load prepared/weights/float32/stem/conv1/bias
-      # stem/conv1
        11  %7 = inception::convolution_packed(%4, %5, %6, none, [2, 2], [0, 0], true)"
     `);
   });

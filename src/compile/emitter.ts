@@ -1,6 +1,19 @@
-/** Writes the steps of a program: numbers the slots, loads each stored tensor once, frees at last use. */
-import { freeSlots } from './free-slots.ts';
-import type { Argument, Call, DType, Program, ProgramInput, Slot, Step } from './program.ts';
+/** Writes the steps of a program: numbers the slots and loads each stored tensor once. */
+
+import type { Argument, Call, DType, Program, ProgramInput, Slot, Step, Value } from './program.ts';
+import { finish } from './program-passes/finish/finish.ts';
+
+/** What an operator is called with: several values together are one list of tensors. */
+export type Operand = Argument | readonly Value[];
+
+/** Results of an operator with so many of them. */
+interface Results {
+  readonly 1: readonly [Value];
+  readonly 2: readonly [Value, Value];
+  readonly 3: readonly [Value, Value, Value];
+}
+
+type Named = Readonly<Record<string, Argument>>;
 
 export class Emitter {
   /** Layer that the next steps belong to. */
@@ -8,67 +21,87 @@ export class Emitter {
   readonly #steps: Step[] = [];
   readonly #inputs: ProgramInput[] = [];
   readonly #outputs: string[] = [];
-  readonly #loaded = new Map<string, Slot>();
+  readonly #loaded = new Map<string, Value>();
+  readonly #shapes = new Map<Slot, readonly number[]>();
   #slots = 0;
 
-  /** Emits an operator with one result. */
-  call(operator: string, args: readonly Argument[], named?: Call['named']): Slot {
-    return this.calls(operator, args, { results: 1, ...(named && { named }) })[0] as Slot;
+  /** Emits an operator for its first result, or for its effect on its arguments. */
+  call(operator: string, operands: readonly Operand[], named?: Named): Value {
+    return this.calls(operator, operands, 1, named)[0];
   }
 
-  /** Emits an operator with several results; `unused` are the indices of those that nobody reads. */
-  calls(
+  /** Emits an operator with several results. Nobody needs to read all of them. */
+  calls<Count extends keyof Results>(
     operator: string,
-    args: readonly Argument[],
-    { results, named, unused = [] }: { results: number; named?: Call['named']; unused?: readonly number[] },
-  ): (Slot | null)[] {
-    const to = Array.from({ length: results }, (_, index) => (unused.includes(index) ? null : this.#slots++));
+    operands: readonly Operand[],
+    count: Count,
+    named?: Named,
+  ): Results[Count] {
+    const results = Array.from({ length: count }, () => this.#next());
+    const to = results.map(({ slot }) => slot);
+    const args = operands.map(asArgument);
     this.#steps.push({ do: 'call', operator, args, ...(named && { named }), to, layer: this.layer });
-    return to;
-  }
-
-  /** Emits an operator for its effect on its first argument. */
-  effect(operator: string, args: readonly Argument[], named?: Call['named']): void {
-    this.calls(operator, args, { results: 1, unused: [0], ...(named && { named }) });
+    return results as unknown as Results[Count];
   }
 
   /** The store's tensor or view of this name. */
-  load(name: string): Slot {
-    let slot = this.#loaded.get(name);
-    if (slot === undefined) {
-      slot = this.#slots++;
-      this.#loaded.set(name, slot);
-      this.#steps.push({ do: 'load', name, to: slot });
-    }
-    return slot;
+  load(name: string): Value {
+    const loaded = this.#loaded.get(name) ?? this.#next();
+    if (!this.#loaded.has(name)) this.#steps.push({ do: 'load', name, to: loaded.slot });
+    this.#loaded.set(name, loaded);
+    return loaded;
   }
 
   /** Leaves a value in the store under one of its `computed` names. */
-  store(name: string, from: Slot): void {
-    this.#steps.push({ do: 'store', name, from });
+  store(name: string, from: Value): void {
+    this.#steps.push({ do: 'store', name, from: from.slot });
   }
 
-  input(name: string, dtype: DType, shape: readonly number[]): Slot {
-    const slot = this.#slots++;
+  input(name: string, dtype: DType, shape: readonly number[]): Value {
+    const value = this.#next();
     this.#inputs.push({ name, dtype, shape });
-    this.#steps.push({ do: 'input', name, to: slot });
-    return slot;
+    this.#steps.push({ do: 'input', name, to: value.slot });
+    return value;
   }
 
-  output(name: string, from: Slot): void {
+  output(name: string, from: Value): void {
     this.#outputs.push(name);
-    this.#steps.push({ do: 'output', name, from });
+    this.#steps.push({ do: 'output', name, from: from.slot });
   }
 
-  finish(name: string): Program {
+  /** Says a value's shape [n, c, h, w], for the passes over programs. */
+  describe({ slot }: Value, shape: readonly number[]): void {
+    this.#shapes.set(slot, shape);
+  }
+
+  /** As it was emitted: nothing is freed yet, and nothing placed. */
+  draft(name: string): Program {
     return {
       name,
       inputs: this.#inputs,
       outputs: this.#outputs,
       slots: this.#slots,
-      steps: freeSlots(this.#steps),
+      steps: this.#steps.map((step) => this.#withShape(step)),
     };
+  }
+
+  /** Ready to run, without any pass but those that every program needs. */
+  finish(name: string): Program {
+    return finish(this.draft(name));
+  }
+
+  #next(): Value {
+    return { slot: this.#slots++ };
+  }
+
+  #withShape(step: Step): Step {
+    const shape = step.do === 'call' ? this.#shapes.get(step.to[0] ?? -1) : undefined;
+    return shape ? ({ ...step, shape } as Call) : step;
   }
 }
 
-export const slot = (index: Slot): Argument => ({ slot: index });
+const isList = (operand: Operand): operand is readonly Value[] =>
+  Array.isArray(operand) && typeof operand[0] === 'object';
+
+const asArgument = (operand: Operand): Argument =>
+  isList(operand) ? { slots: operand.map(({ slot }) => slot) } : operand;

@@ -2,8 +2,8 @@
 
 import type { Graph } from '../graph/graph.ts';
 import { CompileError } from './compile-error.ts';
-import { type Emitter, slot } from './emitter.ts';
-import type { Lowered } from './forward.ts';
+import type { Emitter } from './emitter.ts';
+import type { Result } from './rules/rule.ts';
 
 /** Node ids of the endpoints asked for. @throws CompileError listing the names that exist. */
 export function endpointIds(graph: Graph, names: readonly string[]): ReadonlyMap<string, number> {
@@ -22,10 +22,10 @@ export function endpointIds(graph: Graph, names: readonly string[]): ReadonlyMap
 export function returnEndpoints(
   emitter: Emitter,
   endpoints: ReadonlyMap<string, number>,
-  lowered: readonly Lowered[],
+  lowered: readonly Result[],
 ): void {
   for (const [name, id] of endpoints) {
-    const { value } = lowered[id] as Lowered;
-    emitter.output(name, emitter.call('aten::_to_copy', [slot(value)], { dtype: { dtype: 'float32' } }));
+    const { value } = lowered[id] as Result;
+    emitter.output(name, emitter.call('aten::_to_copy', [value], { dtype: { dtype: 'float32' } }));
   }
 }

@@ -1,5 +1,8 @@
 /** What a compilation is asked for and what it gives. */
+import type { Choices } from '../passes/pass.ts';
+import type { inferenceGraphPasses, inferenceProgramPasses } from './inference-passes.ts';
 import type { Program, StoreSpec } from './program.ts';
+import type { trainingGraphPasses, trainingProgramPasses } from './training-passes.ts';
 
 /** Weights, optimiser, statistics and loss are float32 in both; bfloat16 is for activations and convolutions. */
 export type Precision = 'float32' | 'bfloat16';
@@ -68,27 +71,15 @@ export interface TrainingOptions {
 
 export type Kernels = 'native' | 'aten';
 
-/** Passes that can be switched off, to see what each changes. All are on by default but `recompute`. */
-export interface Passes {
-  readonly mergeSiblings?: boolean;
-  readonly exchangePooling?: boolean;
-  /** Training only, and only with `kernels: 'native'`. */
-  readonly fuseNormRelu?: boolean;
-  /** Training only, and only with `kernels: 'native'`. */
-  readonly fuseSumRelu?: boolean;
-  /** Training only, and only with `kernels: 'native'`. */
-  readonly placeInConcat?: boolean;
-  /** Training only, and only with `kernels: 'native'`. Without a choice, where it saves much memory. */
-  readonly recompute?: boolean;
-  /** Training only, without clipping, and only with `kernels: 'native'`. */
-  readonly updateImmediately?: boolean;
-  /** Inference only. */
-  readonly foldBatchNorm?: boolean;
-  /** Inference only. */
-  readonly foldResidualScale?: boolean;
-  /** Inference only, and only with `kernels: 'native'`. */
-  readonly fuseConvRelu?: boolean;
-}
+/** Passes that can be switched off, or on where they are off, to see what each changes. */
+export type Passes = Choices<
+  (
+    | typeof trainingGraphPasses
+    | typeof trainingProgramPasses
+    | typeof inferenceGraphPasses
+    | typeof inferenceProgramPasses
+  )[number]['name']
+>;
 
 /**
  * Training's inputs: `images`, `labels` int64 [n], `learningRate` and `averageDecay` float32 [].

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { freeSlots } from './free-slots.ts';
 import { type Call, checkProgram, type Program, printProgram, type Step } from './program.ts';
 
 const call = (to: (number | null)[], ...args: Call['args']): Call => ({
@@ -21,7 +20,8 @@ const program = (steps: readonly Step[], slots = 4): Program => ({
 const input: Step = { do: 'input', name: 'x', to: 0 };
 const load: Step = { do: 'load', name: 'w', to: 1 };
 const output: Step = { do: 'output', name: 'y', from: 2 };
-const good = freeSlots([input, load, call([2], { slot: 0 }, { slot: 1 }), output]);
+const free = (...slots: number[]): Step => ({ do: 'free', slots });
+const good = [input, load, call([2], { slot: 0 }, { slot: 1 }), free(0, 1), output, free(2)];
 
 describe('checkProgram', () => {
   it('accepts a program in single assignment whose slots are freed', () => {
@@ -29,7 +29,6 @@ describe('checkProgram', () => {
     expect(() => checkProgram(program(good), store)).not.toThrow();
   });
 
-  const free = (...slots: number[]): Step => ({ do: 'free', slots });
   it.each<[string, readonly Step[], RegExp]>([
     [
       'a slot that nobody assigns',
@@ -76,13 +75,8 @@ describe('checkProgram', () => {
   });
 
   it('lets a program store what the spec calls computed, and nothing else', () => {
-    const steps = freeSlots([
-      input,
-      { do: 'store', name: 'w', from: 0 },
-      load,
-      call([2], { slot: 1 }),
-      output,
-    ]);
+    const store: Step = { do: 'store', name: 'w', from: 0 };
+    const steps = [input, store, free(0), load, call([2], { slot: 1 }), free(1), output, free(2)];
     const empty = { tensors: [], views: [] };
     expect(() => checkProgram(program(steps), { ...empty, computed: ['w'] })).not.toThrow();
     expect(() => checkProgram(program(steps), empty)).toThrow(
@@ -91,22 +85,8 @@ describe('checkProgram', () => {
   });
 });
 
-describe('freeSlots', () => {
-  it('frees each slot after its last use, and a result that nobody reads at once', () => {
-    const steps = freeSlots([input, load, call([2, 3], { slot: 0 }, { slots: [0, 1] }), output]);
-    expect(steps.map((step) => (step.do === 'free' ? step.slots : step.do))).toEqual([
-      'input',
-      'load',
-      'call',
-      [0, 1, 3],
-      'output',
-      [2],
-    ]);
-  });
-});
-
 describe('printProgram', () => {
-  it('prints one step a line', () => {
+  it('prints one step a line, with what a layer loads below its name', () => {
     const step: Step = {
       do: 'call',
       operator: 'aten::clone',
@@ -121,9 +101,9 @@ describe('printProgram', () => {
     };
     expect(printProgram(program([input, load, step, output]))).toBe(`program test
 inputs x: float32[2, 3]
+# stem/conv1
 0  %0 = input x
 1  %1 = load w
-# stem/conv1
 2  %2, _ = aten::clone(%0, none, [1, 2], true, 0.5, [%0, %1], dtype=float32, memory_format=channelsLast, generator=generator)
 3  output y = %2
 `);

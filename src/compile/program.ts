@@ -9,6 +9,11 @@ import { InceptionError } from '../errors.ts';
 
 export type Slot = number;
 
+/** A slot as an argument: what emitting a step gives is what the next steps take. */
+export interface Value {
+  readonly slot: Slot;
+}
+
 export type DType = 'float32' | 'bfloat16' | 'int64' | 'uint8' | 'bool';
 
 /**
@@ -17,7 +22,7 @@ export type DType = 'float32' | 'bfloat16' | 'int64' | 'uint8' | 'bool';
  * store's device and `generator` its random generator.
  */
 export type Argument =
-  | { readonly slot: Slot }
+  | Value
   | { readonly slots: readonly Slot[] }
   | { readonly dtype: DType }
   | { readonly memoryFormat: 'contiguous' | 'channelsLast' }
@@ -40,6 +45,8 @@ export interface Call {
   readonly to: readonly (Slot | null)[];
   /** Where in the network this step belongs, for errors and profiles: `inceptionA/0/branch1/conv2`. */
   readonly layer: string;
+  /** [n, c, h, w] of the first result, where a pass over programs needs it; the engine does not read it. */
+  readonly shape?: readonly number[];
 }
 
 /** One step of a program. */
@@ -111,10 +118,20 @@ export function slotsOf(argument: Argument): readonly Slot[] {
   return 'slots' in argument ? argument.slots : [];
 }
 
-/** The slots that a step reads; a free reads nothing. */
+/** The slots that a step reads; a free reads nothing. Every pass asks for those of every step: a loop, to be quick. */
 export function reads(step: Step): readonly Slot[] {
-  if (step.do === 'call') return [...step.args, ...Object.values(step.named ?? {})].flatMap(slotsOf);
-  return step.do === 'output' || step.do === 'store' ? [step.from] : [];
+  if (step.do === 'output' || step.do === 'store') return [step.from];
+  const slots: Slot[] = [];
+  if (step.do !== 'call') return slots;
+  for (const argument of step.args) collectSlots(argument, slots);
+  for (const name in step.named) collectSlots(step.named[name] ?? null, slots);
+  return slots;
+}
+
+function collectSlots(argument: Argument, slots: Slot[]): void {
+  if (typeof argument !== 'object' || argument === null) return;
+  if ('slot' in argument) slots.push(argument.slot);
+  else if ('slots' in argument) slots.push(...argument.slots);
 }
 
 /** The slots that a step assigns. */
@@ -176,20 +193,32 @@ export function checkProgram(program: Program, store?: StoreSpec): void {
   for (const name of missing) throw new ProgramError(`${program.name}: no step gives the output '${name}'`);
 }
 
-/** The program as text, one step a line, with its layers as comments. */
+/** The program as text, one step a line, with its layers as comments; what a layer loads stands below its name. */
 export function printProgram(program: Program): string {
   const inputs = program.inputs.map(({ name, dtype, shape }) => `${name}: ${dtype}[${shape.join(', ')}]`);
   const lines = [`program ${program.name}`, `inputs ${inputs.join(', ') || 'none'}`];
   const digits = String(program.steps.length - 1).length;
-  let layer = '';
+  const layers = layersOf(program.steps);
+  let printed = '';
   program.steps.forEach((step, number) => {
-    if (step.do === 'call' && step.layer !== layer) {
-      layer = step.layer;
-      lines.push(`# ${layer}`);
-    }
+    const layer = layers[number] ?? printed;
+    if (layer !== printed) lines.push(`# ${layer}`);
+    printed = layer;
     lines.push(`${String(number).padStart(digits)}  ${printStep(step)}`);
   });
   return `${lines.join('\n')}\n`;
+}
+
+/** Of each call its layer, and of each load and input that of the call that follows. */
+function layersOf(steps: readonly Step[]): readonly (string | undefined)[] {
+  let next: string | undefined;
+  return steps
+    .toReversed()
+    .map((step) => {
+      if (step.do === 'call') next = step.layer;
+      return step.do === 'call' || step.do === 'load' || step.do === 'input' ? next : undefined;
+    })
+    .reverse();
 }
 
 /** One step as text: `%7 = aten::add.Tensor(%5, %6, alpha=0.17)`. */

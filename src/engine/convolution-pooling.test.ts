@@ -1,8 +1,8 @@
 /** Convolutions and pooling of native/operators/ against libtorch's own, and the portable way against both. */
 import { describe, expect, it } from 'vitest';
 import { call, difference, instructionSets, s, withLoops } from '../../test/operator-steps.ts';
-import { freeSlots } from '../compile/free-slots.ts';
-import type { Program, Step } from '../compile/program.ts';
+import type { Step } from '../compile/program.ts';
+import { freeSlots } from '../compile/program-passes/finish/free-slots.ts';
 import type { Engine, HostTensor } from './engine.ts';
 
 let engine: Engine;
@@ -30,12 +30,12 @@ async function run(
     dtype,
   }: { inputs: readonly Sizes[]; returned: readonly number[]; dtype: 'float32' | 'bfloat16' },
 ): Promise<HostTensor[]> {
-  const program: Program = {
+  const program = freeSlots({
     name: 'test',
     inputs: inputs.map((shape, index) => ({ name: `x${index}`, dtype: 'float32', shape })),
     outputs: returned.map((slot) => `y${slot}`),
     slots: 200,
-    steps: freeSlots([
+    steps: [
       ...inputs.flatMap((_, index): Step[] => [
         { do: 'input', name: `x${index}`, to: index },
         cast(index, 10 + index, dtype),
@@ -45,8 +45,8 @@ async function run(
         cast(slot, 100 + slot, 'float32'),
         { do: 'output', name: `y${slot}`, from: 100 + slot },
       ]),
-    ]),
-  };
+    ],
+  });
   const store = await engine.createStore({ tensors: [], views: [] });
   const loaded = await engine.load(program, store);
   const given = inputs.map((shape, index) => [`x${index}`, values(shape, index)]);

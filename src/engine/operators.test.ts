@@ -1,8 +1,8 @@
 /** The operators of native/operators/ against libtorch's own, in one program each. */
 import { describe, expect, it } from 'vitest';
 import { call, difference, instructionSets, s, withLoops } from '../../test/operator-steps.ts';
-import { freeSlots } from '../compile/free-slots.ts';
-import type { Program, Step } from '../compile/program.ts';
+import type { Step } from '../compile/program.ts';
+import { freeSlots } from '../compile/program-passes/finish/free-slots.ts';
 import type { Engine } from './engine.ts';
 
 let engine: Engine;
@@ -86,7 +86,7 @@ async function compare([n, c, h, w]: Shape, { bfloat16, slice }: { bfloat16: boo
     }),
     ...outputs,
   ];
-  const program: Program = {
+  const program = freeSlots({
     name: 'compare',
     inputs: [
       { name: 'x', dtype: 'float32', shape: [n, wide, h, w] },
@@ -94,8 +94,8 @@ async function compare([n, c, h, w]: Shape, { bfloat16, slice }: { bfloat16: boo
     ],
     outputs: outputs.flatMap((step) => (step.do === 'output' ? [step.name] : [])),
     slots: 100,
-    steps: freeSlots(steps),
-  };
+    steps: steps,
+  });
   const tensor = (name: string) => ({ name, dtype: 'float32' as const, shape: [c], fill: 1 });
   const store = await engine.createStore({
     tensors: ['gamma', 'beta', 'mean', 'variance', 'mean2', 'variance2', 'dgamma', 'dbeta'].map(tensor),
@@ -163,20 +163,20 @@ describe.each(instructionSets)('inception::batch_norm_relu, %s loops', (instruct
       tensors: names.map((name) => ({ name, dtype: 'float32', shape: [c], fill: 1 })),
       views: [],
     });
-    const program: Program = {
+    const program = freeSlots({
       name: 'without gamma',
       inputs: [{ name: 'x', dtype: 'float32', shape: [n, c, h, w] }],
       outputs: ['with', 'without'],
       slots: 20,
-      steps: freeSlots([
+      steps: [
         { do: 'input', name: 'x', to: 0 },
         ...names.map((name, index) => ({ do: 'load', name, to: 1 + index }) as const),
         call('inception::batch_norm_relu', [s(0), s(1), s(2), s(3), s(4), 0.1, 0.001], [10, null, null]),
         call('inception::batch_norm_relu', [s(0), null, s(2), s(5), s(6), 0.1, 0.001], [11, null, null]),
         { do: 'output', name: 'with', from: 10 },
         { do: 'output', name: 'without', from: 11 },
-      ]),
-    };
+      ],
+    });
     const result = await (await engine.load(program, store)).run({ x: values(n * c * h * w, 9) });
     expect(result.without?.data).toEqual(result.with?.data);
     expect(new Set(result.with?.data as Float32Array).size).toBeGreaterThan(50);
@@ -192,13 +192,13 @@ describe.each(instructionSets)('inception::batch_norm_relu, %s loops', (instruct
       { do: 'load', name: 'c', to: 1 } as const,
       call('inception::batch_norm_relu', [s(0), s(1), s(1), s(1), s(1), 0.1, 0.001], [2, null, null]),
     ];
-    const program: Program = {
+    const program = freeSlots({
       name: 'wrong',
       inputs: [{ name: 'x', dtype: 'int64', shape: [1, 2, 1, 1] }],
       outputs: [],
       slots: 3,
-      steps: freeSlots(steps),
-    };
+      steps: steps,
+    });
     const loaded = await engine.load(program, store);
     await expect(loaded.run({ x: new BigInt64Array(2) })).rejects.toThrow(
       /wrong: step 2 \(inception::batch_norm_relu\), layer test: expected float32 or bfloat16, received Long/,
@@ -261,13 +261,13 @@ describe.each(instructionSets)('inception::scaled_add, %s loops', (instructionSe
         ...outputs,
       ];
       const store = await engine.createStore({ tensors: [], views: [] });
-      const program: Program = {
+      const program = freeSlots({
         name: 'sum',
         inputs: names.map((name) => ({ name, dtype: 'float32', shape })),
         outputs: outputs.flatMap((step) => (step.do === 'output' ? [step.name] : [])),
         slots: 80,
-        steps: freeSlots(steps),
-      };
+        steps: steps,
+      });
       const given = names.map(
         (name, salt) => [name, values(3 * 21 * 7 * 5, salt).map((value) => value - 3)] as const,
       );

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { freeSlots } from '../compile/free-slots.ts';
 import type { Call, DType, Program, Step, StoreSpec } from '../compile/program.ts';
+import { freeSlots } from '../compile/program-passes/finish/free-slots.ts';
 import type { Engine, LoadedProgram, Store } from './engine.ts';
 import { EngineError } from './engine.ts';
 import { openTorch } from './torch.ts';
@@ -20,13 +20,13 @@ function program(
   inputs: Record<string, readonly number[]> = {},
   dtype: DType = 'float32',
 ): Program {
-  return {
+  return freeSlots({
     name: 'test',
     inputs: Object.entries(inputs).map(([name, shape]) => ({ name, dtype, shape })),
     outputs: steps.flatMap((step) => (step.do === 'output' ? [step.name] : [])),
     slots: 20,
-    steps: freeSlots(steps),
-  };
+    steps: steps,
+  });
 }
 
 const input = (name: string, to: number): Step => ({ do: 'input', name, to });

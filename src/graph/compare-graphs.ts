@@ -88,7 +88,6 @@ function describe(node: Node): string {
       return `fully connected, ${shape[2]}`;
     // Listed one by one, so that a new operation must be considered here.
     case 'input':
-    case 'batchNormRelu':
     case 'pad':
     case 'globalAvgPool':
     case 'concat':

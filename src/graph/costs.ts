@@ -39,7 +39,6 @@ const macRules: { readonly [K in Op]: MacRule<K> } = {
   input: noMacs,
   conv: (node) => node.shape[0] * node.shape[1] * perOutput(node),
   batchNorm: noMacs,
-  batchNormRelu: noMacs,
   relu: noMacs,
   pad: noMacs,
   maxPool: noMacs,

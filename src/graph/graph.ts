@@ -19,13 +19,11 @@ export interface Attributes {
     readonly bias: boolean;
     /** What inference passes have folded into weight and bias; undefined in figures. */
     readonly folded?: Folded;
-    /** Whether inference passes have fused a ReLU; such a convolution first adds `inputs[1]`, if present. */
-    readonly relu?: boolean;
+    /** After the sum with `inputs[1]`, if a pass has fused one. */
+    readonly relu?: Fused;
   };
   /** Over n, h and w; parameters `gamma` (unless the network has none), `beta`; statistics `movingMean`, `movingVariance`. */
-  batchNorm: { readonly epsilon: number };
-  /** Both fused; created by a pass, never by a figure. Parameters as in `batchNorm`. */
-  batchNormRelu: { readonly epsilon: number };
+  batchNorm: { readonly epsilon: number; readonly relu?: Fused };
   relu: Record<never, never>;
   /** Padding that differs between the sides of a grid; zeros, or −∞ before a maxPool. */
   pad: { readonly before: Pair; readonly after: Pair; readonly value: number };
@@ -42,12 +40,15 @@ export interface Attributes {
   concat: Record<never, never>;
   /** Channels `from` (inclusive) to `to` (exclusive). Created by merging sibling convolutions, never by a figure. */
   slice: { readonly from: number; readonly to: number };
-  /** inputs[0] + scale · inputs[1], with a ReLU if training passes have fused one. */
-  scaledAdd: { readonly scale: number; readonly relu?: boolean };
+  /** inputs[0] + scale · inputs[1]. */
+  scaledAdd: { readonly scale: number; readonly relu?: Fused };
   dropout: { readonly keep: number };
   /** Parameters `weight` and, if `bias`, `bias`. */
   linear: { readonly bias: boolean };
 }
+
+/** Whether a pass has fused the ReLU after an operation; undefined in figures. */
+type Fused = boolean;
 
 /** output = scale · batchNorm(conv(input)), computed by one convolution with a bias. */
 export interface Folded {
@@ -110,7 +111,7 @@ export interface ParametersOf<K extends Op = Op> {
 
 type Part<K extends Op> = K extends 'conv' | 'linear'
   ? 'weight' | 'bias'
-  : K extends 'batchNorm' | 'batchNormRelu'
+  : K extends 'batchNorm'
     ? 'gamma' | 'beta' | 'movingMean' | 'movingVariance'
     : never;
 

@@ -45,7 +45,7 @@ export function addExport(program: Command): void {
     .option('--softmax', 'the ONNX file gives probabilities instead of logits')
     .option(
       '--passes <names>',
-      `rewrites before writing, to measure what each brings: 'none' or some of ${exportPasses.join(',')} (default: all but the last)`,
+      `rewrites before writing, to measure what each brings: 'none' or some of ${exportPasses.map(({ name }) => name).join(',')} (default: all but the last)`,
       readPasses,
     )
     .option('--calibrate <data>', "images for int8: 'fashion-mnist' or a folder (default: the run's own)")

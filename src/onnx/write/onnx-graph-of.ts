@@ -5,6 +5,7 @@ import type { ModelFile } from '../../model/model-file.ts';
 import { exchangePooling } from '../../passes/exchange-pooling.ts';
 import { foldBatchNorm, foldResidualScale } from '../../passes/fold.ts';
 import { mergeSiblings } from '../../passes/merge-siblings.ts';
+import { type Choices, type Pass, runPasses } from '../../passes/pass.ts';
 import { withoutAuxiliary } from '../../passes/rewrite.ts';
 import type { ModelInput } from '../model-metadata.ts';
 import type { OnnxGraph } from './onnx-graph.ts';
@@ -15,13 +16,13 @@ import { writeGraph } from './write-graph.ts';
  * Runtime, which has to split the results again, and is off by default.
  */
 export const exportPasses = [
-  'foldBatchNorm',
-  'foldResidualScale',
-  'exchangePooling',
-  'mergeSiblings',
-] as const;
+  { name: 'foldBatchNorm', run: foldBatchNorm },
+  { name: 'foldResidualScale', run: foldResidualScale },
+  { name: 'exchangePooling', run: exchangePooling },
+  { name: 'mergeSiblings', run: mergeSiblings, when: () => false },
+] as const satisfies readonly Pass<Graph>[];
 /** Which rewrites of the graph are made before writing. */
-export type ExportPasses = { readonly [pass in (typeof exportPasses)[number]]?: boolean };
+export type ExportPasses = Choices<(typeof exportPasses)[number]['name']>;
 
 export interface GraphOptions {
   readonly input?: ModelInput;
@@ -30,16 +31,8 @@ export interface GraphOptions {
 }
 
 /** The graph as it is written. */
-export function exportGraph(graph: Graph, passes: ExportPasses = {}): Graph {
-  const enabled = [
-    withoutAuxiliary,
-    passes.foldBatchNorm !== false && foldBatchNorm,
-    passes.foldResidualScale !== false && foldResidualScale,
-    passes.exchangePooling !== false && exchangePooling,
-    passes.mergeSiblings === true && mergeSiblings,
-  ];
-  return enabled.reduce<Graph>((current, pass) => (pass ? pass(current) : current), graph);
-}
+export const exportGraph = (graph: Graph, choices?: ExportPasses): Graph =>
+  runPasses(withoutAuxiliary(graph), exportPasses, { context: undefined, choices });
 
 /** Converts a model to an ONNX graph in float32. */
 export const onnxGraphOf = (

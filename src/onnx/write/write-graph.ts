@@ -24,7 +24,7 @@ export interface WriteOptions {
 }
 
 /** The dimension that may have any size. */
-export const batchDimension = 'n';
+const batchDimension = 'n';
 
 interface WriteContext extends WriteOptions {
   readonly graph: Graph;
@@ -146,11 +146,6 @@ const writeRules: { readonly [K in Op]: WriteRule<K> } = {
   },
   batchNorm: async (node, [input], writing) =>
     writeBatchNorm(node, { input: input as string, output: nameOf(writing, node), writing }),
-  batchNormRelu: async (node, [input], writing) => {
-    const normalised = `${nameOf(writing, node)}/batchNorm`;
-    await writeBatchNorm(node, { input: input as string, output: normalised, writing });
-    add(writing, { op: 'Relu', inputs: [normalised], output: nameOf(writing, node) });
-  },
   relu: (node, inputs, writing) => add(writing, { op: 'Relu', inputs, output: nameOf(writing, node) }),
   // Padding is part of the following window.
   pad: (node, [input], writing) => {
@@ -210,7 +205,7 @@ const writeRules: { readonly [K in Op]: WriteRule<K> } = {
 };
 
 async function writeBatchNorm(
-  node: NodeOf<'batchNorm'> | NodeOf<'batchNormRelu'>,
+  node: NodeOf<'batchNorm'>,
   { input, output, writing }: { input: string; output: string; writing: WriteContext },
 ): Promise<void> {
   const channels = node.shape[2];

@@ -313,7 +313,6 @@ const operationNames: Readonly<Record<Node['op'], string>> = {
   input: 'Input',
   pad: 'Padding',
   slice: 'Slice',
-  batchNormRelu: 'Batch normalisation and ReLU',
   conv: 'Convolution',
   batchNorm: 'Batch normalisation',
   relu: 'ReLU',

@@ -1,0 +1,45 @@
+/** What inference does to a graph before it is lowered, and to the program after. */
+import type { Graph } from '../graph/graph.ts';
+import { exchangePooling } from '../passes/exchange-pooling.ts';
+import { foldBatchNorm, foldResidualScale } from '../passes/fold.ts';
+import { fuseRelu } from '../passes/fuse-relu.ts';
+import { fuseSum } from '../passes/fuse-sum.ts';
+import { mergeSiblings } from '../passes/merge-siblings.ts';
+import type { Pass } from '../passes/pass.ts';
+import { withoutAuxiliary } from '../passes/rewrite.ts';
+import type { Program } from './program.ts';
+import { compactParts } from './program-passes/compact-parts.ts';
+import { reuseResults } from './program-passes/reuse-results.ts';
+
+/** What the passes over the graph know besides it. */
+export interface InferenceContext {
+  readonly native: boolean;
+  /** Names of the endpoints that are asked for. */
+  readonly endpoints: readonly string[];
+}
+
+const idsOf = (graph: Graph, { endpoints }: InferenceContext): readonly number[] =>
+  endpoints.flatMap((name) => graph.endpoints.get(name) ?? []);
+
+export const inferenceGraphPasses = [
+  {
+    name: 'withoutAuxiliary',
+    run: withoutAuxiliary,
+    when: (graph, asked) => idsOf(graph, asked).every((id) => graph.nodes[id]?.head === 'main'),
+  },
+  { name: 'foldBatchNorm', run: foldBatchNorm },
+  { name: 'foldResidualScale', run: foldResidualScale },
+  { name: 'exchangePooling', run: exchangePooling },
+  { name: 'mergeSiblings', run: mergeSiblings },
+  {
+    name: 'fuseConvSum',
+    run: (graph, asked) => fuseSum(graph, { keep: idsOf(graph, asked) }),
+    when: (_, { native }) => native,
+  },
+  { name: 'fuseConvRelu', run: fuseRelu('conv') },
+] as const satisfies readonly Pass<Graph, InferenceContext>[];
+
+export const inferenceProgramPasses = [
+  { name: 'compactParts', run: compactParts },
+  { name: 'reuseResults', run: reuseResults },
+] as const satisfies readonly Pass<Program>[];

@@ -1,0 +1,87 @@
+/** The backward pass: gradients along the graph, from the loss to the parameters. */
+import type { Graph, Node } from '../graph/graph.ts';
+import { mergedName } from './layout.ts';
+import type { Value } from './program.ts';
+import { type Lowered, type Lowering, membersOf, type Part, sizesOf } from './rules/rule.ts';
+
+/** The gradient of a parameter, or of those of merged siblings. */
+export interface ParameterGradient {
+  /** Its name in the store. */
+  readonly name: string;
+  readonly part: string;
+  readonly value: Value;
+}
+
+/**
+ * @param lowered the finished forward pass.
+ * @param seeds the gradients of the nodes at which the loss reads the graph.
+ * @param receive called for each parameter's gradient as soon as it exists.
+ */
+export function lowerBackward(
+  lowering: Lowering,
+  lowered: readonly Lowered[],
+  { seeds, receive }: { seeds: ReadonlyMap<number, Value>; receive: (gradient: ParameterGradient) => void },
+): void {
+  const { emitter, graph } = lowering;
+  const trainable = reachesParameters(graph);
+  const contributions = new Map<number, (Value | Part)[]>([...seeds].map(([id, seed]) => [id, [seed]]));
+  for (const node of graph.nodes.toReversed()) {
+    emitter.layer = `${node.path} backward`;
+    const gradient = sumOf(contributions.get(node.id) ?? [], node, lowering);
+    contributions.delete(node.id);
+    if (gradient === undefined) continue;
+    emitter.describe(gradient, sizesOf(node, lowering.batch));
+    const needsInput = node.inputs.some((id) => trainable[id]);
+    const { inputs, parameters = {} } = (lowered[node.id] as Lowered).gradients(gradient, needsInput);
+    for (const [part, value] of Object.entries(parameters)) {
+      receive({ name: mergedName(membersOf(node, part)), part, value });
+    }
+    inputs.forEach((contribution, index) => {
+      const id = node.inputs[index] as number;
+      if (contribution === null || !trainable[id]) return;
+      contributions.set(id, [...(contributions.get(id) ?? []), contribution]);
+    });
+  }
+}
+
+const isPart = (contribution: Value | Part): contribution is Part => 'from' in contribution;
+
+/** What all readers of a node's result contribute to its gradient. */
+function sumOf(contributions: readonly (Value | Part)[], node: Node, lowering: Lowering): Value | undefined {
+  const { emitter } = lowering;
+  const parts = contributions.filter(isPart);
+  const wholes = contributions.filter((each): each is Value => !isPart(each));
+  const all = parts.length > 0 ? [...wholes, join(parts, node, lowering)] : wholes;
+  const [first, ...others] = all;
+  return first && others.reduce((sum, each) => emitter.call('aten::add.Tensor', [sum, each]), first);
+}
+
+/** The gradient of a node of which slices are read: slices of one node do not overlap. */
+function join(parts: readonly Part[], node: Node, { emitter, batch, precision }: Lowering): Value {
+  const sizes = sizesOf(node, batch);
+  const zeros = (channels: number): Value =>
+    emitter.call('aten::zeros', [sizes.with(1, channels)], {
+      dtype: { dtype: precision },
+      device: { device: 'store' },
+    });
+  const joined: Value[] = [];
+  let end = 0;
+  for (const { value, from, to } of parts.toSorted((one, other) => one.from - other.from)) {
+    if (from > end) joined.push(zeros(from - end));
+    joined.push(value);
+    end = to;
+  }
+  const channels = node.shape[2];
+  if (end < channels) joined.push(zeros(channels - end));
+  return emitter.call('aten::cat', [joined, 1]);
+}
+
+/** For every node, whether it or anything before it has parameters. */
+function reachesParameters({ nodes }: Graph): readonly boolean[] {
+  const reaches: boolean[] = [];
+  for (const node of nodes) {
+    const own = node.parameters.members.some((member) => Object.keys(member).length > 0);
+    reaches.push(own || node.inputs.some((id) => reaches[id]));
+  }
+  return reaches;
+}

@@ -1,0 +1,91 @@
+/** What inference computes from the parameters once: convolutions' weights and biases, folded, cast and packed. */
+import { type Graph, isStatistic, type Node, type NodeOf, type Parameter } from '../graph/graph.ts';
+import { Emitter } from './emitter.ts';
+import { mergedName } from './layout.ts';
+import type { InferenceOptions } from './options.ts';
+import type { Program, Value } from './program.ts';
+import { isPacked, packingOf } from './rules/native-inference.ts';
+import { channelsLast, sizesOf } from './rules/rule.ts';
+
+/** A parameter's name in the store, of the copy that is asked for. */
+export const sourceName = (
+  name: string,
+  statistic: boolean,
+  { parameters = 'weights' }: InferenceOptions,
+): string => (parameters === 'averages' && !statistic ? `averages/${name}` : name);
+
+export const preparedName = (name: string, { parameters = 'weights', precision }: InferenceOptions): string =>
+  `prepared/${parameters}/${precision}/${name}`;
+
+/** Stores every convolution's weight and bias as `prepared/…`: folded, in the program's precision, packed where it is run so. */
+export function compilePreparation(graph: Graph, options: InferenceOptions): Program {
+  const emitter = new Emitter();
+  for (const node of graph.nodes) {
+    if (node.op !== 'conv') continue;
+    emitter.layer = node.path;
+    prepareConvolution(node, { emitter, graph, options });
+  }
+  return emitter.finish(`${graph.network.name} prepare ${options.precision}`);
+}
+
+interface Preparation {
+  readonly emitter: Emitter;
+  readonly graph: Graph;
+  readonly options: InferenceOptions;
+}
+
+function prepareConvolution(node: NodeOf<'conv'>, preparation: Preparation): void {
+  const { emitter, graph, options } = preparation;
+  const { batch, precision, kernels = 'native' } = options;
+  const members = node.parameters.members.map((_, index) => foldMember(node, index, preparation));
+  const joined = (parts: readonly Value[]): Value =>
+    parts.length === 1 ? (parts[0] as Value) : emitter.call('aten::cat', [parts, 0]);
+  const cast = (value: Value, dtype = precision, named = {}) =>
+    emitter.call('aten::_to_copy', [value], { dtype: { dtype }, ...named });
+  const store = (part: 'weight' | 'bias', value: Value) =>
+    emitter.store(preparedName(mergedName(partOf(node, part)), options), value);
+  const packed = kernels === 'native' && isPacked(node);
+  const weight = joined(members.map((member) => member.weight));
+  if (packed) {
+    const rounded = precision === 'float32' ? weight : cast(weight);
+    const input = sizesOf(graph.nodes[node.inputs[0] as number] as Node, batch);
+    store('weight', emitter.call('inception::pack_convolution', [rounded, input, ...packingOf(node)]));
+  } else {
+    store('weight', cast(weight, precision, channelsLast));
+  }
+  if (!node.attributes.bias) return;
+  const bias = cast(joined(members.flatMap((member) => member.bias ?? [])));
+  // Our operators add a bias in float32; it is rounded all the same, as libtorch's convolutions round it.
+  store('bias', packed && precision !== 'float32' ? cast(bias, 'float32') : bias);
+}
+
+/** The parameters of this name of all members of a merged convolution. */
+const partOf = ({ parameters: { members } }: NodeOf<'conv'>, part: 'weight' | 'bias'): readonly Parameter[] =>
+  members.flatMap((member) => member[part] ?? []);
+
+/** The weight and bias in float32 of one member of a convolution, with batch normalisation and residual scale in them. */
+function foldMember(
+  node: NodeOf<'conv'>,
+  index: number,
+  { emitter, graph, options }: Preparation,
+): { weight: Value; bias?: Value } {
+  const source = (parameter: Parameter): Value =>
+    emitter.load(sourceName(parameter.name, isStatistic(parameter), options));
+  const { scale = 1, batchNorm } = node.attributes.folded ?? {};
+  const scaled = (value: Value) => (scale === 1 ? value : emitter.call('aten::mul.Scalar', [value, scale]));
+  const { weight, bias } = node.parameters.members[index] as { weight: Parameter; bias?: Parameter };
+  const norm = batchNorm?.parameters.members[index];
+  if (!batchNorm || !norm)
+    return { weight: scaled(source(weight)), ...(bias && { bias: scaled(source(bias)) }) };
+  const part = (name: keyof typeof norm) => source(norm[name] as Parameter);
+  const shifted = emitter.call('aten::add.Scalar', [part('movingVariance'), batchNorm.epsilon]);
+  const inverse = emitter.call('aten::rsqrt', [shifted]);
+  const factor = scaled(
+    graph.network.gamma ? emitter.call('aten::mul.Tensor', [part('gamma'), inverse]) : inverse,
+  );
+  const perFilter = emitter.call('aten::view', [factor, [weight.shape[0] as number, 1, 1, 1]]);
+  const folded = emitter.call('aten::mul.Tensor', [source(weight), perFilter]);
+  const meanScaled = emitter.call('aten::mul.Tensor', [part('movingMean'), factor]);
+  // A folded bias takes the place of the batch normalisation's beta.
+  return { weight: folded, bias: emitter.call('aten::sub.Tensor', [scaled(part('beta')), meanScaled]) };
+}

@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest';
+import { draftOf, printed } from '../../../test/printed-steps.ts';
+import { absorbSums } from './absorb-sums.ts';
+
+const step = (gradients: number) =>
+  draftOf((emitter) => {
+    const inputs = Array.from({ length: gradients }, (_, index) =>
+      emitter.input(`g${index}`, 'float32', [1]),
+    );
+    const sum = inputs.reduce((one, other) => emitter.call('aten::add.Tensor', [one, other]));
+    emitter.output('y', emitter.call('inception::scaled_add_backward', [sum, null, null, 0.2]));
+  });
+
+describe('absorbSums', () => {
+  it('gives an operator that adds on the way both gradients', () => {
+    expect(printed(absorbSums(step(2)))).toMatchInlineSnapshot(`
+      "%0 = input g0
+      %1 = input g1
+      %2 = inception::scaled_add_backward(%0, %1, none, 0.2)
+      output y = %2"
+    `);
+  });
+
+  it('leaves the sums of more than two, so that each is rounded', () => {
+    expect(absorbSums(step(3))).toEqual(step(3));
+  });
+
+  it('leaves a sum that somebody else reads', () => {
+    const program = draftOf((emitter) => {
+      const [one, other] = [emitter.input('g0', 'float32', [1]), emitter.input('g1', 'float32', [1])];
+      const sum = emitter.call('aten::add.Tensor', [one, other]);
+      emitter.output('y', emitter.call('inception::scaled_add_backward', [sum, null, null, 0.2]));
+      emitter.output('sum', sum);
+    });
+    expect(absorbSums(program)).toEqual(program);
+  });
+});

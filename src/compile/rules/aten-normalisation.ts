@@ -1,0 +1,63 @@
+/** Batch normalisation, ReLU and dropout by libtorch's own operators. */
+
+import type { Node } from '../../graph/graph.ts';
+import type { Emitter } from '../emitter.ts';
+import type { Value } from '../program.ts';
+import { type Lowering, parameterOf, type Rule } from './rule.ts';
+
+/** A ReLU that belongs to an operation, or none; and what it lets through of a gradient. */
+export function reluOf(input: Value, relu: boolean | undefined, emitter: Emitter) {
+  if (!relu) return { value: input, masked: (gradient: Value) => gradient };
+  const value = emitter.call('aten::relu', [input]);
+  return {
+    value,
+    masked: (gradient: Value) => emitter.call('aten::threshold_backward', [gradient, value, 0]),
+  };
+}
+
+export const relu: Rule<'relu'> = (_, [input], { emitter }) => {
+  const { value, masked } = reluOf(input, true, emitter);
+  return { value, gradients: (gradient) => ({ inputs: [masked(gradient)] }) };
+};
+
+export const batchNorm: Rule<'batchNorm'> = (node, [input], lowering) => {
+  const { emitter, batchStatistics, batchNormMomentum } = lowering;
+  const { epsilon, relu } = node.attributes;
+  const { gamma } = lowering.graph.network;
+  const factor = gamma ? parameterOf(node, 'gamma', lowering) : ones(node, lowering);
+  const beta = parameterOf(node, 'beta', lowering);
+  const moving = (['movingMean', 'movingVariance'] as const).map((part) => parameterOf(node, part, lowering));
+  const [normalised, mean, inverseDeviation] = emitter.calls(
+    'aten::native_batch_norm',
+    [input, factor, beta, ...moving, batchStatistics, batchNormMomentum, epsilon],
+    3,
+  );
+  const { value, masked } = reluOf(normalised, relu, emitter);
+  return {
+    value,
+    gradients: (gradient) => {
+      const saved = batchStatistics ? [mean, inverseDeviation] : [null, null];
+      const wanted = [true, gamma, true];
+      const [ofInput, ofGamma, ofBeta] = emitter.calls(
+        'aten::native_batch_norm_backward',
+        [masked(gradient), input, factor, ...moving, ...saved, batchStatistics, epsilon, wanted],
+        3,
+      );
+      return { inputs: [ofInput], parameters: { ...(gamma && { gamma: ofGamma }), beta: ofBeta } };
+    },
+  };
+};
+
+/** The factor of a network without gammas. */
+const ones = (node: Node, lowering: Lowering): Value =>
+  lowering.emitter.call('aten::ones_like', [parameterOf(node, 'movingVariance', lowering)]);
+
+export const dropout: Rule<'dropout'> = ({ attributes: { keep } }, [input], { emitter, dropout }) => {
+  if (!dropout || keep === 1) return { value: input, gradients: (gradient) => ({ inputs: [gradient] }) };
+  const kept = emitter.call('aten::bernoulli.p', [input, keep], { generator: { generator: 'store' } });
+  const mask = emitter.call('aten::mul_.Scalar', [kept, 1 / keep]);
+  return {
+    value: emitter.call('aten::mul.Tensor', [input, mask]),
+    gradients: (gradient) => ({ inputs: [emitter.call('aten::mul.Tensor', [gradient, mask])] }),
+  };
+};

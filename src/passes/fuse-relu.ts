@@ -1,0 +1,37 @@
+/**
+ * A ReLU becomes an attribute of the operation before it, which computes both in one pass over memory where it can. The one
+ * way in which ReLUs are fused: in training with batch normalisations and residual sums, in inference with convolutions.
+ */
+import type { Graph, Node, NodeOf } from '../graph/graph.ts';
+import { consumersOf, Rewriting } from './rewrite.ts';
+
+/** Operations that a ReLU can belong to. */
+type Fusing = 'conv' | 'batchNorm' | 'scaledAdd';
+
+/** After operations of this kind that nothing but the ReLU reads, and nobody asks for. */
+export const fuseRelu =
+  (op: Fusing) =>
+  (graph: Graph): Graph => {
+    const consumers = consumersOf(graph);
+    const named = new Set(graph.endpoints.values());
+    /** By the ReLU's id. */
+    const sources = new Map<number, NodeOf<Fusing>>();
+    for (const node of graph.nodes) {
+      const source = node.op === 'relu' ? graph.nodes[node.inputs[0] as number] : undefined;
+      if (source?.op !== op || consumers[source.id]?.length !== 1 || named.has(source.id)) continue;
+      sources.set(node.id, source as NodeOf<Fusing>);
+    }
+    const fused = new Set([...sources.values()].map(({ id }) => id));
+    const rewriting = new Rewriting(graph);
+    for (const node of graph.nodes) {
+      const source = sources.get(node.id);
+      if (source) {
+        const attributes = { ...source.attributes, relu: true };
+        const inputs = source.inputs.map((id) => rewriting.find(id));
+        rewriting.replace(node.id, rewriting.add({ ...source, inputs, attributes } as Node));
+      } else if (!fused.has(node.id)) {
+        rewriting.keep(node);
+      }
+    }
+    return rewriting.finish();
+  };
