@@ -263,7 +263,7 @@ describe('without libtorch', () => {
   it('classifies and evaluates ONNX files', () => {
     expect(run(['classify', image, '--model', onnx], { main })).toMatchObject({
       status: 0,
-      stderr: expect.stringMatching(/^\/.*model\.onnx: ONNX Runtime [\d.]+, float32 \(an \.onnx file\)\n$/),
+      stderr: '',
     });
     expect(run(['evaluate', onnx, '--data', data, '--json'], { main })).toMatchObject({ status: 0 });
   });
@@ -282,7 +282,7 @@ describe('without libtorch', () => {
         ),
       ]);
       const torch = run([...command, '--precision', 'float32']);
-      expect(torch.stderr).toMatch(/model\.safetensors: libtorch [\d.]+\S*, float32 \(installed\)\n/);
+      expect(torch.stderr).not.toMatch(/ONNX Runtime/);
       const [here, there] = [stdout, torch.stdout].map((text) => JSON.parse(text));
       if (command[0] === 'classify') {
         const [[ours], [theirs]] = [here[0].labels, there[0].labels];
