@@ -1,5 +1,5 @@
 /** A graph becomes two programs: one that folds parameters once, and one that predicts. */
-import { type Graph, isStatistic, type Node, type Parameter } from '../graph/graph.ts';
+import type { Graph, Node, Parameter } from '../graph/graph.ts';
 import { runPasses } from '../passes/pass.ts';
 import { Emitter } from './emitter.ts';
 import { endpointIds, returnEndpoints } from './endpoints.ts';
@@ -41,7 +41,7 @@ export function compileInference(network: Graph, options: InferenceOptions): Com
     dropout: false,
     roundedParameters: true,
     stored: (name: string, node: Node, parameter: Parameter) =>
-      node.op === 'conv' ? preparedName(name, options) : sourceName(name, isStatistic(parameter), options),
+      node.op === 'conv' ? preparedName(name, options) : sourceName({ ...parameter, name }, options),
   };
   const lowered = lowerForward(lowering, rulesOf[kernels]);
   returnEndpoints(emitter, endpoints, lowered);

@@ -9,10 +9,9 @@ import { channelsLast, sizesOf } from './rules/rule.ts';
 
 /** A parameter's name in the store, of the copy that is asked for. */
 export const sourceName = (
-  name: string,
-  statistic: boolean,
+  { name, role }: Pick<Parameter, 'name' | 'role'>,
   { parameters = 'weights' }: InferenceOptions,
-): string => (parameters === 'averages' && !statistic ? `averages/${name}` : name);
+): string => (parameters === 'averages' && !isStatistic({ role }) ? `averages/${name}` : name);
 
 export const preparedName = (name: string, { parameters = 'weights', precision }: InferenceOptions): string =>
   `prepared/${parameters}/${precision}/${name}`;
@@ -69,8 +68,7 @@ function foldMember(
   index: number,
   { emitter, graph, options }: Preparation,
 ): { weight: Value; bias?: Value } {
-  const source = (parameter: Parameter): Value =>
-    emitter.load(sourceName(parameter.name, isStatistic(parameter), options));
+  const source = (parameter: Parameter): Value => emitter.load(sourceName(parameter, options));
   const { scale = 1, batchNorm } = node.attributes.folded ?? {};
   const scaled = (value: Value) => (scale === 1 ? value : emitter.call('aten::mul.Scalar', [value, scale]));
   const { weight, bias } = node.parameters.members[index] as { weight: Parameter; bias?: Parameter };

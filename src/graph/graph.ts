@@ -156,7 +156,7 @@ export const firstConvolutions = (graph: Graph): readonly NodeOf<'conv'>[] =>
 export const parametersOfHead = (graph: Graph, head: Head): readonly Parameter[] =>
   parametersOf({ ...graph, nodes: graph.nodes.filter((node) => node.head === head) });
 
-export const isStatistic = ({ role }: Parameter): boolean =>
+export const isStatistic = ({ role }: Pick<Parameter, 'role'>): boolean =>
   role === 'movingMean' || role === 'movingVariance';
 
 export const elementCount = (shape: readonly number[]): number =>
