@@ -144,7 +144,7 @@ describe('wrong usage', () => {
     ],
     [
       'train --out nowhere --resume --epochs 5',
-      "inception: --epochs: has no effect with --resume, which goes on with the run's own config.json\n",
+      "inception: --epochs: has no effect with --resume, which continues with the run's own config.json\n",
     ],
   ])('%s ends with 2 and a message on standard error', (args, message) => {
     expect(inception(args.split(' '))).toEqual({ status: 2, stdout: '', stderr: message });

@@ -260,7 +260,7 @@ describe('inception evaluate', () => {
     await writeFile(join(root, 'part.csv'), `${rows.slice(0, 20).join('\n')}\n`);
     await writeFile(join(root, 'part.csv.json'), await readFile(join(root, 'whole.csv.json'), 'utf8'));
     const resumed = await inception([...plain, '--predictions', 'part.csv', '--resume', '--json']);
-    expect(resumed.talk).toContain('19 images were predicted before');
+    expect(resumed.talk).toContain('19 images are already predicted');
     // Other batches add up in another order: the last digits of probabilities may differ.
     const found = async (name: string) =>
       (await readFile(join(root, name), 'utf8'))
@@ -281,7 +281,7 @@ describe('inception evaluate', () => {
     const long = ['evaluate', ...members, '--crops', '144', '--batch', '16', '--predictions', path];
     const stopped = await inception(long, { until: /\d+\/10000 images/ });
     expect([stopped.code, stopped.out]).toEqual([143, '']);
-    expect(stopped.talk).toMatch(/inception: interrupted after \d+ of 10000 images; --resume goes on from /);
+    expect(stopped.talk).toMatch(/inception: interrupted after \d+ of 10000 images; --resume continues /);
     expect((await stat(path)).size).toBeGreaterThan(100);
   });
 });

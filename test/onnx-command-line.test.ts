@@ -92,10 +92,10 @@ describe('inception export -o FILE.onnx', () => {
     [['-o', 'x.onnx', '--to', 'timm'], /--to: an \.onnx file has names of our own/],
     [
       ['-o', 'x.safetensors', '--to', 'timm', '--softmax'],
-      /--softmax: it is of ONNX files; received --to timm/,
+      /--softmax: has no effect with --to, which exports weights/,
     ],
     [['-o', 'x.onnx', '--report'], /--report: it tells what tensors became with --to/],
-    [['-o', 'x.onnx', '--calibrate', 'd'], /--calibrate: it is of --precision int8/],
+    [['-o', 'x.onnx', '--calibrate', 'd'], /--calibrate: has no effect without --precision int8/],
     [['-o', 'x.onnx', '--precision', 'int8'], /--calibrate: .* does not say what it was trained on/],
     [
       ['-o', 'x.onnx', '--precision', 'int4'],
@@ -176,10 +176,21 @@ describe('inception bench', () => {
   });
 
   it.each<[args: string[], says: RegExp]>([
-    [['train', onnx], /train: an \.onnx file is only run; expected 'bench infer .*' or 'bench memory .*'/],
+    [
+      ['train', onnx],
+      /train: an \.onnx file cannot be compiled or trained; expected 'bench infer .*' or 'bench memory .*'/,
+    ],
     [['infer', onnx, '--against', 'pytorch'], /--against: .* onnxruntime or none, received 'pytorch'/],
-    [['infer', model, '--input-size', '75'], /--input-size: .* says itself what network it is/],
-    [['infer', model, '--network', 'inception-v4'], /--network: .* says itself what network it is/],
+    [
+      ['infer', model, '--input-size', '75'],
+      /--input-size: has no effect with a model, which has its own network/,
+    ],
+    [
+      ['infer', model, '--network', 'inception-v4'],
+      /--network: has no effect with a model, which has its own network/,
+    ],
+    [['infer', onnx, '--width', '0.5'], /--width: has no effect with an \.onnx file/],
+    [['data', '--layers', '3'], /unknown option '--layers'/],
   ])('refuses %j as wrong usage', (args, says) => {
     const { status, stderr } = run(['bench', ...args]);
     expect([status, stderr]).toEqual([2, expect.stringMatching(says)]);

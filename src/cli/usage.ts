@@ -1,34 +1,18 @@
 /** Parsing of option values, with messages that say what is expected and what came. */
 import { type Command, Option } from 'commander';
 import { InceptionError, UsageError } from '../errors.ts';
+import { describeRange, inRange, parseNumber, type Range } from '../option.ts';
 
-type Check = (value: number) => boolean;
-
-const parseNumber =
-  (option: string, expected: string, accepts: Check) =>
+/** A number within a range. */
+export const numberIn =
+  (option: string, range: Range) =>
   (text: string): number => {
-    const value = text.trim() === '' ? Number.NaN : Number(text);
-    if (!Number.isFinite(value) || !accepts(value)) {
-      throw new UsageError(`${option}: expected ${expected}, received '${text}'`);
-    }
-    return value;
+    const value = parseNumber(text);
+    if (inRange(value, range)) return value;
+    throw new UsageError(`${option}: expected ${describeRange(range)}, received '${text}'`);
   };
 
-export const wholeNumber = (option: string, least = 1) =>
-  parseNumber(
-    option,
-    `a whole number of at least ${least}`,
-    (value) => Number.isSafeInteger(value) && value >= least,
-  );
-
-export const number = (option: string) => parseNumber(option, 'a number', () => true);
-
-export const positiveNumber = (option: string) =>
-  parseNumber(option, 'a number above 0', (value) => value > 0);
-
-/** A probability that something is kept. */
-export const keptShare = (option: string) =>
-  parseNumber(option, 'a number above 0 and at most 1', (value) => value > 0 && value <= 1);
+export const wholeNumber = (option: string, atLeast = 1) => numberIn(option, { whole: true, atLeast });
 
 /** One of a few words. */
 export const oneOf =

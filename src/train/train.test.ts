@@ -211,7 +211,7 @@ describe('a training on the command line', () => {
       running.child.kill(signal);
       const ended = await running.ended;
       expect(ended.code, ended.talk).toBe(code);
-      expect(ended.talk).toMatch(/stopped after step \d+; 'inception train --resume --out .*' goes on/);
+      expect(ended.talk).toMatch(/stopped after step \d+; 'inception train --resume --out .*' continues/);
       expect(await new RunFolder(path).checkpoints()).not.toEqual([]);
     }
   });
@@ -242,7 +242,7 @@ describe('a training on the command line', () => {
 
   it.each([
     [['train'], 2, 'required option'],
-    [['train', '--out', 'x'], 2, "which network? 'inception models' lists them"],
+    [['train', '--out', 'x'], 2, "expected a network; 'inception models' lists them"],
     [[...small, '--epochs', 'two', '--out', 'x'], 2, "--epochs: expected a number above 0, received 'two'"],
     [
       [...small, '--recipe', 'best', '--out', 'x'],

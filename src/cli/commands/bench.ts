@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { Argument, type Command } from 'commander';
+import type { Command } from 'commander';
 import type { CompareOptions } from '../../bench/compare-sides.ts';
 import type { Work, WorkOptions } from '../../bench/job.ts';
 import type { PeerName } from '../../bench/peers.ts';
@@ -13,16 +13,18 @@ import { choosePrecision } from '../../engine/precision.ts';
 import { UsageError } from '../../errors.ts';
 import type { ModelFile } from '../../model/model-file.ts';
 import { modelKind } from '../../model/model-kind.ts';
+import { networkOptions } from '../../networks/network-options.ts';
 import { openModel } from '../../predict/open-model.ts';
+import { addDeclared } from '../options/declared-options.ts';
 import { addEngineOptions, type EngineOptions, openEngine } from '../options/engine-options.ts';
 import { noticesTo, predictingArgument } from '../options/model-options.ts';
 import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
 import { oneOf, wholeNumber } from '../usage.ts';
 
-const kinds = ['train', 'infer', 'data', 'memory', 'compile', 'profile'] as const;
-type Kind = (typeof kinds)[number];
+type Kind = 'train' | 'infer' | 'data' | 'memory' | 'compile' | 'profile';
 
 const usualNetwork = 'inception-v4';
+const networkName = "network of 'inception models'";
 
 type Values = EngineOptions & {
   readonly network?: string;
@@ -41,52 +43,102 @@ type Values = EngineOptions & {
   readonly json?: boolean;
 } & Record<string, unknown>;
 
-export function addBench(program: Command): void {
-  const command = program
-    .command('bench')
-    .description('how fast steps are here, interleaved with PyTorch and others, and where their time goes')
-    .addArgument(new Argument('[what]', 'what to measure').choices(kinds).default('train'))
-    .argument('[model]', `instead of --network: ${predictingArgument}; an .onnx file is only run`)
-    .option('--network <network>', "a name of 'inception models' (default: inception-v4)")
-    .option(
-      '--batch <n>',
-      'images in one step (default: 8, or what an .onnx file takes)',
-      wholeNumber('--batch'),
-    )
-    .option('--rounds <n>', 'steps of each side', wholeNumber('--rounds'), 7)
-    .option(
-      '--clock <clock>',
-      'wall, or processor: of all threads, for a machine on which others work too',
-      oneOf('--clock', ['wall', 'processor']),
-      'wall',
-    )
+/** Adds some of the options to a subcommand. */
+type Adding = (command: Command) => Command;
+
+const work: Adding = (command) =>
+  command
+    .argument('[model]', `model to run instead of --network: ${predictingArgument}`)
+    .option('--network <network>', `${networkName} (default: ${usualNetwork})`)
+    .option('--batch <n>', 'images per step (default: 8, or that of an .onnx file)', wholeNumber('--batch'));
+
+const rounds: Adding = (command) =>
+  command.option('--rounds <n>', 'number of measured steps', wholeNumber('--rounds'), 7);
+
+const peers: Adding = (command) =>
+  command
     .option(
       '--against <peers>',
-      "of pytorch, torch-compile, onnxruntime, tfjs, with commas; 'none' for ours alone (default: pytorch; of an .onnx file onnxruntime)",
+      `comma-separated: ${peerNames.join(', ')}, or 'none' (default: pytorch; onnxruntime for an .onnx file)`,
       parsePeers,
     )
     .option(
       '--python <paths>',
-      'Pythons to look for peers in, with commas (default: python3 and /usr/bin/python3)',
+      'comma-separated Python interpreters to search for peers (default: python3 and /usr/bin/python3)',
       (text: string) => text.split(','),
     )
-    .option('--tfjs <folder>', 'where npm has installed TensorFlow.js (default: here)')
-    .option(
-      '--for <work>',
-      'of memory, compile and profile: train or infer',
-      oneOf('--for', ['train', 'infer']),
-      'train',
-    )
-    .option('--data <data>', "of data: 'fashion-mnist' or a folder of class folders", 'fashion-mnist')
-    .option('--output <file>', 'of profile: a trace for chrome://tracing or ui.perfetto.dev')
-    .option('--layers <n>', 'of profile: so many of the slowest layers', wholeNumber('--layers'), 20)
-    .option('--json', 'print JSON');
-  addEngineOptions(command);
-  addNetworkOptions(command)
+    .option('--tfjs <folder>', 'folder with an installed TensorFlow.js (default: current folder)');
+
+const clock: Adding = (command) =>
+  command.option(
+    '--clock <clock>',
+    'wall, or processor: CPU time of all threads, for a busy machine',
+    oneOf('--clock', ['wall', 'processor']),
+    'wall',
+  );
+
+const purpose: Adding = (command) =>
+  command.option(
+    '--for <work>',
+    'step to measure: train or infer',
+    oneOf('--for', ['train', 'infer']),
+    'train',
+  );
+
+const engineAndNetwork: Adding = (command) =>
+  addNetworkOptions(addEngineOptions(command).optionsGroup('Network:'));
+
+const data: Adding = (command) =>
+  addDeclared(
+    command
+      .option('--data <data>', "'fashion-mnist' or a folder of class folders", 'fashion-mnist')
+      .option('--network <network>', `${networkName}, for its input size (default: ${usualNetwork})`)
+      .option('--batch <n>', 'images per batch (default: 8)', wholeNumber('--batch')),
+    { inputSize: networkOptions.inputSize },
+  );
+
+const trace: Adding = (command) =>
+  command
+    .option('--output <file>', 'write a trace for chrome://tracing or ui.perfetto.dev')
+    .option('--layers <n>', 'number of slowest layers to list', wholeNumber('--layers'), 20);
+
+const subcommands: { readonly [K in Kind]: readonly [about: string, ...adding: Adding[]] } = {
+  train: ['measure training steps, alternating with PyTorch', work, rounds, peers, clock, engineAndNetwork],
+  infer: [
+    'measure inference, alternating with PyTorch and others',
+    work,
+    rounds,
+    peers,
+    clock,
+    engineAndNetwork,
+  ],
+  memory: [
+    'measure peak memory of a step, beside PyTorch and others',
+    work,
+    purpose,
+    peers,
+    engineAndNetwork,
+  ],
+  compile: ['measure how long compiling and loading a step takes', work, rounds, purpose, engineAndNetwork],
+  profile: [
+    'show where the time of a step goes, by operator and by layer',
+    work,
+    rounds,
+    purpose,
+    trace,
+    engineAndNetwork,
+  ],
+  data: ['measure how fast training images are prepared', data, rounds],
+};
+
+export function addBench(program: Command): void {
+  const bench = program
+    .command('bench')
+    .description('measure speed and memory, side by side with PyTorch and others')
     .addHelpText(
       'after',
       `
-Every side is a process of its own on the same processors, with the same weights; first outputs are compared, then the sides
+Each side runs in its own process on the same cores with the same weights. Their first outputs are compared, then the sides
 take turns. 'floor' is the network's convolutions alone.
 
 Examples:
@@ -96,19 +148,34 @@ Examples:
   inception bench infer photos.onnx --batch 1
   inception bench infer runs/photos --precision float32 --against pytorch
   inception bench profile --for train --output trace.json`,
-    )
-    .action(async (kind: Kind, model: string | undefined, values: Values) => {
-      process.stdout.write(await run(kind, { ...values, model }));
+    );
+  for (const [kind, [about, ...adding]] of Object.entries(subcommands) as [
+    Kind,
+    (typeof subcommands)[Kind],
+  ][]) {
+    const command = bench
+      .command(kind, { isDefault: kind === 'train' })
+      .description(about)
+      .option('--json', 'print JSON');
+    for (const add of adding) add(command);
+    command.action(async () => {
+      const values = { ...usualValues, ...command.opts(), model: command.args[0] } as Values;
+      process.stdout.write(await run(kind, values));
     });
+  }
 }
+
+/** What subcommands without the option take; memory reaches its peak in the first steps. */
+const usualValues = { rounds: 2, clock: 'wall', for: 'train' };
+
+const peerNames = ['pytorch', 'torch-compile', 'onnxruntime', 'tfjs'] as const;
 
 function parsePeers(text: string): PeerName[] {
   if (text === 'none') return [];
-  const known = ['pytorch', 'torch-compile', 'onnxruntime', 'tfjs'] as const;
   return text.split(',').map((name) => {
-    const found = known.find((each) => each === name);
+    const found = peerNames.find((each) => each === name);
     if (found === undefined)
-      throw new UsageError(`--against: expected ${known.join(', ')} or none, received '${name}'`);
+      throw new UsageError(`--against: expected ${peerNames.join(', ')} or none, received '${name}'`);
     return found;
   });
 }
@@ -120,7 +187,7 @@ async function run(kind: Kind, values: Values): Promise<string> {
   const own = Object.keys({ ...(values.network && { network: '' }), ...readNetworkOptions(values) });
   if (own.length > 0)
     throw new UsageError(
-      `--${kebab(own[0] as string)}: ${values.model} says itself what network it is; expected either a model or a network`,
+      `--${kebab(own[0] as string)}: has no effect with a model, which has its own network; received ${values.model} as well`,
     );
   const notices = noticesTo(process.stderr);
   const model = await openModel(values.model, notices);
@@ -163,7 +230,7 @@ async function runNetwork(kind: Kind, values: Values, model: ModelFile | undefin
     return print(await measureCompile(work, { rounds }), (times) => report.formatCompile(work, times));
   }
   const { compare } = await import('../../bench/compare-sides.ts');
-  const comparing = await compareOptions(kind, values, ['pytorch']);
+  const comparing = await compareOptions(values, ['pytorch']);
   return print(await compare(work, { ...comparing, model }), report.formatComparison);
 }
 
@@ -171,19 +238,21 @@ async function runNetwork(kind: Kind, values: Values, model: ModelFile | undefin
 async function runOnnx(kind: Kind, path: string, values: Values): Promise<string> {
   if (kind !== 'infer' && kind !== 'memory')
     throw new UsageError(
-      `${kind}: an .onnx file is only run; expected 'bench infer ${path}' or 'bench memory ${path}'`,
+      `${kind}: an .onnx file cannot be compiled or trained; expected 'bench infer ${path}' or 'bench memory ${path}'`,
     );
   if (values.device === 'cuda')
-    throw new UsageError(
-      '--device: an .onnx file runs on the processor here; expected auto or cpu, received cuda',
-    );
+    throw new UsageError('--device: an .onnx file runs on the CPU here; expected auto or cpu, received cuda');
+  const { inputSize: side, ...others } = readNetworkOptions(values);
+  const idle = Object.keys({
+    ...(values.network && { network: '' }),
+    ...(values.precision !== 'auto' && { precision: '' }),
+    ...others,
+  })[0];
+  if (idle !== undefined) throw new UsageError(`--${kebab(idle)}: has no effect with an .onnx file`);
   const stranger = values.against?.find((name) => name !== 'onnxruntime');
   if (stranger !== undefined)
-    throw new UsageError(
-      `--against: an .onnx file can be given to onnxruntime or none, received '${stranger}'`,
-    );
+    throw new UsageError(`--against: expected onnxruntime or none for an .onnx file, received '${stranger}'`);
   const { describeOnnxWork } = await import('../../bench/onnx-job.ts');
-  const { inputSize: side } = readNetworkOptions(values);
   const file = await describeOnnxWork({
     path,
     batch: values.batch,
@@ -192,7 +261,7 @@ async function runOnnx(kind: Kind, path: string, values: Values): Promise<string
   });
   const { compareOnnx } = await import('../../bench/compare-sides.ts');
   const { formatComparison } = await import('../../bench/report.ts');
-  const comparison = await compareOnnx(file, await compareOptions(kind, values, ['onnxruntime']));
+  const comparison = await compareOnnx(file, await compareOptions(values, ['onnxruntime']));
   return printer(values.json)(comparison, formatComparison);
 }
 
@@ -202,7 +271,6 @@ const printer =
     json ? `${JSON.stringify(result, null, 2)}\n` : text(result);
 
 async function compareOptions(
-  kind: Kind,
   { against, python, tfjs, clock, rounds }: Values,
   usual: readonly PeerName[],
 ): Promise<CompareOptions> {
@@ -212,8 +280,7 @@ async function compareOptions(
     pythons: python ?? usualPythons,
     tfjs,
     clock,
-    // Memory reaches its peak in the first steps.
-    rounds: kind === 'memory' ? Math.min(rounds, 2) : rounds,
+    rounds,
     onProgress: (line) => process.stderr.write(`${line}\n`),
   };
 }
@@ -229,7 +296,7 @@ async function describeWork(
   await engine.close();
   if (device === 'cuda' && values.clock === 'processor')
     throw new UsageError(
-      '--clock: expected wall with --device cuda, received processor: the device has a clock of its own',
+      '--clock: expected wall with --device cuda, received processor: CPU time does not measure the device',
     );
   return { work, network: values.network ?? usualNetwork, options, batch, precision, device, threads };
 }

@@ -1,6 +1,7 @@
 /** `inception classify`: the most probable labels of image files. */
 import type { Command } from 'commander';
 import { loadClassifier } from '../../classifier/classifier.ts';
+import { UsageError } from '../../errors.ts';
 import type { CropCount } from '../../images/crops.ts';
 import { addEngineOptions, type EngineOptions, runtimeOptions } from '../options/engine-options.ts';
 import { noticesTo, predictingArgument, readCrops } from '../options/model-options.ts';
@@ -28,12 +29,12 @@ export function addClassify(program: Command): void {
   const command = addEngineOptions(
     program
       .command('classify')
-      .description('the most probable labels of images')
+      .description('print the most probable labels of images')
       .argument('<image...>', 'JPEG, PNG or WebP files')
       .requiredOption('--model <model>', predictingArgument)
-      .option('--top <k>', 'labels for each image', wholeNumber('--top'), 5)
-      .option('--crops <n>', '1, 10, 12 or 144 crops of each image', readCrops, 1)
-      .option('--test-flip', 'average each crop with its mirror image')
+      .option('--top <k>', 'number of labels per image', wholeNumber('--top'), 5)
+      .option('--crops <n>', 'crops per image: 1, 10, 12 or 144', readCrops, 1)
+      .option('--test-flip', 'average the single crop with its mirror image')
       .option('--json', 'print JSON'),
   );
   addCropOptions(addOnnxOptions(command), "torchvision's")
@@ -51,6 +52,8 @@ Examples:
 
 async function run(files: readonly string[], values: Values): Promise<void> {
   const { model, crops, testFlip: flip = false, top, json } = values;
+  if (flip && crops > 1)
+    throw new UsageError(`--test-flip: has no effect with --crops ${crops}, which include mirror images`);
   const notices = noticesTo(process.stderr);
   const overrides = await readOnnxOptions(values, { paths: [model], crop: true });
   const classifier = await loadClassifier(model, { ...runtimeOptions(values), ...notices, ...overrides });

@@ -13,10 +13,10 @@ import { grouped, short } from '../output/format.ts';
 export function addCompare(program: Command): void {
   program
     .command('compare')
-    .description('where two networks, or the networks of two models, differ')
-    .argument('<first>', "a name of 'inception models', or a model")
-    .argument('<second>', 'the other')
-    .option('--all', 'list the parts that are the same, too')
+    .description('show where two networks, or the networks of two models, differ')
+    .argument('<first>', "a network of 'inception models', or a model")
+    .argument('<second>', 'the network or model to compare with')
+    .option('--all', 'also list the parts that are the same')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',

@@ -15,12 +15,12 @@ interface Values {
 export function addDashboard(program: Command): void {
   program
     .command('dashboard')
-    .description('open the browser application: networks, classification, runs')
-    .option('--runs <folder>', 'run folders, or one run', 'runs')
-    .option('--models <folder>', 'more .onnx files than those beside the runs')
-    .option('--port <n>', '0 takes any free one', wholeNumber('--port', 0), 4180)
-    .option('--host <address>', 'where to listen', '127.0.0.1')
-    .option('--no-open', 'print the address only')
+    .description('open the browser application: networks, classification, training runs')
+    .option('--runs <folder>', 'folder of runs, or a single run', 'runs')
+    .option('--models <folder>', 'folder with further .onnx files')
+    .option('--port <n>', 'port to listen on; 0 picks a free one', wholeNumber('--port', 0), 4180)
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--no-open', 'print the address without opening a browser')
     .addHelpText(
       'after',
       `

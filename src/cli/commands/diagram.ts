@@ -10,7 +10,7 @@ import { addOutput } from '../usage.ts';
 export function addDiagram(program: Command): void {
   const command = program
     .command('diagram')
-    .description('draw a network as in the figures')
+    .description("draw a network like the paper's figures, as SVG")
     .argument('<network>', networkArgument);
   addOutput(command, { value: 'file', about: "an SVG file, or '-' for standard output" });
   addNetworkOptions(command)

@@ -12,7 +12,7 @@ const marks: Readonly<Record<Finding['state'], string>> = {
 export function addDoctor(program: Command): void {
   program
     .command('doctor')
-    .description('what was found on this machine, and what to do about what is missing')
+    .description('check this machine and explain how to install what is missing')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExamples:\n  inception doctor\n  inception doctor --json')
     .action(async ({ json }: { json?: boolean }) => {

@@ -55,22 +55,22 @@ export function addEvaluate(program: Command): void {
   const command = addEngineOptions(
     program
       .command('evaluate')
-      .description('top-1 and top-5 error of a model, or of several together')
-      .argument(
-        '<model...>',
-        `${predictingArgument}; several are an ensemble, whose probabilities are averaged`,
+      .description('measure the top-1 and top-5 error of a model or an ensemble')
+      .argument('<model...>', `${predictingArgument}; several form an ensemble with averaged probabilities`)
+      .option('--data <data>', "'fashion-mnist' or a folder of class folders (default: the training data)")
+      .option(
+        '--labels <file>',
+        'true labels, one per line in file order, for a folder without class folders',
       )
-      .option('--data <data>', "'fashion-mnist', or a folder of class folders (default: the run's own)")
-      .option('--labels <file>', 'labels of a folder without class folders, in the order of its files')
-      .option('--crops <n>', '1, 10, 12 or 144 crops of each image', readCrops, 1)
+      .option('--crops <n>', 'crops per image: 1, 10, 12 or 144', readCrops, 1)
       .option('--test-flip', 'average the single crop with its mirror image')
-      .option('--batch <n>', 'crops at a time', wholeNumber('--batch'), 64)
-      .option('--limit <n>', 'use so many images only', wholeNumber('--limit'))
-      .option('--exclude <file>', "images to be left out, by name or number: ImageNet's blacklist")
-      .option('--real-labels <file>', 'ReaL labels: real.json')
-      .option('--predictions <file>', 'write what was predicted for each image, as CSV')
-      .option('--resume', 'keep the rows of --predictions and go on after them')
-      .option('--csv <file>', "append a row with timm's columns")
+      .option('--batch <n>', 'crops per batch', wholeNumber('--batch'), 64)
+      .option('--limit <n>', 'evaluate at most n images', wholeNumber('--limit'))
+      .option('--exclude <file>', "images to skip, by name or number, such as ImageNet's blacklist")
+      .option('--real-labels <file>', 'reassessed ImageNet labels (ReaL), as real.json')
+      .option('--predictions <file>', 'write the prediction for each image as CSV')
+      .option('--resume', 'continue after the rows already in --predictions')
+      .option('--csv <file>', "append a row in the format of timm's results files")
       .option('--confusion', 'print the confusion matrix')
       .option('--json', 'print JSON'),
   );
@@ -91,9 +91,11 @@ Examples:
 async function run(paths: readonly string[], values: Values): Promise<void> {
   const views: Views = { crops: values.crops, flip: values.testFlip ?? false };
   if (views.flip && views.crops > 1)
-    throw new UsageError(`--test-flip: ${views.crops} crops hold their mirror images already`);
+    throw new UsageError(
+      `--test-flip: has no effect with --crops ${views.crops}, which include mirror images`,
+    );
   if (values.resume && values.predictions === undefined)
-    throw new UsageError('--resume: expected --predictions with the file to go on with');
+    throw new UsageError('--resume: expected --predictions with the file to continue');
   const notices = noticesTo(process.stderr);
   const overrides = await readOnnxOptions(values, { paths, crop: false });
   const open = await openModels(paths, {
@@ -136,7 +138,7 @@ async function run(paths: readonly string[], values: Values): Promise<void> {
       text(result, { about, speed, classes: dataset.classes, confusion: values.confusion ?? false }),
     );
     if (broken.length > 0)
-      process.stderr.write(`${broken.length} images could not be decoded and do not count\n`);
+      process.stderr.write(`${broken.length} images could not be decoded and were skipped\n`);
   } finally {
     notices.end();
     await open.close();
@@ -218,7 +220,7 @@ async function measure(
   const indices = Array.from({ length: dataset.length }, (_, index) => index).filter(
     (index) => !known.has(index) && !excluded.has(index),
   );
-  if (known.size > 0) process.stderr.write(`${grouped(known.size)} images were predicted before\n`);
+  if (known.size > 0) process.stderr.write(`${grouped(known.size)} images are already predicted\n`);
   const interruption = new AbortController();
   let stoppedBy: 'SIGINT' | 'SIGTERM' | undefined;
   const stop = (signal: NodeJS.Signals) => {
@@ -250,7 +252,7 @@ async function measure(
     if (stoppedBy !== undefined) {
       throw new InterruptedError(
         stoppedBy,
-        `interrupted after ${found.length} of ${indices.length} images${file ? `; --resume goes on from ${values.predictions}` : ''}`,
+        `interrupted after ${found.length} of ${indices.length} images${file ? `; --resume continues ${values.predictions}` : ''}`,
       );
     }
     return { found: [...(file?.previous ?? []), ...found], crops, seconds, broken };

@@ -24,48 +24,59 @@ export function addExport(program: Command): void {
   const command = program
     .command('export')
     .alias('convert')
-    .description("write a model as an ONNX file, or its weights under another ecosystem's names")
+    .description("export a model as an ONNX file, or its weights in another ecosystem's format")
     .argument('<model>', modelArgument);
   addOutput(command, {
     value: 'file',
     about: `an .onnx file; with --to a .safetensors file, or a folder ('out/'), which gets a config.json as well with --to ${hubDialectNames.join(', ')}`,
   })
-    .option('--to <dialect>', dialectNames.join(', '), oneOf('--to', dialectNames))
-    .option('--report', 'with --to: print what every tensor became')
+    .option('--to <dialect>', `export weights for ${dialectNames.join(', ')}`, oneOf('--to', dialectNames))
+    .option('--report', 'print the name and shape of every exported tensor (with --to)')
     .option(
       '--precision <precision>',
-      `of the ONNX file: ${onnxPrecisions.join(', ')} (default: float32)`,
+      `precision of the ONNX file: ${onnxPrecisions.join(', ')} (default: float32)`,
       oneOf('--precision', onnxPrecisions),
     )
     .option(
       '--input <type>',
-      'of the ONNX file: float32 [n, c, h, w], scaled already; or uint8 [n, h, w, c], which the model scales (default: float32)',
+      'input of the ONNX file: normalised float32 [n, c, h, w], or raw uint8 [n, h, w, c] (default: float32)',
       oneOf<ModelInput>('--input', ['float32', 'uint8']),
     )
-    .option('--softmax', 'the ONNX file gives probabilities instead of logits')
+    .option('--softmax', 'output probabilities instead of logits')
     .option(
       '--passes <names>',
-      `rewrites before writing, to measure what each brings: 'none' or some of ${exportPasses.map(({ name }) => name).join(',')} (default: all but the last)`,
+      `graph rewrites to apply: 'none' or some of ${exportPasses.map(({ name }) => name).join(',')} (default: all but the last)`,
       readPasses,
     )
-    .option('--calibrate <data>', "images for int8: 'fashion-mnist' or a folder (default: the run's own)")
+    .option(
+      '--calibrate <data>',
+      "calibration images for int8: 'fashion-mnist' or a folder (default: the training data)",
+    )
     .option(
       '--calibration-method <method>',
-      `${calibrationMethods.join(', ')} (default: min-max)`,
+      `calibration method: ${calibrationMethods.join(', ')} (default: min-max)`,
       oneOf<CalibrationMethod>('--calibration-method', calibrationMethods),
     )
-    .option('--calibration-images <n>', 'default: 256', wholeNumber('--calibration-images'))
+    .option(
+      '--calibration-images <n>',
+      'number of calibration images (default: 256)',
+      wholeNumber('--calibration-images'),
+    )
     .option(
       '--test-images <n>',
-      "for int8's report of accuracy (default: 1000)",
+      'number of test images for the int8 accuracy report (default: 1000)',
       wholeNumber('--test-images'),
     )
-    .option('--threads <n>', 'threads of the comparison (default: every core)', wholeNumber('--threads'))
+    .option(
+      '--threads <n>',
+      'threads for the comparison with libtorch (default: all cores)',
+      wholeNumber('--threads'),
+    )
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
       `
-An ONNX file is run by ONNX Runtime against libtorch before it gets its name; if they differ there is no file.
+Every ONNX file is run in ONNX Runtime and compared with libtorch; if they disagree, no file is written.
 A file of another ecosystem is converted directly. 'convert' is another name of the command.
 
 Examples:
@@ -106,20 +117,19 @@ function checkUsage(values: Values): void {
       throw new UsageError(
         `--output: expected a file that ends in .onnx, or --to with one of ${dialectNames.join(', ')}; received '${output}'`,
       );
-    if (values.report)
-      throw new UsageError(
-        "--report: it tells what tensors became with --to; an ONNX file's stand as they are",
-      );
+    if (values.report) throw new UsageError('--report: has no effect without --to');
     const idle =
       values.precision === 'int8' ? undefined : int8Only.find((name) => values[name] !== undefined);
-    if (idle !== undefined) throw new UsageError(`${optionOf(idle)}: it is of --precision int8`);
+    if (idle !== undefined) throw new UsageError(`${optionOf(idle)}: has no effect without --precision int8`);
     return;
   }
   const strange = onnxOnly.find((name) => values[name] !== undefined);
   if (strange !== undefined)
-    throw new UsageError(`${optionOf(strange)}: it is of ONNX files; received --to ${to} as well`);
+    throw new UsageError(
+      `${optionOf(strange)}: has no effect with --to, which exports weights; expected an ONNX file`,
+    );
   if (output.endsWith('.onnx'))
-    throw new UsageError(`--to: an .onnx file has names of our own; received --to ${to} with '${output}'`);
+    throw new UsageError(`--to: exports weights, not ONNX files; received --to ${to} with '${output}'`);
 }
 
 async function exportToDialect(

@@ -35,17 +35,17 @@ interface ImportValues {
 export function addImport(program: Command): void {
   const command = program
     .command('import')
-    .description(`make a model from weights of ${ecosystems}`)
+    .description(`convert weights of ${ecosystems} into a model`)
     .argument('<file>', '.safetensors, .h5, .pth, .pt, .bin, a TensorFlow checkpoint, or hub:owner/name');
   addOutput(command, { value: 'file', about: 'the model: a .safetensors file' });
   addImportOptions(command);
   addCropOptions(command, "the dialect's")
-    .option('--report', 'print where every parameter came from')
+    .option('--report', 'print the source of every parameter')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
       `
-Dialect and network are recognised by the tensors' names.
+The source and the network are detected from the tensor names.
 
 Examples:
   inception import inception_v4.ckpt -o inception-v4.safetensors --label-offset 1 --model-labels imagenet.txt
@@ -60,12 +60,12 @@ function addImportOptions(command: Command): Command {
   return command
     .option(
       '--from <dialect>',
-      `${dialectNames.join(', ')} (default: recognised)`,
+      `source of the weights: ${dialectNames.join(', ')} (default: detected)`,
       oneOf('--from', dialectNames),
     )
     .option(
       '--network <name>',
-      "a name of 'inception models' (default: recognised)",
+      "a network of 'inception models' (default: detected)",
       oneOf(
         '--network',
         networks.map(({ name }) => name),
@@ -75,17 +75,21 @@ function addImportOptions(command: Command): Command {
     .addOption(renamed('--labels <file>', '--model-labels'))
     .option(
       '--label-offset <n>',
-      "drop the first n outputs: 1 drops TF-Slim's background (default: 0)",
+      "number of leading outputs to drop; 1 drops TF-Slim's background class (default: 0)",
       wholeNumber('--label-offset', 0),
     )
-    .option('--reset-classifier <n>', 'a new classifier with n outputs', wholeNumber('--reset-classifier'))
+    .option(
+      '--reset-classifier <n>',
+      'replace the classifier with a new one for n classes',
+      wholeNumber('--reset-classifier'),
+    )
     .option(
       '--input-channels <n>',
-      'adapt the first convolution to 1 (grey) or more channels',
+      'adapt the first convolution to n channels, such as 1 for greyscale',
       wholeNumber('--input-channels'),
     )
-    .option('--input-size <pixels>', 'side of the input, or HEIGHTxWIDTH', inputSize)
-    .option('--no-auxiliary', 'leave the auxiliary classifier out');
+    .option('--input-size <pixels>', 'input resolution, as 299 or HEIGHTxWIDTH', inputSize)
+    .option('--no-auxiliary', 'drop the auxiliary classifier');
 }
 
 const ecosystems = new Intl.ListFormat('en', { type: 'disjunction' }).format(ecosystemTitles);

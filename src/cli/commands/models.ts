@@ -14,7 +14,7 @@ import { short } from '../output/format.ts';
 export function addModels(program: Command): void {
   program
     .command('models')
-    .description('the networks, their costs and published errors')
+    .description('list the networks with their costs and published errors')
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExamples:\n  inception models\n  inception models --json')
     .action(({ json }: { json?: boolean }) => {

@@ -22,18 +22,18 @@ type Values = Record<string, unknown> & {
 export function addProgram(program: Command): void {
   const command = program
     .command('program')
-    .description('the compiled steps of a network, as text')
+    .description('print the compiled program of a network')
     .argument('<network>', networkArgument)
     .option(
       '--for <purpose>',
-      'train, infer, or prepare (folding, once)',
+      'program to print: train, infer, or prepare (run once before inference)',
       oneOf('--for', ['train', 'infer', 'prepare']),
       'infer',
     )
-    .option('--batch <n>', 'images in one run', wholeNumber('--batch'), 8)
+    .option('--batch <n>', 'images per run', wholeNumber('--batch'), 8)
     .option(
       '--precision <precision>',
-      'float32 or bfloat16',
+      'compute precision: float32 or bfloat16',
       oneOf('--precision', ['float32', 'bfloat16']),
       'float32',
     )

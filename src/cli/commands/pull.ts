@@ -9,7 +9,7 @@ import { noticesTo } from '../options/model-options.ts';
 export function addPull(program: Command): void {
   program
     .command('pull')
-    .description('download a model of the hub, or go on with a download')
+    .description('download a model from the hub; a partial download is resumed')
     .argument('<model>', 'hub:owner/name, or hub:owner/name@revision')
     .option('--json', 'print JSON')
     .addHelpText(

@@ -1,6 +1,6 @@
 /** `inception serve`: models behind HTTP. */
 import { readFileSync } from 'node:fs';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { UsageError } from '../../errors.ts';
 import { type NamedModel, openServedModels, usualName } from '../../server/models/open-served-models.ts';
 import { defaultSettings, type ServerSettings } from '../../server/settings.ts';
@@ -67,40 +67,54 @@ const port = (text: string) => {
   return value;
 };
 
+const timeOption = (name: string, about: string, ms: number): Option =>
+  new Option(`${name} <time>`, about)
+    .argParser(span(name))
+    .default(ms, ms < units.s ? `${ms}ms` : `${ms / units.s}s`);
+
 export function addServe(program: Command): void {
   const standard = defaultSettings;
   const command = addEngineOptions(
     program
       .command('serve')
-      .description('serve models over HTTP: images, and the Open Inference Protocol v2')
-      .argument('<model...>', `${predictingArgument}; NAME=MODEL gives it a name of its own`)
-      .option('--port <port>', '0 takes a free one', port, 8000)
-      .option('--host <address>', 'where to listen; 0.0.0.0 is everywhere', '127.0.0.1')
-      .option('--token <token>', 'answer only to those who send it as a bearer token')
-      .option('--token-file <file>', 'the same from a file, unseen by the list of processes'),
+      .description('serve models over HTTP: image classification and the Open Inference Protocol v2')
+      .argument('<model...>', `${predictingArgument}; NAME=MODEL serves it under that name`)
+      .option('--port <port>', 'port to listen on; 0 picks a free one', port, 8000)
+      .option('--host <address>', 'address to listen on; 0.0.0.0 for all interfaces', '127.0.0.1')
+      .option('--token <token>', 'require this bearer token')
+      .option('--token-file <file>', 'read the token from a file, hidden from the process list'),
   );
   addCropOptions(addOnnxOptions(command), "torchvision's")
     .optionsGroup('Batches and queue:')
-    .option('--batch <n>', 'images of one batch at most (default: measured)', wholeNumber('--batch'))
-    .option('--wait <time>', 'how long an image waits for others (5ms)', span('--wait'), standard.waitMs)
+    .option('--batch <n>', 'maximum batch size (default: measured at start)', wholeNumber('--batch'))
+    .addOption(timeOption('--wait', 'how long an image waits for others to fill a batch', standard.waitMs))
     .option(
       '--queue <n>',
-      'images that may wait for a model (default: one batch, at least 4; in overload one batch)',
+      'maximum images waiting per model (default: one batch, at least 4)',
       wholeNumber('--queue'),
     )
-    .option('--deadline <time>', 'longest wait of a request (10s)', span('--deadline'), standard.deadlineMs)
+    .addOption(timeOption('--deadline', 'maximum time a request waits in the queue', standard.deadlineMs))
     .optionsGroup('Limits:')
-    .option('--images <n>', 'images of one request', wholeNumber('--images'), standard.images)
-    .option('--body-limit <size>', 'bytes of one request (32mb)', size('--body-limit'), standard.bodyBytes)
-    .option('--decoders <n>', 'processes that decode', wholeNumber('--decoders'), standard.decoders)
-    .option('--drain <time>', 'longest wait for open requests at the end (30s)', span('--drain'), 30_000)
+    .option('--images <n>', 'maximum images per request', wholeNumber('--images'), standard.images)
+    .addOption(
+      new Option('--body-limit <size>', 'maximum size of a request')
+        .argParser(size('--body-limit'))
+        .default(standard.bodyBytes, `${standard.bodyBytes / sizes.mb}mb`),
+    )
+    .option(
+      '--decoders <n>',
+      'number of image decoding processes',
+      wholeNumber('--decoders'),
+      standard.decoders,
+    )
+    .addOption(timeOption('--drain', 'maximum time to finish open requests on shutdown', 30_000))
     .optionsGroup('Output:')
-    .option('--log <level>', levels.join(', '), oneOf('--log', levels), 'info')
+    .option('--log <level>', `log level: ${levels.join(', ')}`, oneOf('--log', levels), 'info')
     .addHelpText(
       'after',
       `
-The log goes to standard error, one JSON object a line. GET /docs describes the routes. SIGTERM and Ctrl-C let open
-requests finish; a second one does not.
+The log is written to standard error as JSON lines. GET /docs documents the API. SIGTERM and Ctrl-C finish open requests
+first; a second signal stops at once.
 
 Examples:
   inception serve runs/photos
@@ -185,7 +199,7 @@ function settingsOf(values: Values): Partial<ServerSettings> {
   const token = values.tokenFile !== undefined ? readFileSync(values.tokenFile, 'utf8').trim() : values.token;
   if (token !== undefined && !/^\S+$/.test(token))
     throw new UsageError(
-      '--token: expected a token without blanks, received an empty one or one with blanks',
+      '--token: expected a token without spaces, received an empty one or one with spaces',
     );
   return {
     waitMs: values.wait,

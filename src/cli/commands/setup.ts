@@ -8,9 +8,9 @@ import { setupAddon } from '../../setup/setup-addon.mjs';
 export function addSetup(program: Command): void {
   program
     .command('setup')
-    .description('build the addon against libtorch, which training and run folders need')
+    .description('build the native addon against libtorch, needed for training and run folders')
     .option('--yes', 'install missing system packages without asking')
-    .option('--force', 'build it again, even if it is built')
+    .option('--force', 'rebuild even if the addon is up to date')
     .addHelpText(
       'after',
       `

@@ -15,9 +15,9 @@ type Values = Record<string, unknown> & { layers?: boolean; json?: boolean };
 export function addSummary(program: Command): void {
   const command = program
     .command('summary')
-    .description("a network's parts with shapes, parameters and multiply-adds")
+    .description("print a network's parts with shapes, parameters and multiply-adds")
     .argument('<network>', networkArgument)
-    .option('--layers', 'every layer, not only the parts')
+    .option('--layers', 'list every layer instead of the parts')
     .option('--json', 'print JSON');
   addNetworkOptions(command)
     .addHelpText(

@@ -32,16 +32,25 @@ type Values = EngineOptions & {
 export function addTrain(program: Command): void {
   const command = program
     .command('train')
-    .description('train a network into a run folder')
-    .argument('[network]', `${networkArgument}; a resumed run knows its own`)
-    .option('--data <data>', "'fashion-mnist', or a folder of class folders");
-  addOutput(command, { value: 'run', about: 'the run folder' })
-    .option('--resume', 'go on from the newest checkpoint of the run folder')
-    .option('--seed <n>', 'of weights, order, distortions and dropout', wholeNumber('--seed', 0), 1)
-    .option('--limit-train <n>', 'train on so many images only', wholeNumber('--limit-train'))
-    .option('--limit-test <n>', 'evaluate on so many images only', wholeNumber('--limit-test'))
-    .option('--evaluate-every <epochs>', 'epochs between evaluations', wholeNumber('--evaluate-every'), 1)
-    .option('--save-every <steps>', 'checkpoints besides those of every epoch', wholeNumber('--save-every'));
+    .description('train a network')
+    .argument('[network]', `${networkArgument}; not needed with --resume`)
+    .option('--data <data>', "'fashion-mnist' or a folder of class folders");
+  addOutput(command, { value: 'run', about: 'run folder to write' })
+    .option('--resume', 'continue from the latest checkpoint in the run folder')
+    .option(
+      '--seed <n>',
+      'random seed (initialisation, shuffling, augmentation, dropout)',
+      wholeNumber('--seed', 0),
+      1,
+    )
+    .option('--limit-train <n>', 'train on at most n images', wholeNumber('--limit-train'))
+    .option('--limit-test <n>', 'evaluate on at most n images', wholeNumber('--limit-test'))
+    .option('--evaluate-every <n>', 'epochs between evaluations', wholeNumber('--evaluate-every'), 1)
+    .option(
+      '--save-every <n>',
+      'also save a checkpoint every n steps, besides every epoch',
+      wholeNumber('--save-every'),
+    );
   addEngineOptions(command);
   command.optionsGroup('Network:');
   addNetworkOptions(command, { except: ['classes', 'inputChannels'] });
@@ -51,8 +60,8 @@ export function addTrain(program: Command): void {
     .addHelpText(
       'after',
       `
-The run folder gets config.json, metrics.jsonl, checkpoints/, model.safetensors and curves.svg.
-Ctrl-C saves a checkpoint; 'inception train --resume --out RUN' goes on from it, bit for bit.
+The run folder contains config.json, metrics.jsonl, checkpoints/, model.safetensors and curves.svg.
+Ctrl-C saves a checkpoint; 'inception train --resume --out RUN' continues from it, bit for bit.
 
 Examples:
   inception train inception-v4 --data photos/ --out runs/photos
@@ -75,7 +84,7 @@ function refuseWithResume(command: Command): void {
   });
   if (idle)
     throw new UsageError(
-      `${idle.long}: has no effect with --resume, which goes on with the run's own config.json`,
+      `${idle.long}: has no effect with --resume, which continues with the run's own config.json`,
     );
 }
 
@@ -86,7 +95,9 @@ async function run(network: string | undefined, values: Values): Promise<number>
     // A second signal does not wait for the step.
     if (interruption.signal.aborted) process.exit(code);
     exitCode = code;
-    process.stderr.write(`\n${signal}: saving a checkpoint after this step; once more to stop without it\n`);
+    process.stderr.write(
+      `\n${signal}: saving a checkpoint after this step; press again to stop without one\n`,
+    );
     interruption.abort();
   };
   process.on('SIGINT', interrupt('SIGINT', 130));
@@ -110,7 +121,7 @@ async function run(network: string | undefined, values: Values): Promise<number>
 
 /** @throws UsageError */
 async function newRun(network: string | undefined, values: Values): Promise<TrainOptions> {
-  if (network === undefined) throw new UsageError("train: which network? 'inception models' lists them");
+  if (network === undefined) throw new UsageError("train: expected a network; 'inception models' lists them");
   if (values.data === undefined)
     throw new UsageError("--data: expected 'fashion-mnist' or a folder of class folders");
   return {
@@ -168,12 +179,12 @@ const evaluationText = (metrics: EvaluationMetrics): string => {
 function conclude({ finished, evaluation, position }: TrainResult, folder: string): void {
   if (!finished) {
     process.stderr.write(
-      `stopped after step ${position.step}; 'inception train --resume --out ${folder}' goes on\n`,
+      `stopped after step ${position.step}; 'inception train --resume --out ${folder}' continues\n`,
     );
     return;
   }
   process.stderr.write(
-    `the model is in ${join(folder, 'model.safetensors')}, the curves are in ${join(folder, 'curves.svg')}\n`,
+    `model: ${join(folder, 'model.safetensors')}\ncurves: ${join(folder, 'curves.svg')}\n`,
   );
   if (evaluation) process.stdout.write(`test error ${percent(evaluation.top1Error)}\n`);
 }

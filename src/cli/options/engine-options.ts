@@ -13,14 +13,19 @@ export interface EngineOptions {
 
 export function addEngineOptions(command: Command): Command {
   return command
-    .option('--device <device>', 'auto, cpu or cuda', oneOf('--device', ['auto', 'cpu', 'cuda']), 'auto')
+    .option(
+      '--device <device>',
+      'device: auto, cpu or cuda',
+      oneOf('--device', ['auto', 'cpu', 'cuda']),
+      'auto',
+    )
     .option(
       '--precision <precision>',
-      'auto, float32 or bfloat16; auto takes bfloat16 where the hardware has it',
+      'compute precision: float32, bfloat16, or auto (bfloat16 if the hardware supports it)',
       oneOf('--precision', ['auto', 'float32', 'bfloat16']),
       'auto',
     )
-    .option('--threads <n>', 'threads of one operator (default: every core)', wholeNumber('--threads'));
+    .option('--threads <n>', 'threads per operator (default: all cores)', wholeNumber('--threads'));
 }
 
 export async function openEngine({ device, threads }: EngineOptions): Promise<Engine> {

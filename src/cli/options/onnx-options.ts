@@ -12,7 +12,7 @@ import {
 } from '../../images/preprocess.ts';
 import { type ResamplingKernel, resamplingKernels } from '../../images/resize.ts';
 import { modelKind } from '../../model/model-kind.ts';
-import { keptShare, oneOf } from '../usage.ts';
+import { numberIn, oneOf } from '../usage.ts';
 import { modelLabels, readLabelFile } from './label-file.ts';
 import { inputSize } from './network-options.ts';
 
@@ -36,34 +36,38 @@ const names = Object.keys(preprocessingPresets) as PreprocessingPreset[];
 
 export function addOnnxOptions(command: Command): Command {
   return command
-    .optionsGroup('Of .onnx files that do not say it (or in the place of what they say):')
+    .optionsGroup('Overrides for .onnx files without metadata:')
     .option('--model-labels <file>', modelLabels)
     .option(
       '--preprocessing <name>',
-      `${names.join(', ')}: how the image is cut and scaled`,
+      `cropping and normalisation preset: ${names.join(', ')}`,
       oneOf('--preprocessing', names),
     )
-    .option('--mean <r,g,b>', 'of the scaling (x / 255 − mean) / std; one number stands for three', mean)
-    .option('--std <r,g,b>', 'the same', std)
-    .option('--input-size <pixels>', "HEIGHTxWIDTH or one side (default: the file's own)", inputSize)
-    .option('--probabilities', 'the outputs are probabilities already, not logits');
+    .option('--mean <r,g,b>', 'mean of the normalisation (x / 255 − mean) / std; one value or three', mean)
+    .option('--std <r,g,b>', 'standard deviation of the normalisation; one value or three', std)
+    .option(
+      '--input-size <pixels>',
+      "input resolution, as 299 or HEIGHTxWIDTH (default: the file's)",
+      inputSize,
+    )
+    .option('--probabilities', 'treat the outputs as probabilities instead of logits');
 }
 
 export function addCropOptions(command: Command, whose: string): Command {
   return command
     .option(
       '--protocol <name>',
-      `${protocols.join(', ')}: how the single crop is cut (default: ${whose})`,
+      `single-crop protocol: ${protocols.join(', ')} (default: ${whose})`,
       oneOf('--protocol', protocols),
     )
     .option(
-      '--crop <share>',
-      `of each side that the single crop keeps (default: ${whose})`,
-      keptShare('--crop'),
+      '--crop <fraction>',
+      `fraction of each side kept by the single crop (default: ${whose})`,
+      numberIn('--crop', { above: 0, atMost: 1 }),
     )
     .option(
       '--kernel <name>',
-      `${resamplingKernels.join(', ')} (default: ${whose})`,
+      `resampling kernel: ${resamplingKernels.join(', ')} (default: ${whose})`,
       oneOf('--kernel', resamplingKernels),
     );
 }
@@ -92,7 +96,7 @@ export async function readOnnxOptions(
   const given = Object.keys(options).length > 0;
   if (given && !paths.some((path) => modelKind(path) === 'onnx'))
     throw new UsageError(
-      '--model-labels, --preprocessing, --mean, --std, --input-size and --probabilities are for .onnx files; received none',
+      '--model-labels, --preprocessing, --mean, --std, --input-size and --probabilities apply to .onnx files only; received none',
     );
   return options;
 }
@@ -114,7 +118,7 @@ const perChannel =
     )
       return [red, green, blue];
     throw new UsageError(
-      `${option}: expected one number or three, in shares of 255, as 0.485,0.456,0.406, received '${text}'`,
+      `${option}: expected one number or three, as fractions of 255, such as 0.485,0.456,0.406, received '${text}'`,
     );
   };
 

@@ -1,0 +1,71 @@
+/** The command line's commands: one file for each. */
+import { Command, type Option } from 'commander';
+import { packageVersion } from '../version.ts';
+import { addBench } from './commands/bench.ts';
+import { addClassify } from './commands/classify.ts';
+import { addCompare } from './commands/compare.ts';
+import { addDashboard } from './commands/dashboard.ts';
+import { addDiagram } from './commands/diagram.ts';
+import { addDoctor } from './commands/doctor.ts';
+import { addEvaluate } from './commands/evaluate.ts';
+import { addExport } from './commands/export.ts';
+import { addImport } from './commands/import.ts';
+import { addModels } from './commands/models.ts';
+import { addProgram } from './commands/program.ts';
+import { addPull } from './commands/pull.ts';
+import { addServe } from './commands/serve.ts';
+import { addSetup } from './commands/setup.ts';
+import { addSummary } from './commands/summary.ts';
+import { addTrain } from './commands/train.ts';
+
+export function createProgram(): Command {
+  const program = new Command('inception');
+  program
+    .description('Inspect, train, evaluate, export and serve the Inception networks.')
+    .version(packageVersion, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help for a command')
+    .option('--stack', 'print the stack trace of an error')
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'inception: ')) })
+    .configureHelp({ showGlobalOptions: false, sortSubcommands: false, optionDescription })
+    .showSuggestionAfterError()
+    .exitOverride()
+    .addHelpText(
+      'after',
+      `
+Examples:
+  inception summary inception-v4
+  inception train inception-resnet-v2 --data fashion-mnist --recipe small-data --width 0.25 --input-size 75 --out runs/first
+  inception evaluate runs/first --data fashion-mnist
+  inception classify shoe.jpg --model runs/first
+
+Run 'inception COMMAND --help' for the options of a command, and 'inception doctor' to check this machine.`,
+    );
+  for (const add of [
+    addModels,
+    addSummary,
+    addDiagram,
+    addCompare,
+    addProgram,
+    addTrain,
+    addEvaluate,
+    addClassify,
+    addServe,
+    addImport,
+    addExport,
+    addPull,
+    addDashboard,
+    addBench,
+    addSetup,
+    addDoctor,
+  ]) {
+    add(program);
+  }
+  return program;
+}
+
+/** The default once, without quotes; of a flag none. */
+function optionDescription({ description, defaultValue, defaultValueDescription }: Option): string {
+  if (defaultValue === undefined || typeof defaultValue === 'boolean') return description;
+  return `${description} (default: ${defaultValueDescription ?? defaultValue})`;
+}
