@@ -89,12 +89,15 @@ describe('inception export -o FILE.onnx', () => {
 
   it.each<[args: string[], says: RegExp]>([
     [['-o', 'x.bin'], /--output: expected a file that ends in \.onnx, or --to with one of timm/],
-    [['-o', 'x.onnx', '--to', 'timm'], /--to: an \.onnx file has names of our own/],
+    [
+      ['-o', 'x.onnx', '--to', 'timm'],
+      /--to: exports weights, not ONNX files; received --to timm with 'x\.onnx'/,
+    ],
     [
       ['-o', 'x.safetensors', '--to', 'timm', '--softmax'],
       /--softmax: has no effect with --to, which exports weights/,
     ],
-    [['-o', 'x.onnx', '--report'], /--report: it tells what tensors became with --to/],
+    [['-o', 'x.onnx', '--report'], /--report: has no effect without --to/],
     [['-o', 'x.onnx', '--calibrate', 'd'], /--calibrate: has no effect without --precision int8/],
     [['-o', 'x.onnx', '--precision', 'int8'], /--calibrate: .* does not say what it was trained on/],
     [
@@ -180,7 +183,10 @@ describe('inception bench', () => {
       ['train', onnx],
       /train: an \.onnx file cannot be compiled or trained; expected 'bench infer .*' or 'bench memory .*'/,
     ],
-    [['infer', onnx, '--against', 'pytorch'], /--against: .* onnxruntime or none, received 'pytorch'/],
+    [
+      ['infer', onnx, '--against', 'pytorch'],
+      /--against: expected onnxruntime or none for an \.onnx file, received 'pytorch'/,
+    ],
     [
       ['infer', model, '--input-size', '75'],
       /--input-size: has no effect with a model, which has its own network/,
