@@ -6,15 +6,16 @@
 #include <ATen/ops/tensor.h>
 #include <torch/version.h>
 
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "arena-allocator.h"
 #include "convert.h"
-#include "engine-thread.h"
+#include "hardware.h"
+#include "job.h"
 #include "operators/convolution.h"
 #include "operators/kernels.h"
 #include "run-program.h"
@@ -23,28 +24,6 @@
 namespace inception {
 
 namespace {
-
-// Makes the job's result in JavaScript; runs on the main thread.
-using Finish = std::function<Napi::Value(Napi::Env)>;
-
-struct Engine {
-  Engine(at::Device device, int threads, Napi::ThreadSafeFunction toMain)
-      : device(device), threads(threads), toMain(toMain), thread(std::make_unique<EngineThread>(threads)) {}
-
-  at::Device device;
-  int threads;
-  Napi::ThreadSafeFunction toMain;
-  int pending = 0;  // touched by the main thread only
-  std::unique_ptr<EngineThread> thread;
-};
-
-struct Job {
-  Napi::Promise::Deferred deferred;
-  std::vector<Napi::ObjectReference> keptAlive;
-  std::shared_ptr<Engine> engine;
-  Finish finish;
-  std::string error;
-};
 
 template <typename T>
 using Handle = Napi::External<std::shared_ptr<T>>;
@@ -59,63 +38,19 @@ std::shared_ptr<T>& held(const Napi::Value& value) {
   return *value.As<Handle<T>>().Data();
 }
 
-void settle(Napi::Env env, Job* job) {
-  const std::unique_ptr<Job> owned(job);
-  Engine& engine = *job->engine;
-  if (--engine.pending == 0) engine.toMain.Unref(env);
-  if (!job->error.empty()) {
-    job->deferred.Reject(Napi::Error::New(env, job->error).Value());
-    return;
-  }
-  try {
-    job->deferred.Resolve(job->finish(env));
-  } catch (const std::exception& error) {
-    job->deferred.Reject(Napi::Error::New(env, error.what()).Value());
-  }
-}
-
-Napi::Value submit(Napi::Env env, const std::shared_ptr<Engine>& engine, std::function<Finish()> work,
-                   std::vector<Napi::ObjectReference> keptAlive = {}) {
-  auto* job = new Job{Napi::Promise::Deferred::New(env), std::move(keptAlive), engine, {}, {}};
-  const auto promise = job->deferred.Promise();
-  // Node stays awake only while something is under way.
-  if (engine->pending++ == 0) engine->toMain.Ref(env);
-  auto toMain = engine->toMain;
-  engine->thread->enqueue([job, work = std::move(work), toMain]() mutable {
-    try {
-      job->finish = work();
-    } catch (const c10::Error& error) {
-      job->error = error.what_without_backtrace();
-    } catch (const std::bad_alloc&) {
-      job->error = "out of memory";
-    } catch (const std::exception& error) {
-      job->error = error.what();
-    } catch (...) {
-      job->error = "an unknown error in libtorch";
-    }
-    work = nullptr;  // releases what it captured before JavaScript goes on
-    toMain.BlockingCall(job, [](Napi::Env env, Napi::Function, Job* done) { settle(env, done); });
-  });
-  return promise;
-}
-
-Finish nothing() {
-  return [](Napi::Env env) { return env.Undefined(); };
-}
-
 // createEngine(device, threads): threads 0 takes every core.
 Napi::Value createEngine(const Napi::CallbackInfo& info) {
   const auto env = info.Env();
   static std::once_flag once;
   std::call_once(once, installArenaAllocator);
   const at::Device device(info[0].ToString().Utf8Value());
-  const int asked = info[1].ToNumber().Int32Value();
+  const int threads = info[1].ToNumber().Int32Value();
   // A program's shapes never change: cuDNN measures its algorithms once, in the warm-up runs.
   if (device.is_cuda()) at::globalContext().setBenchmarkCuDNN(true);
   const auto callback = Napi::Function::New(env, [](const Napi::CallbackInfo&) {});
   auto toMain = Napi::ThreadSafeFunction::New(env, callback, "inception engine", 0, 1);
   toMain.Unref(env);
-  return makeHandle(env, std::make_shared<Engine>(device, asked > 0 ? asked : availableCores(), toMain));
+  return makeHandle(env, std::make_shared<Engine>(device, threads > 0 ? threads : availableCores(), toMain));
 }
 
 Napi::Value facts(const Napi::CallbackInfo& info) {
@@ -241,18 +176,18 @@ Napi::Value storeBytes(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(held<Store>(info[0])->bytes()));
 }
 
-// Work that is queued holds its own reference, so that a release frees the memory after it.
-Napi::Value releaseStore(const Napi::CallbackInfo& info) {
-  held<Store>(info[0]).reset();
-  trimArena();
+// release(engine, handle): frees what a handle holds as soon as no queued job needs it. Programs hold their store.
+template <typename T>
+Napi::Value release(const Napi::CallbackInfo& info) {
+  auto task = [value = std::exchange(held<T>(info[1]), nullptr)]() mutable {
+    value.reset();
+    trimArena();
+  };
+  runAfterJobs(held<Engine>(info[0]), std::move(task));
   return info.Env().Undefined();
 }
 
-Napi::Value releaseProgram(const Napi::CallbackInfo& info) {
-  held<LoadedProgram>(info[0]).reset();
-  trimArena();
-  return info.Env().Undefined();
-}
+Napi::Value close(const Napi::CallbackInfo& info) { return closeEngine(info.Env(), held<Engine>(info[0])); }
 
 template <Napi::Value (*function)(const Napi::CallbackInfo&)>
 Napi::Value guarded(const Napi::CallbackInfo& info) {
@@ -287,8 +222,9 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   add<readRandomState>(env, exports, "readRandomState");
   add<writeRandomState>(env, exports, "writeRandomState");
   add<storeBytes>(env, exports, "storeBytes");
-  add<releaseStore>(env, exports, "releaseStore");
-  add<releaseProgram>(env, exports, "releaseProgram");
+  add<release<Store>>(env, exports, "releaseStore");
+  add<release<LoadedProgram>>(env, exports, "releaseProgram");
+  add<close>(env, exports, "closeEngine");
   return exports;
 }
 

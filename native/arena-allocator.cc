@@ -30,7 +30,7 @@ constexpr size_t unit = sizeof(Header);
 constexpr size_t page = size_t{2} << 20;
 constexpr size_t smallest = 1 << 14;  // glibc is good at small blocks
 
-size_t roundUp(size_t bytes, size_t to) { return (bytes + to - 1) / to * to; }
+size_t roundUp(size_t bytes, size_t multiple) { return (bytes + multiple - 1) / multiple * multiple; }
 
 class Arena {
  public:
@@ -45,41 +45,41 @@ class Arena {
   Header* take(size_t bytes) {
     const std::lock_guard<std::mutex> guard(lock_);
     bytes = roundUp(bytes + unit, unit);
-    auto found = bySize_.lower_bound({bytes, nullptr});
-    if (found == bySize_.end()) {
+    auto fit = bySize_.lower_bound({bytes, nullptr});
+    if (fit == bySize_.end()) {
       if (!grow(bytes)) return nullptr;
-      found = bySize_.lower_bound({bytes, nullptr});
+      fit = bySize_.lower_bound({bytes, nullptr});
     }
-    char* at = found->second;
-    const size_t all = found->first;
-    remove(at, all);
-    if (all > bytes) add(at + bytes, all - bytes);
-    auto* header = reinterpret_cast<Header*>(at);
+    char* address = fit->second;
+    const size_t all = fit->first;
+    remove(address, all);
+    if (all > bytes) add(address + bytes, all - bytes);
+    auto* header = reinterpret_cast<Header*>(address);
     header->bytes = bytes;
     return header;
   }
 
   void give(Header* header) {
     const std::lock_guard<std::mutex> guard(lock_);
-    char* at = reinterpret_cast<char*>(header);
+    char* address = reinterpret_cast<char*>(header);
     size_t bytes = header->bytes;
-    const auto next = byPlace_.lower_bound(at);
-    if (next != byPlace_.begin()) {
+    const auto next = byAddress_.lower_bound(address);
+    if (next != byAddress_.begin()) {
       const auto before = std::prev(next);
-      if (before->first + before->second == at) {
-        at = before->first;
+      if (before->first + before->second == address) {
+        address = before->first;
         bytes += before->second;
       }
     }
-    if (next != byPlace_.end() && next->first == reinterpret_cast<char*>(header) + header->bytes) bytes += next->second;
-    join(at, bytes);
+    if (next != byAddress_.end() && next->first == reinterpret_cast<char*>(header) + header->bytes) bytes += next->second;
+    join(address, bytes);
   }
 
   void trim() {
     const std::lock_guard<std::mutex> guard(lock_);
-    for (const auto& [at, bytes] : byPlace_) {
-      char* first = begin_ + roundUp(at - begin_, page);
-      char* last = at + bytes == top_ ? begin_ + roundUp(top_ - begin_, page) : begin_ + (at + bytes - begin_) / page * page;
+    for (const auto& [address, bytes] : byAddress_) {
+      char* first = begin_ + roundUp(address - begin_, page);
+      char* last = address + bytes == top_ ? begin_ + roundUp(top_ - begin_, page) : begin_ + (address + bytes - begin_) / page * page;
       if (first < last) madvise(first, last - first, MADV_DONTNEED);
     }
   }
@@ -97,8 +97,8 @@ class Arena {
 
   bool grow(size_t bytes) {
     // What is free at the end need not be asked for again.
-    const auto last = byPlace_.empty() ? byPlace_.end() : std::prev(byPlace_.end());
-    const bool atTop = last != byPlace_.end() && last->first + last->second == top_;
+    const auto last = byAddress_.empty() ? byAddress_.end() : std::prev(byAddress_.end());
+    const bool atTop = last != byAddress_.end() && last->first + last->second == top_;
     const size_t more = roundUp(bytes - (atTop ? last->second : 0), page);
     if (more > static_cast<size_t>(end_ - top_)) return false;
     if (mprotect(top_, more, PROT_READ | PROT_WRITE) != 0) return false;
@@ -109,26 +109,26 @@ class Arena {
   }
 
   // One free block instead of those that lie in it.
-  void join(char* at, size_t bytes) {
-    for (auto inside = byPlace_.lower_bound(at); inside != byPlace_.end() && inside->first < at + bytes;) {
+  void join(char* address, size_t bytes) {
+    for (auto inside = byAddress_.lower_bound(address); inside != byAddress_.end() && inside->first < address + bytes;) {
       bySize_.erase({inside->second, inside->first});
-      inside = byPlace_.erase(inside);
+      inside = byAddress_.erase(inside);
     }
-    add(at, bytes);
+    add(address, bytes);
   }
 
-  void add(char* at, size_t bytes) {
-    byPlace_.emplace(at, bytes);
-    bySize_.emplace(bytes, at);
+  void add(char* address, size_t bytes) {
+    byAddress_.emplace(address, bytes);
+    bySize_.emplace(bytes, address);
   }
 
-  void remove(char* at, size_t bytes) {
-    byPlace_.erase(at);
-    bySize_.erase({bytes, at});
+  void remove(char* address, size_t bytes) {
+    byAddress_.erase(address);
+    bySize_.erase({bytes, address});
   }
 
   std::mutex lock_;
-  std::map<char*, size_t> byPlace_;
+  std::map<char*, size_t> byAddress_;
   std::set<std::pair<size_t, char*>> bySize_;
   char* begin_ = nullptr;
   char* top_ = nullptr;
@@ -154,7 +154,7 @@ class ArenaAllocator final : public c10::Allocator {
   c10::DeleterFnPtr raw_deleter() const override { return &release; }
 
 #if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 1)
-  void copy_data(void* to, const void* from, std::size_t bytes) const override { std::memcpy(to, from, bytes); }
+  void copy_data(void* target, const void* source, std::size_t bytes) const override { std::memcpy(target, source, bytes); }
 #endif
 
  private:

@@ -1,4 +1,4 @@
-// One thread that does all work of an engine in the order of its coming, so that OpenMP's pool of workers stays the same.
+// One thread that does all work of an engine, first in first out, so that OpenMP's pool of workers stays the same.
 #pragma once
 #include <condition_variable>
 #include <deque>
@@ -11,7 +11,7 @@ namespace inception {
 class EngineThread {
  public:
   explicit EngineThread(int threads);
-  // Waits for the work that was given.
+  // Waits until all queued work is done.
   ~EngineThread();
   void enqueue(std::function<void()> work);
 
@@ -24,9 +24,5 @@ class EngineThread {
   bool closing_ = false;
   std::thread thread_;
 };
-
-// What the doctor and the choice of precision need to know.
-bool hasFastBfloat16();
-int availableCores();
 
 }  // namespace inception

@@ -17,7 +17,7 @@ namespace inception {
 
 namespace {
 
-std::string place(size_t number, const Step& step) {
+std::string locationOf(size_t number, const Step& step) {
   std::string text = "step " + std::to_string(number) + " (" + step.name + ")";
   return step.layer.empty() ? text : text + ", layer " + step.layer;
 }
@@ -55,9 +55,9 @@ LoadedProgram::LoadedProgram(Program program, std::shared_ptr<Store> store)
       if (step.kind == StepKind::load && store_->has(step.name)) stored_[number] = store_->find(step.name);
       calls_.push_back(step.kind == StepKind::call ? std::make_unique<Call>(resolve(step)) : nullptr);
     } catch (const c10::Error& error) {
-      throw std::invalid_argument(place(number, step) + ": " + firstLine(error.what_without_backtrace()));
+      throw std::invalid_argument(locationOf(number, step) + ": " + firstLine(error.what_without_backtrace()));
     } catch (const std::exception& error) {
-      throw std::invalid_argument(place(number, step) + ": " + error.what());
+      throw std::invalid_argument(locationOf(number, step) + ": " + error.what());
     }
   }
 }
@@ -125,9 +125,9 @@ LoadedProgram::Call LoadedProgram::resolve(const Step& step) const {
   const size_t dot = step.name.find('.');
   const std::string name = step.name.substr(0, dot);
   const std::string overload = dot == std::string::npos ? "" : step.name.substr(dot + 1);
-  const auto found = c10::Dispatcher::singleton().findSchema({name, overload});
-  if (!found) throw std::invalid_argument("this libtorch has no such operator");
-  Call call{*found, {}, {}, {}};
+  const auto operatorHandle = c10::Dispatcher::singleton().findSchema({name, overload});
+  if (!operatorHandle) throw std::invalid_argument("this libtorch has no such operator");
+  Call call{*operatorHandle, {}, {}, {}};
   const auto& schema = call.handle.schema();
   const auto& declared = schema.arguments();
   if (step.arguments.size() > declared.size()) {
@@ -136,29 +136,29 @@ LoadedProgram::Call LoadedProgram::resolve(const Step& step) const {
   }
   size_t namedUsed = 0;
   for (size_t index = 0; index < declared.size(); index++) {
-    const auto& wanted = declared[index];
-    const Argument* given = index < step.arguments.size() ? &step.arguments[index] : nullptr;
+    const auto& parameter = declared[index];
+    const Argument* argument = index < step.arguments.size() ? &step.arguments[index] : nullptr;
     for (const auto& [key, value] : step.named) {
-      if (key != wanted.name()) continue;
-      if (given) throw std::invalid_argument("argument '" + key + "' is given twice");
-      given = &value;
+      if (key != parameter.name()) continue;
+      if (argument) throw std::invalid_argument("argument '" + key + "' is given twice");
+      argument = &value;
       namedUsed++;
     }
-    if (!given) {
-      if (!wanted.default_value()) throw std::invalid_argument("argument '" + wanted.name() + "' is missing");
-      call.arguments.push_back(*wanted.default_value());
+    if (!argument) {
+      if (!parameter.default_value()) throw std::invalid_argument("argument '" + parameter.name() + "' is missing");
+      call.arguments.push_back(*parameter.default_value());
       continue;
     }
     try {
-      call.arguments.push_back(convert(*given, wanted.type()));
+      call.arguments.push_back(convert(*argument, parameter.type()));
     } catch (const std::invalid_argument& error) {
-      throw std::invalid_argument("argument '" + wanted.name() + "': " + error.what());
+      throw std::invalid_argument("argument '" + parameter.name() + "': " + error.what());
     }
-    if (given->kind == ArgumentKind::slot) {
-      call.slots.emplace_back(index, std::vector<int>{static_cast<int>(given->number)});
+    if (argument->kind == ArgumentKind::slot) {
+      call.slots.emplace_back(index, std::vector<int>{static_cast<int>(argument->number)});
       call.isList.push_back(false);
-    } else if (given->kind == ArgumentKind::slots) {
-      call.slots.emplace_back(index, std::vector<int>(given->numbers.begin(), given->numbers.end()));
+    } else if (argument->kind == ArgumentKind::slots) {
+      call.slots.emplace_back(index, std::vector<int>(argument->numbers.begin(), argument->numbers.end()));
       call.isList.push_back(true);
     }
   }
@@ -272,7 +272,7 @@ RunResult LoadedProgram::run(std::vector<at::Tensor> inputs, bool profile) {
     const auto* ofTorch = dynamic_cast<const c10::Error*>(&error);
     const std::string reason = firstLine(ofTorch ? ofTorch->what_without_backtrace() : error.what());
     const bool memory = dynamic_cast<const std::bad_alloc*>(&error) || isOutOfMemory(reason);
-    text << program_.name << ": " << place(number, step) << ": ";
+    text << program_.name << ": " << locationOf(number, step) << ": ";
     if (memory) text << "out of memory; use a smaller batch or input size, or free memory (";
     text << reason << (memory ? ")" : "");
     if (step.kind == StepKind::call) {

@@ -23,8 +23,8 @@ at::Generator makeGenerator(at::Device device) {
 Store::Store(const StoreSpec& spec, at::Device device) : device_(device), generator_(makeGenerator(device)) {
   for (const auto& tensor : spec.tensors) {
     const auto options = at::TensorOptions().dtype(scalarType(tensor.dtype)).device(device);
-    auto& made = tensors_[tensor.name] = at::full(tensor.shape, tensor.fill, options);
-    bytes_ += made.nbytes();
+    auto& created = tensors_[tensor.name] = at::full(tensor.shape, tensor.fill, options);
+    bytes_ += created.nbytes();
   }
   for (const auto& view : spec.views) {
     tensors_[view.name] = at::as_strided(find(view.of), view.shape, view.strides, view.offset);
@@ -32,9 +32,9 @@ Store::Store(const StoreSpec& spec, at::Device device) : device_(device), genera
 }
 
 const at::Tensor& Store::find(const std::string& name) const {
-  const auto found = tensors_.find(name);
-  if (found == tensors_.end()) throw std::out_of_range("the store has no tensor '" + name + "'");
-  return found->second;
+  const auto entry = tensors_.find(name);
+  if (entry == tensors_.end()) throw std::out_of_range("the store has no tensor '" + name + "'");
+  return entry->second;
 }
 
 void Store::write(const std::string& name, const at::Tensor& values) {
@@ -54,11 +54,11 @@ void Store::storeComputed(const std::string& name, const at::Tensor& value) {
 }
 
 const at::Tensor& Store::findComputed(const std::string& name) const {
-  const auto found = computed_.find(name);
-  if (found == computed_.end()) {
+  const auto entry = computed_.find(name);
+  if (entry == computed_.end()) {
     throw std::out_of_range("the store has no tensor '" + name + "' yet; run the program that computes it first");
   }
-  return found->second;
+  return entry->second;
 }
 
 at::Tensor Store::read(const std::string& name) const {

@@ -14,16 +14,16 @@
 
 #include "kernels.h"
 #include "row-sums.h"
-#include "rows.h"
+#include "tensors.h"
 
 namespace inception {
 
 namespace {
 
-// Work for one thread at a time, in elements.
+// Rows that one thread takes at a time.
 int64_t grain(int64_t channels) { return std::max<int64_t>(1, 16384 / channels); }
 
-// The way forward, as one factor and one term for each channel. Always from the float32 statistics, so that a result that
+// The forward pass as one factor and one term per channel. Always from the float32 statistics, so that a result that
 // is computed again, and the mask that its gradient passes, are the same to the bit.
 struct Affine {
   std::vector<float> scale, offset;
@@ -44,14 +44,12 @@ struct Lines {
   T* data;
   int64_t stride;
   explicit Lines(const at::Tensor& tensor) : data(static_cast<T*>(tensor.data_ptr())), stride(rowStride(tensor)) {}
-  // From this row on, so many rows at a time.
-  kernels::Strided<T> from(int64_t row, int64_t atOnce) const { return {data + row * stride, stride * atOnce}; }
+  // From this row on, `atOnce` rows at a time.
+  kernels::Strided<T> rows(int64_t row, int64_t atOnce) const { return {data + row * stride, stride * atOnce}; }
 };
 
 template <typename T>
-using Given = Lines<const T>;
-
-at::Tensor inRows(const at::Tensor& tensor) { return rowStride(tensor) > 0 ? tensor : denseChannelsLast(tensor); }
+using InputLines = Lines<const T>;
 
 // How many rows can be taken as one: those of slices do not lie one after the other.
 template <typename... Tensors>
@@ -63,17 +61,17 @@ template <typename T>
 void statistics(const kernels::Table<T>& run, const at::Tensor& x, const at::Tensor& movingMean, const at::Tensor& movingVariance,
                 double momentum, double epsilon, const at::Tensor& mean, const at::Tensor& inverse) {
   const int64_t channels = x.size(1), rows = rowsOf(x);
-  const Given<T> from(x);
+  const InputLines<T> source(x);
   // Moments about a value that occurs: about zero, a large mean would swallow a small variance.
   std::vector<float> shift(channels);
   {
     std::vector<float> none(channels, 0.f), unused(channels);
-    run.moments(from.from(0, 1), {1, channels}, none.data(), shift.data(), unused.data());
+    run.moments(source.rows(0, 1), {1, channels}, none.data(), shift.data(), unused.data());
   }
   const int64_t times = together(channels, x);
   const auto wideShift = repeated(shift.data(), channels, times);
   const auto [sums, squares] = sumRows(rows, channels, times, [&](int64_t row, Rows wide, float* sum, float* square) {
-    run.moments(from.from(row, wide.channels / channels), wide, wideShift.data(), sum, square);
+    run.moments(source.rows(row, wide.channels / channels), wide, wideShift.data(), sum, square);
   });
   float* running = movingMean.data_ptr<float>();
   float* runningVariance = movingVariance.data_ptr<float>();
@@ -92,13 +90,13 @@ void statistics(const kernels::Table<T>& run, const at::Tensor& x, const at::Ten
 template <typename T>
 void apply(const kernels::Table<T>& run, const at::Tensor& x, const Affine& affine, const at::Tensor& y) {
   const int64_t channels = x.size(1), rows = rowsOf(x), times = together(channels, x, y);
-  const Given<T> from(x);
-  const Lines<T> to(y);
+  const InputLines<T> source(x);
+  const Lines<T> target(y);
   const auto scale = repeated(affine.scale.data(), channels, times), offset = repeated(affine.offset.data(), channels, times);
   at::parallel_for(0, rows, grain(channels), [&](int64_t begin, int64_t end) {
     inWideRows(end - begin, channels, times, [&](int64_t row, Rows wide) {
       const int64_t atOnce = wide.channels / channels;
-      run.scaleRelu(from.from(begin + row, atOnce), to.from(begin + row, atOnce), wide, scale.data(), offset.data());
+      run.scaleRelu(source.rows(begin + row, atOnce), target.rows(begin + row, atOnce), wide, scale.data(), offset.data());
     });
   });
 }
@@ -108,14 +106,14 @@ void backward(const kernels::Table<T>& run, const at::Tensor& gradient, const at
               const at::Tensor& mean, const at::Tensor& inverse, const at::Tensor& gammaGradient, const at::Tensor& betaGradient,
               const at::Tensor& dx) {
   const int64_t channels = x.size(1), rows = rowsOf(x), times = together(channels, gradient, x, dx);
-  const Given<T> given(gradient), from(x);
-  const Lines<T> to(dx);
+  const InputLines<T> gradientLines(gradient), source(x);
+  const Lines<T> target(dx);
   const auto average = repeated(mean.data_ptr<float>(), channels, times);
   const auto scale = repeated(affine.scale.data(), channels, times), offset = repeated(affine.offset.data(), channels, times);
-  kernels::Channels by{average.data(), scale.data(), offset.data(), nullptr, nullptr};
+  kernels::Channels perChannel{average.data(), scale.data(), offset.data(), nullptr, nullptr};
   const auto [sums, products] = sumRows(rows, channels, times, [&](int64_t row, Rows wide, float* sum, float* product) {
     const int64_t atOnce = wide.channels / channels;
-    run.gradientMoments(given.from(row, atOnce), from.from(row, atOnce), wide, by, sum, product);
+    run.gradientMoments(gradientLines.rows(row, atOnce), source.rows(row, atOnce), wide, perChannel, sum, product);
   });
   std::vector<float> slope(channels), shift(channels);
   for (int64_t c = 0; c < channels; c++) {
@@ -127,40 +125,22 @@ void backward(const kernels::Table<T>& run, const at::Tensor& gradient, const at
     shift[c] = static_cast<float>(-factor * sums[c] / rows);
   }
   const auto wideSlope = repeated(slope.data(), channels, times), wideShift = repeated(shift.data(), channels, times);
-  by.slope = wideSlope.data();
-  by.shift = wideShift.data();
+  perChannel.slope = wideSlope.data();
+  perChannel.shift = wideShift.data();
   at::parallel_for(0, rows, grain(channels), [&](int64_t begin, int64_t end) {
     inWideRows(end - begin, channels, times, [&](int64_t row, Rows wide) {
-      const int64_t at = begin + row, atOnce = wide.channels / channels;
-      run.gradientInput(given.from(at, atOnce), from.from(at, atOnce), to.from(at, atOnce), wide, by);
+      const int64_t index = begin + row, atOnce = wide.channels / channels;
+      run.gradientInput(gradientLines.rows(index, atOnce), source.rows(index, atOnce), target.rows(index, atOnce), wide, perChannel);
     });
   });
 }
 
-// Calls `run(table)` with the kernels of the tensor's type.
-template <typename Run>
-void inPrecisionOf(const at::Tensor& tensor, Run run) {
-  const auto& tables = kernels::chooseKernels();
-  if (tensor.scalar_type() == at::kFloat) {
-    run(tables.float32);
-  } else {
-    run(tables.bfloat16);
-  }
-}
-
-// Every array of a channel's numbers that an operator is given.
+// Every array of a channel's numbers of an operator.
 void expectChannels(const at::Tensor& x, std::initializer_list<const at::Tensor*> arrays) {
   for (const auto* array : arrays) {
     TORCH_CHECK(array->is_contiguous() && array->scalar_type() == at::kFloat && array->numel() == x.size(1), "expected ", x.size(1),
                 " contiguous float32 values, one for each channel, received ", array->scalar_type(), " ", array->sizes());
   }
-}
-
-// Where a result is written: where it is told to, which may be a part of a wider tensor, or to memory of its own.
-at::Tensor resultLike(const at::Tensor& input, const c10::optional<at::Tensor>& out) {
-  if (!out.has_value()) return at::empty_like(input, input.options(), at::MemoryFormat::ChannelsLast);
-  expectRows(*out, input.sizes(), input.scalar_type());
-  return *out;
 }
 
 at::Tensor channelsOf(const at::Tensor& like, const c10::optional<at::Tensor>& out) {
@@ -175,9 +155,9 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> batchNormRelu(const at::Tensor& i
                                                              const c10::optional<at::Tensor>& out) {
   expectPrecision(input);
   expectChannels(input, {gamma.has_value() ? &*gamma : &beta, &beta, &movingMean, &movingVariance});
-  const auto x = inRows(input), y = resultLike(input, out);
+  const auto x = inRows(input), y = resultRows(input.sizes(), input, out);
   const auto mean = at::empty({x.size(1)}, beta.options()), inverse = at::empty({x.size(1)}, beta.options());
-  inPrecisionOf(x, [&](const auto& run) {
+  withKernelsFor(x, [&](const auto& run) {
     statistics(run, x, movingMean, movingVariance, momentum, epsilon, mean, inverse);
     apply(run, x, Affine(gamma, beta, mean, inverse), y);
   });
@@ -188,23 +168,23 @@ at::Tensor batchNormReluAgain(const at::Tensor& input, const c10::optional<at::T
                               const at::Tensor& mean, const at::Tensor& inverse, const c10::optional<at::Tensor>& out) {
   expectPrecision(input);
   expectChannels(input, {gamma.has_value() ? &*gamma : &beta, &beta, &mean, &inverse});
-  const auto x = inRows(input), y = resultLike(input, out);
-  inPrecisionOf(x, [&](const auto& run) { apply(run, x, Affine(gamma, beta, mean, inverse), y); });
+  const auto x = inRows(input), y = resultRows(input.sizes(), input, out);
+  withKernelsFor(x, [&](const auto& run) { apply(run, x, Affine(gamma, beta, mean, inverse), y); });
   return y;
 }
 
 // `out` may be the input: it is written element by element, when both sums are known.
 std::tuple<at::Tensor, at::Tensor, at::Tensor> batchNormReluBackward(
-    const at::Tensor& given, const at::Tensor& input, const c10::optional<at::Tensor>& gamma, const at::Tensor& beta,
+    const at::Tensor& outputGradient, const at::Tensor& input, const c10::optional<at::Tensor>& gamma, const at::Tensor& beta,
     const at::Tensor& mean, const at::Tensor& inverse, const c10::optional<at::Tensor>& out,
     const c10::optional<at::Tensor>& gammaOut, const c10::optional<at::Tensor>& betaOut) {
   expectPrecision(input);
-  TORCH_CHECK(given.sizes() == input.sizes() && given.scalar_type() == input.scalar_type(),
+  TORCH_CHECK(outputGradient.sizes() == input.sizes() && outputGradient.scalar_type() == input.scalar_type(),
               "gradient and input differ in shape or type");
   const auto dgamma = gamma.has_value() ? channelsOf(*gamma, gammaOut) : at::Tensor(), dbeta = channelsOf(beta, betaOut);
   expectChannels(input, {gamma.has_value() ? &*gamma : &beta, &beta, &mean, &inverse, &dbeta, dgamma.defined() ? &dgamma : &dbeta});
-  const auto x = inRows(input), gradient = inRows(given), dx = resultLike(input, out);
-  inPrecisionOf(x, [&](const auto& run) {
+  const auto x = inRows(input), gradient = inRows(outputGradient), dx = resultRows(input.sizes(), input, out);
+  withKernelsFor(x, [&](const auto& run) {
     backward(run, gradient, x, Affine(gamma, beta, mean, inverse), mean, inverse, dgamma, dbeta, dx);
   });
   return {dx, dgamma, dbeta};

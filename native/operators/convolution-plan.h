@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "onednn.h"
+#include "tensors.h"
 
 namespace inception::onednn {
 
@@ -14,8 +15,6 @@ using dnnl::algorithm;
 using dnnl::convolution_forward;
 using dnnl::memory;
 using dnnl::prop_kind;
-
-inline at::Tensor dense(const at::Tensor& tensor) { return tensor.contiguous(at::MemoryFormat::ChannelsLast); }
 
 using Key = std::vector<int64_t>;
 
@@ -79,9 +78,9 @@ inline convolution_forward::primitive_desc describeForward(const Geometry& g, bo
   const auto input = g.inputDesc(), weight = anyLayout(g.weight, g.type), output = g.outputDesc();
   const auto kind = prop_kind::forward_training;
   const auto direct = algorithm::convolution_direct;
-  const auto what = bias ? convolution_forward::desc(kind, direct, input, weight, g.biasDesc(), output, g.stride, g.padding, g.padding)
+  const auto descriptor = bias ? convolution_forward::desc(kind, direct, input, weight, g.biasDesc(), output, g.stride, g.padding, g.padding)
                          : convolution_forward::desc(kind, direct, input, weight, output, g.stride, g.padding, g.padding);
-  return {what, attributes, engine()};
+  return {descriptor, attributes, engine()};
 }
 
 // A primitive with the layouts that it chose; none where oneDNN has no implementation.

@@ -1,5 +1,5 @@
-// Convolutions by oneDNN directly. libtorch's way there makes the weights' gradient in the activations' precision and an
-// order of its own, which the program then has to copy; here it arrives in float32 where the optimiser reads it.
+// Convolutions by oneDNN directly. libtorch computes the weights' gradient in the activations' precision and in its own
+// memory order, which the program would have to copy; here it is written in float32 where the optimiser reads it.
 // The overloads called `portable` do the same through libtorch: they take over where the addon is built without oneDNN,
 // and where oneDNN has no such convolution for this processor.
 #include <ATen/Parallel.h>
@@ -24,10 +24,10 @@ at::Tensor convolutionPortable(const at::Tensor& input, const at::Tensor& weight
   return at::convolution(input, weight.to(type), shift, stride, padding, {1, 1}, false, {0, 0}, 1);
 }
 
-// Gradients of the input, of the weight and of the bias; those that nobody wants are empty.
+// Gradients of the input, of the weight and of the bias; those that are not needed are empty.
 using Gradients = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
 
-// Where the gradient of a weight is written: where it is told to, or to memory of its own.
+// Where the gradient of a weight is written: to `out`, or to new memory.
 at::Tensor weightGradientFor(const at::Tensor& weight, const c10::optional<at::Tensor>& out) {
   if (!out.has_value()) return at::empty(weight.sizes(), weight.options().dtype(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
   TORCH_CHECK(out->sizes() == weight.sizes() && out->scalar_type() == at::kFloat && out->is_contiguous(at::MemoryFormat::ChannelsLast),
@@ -63,7 +63,6 @@ using dnnl::algorithm;
 using dnnl::convolution_backward_data;
 using dnnl::convolution_forward;
 using dnnl::memory;
-using onednn::dense;
 using onednn::describeForward;
 using onednn::Geometry;
 using onednn::over;
@@ -75,39 +74,35 @@ using onednn::userScratchpad;
 
 const Plan& forwardPlan(const Geometry& g, bool bias) {
   return planned(g.key(bias ? Purpose::forwardWithBias : Purpose::forward), [&] {
-    const auto how = describeForward(g, bias);
-    return Plan{convolution_forward(how), how.weights_desc(), how.scratchpad_desc(),
-                onednn::Reorder(g.plainWeight(), how.weights_desc())};
+    const auto primitive = describeForward(g, bias);
+    return Plan{convolution_forward(primitive), primitive.weights_desc(), primitive.scratchpad_desc(),
+                onednn::Reorder(g.plainWeight(), primitive.weights_desc())};
   });
 }
 
 const Plan& inputGradientPlan(const Geometry& g) {
   return planned(g.key(Purpose::inputGradient), [&] {
-    const convolution_backward_data::desc what(algorithm::convolution_direct, g.inputDesc(), onednn::anyLayout(g.weight, g.type),
+    const convolution_backward_data::desc descriptor(algorithm::convolution_direct, g.inputDesc(), onednn::anyLayout(g.weight, g.type),
                                                g.outputDesc(), g.stride, g.padding, g.padding);
-    const convolution_backward_data::primitive_desc how(what, userScratchpad(), onednn::engine(), describeForward(g, false));
-    return Plan{convolution_backward_data(how), how.weights_desc(), how.scratchpad_desc(),
-                onednn::Reorder(g.plainWeight(), how.weights_desc())};
+    const convolution_backward_data::primitive_desc primitive(descriptor, userScratchpad(), onednn::engine(), describeForward(g, false));
+    return Plan{convolution_backward_data(primitive), primitive.weights_desc(), primitive.scratchpad_desc(),
+                onednn::Reorder(g.plainWeight(), primitive.weights_desc())};
   });
-}
-
-at::Tensor activations(const memory::dims& sizes, const at::Tensor& like) {
-  return at::empty(sizes, like.options().memory_format(at::MemoryFormat::ChannelsLast));
 }
 
 }  // namespace
 
 at::Tensor convolution(const at::Tensor& input, const at::Tensor& weight, const c10::optional<at::Tensor>& bias,
                        at::IntArrayRef stride, at::IntArrayRef padding) {
-  const auto x = dense(input), w = dense(weight);
+  const auto x = contiguousChannelsLast(input), w = contiguousChannelsLast(weight);
   const Geometry g(x, w, stride, padding);
   const auto& plan = forwardPlan(g, bias.has_value());
   if (!plan.possible()) return convolutionPortable(input, weight, bias, stride, padding);
-  auto y = activations(g.output, x);
-  const auto given = packed(plan, w);
+  auto y = emptyChannelsLast(g.output, x.options());
+  const auto packedWeight = packed(plan, w);
   const auto scratch = onednn::bytes(plan.scratchpad.get_size());
   std::unordered_map<int, memory> args{{DNNL_ARG_SRC, over(g.inputDesc(), x.data_ptr())},
-                                       {DNNL_ARG_WEIGHTS, over(plan.weight, given.data_ptr())},
+                                       {DNNL_ARG_WEIGHTS, over(plan.weight, packedWeight.data_ptr())},
                                        {DNNL_ARG_DST, over(g.outputDesc(), y.data_ptr())},
                                        {DNNL_ARG_SCRATCHPAD, over(plan.scratchpad, scratch.data_ptr())}};
   at::Tensor shift;
@@ -122,7 +117,7 @@ at::Tensor convolution(const at::Tensor& input, const at::Tensor& weight, const 
 Gradients convolutionBackward(const at::Tensor& gradient, const at::Tensor& input, const at::Tensor& weight, at::IntArrayRef stride,
                               at::IntArrayRef padding, bool needsInput, bool bias, const c10::optional<at::Tensor>& weightOut,
                               const c10::optional<at::Tensor>& biasOut) {
-  const auto dy = dense(gradient), x = dense(input), w = dense(weight);
+  const auto dy = contiguousChannelsLast(gradient), x = contiguousChannelsLast(input), w = contiguousChannelsLast(weight);
   const Geometry g(x, w, stride, padding);
   TORCH_CHECK(dy.sizes().vec() == g.output && dy.scalar_type() == x.scalar_type(), "gradient: expected ", g.output,
               ", received ", dy.sizes());
@@ -133,11 +128,11 @@ Gradients convolutionBackward(const at::Tensor& gradient, const at::Tensor& inpu
   }
   if (!needsInput) return {none, dw, db.value_or(none)};
   const auto& plan = inputGradientPlan(g);
-  auto dx = activations(g.input, x);
-  const auto given = packed(plan, w);
+  auto dx = emptyChannelsLast(g.input, x.options());
+  const auto packedWeight = packed(plan, w);
   const auto scratch = onednn::bytes(plan.scratchpad.get_size());
   plan.run.execute(onednn::stream(), {{DNNL_ARG_DIFF_DST, over(g.outputDesc(), dy.data_ptr())},
-                                      {DNNL_ARG_WEIGHTS, over(plan.weight, given.data_ptr())},
+                                      {DNNL_ARG_WEIGHTS, over(plan.weight, packedWeight.data_ptr())},
                                       {DNNL_ARG_DIFF_SRC, over(g.inputDesc(), dx.data_ptr())},
                                       {DNNL_ARG_SCRATCHPAD, over(plan.scratchpad, scratch.data_ptr())}});
   return {dx, dw, db.value_or(none)};

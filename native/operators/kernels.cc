@@ -18,14 +18,14 @@ inline float load(uint16_t bits) {
   return value;
 }
 
-inline void store(float* to, float value) { *to = value; }
+inline void store(float* target, float value) { *target = value; }
 
 // To the nearest, ties to even, as the hardware rounds. A NaN stays one: the training loop looks for it.
-inline void store(uint16_t* to, float value) {
+inline void store(uint16_t* target, float value) {
   uint32_t bits;
   std::memcpy(&bits, &value, sizeof bits);
   const uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-  *to = static_cast<uint16_t>(value != value ? 0x7fc0 : rounded);
+  *target = static_cast<uint16_t>(value != value ? 0x7fc0 : rounded);
 }
 
 template <typename T>
@@ -40,9 +40,9 @@ void moments(Strided<const T> x, Rows rows, const float* shift, float* __restric
 }
 
 template <typename T>
-void scaleRelu(Strided<const T> x, Strided<T> to, Rows rows, const float* scale, const float* offset) {
-  T* __restrict y = to.data;
-  for (int64_t row = 0; row < rows.count; row++, x.data += x.stride, y += to.stride) {
+void scaleRelu(Strided<const T> x, Strided<T> target, Rows rows, const float* scale, const float* offset) {
+  T* __restrict y = target.data;
+  for (int64_t row = 0; row < rows.count; row++, x.data += x.stride, y += target.stride) {
     for (int64_t c = 0; c < rows.channels; c++) {
       const float value = load(x.data[c]) * scale[c] + offset[c];
       // Not max(0, value), which would turn a NaN into 0 and hide it.
@@ -60,9 +60,9 @@ inline float through(T x, T gradient, float scale, float offset) {
 }
 
 template <typename T>
-void gradientMoments(Strided<const T> gradient, Strided<const T> x, Rows rows, const Channels& by, float* __restrict sum,
+void gradientMoments(Strided<const T> gradient, Strided<const T> x, Rows rows, const Channels& perChannel, float* __restrict sum,
                      float* __restrict product) {
-  const auto [mean, scale, offset, slope, shift] = by;
+  const auto [mean, scale, offset, slope, shift] = perChannel;
   for (int64_t row = 0; row < rows.count; row++, gradient.data += gradient.stride, x.data += x.stride) {
     for (int64_t c = 0; c < rows.channels; c++) {
       const float g = through(x.data[c], gradient.data[c], scale[c], offset[c]);
@@ -73,10 +73,10 @@ void gradientMoments(Strided<const T> gradient, Strided<const T> x, Rows rows, c
 }
 
 template <typename T>
-void gradientInput(Strided<const T> gradient, Strided<const T> x, Strided<T> to, Rows rows, const Channels& by) {
-  const auto [mean, scale, offset, slope, shift] = by;
-  T* dx = to.data;
-  for (int64_t row = 0; row < rows.count; row++, gradient.data += gradient.stride, x.data += x.stride, dx += to.stride) {
+void gradientInput(Strided<const T> gradient, Strided<const T> x, Strided<T> target, Rows rows, const Channels& perChannel) {
+  const auto [mean, scale, offset, slope, shift] = perChannel;
+  T* dx = target.data;
+  for (int64_t row = 0; row < rows.count; row++, gradient.data += gradient.stride, x.data += x.stride, dx += target.stride) {
     // dx may take the place of x: element by element.
 #pragma GCC ivdep
     for (int64_t c = 0; c < rows.channels; c++) {
@@ -88,9 +88,9 @@ void gradientInput(Strided<const T> gradient, Strided<const T> x, Strided<T> to,
 
 template <typename T, bool relu>
 void sumInto(const T* x, T* __restrict y, int64_t count, float scale) {
-  for (int64_t at = 0; at < count; at++) {
-    const float value = load(x[at]) + scale * load(y[at]);
-    store(&y[at], relu && value < 0 ? 0 : value);
+  for (int64_t index = 0; index < count; index++) {
+    const float value = load(x[index]) + scale * load(y[index]);
+    store(&y[index], relu && value < 0 ? 0 : value);
   }
 }
 
@@ -107,11 +107,11 @@ template <typename T, bool two, bool relu>
 void sumBack(const T* gradient, const T* more, const T* y, T* sum, T* scaled, int64_t count, float scale) {
   // The results may take the place of the gradients: element by element.
 #pragma GCC ivdep
-  for (int64_t at = 0; at < count; at++) {
-    const float both = load(gradient[at]) + (two ? load(more[at]) : 0.f);
-    const float value = !relu || load(y[at]) > 0 ? both : 0.f;
-    store(&sum[at], value);
-    store(&scaled[at], value * scale);
+  for (int64_t index = 0; index < count; index++) {
+    const float both = load(gradient[index]) + (two ? load(more[index]) : 0.f);
+    const float value = !relu || load(y[index]) > 0 ? both : 0.f;
+    store(&sum[index], value);
+    store(&scaled[index], value * scale);
   }
 }
 
@@ -131,33 +131,33 @@ struct Sixteen {
   typedef uint8_t Bytes __attribute__((vector_size(16)));
 
   template <typename To, typename From>
-  static To as(const From& from) {
-    To to;
-    std::memcpy(&to, &from, sizeof to);
-    return to;
+  static To as(const From& source) {
+    To target;
+    std::memcpy(&target, &source, sizeof target);
+    return target;
   }
 
-  static Floats read(const float* from) { return as<Floats>(*reinterpret_cast<const float(*)[width]>(from)); }
-  static Floats read(const uint16_t* from) {
-    const auto halves = as<Halves>(*reinterpret_cast<const uint16_t(*)[width]>(from));
+  static Floats read(const float* source) { return as<Floats>(*reinterpret_cast<const float(*)[width]>(source)); }
+  static Floats read(const uint16_t* source) {
+    const auto halves = as<Halves>(*reinterpret_cast<const uint16_t(*)[width]>(source));
     return as<Floats>(__builtin_convertvector(halves, Words) << 16);
   }
-  static Words read(const uint8_t* from) {
+  static Words read(const uint8_t* source) {
     // By way of two bytes: the compiler has no single instruction for the whole way in mind.
-    const auto bytes = as<Bytes>(*reinterpret_cast<const uint8_t(*)[width]>(from));
+    const auto bytes = as<Bytes>(*reinterpret_cast<const uint8_t(*)[width]>(source));
     return __builtin_convertvector(__builtin_convertvector(bytes, Halves), Words);
   }
 
-  static void write(float* to, Floats value) { std::memcpy(to, &value, sizeof value); }
-  static void write(uint16_t* to, Floats value) {
+  static void write(float* target, Floats value) { std::memcpy(target, &value, sizeof value); }
+  static void write(uint16_t* target, Floats value) {
     const Words bits = as<Words>(value), none = as<Words>(value != value);
     const Words rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
     const Halves halves = __builtin_convertvector((none & 0x7fc0) | (~none & rounded), Halves);
-    std::memcpy(to, &halves, sizeof halves);
+    std::memcpy(target, &halves, sizeof halves);
   }
-  static void write(uint8_t* to, Words value) {
+  static void write(uint8_t* target, Words value) {
     const Bytes bytes = __builtin_convertvector(__builtin_convertvector(value, Halves), Bytes);
-    std::memcpy(to, &bytes, sizeof bytes);
+    std::memcpy(target, &bytes, sizeof bytes);
   }
 };
 
@@ -165,11 +165,11 @@ struct One {
   using Floats = float;
   using Words = uint32_t;
   template <typename T>
-  static float read(const T* from) { return load(*from); }
-  static uint32_t read(const uint8_t* from) { return *from; }
+  static float read(const T* source) { return load(*source); }
+  static uint32_t read(const uint8_t* source) { return *source; }
   template <typename T>
-  static void write(T* to, float value) { store(to, value); }
-  static void write(uint8_t* to, uint32_t value) { *to = static_cast<uint8_t>(value); }
+  static void write(T* target, float value) { store(target, value); }
+  static void write(uint8_t* target, uint32_t value) { *target = static_cast<uint8_t>(value); }
 };
 
 // Calls `run(first channel, lanes)` for all channels. The last sixteen may overlap with those before: they are computed
@@ -191,7 +191,7 @@ void weightedSum(const T* const* x, const float* factors, int64_t count, int64_t
   inVectors(channels, [&](int64_t c, auto lanes) {
     using L = decltype(lanes);
     typename L::Floats sum = {};
-    for (int64_t at = 0; at < count; at++) sum += L::read(x[at] + c) * factors[at];
+    for (int64_t index = 0; index < count; index++) sum += L::read(x[index] + c) * factors[index];
     L::write(y + c, sum);
   });
 }
@@ -201,15 +201,15 @@ void largest(const T* const* x, const uint8_t* places, int64_t count, int64_t ch
   inVectors(channels, [&](int64_t c, auto lanes) {
     using L = decltype(lanes);
     typename L::Floats best = L::read(x[0] + c);
-    typename L::Words at = typename L::Words{} + places[0];
+    typename L::Words index = typename L::Words{} + places[0];
     for (int64_t next = 1; next < count; next++) {
       const typename L::Floats value = L::read(x[next] + c);
       const auto larger = (value > best) | (value != value);
       best = larger ? value : best;
-      at = larger ? typename L::Words{} + places[next] : at;
+      index = larger ? typename L::Words{} + places[next] : index;
     }
     L::write(y + c, best);
-    L::write(where + c, at);
+    L::write(where + c, index);
   });
 }
 
@@ -218,9 +218,9 @@ void sumWhere(const T* const* dy, const uint8_t* const* where, const uint8_t* pl
   inVectors(channels, [&](int64_t c, auto lanes) {
     using L = decltype(lanes);
     typename L::Floats sum = {};
-    for (int64_t at = 0; at < count; at++) {
-      const auto chosen = L::read(where[at] + c) == (typename L::Words{} + places[at]);
-      sum += chosen ? L::read(dy[at] + c) : typename L::Floats{};
+    for (int64_t index = 0; index < count; index++) {
+      const auto chosen = L::read(where[index] + c) == (typename L::Words{} + places[index]);
+      sum += chosen ? L::read(dy[index] + c) : typename L::Floats{};
     }
     L::write(dx + c, sum);
   });
@@ -231,39 +231,105 @@ constexpr int64_t lanes = 16, together = 1024;
 
 template <bool averaged>
 float updateTogether(float* __restrict weights, float* __restrict meanSquare, float* __restrict momentum,
-                     float* __restrict averages, const float* __restrict gradient, int64_t count, const RmsProp& by) {
+                     float* __restrict averages, const float* __restrict gradient, int64_t count, const RmsProp& constants) {
   float sums[lanes] = {};
-  const auto update = [&](int64_t at, float& sum) {
-    sum += gradient[at] * gradient[at];
-    const float g = gradient[at] * by.gradientScale + by.weightDecay * weights[at];
-    const float square = by.decay * meanSquare[at] + (1 - by.decay) * g * g;
-    const float step = by.momentum * momentum[at] + by.learningRate * (g / std::sqrt(square + by.epsilon));
-    const float weight = weights[at] - step;
-    meanSquare[at] = square;
-    momentum[at] = step;
-    weights[at] = weight;
-    if (averaged) averages[at] += by.averageShare * (weight - averages[at]);
+  const auto update = [&](int64_t index, float& sum) {
+    sum += gradient[index] * gradient[index];
+    const float g = gradient[index] * constants.gradientScale + constants.weightDecay * weights[index];
+    const float square = constants.decay * meanSquare[index] + (1 - constants.decay) * g * g;
+    const float step = constants.momentum * momentum[index] + constants.learningRate * (g / std::sqrt(square + constants.epsilon));
+    const float weight = weights[index] - step;
+    meanSquare[index] = square;
+    momentum[index] = step;
+    weights[index] = weight;
+    if (averaged) averages[index] += constants.averageFraction * (weight - averages[index]);
   };
   const int64_t whole = count / lanes * lanes;
-  for (int64_t at = 0; at < whole; at += lanes) {
-    for (int64_t lane = 0; lane < lanes; lane++) update(at + lane, sums[lane]);
+  for (int64_t index = 0; index < whole; index += lanes) {
+    for (int64_t lane = 0; lane < lanes; lane++) update(index + lane, sums[lane]);
   }
-  for (int64_t at = whole; at < count; at++) update(at, sums[0]);
+  for (int64_t index = whole; index < count; index++) update(index, sums[0]);
   float sum = 0;
   for (const float part : sums) sum += part;
   return sum;
 }
 
 double updateRmsProp(float* weights, float* meanSquare, float* momentum, float* averages, const float* gradient, int64_t count,
-                     const RmsProp& how) {
-  const RmsProp by = how;
+                     const RmsProp& settings) {
+  // A copy, so that the compiler knows that the loops do not change it.
+  const RmsProp constants = settings;
   double sum = 0;
-  for (int64_t at = 0; at < count; at += together) {
-    const int64_t some = count - at < together ? count - at : together;
-    sum += averages ? updateTogether<true>(weights + at, meanSquare + at, momentum + at, averages + at, gradient + at, some, by)
-                    : updateTogether<false>(weights + at, meanSquare + at, momentum + at, nullptr, gradient + at, some, by);
+  for (int64_t index = 0; index < count; index += together) {
+    const int64_t length = count - index < together ? count - index : together;
+    sum += averages ? updateTogether<true>(weights + index, meanSquare + index, momentum + index, averages + index, gradient + index, length, constants)
+                    : updateTogether<false>(weights + index, meanSquare + index, momentum + index, nullptr, gradient + index, length, constants);
   }
   return sum;
+}
+
+// One optimiser's update of `count` weights: `step(index, gradient)` gives the new weight by the scaled gradient.
+template <bool averaged, typename Step>
+inline double updateAll(const float* __restrict gradient, float* __restrict weights, float* __restrict averages, int64_t count,
+                        const Update& update, Step step) {
+  double sum = 0;
+  for (int64_t begin = 0; begin < count; begin += together) {
+    const int64_t end = begin + together < count ? begin + together : count;
+    float sums[lanes] = {};
+    const auto one = [&](int64_t index, float& square) {
+      square += gradient[index] * gradient[index];
+      const float weight = step(index, gradient[index] * update.gradientScale);
+      weights[index] = weight;
+      if (averaged) averages[index] += update.averageFraction * (weight - averages[index]);
+    };
+    const int64_t whole = begin + (end - begin) / lanes * lanes;
+    for (int64_t index = begin; index < whole; index += lanes) {
+      for (int64_t lane = 0; lane < lanes; lane++) one(index + lane, sums[lane]);
+    }
+    for (int64_t index = whole; index < end; index++) one(index, sums[0]);
+    float part = 0;
+    for (const float square : sums) part += square;
+    sum += part;
+  }
+  return sum;
+}
+
+template <typename Step>
+double updateWith(const float* gradient, float* weights, float* averages, int64_t count, const Update& update, Step step) {
+  return averages ? updateAll<true>(gradient, weights, averages, count, update, step)
+                  : updateAll<false>(gradient, weights, nullptr, count, update, step);
+}
+
+// Weight decay is added to the gradient, as PyTorch's SGD does; the learning rate is outside of the momentum.
+double updateSgd(float* weights, float* __restrict momentum, float* averages, const float* gradient, int64_t count,
+                 const Update& parameters, const Sgd& sgd) {
+  const Update update = parameters;
+  const float decay = sgd.momentum;
+  const bool nesterov = sgd.nesterov;
+  return updateWith(gradient, weights, averages, count, update, [=](int64_t index, float scaled) {
+    const float g = scaled + update.weightDecay * weights[index];
+    const float velocity = decay * momentum[index] + g;
+    momentum[index] = velocity;
+    // Nesterov's step looks one step ahead.
+    const float direction = nesterov ? g + decay * velocity : velocity;
+    return weights[index] - update.learningRate * direction;
+  });
+}
+
+// Weight decay shrinks the weights and is no part of the gradient.
+double updateAdamW(float* weights, float* __restrict firstMoment, float* __restrict secondMoment, float* averages,
+                   const float* gradient, int64_t count, const Update& parameters, const AdamW& adamw) {
+  const Update update = parameters;
+  const AdamW constants = adamw;
+  const float kept = 1 - update.learningRate * update.weightDecay;
+  const float rate = update.learningRate / constants.correction1;
+  const float inverseRoot = 1 / std::sqrt(constants.correction2);
+  return updateWith(gradient, weights, averages, count, update, [=](int64_t index, float g) {
+    const float first = constants.beta1 * firstMoment[index] + constants.rest1 * g;
+    const float second = constants.beta2 * secondMoment[index] + constants.rest2 * g * g;
+    firstMoment[index] = first;
+    secondMoment[index] = second;
+    return weights[index] * kept - rate * first / (std::sqrt(second) * inverseRoot + constants.epsilon);
+  });
 }
 
 template <typename T>
@@ -275,6 +341,6 @@ constexpr Table<T> table{moments<T>, scaleRelu<T>, gradientMoments<T>, gradientI
 extern const Kernels KERNELS;
 #define TEXT_OF(name) #name
 #define NAME_OF(name) TEXT_OF(name)
-const Kernels KERNELS{NAME_OF(KERNELS), table<float>, table<uint16_t>, updateRmsProp};
+const Kernels KERNELS{NAME_OF(KERNELS), table<float>, table<uint16_t>, updateRmsProp, updateSgd, updateAdamW};
 
 }  // namespace inception::kernels

@@ -20,13 +20,13 @@ struct Strided {
   int64_t stride;
 };
 
-// What batch normalisation knows of each channel, one array for each.
+// Batch normalisation's numbers, an array of one for each channel.
 struct Channels {
   const float* mean;
-  // The way forward: x · scale + offset.
+  // Forward: x · scale + offset.
   const float* scale;
   const float* offset;
-  // The way back: g · scale + (x − mean) · slope + shift.
+  // Backward: g · scale + (x − mean) · slope + shift.
   const float* slope;
   const float* shift;
 };
@@ -39,9 +39,9 @@ struct Table {
   // y = max(0, x · scale + offset)
   void (*scaleRelu)(Strided<const T> x, Strided<T> y, Rows rows, const float* scale, const float* offset);
   // With g = gradient where that is above 0, else 0: sum += Σ g, product += Σ g · (x − mean).
-  void (*gradientMoments)(Strided<const T> gradient, Strided<const T> x, Rows rows, const Channels& by, float* sum, float* product);
+  void (*gradientMoments)(Strided<const T> gradient, Strided<const T> x, Rows rows, const Channels& perChannel, float* sum, float* product);
   // dx = g · scale + (x − mean) · slope + shift
-  void (*gradientInput)(Strided<const T> gradient, Strided<const T> x, Strided<T> dx, Rows rows, const Channels& by);
+  void (*gradientInput)(Strided<const T> gradient, Strided<const T> x, Strided<T> dx, Rows rows, const Channels& perChannel);
   // y = x + scale · y, or what is above 0 of it
   void (*scaledAdd)(const T* x, T* y, int64_t count, float scale, bool relu);
   // sum = gradient + more where y is above 0, else 0; scaled = scale · sum. `more` and `y` may be null; results may take
@@ -61,20 +61,50 @@ struct RmsProp {
   float momentum;
   float learningRate;
   float weightDecay;
-  // Share of the new weights in the averages.
-  float averageShare;
+  // Fraction of the new weights in the averages.
+  float averageFraction;
   // The gradient is multiplied by this, for clipping.
   float gradientScale;
 };
 
 // Gives the sum of the gradient's squares, before its scaling. `averages` may be null.
-using UpdateRmsProp = double (*)(float* weights, float* meanSquare, float* momentum, float* averages, const float* gradient, int64_t count, const RmsProp& how);
+using UpdateRmsProp = double (*)(float* weights, float* meanSquare, float* momentum, float* averages, const float* gradient, int64_t count, const RmsProp& settings);
+
+// What every other optimiser's update takes besides its own numbers.
+struct Update {
+  float learningRate;
+  float weightDecay;
+  // Fraction of the new weights in the averages.
+  float averageFraction;
+  // The gradient is multiplied by this, for clipping.
+  float gradientScale;
+};
+
+struct Sgd {
+  float momentum;
+  bool nesterov;
+};
+
+struct AdamW {
+  float beta1, beta2;
+  // 1 − β, which float32 would round.
+  float rest1, rest2;
+  float epsilon;
+  // 1 − β^t of both moments in step t.
+  float correction1, correction2;
+};
+
+// Give the sum of the gradient's squares, before its scaling. `averages` may be null.
+using UpdateSgd = double (*)(float* weights, float* momentum, float* averages, const float* gradient, int64_t count, const Update& update, const Sgd& sgd);
+using UpdateAdamW = double (*)(float* weights, float* firstMoment, float* secondMoment, float* averages, const float* gradient, int64_t count, const Update& update, const AdamW& adamw);
 
 struct Kernels {
   const char* instructionSet;
   Table<float> float32;
   Table<uint16_t> bfloat16;
   UpdateRmsProp updateRmsProp;
+  UpdateSgd updateSgd;
+  UpdateAdamW updateAdamW;
 };
 
 // The best that this processor has, or the one that was asked for.

@@ -14,8 +14,8 @@ inline dnnl::engine& engine() {
 }
 
 inline dnnl::stream& stream() {
-  thread_local dnnl::stream own(engine());
-  return own;
+  thread_local dnnl::stream cpuStream(engine());
+  return cpuStream;
 }
 
 inline dnnl::memory::data_type typeOf(const at::Tensor& tensor) {
@@ -24,7 +24,7 @@ inline dnnl::memory::data_type typeOf(const at::Tensor& tensor) {
   return tensor.scalar_type() == at::kFloat ? dnnl::memory::data_type::f32 : dnnl::memory::data_type::bf16;
 }
 
-// Dense with the channels innermost: what activations and weights are everywhere in a program.
+// Contiguous with the channels innermost: what activations and weights are everywhere in a program.
 inline dnnl::memory::desc channelsLast(const dnnl::memory::dims& sizes, dnnl::memory::data_type type) {
   return {sizes, type, dnnl::memory::format_tag::acdb};
 }
@@ -45,20 +45,20 @@ inline at::Tensor bytes(size_t count) {
 class Reorder {
  public:
   Reorder() = default;
-  Reorder(const dnnl::memory::desc& from, const dnnl::memory::desc& to) : from_(from), to_(to), needed_(from != to) {
+  Reorder(const dnnl::memory::desc& source, const dnnl::memory::desc& target) : from_(source), to_(target), needed_(source != target) {
     if (!needed_) return;
     dnnl::primitive_attr attributes;
     attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-    const dnnl::reorder::primitive_desc how(engine(), from, engine(), to, attributes);
-    scratchpad_ = how.scratchpad_desc();
-    run_ = dnnl::reorder(how);
+    const dnnl::reorder::primitive_desc primitive(engine(), source, engine(), target, attributes);
+    scratchpad_ = primitive.scratchpad_desc();
+    run_ = dnnl::reorder(primitive);
   }
 
   bool needed() const { return needed_; }
-  void run(const void* from, void* to) const {
+  void run(const void* source, void* target) const {
     auto scratch = bytes(scratchpad_.get_size());
-    run_.execute(stream(), {{DNNL_ARG_FROM, over(from_, from)},
-                            {DNNL_ARG_TO, over(to_, to)},
+    run_.execute(stream(), {{DNNL_ARG_FROM, over(from_, source)},
+                            {DNNL_ARG_TO, over(to_, target)},
                             {DNNL_ARG_SCRATCHPAD, over(scratchpad_, scratch.data_ptr())}});
   }
 

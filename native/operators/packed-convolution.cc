@@ -34,7 +34,6 @@ namespace {
 
 using dnnl::convolution_forward;
 using dnnl::memory;
-using onednn::dense;
 using onednn::Geometry;
 using onednn::over;
 using onednn::Plan;
@@ -52,9 +51,9 @@ const Plan& inferencePlan(const Geometry& g, bool sum, bool relu) {
     if (sum) after.append_sum();
     if (relu) after.append_eltwise(1.f, dnnl::algorithm::eltwise_relu, 0.f, 0.f);
     attributes.set_post_ops(after);
-    const auto how = onednn::describeForward(g, true, attributes);
-    return Plan{convolution_forward(how), how.weights_desc(), how.scratchpad_desc(),
-                onednn::Reorder(g.plainWeight(), how.weights_desc())};
+    const auto primitive = onednn::describeForward(g, true, attributes);
+    return Plan{convolution_forward(primitive), primitive.weights_desc(), primitive.scratchpad_desc(),
+                onednn::Reorder(g.plainWeight(), primitive.weights_desc())};
   });
 }
 
@@ -91,7 +90,7 @@ at::Tensor inLayout(const memory::desc& wanted, const memory::desc& layout, cons
 
 at::Tensor unpacked(const at::Tensor& packed, const memory::desc& layout, const at::Tensor& input) {
   if (packed.dim() == 4) return packed;
-  auto weight = at::empty(layout.dims(), input.options().memory_format(at::MemoryFormat::ChannelsLast));
+  auto weight = emptyChannelsLast(layout.dims(), input.options());
   onednn::Reorder(layout, onednn::channelsLast(layout.dims(), onednn::typeOf(input))).run(packed.data_ptr(), weight.data_ptr());
   return weight;
 }
@@ -102,20 +101,20 @@ at::Tensor packConvolution(const at::Tensor& weight, at::IntArrayRef input, at::
                            bool relu) {
   const auto type = onednn::typeOf(weight);
   const auto& plan = inferencePlan(Geometry(input, type, weight.sizes(), type, stride, padding), sum, relu);
-  if (plan.possible() && plan.pack.needed()) return withLayout(plan, dense(weight));
+  if (plan.possible() && plan.pack.needed()) return withLayout(plan, contiguousChannelsLast(weight));
   return packConvolutionPortable(weight, input, stride, padding, sum, relu);
 }
 
 at::Tensor convolutionPacked(const at::Tensor& input, const at::Tensor& packed, const at::Tensor& bias,
                              const c10::optional<at::Tensor>& sum, at::IntArrayRef stride, at::IntArrayRef padding, bool relu) {
-  const auto x = dense(input);
+  const auto x = contiguousChannelsLast(input);
   const auto layout = layoutOf(packed);
   const Geometry g(x.sizes(), onednn::typeOf(x), layout.dims(), layout.data_type(), stride, padding);
   TORCH_CHECK(bias.scalar_type() == at::kFloat && bias.is_contiguous() && bias.numel() == g.output[1], "bias: expected ", g.output[1],
               " contiguous float32 values, received ", bias.scalar_type(), " ", bias.sizes());
   const auto& plan = inferencePlan(g, sum.has_value(), relu);
   if (!plan.possible()) return convolutionPackedPortable(x, unpacked(packed, layout, x), bias, sum, stride, padding, relu);
-  auto y = sum.has_value() ? *sum : at::empty(g.output, x.options().memory_format(at::MemoryFormat::ChannelsLast));
+  auto y = sum.has_value() ? *sum : emptyChannelsLast(g.output, x.options());
   TORCH_CHECK(y.sizes().vec() == g.output && y.scalar_type() == x.scalar_type() && y.is_contiguous(at::MemoryFormat::ChannelsLast),
               "sum: expected channels-last ", x.scalar_type(), " ", g.output, ", received ", y.scalar_type(), " ", y.sizes());
   // A program of another batch reads the same packed weights. Should oneDNN want another layout for it, they are packed again

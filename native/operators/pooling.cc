@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "kernels.h"
-#include "rows.h"
+#include "tensors.h"
 
 namespace inception {
 
@@ -62,9 +62,9 @@ struct Plane {
       : count(tensor.size(0)), channels(tensor.size(1)), height(tensor.size(2)), width(tensor.size(3)) {}
 };
 
-std::vector<int64_t> outputSizes(const at::Tensor& x, const Window& by) {
-  return {x.size(0), x.size(1), outputSize(x.size(2), by.height, by.padY, by.stride),
-          outputSize(x.size(3), by.width, by.padX, by.stride)};
+std::vector<int64_t> outputSizes(const at::Tensor& x, const Window& geometry) {
+  return {x.size(0), x.size(1), outputSize(x.size(2), geometry.height, geometry.padY, geometry.stride),
+          outputSize(x.size(3), geometry.width, geometry.padX, geometry.stride)};
 }
 
 // The rows of channels that one row is made of, and what belongs to each of them.
@@ -82,12 +82,12 @@ struct Ranges {
   std::vector<Range> rows, columns;
 };
 
-Ranges inputRanges(const Plane& in, const Window& by) {
-  return {inputRanges(in.height, by.height, by.padY, by.stride), inputRanges(in.width, by.width, by.padX, by.stride)};
+Ranges inputRanges(const Plane& in, const Window& geometry) {
+  return {inputRanges(in.height, geometry.height, geometry.padY, geometry.stride), inputRanges(in.width, geometry.width, geometry.padX, geometry.stride)};
 }
 
-Ranges outputRanges(const Plane& in, const Window& by) {
-  return {outputRanges(in.height, by.height, by.padY, by.stride), outputRanges(in.width, by.width, by.padX, by.stride)};
+Ranges outputRanges(const Plane& in, const Window& geometry) {
+  return {outputRanges(in.height, geometry.height, geometry.padY, geometry.stride), outputRanges(in.width, geometry.width, geometry.padX, geometry.stride)};
 }
 
 // For every place of a plane: `add(y, x, sources' y, sources' x, sources' row, sources)` for each place of the other plane that
@@ -119,145 +119,126 @@ void forEachPlace(const Plane& plane, const Plane& other, const Ranges& ranges, 
 int64_t length(Range range) { return range.end - range.begin; }
 
 // What an output multiplies each of its inputs by.
-float share(const Window& by, const Ranges& inputs, int64_t oy, int64_t ox) {
-  const int64_t counted = by.countPadding ? by.height * by.width : length(inputs.rows[oy]) * length(inputs.columns[ox]);
+float fractionOf(const Window& geometry, const Ranges& inputs, int64_t oy, int64_t ox) {
+  const int64_t counted = geometry.countPadding ? geometry.height * geometry.width : length(inputs.rows[oy]) * length(inputs.columns[ox]);
   return 1.f / static_cast<float>(counted);
 }
 
 // Which place of its window an input is for an output.
-uint8_t placeIn(const Window& by, int64_t iy, int64_t ix, int64_t oy, int64_t ox) {
-  return static_cast<uint8_t>((iy - oy * by.stride + by.padY) * by.width + ix - ox * by.stride + by.padX);
+uint8_t placeIn(const Window& geometry, int64_t iy, int64_t ix, int64_t oy, int64_t ox) {
+  return static_cast<uint8_t>((iy - oy * geometry.stride + geometry.padY) * geometry.width + ix - ox * geometry.stride + geometry.padX);
 }
 
 template <typename T>
-void averages(const kernels::Table<T>& run, const at::Tensor& x, int64_t xStride, const at::Tensor& y, int64_t yStride, const Window& by) {
+void averages(const kernels::Table<T>& run, const at::Tensor& x, int64_t xStride, const at::Tensor& y, int64_t yStride, const Window& geometry) {
   const Plane in(x), out(y);
-  const T* from = static_cast<const T*>(x.data_ptr());
-  T* to = static_cast<T*>(y.data_ptr());
-  const auto inputs = inputRanges(in, by);
+  const T* source = static_cast<const T*>(x.data_ptr());
+  T* target = static_cast<T*>(y.data_ptr());
+  const auto inputs = inputRanges(in, geometry);
   forEachPlace<T>(
       out, in, inputs,
-      [&](int64_t oy, int64_t ox, int64_t, int64_t, int64_t row, Sources<T>& of) {
-        of.rows[of.count] = from + row * xStride;
-        of.factors[of.count] = share(by, inputs, oy, ox);
+      [&](int64_t oy, int64_t ox, int64_t, int64_t, int64_t row, Sources<T>& sources) {
+        sources.rows[sources.count] = source + row * xStride;
+        sources.factors[sources.count] = fractionOf(geometry, inputs, oy, ox);
       },
-      [&](int64_t row, const Sources<T>& of) { run.weightedSum(of.rows, of.factors, of.count, in.channels, to + row * yStride); });
+      [&](int64_t row, const Sources<T>& sources) { run.weightedSum(sources.rows, sources.factors, sources.count, in.channels, target + row * yStride); });
 }
 
 template <typename T>
 void averagesBackward(const kernels::Table<T>& run, const at::Tensor& dy, int64_t dyStride, const at::Tensor& dx, int64_t dxStride,
-                      const Window& by) {
+                      const Window& geometry) {
   const Plane in(dx), out(dy);
-  const T* from = static_cast<const T*>(dy.data_ptr());
-  T* to = static_cast<T*>(dx.data_ptr());
-  const auto inputs = inputRanges(in, by);
+  const T* source = static_cast<const T*>(dy.data_ptr());
+  T* target = static_cast<T*>(dx.data_ptr());
+  const auto inputs = inputRanges(in, geometry);
   forEachPlace<T>(
-      in, out, outputRanges(in, by),
-      [&](int64_t, int64_t, int64_t oy, int64_t ox, int64_t row, Sources<T>& of) {
-        of.rows[of.count] = from + row * dyStride;
-        of.factors[of.count] = share(by, inputs, oy, ox);
+      in, out, outputRanges(in, geometry),
+      [&](int64_t, int64_t, int64_t oy, int64_t ox, int64_t row, Sources<T>& sources) {
+        sources.rows[sources.count] = source + row * dyStride;
+        sources.factors[sources.count] = fractionOf(geometry, inputs, oy, ox);
       },
-      [&](int64_t row, const Sources<T>& of) { run.weightedSum(of.rows, of.factors, of.count, in.channels, to + row * dxStride); });
+      [&](int64_t row, const Sources<T>& sources) { run.weightedSum(sources.rows, sources.factors, sources.count, in.channels, target + row * dxStride); });
 }
 
 template <typename T>
 void maxima(const kernels::Table<T>& run, const at::Tensor& x, int64_t xStride, const at::Tensor& y, int64_t yStride,
-            const at::Tensor& places, const Window& by) {
+            const at::Tensor& places, const Window& geometry) {
   const Plane in(x), out(y);
-  const T* from = static_cast<const T*>(x.data_ptr());
-  T* to = static_cast<T*>(y.data_ptr());
+  const T* source = static_cast<const T*>(x.data_ptr());
+  T* target = static_cast<T*>(y.data_ptr());
   uint8_t* where = places.data_ptr<uint8_t>();
   forEachPlace<T>(
-      out, in, inputRanges(in, by),
-      [&](int64_t oy, int64_t ox, int64_t iy, int64_t ix, int64_t row, Sources<T>& of) {
-        of.rows[of.count] = from + row * xStride;
-        of.places[of.count] = placeIn(by, iy, ix, oy, ox);
+      out, in, inputRanges(in, geometry),
+      [&](int64_t oy, int64_t ox, int64_t iy, int64_t ix, int64_t row, Sources<T>& sources) {
+        sources.rows[sources.count] = source + row * xStride;
+        sources.places[sources.count] = placeIn(geometry, iy, ix, oy, ox);
       },
-      [&](int64_t row, const Sources<T>& of) {
-        run.largest(of.rows, of.places, of.count, in.channels, to + row * yStride, where + row * in.channels);
+      [&](int64_t row, const Sources<T>& sources) {
+        run.largest(sources.rows, sources.places, sources.count, in.channels, target + row * yStride, where + row * in.channels);
       });
 }
 
 template <typename T>
 void maximaBackward(const kernels::Table<T>& run, const at::Tensor& dy, int64_t dyStride, const at::Tensor& places,
-                    const at::Tensor& dx, const Window& by) {
+                    const at::Tensor& dx, const Window& geometry) {
   const Plane in(dx), out(dy);
-  const T* from = static_cast<const T*>(dy.data_ptr());
-  T* to = static_cast<T*>(dx.data_ptr());
+  const T* source = static_cast<const T*>(dy.data_ptr());
+  T* target = static_cast<T*>(dx.data_ptr());
   const uint8_t* where = places.data_ptr<uint8_t>();
   forEachPlace<T>(
-      in, out, outputRanges(in, by),
-      [&](int64_t iy, int64_t ix, int64_t oy, int64_t ox, int64_t row, Sources<T>& of) {
-        of.rows[of.count] = from + row * dyStride;
-        of.where[of.count] = where + row * in.channels;
-        of.places[of.count] = placeIn(by, iy, ix, oy, ox);
+      in, out, outputRanges(in, geometry),
+      [&](int64_t iy, int64_t ix, int64_t oy, int64_t ox, int64_t row, Sources<T>& sources) {
+        sources.rows[sources.count] = source + row * dyStride;
+        sources.where[sources.count] = where + row * in.channels;
+        sources.places[sources.count] = placeIn(geometry, iy, ix, oy, ox);
       },
-      [&](int64_t row, const Sources<T>& of) {
-        run.sumWhere(of.rows, of.where, of.places, of.count, in.channels, to + row * in.channels);
+      [&](int64_t row, const Sources<T>& sources) {
+        run.sumWhere(sources.rows, sources.where, sources.places, sources.count, in.channels, target + row * in.channels);
       });
 }
 
-// Calls `run(table, tensor, its row stride)` with the kernels of the tensor's type.
+// Calls `run(table, tensor, its row stride)` with the native kernels for the tensor's type.
 template <typename Run>
-void inPrecision(const at::Tensor& given, Run run) {
-  expectPrecision(given);
-  const int64_t known = rowStride(given);
-  const auto tensor = known > 0 ? given : denseChannelsLast(given);
-  const int64_t stride = known > 0 ? known : given.size(1);
-  const auto& tables = kernels::chooseKernels();
-  if (given.scalar_type() == at::kFloat) {
-    run(tables.float32, tensor, stride);
-  } else {
-    run(tables.bfloat16, tensor, stride);
-  }
-}
-
-at::Tensor channelsLast(at::IntArrayRef sizes, const at::Tensor& like) {
-  return at::empty(sizes, like.options().memory_format(at::MemoryFormat::ChannelsLast));
-}
-
-// Where a result is written: where it is told to, which may be a part of a wider tensor, or to memory of its own.
-at::Tensor result(at::IntArrayRef sizes, const at::Tensor& like, const c10::optional<at::Tensor>& out) {
-  if (!out.has_value()) return channelsLast(sizes, like);
-  expectRows(*out, sizes, like.scalar_type());
-  return *out;
+void withRows(const at::Tensor& tensor, Run run) {
+  const auto rows = inRows(tensor);
+  withKernelsFor(rows, [&](const auto& table) { run(table, rows, rowStride(rows)); });
 }
 
 }  // namespace
 
 at::Tensor averagePool(const at::Tensor& input, at::IntArrayRef window, int64_t stride, at::IntArrayRef padding, bool countPadding,
                        const c10::optional<at::Tensor>& out) {
-  const Window by(window, stride, padding, countPadding);
-  const auto y = result(outputSizes(input, by), input, out);
-  inPrecision(input, [&](const auto& run, const at::Tensor& x, int64_t xStride) { averages(run, x, xStride, y, rowStride(y), by); });
+  const Window geometry(window, stride, padding, countPadding);
+  const auto y = resultRows(outputSizes(input, geometry), input, out);
+  withRows(input, [&](const auto& run, const at::Tensor& x, int64_t xStride) { averages(run, x, xStride, y, rowStride(y), geometry); });
   return y;
 }
 
 at::Tensor averagePoolBackward(const at::Tensor& gradient, at::IntArrayRef inputSizes, at::IntArrayRef window, int64_t stride,
                                at::IntArrayRef padding, bool countPadding, const c10::optional<at::Tensor>& out) {
-  const Window by(window, stride, padding, countPadding);
-  const auto dx = result(inputSizes, gradient, out);
-  TORCH_CHECK(outputSizes(dx, by) == gradient.sizes().vec(), "gradient: expected ", outputSizes(dx, by), ", received ", gradient.sizes());
-  inPrecision(gradient, [&](const auto& run, const at::Tensor& dy, int64_t dyStride) {
-    averagesBackward(run, dy, dyStride, dx, rowStride(dx), by);
+  const Window geometry(window, stride, padding, countPadding);
+  const auto dx = resultRows(inputSizes, gradient, out);
+  TORCH_CHECK(outputSizes(dx, geometry) == gradient.sizes().vec(), "gradient: expected ", outputSizes(dx, geometry), ", received ", gradient.sizes());
+  withRows(gradient, [&](const auto& run, const at::Tensor& dy, int64_t dyStride) {
+    averagesBackward(run, dy, dyStride, dx, rowStride(dx), geometry);
   });
   return dx;
 }
 
 std::tuple<at::Tensor, at::Tensor> maxPool(const at::Tensor& input, at::IntArrayRef window, int64_t stride, at::IntArrayRef padding,
                                            const c10::optional<at::Tensor>& out) {
-  const Window by(window, stride, padding, false);
-  const auto y = result(outputSizes(input, by), input, out);
-  const auto places = channelsLast(y.sizes(), at::empty({0}, input.options().dtype(at::kByte)));
-  inPrecision(input, [&](const auto& run, const at::Tensor& x, int64_t xStride) { maxima(run, x, xStride, y, rowStride(y), places, by); });
+  const Window geometry(window, stride, padding, false);
+  const auto y = resultRows(outputSizes(input, geometry), input, out);
+  const auto places = emptyChannelsLast(y.sizes(), input.options().dtype(at::kByte));
+  withRows(input, [&](const auto& run, const at::Tensor& x, int64_t xStride) { maxima(run, x, xStride, y, rowStride(y), places, geometry); });
   return {y, places};
 }
 
 at::Tensor maxPoolBackward(const at::Tensor& gradient, const at::Tensor& places, at::IntArrayRef inputSizes, at::IntArrayRef window,
                            int64_t stride, at::IntArrayRef padding) {
-  const Window by(window, stride, padding, false);
-  const auto dx = channelsLast(inputSizes, gradient);
-  inPrecision(gradient, [&](const auto& run, const at::Tensor& dy, int64_t dyStride) { maximaBackward(run, dy, dyStride, places, dx, by); });
+  const Window geometry(window, stride, padding, false);
+  const auto dx = emptyChannelsLast(inputSizes, gradient.options());
+  withRows(gradient, [&](const auto& run, const at::Tensor& dy, int64_t dyStride) { maximaBackward(run, dy, dyStride, places, dx, geometry); });
   return dx;
 }
 

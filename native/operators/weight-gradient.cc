@@ -10,7 +10,7 @@
 
 #include "kernels.h"
 #include "row-sums.h"
-#include "rows.h"
+#include "tensors.h"
 #include "weight-gradient.h"
 
 namespace inception::onednn {
@@ -23,13 +23,13 @@ const Plan& convolutionPlan(const Geometry& g, bool bias) {
   return planned(g.key(bias ? Purpose::weightAndBiasGradient : Purpose::weightGradient), [&] {
     const auto weight = anyLayout(g.weight, memory::data_type::f32);
     const auto direct = algorithm::convolution_direct;
-    const auto what = bias ? convolution_backward_weights::desc(direct, g.inputDesc(), weight, g.biasDesc(), g.outputDesc(),
+    const auto descriptor = bias ? convolution_backward_weights::desc(direct, g.inputDesc(), weight, g.biasDesc(), g.outputDesc(),
                                                                 g.stride, g.padding, g.padding)
                            : convolution_backward_weights::desc(direct, g.inputDesc(), weight, g.outputDesc(), g.stride, g.padding,
                                                                 g.padding);
-    const convolution_backward_weights::primitive_desc how(what, userScratchpad(), engine(), describeForward(g, bias));
-    return Plan{convolution_backward_weights(how), how.diff_weights_desc(), how.scratchpad_desc(),
-                Reorder(how.diff_weights_desc(), channelsLast(g.weight, memory::data_type::f32))};
+    const convolution_backward_weights::primitive_desc primitive(descriptor, userScratchpad(), engine(), describeForward(g, bias));
+    return Plan{convolution_backward_weights(primitive), primitive.diff_weights_desc(), primitive.scratchpad_desc(),
+                Reorder(primitive.diff_weights_desc(), channelsLast(g.weight, memory::data_type::f32))};
   });
 }
 
@@ -58,18 +58,18 @@ struct Product {
   const Plan& plan() const {
     const Key key{static_cast<int64_t>(Purpose::product), static_cast<int64_t>(type), at::get_num_threads(), filters, channels, places, step};
     return planned(key, [&] {
-      const dnnl::matmul::primitive_desc how(dnnl::matmul::desc(dy(), x(), dw()), userScratchpad(), engine());
-      return Plan{dnnl::matmul(how), how.dst_desc(), how.scratchpad_desc(), Reorder()};
+      const dnnl::matmul::primitive_desc primitive(dnnl::matmul::desc(dy(), x(), dw()), userScratchpad(), engine());
+      return Plan{dnnl::matmul(primitive), primitive.dst_desc(), primitive.scratchpad_desc(), Reorder()};
     });
   }
 
   void run(const void* gradient, const void* input, float* weightGradient) const {
-    const auto& by = plan();
-    const auto scratch = bytes(by.scratchpad.get_size());
-    by.run.execute(stream(), {{DNNL_ARG_SRC, over(dy(), gradient)},
+    const auto& product = plan();
+    const auto scratch = bytes(product.scratchpad.get_size());
+    product.run.execute(stream(), {{DNNL_ARG_SRC, over(dy(), gradient)},
                               {DNNL_ARG_WEIGHTS, over(x(), input)},
                               {DNNL_ARG_DST, over(dw(), weightGradient)},
-                              {DNNL_ARG_SCRATCHPAD, over(by.scratchpad, scratch.data_ptr())}});
+                              {DNNL_ARG_SCRATCHPAD, over(product.scratchpad, scratch.data_ptr())}});
   }
 };
 
@@ -92,17 +92,17 @@ at::Tensor withAxisFirst(const at::Tensor& tensor, bool vertical) {
   const auto result = at::empty_like(tensor);
   const int64_t images = tensor.size(0), height = tensor.size(2), width = tensor.size(3);
   const int64_t row = tensor.size(1) * tensor.element_size();
-  const char* from = static_cast<const char*>(tensor.data_ptr());
-  char* to = static_cast<char*>(result.data_ptr());
+  const char* source = static_cast<const char*>(tensor.data_ptr());
+  char* target = static_cast<char*>(result.data_ptr());
   at::parallel_for(0, vertical ? height : width, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t at = begin; at < end; at++) {
+    for (int64_t index = begin; index < end; index++) {
       for (int64_t image = 0; image < images; image++) {
         if (vertical) {
-          std::memcpy(to + (at * images + image) * width * row, from + (image * height + at) * width * row, width * row);
+          std::memcpy(target + (index * images + image) * width * row, source + (image * height + index) * width * row, width * row);
           continue;
         }
         for (int64_t y = 0; y < height; y++) {
-          std::memcpy(to + ((at * images + image) * height + y) * row, from + ((image * height + y) * width + at) * row, row);
+          std::memcpy(target + ((index * images + image) * height + y) * row, source + ((image * height + y) * width + index) * row, row);
         }
       }
     }
@@ -116,39 +116,34 @@ void alongOneAxis(const Geometry& g, const at::Tensor& dy, const at::Tensor& x, 
   const int64_t taps = g.weight[2] * g.weight[3], length = vertical ? x.size(2) : x.size(3);
   const int64_t filters = g.weight[0], channels = g.weight[1], places = rowsOf(x) / length;
   const auto gradient = withAxisFirst(dy, vertical), input = withAxisFirst(x, vertical);
-  const char* given = static_cast<const char*>(gradient.data_ptr());
-  const char* read = static_cast<const char*>(input.data_ptr());
-  float* to = weightGradient.data_ptr<float>();
+  const char* gradientData = static_cast<const char*>(gradient.data_ptr());
+  const char* inputData = static_cast<const char*>(input.data_ptr());
+  float* target = weightGradient.data_ptr<float>();
   for (int64_t tap = 0; tap < taps; tap++) {
     const int64_t shift = tap - (taps - 1) / 2, common = length - std::abs(shift);
     if (common <= 0) {
-      for (int64_t filter = 0; filter < filters; filter++) std::fill_n(to + (filter * taps + tap) * channels, channels, 0.f);
+      for (int64_t filter = 0; filter < filters; filter++) std::fill_n(target + (filter * taps + tap) * channels, channels, 0.f);
       continue;
     }
     const Product product{g.type, filters, channels, common * places, taps * channels};
-    product.run(given + std::max<int64_t>(0, -shift) * places * filters * x.element_size(),
-                read + std::max<int64_t>(0, shift) * places * channels * x.element_size(), to + tap * channels);
+    product.run(gradientData + std::max<int64_t>(0, -shift) * places * filters * x.element_size(),
+                inputData + std::max<int64_t>(0, shift) * places * channels * x.element_size(), target + tap * channels);
   }
 }
 
 template <typename T>
 void sumOverPlaces(const kernels::Table<T>& run, const at::Tensor& dy, float* sums) {
   const int64_t channels = dy.size(1), times = rowsAtOnce(channels);
-  const T* from = static_cast<const T*>(dy.data_ptr());
+  const T* source = static_cast<const T*>(dy.data_ptr());
   const std::vector<float> none(channels * times, 0.f);
-  const auto found = sumRows(rowsOf(dy), channels, times, [&](int64_t row, Rows wide, float* sum, float* square) {
-    run.moments({from + row * channels, wide.channels}, wide, none.data(), sum, square);
+  const auto totals = sumRows(rowsOf(dy), channels, times, [&](int64_t row, Rows wide, float* sum, float* square) {
+    run.moments({source + row * channels, wide.channels}, wide, none.data(), sum, square);
   });
-  for (int64_t c = 0; c < channels; c++) sums[c] = static_cast<float>(found.first[c]);
+  for (int64_t c = 0; c < channels; c++) sums[c] = static_cast<float>(totals.first[c]);
 }
 
 void writeBiasGradient(const at::Tensor& dy, float* sums) {
-  const auto& tables = kernels::chooseKernels();
-  if (dy.scalar_type() == at::kFloat) {
-    sumOverPlaces(tables.float32, dy, sums);
-  } else {
-    sumOverPlaces(tables.bfloat16, dy, sums);
-  }
+  withKernelsFor(dy, [&](const auto& run) { sumOverPlaces(run, dy, sums); });
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 
 namespace inception::onednn {
 
-// Writes float32 gradients of weight and bias from a dense channels-last gradient and input. False where there is no way.
+// Writes float32 gradients of weight and bias from a contiguous channels-last gradient and input. False where there is no way.
 bool writeWeightGradient(const Geometry& geometry, const at::Tensor& gradient, const at::Tensor& input,
                          const at::Tensor& weightGradient, const c10::optional<at::Tensor>& biasGradient);
 

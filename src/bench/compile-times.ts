@@ -1,6 +1,5 @@
 /** Measures what a program costs before its first step, and whether steps leak JavaScript memory. */
 import { openTorch } from '../engine/torch.ts';
-import { kernelsFor } from '../predict/torch-predictor.ts';
 import { describeJob, type WorkOptions } from './job.ts';
 import { compileWork, graphOfWork, openOurStep } from './our-step.ts';
 import { median } from './statistics.ts';
@@ -27,7 +26,7 @@ export async function measureCompile(
   const graph = graphOfWork(work);
   const job = describeJob(graph, work, { weights: '', images: '', onnx: '' });
   const engine = openTorch({ device: work.device, threads: work.threads });
-  const kernels = kernelsFor(engine);
+  const kernels = engine.facts.kernels;
   const compileTimes: number[] = [];
   for (let index = 0; index < compilations; index++)
     compileTimes.push(timed(() => compileWork(graph, job, kernels)));

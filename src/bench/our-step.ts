@@ -7,7 +7,6 @@ import type { Engine, HostArray, HostTensor, LoadedProgram, Store } from '../eng
 import { buildGraph } from '../graph/build-graph.ts';
 import { type Graph, type Parameter, parametersOf } from '../graph/graph.ts';
 import { configure, findNetwork } from '../networks/networks.ts';
-import { kernelsFor } from '../predict/torch-predictor.ts';
 import { compileFloor, type FloorKernels } from './floor.ts';
 import { benchImages, benchValues, type Job, type WorkOptions } from './job.ts';
 
@@ -44,7 +43,7 @@ export async function openOurStep(
   valuesOf: (parameter: Parameter) => HostArray | Promise<HostArray> = benchValues,
 ): Promise<OurStep> {
   const graph = graphOfWork(job);
-  const { spec, program, prepare } = compileWork(graph, job, kernelsFor(engine));
+  const { spec, program, prepare } = compileWork(graph, job, engine.facts.kernels);
   const store = await engine.createStore(spec);
   for (const parameter of parametersOf(graph)) await store.write(parameter.name, await valuesOf(parameter));
   if (prepare) await runOnce(engine, prepare, store);

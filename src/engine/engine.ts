@@ -3,6 +3,7 @@
  * never holds a tensor.
  */
 
+import type { Kernels } from '../compile/options.ts';
 import type { DType, Program, StoreSpec } from '../compile/program.ts';
 import { InceptionError } from '../errors.ts';
 
@@ -45,7 +46,7 @@ export interface Store {
   setRandomState(state: Uint8Array): Promise<void>;
   /** Bytes of the store's own tensors. */
   readonly bytes: number;
-  /** Frees the memory. Any later use is an EngineError. */
+  /** Frees the memory, once what is running on it is done. Any later use is an EngineError. */
   release(): void;
 }
 
@@ -59,6 +60,7 @@ export interface LoadedProgram {
   run(inputs: Readonly<Record<string, HostArray>>): Promise<Record<string, HostTensor>>;
   /** As `run`, but gives the microseconds that each step took instead of the outputs. */
   profile(inputs: Readonly<Record<string, HostArray>>): Promise<Float64Array>;
+  /** Frees what the program holds. Its store stays. */
   release(): void;
 }
 
@@ -76,6 +78,8 @@ export interface EngineFacts {
   readonly fastBfloat16: boolean;
   /** Whether convolutions of our own call oneDNN directly, or libtorch's. */
   readonly oneDnn: boolean;
+  /** Native kernels exist for the CPU; other devices run libtorch's. */
+  readonly kernels: Kernels;
   /** For which our own operators are compiled and which this processor has, best last: portable, avx2, avx512. */
   readonly instructionSets: readonly string[];
 }
@@ -86,6 +90,9 @@ export interface Engine {
   createStore(spec: StoreSpec): Promise<Store>;
   /** Resolves each step's operator by its schema. @throws EngineError naming the step that does not fit. */
   load(program: Program, store: Store): Promise<LoadedProgram>;
-  /** Waits for what is running and frees everything. */
+  /**
+   * Refuses further work, waits until everything that has been asked for is done, and frees all stores, programs and the
+   * thread.
+   */
   close(): Promise<void>;
 }

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Call, DType, Program, Step, StoreSpec } from '../compile/program.ts';
 import { freeSlots } from '../compile/program-passes/finish/free-slots.ts';
@@ -308,5 +310,51 @@ describe('the engine', () => {
     expect(other.facts.threads).toBe(1);
     await other.close();
     await expect(other.createStore(spec)).rejects.toThrow('this engine has been closed');
+  });
+
+  it('finishes what is running before close resolves, and can be closed twice', async () => {
+    const other = openTorch({ device: 'cpu' });
+    const held = await other.createStore(spec);
+    const steps: Step[] = [call('aten::ones', [[1200, 1200]], 0)];
+    for (let index = 0; index < 6; index++)
+      steps.push(call('aten::mm', [{ slot: index }, { slot: 0 }], index + 1));
+    const long = await other.load(program(steps), held);
+    const events: string[] = [];
+    const run = long.run({}).then(() => events.push('run'));
+    const read = held.read('ones').then(() => events.push('read'));
+    const opened = other.createStore(spec).catch((error: Error) => events.push(error.message));
+    await Promise.all([other.close(), other.close()]).then(() => events.push('closed'));
+    await Promise.all([run, read, opened]);
+    expect(events).toEqual(['run', 'read', 'this engine has been closed', 'closed']);
+    await expect(long.run({})).rejects.toThrow('test: this program has been released');
+    await expect(held.read('ones')).rejects.toThrow('this store has been released; its tensors are gone');
+  });
+
+  it('keeps nothing of stores and programs that are released', async () => {
+    setFlagsFromString('--expose-gc');
+    const collectGarbage = runInNewContext('gc') as () => void;
+    const other = openTorch({ device: 'cpu', threads: 1 });
+    const steps = Array.from({ length: 400 }, (_, index) => call('aten::ones', [[1]], index));
+    const cycle = async () => {
+      const held = await other.createStore(spec);
+      const long = await other.load({ ...program(steps), slots: 400 }, held);
+      await long.run({});
+      long.release();
+      held.release();
+    };
+    const heapAfter = async (cycles: number) => {
+      for (let index = 0; index < cycles; index++) await cycle();
+      // What native code holds is let go by finalisers, which run after the collection.
+      for (let round = 0; round < 2; round++) {
+        collectGarbage();
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      return process.memoryUsage().heapUsed / 1e6;
+    };
+    const before = await heapAfter(20);
+    const after = await heapAfter(100);
+    await other.close();
+    // 100 programs of 400 steps are 20 MB.
+    expect(after - before).toBeLessThan(2);
   });
 });

@@ -45,8 +45,9 @@ interface Native {
   readRandomState(engine: Handle, store: Handle): Promise<HostTensor>;
   writeRandomState(engine: Handle, store: Handle, state: Uint8Array): Promise<void>;
   storeBytes(store: Handle): number;
-  releaseStore(store: Handle): void;
-  releaseProgram(program: Handle): void;
+  releaseStore(engine: Handle, store: Handle): void;
+  releaseProgram(engine: Handle, program: Handle): void;
+  closeEngine(engine: Handle): Promise<void>;
 }
 
 let loaded: Native | undefined;
@@ -100,6 +101,7 @@ export function openTorch({ device = 'auto', threads = 0, instructionSet }: Torc
     fastBfloat16: chosen === 'cuda' || fastBfloat16,
     oneDnn,
     instructionSets,
+    kernels: chosen === 'cpu' ? 'native' : 'aten',
   };
   return new TorchEngine(native, native.createEngine(chosen, threads), facts);
 }
@@ -117,6 +119,8 @@ class TorchEngine implements Engine {
   readonly facts: EngineFacts;
   readonly #native: Native;
   #handle: Handle | undefined;
+  #closed: Promise<void> | undefined;
+  /** Stores and programs that have not been released. */
   readonly #open = new Set<{ release(): void }>();
 
   constructor(native: Native, handle: Handle, facts: EngineFacts) {
@@ -133,7 +137,13 @@ class TorchEngine implements Engine {
   async createStore(spec: StoreSpec): Promise<Store> {
     const engine = this.#live();
     const handle = await settle(this.#native.createStore(engine, spec));
-    const store = new TorchStore(this.#native, { engine, handle, spec });
+    this.#live();
+    const store = new TorchStore(this.#native, {
+      engine,
+      handle,
+      spec,
+      onRelease: () => this.#open.delete(store),
+    });
     this.#open.add(store);
     return store;
   }
@@ -143,15 +153,26 @@ class TorchEngine implements Engine {
     if (!(store instanceof TorchStore)) throw new EngineError('the store belongs to another kind of engine');
     checkProgram(program, store.spec);
     const handle = await settle(this.#native.loadProgram(engine, store.live(), program));
-    const loadedProgram = new TorchProgram(this.#native, { engine, handle, program, store });
+    this.#live();
+    const loadedProgram = new TorchProgram(this.#native, {
+      engine,
+      handle,
+      program,
+      store,
+      onRelease: () => this.#open.delete(loadedProgram),
+    });
     this.#open.add(loadedProgram);
     return loadedProgram;
   }
 
-  async close(): Promise<void> {
-    for (const each of this.#open) each.release();
-    this.#open.clear();
-    this.#handle = undefined;
+  close(): Promise<void> {
+    const engine = this.#handle;
+    if (engine) {
+      this.#handle = undefined;
+      for (const each of this.#open) each.release();
+      this.#closed = settle(this.#native.closeEngine(engine));
+    }
+    return this.#closed ?? Promise.resolve();
   }
 }
 
@@ -161,12 +182,22 @@ class TorchStore implements Store {
   readonly spec: StoreSpec;
   readonly #native: Native;
   readonly #engine: Handle;
+  readonly #onRelease: () => void;
   readonly #entries: ReadonlyMap<string, { readonly dtype: DType; readonly shape: readonly number[] }>;
   #handle: Handle | undefined;
 
-  constructor(native: Native, { engine, handle, spec }: { engine: Handle; handle: Handle; spec: StoreSpec }) {
+  constructor(
+    native: Native,
+    {
+      engine,
+      handle,
+      spec,
+      onRelease,
+    }: { engine: Handle; handle: Handle; spec: StoreSpec; onRelease: () => void },
+  ) {
     this.#native = native;
     this.#engine = engine;
+    this.#onRelease = onRelease;
     this.#handle = handle;
     this.spec = spec;
     const tensors = new Map(spec.tensors.map((tensor) => [tensor.name, tensor]));
@@ -222,8 +253,9 @@ class TorchStore implements Store {
 
   release(): void {
     if (!this.#handle) return;
-    this.#native.releaseStore(this.#handle);
+    this.#native.releaseStore(this.#engine, this.#handle);
     this.#handle = undefined;
+    this.#onRelease();
   }
 }
 
@@ -232,6 +264,7 @@ class TorchProgram implements LoadedProgram {
   readonly #native: Native;
   readonly #engine: Handle;
   readonly #store: TorchStore;
+  readonly #onRelease: () => void;
   #handle: Handle | undefined;
 
   constructor(
@@ -241,10 +274,12 @@ class TorchProgram implements LoadedProgram {
       handle,
       program,
       store,
-    }: { engine: Handle; handle: Handle; program: Program; store: TorchStore },
+      onRelease,
+    }: { engine: Handle; handle: Handle; program: Program; store: TorchStore; onRelease: () => void },
   ) {
     this.#native = native;
     this.#engine = engine;
+    this.#onRelease = onRelease;
     this.#handle = handle;
     this.#store = store;
     this.program = program;
@@ -279,8 +314,9 @@ class TorchProgram implements LoadedProgram {
 
   release(): void {
     if (!this.#handle) return;
-    this.#native.releaseProgram(this.#handle);
+    this.#native.releaseProgram(this.#engine, this.#handle);
     this.#handle = undefined;
+    this.#onRelease();
   }
 }
 

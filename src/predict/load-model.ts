@@ -8,7 +8,7 @@ import { graphOf, type ModelDescription, ModelError } from '../model/description
 import { initialValues } from '../model/initialise.ts';
 import type { ModelFile, Notices } from '../model/model-file.ts';
 import { openModel } from './open-model.ts';
-import { kernelsFor, planPredictor, type TorchPredictor } from './torch-predictor.ts';
+import { planPredictor, type TorchPredictor } from './torch-predictor.ts';
 
 /** How a model is loaded into an engine. */
 export interface LoadModelOptions extends Notices {
@@ -83,7 +83,7 @@ async function openInEngine(
   const { engine, batch = 1 } = options;
   const precision = choosePrecision(options.precision ?? 'auto', engine.facts);
   const { mean, std } = description.preprocessing;
-  const kernels = kernelsFor(engine);
+  const kernels = engine.facts.kernels;
   const common = { precision, scaling: { mean, std }, kernels } as const;
   const plan = planPredictor(graph, { batch, ...common });
   const store = await engine.createStore(plan.spec);

@@ -1,6 +1,6 @@
 /** Predictions with libtorch, from parameters in a store. */
 import { compileInference } from '../compile/compile-inference.ts';
-import type { CompiledInference, InferenceOptions, Kernels } from '../compile/options.ts';
+import type { CompiledInference, InferenceOptions } from '../compile/options.ts';
 import type { Engine, Store } from '../engine/engine.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Predictor } from './predict-images.ts';
@@ -11,9 +11,6 @@ export interface TorchPredictor extends Predictor {
   /** Releases its programs; the store belongs to the caller. */
   release(): void;
 }
-
-/** Native operators exist only for the CPU. */
-export const kernelsFor = ({ facts }: Engine): Kernels => (facts.device === 'cpu' ? 'native' : 'aten');
 
 /** Compiles for a store that does not exist yet; `open` then loads the programs into it. */
 export function planPredictor(graph: Graph, options: InferenceOptions) {

@@ -10,7 +10,7 @@ import { predictions, scoreOf } from '../evaluate/score.ts';
 import type { Graph } from '../graph/graph.ts';
 import { graphOf } from '../model/description.ts';
 import { initialise } from '../model/initialise.ts';
-import { kernelsFor, planPredictor } from '../predict/torch-predictor.ts';
+import { planPredictor } from '../predict/torch-predictor.ts';
 import { type Configuration, RunError } from './configuration.ts';
 import { type Measured, MetricsWindow } from './metrics-window.ts';
 import { averageDecayAt, learningRateAt, stepOptionsOf } from './recipe.ts';
@@ -205,7 +205,7 @@ async function openPrograms(engine: Engine, graph: Graph, configuration: Configu
   const { recipe, precision } = configuration;
   const { mean, std } = configuration.preprocessing;
   const scaling = { mean, std };
-  const kernels = kernelsFor(engine);
+  const { kernels } = engine.facts;
   const training = compileTraining(graph, {
     ...stepOptionsOf(recipe),
     precision,

@@ -8,7 +8,6 @@ import type { Engine, HostArray, HostTensor, Store } from '../../src/engine/engi
 import { buildGraph } from '../../src/graph/build-graph.ts';
 import { type Graph, type Parameter, parametersOf } from '../../src/graph/graph.ts';
 import { configure, findNetwork, type NetworkOptions } from '../../src/networks/networks.ts';
-import { kernelsFor } from '../../src/predict/torch-predictor.ts';
 import { type Expected, type GoldenModel, goldenModels, readExpected, readParams } from './fixture.ts';
 import { goldenImages, goldenTensor } from './prng.ts';
 
@@ -128,7 +127,7 @@ export class Reference {
       batch: 2,
       precision: 'float32',
       images: 'float32',
-      kernels: kernelsFor(this.#engine),
+      kernels: this.#engine.facts.kernels,
       ...options,
     });
     const store = await this.#engine.createStore(compiled.store);
@@ -148,7 +147,7 @@ export class Reference {
   ): Promise<{ store: Store; outputs: Record<string, HostTensor> }> {
     const { store: spec, step } = compileTraining(this.graph, {
       ...trainingNumbers,
-      kernels: kernelsFor(this.#engine),
+      kernels: this.#engine.facts.kernels,
       ...options,
     });
     const store = await this.#engine.createStore(spec);

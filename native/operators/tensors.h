@@ -1,0 +1,64 @@
+// Activations: contiguous channels-last tensors, or slices of the channels of one, and the loops that run on them.
+#pragma once
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+
+#include "kernels.h"
+
+namespace inception {
+
+// Elements that are worth waking a thread for, in a loop over values.
+constexpr int64_t parallelGrain = 1 << 15;
+
+// Contiguous with the channels innermost: the tensor itself where it is so already.
+inline at::Tensor contiguousChannelsLast(const at::Tensor& tensor) { return tensor.contiguous(at::MemoryFormat::ChannelsLast); }
+
+inline at::Tensor emptyChannelsLast(at::IntArrayRef sizes, const at::TensorOptions& options) {
+  return at::empty(sizes, options.memory_format(at::MemoryFormat::ChannelsLast));
+}
+
+// Rows of channels: one for each position of each image.
+inline int64_t rowsOf(const at::Tensor& tensor) { return tensor.size(0) * tensor.size(2) * tensor.size(3); }
+
+// Elements between the rows of a channels-last tensor or of a slice of its channels; 0 if it is neither.
+inline int64_t rowStride(const at::Tensor& tensor) {
+  const int64_t height = tensor.size(2), width = tensor.size(3);
+  if (tensor.size(1) > 1 && tensor.stride(1) != 1) return 0;
+  // Strides along axes of length 1 mean nothing; the innermost one that does gives the row's.
+  const int64_t stride = width > 1    ? tensor.stride(3)
+                         : height > 1 ? tensor.stride(2)
+                                      : tensor.stride(0);
+  if (height > 1 && tensor.stride(2) != stride * width) return 0;
+  if (tensor.size(0) > 1 && tensor.stride(0) != stride * width * height) return 0;
+  return stride;
+}
+
+// The tensor itself where it is made of rows; else a contiguous copy.
+inline at::Tensor inRows(const at::Tensor& tensor) { return rowStride(tensor) > 0 ? tensor : contiguousChannelsLast(tensor); }
+
+inline void expectPrecision(const at::Tensor& x) {
+  TORCH_CHECK(x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16, "expected float32 or bfloat16, received ",
+              x.scalar_type());
+}
+
+// Where an operator writes a result: into `out`, which may be a slice of a wider tensor, or into new memory.
+inline at::Tensor resultRows(at::IntArrayRef sizes, const at::Tensor& like, const c10::optional<at::Tensor>& out) {
+  if (!out.has_value()) return emptyChannelsLast(sizes, like.options());
+  TORCH_CHECK(out->dim() == 4 && out->sizes() == sizes && out->scalar_type() == like.scalar_type() && rowStride(*out) > 0,
+              "out: expected channels-last ", like.scalar_type(), " ", sizes, ", received ", out->scalar_type(), " ", out->sizes());
+  return *out;
+}
+
+// Calls `run(table)` with the native kernels for the tensor's type. Throws c10::Error for types that have none.
+template <typename Run>
+void withKernelsFor(const at::Tensor& tensor, Run run) {
+  expectPrecision(tensor);
+  const auto& kernels = kernels::chooseKernels();
+  if (tensor.scalar_type() == at::kFloat) {
+    run(kernels.float32);
+  } else {
+    run(kernels.bfloat16);
+  }
+}
+
+}  // namespace inception
