@@ -1,5 +1,6 @@
 /** The job description for every side of a comparison, one JSON file: network, weights and work. */
 
+import { usualOptimizers } from '../compile/optimizers/optimizers.ts';
 import type { Precision } from '../compile/options.ts';
 import type { Device } from '../engine/engine.ts';
 import { elementCount, type Graph, type Node, type Parameter, parametersOf } from '../graph/graph.ts';
@@ -71,9 +72,9 @@ export function describeJob(graph: Graph, work: WorkOptions, paths: Paths): Job 
     labelSmoothing: recipe.labelSmoothing,
     optimizer: {
       learningRate: recipe.learningRate,
-      decay: recipe.optimizer.decay,
-      epsilon: recipe.optimizer.epsilon,
-      momentum: recipe.optimizer.momentum,
+      decay: usualOptimizers.rmsprop.decay,
+      epsilon: usualOptimizers.rmsprop.epsilon,
+      momentum: usualOptimizers.rmsprop.momentum,
       weightDecay: recipe.weightDecay,
     },
   };

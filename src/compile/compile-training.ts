@@ -8,7 +8,8 @@ import { flatTensor, layOut, part } from './layout.ts';
 import { crossEntropy } from './loss.ts';
 import { lowerBackward, type ParameterGradient } from './lower-backward.ts';
 import { lowerForward } from './lower-forward.ts';
-import { flat, flatKinds, gradientNorm, Update } from './optimizer.ts';
+import { ruleOf } from './optimizers/optimizers.ts';
+import { flat, flatKinds, gradientNorm, Update } from './optimizers/update.ts';
 import { type CompiledTraining, inceptionScaling, type TrainingOptions } from './options.ts';
 import { checkProgram, type StoreSpec, type TensorSpec, type Value } from './program.ts';
 import { finish } from './program-passes/finish/finish.ts';
@@ -64,7 +65,8 @@ export function compileTraining(network: Graph, options: TrainingOptions): Compi
   const norm = each ? update.applyEach(weights) : gradientNorm(emitter);
   emitter.output('gradientNorm', norm);
   if (updates && !each) update.applyAll(norm);
-  const store = trainingStore(network, { roundedCopy, each, averages: options.averages ?? true });
+  const { optimizer, averages = true } = options;
+  const store = trainingStore(network, { optimizer, roundedCopy, each, averages });
   const [[, backward] = [undefined, { slot: -1 }]] = seeds;
   const context = {
     ...{ store, backward: backward.slot, dtype: precision },
@@ -135,7 +137,7 @@ function refuseSingleValues(graph: Graph, batch: number): void {
   }
 }
 
-interface StoreChoices {
+interface StoreChoices extends Pick<TrainingOptions, 'optimizer'> {
   /** A copy of the convolutions' weights in bfloat16. */
   readonly roundedCopy: boolean;
   /** Whether each weight is updated by itself, so that its gradient needs no place in the store. */
@@ -143,7 +145,7 @@ interface StoreChoices {
   readonly averages: boolean;
 }
 
-function trainingStore(graph: Graph, { roundedCopy, each, averages }: StoreChoices): StoreSpec {
+function trainingStore(graph: Graph, { optimizer, roundedCopy, each, averages }: StoreChoices): StoreSpec {
   const layout = layOut(graph);
   const { trainable, statistics, trainableLength: length, statisticsLength, decayedLength } = layout;
   const [from, to] = layout.convolutions;
@@ -163,8 +165,9 @@ function trainingStore(graph: Graph, { roundedCopy, each, averages }: StoreChoic
       length: length - kept,
       start: kept,
     }),
-    flatTensor(trainable, { kind: 'meanSquare', prefix: 'meanSquare/', dtype: 'float32', length, fill: 1 }),
-    flatTensor(trainable, { kind: 'momentum', prefix: 'momentum/', dtype: 'float32', length }),
+    ...Object.entries(ruleOf(optimizer).state).map(([kind, fill]) =>
+      flatTensor(trainable, { kind, prefix: `${kind}/`, dtype: 'float32', length, fill }),
+    ),
     ...(roundedCopy
       ? [
           flatTensor(within(from, to), {
@@ -181,7 +184,7 @@ function trainingStore(graph: Graph, { roundedCopy, each, averages }: StoreChoic
     tensors: parts.flatMap(({ tensors }) => tensors),
     views: [
       ...parts.flatMap(({ views }) => views),
-      ...flatKinds.flatMap((kind) => {
+      ...flatKinds({ optimizer }).flatMap((kind) => {
         const start = kind === 'gradient' ? kept : 0;
         return [
           ...(start < decayedLength ? [part(`decayed/${kind}`, flat(kind), [0, decayedLength])] : []),

@@ -4,6 +4,7 @@ import { configure, findNetwork, type NetworkOptions, networks } from '../networ
 import { compileInference } from './compile-inference.ts';
 import { compileTraining } from './compile-training.ts';
 import { mergeStores } from './merge-stores.ts';
+import { scalarInputs, stateNames, usualOptimizers } from './optimizers/optimizers.ts';
 import type { TrainingOptions } from './options.ts';
 import { type Program, printProgram } from './program.ts';
 
@@ -39,6 +40,19 @@ describe('compileTraining', () => {
       }
     },
   );
+
+  it.each(Object.values(usualOptimizers))('updates by $kind alone, natively or by libtorch', (optimizer) => {
+    const graph = graphOf('inception-v3');
+    const { store, step } = compileTraining(graph, { ...numbers, optimizer });
+    const native = operators(step).filter((name) => /^inception::(rmsprop|sgd|adamw)_$/.test(name));
+    expect(new Set(native)).toEqual(new Set([`inception::${optimizer.kind}_`]));
+    const kept = store.tensors.map(({ name }) => name);
+    expect(kept).toEqual(expect.arrayContaining(stateNames(optimizer).map((name) => `flat/${name}`)));
+    const portable = compileTraining(graph, { ...numbers, optimizer, kernels: 'aten' }).step;
+    expect(operators(portable).filter((name) => name.startsWith('inception::'))).toEqual([]);
+    const scalars = Object.keys(scalarInputs(optimizer, 1));
+    expect(step.inputs.map(({ name }) => name)).toEqual(expect.arrayContaining(scalars));
+  });
 
   it('takes less than 300 ms for the largest network', () => {
     const graph = graphOf('inception-resnet-v2-released');

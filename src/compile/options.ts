@@ -1,6 +1,7 @@
 /** What a compilation is asked for and what it gives. */
 import type { Choices } from '../passes/pass.ts';
 import type { inferenceGraphPasses, inferenceProgramPasses } from './inference-passes.ts';
+import type { Optimizer, RmsProp } from './optimizers/optimizers.ts';
 import type { Program, StoreSpec } from './program.ts';
 import type { trainingGraphPasses, trainingProgramPasses } from './training-passes.ts';
 
@@ -19,22 +20,15 @@ export interface Scaling {
 /** x / 127.5 − 1: what all networks of the paper were trained with. */
 export const inceptionScaling: Scaling = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] };
 
-/** RMSProp in TensorFlow's form: the mean square starts at 1 and epsilon stands inside the root. */
-export interface RmsProp {
-  readonly decay: number;
-  readonly epsilon: number;
-  readonly momentum: number;
-}
-
-/** How a graph is compiled for training. */
 export interface TrainingOptions {
   readonly batch: number;
   readonly precision: Precision;
   readonly images?: ImageType;
   /** Default {@link inceptionScaling}. */
   readonly scaling?: Scaling;
-  readonly optimizer: RmsProp;
-  /** Added to the gradient of convolution and dense weights, not of biases and batch normalisation. */
+  /** RMSProp's numbers alone mean RMSProp. */
+  readonly optimizer: Optimizer | RmsProp;
+  /** Of convolution and dense weights, not of biases and batch normalisation; how it is applied is the optimiser's. */
   readonly weightDecay: number;
   readonly labelSmoothing: number;
   /** Weight of the auxiliary classifier's loss, if the network has one. */
@@ -82,13 +76,14 @@ export type Passes = Choices<
 >;
 
 /**
- * Training's inputs: `images`, `labels` int64 [n], `learningRate` and `averageDecay` float32 [].
+ * Training's inputs: `images`, `labels` int64 [n], `learningRate` and `averageDecay` float32 [], and the
+ * optimiser's own scalars (`scalarInputs`).
  * Outputs: `loss` float32 [] (without the auxiliary and the weight decay's part), `wrong` int64 [] (images whose
  * highest logit is another class), `gradientNorm` float32 [] (before clipping), `zeroShare` float32 [] (share of zeros
  * among the features before dropout: 1 is a dead network).
  */
 export interface CompiledTraining {
-  /** Parameters under their names, running averages as `averages/NAME`, and RMSProp's `meanSquare/NAME`, `momentum/NAME`. */
+  /** Parameters under their names, running averages as `averages/NAME`, and what the optimiser keeps, as `momentum/NAME`. */
   readonly store: StoreSpec;
   readonly step: Program;
 }

@@ -1,12 +1,13 @@
 /** What a run was asked to do, resolved to the last number: `config.json` of its folder. */
 import { z } from 'zod';
+import { optimizers } from '../compile/optimizers/optimizers.ts';
 import { InceptionError } from '../errors.ts';
 import { augmentationOptions } from '../images/augmentation.ts';
 import { networkOptionsSchema, preprocessingSchema } from '../model/description.ts';
 import { figureSchema } from '../model/figure-schema.ts';
 import { optionSchema, variantSchema } from '../model/option-schema.ts';
 import { parseJson } from '../parse-json.ts';
-import { optimizers, recipeNumbers, schedules } from './recipe-options.ts';
+import { recipeNumbers, schedules } from './recipe-options.ts';
 
 const recipe = optionSchema(recipeNumbers).extend({
   name: z.string(),

@@ -2,6 +2,7 @@
  * The numbers of a training recipe, each declared once: type, check, file, flag and help follow. Values are in `recipe.ts`: a number
  * that is new here does not compile until every recipe has it.
  */
+import { typicalLearningRates } from '../compile/optimizers/optimizers.ts';
 import { numberOption, numberOrOffOption, type OptionValues, type Variant } from '../option.ts';
 
 const fraction = { atLeast: 0, atMost: 1 };
@@ -25,7 +26,7 @@ export const recipeNumbers = {
   learningRate: numberOption({
     above: 0,
     flag: '--learning-rate <rate>',
-    about: 'initial learning rate, after any warm-up',
+    about: `initial learning rate, after any warm-up (sgd: ${typicalLearningRates.sgd}, adamw: ${typicalLearningRates.adamw})`,
     label: 'Learning rate',
   }),
   weightDecay: numberOption({
@@ -114,35 +115,4 @@ export type Schedule = Variant<typeof schedules>;
 export const usualSchedules: { readonly [K in Schedule['kind']]: Extract<Schedule, { kind: K }> } = {
   staircase: { kind: 'staircase', factor: 0.94, every: 2 },
   cosine: { kind: 'cosine', warmup: 1 },
-};
-
-export const optimizers = {
-  /** In TensorFlow's form: the mean square starts at 1 and epsilon stands inside the root. */
-  rmsprop: {
-    decay: numberOption({
-      ...below1,
-      flag: '--rms-decay <factor>',
-      about: 'decay of the mean square in RMSProp',
-      label: 'RMSProp decay',
-    }),
-    epsilon: numberOption({
-      above: 0,
-      flag: '--rms-epsilon <value>',
-      about: 'added to the mean square inside the root in RMSProp',
-      label: 'RMSProp epsilon',
-    }),
-    momentum: numberOption({
-      ...below1,
-      flag: '--momentum <factor>',
-      about: 'RMSProp momentum',
-      label: 'Momentum',
-    }),
-  },
-};
-
-export type Optimizer = Variant<typeof optimizers>;
-
-/** The values of an optimiser that is chosen in place of a recipe's own. */
-export const usualOptimizers: { readonly [K in Optimizer['kind']]: Extract<Optimizer, { kind: K }> } = {
-  rmsprop: { kind: 'rmsprop', decay: 0.9, epsilon: 1, momentum: 0.9 },
 };

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { usualOptimizers } from '../compile/optimizers/optimizers.ts';
 import { averageDecayAt, learningRateAt, type RecipeOverrides, resolveRecipe } from './recipe.ts';
 
 describe('the recipe of the paper', () => {
@@ -64,6 +65,14 @@ describe('resolveRecipe', () => {
       epochs: 3,
       augmentation: { erase: 0.5, shift: 2, flip: true },
     });
+  });
+
+  it('takes the typical learning rate of an optimiser that is not its own, unless it is said', () => {
+    const optimizer = usualOptimizers.adamw;
+    expect(resolveRecipe('paper', { optimizer }).learningRate).toBe(0.001);
+    expect(resolveRecipe('paper', { optimizer, learningRate: 0.003 }).learningRate).toBe(0.003);
+    const own = { optimizer: { ...usualOptimizers.rmsprop, momentum: 0.5 } };
+    expect(resolveRecipe('paper', own).learningRate).toBe(resolveRecipe('paper').learningRate);
   });
 
   it.each<[name: string, overrides: object, message: string]>([

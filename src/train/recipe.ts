@@ -1,4 +1,11 @@
 /** The training recipes: every number of a training that is not the network's, as plain data. */
+
+import {
+  type Optimizer,
+  optimizers,
+  typicalLearningRates,
+  usualOptimizers,
+} from '../compile/optimizers/optimizers.ts';
 import { UsageError } from '../errors.ts';
 import {
   type Augmentation,
@@ -8,13 +15,10 @@ import {
 } from '../images/augmentation.ts';
 import { checkOptions, checkVariant, nothingLeft } from '../option.ts';
 import {
-  type Optimizer,
-  optimizers,
   type RecipeNumbers,
   recipeNumbers,
   type Schedule,
   schedules,
-  usualOptimizers,
   usualSchedules,
 } from './recipe-options.ts';
 
@@ -85,7 +89,15 @@ export function resolveRecipe(name: string, overrides: RecipeOverrides = {}): Re
   const make = Object.hasOwn(recipes, name) ? recipes[name] : undefined;
   if (!make) throw new RecipeError(`no recipe is called '${name}'; there are ${recipeNames.join(', ')}`);
   const base = make(overrides.batch ?? (defaultBatch[name] as number));
-  const recipe = { ...base, ...overrides, augmentation: { ...base.augmentation, ...overrides.augmentation } };
+  const { kind } = overrides.optimizer ?? base.optimizer;
+  // A learning rate is for one optimiser; another one's is of another size.
+  const usual = kind === base.optimizer.kind ? {} : { learningRate: typicalLearningRates[kind] };
+  const recipe = {
+    ...base,
+    ...usual,
+    ...overrides,
+    augmentation: { ...base.augmentation, ...overrides.augmentation },
+  };
   check(recipe);
   return recipe;
 }

@@ -2,6 +2,7 @@
 
 import { compileTraining } from '../compile/compile-training.ts';
 import { mergeStores } from '../compile/merge-stores.ts';
+import { scalarInputs } from '../compile/optimizers/optimizers.ts';
 import { batchesInEpoch, trainingBatches } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { openData, subset } from '../data/open-data.ts';
@@ -142,6 +143,7 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
         labels,
         learningRate: new Float32Array([learningRate]),
         averageDecay: new Float32Array([averageDecayAt(at.step, recipe.averageDecay)]),
+        ...scalarInputs(recipe.optimizer, at.step + 1),
       });
       const elapsed = performance.now() - begin;
       const last = position + 1 === stepsPerEpoch;
@@ -231,7 +233,11 @@ async function firstPosition(
 ): Promise<Position> {
   const [newest] = resume ? await folder.checkpoints() : [];
   if (newest !== undefined) {
-    const at = await restoreCheckpoint(folder.checkpoint(newest), { store, graph });
+    const at = await restoreCheckpoint(folder.checkpoint(newest), {
+      store,
+      graph,
+      optimizer: configuration.recipe.optimizer,
+    });
     await recorder.rewind(at.step);
     return at;
   }

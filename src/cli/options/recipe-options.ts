@@ -1,16 +1,11 @@
 /** The options that override a recipe's numbers, with each recipe's own as their defaults. */
 import type { Command } from 'commander';
+import { optimizers, usualOptimizers } from '../../compile/optimizers/optimizers.ts';
 import { UsageError } from '../../errors.ts';
 import { augmentationOptions } from '../../images/augmentation.ts';
 import type { Option, OptionTable } from '../../option.ts';
 import { type Recipe, type RecipeOverrides, recipeNames, resolveRecipe } from '../../train/recipe.ts';
-import {
-  optimizers,
-  recipeNumbers,
-  schedules,
-  usualOptimizers,
-  usualSchedules,
-} from '../../train/recipe-options.ts';
+import { recipeNumbers, schedules, usualSchedules } from '../../train/recipe-options.ts';
 import { oneOf } from '../usage.ts';
 import {
   addDeclared,

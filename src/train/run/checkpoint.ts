@@ -1,4 +1,5 @@
 /** Everything that a training needs to go on bit for bit, in one safetensors file. */
+import { type Optimizer, stateNames } from '../../compile/optimizers/optimizers.ts';
 import type { Store } from '../../engine/engine.ts';
 import { type Graph, isStatistic, parametersOf } from '../../graph/graph.ts';
 import {
@@ -19,21 +20,21 @@ export interface Position {
   readonly elapsedSeconds: number;
 }
 
-/** Copies of the trainable parameters that a training's store keeps, by prefix. */
-const prefixes = ['', 'averages/', 'meanSquare/', 'momentum/'] as const;
-
 interface Stored {
   readonly name: string;
   readonly shape: readonly number[];
 }
 
-const storedTensors = (graph: Graph): Stored[] =>
-  parametersOf(graph).flatMap((parameter) =>
+/** Every parameter; of trainable ones also the average and what the optimiser keeps. */
+function storedTensors(graph: Graph, optimizer: Optimizer): Stored[] {
+  const prefixes = ['', 'averages/', ...stateNames(optimizer).map((name) => `${name}/`)];
+  return parametersOf(graph).flatMap((parameter) =>
     (isStatistic(parameter) ? [''] : prefixes).map((prefix) => ({
       name: prefix + parameter.name,
       shape: parameter.shape,
     })),
   );
+}
 
 const sourceOf = (store: Store, { name, shape }: Stored, as = name): TensorSource => ({
   name: as,
@@ -48,32 +49,47 @@ export async function saveCheckpoint(
   {
     store,
     graph,
+    optimizer,
     at,
     metadata: about,
-  }: { store: Store; graph: Graph; at: Position; metadata: Readonly<Record<string, string>> },
+  }: {
+    store: Store;
+    graph: Graph;
+    optimizer: Optimizer;
+    at: Position;
+    metadata: Readonly<Record<string, string>>;
+  },
 ): Promise<void> {
   const randomState = await store.randomState();
   const tensors = [
-    ...storedTensors(graph).map((each) => sourceOf(store, each)),
+    ...storedTensors(graph, optimizer).map((each) => sourceOf(store, each)),
     { name: 'randomState', dtype: 'U8', shape: [randomState.length], read: () => randomState },
   ];
   const metadata = {
     ...about,
     format: 'inception checkpoint 1',
     network: graph.network.name,
+    optimizer: optimizer.kind,
     position: JSON.stringify(at),
   };
   await writeSafetensors(path, { tensors, metadata });
 }
 
-/** Fills the store from a checkpoint. @throws RunError if it belongs to another network. */
+/** Fills the store from a checkpoint. @throws RunError if it belongs to another network or another optimiser. */
 export async function restoreCheckpoint(
   path: string,
-  { store, graph }: { store: Store; graph: Graph },
+  { store, graph, optimizer }: { store: Store; graph: Graph; optimizer: Optimizer },
 ): Promise<Position> {
   const file = await openSafetensors(path);
   try {
-    const expected = storedTensors(graph);
+    // RMSProp was the only one when checkpoints did not say it.
+    const writtenBy = file.metadata.get('optimizer') ?? 'rmsprop';
+    if (writtenBy !== optimizer.kind) {
+      throw new RunError(
+        `${path}: a checkpoint of ${writtenBy}, expected one of ${optimizer.kind}; resume with the optimiser that the run began with`,
+      );
+    }
+    const expected = storedTensors(graph, optimizer);
     const strange = expected.find(({ name, shape }) => file.tensors.get(name)?.shape.join() !== shape.join());
     const position = file.metadata.get('position');
     if (strange || position === undefined) {

@@ -37,7 +37,13 @@ export function recordInto(
     rewind: (step) => folder.truncateMetrics(step),
     steps: (metrics) => folder.append(metrics),
     checkpoint: async (position) => {
-      await saveCheckpoint(folder.checkpoint(position.step), { store, graph, at: position, metadata });
+      await saveCheckpoint(folder.checkpoint(position.step), {
+        store,
+        graph,
+        optimizer: configuration.recipe.optimizer,
+        at: position,
+        metadata,
+      });
       await folder.removeOldCheckpoints();
     },
     evaluation: async (metrics, { predictions, dataset }) => {

@@ -113,6 +113,7 @@ describe('a run folder', () => {
 describe('parseConfiguration', () => {
   it('reads a recipe of before there was a choice of optimisers', () => {
     const { optimizer, augmentation, ...recipe } = configuration.recipe;
+    if (optimizer.kind !== 'rmsprop') throw new TypeError('expected RMSProp');
     const { decay: rmsDecay, epsilon: rmsEpsilon, momentum } = optimizer;
     const old = { ...recipe, rmsDecay, rmsEpsilon, momentum, distortion: augmentation };
     const text = JSON.stringify({ ...configuration, recipe: old });
