@@ -135,6 +135,18 @@ describe('wrong usage', () => {
       'inception: --warmup: has no effect with --schedule staircase\n',
     ],
     [
+      'train inception-v4 --out nowhere --data fashion-mnist --optimizer adamw --momentum 0.5',
+      'inception: --momentum: has no effect with --optimizer adamw\n',
+    ],
+    [
+      'train inception-v4 --out nowhere --data fashion-mnist --nesterov',
+      'inception: --nesterov: has no effect with --optimizer rmsprop\n',
+    ],
+    [
+      'train inception-v4 --out nowhere --data fashion-mnist --optimizer sgd --momentum 1',
+      'inception: --momentum: expected a number of at least 0 and below 1, received 1\n',
+    ],
+    [
       'train inception-v4 --out nowhere --data fashion-mnist --recipe small-data --crop-aspect 1,2',
       'inception: --crop-aspect: has no effect without random crops; expected --crop-area as well\n',
     ],
