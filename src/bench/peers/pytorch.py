@@ -186,7 +186,7 @@ class PyTorch:
             except TypeError:
                 self.optimizer = torch.optim.RMSprop(self.model.parameters(), **options)
 
-    def images(self):
+    def next_images(self):
         return self.given.to(self.device, non_blocking=True)
 
     def step(self):
@@ -194,10 +194,10 @@ class PyTorch:
         cast = torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.half and not self.whole)
         if self.job["work"] == "infer":
             with torch.inference_mode(), cast:
-                return self.run(self.images()).float().cpu().numpy()
+                return self.run(self.next_images()).float().cpu().numpy()
         self.optimizer.zero_grad(set_to_none=True)
         with cast:
-            logits = self.run(self.images())
+            logits = self.run(self.next_images())
         loss = torch.nn.functional.cross_entropy(logits.float(), self.labels, label_smoothing=self.job["labelSmoothing"])
         loss.backward()
         self.optimizer.step()
