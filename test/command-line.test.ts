@@ -144,7 +144,7 @@ describe('wrong usage', () => {
     ],
     [
       'train inception-v4 --out nowhere --data fashion-mnist --optimizer sgd --momentum 1',
-      'inception: --momentum: expected a number of at least 0 and below 1, received 1\n',
+      "inception: --momentum: expected a number of at least 0 and below 1, received '1'\n",
     ],
     [
       'train inception-v4 --out nowhere --data fashion-mnist --recipe small-data --crop-aspect 1,2',
