@@ -56,7 +56,7 @@ function findTorch(pythons) {
   );
 }
 
-/** Runs one of our own commands, showing its standard error. */
+/** Runs one of this project's commands, showing its standard error. */
 function node(args, { env = {}, stdout = 'inherit' } = {}) {
   const result = spawnSync(process.execPath, args, {
     cwd: root,

@@ -22,7 +22,7 @@ export const addonName = 'inception_native.node';
 export const addonInPackage = join(packageRoot, 'build', addonName);
 
 /**
- * In the user's cache: survives `npm ci`, and is there where the package's folder belongs to somebody else.
+ * In the user's cache: survives `npm ci`, and works where the package's folder belongs to another user.
  * @param {{ env?: NodeJS.ProcessEnv, platform?: string, arch?: string }} [options]
  */
 export function addonInCache({ env = process.env, platform = process.platform, arch = process.arch } = {}) {

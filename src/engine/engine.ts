@@ -76,7 +76,7 @@ export interface EngineFacts {
   readonly threads: number;
   /** Whether bfloat16 is arithmetic of the hardware (AVX512_BF16, AMX, CUDA), not an emulation. */
   readonly fastBfloat16: boolean;
-  /** Whether convolutions of our own call oneDNN directly, or libtorch's. */
+  /** Whether the native convolutions call oneDNN directly instead of through libtorch. */
   readonly oneDnn: boolean;
   /** Native kernels exist for the CPU; other devices run libtorch's. */
   readonly kernels: Kernels;

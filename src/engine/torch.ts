@@ -72,7 +72,7 @@ export interface TorchOptions {
   /** Threads of one operator. Default: every core that this process may use. */
   readonly threads?: number;
   /**
-   * Which of our own operators' loops run, of `facts.instructionSets`: for tests of what other processors run. Applies to
+   * Which of the native operators' loops run, of `facts.instructionSets`: for tests of what other processors run. Applies to
    * the whole process. Default: the best.
    */
   readonly instructionSet?: string;

@@ -1,6 +1,6 @@
 /** What a MODEL is, as far as its name says, before anything is read. */
 
-/** `hub:owner/name`, an ONNX file, or weights: a run folder, a model of our own, or a file of another ecosystem. */
+/** `hub:owner/name`, an ONNX file, or weights: a run folder, a model file of this project, or weights of another ecosystem. */
 export type ModelKind = 'hub' | 'onnx' | 'weights';
 
 export function modelKind(model: string): ModelKind {

@@ -249,9 +249,11 @@ async function runOnnx(kind: Kind, path: string, values: Values): Promise<string
     ...others,
   })[0];
   if (idle !== undefined) throw new UsageError(`--${kebab(idle)}: has no effect with an .onnx file`);
-  const stranger = values.against?.find((name) => name !== 'onnxruntime');
-  if (stranger !== undefined)
-    throw new UsageError(`--against: expected onnxruntime or none for an .onnx file, received '${stranger}'`);
+  const unsupported = values.against?.find((name) => name !== 'onnxruntime');
+  if (unsupported !== undefined)
+    throw new UsageError(
+      `--against: expected onnxruntime or none for an .onnx file, received '${unsupported}'`,
+    );
   const { describeOnnxWork } = await import('../../bench/onnx-job.ts');
   const file = await describeOnnxWork({
     path,

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { UsageError } from '../../errors.ts';
 
 /** What --model-labels takes, in every command that has it. */
-export const modelLabels = 'a label for each output: one on each line, or a JSON list';
+export const modelLabels = 'labels of the outputs: a file with one per line, or a JSON list';
 
 export async function readLabelFile(path: string, option: string): Promise<string[]> {
   const text = await readFile(path, 'utf8');

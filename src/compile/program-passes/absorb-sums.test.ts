@@ -25,7 +25,7 @@ describe('absorbSums', () => {
     expect(absorbSums(step(3))).toEqual(step(3));
   });
 
-  it('leaves a sum that somebody else reads', () => {
+  it('leaves a sum that has other readers', () => {
     const program = draftOf((emitter) => {
       const [one, other] = [emitter.input('g0', 'float32', [1]), emitter.input('g1', 'float32', [1])];
       const sum = emitter.call('aten::add.Tensor', [one, other]);

@@ -57,7 +57,7 @@ describe('placeInConcat', () => {
     `);
   });
 
-  it('leaves a result that somebody else reads, because other readers want it compact', () => {
+  it('leaves a result that has other readers, because they need it contiguous', () => {
     const program = draftOf((emitter) => {
       const x = emitter.input('x', 'float32', [1, 4, 2, 2]);
       const read = pooled(emitter, x, 4);

@@ -19,7 +19,7 @@ describe('writeToStore', () => {
     `);
   });
 
-  it('leaves the copy of a result that somebody else reads', () => {
+  it('leaves the copy of a result that another reader needs', () => {
     const program = gradientBy('inception::batch_norm_relu_backward', { readTwice: true });
     expect(printed(writeToStore(program))).toMatch(/gamma_out=%\d+\)\naten::copy_\(/);
   });

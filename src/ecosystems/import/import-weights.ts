@@ -1,4 +1,4 @@
-/** Weights of another ecosystem, from a file or from the hub: opened as a model, or written as one of our own. */
+/** Weights of another ecosystem, from a file or from the hub: opened as a model, or converted to a model file of this project. */
 import { readFile } from 'node:fs/promises';
 import { parametersOf } from '../../graph/graph.ts';
 import { pullHubModel } from '../../hub/pull-model.ts';

@@ -124,12 +124,12 @@ describe('an int8 file', () => {
     },
   );
 
-  it('is calibrated on images of other classes too, whose errors nobody can count', async () => {
-    const strangers = { ...images(4), classes: ['cat', 'dog'], label: () => 1 };
+  it('is also calibrated on images of other classes, for which no error rate exists', async () => {
+    const unknownClasses = { ...images(4), classes: ['cat', 'dog'], label: () => 1 };
     const { accuracy } = await exportOnnx(model, {
-      output: join(folder, 'strangers.onnx'),
+      output: join(folder, 'unknown-classes.onnx'),
       precision: 'int8',
-      calibration: { dataset: strangers, test: strangers, method: 'min-max' },
+      calibration: { dataset: unknownClasses, test: unknownClasses, method: 'min-max' },
     });
     expect(accuracy).toMatchObject({ images: 4, float32Error: undefined, error: undefined });
   });

@@ -1,6 +1,6 @@
 /**
  * `evaluation.json` of a run: what its last evaluation got wrong, for the dashboard. The images are small PNGs inside
- * the file, so that one rename replaces everything and the data need not be there when somebody looks.
+ * the file, so that one rename replaces everything and viewing it does not need the data.
  */
 import type { Dataset } from '../../data/dataset.ts';
 import { encodePng } from '../../data/decode.ts';
