@@ -20,6 +20,7 @@ export interface Scaling {
 /** x / 127.5 − 1: what all networks of the paper were trained with. */
 export const inceptionScaling: Scaling = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] };
 
+/** How a graph is compiled for training. */
 export interface TrainingOptions {
   readonly batch: number;
   readonly precision: Precision;
