@@ -1,6 +1,6 @@
 /**
- * Cadene's pretrained-models: Inception-v4 and the released Inception-ResNet-v2. The names are read off its parameters
- * (test/fixtures/README.md says of which version).
+ * Cadene's pretrained-models: Inception-v4 and the released Inception-ResNet-v2. The names are those of its
+ * parameters (test/fixtures/README.md gives the version).
  */
 import type { Dialect } from './dialect.ts';
 import {
@@ -12,7 +12,7 @@ import {
   residualRows,
 } from './names/modules.ts';
 
-/** All blocks stand in one list, `features`: the place of each depends on the counts before it. */
+/** All blocks are in one list, `features`, so the index of each depends on the counts before it. */
 export const inceptionV4: CountedRows = (count) => {
   const reductionA = 6 + count('inceptionA');
   const reductionB = reductionA + 1 + count('inceptionB');
@@ -44,7 +44,7 @@ const inceptionC = (ours: string, theirs: string): readonly Row[] => [
   [`${ours}/branch3/conv1`, `${theirs}.branch3.1`],
 ];
 
-/** Without the classifier, whose name is not the same everywhere. */
+/** Without the classifier, whose name differs between implementations. */
 export const inceptionResnetV2: CountedRows = (count) => [
   ['stem/conv1', 'conv2d_1a'],
   ['stem/conv2', 'conv2d_2a'],
@@ -59,7 +59,7 @@ export const inceptionResnetV2: CountedRows = (count) => [
   ['reductionA/branch1/conv#', 'mixed_6a.branch1.#-1'],
   ...residualRows('inceptionResnetB/#', 'repeat_1.#'),
   ['reductionB/branch#/conv#', 'mixed_7a.branch#.#-1'],
-  // The last block stands outside the list.
+  // The last block is not in the list.
   ...residualRows(`inceptionResnetC/${count('inceptionResnetC') - 1}`, 'block8'),
   ...residualRows('inceptionResnetC/#', 'repeat_2.#'),
   ['conv', 'conv2d_7b'],

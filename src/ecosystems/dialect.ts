@@ -1,6 +1,6 @@
 /**
- * The record of an ecosystem that distributes weights of these networks: everything that is known of it. Each stands in a
- * file of its own; `dialects.ts` lists them, and all that the package does with foreign weights follows from the list.
+ * The record of an ecosystem that distributes weights of these networks: everything the package knows about it. Each has
+ * its own file; `dialects.ts` lists them, and everything the package does with foreign weights follows from that list.
  */
 import { InceptionError } from '../errors.ts';
 import type { Graph, Parameter } from '../graph/graph.ts';
@@ -8,55 +8,55 @@ import type { Preprocessing } from '../images/preprocess.ts';
 import type { ResamplingKernel } from '../images/resize.ts';
 import type { Layout } from './layouts.ts';
 
-/** A network or a parameter that a dialect has no name for. */
+/** A dialect has no name for a network or a parameter. */
 export class NamesError extends InceptionError {
   override name = 'NamesError';
 }
 
-/** What a dialect calls the parts of a graph. One table for both directions: what it writes, a file is searched for. */
+/** What a dialect calls the parts of a graph. One table serves both directions: exports write these names, imports look for them. */
 export interface DialectNames {
-  /** Its name of a parameter, or undefined if it has none. */
+  /** The dialect's name of a parameter, or undefined if it has none. */
   readonly names: (graph: Graph) => (parameter: Pick<Parameter, 'name' | 'role'>) => string | undefined;
-  /** Its name of a stage that is a named part in both, by our endpoint. */
+  /** The dialect's name of an endpoint, where it is a named module in both. */
   readonly stages?: (graph: Graph) => (endpoint: string) => string | undefined;
 }
 
-/** One network as a dialect has it. */
+/** One network of a dialect. */
 export interface DialectNetwork extends DialectNames {
-  /** Tensors by which its files are known, by their canonical names. */
+  /** Canonical names of the tensors that identify its files. */
   readonly anchors: readonly string[];
-  /** Whether average pooling counts its padding there. Default false. */
+  /** Whether its average pooling counts the padding. Default false. */
   readonly countPadding?: boolean;
-  /** Whether a file may have the auxiliary classifier. Default false. */
+  /** Whether a file may contain the auxiliary classifier. Default false. */
   readonly auxiliaryHead?: boolean;
-  /** Where the evaluation of its weights differs from the dialect's. */
+  /** Where its preprocessing differs from the dialect's. */
   readonly preprocessing?: Partial<Preprocessing>;
-  /** What a config.json of the hub calls it. */
+  /** Its `architecture` in the hub's config.json. */
   readonly architecture?: string;
 }
 
-/** How the ecosystem describes a model in the hub's config.json, besides the architectures of its networks. */
+/** The ecosystem's vocabulary in the hub's config.json, besides the architectures of its networks. */
 export interface HubWords {
-  /** Its word for each kernel; read backwards, a word means the first kernel that has it. */
+  /** Its word for each kernel. When reading, a word means the first kernel listed with it. */
   readonly interpolations: Readonly<Record<ResamplingKernel, string>>;
 }
 
 export interface Dialect<Name extends string = string> {
   readonly name: Name;
-  /** As people write it. */
+  /** The name as its authors write it. */
   readonly title: string;
-  /** Another dialect's name that `from` may say as well: one ecosystem with two implementations. */
+  /** Another dialect's name that `from` accepts for this one too: one ecosystem with two implementations. */
   readonly family?: string;
   readonly layout: Layout;
-  /** Whether its batch normalisation has a gamma. A file says in the end; this is what an exported one has. */
+  /** Whether exported batch normalisation has a gamma. On import, the file decides. */
   readonly gamma: boolean;
   readonly networks: Readonly<Record<string, DialectNetwork>>;
-  /** How it evaluates its weights, where that differs from ours. */
+  /** The preprocessing for its weights, where it differs from the standard one. */
   readonly preprocessing: Partial<Preprocessing>;
-  /** The canonical name of every tensor, by the file's own. Default: they are the same. */
+  /** Maps the tensor names in a file to canonical names. Default: identity. */
   readonly canonical?: (names: Iterable<string>) => ReadonlyMap<string, string>;
-  /** Tensors that belong to training or bookkeeping and are left out. */
+  /** Tensors to leave out: training state and bookkeeping. */
   readonly ignored: RegExp;
-  /** Only of dialects whose models are on the hub. */
+  /** Only for dialects whose models are on the hub. */
   readonly hub?: HubWords;
 }

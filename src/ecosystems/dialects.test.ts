@@ -13,7 +13,7 @@ const graphOf = (name: string, options: NetworkOptions = {}) =>
 const models = Object.keys(goldenModels) as GoldenModel[];
 
 describe('the names of a dialect', () => {
-  it.each(models)('are those of %s, every one once, with its shape', (model) => {
+  it.each(models)('match those of %s one to one, with their shapes', (model) => {
     const [dialectName, network] = goldenModels[model];
     const dialect = findDialect(dialectName);
     const { params } = readParams(model);
@@ -32,16 +32,16 @@ describe('the names of a dialect', () => {
     }
   });
 
-  it.each(models)('recognise %s', (model) => {
+  it.each(models)('identify %s', (model) => {
     const [dialect, network] = goldenModels[model];
     const names = readParams(model).params.map(({ name }) => name);
-    const found = recogniseNames(names).map((each) => [each.dialect.name, each.network]);
-    expect(found).toContainEqual([dialect, network]);
-    // The likeliest names the same network, and the same names as the right one.
-    expect(found[0]?.[1]).toBe(network);
+    const candidates = recogniseNames(names).map(({ dialect, network }) => [dialect.name, network]);
+    expect(candidates).toContainEqual([dialect, network]);
+    // The first candidate has the right network, whichever of the dialects with those names it is.
+    expect(candidates[0]?.[1]).toBe(network);
   });
 
-  it('differ between timm and Cadene in the classifier of Inception-ResNet-v2 alone', () => {
+  it('differ between timm and Cadene only in the classifier of Inception-ResNet-v2', () => {
     const graph = graphOf('inception-resnet-v2-released');
     const [timm, cadene] = [namesIn('timm', graph), namesIn('cadene', graph)];
     const different = [...timm]
@@ -50,7 +50,7 @@ describe('the names of a dialect', () => {
     expect(different).toEqual(['classif.weight', 'classif.bias']);
   });
 
-  it('follow other counts of blocks, each name once', () => {
+  it('follow the number of blocks, without duplicates', () => {
     const blocks = { A: 1, B: 2, C: 2 };
     for (const [dialect, network] of Object.values(goldenModels)) {
       const names = [...namesIn(dialect, graphOf(network, { blocks, gamma: false })).values()];
@@ -63,9 +63,9 @@ describe('the names of a dialect', () => {
     );
   });
 
-  it('say which networks and parameters there are none for', () => {
+  it('are refused for a network or parameters that the dialect does not have', () => {
     expect(() => namesIn('timm', graphOf('inception-resnet-v1'))).toThrow(
-      'timm has no network like inception-resnet-v1; it has inception-v3, inception-v4, inception-resnet-v2-released',
+      'timm has no inception-resnet-v1; it has inception-v3, inception-v4, inception-resnet-v2-released',
     );
     expect(() => namesIn('timm', graphOf('inception-v4', { auxiliary: true }))).toThrow(
       /^timm has no names for 12 parameters of inception-v4: auxiliary\/projection\/weight, /,
@@ -77,7 +77,7 @@ describe('the names of a dialect', () => {
 });
 
 describe('stagesIn', () => {
-  it('finds blocks by what their branches have in common', () => {
+  it('names a block by the common prefix of its branches', () => {
     const stages = stagesIn('timm', graphOf('inception-v4'));
     expect(stages.get('features.3')).toBe('stem/concat1');
     expect(stages.get('features.21')).toBe('inceptionC/2');
@@ -90,7 +90,7 @@ describe('stagesIn', () => {
 });
 
 describe('canonicalKerasNames', () => {
-  it('begins to count at 1, wherever the file begins', () => {
+  it('counts from 1, whatever number the file begins with', () => {
     const names = [
       'conv2d/conv2d/kernel:0',
       'conv2d_1/conv2d_1/kernel:0',

@@ -1,6 +1,6 @@
 /**
- * The dialects that are known here. Adding one is a record in a file of its own and a name in this list; names, imports,
- * exports, the hub and the command line's help follow. `docs/weights.md` is the page for people.
+ * The supported dialects. To add one, write its record in a file and list it here; names, imports, exports, the hub and the
+ * command line's help follow. `docs/weights.md` documents them for users.
  */
 import { type Graph, parametersOf } from '../graph/graph.ts';
 import type { NetworkOptions } from '../networks/networks.ts';
@@ -18,34 +18,34 @@ export type DialectName = (typeof records)[number]['name'];
 
 export const dialects: readonly Dialect<DialectName>[] = records;
 export const dialectNames: readonly DialectName[] = dialects.map(({ name }) => name);
-/** Those whose exports come with a config.json. */
+/** The dialects whose exports include a config.json. */
 export const hubDialectNames: readonly DialectName[] = dialects.flatMap(({ name, hub }) =>
   hub ? [name] : [],
 );
-/** The ecosystems as people write them, each once. */
+/** The titles of the ecosystems, without duplicates. */
 export const ecosystemTitles: readonly string[] = [...new Set(dialects.map(({ title }) => title))];
 
 /** @throws NamesError listing the dialects. */
 export function findDialect(name: string): Dialect<DialectName> {
-  const dialect = dialects.find((each) => each.name === name);
+  const dialect = dialects.find((candidate) => candidate.name === name);
   if (dialect) return dialect;
   throw new NamesError(`no dialect is called '${name}'; there are ${dialectNames.join(', ')}`);
 }
 
-/** A dialect's record of a network. @throws NamesError if it has no such network. */
+/** A dialect's record of a network. @throws NamesError if the dialect does not have it. */
 export function networkOf({ name, networks }: Dialect, network: string): DialectNetwork {
   const record = Object.hasOwn(networks, network) ? networks[network] : undefined;
   if (record) return record;
-  throw new NamesError(`${name} has no network like ${network}; it has ${Object.keys(networks).join(', ')}`);
+  throw new NamesError(`${name} has no ${network}; it has ${Object.keys(networks).join(', ')}`);
 }
 
-/** What a dialect forces on a network. */
+/** The network options that a dialect requires. */
 export const dialectOptions = ({ gamma, networks }: Dialect, network: string): NetworkOptions => ({
   ...(networks[network]?.countPadding && { countPadding: true }),
   ...(!gamma && { gamma: false }),
 });
 
-/** Our names to theirs, complete. @throws NamesError if the network or a parameter has no name there. */
+/** The dialect's name of every parameter of the graph. @throws NamesError if the network or a parameter has none. */
 export function namesIn(dialectName: DialectName, graph: Graph): ReadonlyMap<string, string> {
   const nameOf = networkOf(findDialect(dialectName), graph.network.name).names(graph);
   const names = new Map<string, string>();
@@ -61,7 +61,7 @@ export function namesIn(dialectName: DialectName, graph: Graph): ReadonlyMap<str
   );
 }
 
-/** Stages of the other implementation by name, with our endpoints; only those that are a named part in both. */
+/** Endpoints of the graph by the dialect's module names; only those that are a named module in both. */
 export function stagesIn(dialectName: DialectName, graph: Graph): ReadonlyMap<string, string> {
   const nameOf = networkOf(findDialect(dialectName), graph.network.name).stages?.(graph);
   return new Map(

@@ -12,7 +12,7 @@ import type { DialectName } from './dialects.ts';
 import { exportWeights } from './export-weights.ts';
 import { readHubConfig } from './hub-config.ts';
 
-/** A narrow network whose values are zeros. */
+/** A narrow network with all parameters zero. */
 function model(network: string, options: NetworkOptions = {}): ModelFile {
   const description: ModelDescription = {
     network,
@@ -40,23 +40,23 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-const exported = (from: ModelFile, to: DialectName) =>
-  exportWeights(from, { to, output: join(folder, `${to}.safetensors`) });
+const exported = (source: ModelFile, to: DialectName) =>
+  exportWeights(source, { to, output: join(folder, `${to}.safetensors`) });
 
 describe('exportWeights', () => {
-  it('reports what the other implementation computes differently from the same weights', async () => {
+  it('reports where the other implementation computes something else with the same weights', async () => {
     const { differences } = await exported(model('inception-v3'), 'timm');
     expect(differences).toEqual([
-      "runs/a: average pooling does not count its padding here, timm's inception-v3 does: its numbers will differ",
+      "runs/a: average pooling does not count its padding here, but does in timm's inception-v3: results will differ",
     ]);
     expect((await exported(model('inception-v3', { countPadding: true }), 'timm')).differences).toEqual([]);
     expect((await exported(model('inception-v4'), 'cadene')).differences).toEqual([]);
     expect((await exported(model('inception-v4'), 'tf-slim')).differences).toEqual([
-      "runs/a: batch normalisation has a gamma here, tf-slim's inception-v4 has none: its numbers will differ",
+      "runs/a: batch normalisation has a gamma here, but not in tf-slim's inception-v4: results will differ",
     ]);
   });
 
-  it('gives layers that always have a gamma ones where the network has none', async () => {
+  it('writes gammas of one for a network without gammas', async () => {
     const { parameters } = await exported(model('inception-v4', { gamma: false }), 'timm');
     expect(parameters.find(({ to }) => to === 'features.0.bn.weight')).toEqual({
       parameter: '–',
@@ -69,9 +69,9 @@ describe('exportWeights', () => {
     await file.close();
   });
 
-  it('refuses a network and parameters that the dialect has no names for', async () => {
+  it('refuses a network or parameters that the dialect does not have', async () => {
     await expect(exported(model('inception-resnet-v1'), 'timm')).rejects.toThrow(
-      'timm has no network like inception-resnet-v1; it has inception-v3, inception-v4, inception-resnet-v2-released',
+      'timm has no inception-resnet-v1; it has inception-v3, inception-v4, inception-resnet-v2-released',
     );
     await expect(exported(model('inception-v4', { auxiliary: true }), 'cadene')).rejects.toThrow(
       /^cadene has no names for 12 parameters of inception-v4: auxiliary\//,
@@ -82,13 +82,13 @@ describe('exportWeights', () => {
 describe('the config.json of the hub', () => {
   const path = () => join(folder, 'hub/config.json');
 
-  it('is written beside the weights of a dialect that has one, and says what timm’s says', async () => {
+  it('is written beside the weights of a dialect on the hub, with the contents of timm’s', async () => {
     const { files } = await exportWeights(model('inception-resnet-v2-released'), {
       to: 'timm',
       output: join(folder, 'hub/'),
     });
     expect(files).toEqual([join(folder, 'hub/model.safetensors'), path()]);
-    // Keys and values as timm 1.0 writes them, but for the width.
+    // Keys and values as timm 1.0 writes them, except for the width.
     expect(JSON.parse(await readFile(path(), 'utf8'))).toEqual({
       architecture: 'inception_resnet_v2',
       num_classes: 3,
@@ -127,16 +127,16 @@ describe('the config.json of the hub', () => {
   });
 
   it.each([
-    [{ architecture: 'resnet50' }, "c.json: the architecture 'resnet50' is none of inception_v3, "],
+    [{ architecture: 'resnet50' }, "c.json: unknown architecture 'resnet50'; expected one of inception_v3, "],
     [
       { architecture: 'inception_v4', pretrained_cfg: { interpolation: 'lanczos' } },
-      "c.json: the interpolation 'lanczos' is not known here",
+      "c.json: unknown interpolation 'lanczos'; expected bicubic or bilinear",
     ],
     [
       { architecture: 'inception_v4', pretrained_cfg: { crop_mode: 'squash' } },
-      "c.json: the crop mode 'squash' is not known here; expected 'center'",
+      "c.json: unknown crop mode 'squash'; expected 'center'",
     ],
-  ])('is refused where it says what is not known here: %o', (config, message) => {
+  ])('is refused if a value is unknown: %o', (config, message) => {
     expect(() => readHubConfig(JSON.stringify(config), 'c.json')).toThrow(ModelError);
     expect(() => readHubConfig(JSON.stringify(config), 'c.json')).toThrow(message);
   });

@@ -18,19 +18,19 @@ export interface ExportedParameter {
   readonly note: string | undefined;
 }
 
-/** What an export wrote. */
+/** The result of an export. */
 export interface ExportReport {
-  /** Files that were written. */
+  /** Paths of the files written. */
   readonly files: readonly string[];
   readonly parameters: readonly ExportedParameter[];
-  /** What the other implementation computes differently from the same weights, as sentences; empty if nothing is known. */
+  /** How the other implementation's results will differ with the same weights, as sentences; empty if no difference is known. */
   readonly differences: readonly string[];
 }
 
 /**
- * Writes a model under a dialect's names and in its layout, as safetensors; to a folder (`…/`, or one that exists) as
- * `model.safetensors`, with a `config.json` if the dialect has one on the hub.
- * @throws NamesError if the dialect has no such network, or no names for some of its parameters.
+ * Writes a model with a dialect's names and layout, as safetensors. If `output` is a folder (`…/`, or one that exists), the
+ * file is `model.safetensors`, with a `config.json` beside it for dialects that are on the hub.
+ * @throws NamesError if the dialect does not have the network or some of its parameters.
  */
 export async function exportWeights(
   model: ModelFile,
@@ -47,7 +47,7 @@ export async function exportWeights(
     shape: shapeIn(layout, parameter),
     read: async () => toLayout(layout, parameter, await model.read(parameter)),
   }));
-  // Layers that always have a gamma compute the same with ones.
+  // The dialect's layers always have a gamma: ones change nothing.
   const gammas = dialect.gamma && !graph.network.gamma ? onesFor(description, dialect) : [];
   const folder = output.endsWith('/') || (await stat(output).catch(() => undefined))?.isDirectory();
   const file = folder ? join(output, 'model.safetensors') : output;
@@ -74,7 +74,7 @@ export async function exportWeights(
   };
 }
 
-/** The weights are the same, so nothing refuses them; the numbers that come out of them are not. */
+/** The other implementation accepts the weights, but computes something else with them. */
 function differencesIn({ graph, source }: ModelFile, dialect: Dialect): string[] {
   const { countPadding, gamma, name } = graph.network;
   const theirs = dialectOptions(dialect, name);
@@ -84,16 +84,16 @@ function differencesIn({ graph, source }: ModelFile, dialect: Dialect): string[]
   const differences: string[] = [];
   if (pads && countPadding !== (theirs.countPadding ?? false))
     differences.push(
-      `${source}: average pooling ${countPadding ? 'counts' : 'does not count'} its padding here, ${dialect.name}'s ${name} ${theirs.countPadding ? 'does' : 'does not'}: its numbers will differ`,
+      `${source}: average pooling ${countPadding ? 'counts' : 'does not count'} its padding here, but ${theirs.countPadding ? 'does' : 'does not'} in ${dialect.name}'s ${name}: results will differ`,
     );
   if (gamma && !dialect.gamma)
     differences.push(
-      `${source}: batch normalisation has a gamma here, ${dialect.name}'s ${name} has none: its numbers will differ`,
+      `${source}: batch normalisation has a gamma here, but not in ${dialect.name}'s ${name}: results will differ`,
     );
   return differences;
 }
 
-/** The gammas of a network that has none. */
+/** Gammas of one, for a network without gammas. */
 function onesFor({ network, options }: ModelDescription, { name }: Dialect<DialectName>): TensorSource[] {
   const graph = graphOf({ network, options: { ...options, gamma: true } });
   const names = namesIn(name, graph);

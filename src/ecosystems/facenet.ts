@@ -1,12 +1,12 @@
 /**
- * facenet's Inception-ResNet-v1 in both of its implementations: facenet-pytorch, and davidsandberg's original, which
- * TensorFlow's slim library made.
+ * facenet's Inception-ResNet-v1 in both implementations: facenet-pytorch, and davidsandberg's original, written with
+ * TensorFlow's slim library.
  */
 import type { Dialect } from './dialect.ts';
 import { type CountedRows, moduleBookkeeping, moduleNames, residualRows } from './names/modules.ts';
 import { chain, residualBlocks, scopeBookkeeping, scopeNames, stemChain } from './names/scopes.ts';
 
-/** Faces come cropped already; (x − 127.5) / 128. */
+/** Faces are already cropped; normalised as (x − 127.5) / 128. */
 const preprocessing: Dialect['preprocessing'] = {
   protocol: 'tf-slim',
   kernel: 'pillow-bilinear',
@@ -27,7 +27,7 @@ const rows: CountedRows = (count) => [
   ['reductionA/branch1/conv#', 'mixed_6a.branch1.#-1'],
   ...residualRows('inceptionResnetB/#', 'repeat_2.#'),
   ['reductionB/branch#/conv#', 'mixed_7a.branch#.#-1'],
-  // The last block stands outside the list.
+  // The last block is not in the list.
   ...residualRows(`inceptionResnetC/${count('inceptionResnetC') - 1}`, 'block8'),
   ...residualRows('inceptionResnetC/#', 'repeat_3.#'),
   ['logits', 'logits'],
@@ -42,7 +42,7 @@ export const facenet: Dialect<'facenet'> = {
     'inception-resnet-v1-facenet': {
       anchors: ['last_bn.weight', 'repeat_3.0.conv2d.weight'],
       ...moduleNames(rows, {
-        // Two modules there.
+        // Two modules in facenet-pytorch.
         embedding: {
           linearWeight: 'last_linear.weight',
           gamma: 'last_bn.weight',
@@ -70,7 +70,7 @@ export const tfFacenet: Dialect<'tf-facenet'> = {
         scope: 'InceptionResnetV1/',
         blocks: residualBlocks,
         plainSingles: true,
-        // The training adds its classifier outside of the network's scope.
+        // The training script adds its classifier outside the network's scope.
         layers: {
           ...chain('stem', [...stemChain, 'Conv2d_4b_3x3']),
           embedding: 'Bottleneck',
@@ -80,6 +80,6 @@ export const tfFacenet: Dialect<'tf-facenet'> = {
     },
   },
   preprocessing,
-  // Besides, the centres of the center loss, and what the training script counts.
+  // Also the centres of the center loss, and the training script's counters.
   ignored: new RegExp(`${scopeBookkeeping.source}|^centers$|^(learning_rate|batch_size|phase_train)`),
 };

@@ -1,6 +1,6 @@
 /**
- * The config.json of a model on the hub, read and written: what it means follows from the dialects that have one. Its keys
- * are those that timm writes.
+ * Reads and writes the config.json of a model on the hub, with the keys that timm writes; the values follow from the
+ * records of the dialects.
  */
 import { z } from 'zod';
 import { classifierParameters, firstConvolutions, type Parameter } from '../graph/graph.ts';
@@ -15,7 +15,7 @@ import type { ImportOptions } from './import/plan-import.ts';
 
 const perChannel = z.tuple([z.number(), z.number(), z.number()]);
 
-/** What is read of a config.json; there is more in it. */
+/** The keys of config.json that are read; others are ignored. */
 const schema = z.object({
   architecture: z.string(),
   num_classes: z.number().optional(),
@@ -53,10 +53,10 @@ const architectures: ReadonlyMap<string, KnownArchitecture> = new Map(
   ),
 );
 
-/** The only cut that is known here. */
+/** The only supported crop mode. */
 const centre = 'center';
 
-/** Reads a config.json as options of an import. @throws ModelError naming the file and what is not known here. */
+/** Reads a config.json as options of an import. @throws ModelError naming the file and an unknown value. */
 export function readHubConfig(text: string, path: string): ImportOptions {
   const {
     architecture,
@@ -66,13 +66,11 @@ export function readHubConfig(text: string, path: string): ImportOptions {
   const known = architectures.get(architecture);
   if (!known)
     throw new ModelError(
-      `${path}: the architecture '${architecture}' is none of ${[...architectures.keys()].join(', ')}`,
+      `${path}: unknown architecture '${architecture}'; expected one of ${[...architectures.keys()].join(', ')}`,
     );
   const { dialect, network, hub } = known;
   if (pretrained.crop_mode !== undefined && pretrained.crop_mode !== centre)
-    throw new ModelError(
-      `${path}: the crop mode '${pretrained.crop_mode}' is not known here; expected '${centre}'`,
-    );
+    throw new ModelError(`${path}: unknown crop mode '${pretrained.crop_mode}'; expected '${centre}'`);
   const { input } = findNetwork(network);
   const [, height, width] = pretrained.input_size ?? [input[2], input[0], input[1]];
   const names = top.label_names ?? pretrained.label_names;
@@ -91,7 +89,7 @@ export function readHubConfig(text: string, path: string): ImportOptions {
     from: dialect.name,
     network,
     preprocessing,
-    // timm drops the rows before the offset only where the file still has them.
+    // timm drops the rows before the offset only if the file still has them.
     ...(expectedClasses !== undefined &&
       pretrained.label_offset !== undefined && { expectedClasses, labelOffset: pretrained.label_offset }),
     ...((height !== input[0] || width !== input[1]) && {
@@ -104,14 +102,15 @@ export function readHubConfig(text: string, path: string): ImportOptions {
 
 function kernelOf(word: string, { interpolations }: HubWords, path: string): ResamplingKernel {
   const kernel = (Object.keys(interpolations) as ResamplingKernel[]).find(
-    (each) => interpolations[each] === word,
+    (name) => interpolations[name] === word,
   );
   if (kernel) return kernel;
-  throw new ModelError(`${path}: the interpolation '${word}' is not known here`);
+  const expected = [...new Set(Object.values(interpolations))].join(' or ');
+  throw new ModelError(`${path}: unknown interpolation '${word}'; expected ${expected}`);
 }
 
 /**
- * The config.json of a model in a dialect's words, which `readHubConfig` reads; undefined if the dialect has none.
+ * The config.json of a model in a dialect, which `readHubConfig` reads; undefined if the dialect is not on the hub.
  * @throws NamesError if the dialect does not have the network.
  */
 export function hubConfig(
@@ -123,7 +122,7 @@ export function hubConfig(
   const { preprocessing, classes, classIds } = model;
   const [height, width] = preprocessing.size;
   const ids = classIds ?? classes;
-  // It tells of the classifier also where there is none.
+  // config.json names the classifier even if the model has none.
   const graph = graphOf({ network, options: { ...options, classes: classes.length || 1 } });
   const nameOf = names(graph);
   const layerOf = (weight: Parameter | undefined) => (weight && nameOf(weight))?.replace(/\.weight$/, '');

@@ -1,5 +1,5 @@
 /**
- * keras.applications: InceptionV3 and InceptionResNetV2. Most layers there are numbered in the order of their making
+ * keras.applications: InceptionV3 and InceptionResNetV2. Most layers are numbered in order of creation
  * (conv2d_1, batch_normalization_1, …), which is the order of our graph. Batch normalisation has no gamma.
  */
 import type { Role } from '../graph/graph.ts';
@@ -7,10 +7,10 @@ import { layerOf } from '../graph/layer-names.ts';
 import { preprocessingPresets } from '../images/preprocess.ts';
 import type { Dialect, DialectNames } from './dialect.ts';
 
-/** Layers with names of their own. */
+/** Layers with explicit names. */
 type NamedLayers = Readonly<Record<string, { readonly layer: string; readonly norm?: string }>>;
 
-/** The convolutions that end residual blocks, by the block. */
+/** Name prefixes of the convolutions that end residual blocks. */
 const residuals: Readonly<Record<string, string>> = {
   inceptionResnetA: 'block35',
   inceptionResnetB: 'block17',
@@ -29,7 +29,7 @@ const suffixes: Readonly<Record<Role, string>> = {
   movingVariance: 'moving_variance',
 };
 
-const ofNorm: ReadonlySet<Role> = new Set(['gamma', 'beta', 'movingMean', 'movingVariance']);
+const normRoles: ReadonlySet<Role> = new Set(['gamma', 'beta', 'movingMean', 'movingVariance']);
 
 /** Names as standalone Keras 2 numbers them, from 1, without groups and `:0`; see {@link canonicalNames}. */
 const numberedNames = (named: NamedLayers): DialectNames => ({
@@ -47,15 +47,15 @@ const numberedNames = (named: NamedLayers): DialectNames => ({
       return number === undefined ? undefined : `${isNorm ? 'batch_normalization' : 'conv2d'}_${number}`;
     };
     return ({ name, role }) => {
-      const theirs = layerName(layerOf(name), ofNorm.has(role));
+      const theirs = layerName(layerOf(name), normRoles.has(role));
       return theirs === undefined ? undefined : `${theirs}/${suffixes[role]}`;
     };
   },
 });
 
 /**
- * The canonical name of every tensor in a Keras file, by the file's own name. Groups and `:0` go, and automatic numbers
- * begin at 1: a second network in one Keras session begins where the first ended, and tf.keras begins without a number.
+ * Maps the tensor names in a Keras file to canonical names: without groups and `:0`, with automatic numbers from 1. In a file,
+ * a second network of a Keras session continues the numbers of the first, and tf.keras begins without a number.
  */
 export function canonicalNames(names: Iterable<string>): ReadonlyMap<string, string> {
   const split = [...names].map((name) => {

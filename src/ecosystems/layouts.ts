@@ -1,4 +1,4 @@
-/** Between our layout of a parameter (PyTorch's) and a dialect's. */
+/** Converts parameters between PyTorch's layout, which is ours, and a dialect's. */
 import type { Parameter } from '../graph/graph.ts';
 import { type NamedTensor, WeightsError } from '../weights/tensor-file.ts';
 
@@ -14,8 +14,8 @@ export function shapeIn(layout: Layout, { shape }: Parameter): readonly number[]
 }
 
 /**
- * Whether a tensor is laid out as a parameter's. Classifiers may be 1x1 convolutions, as TF-Slim's Inception-v3 has them:
- * those are the same numbers in the same order.
+ * Whether a tensor's shape matches a parameter. A classifier may also be a 1x1 convolution, as in TF-Slim's Inception-v3: the
+ * same numbers in the same order.
  */
 export function fits(layout: Layout, parameter: Parameter, shape: readonly number[]): boolean {
   const expected = shapeIn(layout, parameter);
@@ -24,18 +24,18 @@ export function fits(layout: Layout, parameter: Parameter, shape: readonly numbe
   return parameter.role === 'linearWeight' && ones.join() === shape.join();
 }
 
-/** Values in the dialect's layout become ours. */
+/** Converts values from the dialect's layout to ours. */
 export function fromLayout(layout: Layout, parameter: Parameter, values: Float32Array): Float32Array {
   return layout === 'torch' ? values : transpose(values, parameter.shape);
 }
 
-/** Our values become the dialect's. */
+/** Converts values from our layout to the dialect's. */
 export function toLayout(layout: Layout, parameter: Parameter, values: Float32Array): Float32Array {
   if (layout === 'torch' || parameter.shape.length === 1) return values;
   const outputs = parameter.shape[0] as number;
   const perOutput = values.length / outputs;
   const result = new Float32Array(values.length);
-  eachElement(parameter.shape, perOutput, (ours, theirs) => {
+  forEachElement(parameter.shape, perOutput, (ours, theirs) => {
     result[theirs] = values[ours] as number;
   });
   return result;
@@ -45,14 +45,14 @@ function transpose(values: Float32Array, shape: readonly number[]): Float32Array
   if (shape.length === 1) return values;
   const perOutput = values.length / (shape[0] as number);
   const result = new Float32Array(values.length);
-  eachElement(shape, perOutput, (ours, theirs) => {
+  forEachElement(shape, perOutput, (ours, theirs) => {
     result[ours] = values[theirs] as number;
   });
   return result;
 }
 
-/** [o, i, h, w] against [h, w, i, o], and [o, i] against [i, o]. */
-function eachElement(
+/** Visits pairs of indices: [o, i, h, w] with [h, w, i, o], and [o, i] with [i, o]. */
+function forEachElement(
   [outputs = 0, inputs = 0]: readonly number[],
   perOutput: number,
   visit: (ours: number, theirs: number) => void,
@@ -60,14 +60,14 @@ function eachElement(
   const area = perOutput / inputs;
   for (let output = 0; output < outputs; output++) {
     for (let input = 0; input < inputs; input++) {
-      for (let place = 0; place < area; place++) {
-        visit(output * perOutput + input * area + place, (place * inputs + input) * outputs + output);
+      for (let pixel = 0; pixel < area; pixel++) {
+        visit(output * perOutput + input * area + pixel, (pixel * inputs + input) * outputs + output);
       }
     }
   }
 }
 
-/** Any float type as float32. @throws WeightsError for a type that holds no weights. */
+/** Converts any float type to float32. @throws WeightsError for other types. */
 export function toFloat32({ name, dtype, data }: NamedTensor): Float32Array {
   if (data instanceof Float32Array) return data;
   if (data instanceof Float64Array) return Float32Array.from(data);

@@ -1,4 +1,4 @@
-/** Everything that is known of an ecosystem stands in its record: nothing else in the sources may decide by its name. */
+/** Everything about an ecosystem is in its record: no other source file may test for an ecosystem's name. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { findNetwork } from '../networks/networks.ts';
@@ -8,21 +8,24 @@ const source = new URL('../', import.meta.url);
 
 const records = /^ecosystems\/(timm|torchvision|cadene|facenet|keras|tf-slim)\.ts$/;
 
-/** The two ways to cut a crop are called after those who evaluate so. */
-const others = ['images/preprocess.ts'];
+/** The two crop protocols are named after the projects that use them. */
+const exceptions = ['images/preprocess.ts'];
 
 const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter(
-  (file) => /\.ts$/.test(file) && !/\.test\.ts$/.test(file) && !records.test(file) && !others.includes(file),
+  (file) =>
+    /\.ts$/.test(file) && !/\.test\.ts$/.test(file) && !records.test(file) && !exceptions.includes(file),
 );
 
 const withoutComments = (text: string): string =>
   text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|[^:'"`])\/\/.*$/gm, '$1');
 
-/** A text that is the name of a dialect, a key that is, or a tensor by which a file of one is known. */
+/** Whether a line has a dialect's name as a string or key, or the name of a tensor that identifies its files. */
 function namesDialect(line: string): boolean {
   const literals = [...line.matchAll(/(['"`])((?:\\.|(?!\1).)*)\1/g)].map(([, , text]) => text as string);
   const keys = [...line.matchAll(/([\w-]+)['"]?\s*:(?!:)/g)].map(([, key]) => key as string);
-  const anchors = dialects.flatMap(({ networks }) => Object.values(networks).flatMap((each) => each.anchors));
+  const anchors = dialects.flatMap(({ networks }) =>
+    Object.values(networks).flatMap((network) => network.anchors),
+  );
   return [...literals, ...keys].some(
     (text) => (dialectNames as readonly string[]).includes(text) || anchors.includes(text),
   );
@@ -34,22 +37,22 @@ describe('the records of the ecosystems', () => {
     "const preprocessings = { 'tf-slim': {} };",
     'const heads = { timm: true };',
     "file.tensors.get('classif.weight')",
-  ])('would be missed by: %s', (line) => {
+  ])('would be bypassed by: %s', (line) => {
     expect(namesDialect(line)).toBe(true);
   });
 
-  it('are the only place that decides anything by a name of an ecosystem', () => {
+  it('are the only place that names an ecosystem', () => {
     expect(files.length).toBeGreaterThan(200);
-    const found = files.flatMap((file) =>
+    const violations = files.flatMap((file) =>
       withoutComments(readFileSync(new URL(file, source), 'utf8'))
         .split('\n')
         .filter(namesDialect)
         .map((line) => `${file}: ${line.trim()}`),
     );
-    expect(found).toEqual([]);
+    expect(violations).toEqual([]);
   });
 
-  it('are of networks that exist, and each network has tensors by which its files are known', () => {
+  it('list existing networks, each with tensors that identify its files', () => {
     for (const { networks } of dialects) {
       for (const [network, { anchors }] of Object.entries(networks)) {
         expect(findNetwork(network).name).toBe(network);
@@ -58,7 +61,7 @@ describe('the records of the ecosystems', () => {
     }
   });
 
-  it('are the rows of docs/weights.md', () => {
+  it('match the rows of docs/weights.md', () => {
     const page = readFileSync(new URL('../docs/weights.md', source), 'utf8');
     const table = page.slice(page.indexOf('| dialect |'));
     const rows = [...table.slice(0, table.indexOf('\n\n')).matchAll(/^\| `([\w-]+)` \|/gm)].map(
@@ -67,7 +70,7 @@ describe('the records of the ecosystems', () => {
     expect(rows.sort()).toEqual([...dialectNames].sort());
   });
 
-  it('give every name once', () => {
+  it('have unique names', () => {
     expect(new Set(dialectNames).size).toBe(dialectNames.length);
   });
 });

@@ -54,7 +54,7 @@ export const tfSlim: Dialect<'tf-slim'> = {
         },
         layers: {
           ...chain('stem', stemChain.slice(0, 3)),
-          // Has a stride, but the name of one without.
+          // Has a stride, but is named like a convolution without one.
           'stem/concat1/branch1/conv1': 'Mixed_3a/Branch_1/Conv2d_0a_3x3',
           'auxiliary/projection': 'AuxLogits/Conv2d_1b_1x1',
           'auxiliary/conv': 'AuxLogits/Conv2d_2a',

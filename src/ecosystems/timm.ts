@@ -1,4 +1,4 @@
-/** timm: Inception-v3 by torchvision's names, Inception-v4 and the released Inception-ResNet-v2 by Cadene's. */
+/** timm: Inception-v3 with torchvision's names, Inception-v4 and the released Inception-ResNet-v2 with Cadene's. */
 import { preprocessingPresets } from '../images/preprocess.ts';
 import { inceptionResnetV2, inceptionV4 } from './cadene.ts';
 import type { Dialect } from './dialect.ts';
@@ -19,7 +19,7 @@ export const timm: Dialect<'timm'> = {
       architecture: 'inception_v3',
     },
     'inception-v4': {
-      // Cadene's are the same; there is nothing to tell apart.
+      // Identical to Cadene's names: the two cannot be told apart.
       anchors: ['features.0.conv.weight', 'features.6.branch0.conv.weight'],
       ...moduleNames(inceptionV4),
       architecture: 'inception_v4',
@@ -27,7 +27,7 @@ export const timm: Dialect<'timm'> = {
     'inception-resnet-v2-released': {
       anchors: ['conv2d_7b.conv.weight', 'classif.weight'],
       ...moduleNames((count) => [...inceptionResnetV2(count), ['logits', 'classif']]),
-      // The share with which timm measured it.
+      // The crop fraction that timm evaluated it with.
       preprocessing: { crop: 0.8975 },
       architecture: 'inception_resnet_v2',
     },

@@ -1,4 +1,4 @@
-/** torchvision: Inception-v3. The names are read off its parameters (test/fixtures/README.md says of which version). */
+/** torchvision: Inception-v3. The names are those of its parameters (test/fixtures/README.md gives the version). */
 import type { Dialect } from './dialect.ts';
 import { moduleBookkeeping, moduleNames, type Row } from './names/modules.ts';
 

@@ -1,25 +1,25 @@
-/** Weights of a first convolution for other input channels. */
+/** Adapts the weights of the first convolution to another number of input channels. */
 import { elementCount } from '../../graph/graph.ts';
 
 /**
- * A first convolution for other input channels, as timm adapts it: for one channel the sum over all, for more the three
- * repeated and scaled so that their sum stays.
+ * As timm does: one channel gets the sum over all; more channels repeat the existing ones, scaled so that the sum stays the
+ * same.
  */
 export function adaptChannels(
   weight: Float32Array,
   [filters = 0, inputs = 0, ...window]: readonly number[],
-  wanted: number,
+  channels: number,
 ): Float32Array {
   const area = elementCount(window);
-  const result = new Float32Array(filters * wanted * area);
+  const result = new Float32Array(filters * channels * area);
   for (let filter = 0; filter < filters; filter++) {
-    for (let place = 0; place < area; place++) {
-      const value = (channel: number) => weight[(filter * inputs + channel) * area + place] as number;
-      for (let channel = 0; channel < wanted; channel++) {
+    for (let pixel = 0; pixel < area; pixel++) {
+      const value = (input: number) => weight[(filter * inputs + input) * area + pixel] as number;
+      for (let channel = 0; channel < channels; channel++) {
         let sum = 0;
-        if (wanted === 1) for (let each = 0; each < inputs; each++) sum += value(each);
-        else sum = (value(channel % inputs) * inputs) / wanted;
-        result[(filter * wanted + channel) * area + place] = sum;
+        if (channels === 1) for (let input = 0; input < inputs; input++) sum += value(input);
+        else sum = (value(channel % inputs) * inputs) / channels;
+        result[(filter * channels + channel) * area + pixel] = sum;
       }
     }
   }

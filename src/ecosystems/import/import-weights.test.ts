@@ -13,7 +13,7 @@ import { adaptChannels } from './channels.ts';
 import { importWeights } from './import-weights.ts';
 import { type ImportOptions, planImport } from './plan-import.ts';
 
-/** The tensors of a fixture as an open file; values are made when they are read. */
+/** The tensors of a fixture as an open file; values are generated on reading. */
 function goldenFile(
   model: GoldenModel,
   changes: Readonly<Record<string, readonly number[] | undefined>> = {},
@@ -42,7 +42,7 @@ const plan = (model: GoldenModel, options: ImportOptions = {}) =>
 
 describe('planImport', () => {
   it.each(Object.entries(goldenModels) as [GoldenModel, readonly [string, string]][])(
-    'recognises %s and reads its classes, head and variants off it',
+    'identifies %s, its classes, auxiliary head and variant',
     (model, [dialect, network]) => {
       const { description, graph, ignored } = plan(model, dialect === 'cadene' ? { from: 'cadene' } : {});
       expect(description.network).toBe(network);
@@ -61,7 +61,7 @@ describe('planImport', () => {
     },
   );
 
-  it('keeps the preprocessing of each ecosystem', () => {
+  it('applies the preprocessing of each ecosystem', () => {
     expect(plan('timm_inception_resnet_v2').description.preprocessing).toMatchObject({
       protocol: 'timm',
       crop: 0.8975,
@@ -77,7 +77,7 @@ describe('planImport', () => {
     expect([size, std[0]]).toEqual([[160, 160], 128 / 255]);
   });
 
-  it('drops the background when it is told to, and says how many labels fit', async () => {
+  it('drops the background class on request, and checks the number of labels', async () => {
     const { parameters, description } = plan('slim_inception_v4', { labelOffset: 1 });
     expect(description.classes).toHaveLength(1000);
     const bias = parameters.find(({ parameter }) => parameter.name === 'logits/bias');
@@ -93,7 +93,7 @@ describe('planImport', () => {
     expect(plan('slim_inception_v4', { classes, labelOffset: 1 }).description.classes[3]).toBe('label 3');
   });
 
-  it('makes a new classifier, in the auxiliary head too, and keeps the rest', async () => {
+  it('replaces the classifier, that of the auxiliary head too, and keeps the rest', async () => {
     const { parameters, description } = plan('slim_inception_v3', { resetClassifier: 5 });
     const fresh = parameters.filter(({ note }) => note === 'new').map(({ parameter }) => parameter.name);
     expect(fresh).toEqual([
@@ -109,7 +109,7 @@ describe('planImport', () => {
     expect(plan('slim_inception_v3', { auxiliary: false }).description.options.auxiliary).toBeUndefined();
   });
 
-  it('takes another size of input, and grey images', () => {
+  it('accepts another input size, and greyscale', () => {
     const { description, parameters } = plan('timm_inception_v4', {
       inputChannels: 1,
       inputSize: [200, 331],
@@ -119,7 +119,7 @@ describe('planImport', () => {
     expect(parameters[0]?.note).toBe('adapted from 3 to 1 input channels');
   });
 
-  it('lists all that is missing, misshapen or not known in one report', () => {
+  it('lists missing, misshapen and unexpected tensors in one report', () => {
     const file = goldenFile('timm_inception_v4', {
       'features.0.conv.weight': [32, 3, 5, 5],
       'features.3.conv.bn.bias': undefined,
@@ -134,24 +134,26 @@ describe('planImport', () => {
       expect(error).toBeInstanceOf(WeightsError);
       message = (error as Error).message;
     }
-    expect(message).toBe(`v4.pth: not all of its tensors are timm's inception-v4 (1000 classes):
+    expect(message).toBe(`v4.pth: the tensors do not match timm's inception-v4 (1000 classes):
   2 missing:
     features.3.conv.bn.bias
     last_linear.weight
-  1 of another shape:
+  1 with the wrong shape:
     features.0.conv.weight: expected [32, 3, 3, 3], received [32, 3, 5, 5]
-  1 that the network does not have:
+  1 unexpected:
     head.attention`);
   });
 
-  it('says what a file looks like when it is not what was asked for', () => {
+  it('says what a file looks like if it does not match the request', () => {
     expect(() => plan('timm_inception_v4', { from: 'keras' })).toThrow(
-      /^weights: its 747 tensors are not keras's; they look like timm's inception-v4 or cadene's inception-v4; the first are features\.0\.conv\.weight, .* --from and --network say what they are$/,
+      /^weights: its 747 tensors are not those of keras; they look like timm's inception-v4 or cadene's inception-v4; the first are features\.0\.conv\.weight, .*; use --from and --network to say what they are$/,
     );
-    const strange = goldenFile('timm_inception_v4');
-    const nothing = { ...strange, tensors: new Map([['x', { name: 'x', dtype: 'F32', shape: [1] }]]) };
-    expect(() => planImport(nothing, 'x.pth')).toThrow(
-      'x.pth: its 1 tensors are not those of any network that is known here; the first are x.',
+    const unknown = {
+      ...goldenFile('timm_inception_v4'),
+      tensors: new Map([['x', { name: 'x', dtype: 'F32', shape: [1] }]]),
+    };
+    expect(() => planImport(unknown, 'x.pth')).toThrow(
+      'x.pth: its 1 tensors are not those of any known network; the first are x;',
     );
   });
 });
@@ -165,14 +167,14 @@ describe('adaptChannels', () => {
   }
   const { cases } = readFixture<{ cases: readonly Case[] }>('timm-channels/expected.json');
 
-  it.each(cases.map((each) => [each.channels, each] as const))(
+  it.each(cases.map((example) => [example.channels, example] as const))(
     'gives timm’s weights for %i channels',
-    (_, each) => {
-      const adapted = adaptChannels(Float32Array.from(each.weight), each.shape, each.channels);
-      each.expected.forEach((value, index) => {
+    (_, { weight, shape, channels, expected }) => {
+      const adapted = adaptChannels(Float32Array.from(weight), shape, channels);
+      expected.forEach((value, index) => {
         expect(adapted[index]).toBeCloseTo(value, 6);
       });
-      expect(adapted).toHaveLength(each.expected.length);
+      expect(adapted).toHaveLength(expected.length);
     },
   );
 });
@@ -189,7 +191,7 @@ describe('a round trip', () => {
     'facenet_inception_resnet_v1',
     'slim_inception_v3',
     'keras_inception_v3',
-  ] as const)('through our format and back gives every tensor of %s, to the byte', async (model) => {
+  ] as const)('through our format and back preserves every tensor of %s byte for byte', async (model) => {
     const [dialect] = goldenModels[model];
     const file = goldenFile(model);
     const [theirs, ours, back] = ['theirs', 'ours', 'back'].map((name) =>
@@ -217,7 +219,7 @@ describe('a round trip', () => {
     await after.close();
   });
 
-  it('writes nothing when something does not fit', async () => {
+  it('writes nothing if the tensors do not match', async () => {
     const path = join(folder, 'broken.safetensors');
     await writeSafetensors(path, {
       tensors: [{ name: 'x', dtype: 'F32', shape: [1], read: () => new Float32Array(1) }],

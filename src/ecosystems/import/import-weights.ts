@@ -1,4 +1,4 @@
-/** Weights of another ecosystem, from a file or from the hub: opened as a model, or converted to a model file of this project. */
+/** Weights of another ecosystem, from a file or the hub: opened as a model, or converted to a model file of this project. */
 import { readFile } from 'node:fs/promises';
 import { parametersOf } from '../../graph/graph.ts';
 import { pullHubModel } from '../../hub/pull-model.ts';
@@ -11,16 +11,15 @@ import { readHubConfig } from '../hub-config.ts';
 import { type ImportOptions, type ImportPlan, planImport } from './plan-import.ts';
 
 /**
- * Opens a file or `hub:owner/name`. What `options` say goes before what a config.json says. Close the plan when its values
- * have been read.
- * @throws WeightsError with one report of everything that does not fit; ModelError about a config.json.
+ * Opens a file or `hub:owner/name`. `options` take precedence over config.json. Close the plan after reading its values.
+ * @throws WeightsError with one report of every mismatch; ModelError for an unsupported config.json.
  */
 export async function openImport(path: string, options: ImportOptions & Notices = {}): Promise<ImportPlan> {
   if (modelKind(path) !== 'hub') return planFile(path, path, options);
   const { config, weights } = await pullHubModel(path, options);
   const hub = readHubConfig(await readFile(config, 'utf8'), config);
   const preprocessing = { ...hub.preprocessing, ...options.preprocessing };
-  // Whoever says how many outputs to drop means it whatever the file has.
+  // An explicit label offset applies whatever the number of outputs in the file.
   const expectedClasses = options.labelOffset === undefined ? hub.expectedClasses : undefined;
   return planFile(weights, path, { ...hub, expectedClasses, ...options, preprocessing });
 }
@@ -31,8 +30,8 @@ async function planFile(weights: string, source: string, options: ImportOptions)
 }
 
 /**
- * Imports weights, of a file or of `hub:owner/name`, and writes them with their description.
- * @throws WeightsError with one report of everything that does not fit; then nothing is written.
+ * Imports weights from a file or `hub:owner/name` and writes them as a model file with their description.
+ * @throws WeightsError with one report of every mismatch; nothing is written then.
  */
 export async function importWeights(
   path: string,

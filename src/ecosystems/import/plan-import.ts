@@ -1,4 +1,4 @@
-/** Weights of another ecosystem become a model: where each parameter comes from, and what has to be adapted. */
+/** Plans an import: which tensor each parameter comes from, and how it has to be adapted. */
 import { buildGraph } from '../../graph/build-graph.ts';
 import {
   classifierParameters,
@@ -19,54 +19,53 @@ import { fromLayout, toFloat32 } from '../layouts.ts';
 import { adaptChannels } from './channels.ts';
 import { type MatchedTensors, matchTensors, recognise } from './recognise.ts';
 
-/** What a file of another ecosystem does not say, or in place of what it says. */
+/** Options of an import: what the file does not say, and overrides of what it does. */
 export interface ImportOptions {
   /** Default: recognised by the tensors' names. */
   readonly from?: DialectName;
   /** Default: recognised by the tensors' names. */
   readonly network?: string;
-  /** How many outputs at the front are no classes: 1 drops TF-Slim's background. Default 0 keeps all. */
+  /** Number of leading outputs to drop; 1 drops TF-Slim's background class. Default 0. */
   readonly labelOffset?: number;
-  /** How many classes there should be: `labelOffset` then drops outputs only of a file that has so many more. */
+  /** Number of classes after dropping: if set, `labelOffset` applies only to a file with exactly that many more outputs. */
   readonly expectedClasses?: number | undefined;
-  /** A new classifier with so many outputs; the rest is kept. */
+  /** Replaces the classifier by a new one with this many outputs; all other weights are kept. */
   readonly resetClassifier?: number;
-  /** Default 3; others adapt the first convolution as timm does. */
+  /** Default 3; other numbers adapt the first convolution as timm does. */
   readonly inputChannels?: number;
   readonly inputSize?: NetworkOptions['inputSize'];
-  /** Whether an auxiliary classifier of the file is kept. Default true. */
+  /** Whether to keep an auxiliary classifier in the file. Default true. */
   readonly auxiliary?: boolean;
-  /** The label of every output that is kept. Default: `class 0`, `class 1`, … */
+  /** A label for each remaining output. Default: `class 0`, `class 1`, … */
   readonly classes?: readonly string[];
   readonly classIds?: readonly string[];
-  /** What differs from the dialect's own preprocessing. */
+  /** Overrides of the dialect's preprocessing. */
   readonly preprocessing?: Partial<Preprocessing>;
-  /** Of a new classifier's weights. Default 1. */
+  /** Random seed for a new classifier. Default 1. */
   readonly seed?: number;
 }
 
-/** Where one parameter's values come from. */
+/** The source of a parameter's values. */
 export interface ImportedParameter {
   readonly parameter: Parameter;
-  /** The tensor of the file, by its own name; undefined where there is none. */
+  /** The tensor's name in the file; undefined for a new parameter. */
   readonly from: string | undefined;
-  /** What was done besides changing the layout: `adapted from 3 to 1 input channels`, `outputs 1 to 1000`, `new`. */
+  /** Changes other than the layout: `adapted from 3 to 1 input channels`, `outputs 1 to 1000`, `new`. */
   readonly note: string | undefined;
   read(): Promise<Float32Array>;
 }
 
-/** The file as a model: whatever its parameters need is done when they are read. */
+/** The file as a model; parameters are converted on reading. */
 export interface ImportPlan extends ModelFile {
   readonly dialect: DialectName;
   readonly parameters: readonly ImportedParameter[];
-  /** Tensors of the file that belong to training or bookkeeping. */
+  /** Tensors left out: training state and bookkeeping. */
   readonly ignored: readonly string[];
 }
 
 /**
- * Says for every parameter where it comes from. The plan reads from the file, and closes it; if this throws, the file stays
- * open.
- * @throws WeightsError listing everything that does not fit.
+ * Finds the source of every parameter. The plan reads from the file and closes it; if this throws, the file stays open.
+ * @throws WeightsError listing every mismatch.
  */
 export function planImport(file: TensorFile, path: string, options: ImportOptions = {}): ImportPlan {
   const recognised = recognise(file, path, options);
@@ -105,14 +104,14 @@ export function planImport(file: TensorFile, path: string, options: ImportOption
   };
 }
 
-/** What the caller wants of the network in the file: fewer classes, other channels, no head. */
+/** Network options after the caller's changes: fewer classes, other channels, no auxiliary head. */
 function wantedOptions(inFile: MatchedTensors['options'], options: ImportOptions, path: string) {
   const { labelOffset = 0, expectedClasses, resetClassifier, inputChannels, inputSize } = options;
   const outputs = inFile.classes;
-  const asExpected = expectedClasses === undefined || outputs === expectedClasses + labelOffset;
-  const dropped = asExpected ? labelOffset : 0;
+  const offsetApplies = expectedClasses === undefined || outputs === expectedClasses + labelOffset;
+  const dropped = offsetApplies ? labelOffset : 0;
   if (dropped > 0 && dropped >= outputs)
-    throw new WeightsError(`${path}: a label offset of ${dropped} leaves nothing of ${outputs} outputs`);
+    throw new WeightsError(`${path}: a label offset of ${dropped} drops all ${outputs} outputs`);
   const classes = resetClassifier ?? outputs - dropped;
   if (options.classes && resetClassifier === undefined && options.classes.length !== classes)
     throw new WeightsError(
@@ -128,7 +127,7 @@ function wantedOptions(inFile: MatchedTensors['options'], options: ImportOptions
   } satisfies NetworkOptions;
 }
 
-/** Values of a parameter that differs from the file's in its classes or its input channels. */
+/** Reads a parameter whose number of classes or input channels differs from the file's. */
 function adapted(
   read: () => Promise<Float32Array>,
   { original, parameter, isClassifier }: { original: Parameter; parameter: Parameter; isClassifier: boolean },

@@ -1,4 +1,4 @@
-/** What a file of weights is: its dialect and network by its names, the network's options by its shapes, and every tensor. */
+/** Identifies a file of weights: dialect and network by the tensors' names, network options by their shapes. */
 import { buildGraph } from '../../graph/build-graph.ts';
 import {
   classifierParameters,
@@ -13,17 +13,17 @@ import type { Dialect, DialectNetwork } from '../dialect.ts';
 import { type DialectName, dialects, findDialect, networkOf } from '../dialects.ts';
 import { fits, shapeIn } from '../layouts.ts';
 
-/** A file by a dialect's names. */
+/** A file identified as a network of a dialect. */
 export interface RecognisedFile {
   readonly dialect: Dialect<DialectName>;
   readonly network: string;
-  /** The dialect's of the network. */
+  /** The dialect's record of the network. */
   readonly record: DialectNetwork;
-  /** The file's own name of every tensor, by the dialect's canonical one. */
+  /** Tensor names in the file by the dialect's canonical names. */
   readonly names: ReadonlyMap<string, string>;
 }
 
-/** What a file of weights is, as far as it has not been said. @throws WeightsError saying what the file looks like instead. */
+/** Identifies a file, unless `from` and `network` already do. @throws WeightsError saying what the file looks like instead. */
 export function recognise(
   { tensors }: TensorFile,
   path: string,
@@ -36,21 +36,21 @@ export function recognise(
   }
   const candidates = recogniseNames(tensors.keys());
   const likeliest = candidates.find(
-    (each) =>
-      (from === undefined || each.dialect.name === from || each.dialect.family === from) &&
-      (network === undefined || each.network === network),
+    (file) =>
+      (from === undefined || file.dialect.name === from || file.dialect.family === from) &&
+      (network === undefined || file.network === network),
   );
   if (likeliest) return likeliest;
   const request = [from, network].filter(Boolean).join(' ');
-  const expected = request === '' ? 'those of any network that is known here' : `${request}'s`;
-  const looks = candidates.map((each) => `${each.dialect.name}'s ${each.network}`).join(' or ');
+  const expected = request === '' ? 'any known network' : request;
+  const looks = candidates.map((file) => `${file.dialect.name}'s ${file.network}`).join(' or ');
   const first = [...tensors.keys()].slice(0, 3).join(', ') || 'none';
   throw new WeightsError(
-    `${path}: its ${tensors.size} tensors are not ${expected}${looks === '' ? '' : `; they look like ${looks}`}; the first are ${first}. --from and --network say what they are`,
+    `${path}: its ${tensors.size} tensors are not those of ${expected}${looks === '' ? '' : `; they look like ${looks}`}; the first are ${first}; use --from and --network to say what they are`,
   );
 }
 
-/** Which dialects and networks a file's names fit, the likeliest first: the one by most of its anchors. */
+/** The dialects and networks that a file's names match; the one with the most anchors first. */
 export function recogniseNames(fileNames: Iterable<string>): RecognisedFile[] {
   const present = [...fileNames];
   return dialects
@@ -64,29 +64,29 @@ export function recogniseNames(fileNames: Iterable<string>): RecognisedFile[] {
     .sort((a, b) => b.record.anchors.length - a.record.anchors.length);
 }
 
-/** The file's own names by the dialect's canonical ones. */
+/** Tensor names in a file by the dialect's canonical names. */
 function fileNamesBy({ canonical }: Dialect, names: Iterable<string>): ReadonlyMap<string, string> {
   const pairs = canonical ? [...canonical(names)] : Array.from(names, (name) => [name, name] as const);
-  return new Map(pairs.map(([own, theirs]) => [theirs, own]));
+  return new Map(pairs.map(([fileName, canonicalName]) => [canonicalName, fileName]));
 }
 
 export interface MatchedTensors {
-  /** Of the network as it is in the file; what is as drawn is left out, except for the classes. */
+  /** Options of the network in the file; defaults are left out, except for the classes. */
   readonly options: NetworkOptions & { readonly classes: number };
   /** The tensor of every parameter, by the parameter's name. */
   readonly tensors: ReadonlyMap<string, MatchedTensor>;
-  /** Tensors of training or bookkeeping. */
+  /** Tensors of training state and bookkeeping. */
   readonly ignored: readonly string[];
 }
 
 export interface MatchedTensor {
   /** The tensor's name in the file. */
   readonly from: string;
-  /** The parameter with the shape that the file has. */
+  /** The parameter, with the shape it has in the file. */
   readonly parameter: Parameter;
 }
 
-/** @throws WeightsError with one report of all that is missing, extra or misshapen. */
+/** @throws WeightsError with one report of all missing, unexpected and misshapen tensors. */
 export function matchTensors(file: TensorFile, path: string, recognised: RecognisedFile): MatchedTensors {
   const { dialect, record, names } = recognised;
   const options = optionsInFile(file, path, recognised);
@@ -108,23 +108,23 @@ export function matchTensors(file: TensorFile, path: string, recognised: Recogni
   }
   const used = new Set([...tensors.values()].map(({ from }) => from));
   const rest = [...names].filter(([, from]) => !used.has(from));
-  const isIgnored = (entry: readonly string[]) => entry.some((name) => dialect.ignored.test(name));
+  const isIgnored = (names: readonly string[]) => names.some((name) => dialect.ignored.test(name));
   const problems = {
     missing,
-    'of another shape': misshapen,
-    'that the network does not have': rest.filter((entry) => !isIgnored(entry)).map(([, from]) => from),
+    'with the wrong shape': misshapen,
+    unexpected: rest.filter((pair) => !isIgnored(pair)).map(([, from]) => from),
   };
   const report = Object.entries(problems).flatMap(([what, list]) =>
     list.length === 0 ? [] : [`  ${list.length} ${what}:`, ...list.map((name) => `    ${name}`)],
   );
   if (report.length > 0)
     throw new WeightsError(
-      `${path}: not all of its tensors are ${dialect.name}'s ${recognised.network} (${options.classes} classes${options.auxiliary ? ', with the auxiliary classifier' : ''}):\n${report.join('\n')}`,
+      `${path}: the tensors do not match ${dialect.name}'s ${recognised.network} (${options.classes} classes${options.auxiliary ? ', with the auxiliary classifier' : ''}):\n${report.join('\n')}`,
     );
   return { options, tensors, ignored: rest.filter(isIgnored).map(([, from]) => from) };
 }
 
-/** Classes, channels, embedding, head and gammas are read off the shapes of a network that has them all. */
+/** Infers classes, channels, embedding, auxiliary head and gammas by looking for the tensors of a network that has them all. */
 function optionsInFile(
   file: TensorFile,
   path: string,
@@ -141,18 +141,18 @@ function optionsInFile(
   const isPresent = (parameter: Parameter) => shapeOf(parameter) !== undefined;
   const first = shapeOf(firstConvolutions(whole)[0]?.parameters.members[0]?.weight);
   if (first === undefined)
-    throw new WeightsError(
-      `${path}: there is no ${dialect.name} ${network} in it: its first convolution is missing`,
-    );
+    throw new WeightsError(`${path}: not ${dialect.name}'s ${network}: the first convolution is missing`);
   const inputChannels = first[dialect.layout === 'torch' ? 1 : 2];
-  // The main classifier comes first. A file that lacks one of the two still says how many classes it is for.
+  // The main classifier comes first. Weight or bias alone is enough to know the number of classes.
   const [weight, bias] = classifierParameters(whole).map(shapeOf);
   const classes = bias?.[0] ?? (dialect.layout === 'torch' ? weight?.[0] : weight?.at(-1)) ?? 0;
   const [key, layer] = Object.entries(figures.layers).find(([, { kind }]) => kind === 'embedding') ?? [];
   const embedding = shapeOf(parametersOf(whole).find(({ name }) => name === `${key}/beta`))?.[0];
   return {
     classes,
-    ...(!parametersOf(whole).some((each) => each.role === 'gamma' && isPresent(each)) && { gamma: false }),
+    ...(!parametersOf(whole).some((parameter) => parameter.role === 'gamma' && isPresent(parameter)) && {
+      gamma: false,
+    }),
     ...(countPadding && { countPadding }),
     ...(classes > 0 && parametersOfHead(whole, 'auxiliary').some(isPresent) && { auxiliary: true }),
     ...(inputChannels !== undefined &&

@@ -1,6 +1,6 @@
 /**
- * Names of PyTorch's modules, from rows of ours and theirs. `#` stands for a number on both sides: the first for the first.
- * On the right `#-1` counts from 0 what we count from 1, `#+6` adds 6, and `@` is a letter: `@b` counts b, c, d from 0.
+ * Names of PyTorch modules, from rows of our name and theirs. `#` is a number on both sides, matched in order. On the right
+ * `#-1` counts from 0 what we count from 1, `#+6` adds 6, and `@b` is the letter b, c, d… for 0, 1, 2….
  */
 import type { Graph, Role } from '../../graph/graph.ts';
 import { layerOf } from '../../graph/layer-names.ts';
@@ -8,13 +8,13 @@ import type { DialectNames } from '../dialect.ts';
 
 export type Row = readonly [ours: string, theirs: string];
 
-/** The first row that fits counts. Where rows depend on how often a layer is repeated, `count` tells it. */
+/** The first matching row wins. `count` is for rows that depend on how often a layer is repeated. */
 export type Rows = readonly Row[] | CountedRows;
 export type CountedRows = (count: (layer: string) => number) => readonly Row[];
 
 type Suffixes = Readonly<Partial<Record<Role, string>>>;
 
-/** What follows the layer's name. A layer with batch normalisation has its convolution under `conv`. */
+/** Suffixes of the layer's name. A layer with batch normalisation has its convolution under `conv`. */
 const suffixes: Readonly<Record<Role, string>> = {
   convWeight: '.conv.weight',
   residualWeight: '.weight',
@@ -30,7 +30,7 @@ const suffixes: Readonly<Record<Role, string>> = {
 /** The counter that PyTorch's batch normalisation keeps. */
 export const moduleBookkeeping = /\.num_batches_tracked$/;
 
-/** `whole` has layers whose parameters have names of their own, whole ones. */
+/** `whole` lists layers whose parameters have complete names instead of suffixes. */
 export function moduleNames(rows: Rows, whole: Readonly<Record<string, Suffixes>> = {}): DialectNames {
   const rowsOf = (graph: Graph): readonly Row[] =>
     typeof rows === 'function' ? rows((layer) => repetitionsOf(graph, layer)) : rows;
@@ -56,7 +56,7 @@ function repetitionsOf({ network }: Graph, key: string): number {
   return layer?.kind === 'repeat' ? layer.count : 1;
 }
 
-/** A block is what the names of its branches have in common. */
+/** The name of a block is the common prefix of its branches. */
 function blockName(endpoint: string, rows: readonly Row[]): string | undefined {
   const inside = translate(`${endpoint}/branch0/conv1`, rows) ?? translate(`${endpoint}/branch1/conv1`, rows);
   return inside?.replace(/\.(branch\d.*|conv)$/, '');
@@ -80,7 +80,7 @@ function translate(layer: string, rows: readonly Row[]): string | undefined {
   return undefined;
 }
 
-/** A block of branches in which a single convolution is no list; the pooling is element 0 of its branch. */
+/** A block in which a branch of one convolution is not a list; in the pooling branch, the pooling is element 0. */
 export const blockRows = (ours: string, theirs: string): readonly Row[] => [
   [`${ours}/branch0/conv1`, `${theirs}.branch0`],
   [`${ours}/branch1/conv#`, `${theirs}.branch1.#-1`],
@@ -88,7 +88,6 @@ export const blockRows = (ours: string, theirs: string): readonly Row[] => [
   [`${ours}/branch3/conv1`, `${theirs}.branch3.1`],
 ];
 
-/** A residual block. */
 export const residualRows = (ours: string, theirs: string): readonly Row[] => [
   [`${ours}/branch0/conv1`, `${theirs}.branch0`],
   [`${ours}/branch1/conv#`, `${theirs}.branch1.#-1`],

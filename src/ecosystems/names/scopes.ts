@@ -1,22 +1,21 @@
 /**
- * Names of TensorFlow's variables by scope, as the slim library makes them. They are derived: `Conv2d_0c_3x3` is the third
- * operation of a branch with a 3x3 window, `Conv2d_1a_3x3` one with a stride. Where an implementation departs from its own
- * rule, a table says so; released checkpoints carry those names.
+ * Names of TensorFlow variables by scope, as in the slim library. They are derived: `Conv2d_0c_3x3` is the third operation of
+ * a branch, with a 3x3 window; `Conv2d_1a_3x3` has a stride. A table lists the exceptions that released checkpoints contain.
  */
 import type { Graph, NodeOf, Role } from '../../graph/graph.ts';
 import { layerOf } from '../../graph/layer-names.ts';
 import type { DialectNames } from '../dialect.ts';
 
 export interface ScopedNetwork {
-  /** Before every name but those that begin with `/`. */
+  /** Prefix of every name, except those that begin with `/`. */
   readonly scope: string;
-  /** Blocks by our path; those of a repetition by their index and count. */
+  /** Names of blocks by our path; for repeated blocks, a function of index and count. */
   readonly blocks: Readonly<Record<string, string | ((index: number, count: number) => string)>>;
-  /** Whole layers whose names follow no rule. */
+  /** Names of layers that follow no rule. */
   readonly layers: Readonly<Record<string, string>>;
-  /** Names inside a block that break the rule. */
+  /** Exceptions inside blocks: the actual name by the derived one. */
   readonly misnamed?: Readonly<Record<string, string>>;
-  /** Whether a 1x1 convolution that is alone in its branch is `Conv2d_1x1`, without its place. */
+  /** Whether a 1x1 convolution alone in its branch is `Conv2d_1x1`, without its position. */
   readonly plainSingles?: boolean;
 }
 
@@ -25,7 +24,7 @@ const numbered = (prefix: string) => (index: number) => `${prefix}_${index + 1}`
 const numberedButLast = (prefix: string, last: string) => (index: number, count: number) =>
   index === count - 1 ? last : `${prefix}_${index + 1}`;
 
-/** The convolutions of a stem that is one chain. */
+/** Names of the convolutions of a stem without branches. */
 export const chain = (layer: string, names: readonly string[]): Readonly<Record<string, string>> =>
   Object.fromEntries(names.map((name, index) => [`${layer}/conv${index + 1}`, name]));
 
@@ -59,7 +58,7 @@ const suffixes: Readonly<Record<Role, string>> = {
   movingVariance: '/BatchNorm/moving_variance',
 };
 
-/** What training leaves beside the weights. */
+/** Training state in a checkpoint. */
 export const scopeBookkeeping =
   /^(global_step|beta[12]_power)$|\/(RMSProp(_\d)?|Momentum|Adam(_\d)?|ExponentialMovingAverage)$/;
 
@@ -78,13 +77,13 @@ export const scopeNames = (network: ScopedNetwork): DialectNames => ({
   stages: (graph) => (endpoint) => network.layers[endpoint] ?? blockName(endpoint, { graph, network }),
 });
 
-interface Known {
+interface Context {
   readonly graph: Graph;
   readonly network: ScopedNetwork;
 }
 
 /** `inceptionB/3` is `Mixed_6e`, `stem/concat2` is `Mixed_4a`. */
-function blockName(path: string, { graph, network }: Known): string | undefined {
+function blockName(path: string, { graph, network }: Context): string | undefined {
   const direct = network.blocks[path];
   if (typeof direct === 'string') return direct;
   const match = /^(\w+)\/(\d+)$/.exec(path);
@@ -96,7 +95,7 @@ function blockName(path: string, { graph, network }: Known): string | undefined 
 
 function nameInBlock(
   layer: string,
-  { graph, network, convolutions }: Known & { convolutions: ReadonlyMap<string, NodeOf<'conv'>> },
+  { graph, network, convolutions }: Context & { convolutions: ReadonlyMap<string, NodeOf<'conv'>> },
 ): string | undefined {
   const match = /^(.*?)\/(?:(linear)|branch(\d+)\/(.*))$/.exec(layer);
   const block = match && blockName(match[1] as string, { graph, network });
@@ -107,21 +106,21 @@ function nameInBlock(
   const prefix = `${path}/branch${branch}`;
   const window = node.attributes.window.join('x');
   const alone = !convolutions.has(`${prefix}/conv2`) && inside === 'conv1' && !hasPool(graph, prefix);
-  const place =
+  const position =
     alone && window === '1x1' && network.plainSingles
       ? ''
       : node.attributes.stride > 1
         ? '1a_'
-        : `0${String.fromCharCode(97 + placeInBranch(inside as string, { graph, prefix, convolutions }))}_`;
-  const name = `${block}/Branch_${branch}/Conv2d_${place}${window}`;
+        : `0${String.fromCharCode(97 + indexInBranch(inside as string, { graph, prefix, convolutions }))}_`;
+  const name = `${block}/Branch_${branch}/Conv2d_${position}${window}`;
   return network.misnamed?.[name] ?? name;
 }
 
 const hasPool = (graph: Graph, prefix: string): boolean =>
   graph.nodes.some(({ path }) => path === `${prefix}/avgPool1` || path === `${prefix}/maxPool1`);
 
-/** Which operation of its branch a convolution is, from 0; the branches of an inner concatenation follow one another. */
-function placeInBranch(
+/** The index of a convolution among the operations of its branch; branches of an inner concatenation count in sequence. */
+function indexInBranch(
   inside: string,
   {
     graph,
@@ -132,8 +131,8 @@ function placeInBranch(
   const pools = hasPool(graph, prefix) ? 1 : 0;
   const inner = /^concat1\/branch(\d+)\/conv1$/.exec(inside);
   if (!inner) return pools + Number(inside.replace('conv', '')) - 1;
-  const before = [...convolutions.keys()].filter((each) =>
-    new RegExp(`^${prefix}/conv\\d+$`).test(each),
+  const before = [...convolutions.keys()].filter((path) =>
+    new RegExp(`^${prefix}/conv\\d+$`).test(path),
   ).length;
   return pools + before + Number(inner[1]);
 }
