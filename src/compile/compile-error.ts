@@ -1,6 +1,6 @@
 import { InceptionError } from '../errors.ts';
 
-/** The options and the network do not go together. */
+/** The options do not fit the network. */
 export class CompileError extends InceptionError {
   override name = 'CompileError';
 }

@@ -1,4 +1,4 @@
-/** A graph becomes two programs: one that folds parameters once, and one that predicts. */
+/** Compiles a graph to two programs: `prepare` folds and packs the parameters once, `predict` runs a batch. */
 import type { Graph, Node, Parameter } from '../graph/graph.ts';
 import { runPasses } from '../passes/pass.ts';
 import { Emitter } from './emitter.ts';
@@ -20,12 +20,12 @@ const rulesOf: Readonly<Record<Kernels, Rules<Result>>> = {
   native: lay<Result>(nativeInference, lay(native, aten)),
 };
 
-/** Compiles inference by moving statistics. @throws CompileError for an endpoint that does not exist. */
+/** Compiles inference with the moving statistics. @throws CompileError for an endpoint that does not exist. */
 export function compileInference(network: Graph, options: InferenceOptions): CompiledInference {
   const { batch, precision, kernels = 'native', passes: choices } = options;
-  const asked = { native: kernels === 'native', endpoints: options.endpoints ?? [] };
-  const graph = runPasses(network, inferenceGraphPasses, { context: asked, choices });
-  const endpoints = endpointIds(graph, asked.endpoints);
+  const context = { native: kernels === 'native', endpoints: options.endpoints ?? [] };
+  const graph = runPasses(network, inferenceGraphPasses, { context, choices });
+  const endpoints = endpointIds(graph, context.endpoints);
   const prepare = compilePreparation(graph, options);
   const store = inferenceStore(network, prepare, options);
   const emitter = new Emitter();
@@ -59,7 +59,7 @@ export function compileInference(network: Graph, options: InferenceOptions): Com
   return { store, prepare, predict };
 }
 
-/** What the classifier reads. */
+/** The classifier's input. */
 function featuresOf(graph: Graph, lowered: readonly Result[]): Value {
   const [source] = (graph.nodes[graph.logits] as Node).inputs;
   return (lowered[source as number] as Result).value;

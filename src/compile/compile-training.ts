@@ -1,4 +1,4 @@
-/** A graph and the numbers of a recipe become one training step: forward, loss, backward, optimiser, averages. */
+/** Compiles a graph and a recipe to one training step: forward, loss, backward, optimiser, averages. */
 import type { Graph, Node } from '../graph/graph.ts';
 import { runPasses } from '../passes/pass.ts';
 import { CompileError } from './compile-error.ts';
@@ -29,9 +29,9 @@ export function compileTraining(network: Graph, options: TrainingOptions): Compi
   const graph = runPasses(network, trainingGraphPasses, { context: undefined, choices });
   if (batchStatistics) refuseSingleValues(graph, batch);
   const updates = options.update ?? true;
-  // Clipping needs the norm of all gradients before the first update.
-  const each = kernels === 'native' && updates && options.clipNorm === undefined;
-  // Native convolutions round the weights while they pack them; libtorch's want them rounded.
+  // Clipping needs the norm of all gradients before any weight is updated.
+  const perWeight = kernels === 'native' && updates && options.clipNorm === undefined;
+  // Native convolutions round the weights as they pack them; libtorch's need a rounded copy.
   const roundedCopy = precision === 'bfloat16' && kernels === 'aten';
   const emitter = new Emitter();
   if (roundedCopy) {
@@ -56,17 +56,17 @@ export function compileTraining(network: Graph, options: TrainingOptions): Compi
   const seeds = lowerLoss(lowering, lowered, options);
   const weights: ParameterGradient[] = [];
   const receive = (gradient: ParameterGradient) => {
-    if (each && gradient.part === 'weight') weights.push(gradient);
+    if (perWeight && gradient.part === 'weight') weights.push(gradient);
     else emitter.call('aten::copy_', [emitter.load(`gradient/${gradient.name}`), gradient.value]);
   };
   lowerBackward(lowering, lowered, { seeds, receive });
   const update = new Update(emitter, options);
-  emitter.layer = each ? 'optimizer' : 'gradient norm';
-  const norm = each ? update.applyEach(weights) : gradientNorm(emitter);
+  emitter.layer = perWeight ? 'optimizer' : 'gradient norm';
+  const norm = perWeight ? update.applyEach(weights) : gradientNorm(emitter);
   emitter.output('gradientNorm', norm);
-  if (updates && !each) update.applyAll(norm);
+  if (updates && !perWeight) update.applyAll(norm);
   const { optimizer, averages = true } = options;
-  const store = trainingStore(network, { optimizer, roundedCopy, each, averages });
+  const store = trainingStore(network, { optimizer, roundedCopy, perWeight, averages });
   const [[, backward] = [undefined, { slot: -1 }]] = seeds;
   const context = {
     ...{ store, backward: backward.slot, dtype: precision },
@@ -78,7 +78,7 @@ export function compileTraining(network: Graph, options: TrainingOptions): Compi
   return { store, step };
 }
 
-/** The loss, its outputs, and the gradients with which the backward pass begins. */
+/** Emits the loss and its outputs. Returns the gradients that the backward pass starts from, by node id. */
 function lowerLoss(
   lowering: Lowering,
   lowered: readonly Lowered[],
@@ -107,9 +107,9 @@ function lowerLoss(
   const main = crossEntropy(emitter, { logits, labels }, { batch, classes, labelSmoothing, weight: 1 });
   seeds.set(graph.logits, main.gradient);
   emitter.output('loss', main.loss);
-  const guesses = emitter.call('aten::argmax', [logits, 1, false]);
-  const misses = emitter.call('aten::ne.Tensor', [guesses, labels]);
-  emitter.output('wrong', emitter.call('aten::sum', [misses]));
+  const predictions = emitter.call('aten::argmax', [logits, 1, false]);
+  const errors = emitter.call('aten::ne.Tensor', [predictions, labels]);
+  emitter.output('wrong', emitter.call('aten::sum', [errors]));
   const features = graph.nodes.findLast((node) => node.op === 'globalAvgPool' && node.head === 'main');
   if (features) {
     const zeros = emitter.call('aten::eq.Scalar', [resultOf(features.id), 0]);
@@ -132,7 +132,7 @@ function refuseSingleValues(graph: Graph, batch: number): void {
   );
   if (single) {
     throw new CompileError(
-      `${single.path}: batch normalisation sees one value for each channel (batch 1 on a 1×1 grid); use a batch of at least 2 or a larger input`,
+      `${single.path}: batch normalisation sees one value per channel (batch 1 on a 1×1 grid); use a batch of at least 2 or a larger input`,
     );
   }
 }
@@ -140,42 +140,45 @@ function refuseSingleValues(graph: Graph, batch: number): void {
 interface StoreChoices extends Pick<TrainingOptions, 'optimizer'> {
   /** A copy of the convolutions' weights in bfloat16. */
   readonly roundedCopy: boolean;
-  /** Whether each weight is updated by itself, so that its gradient needs no place in the store. */
-  readonly each: boolean;
+  /** Whether each weight is updated separately, so that the store needs no room for its gradient. */
+  readonly perWeight: boolean;
   readonly averages: boolean;
 }
 
-function trainingStore(graph: Graph, { optimizer, roundedCopy, each, averages }: StoreChoices): StoreSpec {
+function trainingStore(
+  graph: Graph,
+  { optimizer, roundedCopy, perWeight, averages }: StoreChoices,
+): StoreSpec {
   const layout = layOut(graph);
   const { trainable, statistics, trainableLength: length, statisticsLength, decayedLength } = layout;
-  const [from, to] = layout.convolutions;
+  const [convolutionsBegin, convolutionsEnd] = layout.convolutions;
   const within = (begin: number, end: number) =>
     trainable.filter(({ offset }) => offset >= begin && offset < end);
-  const kept = each ? decayedLength : 0;
+  const gradientStart = perWeight ? decayedLength : 0;
   const weights = flatTensor(trainable, { kind: 'weights', prefix: '', dtype: 'float32', length });
   const averaged = flatTensor(trainable, { kind: 'averages', prefix: 'averages/', dtype: 'float32', length });
   const parts = [
     weights,
     flatTensor(statistics, { kind: 'statistics', prefix: '', dtype: 'float32', length: statisticsLength }),
-    averages ? averaged : asOther(averaged, weights),
-    flatTensor(within(kept, length), {
+    averages ? averaged : aliasOf(averaged, weights),
+    flatTensor(within(gradientStart, length), {
       kind: 'gradient',
       prefix: 'gradient/',
       dtype: 'float32',
-      length: length - kept,
-      start: kept,
+      length: length - gradientStart,
+      start: gradientStart,
     }),
     ...Object.entries(ruleOf(optimizer).state).map(([kind, fill]) =>
       flatTensor(trainable, { kind, prefix: `${kind}/`, dtype: 'float32', length, fill }),
     ),
     ...(roundedCopy
       ? [
-          flatTensor(within(from, to), {
+          flatTensor(within(convolutionsBegin, convolutionsEnd), {
             kind: 'bfloat16',
             prefix: 'bfloat16/',
             dtype: 'bfloat16',
-            length: to - from,
-            start: from,
+            length: convolutionsEnd - convolutionsBegin,
+            start: convolutionsBegin,
           }),
         ]
       : []),
@@ -185,24 +188,24 @@ function trainingStore(graph: Graph, { optimizer, roundedCopy, each, averages }:
     views: [
       ...parts.flatMap(({ views }) => views),
       ...flatKinds({ optimizer }).flatMap((kind) => {
-        const start = kind === 'gradient' ? kept : 0;
+        const start = kind === 'gradient' ? gradientStart : 0;
         return [
           ...(start < decayedLength ? [part(`decayed/${kind}`, flat(kind), [0, decayedLength])] : []),
           part(`undecayed/${kind}`, flat(kind), [decayedLength - start, length - start]),
         ];
       }),
-      part('convolutions/weights', 'flat/weights', [from, to]),
+      part('convolutions/weights', 'flat/weights', [convolutionsBegin, convolutionsEnd]),
     ],
   };
 }
 
 /** The same names, as views of another flat tensor. */
-function asOther(
+function aliasOf(
   { tensors, views }: ReturnType<typeof flatTensor>,
-  other: ReturnType<typeof flatTensor>,
+  target: ReturnType<typeof flatTensor>,
 ): ReturnType<typeof flatTensor> {
-  const [own] = tensors as [TensorSpec];
-  const [of] = other.tensors as [TensorSpec];
-  const whole = part(own.name, of.name, [0, of.shape[0] as number]);
-  return { tensors: [], views: [whole, ...views.map((view) => ({ ...view, of: of.name }))] };
+  const [alias] = tensors as [TensorSpec];
+  const [memory] = target.tensors as [TensorSpec];
+  const whole = part(alias.name, memory.name, [0, memory.shape[0] as number]);
+  return { tensors: [], views: [whole, ...views.map((view) => ({ ...view, of: memory.name }))] };
 }

@@ -41,33 +41,36 @@ describe('compileTraining', () => {
     },
   );
 
-  it.each(Object.values(usualOptimizers))('updates by $kind alone, natively or by libtorch', (optimizer) => {
-    const graph = graphOf('inception-v3');
-    const { store, step } = compileTraining(graph, { ...numbers, optimizer });
-    const native = operators(step).filter((name) => /^inception::(rmsprop|sgd|adamw)_$/.test(name));
-    expect(new Set(native)).toEqual(new Set([`inception::${optimizer.kind}_`]));
-    const kept = store.tensors.map(({ name }) => name);
-    expect(kept).toEqual(expect.arrayContaining(stateNames(optimizer).map((name) => `flat/${name}`)));
-    const portable = compileTraining(graph, { ...numbers, optimizer, kernels: 'aten' }).step;
-    expect(operators(portable).filter((name) => name.startsWith('inception::'))).toEqual([]);
-    const scalars = Object.keys(scalarInputs(optimizer, 1));
-    expect(step.inputs.map(({ name }) => name)).toEqual(expect.arrayContaining(scalars));
-  });
+  it.each(Object.values(usualOptimizers))(
+    'updates with $kind only, by native or libtorch operators',
+    (optimizer) => {
+      const graph = graphOf('inception-v3');
+      const { store, step } = compileTraining(graph, { ...numbers, optimizer });
+      const native = operators(step).filter((name) => /^inception::(rmsprop|sgd|adamw)_$/.test(name));
+      expect(new Set(native)).toEqual(new Set([`inception::${optimizer.kind}_`]));
+      const stored = store.tensors.map(({ name }) => name);
+      expect(stored).toEqual(expect.arrayContaining(stateNames(optimizer).map((name) => `flat/${name}`)));
+      const portable = compileTraining(graph, { ...numbers, optimizer, kernels: 'aten' }).step;
+      expect(operators(portable).filter((name) => name.startsWith('inception::'))).toEqual([]);
+      const scalars = Object.keys(scalarInputs(optimizer, 1));
+      expect(step.inputs.map(({ name }) => name)).toEqual(expect.arrayContaining(scalars));
+    },
+  );
 
   it('takes less than 300 ms for the largest network', () => {
     const graph = graphOf('inception-resnet-v2-released');
-    // Processor time: whatever else runs on the machine is not the compiler's.
+    // CPU time, so that other load on the machine does not count.
     const begin = process.cpuUsage();
     compileTraining(graph, numbers);
     const { user, system } = process.cpuUsage(begin);
     expect((user + system) / 1000).toBeLessThan(300);
   });
 
-  it('lets stores of different passes and of evaluation be one', () => {
+  it('lets programs compiled with different passes, and evaluation, share one store', () => {
     const graph = graphOf('inception-v4');
     const merged = compileTraining(graph, numbers).store;
-    const apart = compileTraining(graph, { ...numbers, passes: { mergeSiblings: false } }).store;
-    expect(apart).toEqual(merged);
+    const unmerged = compileTraining(graph, { ...numbers, passes: { mergeSiblings: false } }).store;
+    expect(unmerged).toEqual(merged);
     const evaluation = compileInference(graph, {
       batch: 4,
       precision: 'bfloat16',
@@ -76,14 +79,14 @@ describe('compileTraining', () => {
     expect(mergeStores(merged, evaluation).tensors.length).toBe(merged.tensors.length);
   });
 
-  it('refuses a batch of one where batch normalisation would see one value', () => {
+  it('refuses a batch of one where batch normalisation would see a single value', () => {
     const graph = graphOf('inception-resnet-v2', { inputSize: 75, auxiliary: false });
     expect(() => compileTraining(graph, { ...numbers, batch: 1 })).toThrow(
-      /^reductionB\/branch0\/conv2: batch normalisation sees one value for each channel \(batch 1 on a 1×1 grid\); use a batch of at least 2 or a larger input$/,
+      /^reductionB\/branch0\/conv2: batch normalisation sees one value per channel \(batch 1 on a 1×1 grid\); use a batch of at least 2 or a larger input$/,
     );
   });
 
-  it('refuses an endpoint that does not exist and lists those that do', () => {
+  it('refuses an unknown endpoint and lists the known ones', () => {
     expect(() => compileTraining(graphOf('inception-v3'), { ...numbers, endpoints: ['Mixed_6e'] })).toThrow(
       /^there is no endpoint 'Mixed_6e'; there are stem\/conv1, .*inceptionB\/3, .*logits$/,
     );
@@ -112,22 +115,22 @@ describe('compileInference', () => {
     );
   });
 
-  it('packs every weight in the program that prepares, and stores nothing else', () => {
+  it('packs every weight in the prepare program, and stores nothing else', () => {
     const graph = graphOf('inception-resnet-v2');
     const { prepare, predict, store } = compileInference(graph, { batch: 1, precision: 'bfloat16' });
-    const packed = operators(predict).filter(
+    const packedCount = operators(predict).filter(
       (operator) => operator === 'inception::convolution_packed',
     ).length;
     expect(operators(prepare).filter((operator) => operator === 'inception::pack_convolution')).toHaveLength(
-      packed,
+      packedCount,
     );
-    expect(store.computed).toHaveLength(2 * packed);
+    expect(store.computed).toHaveLength(2 * packedCount);
     expect(printProgram(prepare)).toMatch(
       /# stem\/conv1\n(.*\n)+? *\d+ {2}(%\d+) = inception::pack_convolution\(%\d+, \[1, 3, 299, 299\], \[2, 2\], \[0, 0\], false, true\)\n(.*\n)+? *\d+ {2}store prepared\/weights\/bfloat16\/stem\/conv1\/weight = \2\n/,
     );
   });
 
-  it('prints the figures of a small network step by step', () => {
+  it('prints a small network step by step', () => {
     const graph = graphOf('inception-resnet-v1', {
       width: 0.125,
       blocks: { A: 1, B: 1, C: 1 },

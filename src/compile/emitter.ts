@@ -1,12 +1,12 @@
-/** Writes the steps of a program: numbers the slots and loads each stored tensor once. */
+/** Builds a program step by step: numbers the slots and loads each stored tensor once. */
 
 import type { Argument, Call, DType, Program, ProgramInput, Slot, Step, Value } from './program.ts';
 import { finish } from './program-passes/finish/finish.ts';
 
-/** What an operator is called with: several values together are one list of tensors. */
+/** An operator's argument; an array of values is one tensor list. */
 export type Operand = Argument | readonly Value[];
 
-/** Results of an operator with so many of them. */
+/** The results of an operator, by their count. */
 interface Results {
   readonly 1: readonly [Value];
   readonly 2: readonly [Value, Value];
@@ -25,12 +25,12 @@ export class Emitter {
   readonly #shapes = new Map<Slot, readonly number[]>();
   #slots = 0;
 
-  /** Emits an operator for its first result, or for its effect on its arguments. */
+  /** Emits an operator with one result, or one that only writes into its arguments. */
   call(operator: string, operands: readonly Operand[], named?: Named): Value {
     return this.calls(operator, operands, 1, named)[0];
   }
 
-  /** Emits an operator with several results. Nobody needs to read all of them. */
+  /** Emits an operator with several results, some of which may stay unread. */
   calls<Count extends keyof Results>(
     operator: string,
     operands: readonly Operand[],
@@ -52,9 +52,9 @@ export class Emitter {
     return loaded;
   }
 
-  /** Leaves a value in the store under one of its `computed` names. */
-  store(name: string, from: Value): void {
-    this.#steps.push({ do: 'store', name, from: from.slot });
+  /** Keeps a value in the store under one of its `computed` names. */
+  store(name: string, value: Value): void {
+    this.#steps.push({ do: 'store', name, from: value.slot });
   }
 
   input(name: string, dtype: DType, shape: readonly number[]): Value {
@@ -64,17 +64,17 @@ export class Emitter {
     return value;
   }
 
-  output(name: string, from: Value): void {
+  output(name: string, value: Value): void {
     this.#outputs.push(name);
-    this.#steps.push({ do: 'output', name, from: from.slot });
+    this.#steps.push({ do: 'output', name, from: value.slot });
   }
 
-  /** Says a value's shape [n, c, h, w], for the passes over programs. */
+  /** Records a value's shape [n, c, h, w] for the program passes. */
   describe({ slot }: Value, shape: readonly number[]): void {
     this.#shapes.set(slot, shape);
   }
 
-  /** As it was emitted: nothing is freed yet, and nothing placed. */
+  /** The program as emitted, before any pass: nothing is freed yet. */
   draft(name: string): Program {
     return {
       name,
@@ -85,7 +85,7 @@ export class Emitter {
     };
   }
 
-  /** Ready to run, without any pass but those that every program needs. */
+  /** The program ready to run, after the finishing passes only. */
   finish(name: string): Program {
     return finish(this.draft(name));
   }

@@ -1,11 +1,11 @@
-/** The network's named parts as results of a program. */
+/** The network's named parts as outputs of a program. */
 
 import type { Graph } from '../graph/graph.ts';
 import { CompileError } from './compile-error.ts';
 import type { Emitter } from './emitter.ts';
 import type { Result } from './rules/rule.ts';
 
-/** Node ids of the endpoints asked for. @throws CompileError listing the names that exist. */
+/** Node ids of the named endpoints. @throws CompileError listing the names that exist. */
 export function endpointIds(graph: Graph, names: readonly string[]): ReadonlyMap<string, number> {
   return new Map(
     names.map((name) => {
@@ -18,7 +18,7 @@ export function endpointIds(graph: Graph, names: readonly string[]): ReadonlyMap
   );
 }
 
-/** Outputs the endpoints as float32, each under its name. */
+/** Emits each endpoint as a float32 output under its name. */
 export function returnEndpoints(
   emitter: Emitter,
   endpoints: ReadonlyMap<string, number>,

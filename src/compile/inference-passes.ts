@@ -1,4 +1,4 @@
-/** What inference does to a graph before it is lowered, and to the program after. */
+/** The inference passes: over the graph before lowering, and over the program after. */
 import type { Graph } from '../graph/graph.ts';
 import { exchangePooling } from '../passes/exchange-pooling.ts';
 import { foldBatchNorm, foldResidualScale } from '../passes/fold.ts';
@@ -11,10 +11,10 @@ import type { Program } from './program.ts';
 import { compactParts } from './program-passes/compact-parts.ts';
 import { reuseResults } from './program-passes/reuse-results.ts';
 
-/** What the passes over the graph know besides it. */
+/** What the graph passes need besides the graph. */
 export interface InferenceContext {
   readonly native: boolean;
-  /** Names of the endpoints that are asked for. */
+  /** Names of the requested endpoints. */
   readonly endpoints: readonly string[];
 }
 
@@ -25,7 +25,7 @@ export const inferenceGraphPasses = [
   {
     name: 'withoutAuxiliary',
     run: withoutAuxiliary,
-    when: (graph, asked) => idsOf(graph, asked).every((id) => graph.nodes[id]?.head === 'main'),
+    when: (graph, context) => idsOf(graph, context).every((id) => graph.nodes[id]?.head === 'main'),
   },
   { name: 'foldBatchNorm', run: foldBatchNorm },
   { name: 'foldResidualScale', run: foldResidualScale },
@@ -33,7 +33,7 @@ export const inferenceGraphPasses = [
   { name: 'mergeSiblings', run: mergeSiblings },
   {
     name: 'fuseConvSum',
-    run: (graph, asked) => fuseSum(graph, { keep: idsOf(graph, asked) }),
+    run: (graph, context) => fuseSum(graph, { keep: idsOf(graph, context) }),
     when: (_, { native }) => native,
   },
   { name: 'fuseConvRelu', run: fuseRelu('conv') },

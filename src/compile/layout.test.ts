@@ -9,7 +9,7 @@ const graphs = networks.map(
 );
 
 describe('layOut', () => {
-  it.each(graphs)('gives every parameter of %s a place of its own', (_, graph) => {
+  it.each(graphs)('gives every parameter of %s its own range of elements', (_, graph) => {
     const layout = layOut(graph);
     const members = [...layout.trainable, ...layout.statistics].flatMap((placement) => placement.members);
     expect(new Set(members.map(({ name }) => name))).toEqual(
@@ -27,20 +27,17 @@ describe('layOut', () => {
     }
   });
 
-  it.each(graphs)(
-    'puts exactly the convolution and dense weights of %s where weight decay applies',
-    (_, graph) => {
-      const { trainable, decayedLength } = layOut(graph);
-      const decayed = trainable
-        .filter(({ offset }) => offset < decayedLength)
-        .flatMap(({ members }) => members);
-      const expected = parametersOf(graph).filter(({ role }) => role.endsWith('Weight'));
-      expect(new Set(decayed)).toEqual(new Set(expected));
-      expect(parametersOf(graph).some(isStatistic)).toBe(true);
-    },
-  );
+  it.each(graphs)('applies weight decay to exactly the convolution and dense weights of %s', (_, graph) => {
+    const { trainable, decayedLength } = layOut(graph);
+    const decayed = trainable
+      .filter(({ offset }) => offset < decayedLength)
+      .flatMap(({ members }) => members);
+    const expected = parametersOf(graph).filter(({ role }) => role.endsWith('Weight'));
+    expect(new Set(decayed)).toEqual(new Set(expected));
+    expect(parametersOf(graph).some(isStatistic)).toBe(true);
+  });
 
-  it('makes the weight of merged siblings a view over theirs, output channels outermost', () => {
+  it('makes the merged weight of siblings one view, output channels outermost', () => {
     const [, graph] = graphs[1] as (typeof graphs)[number];
     const layout = layOut(graph);
     const { views } = flatTensor(layout.trainable, {
@@ -50,7 +47,7 @@ describe('layOut', () => {
       length: layout.trainableLength,
     });
     const [a, b] = ['stem/concat2/branch0/conv1/weight', 'stem/concat2/branch1/conv1/weight'] as const;
-    const view = (name: string) => views.find((each) => each.name === name);
+    const view = (name: string) => views.find((candidate) => candidate.name === name);
     expect(view(`${a}+${b}`)).toMatchObject({
       shape: [128, 160, 1, 1],
       strides: [160, 1, 160, 160],

@@ -1,11 +1,10 @@
 /**
- * Where parameters lie. All trainable ones share one flat buffer, so that optimiser, averages and clipping are a few
- * operators over everything; each parameter is a view. What merging joins lies side by side, so that the merged weight is
- * a view too. The layout comes from the graph as training rewrites it, whether a program does or not: stores are
- * interchangeable.
+ * The memory layout of parameters. All trainable parameters are views of one flat buffer, so that optimiser, averages and
+ * clipping are a few operators over everything. Parameters of siblings that merge are adjacent, so that the merged weight
+ * is a view too. The layout always follows the merged graph, whether or not a program merges: stores are interchangeable.
  *
- * Order: dense weights, convolution weights (up to here weight decay applies), convolution biases (these two are what
- * bfloat16 needs a copy of), the rest.
+ * Order: dense weights, convolution weights (weight decay applies up to here), convolution biases (bfloat16 needs a copy
+ * of the convolutions' weights and biases), the rest.
  */
 import {
   elementCount,
@@ -33,7 +32,7 @@ export interface Layout {
   /** Lengths in elements of the flat buffers. */
   readonly trainableLength: number;
   readonly statisticsLength: number;
-  /** Weight decay applies to elements 0 to this one. */
+  /** Weight decay applies to the first this many elements. */
   readonly decayedLength: number;
   /** Convolution weights and biases, as [from, to). */
   readonly convolutions: readonly [from: number, to: number];
@@ -46,18 +45,18 @@ const trainableOrder: readonly (readonly Role[])[] = [
   ['linearBias', 'gamma', 'beta'],
 ];
 
-/** Vector loads and oneDNN like 64 bytes. */
+/** In elements: 64-byte alignment suits vector loads and oneDNN. */
 const alignment = 16;
 
-/** Norms are taken over rows of this length first: one float32 sum over millions of squares loses the small ones. */
+/** Norms are first taken over rows of this length: a single float32 sum over millions of squares would lose the small ones. */
 export const normRow = 1024;
 
 export function layOut(graph: Graph): Layout {
   const groups = mergeSiblings(exchangePooling(graph)).nodes.flatMap(parameterGroups);
   let end = 0;
   const place = (roles: readonly Role[]): Placement[] => {
-    const chosen = groups.filter(([first]) => roles.includes((first as Parameter).role));
-    const { placements, length } = placeGroups(chosen, end);
+    const selected = groups.filter(([first]) => roles.includes((first as Parameter).role));
+    const { placements, length } = placeGroups(selected, end);
     end = length;
     return placements;
   };
@@ -75,7 +74,7 @@ export function layOut(graph: Graph): Layout {
   return { trainable, statistics, trainableLength, statisticsLength: end, decayedLength, convolutions };
 }
 
-/** For each part of a node its members' parameters: [[weight, weight], [bias, bias]]. */
+/** A node's parameters grouped by part, one per member: [[weight, weight], [bias, bias]]. */
 function parameterGroups(node: Node): (readonly Parameter[])[] {
   const members = node.parameters.members as readonly MemberParameters[];
   return Object.keys(members[0] ?? {}).map((part) =>
@@ -102,50 +101,50 @@ function describe(members: readonly Parameter[]): Omit<Placement, 'offset'> {
   return { name: mergedName(members), members, shape: [outputs, ...first.shape.slice(1)] };
 }
 
-/** The name of the view over the parameters of merged siblings; of one parameter, its own. */
+/** The name of the view over merged siblings' parameters; a single parameter keeps its name. */
 export const mergedName = (members: readonly Parameter[]): string =>
   members.map(({ name }) => name).join('+');
 
-/** Elements between neighbours along each axis. Convolution weights [o, i, h, w] lie in memory as [o, h, w, i]. */
+/** Strides in elements. Convolution weights [o, i, h, w] are stored as [o, h, w, i]. */
 function stridesOf(shape: readonly number[]): readonly number[] {
   const [, inputs = 1, height = 1, width = 1] = shape;
   if (shape.length === 4) return [inputs * height * width, 1, width * inputs, inputs];
   return shape.length === 2 ? [inputs, 1] : [1];
 }
 
-/** A stretch of a flat tensor as a view of its own. */
-export const part = (name: string, of: string, [begin, end]: readonly [number, number]): ViewSpec => ({
+/** A range of a flat tensor's elements as a view. */
+export const part = (name: string, tensor: string, [begin, end]: readonly [number, number]): ViewSpec => ({
   name,
-  of,
+  of: tensor,
   shape: [end - begin],
   strides: [1],
   offset: begin,
 });
 
-/** The flat tensor `flat/KIND` and, as `PREFIX/NAME`, a view for every parameter and for neighbours in a group. */
+/** The flat tensor `flat/KIND` with a view `PREFIX/NAME` for every parameter and for every run of siblings. */
 export function flatTensor(
   placements: readonly Placement[],
   { kind, prefix, dtype, length, start = 0, fill = 0 }: FlatOptions,
 ): { tensors: TensorSpec[]; views: ViewSpec[] } {
-  const of = `flat/${kind}`;
+  const tensor = `flat/${kind}`;
   const view = (name: string, shape: readonly number[], offset: number): ViewSpec => ({
     name: prefix + name,
-    of,
+    of: tensor,
     shape,
     strides: stridesOf(shape),
     offset: offset - start,
   });
   const views = placements.flatMap(({ members, offset }) => {
-    let at = offset;
+    let begin = offset;
     return members.flatMap((member, first) => {
-      // Programs merge all of them or some that lie side by side.
+      // A program may merge all members or only some adjacent ones.
       const runs = members.slice(first).map((_, more) => describe(members.slice(first, first + more + 1)));
-      const own = runs.map(({ name, shape }) => view(name, shape, at));
-      at += elementCount(member.shape);
-      return own;
+      const runViews = runs.map(({ name, shape }) => view(name, shape, begin));
+      begin += elementCount(member.shape);
+      return runViews;
     });
   });
-  return { tensors: [{ name: of, dtype, shape: [length], fill }], views };
+  return { tensors: [{ name: tensor, dtype, shape: [length], fill }], views };
 }
 
 interface FlatOptions {
@@ -153,7 +152,7 @@ interface FlatOptions {
   readonly prefix: string;
   readonly dtype: DType;
   readonly length: number;
-  /** Element of the whole layout at which this tensor begins. */
+  /** Offset of this tensor's first element in the whole layout. */
   readonly start?: number;
   readonly fill?: number;
 }

@@ -9,7 +9,7 @@ export interface CrossEntropy {
   readonly gradient: Value;
 }
 
-/** Smoothing gives every class the same share of `labelSmoothing`, the true one the rest besides (arXiv 1512.00567). */
+/** Label smoothing spreads `labelSmoothing` evenly over all classes; the true class gets the rest (arXiv 1512.00567). */
 export function crossEntropy(
   emitter: Emitter,
   { logits, labels }: { logits: Value; labels: Value },
@@ -21,8 +21,8 @@ export function crossEntropy(
   }: { batch: number; classes: number; labelSmoothing: number; weight: number },
 ): CrossEntropy {
   const logProbabilities = emitter.call('aten::_log_softmax', [logits, 1, false]);
-  const hot = emitter.call('aten::one_hot', [labels, classes]);
-  const target = emitter.call('aten::_to_copy', [hot], { dtype: { dtype: 'float32' } });
+  const oneHot = emitter.call('aten::one_hot', [labels, classes]);
+  const target = emitter.call('aten::_to_copy', [oneHot], { dtype: { dtype: 'float32' } });
   const smoothed =
     labelSmoothing === 0
       ? target

@@ -1,12 +1,12 @@
-/** The backward pass: gradients along the graph, from the loss to the parameters. */
+/** Lowers the backward pass: from the loss back to the parameters. */
 import type { Graph, Node } from '../graph/graph.ts';
 import { mergedName } from './layout.ts';
 import type { Value } from './program.ts';
 import { type Lowered, type Lowering, membersOf, type Part, sizesOf } from './rules/rule.ts';
 
-/** The gradient of a parameter, or of those of merged siblings. */
+/** The gradient of a parameter, or of merged siblings' parameters. */
 export interface ParameterGradient {
-  /** Its name in the store. */
+  /** The parameter's name in the store. */
   readonly name: string;
   readonly part: string;
   readonly value: Value;
@@ -14,7 +14,7 @@ export interface ParameterGradient {
 
 /**
  * @param lowered the finished forward pass.
- * @param seeds the gradients of the nodes at which the loss reads the graph.
+ * @param seeds the gradients of the nodes that the loss reads, by node id.
  * @param receive called for each parameter's gradient as soon as it exists.
  */
 export function lowerBackward(
@@ -46,17 +46,17 @@ export function lowerBackward(
 
 const isPart = (contribution: Value | Part): contribution is Part => 'from' in contribution;
 
-/** What all readers of a node's result contribute to its gradient. */
+/** The sum of what all readers of a node's result contribute to its gradient. */
 function sumOf(contributions: readonly (Value | Part)[], node: Node, lowering: Lowering): Value | undefined {
   const { emitter } = lowering;
   const parts = contributions.filter(isPart);
-  const wholes = contributions.filter((each): each is Value => !isPart(each));
+  const wholes = contributions.filter((contribution): contribution is Value => !isPart(contribution));
   const all = parts.length > 0 ? [...wholes, join(parts, node, lowering)] : wholes;
   const [first, ...others] = all;
-  return first && others.reduce((sum, each) => emitter.call('aten::add.Tensor', [sum, each]), first);
+  return first && others.reduce((sum, term) => emitter.call('aten::add.Tensor', [sum, term]), first);
 }
 
-/** The gradient of a node of which slices are read: slices of one node do not overlap. */
+/** The gradient of a node that is read in slices, which do not overlap. */
 function join(parts: readonly Part[], node: Node, { emitter, batch, precision }: Lowering): Value {
   const sizes = sizesOf(node, batch);
   const zeros = (channels: number): Value =>
@@ -66,7 +66,7 @@ function join(parts: readonly Part[], node: Node, { emitter, batch, precision }:
     });
   const joined: Value[] = [];
   let end = 0;
-  for (const { value, from, to } of parts.toSorted((one, other) => one.from - other.from)) {
+  for (const { value, from, to } of parts.toSorted((a, b) => a.from - b.from)) {
     if (from > end) joined.push(zeros(from - end));
     joined.push(value);
     end = to;
@@ -80,8 +80,8 @@ function join(parts: readonly Part[], node: Node, { emitter, batch, precision }:
 function reachesParameters({ nodes }: Graph): readonly boolean[] {
   const reaches: boolean[] = [];
   for (const node of nodes) {
-    const own = node.parameters.members.some((member) => Object.keys(member).length > 0);
-    reaches.push(own || node.inputs.some((id) => reaches[id]));
+    const hasParameters = node.parameters.members.some((member) => Object.keys(member).length > 0);
+    reaches.push(hasParameters || node.inputs.some((id) => reaches[id]));
   }
   return reaches;
 }

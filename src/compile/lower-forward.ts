@@ -1,9 +1,9 @@
-/** The forward pass: every node in order by its rule. */
+/** Lowers the forward pass: each node by its rule, in order. */
 import type { Op } from '../graph/graph.ts';
 import type { Value } from './program.ts';
 import { type Lowering, type Result, type Rule, type Rules, sizesOf } from './rules/rule.ts';
 
-/** For each node of the graph its result, by node id. */
+/** The result of each node, by node id. */
 export function lowerForward<R extends Result>(lowering: Lowering, rules: Rules<R>): readonly R[] {
   const { emitter, graph, batch } = lowering;
   const lowered: R[] = [];

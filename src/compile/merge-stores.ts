@@ -1,4 +1,4 @@
-/** One store for several programs, as when a training evaluates itself. */
+/** One store for several programs, for evaluation during training. */
 import type { StoreSpec } from './program.ts';
 
 /** The union by name; equal names must mean equal tensors. @throws TypeError naming a tensor that differs. */
@@ -15,7 +15,7 @@ function union<T extends { readonly name: string }>(lists: readonly (readonly T[
   for (const entry of lists.flat()) {
     const known = byName.get(entry.name);
     if (known && JSON.stringify(known) !== JSON.stringify(entry)) {
-      throw new TypeError(`two programs mean different tensors by '${entry.name}'`);
+      throw new TypeError(`two programs declare different tensors named '${entry.name}'`);
     }
     byName.set(entry.name, entry);
   }

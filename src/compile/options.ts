@@ -1,17 +1,17 @@
-/** What a compilation is asked for and what it gives. */
+/** The options and results of compilation. */
 import type { Choices } from '../passes/pass.ts';
 import type { inferenceGraphPasses, inferenceProgramPasses } from './inference-passes.ts';
 import type { Optimizer, RmsProp } from './optimizers/optimizers.ts';
 import type { Program, StoreSpec } from './program.ts';
 import type { trainingGraphPasses, trainingProgramPasses } from './training-passes.ts';
 
-/** Weights, optimiser, statistics and loss are float32 in both; bfloat16 is for activations and convolutions. */
+/** The type of activations and convolutions; weights, optimiser state, statistics and loss are always float32. */
 export type Precision = 'float32' | 'bfloat16';
 
 /** Images as [n, h, w, c]: uint8 is scaled in the program (see {@link Scaling}), float32 must be scaled already. */
 export type ImageType = 'uint8' | 'float32';
 
-/** Pixels become (x / 255 − mean) / std, for each channel. */
+/** Pixels become (x / 255 − mean) / std, per channel. */
 export interface Scaling {
   readonly mean: readonly number[];
   readonly std: readonly number[];
@@ -29,25 +29,25 @@ export interface TrainingOptions {
   readonly scaling?: Scaling;
   /** RMSProp's numbers alone mean RMSProp. */
   readonly optimizer: Optimizer | RmsProp;
-  /** Of convolution and dense weights, not of biases and batch normalisation; how it is applied is the optimiser's. */
+  /** For convolution and dense weights, not for biases or batch normalisation; the optimiser decides how it is applied. */
   readonly weightDecay: number;
   readonly labelSmoothing: number;
   /** Weight of the auxiliary classifier's loss, if the network has one. */
   readonly auxiliaryLossWeight: number;
-  /** Share that one step's batch statistics take in the moving ones (0.0003 is TensorFlow's decay 0.9997). */
+  /** Weight of a batch's statistics in the moving ones (0.0003 is TensorFlow's decay 0.9997). */
   readonly batchNormMomentum: number;
-  /** The gradient's norm is scaled down to at most this; undefined is off. */
+  /** Maximum gradient norm; larger gradients are scaled down. Undefined: no clipping. */
   readonly clipNorm: number | undefined;
-  /** Statistics of the batch, or the moving ones, as a frozen network has them. Default 'batch'. */
+  /** Normalise by the batch's statistics, or by the moving ones as a frozen network does. Default 'batch'. */
   readonly batchNorm?: 'batch' | 'moving';
-  /** Default true; false also for a network whose figure has dropout. */
+  /** Default true; false switches off the dropout of the network's figure. */
   readonly dropout?: boolean;
   /**
-   * Whether the step changes weights, averages and optimiser, or only leaves `gradient/NAME`. Default true. A step that
-   * does keeps gradients of weights only where it must, for clipping.
+   * Whether the step updates weights, averages and optimiser state, or only computes `gradient/NAME`. Default true. A
+   * step that updates keeps the weights' gradients only where clipping needs them.
    */
   readonly update?: boolean;
-  /** Whether running averages are kept beside the weights; without them `averages/NAME` are the weights. Default true. */
+  /** Whether to keep running averages of the weights; without them `averages/NAME` are the weights. Default true. */
   readonly averages?: boolean;
   /**
    * Instead of the cross-entropy: sum(endpoint · `projection`), whose input `projection` is float32 [n, c, h, w]. The
@@ -58,15 +58,14 @@ export interface TrainingOptions {
   readonly endpoints?: readonly string[];
   readonly passes?: Passes;
   /**
-   * 'native' uses the operators of native/operators/, which exist for the CPU; 'aten' only libtorch's own. Default
-   * 'native'.
+   * 'native' uses the CPU operators of native/operators/; 'aten' uses only libtorch's. Default 'native'.
    */
   readonly kernels?: Kernels;
 }
 
 export type Kernels = 'native' | 'aten';
 
-/** Passes that can be switched off, or on where they are off, to see what each changes. */
+/** Switches single passes on or off, to see what each one changes. */
 export type Passes = Choices<
   (
     | typeof trainingGraphPasses
@@ -79,12 +78,12 @@ export type Passes = Choices<
 /**
  * Training's inputs: `images`, `labels` int64 [n], `learningRate` and `averageDecay` float32 [], and the
  * optimiser's own scalars (`scalarInputs`).
- * Outputs: `loss` float32 [] (without the auxiliary and the weight decay's part), `wrong` int64 [] (images whose
- * highest logit is another class), `gradientNorm` float32 [] (before clipping), `zeroShare` float32 [] (share of zeros
- * among the features before dropout: 1 is a dead network).
+ * Outputs: `loss` float32 [] (without auxiliary loss and weight decay), `wrong` int64 [] (misclassified images),
+ * `gradientNorm` float32 [] (before clipping), `zeroShare` float32 [] (fraction of zeros among the features before
+ * dropout: 1 is a dead network).
  */
 export interface CompiledTraining {
-  /** Parameters under their names, running averages as `averages/NAME`, and what the optimiser keeps, as `momentum/NAME`. */
+  /** Parameters under their names, running averages as `averages/NAME`, and optimiser state such as `momentum/NAME`. */
   readonly store: StoreSpec;
   readonly step: Program;
 }
@@ -96,7 +95,7 @@ export interface InferenceOptions {
   readonly images?: ImageType;
   /** Default {@link inceptionScaling}. */
   readonly scaling?: Scaling;
-  /** Which copy of the parameters to read. Averages exist only in a training's store. Default 'weights'. */
+  /** Which copy of the parameters to read. Averages exist only in a training store. Default 'weights'. */
   readonly parameters?: 'weights' | 'averages';
   /** Endpoints to return as float32 [n, c, h, w], each under its own name. */
   readonly endpoints?: readonly string[];
@@ -106,18 +105,18 @@ export interface InferenceOptions {
 }
 
 /**
- * Inference's input: `images`. Outputs: `features`, float32 [n, features], what the classifier reads (after an
- * embedding, that); and, of a network with classes, `logits` and `probabilities`, float32 [n, classes].
+ * Inference's input: `images`. Outputs: `features`, float32 [n, features], the classifier's input (the embedding where
+ * the network has one); and, for a network with classes, `logits` and `probabilities`, float32 [n, classes].
  */
 export interface CompiledInference {
   /**
-   * Parameters under their names and, once `prepare` has run, what it computes from them; share it with a training by
-   * {@link mergeStores}.
+   * Parameters under their names and, once `prepare` has run, what it computes from them. {@link mergeStores} shares it
+   * with training.
    */
   readonly store: StoreSpec;
   /**
    * Folds batch normalisation and residual scales and packs the convolutions' weights; run it before the first prediction and
-   * whenever the parameters have changed.
+   * after the parameters change.
    */
   readonly prepare: Program;
   readonly predict: Program;

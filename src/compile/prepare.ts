@@ -1,4 +1,4 @@
-/** What inference computes from the parameters once: convolutions' weights and biases, folded, cast and packed. */
+/** What inference computes once from the parameters: convolution weights and biases, folded, cast and packed. */
 import { type Graph, isStatistic, type Node, type NodeOf, type Parameter } from '../graph/graph.ts';
 import { Emitter } from './emitter.ts';
 import { mergedName } from './layout.ts';
@@ -7,7 +7,7 @@ import type { Program, Value } from './program.ts';
 import { isPacked, packingOf } from './rules/native-inference.ts';
 import { channelsLast, sizesOf } from './rules/rule.ts';
 
-/** A parameter's name in the store, of the copy that is asked for. */
+/** The stored name of a parameter, or of its running average. */
 export const sourceName = (
   { name, role }: Pick<Parameter, 'name' | 'role'>,
   { parameters = 'weights' }: InferenceOptions,
@@ -16,7 +16,7 @@ export const sourceName = (
 export const preparedName = (name: string, { parameters = 'weights', precision }: InferenceOptions): string =>
   `prepared/${parameters}/${precision}/${name}`;
 
-/** Stores every convolution's weight and bias as `prepared/…`: folded, in the program's precision, packed where it is run so. */
+/** Stores every convolution's weight and bias as `prepared/…`: folded, in the program's precision, packed where the kernel needs it. */
 export function compilePreparation(graph: Graph, options: InferenceOptions): Program {
   const emitter = new Emitter();
   for (const node of graph.nodes) {
@@ -54,15 +54,15 @@ function prepareConvolution(node: NodeOf<'conv'>, preparation: Preparation): voi
   }
   if (!node.attributes.bias) return;
   const bias = cast(joined(members.flatMap((member) => member.bias ?? [])));
-  // Our operators add a bias in float32; it is rounded all the same, as libtorch's convolutions round it.
+  // Native operators add the bias in float32; it is still rounded, to match libtorch's convolutions.
   store('bias', packed && precision !== 'float32' ? cast(bias, 'float32') : bias);
 }
 
-/** The parameters of this name of all members of a merged convolution. */
+/** One part of the parameters of all members of a merged convolution. */
 const partOf = ({ parameters: { members } }: NodeOf<'conv'>, part: 'weight' | 'bias'): readonly Parameter[] =>
   members.flatMap((member) => member[part] ?? []);
 
-/** The weight and bias in float32 of one member of a convolution, with batch normalisation and residual scale in them. */
+/** The float32 weight and bias of one member, with batch normalisation and residual scale folded in. */
 function foldMember(
   node: NodeOf<'conv'>,
   index: number,
@@ -84,6 +84,6 @@ function foldMember(
   const perFilter = emitter.call('aten::view', [factor, [weight.shape[0] as number, 1, 1, 1]]);
   const folded = emitter.call('aten::mul.Tensor', [source(weight), perFilter]);
   const meanScaled = emitter.call('aten::mul.Tensor', [part('movingMean'), factor]);
-  // A folded bias takes the place of the batch normalisation's beta.
+  // The folded bias replaces the batch normalisation's beta.
   return { weight: folded, bias: emitter.call('aten::sub.Tensor', [scaled(part('beta')), meanScaled]) };
 }

@@ -31,7 +31,7 @@ describe('checkProgram', () => {
 
   it.each<[string, readonly Step[], RegExp]>([
     [
-      'a slot that nobody assigns',
+      'a slot that is never assigned',
       [call([2], { slot: 3 })],
       /step 0 \(%2 = aten::add\.Tensor\(%3\)\): reads %3, which no earlier step assigns/,
     ],
@@ -54,7 +54,7 @@ describe('checkProgram', () => {
     [
       'an operator without a name',
       [{ ...call([2]), operator: 'add' }],
-      /step 0 .*: 'add' is not an operator's name/,
+      /step 0 .*: 'add' is not an operator name/,
     ],
     ['an unknown input', [{ ...input, name: 'z' } as Step], /step 0 .*: the program has no input 'z'/],
     [
@@ -63,7 +63,7 @@ describe('checkProgram', () => {
       /step 1 .*: 'z' is not an output of the program/,
     ],
     ['a slot that is never freed', [input], /^test: %0 is never freed$/],
-    ['an output that no step gives', [input, free(0)], /^test: no step gives the output 'y'$/],
+    ['an output that no step produces', [input, free(0)], /^test: no step outputs 'y'$/],
   ])('refuses %s and names the step', (_, steps, message) => {
     expect(() => checkProgram(program(steps))).toThrow(message);
   });
@@ -74,7 +74,7 @@ describe('checkProgram', () => {
     );
   });
 
-  it('lets a program store what the spec calls computed, and nothing else', () => {
+  it('lets a program store computed tensors of the spec, and nothing else', () => {
     const store: Step = { do: 'store', name: 'w', from: 0 };
     const steps = [input, store, free(0), load, call([2], { slot: 1 }), free(1), output, free(2)];
     const empty = { tensors: [], views: [] };
@@ -86,7 +86,7 @@ describe('checkProgram', () => {
 });
 
 describe('printProgram', () => {
-  it('prints one step a line, with what a layer loads below its name', () => {
+  it('prints one step per line, and loads below the name of their layer', () => {
     const step: Step = {
       do: 'call',
       operator: 'aten::clone',

@@ -1,15 +1,15 @@
 /**
- * A program: the flat list of steps that the engine runs, its printer and its check.
+ * A program: the flat list of steps that the engine runs, with its printer and its checker.
  *
- * Slots are numbered values in single assignment. A step is one ATen operator, a read from the store or from the
- * inputs, a value for the store, a result, or a free. Operators whose name ends in `_` write into their first argument, which is how weights
- * and statistics in the store change.
+ * Slots are numbered values in single assignment. A step calls an operator, loads from the store or from the inputs,
+ * stores a value, outputs a result, or frees slots. Operators whose name ends in `_` write into their first argument: this
+ * is how weights and statistics in the store change.
  */
 import { InceptionError } from '../errors.ts';
 
 export type Slot = number;
 
-/** A slot as an argument: what emitting a step gives is what the next steps take. */
+/** A slot as an argument: what emitting one step returns, later steps take. */
 export interface Value {
   readonly slot: Slot;
 }
@@ -36,16 +36,16 @@ export type Argument =
 
 export interface Call {
   readonly do: 'call';
-  /** `aten::convolution`, or with an overload `aten::add.Tensor`. */
+  /** `aten::convolution`; with an overload, `aten::add.Tensor`. */
   readonly operator: string;
-  /** Positional, then by name; what is left out takes the schema's default. */
+  /** Positional arguments, then named ones; those left out take the schema's default. */
   readonly args: readonly Argument[];
   readonly named?: Readonly<Record<string, Argument>>;
-  /** One slot for each result that is needed; null for a result that is not. */
+  /** One slot per result; null for a result that is not needed. */
   readonly to: readonly (Slot | null)[];
-  /** Where in the network this step belongs, for errors and profiles: `inceptionA/0/branch1/conv2`. */
+  /** The layer that this step belongs to, for errors and profiles: `inceptionA/0/branch1/conv2`. */
   readonly layer: string;
-  /** [n, c, h, w] of the first result, where a pass over programs needs it; the engine does not read it. */
+  /** [n, c, h, w] of the first result, where a program pass needs it; the engine does not read it. */
   readonly shape?: readonly number[];
 }
 
@@ -54,7 +54,7 @@ export type Step =
   | Call
   /** The store's tensor or view with this name; the slot is the tensor itself, not a copy. */
   | { readonly do: 'load'; readonly name: string; readonly to: Slot }
-  /** Leaves a slot's tensor in the store, under one of the names that its spec has as `computed`. */
+  /** Keeps a slot's tensor in the store, under one of the `computed` names of its spec. */
   | { readonly do: 'store'; readonly name: string; readonly from: Slot }
   /** One of the program's inputs, on the store's device. */
   | { readonly do: 'input'; readonly name: string; readonly to: Slot }
@@ -65,7 +65,7 @@ export type Step =
 export interface ProgramInput {
   readonly name: string;
   readonly dtype: DType;
-  /** In the order in which the bytes lie (C order); images are [n, h, w, c]. */
+  /** In C order; images are [n, h, w, c]. */
   readonly shape: readonly number[];
 }
 
@@ -80,12 +80,12 @@ export interface Program {
   readonly steps: readonly Step[];
 }
 
-/** A store's tensor of its own memory. */
+/** A tensor that owns its memory in a store. */
 export interface TensorSpec {
   readonly name: string;
   readonly dtype: DType;
   readonly shape: readonly number[];
-  /** Every element's first value; default 0. */
+  /** Initial value of every element; default 0. */
   readonly fill?: number;
 }
 
@@ -102,7 +102,7 @@ export interface ViewSpec {
 export interface StoreSpec {
   readonly tensors: readonly TensorSpec[];
   readonly views: readonly ViewSpec[];
-  /** Names of tensors that programs leave there by a `store` step; type and shape are only known then. */
+  /** Names of tensors that `store` steps create; their type and shape are known only then. */
   readonly computed?: readonly string[];
 }
 
@@ -118,7 +118,7 @@ export function slotsOf(argument: Argument): readonly Slot[] {
   return 'slots' in argument ? argument.slots : [];
 }
 
-/** The slots that a step reads; a free reads nothing. Every pass asks for those of every step: a loop, to be quick. */
+/** The slots that a step reads; a free reads nothing. Every pass calls this for every step, hence the plain loop. */
 export function reads(step: Step): readonly Slot[] {
   if (step.do === 'output' || step.do === 'store') return [step.from];
   const slots: Slot[] = [];
@@ -144,8 +144,8 @@ const operatorName = /^[a-z_]\w*::\w+(\.\w+)?$/;
 
 /**
  * Refuses a program that is not in single assignment, reads a slot that is not assigned or already freed, names an
- * input, output or operator wrongly, or leaves a slot unfreed. With a store's spec, also a name that the store lacks, and a
- * `store` step for a name that is not `computed`.
+ * input, output or operator wrongly, or leaves a slot unfreed. With a store's spec it also refuses names that the store
+ * lacks, and `store` steps for names that are not `computed`.
  * @throws ProgramError naming the step's number.
  */
 export function checkProgram(program: Program, store?: StoreSpec): void {
@@ -176,7 +176,7 @@ export function checkProgram(program: Program, store?: StoreSpec): void {
       for (const slot of step.slots) freed.add(slot);
     }
     if (step.do === 'call' && !operatorName.test(step.operator)) {
-      refuse(`'${step.operator}' is not an operator's name, expected like aten::add.Tensor`);
+      refuse(`'${step.operator}' is not an operator name; expected one like aten::add.Tensor`);
     }
     if (step.do === 'input' && !inputs.has(step.name)) refuse(`the program has no input '${step.name}'`);
     if (step.do === 'load' && names && !names.has(step.name) && !computed?.has(step.name))
@@ -184,16 +184,16 @@ export function checkProgram(program: Program, store?: StoreSpec): void {
     if (step.do === 'store' && computed && !computed.has(step.name))
       refuse(`'${step.name}' is not among the store's computed tensors`);
     if (step.do === 'output' && !missing.delete(step.name)) {
-      refuse(`'${step.name}' is not an output of the program, or given twice`);
+      refuse(`'${step.name}' is not an output of the program, or is output twice`);
     }
   });
   for (const slot of assigned) {
     if (!freed.has(slot)) throw new ProgramError(`${program.name}: %${slot} is never freed`);
   }
-  for (const name of missing) throw new ProgramError(`${program.name}: no step gives the output '${name}'`);
+  for (const name of missing) throw new ProgramError(`${program.name}: no step outputs '${name}'`);
 }
 
-/** The program as text, one step a line, with its layers as comments; what a layer loads stands below its name. */
+/** The program as text, one step per line, with layers as comments; a layer's loads are printed below its name. */
 export function printProgram(program: Program): string {
   const inputs = program.inputs.map(({ name, dtype, shape }) => `${name}: ${dtype}[${shape.join(', ')}]`);
   const lines = [`program ${program.name}`, `inputs ${inputs.join(', ') || 'none'}`];
@@ -209,7 +209,7 @@ export function printProgram(program: Program): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** Of each call its layer, and of each load and input that of the call that follows. */
+/** The layer of each call; loads and inputs take that of the next call. */
 function layersOf(steps: readonly Step[]): readonly (string | undefined)[] {
   let next: string | undefined;
   return steps

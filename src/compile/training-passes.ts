@@ -1,4 +1,4 @@
-/** What training does to a graph before it is lowered, and to the program after. */
+/** The training passes: over the graph before lowering, and over the program after. */
 import type { Graph } from '../graph/graph.ts';
 import { exchangePooling } from '../passes/exchange-pooling.ts';
 import { fuseRelu } from '../passes/fuse-relu.ts';
@@ -20,13 +20,13 @@ export const trainingGraphPasses = [
   { name: 'fuseNormRelu', run: fuseRelu('batchNorm') },
 ] as const satisfies readonly Pass<Graph>[];
 
-/** What the passes over a training step know besides the program. */
+/** What the passes over a training step need besides the program. */
 export interface TrainingContext {
   readonly store: StoreSpec;
-  /** The gradient with which the backward pass begins. */
+  /** The gradient that the backward pass starts from. */
   readonly backward: Slot;
   readonly dtype: 'float32' | 'bfloat16';
-  /** Of one value. */
+  /** Size of one value. */
   readonly bytes: number;
 }
 

@@ -8,7 +8,7 @@ import { foldBatchNorm } from './fold.ts';
 const graphOf = (network: string, options: NetworkOptions = {}): Graph =>
   foldBatchNorm(buildGraph(configure(findNetwork(network), options)));
 
-/** What the average poolings read, as `op filters`. */
+/** What each average pooling reads, as `op filters`. */
 const poolsOver = (graph: Graph): string[] =>
   graph.nodes
     .filter(({ op }) => op === 'avgPool')
@@ -18,7 +18,7 @@ const poolsOver = (graph: Graph): string[] =>
     });
 
 describe('exchangePooling', () => {
-  it('puts the pooling of every Inception-v4 block behind its narrower convolution', () => {
+  it('moves the pooling of every Inception-v4 block after its narrower convolution', () => {
     const graph = graphOf('inception-v4');
     expect(new Set(poolsOver(graph))).toEqual(new Set(['concat 384', 'concat 1024', 'concat 1536']));
     const exchanged = exchangePooling(graph);
@@ -27,12 +27,12 @@ describe('exchangePooling', () => {
     expect(exchanged.nodes.map(({ id, inputs }) => inputs.every((input) => input < id))).not.toContain(false);
   });
 
-  it('leaves a convolution with a bias where the padding counts, because zeros would dilute the bias', () => {
+  it('leaves a convolution with a bias where padding counts, because the zeros would dilute the bias', () => {
     const graph = graphOf('inception-v3', { countPadding: true });
     expect(exchangePooling(graph)).toEqual(graph);
   });
 
-  it('exchanges them there too while batch normalisation keeps the bias out', () => {
+  it('swaps them there too while batch normalisation means there is no bias', () => {
     const graph = buildGraph(configure(findNetwork('inception-v3'), { countPadding: true }));
     expect(poolsOver(exchangePooling(graph)).every((pool) => pool.startsWith('conv'))).toBe(true);
   });

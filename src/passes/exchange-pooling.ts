@@ -1,10 +1,10 @@
 /**
- * Average pooling followed by a 1x1 convolution becomes the convolution followed by the pooling, where the convolution has
- * fewer filters than channels: both are linear, one over the grid and one over the depth. The convolution then computes as
- * before, beside its siblings, and the pooling moves fewer numbers. Not where pooling leaves out places: the convolution
- * would compute them.
+ * Swaps average pooling with the 1x1 convolution after it, where the convolution has fewer filters than input channels. Both
+ * are linear, one over the grid and one over the channels, so they commute. The convolution costs the same and can merge with
+ * its siblings, and the pooling moves less data. Not for strided pooling: the convolution would compute positions that the
+ * pooling skips.
  *
- * A bias passes through only if the pooling leaves its padding out, because then the mean of a constant is the constant.
+ * A bias commutes only if the pooling excludes its padding, because only then is the mean of a constant that constant.
  */
 import type { Graph, Node, NodeOf } from '../graph/graph.ts';
 import { consumersOf, Rewriting } from './rewrite.ts';

@@ -9,19 +9,19 @@ const count = (graph: Graph, op: Op): number => graph.nodes.filter((node) => nod
 
 describe('foldBatchNorm', () => {
   it.each(networks.map((network) => [network.name, network] as const))(
-    'leaves in %s no batch normalisation after a convolution and gives every convolution a bias',
+    'removes every batch normalisation after a convolution of %s and gives every convolution a bias',
     (_, network) => {
       const graph = buildGraph(configure(network));
       const folded = foldBatchNorm(graph);
       expect(count(graph, 'batchNorm')).toBeGreaterThan(0);
-      // facenet's embedding has one after its dense layer.
+      // facenet's embedding has a batch normalisation after its dense layer.
       expect(count(folded, 'batchNorm')).toBe(count(graph, 'linear') - 1);
       expect(count(folded, 'conv')).toBe(count(graph, 'conv'));
       expect(folded.nodes.every((node) => node.op !== 'conv' || node.attributes.bias)).toBe(true);
     },
   );
 
-  it('leaves with every sibling that is merged after it its statistics', () => {
+  it('keeps the statistics of every sibling when they are merged afterwards', () => {
     const folded = mergeSiblings(foldBatchNorm(buildGraph(configure(findNetwork('inception-v4')))));
     const merged = folded.nodes.find((node) => node.op === 'conv' && node.path.includes('+'));
     const { parameters } = (merged?.op === 'conv' && merged.attributes.folded?.batchNorm) || {};

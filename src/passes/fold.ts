@@ -1,8 +1,8 @@
-/** Inference only: what a convolution's weight and bias can take over from the operations after it. */
+/** Inference only: folds operations into the weight and bias of the convolution before them. */
 import type { Graph, MemberParameters, Node, NodeOf, Parameter } from '../graph/graph.ts';
 import { consumersOf, Rewriting } from './rewrite.ts';
 
-/** Batch normalisation by moving statistics is linear: the convolution before it takes it over. */
+/** Batch normalisation with moving statistics is linear, so it folds into the convolution before it. */
 export function foldBatchNorm(graph: Graph): Graph {
   const consumers = consumersOf(graph);
   const rewriting = new Rewriting(graph);
@@ -47,7 +47,7 @@ const withBias = (member: MemberParameters<'conv'>): MemberParameters<'conv'> =>
 export function foldResidualScale(graph: Graph): Graph {
   const consumers = consumersOf(graph);
   const scaleOf = new Map<number, number>();
-  /** What a batch normalisation has left in the convolution stays there. */
+  /** Keeps a batch normalisation that has been folded in already. */
   const scaled = ({ attributes }: NodeOf<'conv'>, scale: number) => ({
     ...attributes,
     folded: { ...attributes.folded, scale },

@@ -14,14 +14,14 @@ const withRelu = (graph: Graph): number =>
 
 describe('fuseRelu', () => {
   it.each(networks.map((network) => [network.name, network] as const))(
-    'moves in %s every ReLU after a batch normalisation into it, and leaves only those after sums',
+    'fuses every ReLU after a batch normalisation of %s, and leaves only those after sums',
     (_, network) => {
       const graph = mergeSiblings(buildGraph(configure(network, { auxiliary: true })));
       const fused = fuseRelu('batchNorm')(graph);
-      // facenet's embedding has one without a ReLU.
-      const alone = network.name === 'inception-resnet-v1-facenet' ? 1 : 0;
-      const pairs = count(graph, 'batchNorm') - alone;
-      expect(count(fused, 'batchNorm')).toBe(pairs + alone);
+      // facenet's embedding has a batch normalisation without a ReLU.
+      const withoutRelu = network.name === 'inception-resnet-v1-facenet' ? 1 : 0;
+      const pairs = count(graph, 'batchNorm') - withoutRelu;
+      expect(count(fused, 'batchNorm')).toBe(pairs + withoutRelu);
       expect(withRelu(fused)).toBe(pairs);
       expect(count(fused, 'relu')).toBe(count(graph, 'relu') - pairs);
       expect(costsOf(fused)).toEqual(costsOf(graph));
@@ -29,14 +29,14 @@ describe('fuseRelu', () => {
     },
   );
 
-  it('moves those after sums into the sums', () => {
+  it('fuses ReLUs after residual sums into the sums', () => {
     const graph = buildGraph(configure(findNetwork('inception-resnet-v2')));
     const fused = fuseRelu('scaledAdd')(graph);
     expect(withRelu(fused)).toBe(20);
     expect(count(fused, 'relu')).toBe(count(graph, 'relu') - 20);
   });
 
-  it('leaves a ReLU whose operation is asked for by name', () => {
+  it('leaves a ReLU after an operation that is an endpoint', () => {
     const graph = foldBatchNorm(buildGraph(configure(findNetwork('inception-v4'))));
     const [first] = graph.nodes.filter(({ op }) => op === 'conv');
     const endpoints = new Map([...graph.endpoints, ['before', first?.id ?? -1] as const]);

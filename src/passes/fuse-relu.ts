@@ -1,20 +1,20 @@
 /**
- * A ReLU becomes an attribute of the operation before it, which computes both in one pass over memory where it can. The one
- * way in which ReLUs are fused: in training with batch normalisations and residual sums, in inference with convolutions.
+ * Makes a ReLU an attribute of the operation before it, which computes both in one pass over memory where it can. All ReLUs are
+ * fused this way: in training into batch normalisations and residual sums, in inference into convolutions.
  */
 import type { Graph, Node, NodeOf } from '../graph/graph.ts';
 import { consumersOf, Rewriting } from './rewrite.ts';
 
-/** Operations that a ReLU can belong to. */
+/** Operations that a ReLU can be fused into. */
 type Fusing = 'conv' | 'batchNorm' | 'scaledAdd';
 
-/** After operations of this kind that nothing but the ReLU reads, and nobody asks for. */
+/** Fuses ReLUs into operations of this kind that only the ReLU reads and that are not endpoints. */
 export const fuseRelu =
   (op: Fusing) =>
   (graph: Graph): Graph => {
     const consumers = consumersOf(graph);
     const named = new Set(graph.endpoints.values());
-    /** By the ReLU's id. */
+    /** The operation before each fused ReLU, by the ReLU's id. */
     const sources = new Map<number, NodeOf<Fusing>>();
     for (const node of graph.nodes) {
       const source = node.op === 'relu' ? graph.nodes[node.inputs[0] as number] : undefined;

@@ -9,14 +9,14 @@ const graphOf = (name: string) => buildGraph(configure(findNetwork(name)));
 const folded = (name: string) => foldResidualScale(foldBatchNorm(graphOf(name)));
 
 describe('fuseSum', () => {
-  it('leaves, with the ReLUs fused too, no ReLU and no sum alone in the residual networks', () => {
+  it('leaves no separate ReLU or sum in a residual network once ReLUs are fused too', () => {
     const fused = fuseRelu('conv')(fuseSum(folded('inception-resnet-v2-released'), { keep: [] }));
     expect(fused.nodes.filter(({ op }) => op === 'relu' || op === 'scaledAdd')).toEqual([]);
     const sums = fused.nodes.filter(({ op, inputs }) => op === 'conv' && inputs.length === 2);
     expect(sums).toHaveLength(40);
   });
 
-  it('does not write over a block that is asked for', () => {
+  it('does not overwrite a requested block', () => {
     const graph = folded('inception-resnet-v2');
     const [, block] = [...graph.endpoints].find(([name]) => name === 'inceptionResnetA/0') as [
       string,

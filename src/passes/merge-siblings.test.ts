@@ -14,7 +14,7 @@ import {
 import { foldBatchNorm } from './fold.ts';
 import { mergeSiblings } from './merge-siblings.ts';
 
-/** A network of one box, to see a pass on a figure of its own. */
+/** A network of one block, to test the pass in isolation. */
 const around = (block: ReturnType<typeof filterConcat>): Network => ({
   name: 'one-block',
   about: 'for a test',
@@ -29,7 +29,7 @@ const ops = (graph: Graph): string[] => graph.nodes.map(({ op }) => op);
 const convolutions = (graph: Graph): Node[] => graph.nodes.filter(({ op }) => op === 'conv');
 
 describe('mergeSiblings', () => {
-  it('makes one convolution of the 1x1 convolutions that read the same input', () => {
+  it('merges the 1x1 convolutions that read the same input', () => {
     const merged = mergeSiblings(
       graphOf(around(filterConcat([conv('1x1', 16)], [conv('1x1', 8), conv('3x3', 24)], [maxPool('3x3')]))),
     );
@@ -65,7 +65,7 @@ describe('mergeSiblings', () => {
     expect(ops(merged).slice(0, 6)).toEqual(['input', 'conv', 'relu', 'slice', 'slice', 'concat']);
   });
 
-  it('leaves convolutions of other windows and strides apart', () => {
+  it('does not merge convolutions with different windows', () => {
     const graph = graphOf(
       around(filterConcat([conv('1x1', 8)], [conv('3x3', 8)], [conv('1x3', 8)], [conv('3x1', 8)])),
     );

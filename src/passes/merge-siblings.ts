@@ -1,14 +1,14 @@
 /**
- * Sibling convolutions that read the same input with the same geometry become one convolution over all their filters,
- * followed by slices. Exact, in training too: every filter is computed from the same numbers as before. Where each of them
- * has a ReLU right after it, as after folding, the ReLU is merged too.
+ * Merges sibling convolutions that read the same input with the same geometry into one convolution over all their filters,
+ * followed by slices. This is exact, in training too: every filter is computed from the same values as before. Where each
+ * sibling has a ReLU right after it, as after folding, the ReLUs are merged too.
  */
 import type { Folded, Graph, MemberParameters, Node, NodeOf } from '../graph/graph.ts';
 import { consumersOf, Rewriting } from './rewrite.ts';
 
 interface Unit {
   readonly conv: NodeOf<'conv'>;
-  /** If it is the convolution's only reader. */
+  /** The ReLU, if it is the convolution's only reader. */
   readonly relu: NodeOf<'relu'> | undefined;
 }
 
@@ -32,7 +32,7 @@ function findGroups(graph: Graph): Unit[][] {
   const consumers = consumersOf(graph);
   const byGeometry = new Map<string, Unit[]>();
   for (const node of graph.nodes) {
-    // The groups of a merged convolution would be others.
+    // Merging would change how the channels are grouped.
     if (node.op !== 'conv' || node.attributes.groups > 1) continue;
     const [reader, ...others] = consumers[node.id] ?? [];
     const next = reader === undefined || others.length > 0 ? undefined : graph.nodes[reader];
@@ -81,7 +81,7 @@ function placeGroup(rewriting: Rewriting, group: readonly Unit[]): void {
   }
 }
 
-/** What folding has given each of the convolutions, as one. */
+/** The folded batch normalisations of the convolutions, as one. */
 function mergeFolded(convolutions: readonly NodeOf<'conv'>[]): { folded?: Folded } {
   const folded = convolutions.flatMap(({ attributes }) => attributes.folded ?? []);
   const [first] = folded;

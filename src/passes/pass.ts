@@ -1,13 +1,13 @@
-/** Passes as data: a list of named rewritings, of graphs or of programs, each of which can be switched off. */
+/** Passes as data: named rewritings of graphs or programs, each of which can be switched off. */
 
 export interface Pass<T, Context = unknown> {
   readonly name: string;
   readonly run: (subject: T, context: Context) => T;
-  /** Whether it runs when nobody chooses. Default: it does. */
+  /** Whether the pass runs where `choices` does not say. Default: yes. */
   readonly when?: (subject: T, context: Context) => boolean;
 }
 
-/** Of the passes with these names, which ones run. */
+/** Switches passes on or off by name. */
 export type Choices<Name extends string = string> = { readonly [name in Name]?: boolean | undefined };
 
 /** Runs the passes in the order of the list. */
@@ -17,8 +17,8 @@ export function runPasses<T, Context>(
   { context, choices = {} }: { context: Context; choices?: Choices | undefined },
 ): T {
   return passes.reduce(
-    (before, { name, run, when = () => true }) =>
-      (choices[name] ?? when(before, context)) ? run(before, context) : before,
+    (current, { name, run, when = () => true }) =>
+      (choices[name] ?? when(current, context)) ? run(current, context) : current,
     subject,
   );
 }

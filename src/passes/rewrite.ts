@@ -1,7 +1,7 @@
-/** What every pass over the graph needs: who reads a node, and building a new graph from an old one. */
+/** Helpers for graph passes: the readers of each node, and building a new graph from an old one. */
 import type { Graph, Node } from '../graph/graph.ts';
 
-/** For every node, the ids of the nodes that read it. */
+/** The ids of the nodes that read each node. */
 export function consumersOf(graph: Graph): readonly (readonly number[])[] {
   const consumers: number[][] = graph.nodes.map(() => []);
   for (const node of graph.nodes) {
@@ -10,7 +10,7 @@ export function consumersOf(graph: Graph): readonly (readonly number[])[] {
   return consumers;
 }
 
-/** The auxiliary head's nodes come last, so that leaving them out renumbers nothing. */
+/** The auxiliary head's nodes come last, so removing them renumbers nothing. */
 export const withoutAuxiliary = (graph: Graph): Graph => ({
   ...graph,
   nodes: graph.nodes.filter(({ head }) => head === 'main'),
@@ -18,7 +18,7 @@ export const withoutAuxiliary = (graph: Graph): Graph => ({
   endpoints: new Map([...graph.endpoints].filter(([, id]) => graph.nodes[id]?.head === 'main')),
 });
 
-/** Nodes of the new graph in the order of their making, and where each old node's result is found there. */
+/** Builds a new graph and maps each old node to the node with its result. */
 export class Rewriting {
   readonly #nodes: Node[] = [];
   readonly #newIds = new Map<number, number>();
@@ -35,19 +35,19 @@ export class Rewriting {
     return id;
   }
 
-  /** Adds an old node, or a changed copy of it, with its inputs looked up. */
+  /** Adds an old node, or a changed copy of it, with its inputs translated to the new graph. */
   keep(node: Node): void {
     this.replace(node.id, this.add({ ...node, inputs: node.inputs.map((input) => this.find(input)) }));
   }
 
-  /** Says that the old node's result is now the new node's. */
+  /** Records that the new node replaces the old one. */
   replace(oldId: number, newId: number): void {
     this.#newIds.set(oldId, newId);
   }
 
   find(oldId: number): number {
     const id = this.#newIds.get(oldId);
-    if (id === undefined) throw new Error(`rewriting: node ${oldId} is read before it is placed`);
+    if (id === undefined) throw new Error(`rewriting: node ${oldId} is read before it is added`);
     return id;
   }
 

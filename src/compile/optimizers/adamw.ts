@@ -1,5 +1,5 @@
 /**
- * AdamW (arXiv 1711.05101) in PyTorch's form: weight decay shrinks the weights and is no part of the gradient.
+ * AdamW (arXiv 1711.05101) in PyTorch's form: weight decay shrinks the weights directly and is not added to the gradient.
  * m ← β1 · m + (1 − β1) · g; v ← β2 · v + (1 − β2) · g²; w ← w − rate · (m / (1 − β1^t)) / (sqrt(v / (1 − β2^t)) + epsilon).
  */
 import { numberOption } from '../../option.ts';

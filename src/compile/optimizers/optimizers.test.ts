@@ -1,4 +1,4 @@
-/** Optimisers against PyTorch's own steps: test/fixtures/optimizers, which says how it was made. */
+/** Optimisers against PyTorch's steps; test/fixtures/optimizers says how they were generated. */
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openTorch } from '../../engine/torch.ts';
@@ -58,7 +58,7 @@ function specOf(options: Pick<TrainingOptions, 'optimizer'>): StoreSpec {
 }
 
 describe.each(['native', 'aten'] as const)('with %s operators', (kernels) => {
-  it.each(cases)('$name takes the steps that PyTorch takes', async (expected) => {
+  it.each(cases)('$name matches PyTorch step by step', async (expected) => {
     const options = {
       optimizer: expected.optimizer,
       weightDecay: expected.weightDecay,
@@ -94,7 +94,7 @@ describe.each(['native', 'aten'] as const)('with %s operators', (kernels) => {
 });
 
 describe('the table of optimisers', () => {
-  it('has the usual values of every optimiser, and they are valid', () => {
+  it('has valid default values for every optimiser', () => {
     for (const [kind, table] of Object.entries(optimizers)) {
       const { kind: name, ...values } = usualOptimizers[kind as Optimizer['kind']];
       expect(name).toBe(kind);
@@ -105,7 +105,7 @@ describe('the table of optimisers', () => {
     }
   });
 
-  it('says what each optimiser keeps for every weight', () => {
+  it('lists the state tensors of each optimiser', () => {
     const names = Object.values(usualOptimizers).map((optimizer) => [optimizer.kind, stateNames(optimizer)]);
     expect(Object.fromEntries(names)).toEqual({
       rmsprop: ['meanSquare', 'momentum'],

@@ -1,5 +1,5 @@
 /**
- * RMSProp in TensorFlow's form: the mean square starts at 1 and epsilon stands inside the root.
+ * RMSProp in TensorFlow's form: the mean square starts at 1 and epsilon is inside the square root.
  * ms ← decay · ms + (1 − decay) · g²; mom ← momentum · mom + rate · g / sqrt(ms + epsilon); w ← w − mom.
  */
 import { numberOption } from '../../option.ts';

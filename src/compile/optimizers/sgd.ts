@@ -1,5 +1,5 @@
 /**
- * Stochastic gradient descent with momentum in PyTorch's form: the learning rate is outside of the momentum.
+ * Stochastic gradient descent with momentum in PyTorch's form: the learning rate is not part of the momentum.
  * mom ← momentum · mom + g; w ← w − rate · mom, or with Nesterov's momentum w ← w − rate · (g + momentum · mom).
  */
 import { booleanOption, numberOption } from '../../option.ts';

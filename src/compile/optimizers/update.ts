@@ -1,4 +1,4 @@
-/** One step of an optimiser over all weights, with weight decay, clipping and the weights' running averages. */
+/** One optimiser step over all weights, with weight decay, clipping and running averages. */
 import type { Emitter } from '../emitter.ts';
 import { normRow } from '../layout.ts';
 import type { TrainingOptions } from '../options.ts';
@@ -6,7 +6,7 @@ import type { Value } from '../program.ts';
 import type { UpdateTensors } from './optimizer.ts';
 import { ruleOf, stateNames } from './optimizers.ts';
 
-/** The flat tensors that an update reads and writes; of their decayed and undecayed parts there are views. */
+/** The flat tensors that an update reads and writes; each has a `decayed/` and an `undecayed/` view. */
 export const flatKinds = ({ optimizer }: Pick<TrainingOptions, 'optimizer'>): readonly string[] => [
   'weights',
   'averages',
@@ -16,14 +16,14 @@ export const flatKinds = ({ optimizer }: Pick<TrainingOptions, 'optimizer'>): re
 
 export const flat = (kind: string): string => `flat/${kind}`;
 
-/** The norm over all gradients, before clipping; float32 []. */
+/** The global gradient norm before clipping; float32 []. */
 export function gradientNorm(emitter: Emitter): Value {
   const rows = emitter.call('aten::view', [emitter.load(flat('gradient')), [-1, normRow]]);
-  const ofRows = emitter.call('aten::linalg_vector_norm', [rows, 2, [1]]);
-  return emitter.call('aten::linalg_vector_norm', [ofRows]);
+  const rowNorms = emitter.call('aten::linalg_vector_norm', [rows, 2, [1]]);
+  return emitter.call('aten::linalg_vector_norm', [rowNorms]);
 }
 
-/** How a tensor of some kind ('weights', 'gradient', 'momentum', …) is found for the weights that are updated. */
+/** Loads the tensor of some kind ('weights', 'gradient', 'momentum', …) for the weights being updated. */
 type TensorOf = (kind: string) => Value;
 
 interface Part {
@@ -33,8 +33,8 @@ interface Part {
 }
 
 /**
- * With native operators either everything at once by the gradients that the store holds, or each weight by itself
- * (`applyEach`): then its gradient need not be kept, because a pass moves the update to where that is made.
+ * Native operators update either all weights at once from the gradients in the store (`applyAll`), or each weight
+ * separately (`applyEach`): then its gradient need not be stored, because a pass moves the update to where it is computed.
  * Afterwards averages ← averages + (1 − averageDecay) · (w − averages).
  */
 export class Update {
@@ -49,26 +49,26 @@ export class Update {
   }
 
   /**
-   * Updates these weights, or groups of merged ones, by gradients that are values; the rest by those in the store. Gives the
-   * norm over all gradients.
+   * Updates these weights, or groups of merged ones, from gradient values; the rest from the gradients in the store.
+   * Returns the global gradient norm.
    */
   applyEach(weights: readonly { readonly name: string; readonly value: Value }[]): Value {
     const { weightDecay } = this.#options;
     this.#emitter.layer = 'optimizer';
     for (const { name, value } of weights) {
-      const of: TensorOf = (kind) => this.#emitter.load(kind === 'weights' ? name : `${kind}/${name}`);
-      this.#apply(of, { gradient: value, weightDecay, gradientScale: undefined });
+      const tensorOf: TensorOf = (kind) => this.#emitter.load(kind === 'weights' ? name : `${kind}/${name}`);
+      this.#apply(tensorOf, { gradient: value, weightDecay, gradientScale: undefined });
     }
     this.#applyPart('undecayed', { weightDecay: 0, gradientScale: undefined });
     return this.#emitter.call('aten::linalg_vector_norm', [this.#emitter.call('aten::stack', [this.#norms])]);
   }
 
-  /** Everything, by the gradients that the store holds; `norm` is theirs. */
+  /** Updates everything from the gradients in the store, whose global norm is `norm`. */
   applyAll(norm: Value): void {
     const { clipNorm, weightDecay, kernels = 'native' } = this.#options;
     this.#emitter.layer = 'optimizer';
     const gradientScale =
-      clipNorm === undefined ? undefined : clipScale(this.#emitter, { norm, most: clipNorm });
+      clipNorm === undefined ? undefined : clipScale(this.#emitter, { norm, max: clipNorm });
     if (kernels === 'aten') {
       this.#applyAten(gradientScale);
       return;
@@ -78,14 +78,18 @@ export class Update {
   }
 
   #applyPart(part: 'decayed' | 'undecayed', rest: Omit<Part, 'gradient'>): void {
-    const of: TensorOf = (kind) => this.#emitter.load(`${part}/${kind}`);
-    this.#apply(of, { ...rest, gradient: of('gradient') });
+    const tensorOf: TensorOf = (kind) => this.#emitter.load(`${part}/${kind}`);
+    this.#apply(tensorOf, { ...rest, gradient: tensorOf('gradient') });
   }
 
-  #apply(of: TensorOf, part: Part): void {
+  #apply(tensorOf: TensorOf, part: Part): void {
     const { optimizer, averages = true } = this.#options;
     const { native } = ruleOf(optimizer);
-    const tensors = { ...this.#tensors(of), ...part, averages: averages ? of('averages') : undefined };
+    const tensors = {
+      ...this.#tensors(tensorOf),
+      ...part,
+      averages: averages ? tensorOf('averages') : undefined,
+    };
     this.#norms.push(native(this.#emitter, tensors, { ...optimizer }));
   }
 
@@ -93,30 +97,30 @@ export class Update {
     const emitter = this.#emitter;
     const { optimizer, weightDecay, averages = true } = this.#options;
     const rule = ruleOf(optimizer);
-    const of: TensorOf = (kind) => emitter.load(flat(kind));
-    const gradient = of('gradient');
-    const tensors = { ...this.#tensors(of), gradient };
+    const tensorOf: TensorOf = (kind) => emitter.load(flat(kind));
+    const gradient = tensorOf('gradient');
+    const tensors = { ...this.#tensors(tensorOf), gradient };
     const { learningRate, averageDecay, weights } = tensors;
     if (gradientScale !== undefined) emitter.call('aten::mul_.Tensor', [gradient, gradientScale]);
     if (weightDecay > 0 && rule.weightDecay === 'gradient') {
       const decayed = [emitter.load('decayed/gradient'), emitter.load('decayed/weights')];
       emitter.call('aten::add_.Tensor', decayed, { alpha: weightDecay });
     } else if (weightDecay > 0) {
-      const lost = emitter.call('aten::mul.Scalar', [learningRate, weightDecay]);
-      const kept = emitter.call('aten::rsub.Scalar', [lost, 1]);
-      emitter.call('aten::mul_.Tensor', [emitter.load('decayed/weights'), kept]);
+      const shrink = emitter.call('aten::mul.Scalar', [learningRate, weightDecay]);
+      const factor = emitter.call('aten::rsub.Scalar', [shrink, 1]);
+      emitter.call('aten::mul_.Tensor', [emitter.load('decayed/weights'), factor]);
     }
     rule.aten(emitter, tensors, { ...optimizer });
     if (!averages) return;
     emitter.layer = 'averages';
     const fraction = emitter.call('aten::rsub.Scalar', [averageDecay, 1]);
-    emitter.call('aten::lerp_.Tensor', [of('averages'), weights, fraction]);
+    emitter.call('aten::lerp_.Tensor', [tensorOf('averages'), weights, fraction]);
   }
 
-  #tensors(of: TensorOf) {
+  #tensors(tensorOf: TensorOf) {
     const { optimizer } = this.#options;
-    const state = Object.fromEntries(stateNames(optimizer).map((name) => [name, of(name)]));
-    return { weights: of('weights'), state, ...this.#scalars() };
+    const state = Object.fromEntries(stateNames(optimizer).map((name) => [name, tensorOf(name)]));
+    return { weights: tensorOf('weights'), state, ...this.#scalars() };
   }
 
   #scalars() {
@@ -133,8 +137,8 @@ export class Update {
   }
 }
 
-/** min(1, most / norm) */
-function clipScale(emitter: Emitter, { norm, most }: { norm: Value; most: number }): Value {
+/** min(1, max / norm) */
+function clipScale(emitter: Emitter, { norm, max }: { norm: Value; max: number }): Value {
   const inverse = emitter.call('aten::reciprocal', [norm]);
-  return emitter.call('aten::clamp_max_', [emitter.call('aten::mul_.Scalar', [inverse, most]), 1]);
+  return emitter.call('aten::clamp_max_', [emitter.call('aten::mul_.Scalar', [inverse, max]), 1]);
 }

@@ -1,4 +1,4 @@
-/** The sum of two gradients is left to the operator that takes it, where that can add them on the way. */
+/** Leaves the sum of two gradients to the operator that reads it, where that operator can add them itself. */
 import type { Program, Slot, Step } from '../program.ts';
 import { factsOf } from './facts/operators.ts';
 import { makersOf, readersOf, slotAt } from './facts/steps.ts';
@@ -15,13 +15,13 @@ export function absorbSums(program: Program): Program {
     if (gradient === undefined || sum?.operator !== 'aten::add.Tensor' || sum.named) return step;
     if (readers.get(gradient)?.length !== 1 || [0, 1].some((index) => isSum(slotAt(sum, index)))) return step;
     absorbed.add(gradient);
-    const [one = null, other = null] = sum.args;
-    return { ...step, args: step.args.with(adds[0], one).with(adds[1], other) };
+    const [first = null, second = null] = sum.args;
+    return { ...step, args: step.args.with(adds[0], first).with(adds[1], second) };
   });
   const isAbsorbed = (step: Step) => step.do === 'call' && absorbed.has(step.to[0] ?? -1);
   return { ...program, steps: steps.filter((step) => !isAbsorbed(step)) };
 
-  /** Of more than two gradients every sum is rounded, the last one too. */
+  /** With more than two gradients every partial sum is rounded, the last one too. */
   function isSum(slot: Slot | undefined): boolean {
     return slot !== undefined && makers.get(slot)?.call.operator === 'aten::add.Tensor';
   }

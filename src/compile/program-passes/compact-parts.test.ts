@@ -11,7 +11,7 @@ const sliceFor = (operator: string) =>
   });
 
 describe('compactParts', () => {
-  it('copies a part once for all readers if one of them would copy it', () => {
+  it('copies a slice once for all readers if any of them would copy it', () => {
     expect(printed(compactParts(sliceFor('inception::convolution')))).toMatchInlineSnapshot(`
       "%0 = input x
       %1 = inception::convolution(%0)
@@ -24,7 +24,7 @@ describe('compactParts', () => {
     `);
   });
 
-  it('leaves a part to operators that read it where it lies', () => {
+  it('leaves a slice that its readers can read in place', () => {
     const program = sliceFor('inception::batch_norm_relu');
     expect(compactParts(program)).toEqual(program);
   });

@@ -1,6 +1,6 @@
 /**
- * A part of a tensor that an operator would copy before it reads it, forward and again backward, is copied once for all of
- * its readers.
+ * Makes a slice contiguous once for all its readers, where an operator would otherwise copy it in the forward pass and again
+ * in the backward pass.
  */
 import type { Program, Slot, Step } from '../program.ts';
 import { factsOf } from './facts/operators.ts';

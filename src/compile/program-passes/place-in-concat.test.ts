@@ -19,11 +19,11 @@ const joined = (emitter: Emitter, parts: readonly Value[], channels: number): Va
   described(emitter, emitter.call('aten::cat', [parts, 1]), channels);
 
 describe('placeInConcat', () => {
-  it('writes results into their parts of a concatenation, and copies those of operators that cannot be told', () => {
+  it('writes results into their channels of a concatenation, and copies those of operators without an out argument', () => {
     const program = draftOf((emitter) => {
       const x = emitter.input('x', 'float32', [1, 4, 2, 2]);
-      const other = described(emitter, emitter.call('aten::convolution', [x]), 3);
-      emitter.output('y', joined(emitter, [pooled(emitter, x, 4), other], 7));
+      const convolved = described(emitter, emitter.call('aten::convolution', [x]), 3);
+      emitter.output('y', joined(emitter, [pooled(emitter, x, 4), convolved], 7));
     });
     expect(printed(place(program))).toMatchInlineSnapshot(`
       "%0 = input x
@@ -37,7 +37,7 @@ describe('placeInConcat', () => {
     `);
   });
 
-  it('makes the memory of a concatenation a part of the one that it is in', () => {
+  it('makes the buffer of an inner concatenation a slice of the outer one', () => {
     const program = draftOf((emitter) => {
       const x = emitter.input('x', 'float32', [1, 4, 2, 2]);
       const inner = joined(emitter, [pooled(emitter, x, 4), pooled(emitter, x, 4)], 8);
@@ -66,16 +66,16 @@ describe('placeInConcat', () => {
     expect(place(program)).toEqual(program);
   });
 
-  it('joins the gradients of slices over the result that was sliced', () => {
+  it('joins the gradients of slices in the memory of the sliced result', () => {
     const program = draftOf((emitter) => {
       const x = emitter.input('x', 'float32', [1, 4, 2, 2]);
       const merged = described(emitter, emitter.call('inception::convolution', [x]), 8);
-      const [one, other] = [0, 4].map((from) =>
+      const [first, second] = [0, 4].map((from) =>
         emitter.call('aten::slice.Tensor', [merged, 1, from, from + 4, 1]),
       ) as [Value, Value];
-      const through = pooled(emitter, other, 4);
+      const through = pooled(emitter, second, 4);
       const gradients = [
-        emitter.call('inception::batch_norm_relu_backward', [through, one]),
+        emitter.call('inception::batch_norm_relu_backward', [through, first]),
         emitter.call('inception::avg_pool_backward', [through]),
       ].map((gradient) => described(emitter, gradient, 4));
       emitter.output('y', emitter.call('aten::clone', [joined(emitter, gradients, 8)]));

@@ -1,7 +1,7 @@
 /**
- * Results that a concatenation joins are written straight into their parts of it, so that nothing is copied there; the
- * gradients of a merged convolution's slices are joined in the same way, over the convolution's result where they have
- * been written over its parts already. Only what nobody else reads moves: other readers want it compact.
+ * Writes the inputs of a concatenation straight into their channels of its result, which saves the copy. The gradients of a
+ * merged convolution's slices are joined in the same way, in the convolution's own result where they already overwrite its
+ * slices. An input with other readers does not move: they need it contiguous.
  */
 import type { Call, Program, Slot, Step } from '../program.ts';
 import { Memory, type Region } from './facts/memory.ts';
@@ -17,16 +17,16 @@ interface Part {
   readonly to: number;
 }
 
-/** @param dtype of the values that are concatenated. */
+/** @param dtype type of the concatenated values. */
 export function placeInConcat(program: Program, { dtype }: { dtype: 'float32' | 'bfloat16' }): Program {
   const makers = new Map<Slot, Placed>(makersOf(program));
   const readers = readersOf(program);
   const memory = new Memory(program);
   const changed = new Map<number, Call>();
-  /** Steps to come right before the step with this number. */
+  /** Steps to insert right before the step at this index. */
   const before = new Map<number, Call[]>();
   const replaced = new Map<Slot, Slot>();
-  /** Memory made here, by the slot of its concatenation. */
+  /** Buffers allocated by this pass, by the slot of their concatenation. */
   const buffers = new Map<Slot, Placed>();
   const dropped = new Set<number>();
   let next = program.slots;
@@ -35,8 +35,8 @@ export function placeInConcat(program: Program, { dtype }: { dtype: 'float32' | 
     if (step.do === 'call' && step.operator === 'aten::cat' && step.args[1] === 1) place(step, index);
   });
   const steps = program.steps.flatMap((step, index): readonly Step[] => {
-    const own = dropped.has(index) ? [] : [changed.get(index) ?? step];
-    return [...(before.get(index) ?? []), ...own].map((each) => replaceReads(each, replaced));
+    const current = dropped.has(index) ? [] : [changed.get(index) ?? step];
+    return [...(before.get(index) ?? []), ...current].map((call) => replaceReads(call, replaced));
   });
   return { ...program, steps, slots: next };
 
@@ -44,12 +44,12 @@ export function placeInConcat(program: Program, { dtype }: { dtype: 'float32' | 
     const parts = partsOf(concat);
     const [result] = concat.to;
     if (!parts || typeof result !== 'number') return;
-    const own = parts.filter(canMove);
+    const movable = parts.filter(canMove);
     const base = parts.map((part) => baseOf(part)).find((slot) => slot !== undefined);
     const isBase = base !== undefined && canHold(base, { parts, shape: concat.shape ?? [], index });
-    if (!isBase && own.length === 0) return;
+    if (!isBase && movable.length === 0) return;
     const inPlace = isBase ? parts.filter((part) => baseOf(part) === base) : [];
-    const moving = own.filter((part) => !inPlace.includes(part));
+    const moving = movable.filter((part) => !inPlace.includes(part));
     const buffer = isBase ? base : makeBuffer(concat, moving);
     if (isBase) memory.move(result, memory.regionOf(base));
     else buffers.set(result, makers.get(buffer) as Placed);
@@ -72,7 +72,7 @@ export function placeInConcat(program: Program, { dtype }: { dtype: 'float32' | 
     return Number.isNaN(from) || concat.shape === undefined ? undefined : parts;
   }
 
-  /** Whether its operator can write it elsewhere, and nobody but the concatenation reads it. */
+  /** Whether its operator can write it elsewhere and only the concatenation reads it. */
   function canMove({ slot }: Part): boolean {
     if (readers.get(slot)?.length !== 1) return false;
     if (buffers.has(slot)) return true;
@@ -82,13 +82,13 @@ export function placeInConcat(program: Program, { dtype }: { dtype: 'float32' | 
     return (changed.get(maker.index) ?? maker.call).named?.[name] === undefined;
   }
 
-  /** The slot in whose memory a part lies at the very channels that it has in the concatenation. */
+  /** The slot in whose memory a part already has the channels that it takes in the concatenation. */
   function baseOf({ slot, from, to }: Part): Slot | undefined {
     const region = memory.regionOf(slot);
     return !memory.isWhole(slot) && region.from === from && region.to === to ? region.root : undefined;
   }
 
-  /** Whether a tensor has the concatenation's shape, and its parts may be overwritten when they come to be. */
+  /** Whether a tensor has the concatenation's shape and each part of it is dead by the time it is overwritten. */
   function canHold(
     base: Slot,
     { parts, shape, index }: { parts: readonly Part[]; shape: readonly number[]; index: number },
@@ -118,7 +118,7 @@ export function placeInConcat(program: Program, { dtype }: { dtype: 'float32' | 
     return slot;
   }
 
-  /** Where its memory is made: of a concatenation placed before, its buffer. */
+  /** The call that allocates a part's memory: for a concatenation that is placed already, its buffer. */
   function makerOf({ slot }: Part): Placed {
     return buffers.get(slot) ?? (makers.get(slot) as Placed);
   }
@@ -129,8 +129,8 @@ export function placeInConcat(program: Program, { dtype }: { dtype: 'float32' | 
       // The inner buffer becomes a part of the outer one.
       const [inner] = maker.call.to;
       const calls = before.get(maker.index) as Call[];
-      const at = calls.findIndex(({ to }) => to[0] === inner);
-      calls[at] = sliceOf(buffer, part, { slot: inner as Slot, layer: maker.call.layer });
+      const position = calls.findIndex(({ to }) => to[0] === inner);
+      calls[position] = sliceOf(buffer, part, { slot: inner as Slot, layer: maker.call.layer });
       return;
     }
     const call = changed.get(maker.index) ?? maker.call;

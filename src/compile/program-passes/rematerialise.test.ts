@@ -26,7 +26,7 @@ function step(compute: (emitter: Emitter, input: Value) => Value) {
 }
 
 describe('rematerialise', () => {
-  it('computes a normalised result again for the backward pass, once, from the statistics it had', () => {
+  it('recomputes a normalised result once for the backward pass, from its saved statistics', () => {
     const { program, backward } = step(normalised);
     expect(printed(rematerialise(program, { backward }))).toMatchInlineSnapshot(`
       "%0 = input x
@@ -40,7 +40,7 @@ describe('rematerialise', () => {
     `);
   });
 
-  it('computes a concatenation of such results and poolings again', () => {
+  it('recomputes a concatenation of such results and pooling', () => {
     const { program, backward } = step((emitter, x) => {
       const [pooled] = emitter.calls('inception::max_pool', [x, [3, 3], 2, [0, 0]], 2);
       return emitter.call('aten::cat', [[normalised(emitter, x), pooled], 1]);
@@ -61,14 +61,14 @@ describe('rematerialise', () => {
     `);
   });
 
-  it('keeps what it cannot compute at that price', () => {
+  it('keeps results that are expensive to recompute', () => {
     const { program, backward } = step((emitter, x) => emitter.call('inception::convolution', [x]));
     expect(rematerialise(program, { backward })).toEqual(program);
   });
 });
 
 describe('isRecomputationWorthwhile', () => {
-  it('counts the bytes of the results that need not be kept', () => {
+  it('counts the bytes of the results that it drops', () => {
     const { program } = step(normalised);
     expect(isRecomputationWorthwhile(program, { bytes: 8 })).toBe(true);
     expect(isRecomputationWorthwhile(program, { bytes: 4 })).toBe(false);

@@ -6,7 +6,7 @@ import { reuseResults } from './reuse-results.ts';
 const image = (emitter: Emitter) => emitter.input('x', 'float32', [1, 4, 2, 2]);
 
 describe('reuseResults', () => {
-  it('writes a ReLU over a result that nobody reads again, and not over an input of the program', () => {
+  it('writes a ReLU over a result that is not read again, but not over a program input', () => {
     const program = draftOf((emitter) => {
       const first = emitter.call('aten::relu', [image(emitter)]);
       emitter.output('y', emitter.call('aten::relu', [emitter.call('aten::convolution', [first])]));
@@ -20,32 +20,32 @@ describe('reuseResults', () => {
     `);
   });
 
-  it('writes nothing over what is read later, through whatever view', () => {
+  it('does not overwrite what is read later through a view', () => {
     const program = draftOf((emitter) => {
-      const made = emitter.call('aten::convolution', [image(emitter)]);
-      const view = emitter.call('aten::permute', [made, [0, 2, 3, 1]]);
-      emitter.output('y', emitter.call('aten::relu', [made]));
+      const convolved = emitter.call('aten::convolution', [image(emitter)]);
+      const view = emitter.call('aten::permute', [convolved, [0, 2, 3, 1]]);
+      emitter.output('y', emitter.call('aten::relu', [convolved]));
       emitter.output('z', emitter.call('aten::clone', [view]));
     });
     expect(reuseResults(program)).toEqual(program);
   });
 
-  it('writes nothing over what the program returns', () => {
+  it('does not overwrite what the program returns', () => {
     const program = draftOf((emitter) => {
-      const made = emitter.call('aten::convolution', [image(emitter)]);
-      emitter.output('before', made);
-      emitter.output('after', emitter.call('aten::relu', [made]));
+      const convolved = emitter.call('aten::convolution', [image(emitter)]);
+      emitter.output('before', convolved);
+      emitter.output('after', emitter.call('aten::relu', [convolved]));
     });
     expect(reuseResults(program)).toEqual(program);
   });
 
-  it('writes a gradient over a part of a result while its other parts are still to be read', () => {
+  it('writes a gradient over one slice of a result while the other slices are still unread', () => {
     const program = draftOf((emitter) => {
       const merged = emitter.call('inception::convolution', [image(emitter)]);
-      const [one, other] = [0, 2].map((from) =>
+      const [first, second] = [0, 2].map((from) =>
         emitter.call('aten::slice.Tensor', [merged, 1, from, from + 2, 1]),
       ) as [{ slot: number }, { slot: number }];
-      for (const [index, part] of [one, other].entries()) {
+      for (const [index, part] of [first, second].entries()) {
         const args = [emitter.input(`g${index}`, 'float32', [1, 2, 2, 2]), part];
         emitter.output(`y${index}`, emitter.call('inception::batch_norm_relu_backward', args));
       }
@@ -64,10 +64,12 @@ describe('reuseResults', () => {
     `);
   });
 
-  it('adds two gradients in the memory of both', () => {
+  it('adds two gradients in place, reusing the memory of both', () => {
     const program = draftOf((emitter) => {
-      const [one, other] = [0, 1].map(() => emitter.call('inception::max_pool_backward', [image(emitter)]));
-      const args = [one ?? null, other ?? null, null, 0.2];
+      const [first, second] = [0, 1].map(() =>
+        emitter.call('inception::max_pool_backward', [image(emitter)]),
+      );
+      const args = [first ?? null, second ?? null, null, 0.2];
       const [sum, scaled] = emitter.calls('inception::scaled_add_backward', args, 2);
       emitter.output('sum', sum);
       emitter.output('scaled', scaled);

@@ -1,7 +1,6 @@
 /**
- * Results are written over an argument that nobody reads again, where their operator works element by element: a gradient
- * over the convolution's result that it follows from, which has been in the caches a moment ago; a ReLU and the sum of a
- * residual block over what they were computed from.
+ * Writes results over an argument that is not read again, where their operator works element by element: a gradient over the
+ * convolution's result that it was computed from, which is still in the cache; a ReLU or a residual sum over its input.
  */
 import { type Call, type Program, type Step, slotsOf } from '../program.ts';
 import { Memory } from './facts/memory.ts';
@@ -28,8 +27,8 @@ export function reuseResults(program: Program): Program {
     const name = out[result] ?? '';
     const to = call.to[result];
     const slot = slotAt(call, argument);
-    const isTold = slotsOf(call.named?.[name] ?? null).length > 0;
-    if (slot === undefined || typeof to !== 'number' || isTold) return call;
+    const hasTarget = slotsOf(call.named?.[name] ?? null).length > 0;
+    if (slot === undefined || typeof to !== 'number' || hasTarget) return call;
     const region = memory.regionOf(slot);
     if (!(memory.isWhole(slot) || writesParts) || !memory.isDeadAfter(region, index)) return call;
     memory.move(to, region);

@@ -3,8 +3,8 @@ import { draftOf, printed } from '../../../test/printed-steps.ts';
 import type { StoreSpec } from '../program.ts';
 import { updateEarly } from './update-early.ts';
 
-const view = (name: string, of: string, [begin, end]: readonly [number, number]) => ({
-  ...{ name, of, shape: [end - begin], strides: [1], offset: begin },
+const view = (name: string, tensor: string, [begin, end]: readonly [number, number]) => ({
+  ...{ name, of: tensor, shape: [end - begin], strides: [1], offset: begin },
 });
 
 const store: StoreSpec = {
@@ -18,48 +18,44 @@ const store: StoreSpec = {
 };
 
 describe('updateEarly', () => {
-  it('moves any update to where its gradient exists and the tensor has been read', () => {
+  it('moves any update to where its gradient exists and the tensor is no longer read', () => {
     const program = draftOf((emitter) => {
       const x = emitter.input('x', 'float32', [4]);
       const gradient = emitter.call('aten::exp', [x]);
       const reads = emitter.call('aten::mul.Tensor', [gradient, emitter.load('a')]);
       emitter.output('y', emitter.call('aten::sqrt', [reads]));
-      emitter.call('somebody::optimise_', [
-        emitter.load('a'),
-        gradient,
-        emitter.input('rate', 'float32', []),
-      ]);
+      emitter.call('other::optimise_', [emitter.load('a'), gradient, emitter.input('rate', 'float32', [])]);
     });
     expect(printed(updateEarly(program, { store }))).toMatchInlineSnapshot(`
       "%0 = input x
       %1 = aten::exp(%0)
       %3 = aten::mul.Tensor(%1, %2)
       %4 = input rate
-      somebody::optimise_(%2, %1, %4)
+      other::optimise_(%2, %1, %4)
       %5 = aten::sqrt(%3)
       output y = %5"
     `);
   });
 
-  it('does not move it before a step that reads the same memory by another name', () => {
+  it('does not move it before a step that reads the same memory under another name', () => {
     const program = draftOf((emitter) => {
       const gradient = emitter.call('aten::exp', [emitter.input('x', 'float32', [4])]);
       emitter.output('before', emitter.call('aten::sqrt', [gradient]));
       emitter.output('y', emitter.call('aten::sqrt', [emitter.load('all')]));
       emitter.output('after', emitter.call('aten::sqrt', [gradient]));
-      emitter.call('somebody::optimise_', [emitter.load('b'), gradient]);
+      emitter.call('other::optimise_', [emitter.load('b'), gradient]);
     });
     const text = printed(updateEarly(program, { store }));
     expect(text.split('\n').map((line) => line.replace(/%\d+( = )?/g, ''))).toEqual([
       ...['input x', 'aten::exp()', 'aten::sqrt()', 'output before = ', 'aten::sqrt()'],
-      ...['somebody::optimise_(, )', 'output y = ', 'aten::sqrt()', 'output after = '],
+      ...['other::optimise_(, )', 'output y = ', 'aten::sqrt()', 'output after = '],
     ]);
   });
 
-  it('leaves an update by a gradient that lies in the store where it is', () => {
+  it('leaves an update whose gradient is in the store', () => {
     const program = draftOf((emitter) => {
       emitter.output('y', emitter.call('aten::sqrt', [emitter.input('x', 'float32', [4])]));
-      emitter.call('somebody::optimise_', [emitter.load('b'), emitter.load('gradient/b')]);
+      emitter.call('other::optimise_', [emitter.load('b'), emitter.load('gradient/b')]);
     });
     expect(updateEarly(program, { store })).toEqual(program);
   });

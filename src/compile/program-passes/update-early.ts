@@ -1,14 +1,14 @@
 /**
- * Each step that changes a stored tensor by a computed value, as an optimiser does, moves up to where that value exists
- * and nobody reads the tensor any more: then no gradient is kept until the end, and it is read where it was just written,
- * in the cache. Which optimiser it is does not matter.
+ * Moves each step that updates a stored tensor from a computed value, as optimisers do, up to where that value exists and the
+ * tensor is no longer read: no gradient is kept until the end, and it is read while still in the cache. Works for any
+ * optimiser.
  */
 import { type Call, type Program, reads, type Step, type StoreSpec } from '../program.ts';
 import { isInPlace } from './facts/operators.ts';
 import { makersOf } from './facts/steps.ts';
 
-/** Elements of one tensor of the store that a name stands for. */
-interface Stretch {
+/** The range of elements of a stored tensor that a name refers to. */
+interface Range {
   readonly tensor: string;
   readonly begin: number;
   readonly end: number;
@@ -16,25 +16,25 @@ interface Stretch {
 
 export function updateEarly(program: Program, { store }: { store: StoreSpec }): Program {
   const makers = makersOf(program);
-  const stretches = stretchesOf(store);
+  const ranges = rangesOf(store);
   const loaded = new Map(
     program.steps.flatMap((step) => {
-      const stretch = step.do === 'load' ? stretches.get(step.name) : undefined;
-      return step.do === 'load' && stretch ? [[step.to, stretch] as const] : [];
+      const range = step.do === 'load' ? ranges.get(step.name) : undefined;
+      return step.do === 'load' && range ? [[step.to, range] as const] : [];
     }),
   );
-  /** By tensor, every use of a part of it, in order. */
-  const uses = new Map<string, { readonly index: number; readonly stretch: Stretch }[]>();
+  /** The uses of each tensor's parts, in order. */
+  const uses = new Map<string, { readonly index: number; readonly range: Range }[]>();
   program.steps.forEach((step, index) => {
     for (const slot of new Set(reads(step))) {
-      const stretch = loaded.get(slot);
-      if (!stretch) continue;
-      const known = uses.get(stretch.tensor);
-      if (known) known.push({ index, stretch });
-      else uses.set(stretch.tensor, [{ index, stretch }]);
+      const range = loaded.get(slot);
+      if (!range) continue;
+      const known = uses.get(range.tensor);
+      if (known) known.push({ index, range });
+      else uses.set(range.tensor, [{ index, range }]);
     }
   });
-  /** By the number of the step after which they come. */
+  /** Moved updates, by the index of the step that they follow. */
   const moved = new Map<number, Call[]>();
   const stays = program.steps.map((step, index) => {
     if (step.do !== 'call' || !isUpdate(step)) return true;
@@ -62,17 +62,17 @@ export function updateEarly(program: Program, { store }: { store: StoreSpec }): 
 
   /** The last step before `index` that makes the slot or, of a stored tensor, uses any of its elements. */
   function readyAfter(slot: number, index: number): number {
-    const stretch = loaded.get(slot);
-    if (!stretch) return makers.get(slot)?.index ?? -1;
-    const { begin, end } = stretch;
+    const range = loaded.get(slot);
+    if (!range) return makers.get(slot)?.index ?? -1;
+    const { begin, end } = range;
     const last = uses
-      .get(stretch.tensor)
-      ?.findLast((use) => use.index < index && use.stretch.begin < end && begin < use.stretch.end);
+      .get(range.tensor)
+      ?.findLast((use) => use.index < index && use.range.begin < end && begin < use.range.end);
     return last?.index ?? -1;
   }
 }
 
-function stretchesOf({ tensors, views }: StoreSpec): ReadonlyMap<string, Stretch> {
+function rangesOf({ tensors, views }: StoreSpec): ReadonlyMap<string, Range> {
   const whole = tensors.map(({ name }) => [name, { tensor: name, begin: 0, end: Infinity }] as const);
   const parts = views.map(({ name, of, offset, shape, strides }) => {
     const last = shape.reduce((sum, size, axis) => sum + (size - 1) * (strides[axis] as number), offset);

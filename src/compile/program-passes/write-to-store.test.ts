@@ -11,7 +11,7 @@ const gradientBy = (operator: string, { readTwice = false } = {}) =>
   });
 
 describe('writeToStore', () => {
-  it('lets an operator write its results to where they would be copied', () => {
+  it('makes an operator write its results directly to their destination', () => {
     const program = gradientBy('inception::batch_norm_relu_backward');
     expect(printed(writeToStore(program))).toMatchInlineSnapshot(`
       "%0 = input g
@@ -19,12 +19,12 @@ describe('writeToStore', () => {
     `);
   });
 
-  it('leaves the copy of a result that another reader needs', () => {
+  it('keeps the copy of a result that has another reader', () => {
     const program = gradientBy('inception::batch_norm_relu_backward', { readTwice: true });
     expect(printed(writeToStore(program))).toMatch(/gamma_out=%\d+\)\naten::copy_\(/);
   });
 
-  it('leaves the copies of operators that cannot be told', () => {
+  it('keeps the copies of operators without out arguments', () => {
     const program = gradientBy('aten::native_batch_norm_backward');
     expect(writeToStore(program)).toEqual(program);
   });

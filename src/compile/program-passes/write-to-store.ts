@@ -1,4 +1,4 @@
-/** A result that is only copied to a tensor of the store is written there at once, where its operator can. */
+/** Writes a result that is only copied into the store directly there, where its operator can. */
 import { type Program, reads, type Slot, type Step } from '../program.ts';
 import { factsOf } from './facts/operators.ts';
 import { makersOf, readersOf, slotAt, withNamed } from './facts/steps.ts';
@@ -17,7 +17,7 @@ export function writeToStore(program: Program): Program {
     const name = factsOf(maker.call).out?.[result];
     if (!name || !stored.has(target) || readers.get(value)?.length !== 1) return;
     if (isReadBetween(target, maker.index, index)) return;
-    // Other results of the same operator may have been told where to go already.
+    // An earlier copy may already have given this operator an `out` argument.
     const call = steps[maker.index];
     if (call?.do !== 'call' || call.named?.[name] !== undefined) return;
     steps[maker.index] = withNamed(call, name, target);

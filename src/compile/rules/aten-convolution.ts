@@ -1,4 +1,4 @@
-/** Convolutions and dense layers by libtorch's own operators. */
+/** Convolutions and dense layers with libtorch's operators. */
 import type { Attributes, Node } from '../../graph/graph.ts';
 import type { Value } from '../program.ts';
 import { reluOf } from './aten-normalisation.ts';
@@ -8,30 +8,30 @@ import { channelsLast, type Lowering, parameterOf, type Rule, toPrecision } from
 export const convolutionGeometry = ({ stride, padding, groups }: Attributes['conv']) =>
   [[stride, stride], padding, [1, 1], false, [0, 0], groups] as const;
 
-/** With a sum and a ReLU after it, where a pass has moved them in. */
+/** Also computes the sum and the ReLU that a pass has fused into the convolution. */
 export const conv: Rule<'conv'> = (node, [input, sum], lowering) => {
   const { emitter } = lowering;
   const { bias, relu } = node.attributes;
   const weight = rounded(node, 'weight', lowering);
   const geometry = convolutionGeometry(node.attributes);
-  const shift = bias ? rounded(node, 'bias', lowering) : null;
-  const product = emitter.call('aten::convolution', [input, weight, shift, ...geometry]);
+  const biasValue = bias ? rounded(node, 'bias', lowering) : null;
+  const product = emitter.call('aten::convolution', [input, weight, biasValue, ...geometry]);
   const summed = sum ? emitter.call('aten::add.Tensor', [sum, product]) : product;
   const { value, masked } = reluOf(summed, relu, emitter);
   return {
     value,
     gradients: (gradient, needsInput) => {
-      const through = masked(gradient);
-      const [ofInput, ofWeight, ofBias] = emitter.calls(
+      const maskedGradient = masked(gradient);
+      const [inputGradient, weightGradient, biasGradient] = emitter.calls(
         'aten::convolution_backward',
-        [through, input, weight, bias ? [node.shape[2]] : null, ...geometry, [needsInput, true, bias]],
+        [maskedGradient, input, weight, bias ? [node.shape[2]] : null, ...geometry, [needsInput, true, bias]],
         3,
       );
       return {
-        inputs: [needsInput ? ofInput : null, ...(sum ? [through] : [])],
+        inputs: [needsInput ? inputGradient : null, ...(sum ? [maskedGradient] : [])],
         parameters: {
-          weight: asStored(ofWeight, lowering, channelsLast),
-          ...(bias && { bias: asStored(ofBias, lowering) }),
+          weight: asStored(weightGradient, lowering, channelsLast),
+          ...(bias && { bias: asStored(biasGradient, lowering) }),
         },
       };
     },
@@ -61,10 +61,10 @@ export const linear: Rule<'linear'> = (node, [input], lowering) => {
   return {
     value,
     gradients: (gradient) => {
-      const ofInput = emitter.call('aten::mm', [gradient, weight]);
-      const ofWeight = emitter.call('aten::mm', [emitter.call('aten::t', [gradient]), input]);
-      const ofBias = bias && { bias: emitter.call('aten::sum.dim_IntList', [gradient, [0], false]) };
-      return { inputs: [ofInput], parameters: { weight: ofWeight, ...ofBias } };
+      const inputGradient = emitter.call('aten::mm', [gradient, weight]);
+      const weightGradient = emitter.call('aten::mm', [emitter.call('aten::t', [gradient]), input]);
+      const biasGradient = bias && { bias: emitter.call('aten::sum.dim_IntList', [gradient, [0], false]) };
+      return { inputs: [inputGradient], parameters: { weight: weightGradient, ...biasGradient } };
     },
   };
 };

@@ -1,11 +1,11 @@
-/** Batch normalisation, ReLU and dropout by libtorch's own operators. */
+/** Batch normalisation, ReLU and dropout with libtorch's operators. */
 
 import type { Node } from '../../graph/graph.ts';
 import type { Emitter } from '../emitter.ts';
 import type { Value } from '../program.ts';
 import { type Lowering, parameterOf, type Rule } from './rule.ts';
 
-/** A ReLU that belongs to an operation, or none; and what it lets through of a gradient. */
+/** The fused ReLU of an operation, if it has one, and the gradient that it passes. */
 export function reluOf(input: Value, relu: boolean | undefined, emitter: Emitter) {
   if (!relu) return { value: input, masked: (gradient: Value) => gradient };
   const value = emitter.call('aten::relu', [input]);
@@ -37,18 +37,21 @@ export const batchNorm: Rule<'batchNorm'> = (node, [input], lowering) => {
     value,
     gradients: (gradient) => {
       const saved = batchStatistics ? [mean, inverseDeviation] : [null, null];
-      const wanted = [true, gamma, true];
-      const [ofInput, ofGamma, ofBeta] = emitter.calls(
+      const outputMask = [true, gamma, true];
+      const [inputGradient, gammaGradient, betaGradient] = emitter.calls(
         'aten::native_batch_norm_backward',
-        [masked(gradient), input, factor, ...moving, ...saved, batchStatistics, epsilon, wanted],
+        [masked(gradient), input, factor, ...moving, ...saved, batchStatistics, epsilon, outputMask],
         3,
       );
-      return { inputs: [ofInput], parameters: { ...(gamma && { gamma: ofGamma }), beta: ofBeta } };
+      return {
+        inputs: [inputGradient],
+        parameters: { ...(gamma && { gamma: gammaGradient }), beta: betaGradient },
+      };
     },
   };
 };
 
-/** The factor of a network without gammas. */
+/** The scale of a network without gammas. */
 const ones = (node: Node, lowering: Lowering): Value =>
   lowering.emitter.call('aten::ones_like', [parameterOf(node, 'movingVariance', lowering)]);
 

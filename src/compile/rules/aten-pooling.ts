@@ -1,4 +1,4 @@
-/** Pooling, and pixels around the grid, by libtorch's own operators. */
+/** Pooling and explicit padding with libtorch's operators. */
 import { channelsLast, inputSizes, type Rule, toPrecision } from './rule.ts';
 
 export const pad: Rule<'pad'> = ({ attributes: { before, after, value } }, [input], { emitter }) => {
@@ -7,8 +7,8 @@ export const pad: Rule<'pad'> = ({ attributes: { before, after, value } }, [inpu
   return {
     value: emitter.call('aten::constant_pad_nd', [input, [left, right, top, bottom], value]),
     gradients: (gradient) => {
-      const inside = [-left, -right, -top, -bottom];
-      return { inputs: [emitter.call('aten::constant_pad_nd', [gradient, inside, 0])] };
+      const crop = [-left, -right, -top, -bottom];
+      return { inputs: [emitter.call('aten::constant_pad_nd', [gradient, crop, 0])] };
     },
   };
 };
@@ -37,7 +37,7 @@ export const avgPool: Rule<'avgPool'> = ({ attributes }, [input], { emitter }) =
   };
 };
 
-/** From here on values are float32 [n, c]: the classifier costs little and its precision shows in the logits. */
+/** Switches to float32 [n, c]: the classifier costs little, and its precision shows in the logits. */
 export const globalAvgPool: Rule<'globalAvgPool'> = (node, [input], lowering) => {
   const { emitter, precision } = lowering;
   return {
@@ -47,8 +47,8 @@ export const globalAvgPool: Rule<'globalAvgPool'> = (node, [input], lowering) =>
       const part = emitter.call('aten::mul.Scalar', [gradient, 1 / (height * width)]);
       const rounded = toPrecision(emitter, part, precision);
       const grid = emitter.call('aten::view', [rounded, [batch, channels, 1, 1]]);
-      const everywhere = emitter.call('aten::expand', [grid, [batch, channels, height, width]]);
-      return { inputs: [emitter.call('aten::clone', [everywhere], channelsLast)] };
+      const expanded = emitter.call('aten::expand', [grid, [batch, channels, height, width]]);
+      return { inputs: [emitter.call('aten::clone', [expanded], channelsLast)] };
     },
   };
 };

@@ -1,4 +1,4 @@
-/** What brings images in, and what joins, parts and adds results, by libtorch's own operators. */
+/** Input images, concatenation, slices and residual sums with libtorch's operators. */
 import type { Node } from '../../graph/graph.ts';
 import type { Value } from '../program.ts';
 import { reluOf } from './aten-normalisation.ts';
@@ -7,14 +7,14 @@ import { type Lowering, type Rule, toPrecision } from './rule.ts';
 export const input: Rule<'input'> = (node, _, lowering) => {
   const { emitter, batch, precision, images } = lowering;
   const [height, width, channels] = node.shape;
-  const received = emitter.input('images', images, [batch, height, width, channels]);
+  const pixels = emitter.input('images', images, [batch, height, width, channels]);
   // [n, h, w, c] read as [n, c, h, w] is channels-last already.
-  const permuted = emitter.call('aten::permute', [received, [0, 3, 1, 2]]);
+  const permuted = emitter.call('aten::permute', [pixels, [0, 3, 1, 2]]);
   const scaled = images === 'float32' ? permuted : scalePixels(permuted, channels, lowering);
   return { value: toPrecision(emitter, scaled, precision), gradients: () => ({ inputs: [] }) };
 };
 
-/** (x / 255 − mean) / std for each channel; one pair of operators where all channels have the same. */
+/** (x / 255 − mean) / std per channel; a single pair of operators where all channels share the values. */
 function scalePixels(bytes: Value, channels: number, { emitter, scaling: { mean, std } }: Lowering): Value {
   const floats = emitter.call('aten::_to_copy', [bytes], { dtype: { dtype: 'float32' } });
   const scaled = (pixels: Value, channel: number): Value => {
@@ -56,9 +56,9 @@ export const scaledAdd: Rule<'scaledAdd'> = ({ attributes }, [input, branch], { 
   return {
     value,
     gradients: (gradient) => {
-      const through = masked(gradient);
-      const scaled = scale === 1 ? through : emitter.call('aten::mul.Scalar', [through, scale]);
-      return { inputs: [through, scaled] };
+      const maskedGradient = masked(gradient);
+      const scaled = scale === 1 ? maskedGradient : emitter.call('aten::mul.Scalar', [maskedGradient, scale]);
+      return { inputs: [maskedGradient, scaled] };
     },
   };
 };

@@ -1,4 +1,4 @@
-/** How every operation is computed by libtorch's own operators, on every device: complete by its type. */
+/** Every operation with libtorch's operators, on every device: its type requires all of them. */
 import { conv, linear } from './aten-convolution.ts';
 import { batchNorm, dropout, relu } from './aten-normalisation.ts';
 import { avgPool, globalAvgPool, maxPool, pad } from './aten-pooling.ts';

@@ -1,11 +1,11 @@
-/** Our own kernels for inference alone, over those that training has too: convolutions by weights that are packed once. */
+/** Native kernels for inference only, over those shared with training: convolutions with prepacked weights. */
 import type { NodeOf } from '../../graph/graph.ts';
 import { type Overlay, parameterOf, type Result } from './rule.ts';
 
-/** Whether a convolution is computed from packed weights. */
+/** Whether a convolution uses packed weights. */
 export const isPacked = ({ attributes: { bias, groups } }: NodeOf<'conv'>): boolean => bias && groups === 1;
 
-/** What packing has to know of a convolution besides its weight and the sizes of its input. */
+/** What packing needs to know about a convolution besides its weight and input sizes. */
 export const packingOf = ({ attributes, inputs }: NodeOf<'conv'>) => {
   const { stride, padding, relu = false } = attributes;
   return [[stride, stride], padding, inputs.length > 1, relu] as const;

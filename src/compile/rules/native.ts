@@ -1,4 +1,4 @@
-/** Our own kernels for the CPU, in native/operators/, over what libtorch has; what they do not compute falls through. */
+/** Native CPU kernels (native/operators/) over libtorch's; what they do not support falls through. */
 import { inputSizes, type Overlay, parameterOf } from './rule.ts';
 
 export const native: Overlay = {
@@ -8,17 +8,17 @@ export const native: Overlay = {
     if (groups > 1 || relu || node.inputs.length > 1) return undefined;
     const geometry = [[stride, stride], padding] as const;
     const weight = parameterOf(node, 'weight', lowering);
-    const shift = bias ? parameterOf(node, 'bias', lowering) : null;
+    const biasValue = bias ? parameterOf(node, 'bias', lowering) : null;
     return {
-      value: emitter.call('inception::convolution', [input, weight, shift, ...geometry]),
+      value: emitter.call('inception::convolution', [input, weight, biasValue, ...geometry]),
       gradients: (gradient, needsInput) => {
-        const [ofInput, ofWeight, ofBias] = emitter.calls(
+        const [inputGradient, weightGradient, biasGradient] = emitter.calls(
           'inception::convolution_backward',
           [gradient, input, weight, ...geometry, needsInput, bias],
           3,
         );
-        const parameters = { weight: ofWeight, ...(bias && { bias: ofBias }) };
-        return { inputs: [needsInput ? ofInput : null], parameters };
+        const parameters = { weight: weightGradient, ...(bias && { bias: biasGradient }) };
+        return { inputs: [needsInput ? inputGradient : null], parameters };
       },
     };
   },
@@ -42,23 +42,26 @@ export const native: Overlay = {
     return {
       value,
       gradients: (gradient) => {
-        const [ofInput, ofGamma, ofBeta] = emitter.calls(
+        const [inputGradient, gammaGradient, betaGradient] = emitter.calls(
           'inception::batch_norm_relu_backward',
           [gradient, input, ...affine, mean, inverseDeviation],
           3,
         );
-        return { inputs: [ofInput], parameters: { ...(gamma && { gamma: ofGamma }), beta: ofBeta } };
+        return {
+          inputs: [inputGradient],
+          parameters: { ...(gamma && { gamma: gammaGradient }), beta: betaGradient },
+        };
       },
     };
   },
   maxPool: (node, [input], lowering) => {
     const { emitter } = lowering;
     const { window, stride, padding } = node.attributes;
-    const [value, places] = emitter.calls('inception::max_pool', [input, window, stride, padding], 2);
+    const [value, positions] = emitter.calls('inception::max_pool', [input, window, stride, padding], 2);
     return {
       value,
       gradients: (gradient) => {
-        const args = [gradient, places, inputSizes(node, lowering), window, stride, padding];
+        const args = [gradient, positions, inputSizes(node, lowering), window, stride, padding];
         return { inputs: [emitter.call('inception::max_pool_backward', args)] };
       },
     };

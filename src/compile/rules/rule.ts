@@ -1,11 +1,11 @@
-/** What a rule of lowering is: how one operation of the graph is computed, and from its result's gradient those before it. */
+/** Lowering rules: how one operation of the graph is computed, and how its gradients follow from its result's gradient. */
 import type { Graph, Node, NodeOf, Op, Parameter } from '../../graph/graph.ts';
 import type { Emitter } from '../emitter.ts';
 import { mergedName } from '../layout.ts';
 import type { ImageType, Precision, Scaling } from '../options.ts';
 import type { Value } from '../program.ts';
 
-/** What the rules know besides their node. */
+/** What the rules need besides their node. */
 export interface Lowering {
   readonly emitter: Emitter;
   readonly graph: Graph;
@@ -13,23 +13,23 @@ export interface Lowering {
   readonly precision: Precision;
   readonly images: ImageType;
   readonly scaling: Scaling;
-  /** Statistics of the batch (training) or the moving ones. */
+  /** Whether to normalise by the batch's statistics (training) or by the moving ones. */
   readonly batchStatistics: boolean;
   readonly batchNormMomentum: number;
   readonly dropout: boolean;
   /**
-   * Whether the store has convolutions' parameters in the program's precision, and takes their gradients in any: otherwise
-   * both are float32, and whoever computes in another precision rounds.
+   * Whether the store holds convolution parameters in the program's precision and accepts their gradients in any.
+   * Otherwise both are float32, and a rule that computes in another precision rounds them.
    */
   readonly roundedParameters: boolean;
-  /** The stored name for a parameter's name: training and inference keep different copies. */
+  /** The stored name of a parameter: training and inference keep different copies. */
   readonly stored: (name: string, node: Node, parameter: Parameter) => string;
 }
 
-/** What each operation reads. */
+/** The inputs of each operation. */
 export interface Inputs {
   readonly input: readonly [];
-  /** With what is added to its result, where a pass has moved a sum in. */
+  /** `sum` is added to the result, where a pass has fused a sum into the convolution. */
   readonly conv: readonly [Value, sum?: Value];
   readonly batchNorm: readonly [Value];
   readonly relu: readonly [Value];
@@ -52,9 +52,9 @@ export interface Part {
 }
 
 export interface Gradients {
-  /** Of the inputs, in their order; null where none was asked for. */
+  /** Gradients of the inputs, in order; null where none was requested. */
   readonly inputs: readonly (Value | Part | null)[];
-  /** Of the node's own parameters, by part. */
+  /** Gradients of the node's parameters, by part. */
   readonly parameters?: Readonly<Record<string, Value>>;
 }
 
@@ -63,9 +63,9 @@ export interface Result {
   readonly value: Value;
 }
 
-/** A node's result, and how the gradients before it follow from its own: what that needs to know, it has kept. */
+/** A node's result, with a closure that computes the gradients of its inputs and parameters. */
 export interface Lowered extends Result {
-  /** @param needsInput whether anything before the node can be trained. */
+  /** @param needsInput whether the gradient of the input is needed. */
   readonly gradients: (gradient: Value, needsInput: boolean) => Gradients;
 }
 
@@ -78,20 +78,20 @@ export type Rule<K extends Op, R extends Result = Lowered> = (
 /** A rule for every operation. */
 export type Rules<R extends Result = Lowered> = { readonly [K in Op]: Rule<K, R> };
 
-/** Other rules for some operations; where one gives nothing, the rule below it applies. */
+/** Rules that override some operations; where one returns undefined, the rule below applies. */
 export type Overlay<R extends Result = Lowered> = {
   readonly [K in Op]?: (...args: Parameters<Rule<K, R>>) => R | undefined;
 };
 
 export function lay<R extends Result>(overlay: Overlay<R>, rules: Rules<R>): Rules<R> {
-  const laid = Object.entries(overlay).map(([op, over]) => {
+  const overridden = Object.entries(overlay).map(([op, rule]) => {
     const below = rules[op as Op] as Rule<Op, R>;
-    return [op, (...args: Parameters<Rule<Op, R>>) => (over as typeof below)(...args) ?? below(...args)];
+    return [op, (...args: Parameters<Rule<Op, R>>) => (rule as typeof below)(...args) ?? below(...args)];
   });
-  return { ...rules, ...Object.fromEntries(laid) };
+  return { ...rules, ...Object.fromEntries(overridden) };
 }
 
-/** The parameters of all members of a node, which lie side by side. */
+/** One part of the parameters of all members of a node, which are adjacent in memory. */
 export const membersOf = (node: Node, part: string): readonly Parameter[] =>
   node.parameters.members.map((member) => (member as Record<string, Parameter>)[part] as Parameter);
 
@@ -101,7 +101,7 @@ export function parameterOf(node: Node, part: string, { emitter, stored }: Lower
   return emitter.load(stored(mergedName(members), node, members[0] as Parameter));
 }
 
-/** [n, c, h, w] of a node's result. */
+/** The shape [n, c, h, w] of a node's result. */
 export const sizesOf = ({ shape: [height, width, channels] }: Node, batch: number): readonly number[] => [
   batch,
   channels,
@@ -109,11 +109,11 @@ export const sizesOf = ({ shape: [height, width, channels] }: Node, batch: numbe
   width,
 ];
 
-/** Of what a node reads. */
+/** The shape [n, c, h, w] of a node's first input. */
 export const inputSizes = (node: Node, { batch, graph }: Lowering): readonly number[] =>
   sizesOf(graph.nodes[node.inputs[0] as number] as Node, batch);
 
-export const toPrecision = (emitter: Emitter, from: Value, precision: Precision): Value =>
-  precision === 'float32' ? from : emitter.call('aten::_to_copy', [from], { dtype: { dtype: precision } });
+export const toPrecision = (emitter: Emitter, value: Value, precision: Precision): Value =>
+  precision === 'float32' ? value : emitter.call('aten::_to_copy', [value], { dtype: { dtype: precision } });
 
 export const channelsLast = { memory_format: { memoryFormat: 'channelsLast' } } as const;

@@ -1,11 +1,11 @@
-/** Which slots lie in the same memory, and until when what they hold is read. */
+/** Which slots share memory, and the last step that reads each of them. */
 import { type Call, type Program, reads, type Slot, slotsOf } from '../../program.ts';
 import { factsOf, isInPlace } from './operators.ts';
 import { slotAt } from './steps.ts';
 
-/** A stretch of channels of the memory that a slot was made with. */
+/** A range of channels in the memory that a slot was allocated with. */
 export interface Region {
-  /** The slot that the memory was made for. */
+  /** The slot that the memory was allocated for. */
   readonly root: Slot;
   readonly from: number;
   /** Infinity: to the end. */
@@ -14,19 +14,19 @@ export interface Region {
 
 const channelAxis = 1;
 
-const overlap = (one: Region, other: Region): boolean => one.from < other.to && other.from < one.to;
+const overlap = (a: Region, b: Region): boolean => a.from < b.to && b.from < a.to;
 
 export class Memory {
   readonly #regions = new Map<Slot, Region>();
-  /** Of each root all slots in its memory. */
+  /** All slots in each root's memory. */
   readonly #members = new Map<Slot, Slot[]>();
   readonly #lastRead = new Map<Slot, number>();
-  /** Roots that a step of the program has made, and not the store or the caller. */
+  /** Roots that a step of the program allocated, as opposed to the store or the caller. */
   readonly #owned = new Set<Slot>();
 
   constructor({ steps }: Program) {
     steps.forEach((step, index) => {
-      // What leaves the program is held until its end.
+      // Outputs and stored values live until the end of the program.
       const until = step.do === 'call' ? index : Infinity;
       for (const slot of reads(step)) {
         this.#lastRead.set(slot, Math.max(this.#lastRead.get(slot) ?? 0, until));
@@ -49,7 +49,7 @@ export class Memory {
     return !this.#regions.has(slot);
   }
 
-  /** Whether a step has made this memory, and what it holds there is read by no step after this one. */
+  /** Whether the program allocated this memory and no step after this one reads the region. */
   isDeadAfter(region: Region, index: number): boolean {
     if (!this.#owned.has(region.root)) return false;
     return [region.root, ...(this.#members.get(region.root) ?? [])].every(
@@ -57,14 +57,14 @@ export class Memory {
     );
   }
 
-  /** Says that a slot with memory of its own is now written to this region. */
+  /** Records that a slot that had its own memory is now written to this region. */
   move(slot: Slot, region: Region): void {
     const moved = [slot, ...(this.#members.get(slot) ?? [])];
     this.#owned.delete(slot);
     this.#members.delete(slot);
-    for (const each of moved) {
-      const { from, to } = this.regionOf(each);
-      this.#join(each, within(region, from, to));
+    for (const member of moved) {
+      const { from, to } = this.regionOf(member);
+      this.#join(member, within(region, from, to));
     }
   }
 
@@ -77,8 +77,8 @@ export class Memory {
   #viewed(call: Call, result: number): Region | undefined {
     const { views, out } = factsOf(call);
     const name = out?.[result];
-    const told = name === undefined || name === null ? undefined : slotsOf(call.named?.[name] ?? null)[0];
-    if (told !== undefined) return this.regionOf(told);
+    const target = name === undefined || name === null ? undefined : slotsOf(call.named?.[name] ?? null)[0];
+    if (target !== undefined) return this.regionOf(target);
     if (result !== 0) return undefined;
     const argument = isInPlace(call) ? 0 : views;
     const slot = argument === undefined ? undefined : slotAt(call, argument);

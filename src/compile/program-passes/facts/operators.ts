@@ -1,27 +1,31 @@
 /**
- * What the passes over programs know of operators. Whoever adds one to native/operators/ that can write where it is told,
- * or whose result can be computed again, says it here and nowhere else.
+ * What the program passes know about operators. An operator in native/operators/ that takes `out` arguments, or whose result
+ * can be recomputed, is declared here and nowhere else.
  */
 import type { Call } from '../../program.ts';
 
 export interface OperatorFacts {
-  /** Of each result the argument by name that says where it is written; null where there is none. */
+  /** For each result, the named argument that says where to write it; null where there is none. */
   readonly out?: readonly (string | null)[];
-  /** Of each result the argument over which it may be written, element by element. */
+  /** For each result, the argument that it may overwrite in place: the operator works element by element. */
   readonly over?: readonly number[];
-  /** Whether a result may also be written into a part of a wider tensor. */
+  /** Whether a result may be written into a slice of a wider tensor. */
   readonly writesParts?: true;
-  /** The same operator with its result over its first argument. */
+  /** The in-place variant of the operator, which overwrites its first argument. */
   readonly inPlace?: string;
-  /** Gives the first result once more, from the first arguments and from other results. */
-  readonly again?: { readonly operator: string; readonly args: number; readonly results: readonly number[] };
-  /** May be computed again with the concatenation that it is a part of; alone it is smaller than what it reads. */
+  /** The operator that recomputes the first result, from the first `args` arguments and from these other results. */
+  readonly recompute?: {
+    readonly operator: string;
+    readonly args: number;
+    readonly results: readonly number[];
+  };
+  /** May be recomputed together with the concatenation that it feeds; alone it is smaller than what it reads. */
   readonly repeatsInConcat?: true;
-  /** Takes the gradient at the first of these arguments also in two parts, the second one at the other argument. */
+  /** The two arguments that take gradients to be added; the second is optional. */
   readonly adds?: readonly [number, number];
-  /** Copies a part of a wider tensor before reading it; its gradient's operator does so again. */
+  /** Copies a slice of a wider tensor before reading it, as does the operator of its gradient. */
   readonly copiesParts?: true;
-  /** The result is another view of this argument's memory. */
+  /** The argument whose memory the result is a view of. */
   readonly views?: number;
 }
 
@@ -29,7 +33,7 @@ const operators: Readonly<Record<string, OperatorFacts>> = {
   'inception::batch_norm_relu': {
     out: ['out', null, null],
     writesParts: true,
-    again: { operator: 'inception::batch_norm_relu_again', args: 3, results: [1, 2] },
+    recompute: { operator: 'inception::batch_norm_relu_again', args: 3, results: [1, 2] },
   },
   'inception::batch_norm_relu_again': { out: ['out'], writesParts: true },
   'inception::batch_norm_relu_backward': {
@@ -57,10 +61,10 @@ const operators: Readonly<Record<string, OperatorFacts>> = {
   'aten::t': { views: 0 },
 };
 
-const nothing: OperatorFacts = {};
+const noFacts: OperatorFacts = {};
 
 export const factsOf = ({ operator }: Pick<Call, 'operator'>): OperatorFacts =>
-  operators[operator] ?? nothing;
+  operators[operator] ?? noFacts;
 
 /** Operators whose name ends in `_` write into their first argument. */
 export const isInPlace = ({ operator }: Pick<Call, 'operator'>): boolean =>

@@ -1,4 +1,4 @@
-/** What every pass over programs needs: who makes a slot, who reads it, and putting other slots in their place. */
+/** Helpers for program passes: which call makes a slot, which steps read it, and replacing slots. */
 import {
   type Argument,
   type Call,
@@ -10,13 +10,13 @@ import {
   writes,
 } from '../../program.ts';
 
-/** A call and where it stands. */
+/** A call and its index in the program. */
 export interface Placed {
   readonly call: Call;
   readonly index: number;
 }
 
-/** For each slot that a call makes, the call. */
+/** The call that makes each slot. */
 export function makersOf({ steps }: Program): ReadonlyMap<Slot, Placed> {
   const makers = new Map<Slot, Placed>();
   steps.forEach((step, index) => {
@@ -25,7 +25,7 @@ export function makersOf({ steps }: Program): ReadonlyMap<Slot, Placed> {
   return makers;
 }
 
-/** For each slot the numbers of the steps that read it, once for each time. */
+/** The indices of the steps that read each slot, once per read. */
 export function readersOf({ steps }: Program): ReadonlyMap<Slot, readonly number[]> {
   const readers = new Map<Slot, number[]>();
   steps.forEach((step, index) => {
@@ -38,26 +38,27 @@ export function readersOf({ steps }: Program): ReadonlyMap<Slot, readonly number
   return readers;
 }
 
-/** The slot of a positional argument, if it is one. */
+/** The slot of a positional argument, if it has one. */
 export const slotAt = ({ args }: Call, index: number): Slot | undefined => slotsOf(args[index] ?? null)[0];
 
-/** The step with other slots in place of those that it reads. */
+/** The step with the slots that it reads replaced. */
 export function replaceReads(step: Step, replaced: ReadonlyMap<Slot, Slot>): Step {
   if (!reads(step).some((slot) => replaced.has(slot))) return step;
-  const of = (slot: Slot): Slot => replaced.get(slot) ?? slot;
-  if (step.do === 'output' || step.do === 'store') return { ...step, from: of(step.from) };
+  const replacementOf = (slot: Slot): Slot => replaced.get(slot) ?? slot;
+  if (step.do === 'output' || step.do === 'store') return { ...step, from: replacementOf(step.from) };
   if (step.do !== 'call') return step;
-  const other = (argument: Argument): Argument => {
+  const replace = (argument: Argument): Argument => {
     if (typeof argument !== 'object' || argument === null) return argument;
-    if ('slot' in argument) return { slot: of(argument.slot) };
-    return 'slots' in argument ? { slots: argument.slots.map(of) } : argument;
+    if ('slot' in argument) return { slot: replacementOf(argument.slot) };
+    return 'slots' in argument ? { slots: argument.slots.map(replacementOf) } : argument;
   };
   const named =
-    step.named && Object.fromEntries(Object.entries(step.named).map(([name, each]) => [name, other(each)]));
-  return { ...step, args: step.args.map(other), ...(named && { named }) };
+    step.named &&
+    Object.fromEntries(Object.entries(step.named).map(([name, argument]) => [name, replace(argument)]));
+  return { ...step, args: step.args.map(replace), ...(named && { named }) };
 }
 
-/** The call with one more argument by name. */
+/** The call with one more named argument. */
 export const withNamed = (call: Call, name: string, slot: Slot): Call => ({
   ...call,
   named: { ...call.named, [name]: { slot } },

@@ -5,7 +5,7 @@ import { freeSlots } from './free-slots.ts';
 import { loadLate } from './load-late.ts';
 import { numberSlots } from './number-slots.ts';
 
-/** A product of an input and a stored tensor, whose other results and other tensors nobody reads. */
+/** A product of an input and a stored tensor, with a load and a result that are never read. */
 function draft() {
   const emitter = new Emitter();
   const early = emitter.load('w');
@@ -21,13 +21,13 @@ const kinds = (steps: readonly Step[]) =>
   steps.map((step) => (step.do === 'free' ? step.slots : step.do === 'load' ? step.name : step.do));
 
 describe('loadLate', () => {
-  it('fetches tensors and inputs right before their first reader, and not what nobody reads', () => {
+  it('loads tensors and inputs right before their first reader, and drops unread loads', () => {
     expect(kinds(loadLate(draft()).steps)).toEqual(['input', 'call', 'w', 'call', 'output', 'call']);
   });
 });
 
 describe('numberSlots', () => {
-  it('numbers slots in the order of the steps, and gives results that nobody reads none', () => {
+  it('numbers slots in step order, and gives unread results no slot', () => {
     const { steps, slots } = numberSlots(loadLate(draft()));
     expect(steps.flatMap((step) => (step.do === 'call' ? [step.to] : []))).toEqual([[1, null], [3], []]);
     expect(slots).toBe(4);
@@ -35,7 +35,7 @@ describe('numberSlots', () => {
 });
 
 describe('freeSlots', () => {
-  it('frees each slot after its last use, and a result that nobody reads at once', () => {
+  it('frees each slot after its last use, and an unread result at once', () => {
     const input: Step = { do: 'input', name: 'x', to: 0 };
     const load: Step = { do: 'load', name: 'w', to: 1 };
     const args = [{ slot: 0 }, { slots: [0, 1] }];

@@ -1,4 +1,4 @@
-/** What every program needs before it can run. */
+/** The passes that every program needs before it can run. */
 import type { Program } from '../../program.ts';
 import { freeSlots } from './free-slots.ts';
 import { loadLate } from './load-late.ts';

@@ -1,7 +1,7 @@
 /** Frees every slot right after the last step that uses it, so that a program holds no tensor longer than it needs. */
 import { type Program, reads, type Slot, type Step, writes } from '../../program.ts';
 
-/** The same program with a `free` after each last use. It must not contain frees yet. */
+/** @param program must not contain frees yet. */
 export function freeSlots(program: Program): Program {
   const lastUse = new Map<Slot, number>();
   program.steps.forEach((step, number) => {

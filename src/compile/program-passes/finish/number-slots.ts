@@ -1,4 +1,4 @@
-/** Slots are numbered in the order of the steps, and results that nobody reads get none. */
+/** Numbers slots in step order; unread results get none. */
 import { type Program, reads, type Slot, type Step } from '../../program.ts';
 import { replaceReads } from '../facts/steps.ts';
 
