@@ -154,7 +154,7 @@ describe('an .onnx file', () => {
 
   it('is no model with weights, and has its own precision', () => {
     expect(run(['export', onnx, '--to', 'timm', '-o', 'x.safetensors']).stderr).toMatch(
-      /model\.onnx: an ONNX file predicts .* expected a model with weights/,
+      /model\.onnx: an ONNX file can only predict .* expected a model with weights/,
     );
     const { status, stderr } = run(['classify', image, '--model', onnx, '--precision', 'bfloat16']);
     expect([status, stderr]).toEqual([2, expect.stringMatching(/precision: an \.onnx file has the one/)]);
@@ -234,7 +234,7 @@ describe("an .onnx file of other people's", () => {
     [
       [],
       1,
-      /torchscript\.onnx: the file does not state how images are scaled .* \(--preprocessing imagenet, /,
+      /torchscript\.onnx: the file does not state how images are scaled; expected .* \(--preprocessing imagenet, /,
     ],
     [['--mean', '0.5', '--std', '0'], 2, /--std: expected one number or three, .* received '0'/],
     [
@@ -259,7 +259,7 @@ describe("an .onnx file of other people's", () => {
 
   it('is the only kind of model that can be told', () => {
     const { status, stderr } = run(['classify', image, '--model', model, '--mean', '0.5']);
-    expect([status, stderr]).toEqual([2, expect.stringMatching(/are for \.onnx files; received none/)]);
+    expect([status, stderr]).toEqual([2, expect.stringMatching(/apply to \.onnx files only; received none/)]);
   });
 });
 
