@@ -54,7 +54,7 @@ describe("a file of PyTorch's", () => {
     const path = fixture('dynamo.onnx');
     for (const how of [{}, { preprocessing: { crop: 1 } }, { classes: logits.map(String) }])
       await expect(loadClassifier(path, how)).rejects.toThrow(
-        /dynamo\.onnx: the file does not state how images are scaled, .* expected a preprocessing with 'mean' and 'std' \(--preprocessing imagenet, inception, tf-slim, or --mean and --std\)/,
+        /dynamo\.onnx: the file does not state how images are scaled; expected a preprocessing with 'mean' and 'std' \(--preprocessing imagenet, inception, tf-slim, or --mean and --std\)/,
       );
     const { predictor } = await loadClassifier(path, { preprocessing, probabilities: true });
     expectLogits(await predictor.predict(bytes));
