@@ -1,4 +1,4 @@
-/** What a run was asked to do, resolved to the last number: `config.json` of its folder. */
+/** The full configuration of a run, with every default resolved: `config.json` of its folder. */
 import { z } from 'zod';
 import { optimizers } from '../compile/optimizers/optimizers.ts';
 import { InceptionError } from '../errors.ts';
@@ -26,37 +26,37 @@ const configuration = z
     /** See `ModelDescription.figure`. */
     figure: z.exactOptional(figureSchema),
     options: networkOptionsSchema,
-    /** As --data takes it. */
+    /** The value of --data. */
     data: z.string(),
     classes: z.array(z.string()).readonly(),
     preprocessing: preprocessingSchema,
-    recipe: z.preprocess(upgraded, recipe).readonly(),
+    recipe: z.preprocess(upgradeRecipe, recipe).readonly(),
     seed: z.number(),
     precision: z.enum(['float32', 'bfloat16']),
     device: z.enum(['cpu', 'cuda']),
     threads: z.number(),
-    /** Images of the training split that are used; null takes all. */
+    /** Maximum number of training images; null for all. */
     limitTrain: images,
-    /** The same for the test split. */
+    /** Maximum number of test images; null for all. */
     limitTest: images,
     versions: z.strictObject({ inception: z.string(), libtorch: z.string(), node: z.string() }).readonly(),
   })
   .readonly();
 
-/** What a run was asked to do, resolved to the last number. */
+/** The full configuration of a run, with every default resolved. */
 export type Configuration = z.infer<typeof configuration>;
 
-/** A run folder that is not there, is broken, or is in use. */
+/** A run folder is missing, invalid or in use. */
 export class RunError extends InceptionError {
   override name = 'RunError';
 }
 
-/** Reads a configuration strictly. @throws RunError naming the file and every key that does not fit. */
+/** Parses a configuration strictly. @throws RunError naming the file and every invalid key. */
 export const parseConfiguration = (text: string, path: string): Configuration =>
   parseJson(text, { schema: configuration, path, Failure: RunError });
 
-/** A recipe of before there was a choice of optimisers. */
-function upgraded(recipe: unknown): unknown {
+/** Upgrades a recipe written before optimisers were selectable. */
+function upgradeRecipe(recipe: unknown): unknown {
   if (typeof recipe !== 'object' || recipe === null || !('rmsDecay' in recipe)) return recipe;
   const { rmsDecay, rmsEpsilon, momentum, distortion, ...rest } = recipe as Record<string, unknown>;
   const optimizer = { kind: 'rmsprop', decay: rmsDecay, epsilon: rmsEpsilon, momentum };

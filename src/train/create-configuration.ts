@@ -1,4 +1,4 @@
-/** From what a person asks for to the configuration of a run, with everything derived that need not be asked for. */
+/** Builds the configuration of a run from the caller's options; everything else is derived. */
 import type { Precision } from '../compile/options.ts';
 import { openData } from '../data/open-data.ts';
 import type { EngineFacts } from '../engine/engine.ts';
@@ -11,28 +11,28 @@ import { packageVersion } from '../version.ts';
 import type { Configuration } from './configuration.ts';
 import { type Recipe, type RecipeOverrides, resolveRecipe } from './recipe.ts';
 
-/** What a new run is asked for; everything else is derived. */
+/** The options of a new run. */
 export interface NewRun {
-  /** A name of `networks`, or a network of your own. */
+  /** The name of a built-in network, or a custom network. */
   readonly network: string | Network;
-  /** A folder of class folders in `train/` and `test/`, or 'fashion-mnist'. */
+  /** A folder with class folders in `train/` and `test/`, or 'fashion-mnist'. */
   readonly data: string;
-  /** Of the network. Its classes are those of the data. */
+  /** Options of the network. Its classes are those of the data. */
   readonly options?: NetworkOptions;
-  /** A recipe's name, or numbers that override those of the recipe `name`. Default 'paper'. */
+  /** The name of a recipe, or overrides of the recipe `name`. Default 'paper'. */
   readonly recipe?: string | (RecipeOverrides & { readonly name?: string });
-  /** Of initialisation, order, augmentation and dropout. Default 1. */
+  /** Random seed (initialisation, shuffling, augmentation, dropout). Default 1. */
   readonly seed?: number;
-  /** Default `auto`: bfloat16 where the hardware has it. */
+  /** Default `auto`: bfloat16 if the hardware supports it. */
   readonly precision?: Precision | 'auto';
-  /** Images of the training and of the test split that are used. Default: all. */
+  /** Maximum number of training and test images. Default: all. */
   readonly limitTrain?: number | undefined;
   readonly limitTest?: number | undefined;
 }
 
 /**
- * Everything of a run, to the last number. Reads the names of the data's classes.
- * @throws NetworkOptionError, NetworkError, RecipeError or UsageError for what cannot be, DataError for data that are not there.
+ * Resolves the configuration of a run. Reads the class names from the data.
+ * @throws NetworkOptionError, NetworkError, RecipeError or UsageError for invalid options, DataError for missing data.
  */
 export async function createConfiguration(
   run: NewRun,
@@ -41,9 +41,9 @@ export async function createConfiguration(
   const network = networkOf(run);
   const recipe = recipeOf(run);
   const { classes } = await openData(run.data, 'train');
-  const { classes: asked = classes.length, ...options } = run.options ?? {};
-  if (asked !== classes.length)
-    throw new UsageError(`classes: ${run.data} has ${classes.length} classes, received ${asked}`);
+  const { classes: requested = classes.length, ...options } = run.options ?? {};
+  if (requested !== classes.length)
+    throw new UsageError(`classes: ${run.data} has ${classes.length} classes, received ${requested}`);
   const { inputSize = [network.input[0], network.input[1]] } = options;
   const size = typeof inputSize === 'number' ? ([inputSize, inputSize] as const) : inputSize;
   return {
@@ -64,7 +64,7 @@ export async function createConfiguration(
   };
 }
 
-/** A network of one's own is registered. @throws NetworkOptionError or NetworkError */
+/** Looks up a network; a custom one is registered. @throws NetworkOptionError or NetworkError */
 export const networkOf = ({ network }: Pick<NewRun, 'network'>): Network =>
   typeof network === 'string' ? findNetwork(network) : registerNetwork(network);
 

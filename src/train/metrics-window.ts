@@ -1,17 +1,17 @@
-/** Means over the steps between two lines of `metrics.jsonl`. */
+/** Averages the metrics of the steps between two lines of `metrics.jsonl`. */
 import type { Position } from './run/checkpoint.ts';
 import type { StepMetrics } from './run/run-folder.ts';
 
-/** What one step gives. */
+/** The metrics of one step. */
 export interface Measured {
   readonly loss: number;
-  /** Images whose highest logit is another class. */
+  /** Number of misclassified images. */
   readonly wrong: number;
   readonly gradientNorm: number;
   readonly zeroShare: number;
 }
 
-/** In milliseconds; what was waited for data is part of what elapsed. */
+/** In milliseconds; the wait for data is part of the elapsed time. */
 interface Times {
   readonly elapsed: number;
   readonly waited: number;
@@ -29,15 +29,23 @@ export class MetricsWindow {
     this.#entries.push({ ...measured, ...times });
   }
 
-  /** The means since the last call, and an empty window. */
-  take({ at, learningRate, epoch }: { at: Position; learningRate: number; epoch: number }): StepMetrics {
+  /** Returns the means since the last call and empties the window. */
+  take({
+    position,
+    learningRate,
+    epoch,
+  }: {
+    position: Position;
+    learningRate: number;
+    epoch: number;
+  }): StepMetrics {
     const entries = this.#entries;
     this.#entries = [];
     const sum = (key: keyof (Measured & Times)) => entries.reduce((total, entry) => total + entry[key], 0);
     const images = entries.length * this.#batch;
     return {
       kind: 'train',
-      step: at.step,
+      step: position.step,
       epoch,
       loss: sum('loss') / entries.length,
       trainError: sum('wrong') / images,
@@ -47,7 +55,7 @@ export class MetricsWindow {
       imagesPerSecond: (images / sum('elapsed')) * 1000,
       waitShare: sum('waited') / sum('elapsed'),
       residentBytes: process.memoryUsage.rss(),
-      elapsedSeconds: at.elapsedSeconds,
+      elapsedSeconds: position.elapsedSeconds,
     };
   }
 }

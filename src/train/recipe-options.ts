@@ -1,6 +1,6 @@
 /**
- * The numbers of a training recipe, each declared once: type, check, file, flag and help follow. Values are in `recipe.ts`: a number
- * that is new here does not compile until every recipe has it.
+ * The numbers of a training recipe, each declared once: type, validation, file format, flag and help follow. Values are in
+ * `recipe.ts`: a number added here does not compile until every recipe has it.
  */
 import { typicalLearningRates } from '../compile/optimizers/optimizers.ts';
 import { numberOption, numberOrOffOption, type OptionValues, type Variant } from '../option.ts';
@@ -22,7 +22,7 @@ export const recipeNumbers = {
     about: 'images per step; scales the default learning rate',
     label: 'Batch',
   }),
-  /** At the beginning, or after the warm-up. */
+  /** Initial rate, after any warm-up. */
   learningRate: numberOption({
     above: 0,
     flag: '--learning-rate <rate>',
@@ -47,21 +47,21 @@ export const recipeNumbers = {
     about: "weight of the auxiliary classifier's loss (with --auxiliary)",
     label: 'Auxiliary loss weight',
   }),
-  /** What a batch's statistics weigh in the moving ones (1 − TensorFlow's decay). */
+  /** Weight of a batch's statistics in the moving averages (1 − TensorFlow's decay). */
   batchNormMomentum: numberOption({
     ...fraction,
     flag: '--batch-norm-momentum <factor>',
     about: "weight of a batch's statistics in the moving averages",
     label: 'Batch norm momentum',
   }),
-  /** Decay of the weights' running averages; in step t at most (1 + t) / (10 + t), so that short trainings profit. */
+  /** Decay of the moving average of the weights; in step t at most (1 + t) / (10 + t), so that short runs benefit. */
   averageDecay: numberOption({
     ...below1,
     flag: '--average-decay <factor>',
     about: 'decay of the moving average of the weights',
     label: 'Average decay',
   }),
-  /** Largest norm of the gradient; null is off. */
+  /** Maximum norm of the gradient; null disables clipping. */
   clipNorm: numberOrOffOption({
     above: 0,
     flag: '--clip-norm <norm>',
@@ -80,7 +80,7 @@ export const recipeNumbers = {
 
 export type RecipeNumbers = OptionValues<typeof recipeNumbers>;
 
-/** How the learning rate moves; see `learningRateAt`. */
+/** Learning rate schedules; see `learningRateAt`. */
 export const schedules = {
   /** rate · factor ^ floor(epoch / every) */
   staircase: {
@@ -98,7 +98,7 @@ export const schedules = {
       label: 'Decay every (epochs)',
     }),
   },
-  /** From the rate down to nothing along half a cosine, after a linear warm-up. */
+  /** Half a cosine from the initial rate to zero, after a linear warm-up. */
   cosine: {
     warmup: numberOption({
       atLeast: 0,
@@ -111,7 +111,7 @@ export const schedules = {
 
 export type Schedule = Variant<typeof schedules>;
 
-/** The values of a schedule that is chosen in place of a recipe's own. */
+/** Default values of a schedule that is not the recipe's. */
 export const usualSchedules: { readonly [K in Schedule['kind']]: Extract<Schedule, { kind: K }> } = {
   staircase: { kind: 'staircase', factor: 0.94, every: 2 },
   cosine: { kind: 'cosine', warmup: 1 },

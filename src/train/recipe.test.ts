@@ -5,7 +5,7 @@ import { averageDecayAt, learningRateAt, type RecipeOverrides, resolveRecipe } f
 describe('the recipe of the paper', () => {
   const recipe = resolveRecipe('paper');
 
-  it('has the paper’s numbers, the learning rate scaled from 20 replicas of 32 images', () => {
+  it('has the paper’s numbers, with the learning rate scaled down from 20 replicas of 32 images', () => {
     expect(recipe).toMatchObject({
       optimizer: { kind: 'rmsprop', decay: 0.9, epsilon: 1, momentum: 0.9 },
       weightDecay: 4e-5,
@@ -22,9 +22,9 @@ describe('the recipe of the paper', () => {
   });
 
   it('multiplies the learning rate by 0.94 every two epochs', () => {
-    const at = (epoch: number) =>
+    const rateAt = (epoch: number) =>
       learningRateAt(epoch * 100, { recipe: { ...recipe, learningRate: 0.045 }, stepsPerEpoch: 100 });
-    expect([0, 1.99, 2, 3.5, 4, 20].map(at)).toEqual([
+    expect([0, 1.99, 2, 3.5, 4, 20].map(rateAt)).toEqual([
       0.045,
       0.045,
       0.045 * 0.94,
@@ -41,24 +41,24 @@ describe('the cosine schedule', () => {
     learningRate: 1,
     schedule: { kind: 'cosine', warmup: 1 },
   });
-  const at = (step: number) => learningRateAt(step, { recipe, stepsPerEpoch: 10 });
+  const rateAt = (step: number) => learningRateAt(step, { recipe, stepsPerEpoch: 10 });
 
-  it('rises linearly in the warm-up, then falls to nothing', () => {
-    expect([0, 4, 9].map(at)).toEqual([0.1, 0.5, 1]);
-    expect(at(10)).toBe(1);
-    expect(at(60)).toBeCloseTo(0.5, 12);
-    expect(at(109)).toBeLessThan(0.001);
-    expect(at(200)).toBe(0);
+  it('rises linearly during warm-up, then falls to zero', () => {
+    expect([0, 4, 9].map(rateAt)).toEqual([0.1, 0.5, 1]);
+    expect(rateAt(10)).toBe(1);
+    expect(rateAt(60)).toBeCloseTo(0.5, 12);
+    expect(rateAt(109)).toBeLessThan(0.001);
+    expect(rateAt(200)).toBe(0);
   });
 
-  it('warms up for half of a training that is shorter than the warm-up', () => {
+  it('limits the warm-up to half of a short training', () => {
     const short = { ...recipe, epochs: 1 };
     expect(learningRateAt(4, { recipe: short, stepsPerEpoch: 10 })).toBe(1);
   });
 });
 
 describe('resolveRecipe', () => {
-  it('takes overrides, and single entries of the augmentation', () => {
+  it('accepts overrides, also of single augmentation options', () => {
     const recipe = resolveRecipe('small-data', { epochs: 3, augmentation: { erase: 0.5 } });
     expect(recipe).toMatchObject({
       name: 'small-data',
@@ -67,12 +67,12 @@ describe('resolveRecipe', () => {
     });
   });
 
-  it('takes the typical learning rate of an optimiser that is not its own, unless it is said', () => {
+  it('takes the typical learning rate of another optimiser, unless one is set', () => {
     const optimizer = usualOptimizers.adamw;
     expect(resolveRecipe('paper', { optimizer }).learningRate).toBe(0.001);
     expect(resolveRecipe('paper', { optimizer, learningRate: 0.003 }).learningRate).toBe(0.003);
-    const own = { optimizer: { ...usualOptimizers.rmsprop, momentum: 0.5 } };
-    expect(resolveRecipe('paper', own).learningRate).toBe(resolveRecipe('paper').learningRate);
+    const sameOptimizer = { optimizer: { ...usualOptimizers.rmsprop, momentum: 0.5 } };
+    expect(resolveRecipe('paper', sameOptimizer).learningRate).toBe(resolveRecipe('paper').learningRate);
   });
 
   it.each<[name: string, overrides: object, message: string]>([

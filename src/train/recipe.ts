@@ -1,5 +1,4 @@
-/** The training recipes: every number of a training that is not the network's, as plain data. */
-
+/** The training recipes, as plain data: every hyperparameter that is not the network's. */
 import {
   type Optimizer,
   optimizers,
@@ -22,7 +21,7 @@ import {
   usualSchedules,
 } from './recipe-options.ts';
 
-/** Every number of a training that is not the network's. */
+/** Every hyperparameter of a training that is not the network's. */
 export interface Recipe extends RecipeNumbers {
   readonly name: string;
   readonly schedule: Schedule;
@@ -30,12 +29,12 @@ export interface Recipe extends RecipeNumbers {
   readonly augmentation: Augmentation;
 }
 
-/** Learning rate 0.045 belongs to 20 replicas with 32 images each. */
+/** The paper's learning rate of 0.045 is for 20 replicas with 32 images each. */
 const paperGlobalBatch = 640;
 
 /**
- * The paper's (section 4), with the details of Google's published trainers: momentum 0.9 and label smoothing 0.1. The
- * learning rate is scaled with the batch.
+ * The paper's recipe (section 4), completed from Google's published trainers: momentum 0.9 and label smoothing 0.1. The
+ * learning rate scales with the batch.
  */
 const paper = (batch: number): Recipe => ({
   name: 'paper',
@@ -54,12 +53,12 @@ const paper = (batch: number): Recipe => ({
   evaluationCrop: 0.875,
 });
 
-/** For tens of thousands of small images and minutes to hours. */
+/** For tens of thousands of small images, and minutes to hours of training. */
 const smallData = (batch: number): Recipe => ({
   ...paper(batch),
   name: 'small-data',
   epochs: 20,
-  // At epsilon 1 small gradients leave RMSProp's root at 1: this is nearly momentum, and takes momentum's rate.
+  // With epsilon 1 and small gradients RMSProp's root stays near 1: this is nearly momentum SGD, and takes its rate.
   learningRate: (0.15 * batch) / 64,
   schedule: usualSchedules.cosine,
   // Slow enough for the averaged weights, fast enough for a few thousand steps.
@@ -74,27 +73,27 @@ const defaultBatch: Readonly<Record<string, number>> = { paper: 32, 'small-data'
 
 export const recipeNames: readonly string[] = Object.keys(recipes);
 
-/** A recipe or a number of it that cannot be. */
+/** An unknown recipe or an invalid option of one. */
 export class RecipeError extends UsageError {
   override name = 'RecipeError';
 }
 
-/** Everything of a recipe may be overridden; of the augmentation, single entries. */
+/** Overrides of a recipe; augmentation options can be overridden one by one. */
 export type RecipeOverrides = Partial<Omit<Recipe, 'name' | 'augmentation'>> & {
   readonly augmentation?: Partial<Augmentation>;
 };
 
-/** A named recipe with overrides. @throws RecipeError naming the recipes there are, or the number and its range. */
+/** A named recipe with overrides. @throws RecipeError listing the recipes, or naming the option and its range. */
 export function resolveRecipe(name: string, overrides: RecipeOverrides = {}): Recipe {
   const make = Object.hasOwn(recipes, name) ? recipes[name] : undefined;
   if (!make) throw new RecipeError(`no recipe is called '${name}'; there are ${recipeNames.join(', ')}`);
   const base = make(overrides.batch ?? (defaultBatch[name] as number));
   const { kind } = overrides.optimizer ?? base.optimizer;
-  // A learning rate is for one optimiser; another one's is of another size.
-  const usual = kind === base.optimizer.kind ? {} : { learningRate: typicalLearningRates[kind] };
+  // Learning rates of different optimisers differ in magnitude.
+  const rate = kind === base.optimizer.kind ? {} : { learningRate: typicalLearningRates[kind] };
   const recipe = {
     ...base,
-    ...usual,
+    ...rate,
     ...overrides,
     augmentation: { ...base.augmentation, ...overrides.augmentation },
   };
@@ -110,11 +109,11 @@ function check({ name: _, schedule, optimizer, augmentation, ...numbers }: Recip
   checkOptions(augmentationOptions, augmentation, { ...words, path: 'augmentation.' });
 }
 
-/** What the compiled step takes of a recipe; the loop takes the rest. A new option does not compile until one of them has it. */
+/** The options of the compiled step; the loop handles the rest. A new option does not compile until one of them uses it. */
 export function stepOptionsOf(recipe: Recipe) {
-  const { name, epochs, learningRate, schedule, averageDecay, augmentation, evaluationCrop, ...ofStep } =
+  const { name, epochs, learningRate, schedule, averageDecay, augmentation, evaluationCrop, ...stepOptions } =
     recipe;
-  const { batch, optimizer, weightDecay, labelSmoothing, clipNorm, ...others } = ofStep;
+  const { batch, optimizer, weightDecay, labelSmoothing, clipNorm, ...others } = stepOptions;
   const { auxiliaryLossWeight, batchNormMomentum, ...unapplied } = others;
   return {
     batch,
@@ -128,7 +127,7 @@ export function stepOptionsOf(recipe: Recipe) {
   };
 }
 
-/** The learning rate of step t (from 0). `stepsPerEpoch` may differ between data, epochs may be broken: 1.5. */
+/** The learning rate of a step, counted from 0. `epochs` may be fractional. */
 export function learningRateAt(
   step: number,
   { recipe, stepsPerEpoch }: { recipe: Recipe; stepsPerEpoch: number },
@@ -143,6 +142,6 @@ export function learningRateAt(
   return (learningRate * (1 + Math.cos(Math.PI * progress))) / 2;
 }
 
-/** TensorFlow's warm-up of a running average: early steps trust the newest weights. */
+/** TensorFlow's warm-up of a moving average: early steps give the latest weights more weight. */
 export const averageDecayAt = (step: number, decay: number): number =>
   Math.min(decay, (1 + step) / (10 + step));

@@ -1,5 +1,4 @@
-/** The training loop, in the order in which things happen. */
-
+/** The training loop, in order of execution. */
 import { compileTraining } from '../compile/compile-training.ts';
 import { mergeStores } from '../compile/merge-stores.ts';
 import { scalarInputs } from '../compile/optimizers/optimizers.ts';
@@ -20,13 +19,13 @@ import { type Recorder, recordInto } from './run/recorder.ts';
 import type { EvaluationMetrics, RunFolder } from './run/run-folder.ts';
 import { TrainingError } from './training-error.ts';
 
-/** A training step. */
+/** Progress after a training step. */
 export interface Progress {
   readonly step: number;
   readonly totalSteps: number;
-  /** Of this step. */
+  /** Loss of this step. */
   readonly loss: number;
-  /** Share of this batch. */
+  /** Top-1 error of this batch, 0–1. */
   readonly error: number;
   readonly imagesPerSecond: number;
 }
@@ -48,15 +47,15 @@ export interface LoopOptions {
   readonly signal?: AbortSignal;
   /** Epochs between evaluations. Default 1. */
   readonly evaluateEvery?: number;
-  /** Steps between checkpoints, besides those at the end of each epoch and every ten minutes. */
+  /** Steps between checkpoints, in addition to one per epoch and one every ten minutes. */
   readonly saveEverySteps?: number;
-  readonly onStart?: (about: Start) => void;
+  readonly onStart?: (start: Start) => void;
   readonly onStep?: (progress: Progress) => void;
   readonly onEvaluation?: (metrics: EvaluationMetrics) => void;
   readonly onWarning?: (message: string) => void;
 }
 
-/** How a training ended. */
+/** The result of a training. */
 export interface TrainResult {
   readonly finished: boolean;
   readonly position: Position;
@@ -66,13 +65,13 @@ export interface TrainResult {
 
 const saveEveryMs = 10 * 60_000;
 
-/** Steps in a row in which every feature is zero before a network counts as dead. */
+/** Number of consecutive steps with all features zero after which a network counts as dead. */
 const deadSteps = 20;
 
 /**
- * Trains until the recipe's last epoch or until the signal. The folder gets metrics, checkpoints and, with every
- * evaluation, the model.
- * @throws TrainingError, RunError, or whatever the data or the engine throw; the last checkpoint stays.
+ * Trains until the recipe's last epoch or until the signal aborts. Writes metrics, checkpoints and, at every evaluation, the
+ * model into the folder.
+ * @throws TrainingError, RunError, or the errors of the data or the engine; the last checkpoint is kept.
  */
 export async function runLoop(options: LoopOptions): Promise<TrainResult> {
   const { configuration, folder, engine, signal } = options;
@@ -85,28 +84,28 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
 
   const { store, step, predictor } = await openPrograms(engine, graph, configuration);
   const recorder = recordInto(folder, { store, graph, configuration });
-  let at = await firstPosition(options, { store, graph, recorder });
-  options.onStart?.({ graph, train: trainData, test: testData, position: at, totalSteps });
+  let position = await firstPosition(options, { store, graph, recorder });
+  options.onStart?.({ graph, train: trainData, test: testData, position, totalSteps });
   const batches = trainingBatches(trainData, {
     batch: recipe.batch,
     size: preprocessing.size,
     augmentation: recipe.augmentation,
     seed,
-    start: at,
-    onBroken: (error) => options.onWarning?.(`${error.message}; another image takes its place`),
+    start: position,
+    onBroken: (error) => options.onWarning?.(`${error.message}; another image is used instead`),
   });
 
-  /** Nothing if it was interrupted: what was learnt is saved, and a resumed run evaluates after its next epoch. */
+  /** Undefined if interrupted: the weights are saved, and a resumed run evaluates again. */
   const evaluate = async (): Promise<EvaluationMetrics | undefined> => {
     await predictor.refresh();
-    const found = await predictions(testData, {
+    const results = await predictions(testData, {
       members: [{ predictor, preprocessing }],
       views: { crops: 1 },
       ...(signal && { signal }),
     });
     if (signal?.aborted) return undefined;
-    const { loss, top1Error, top5Error } = scoreOf(found, { classes: testData.classes.length });
-    const { step, elapsedSeconds } = at;
+    const { loss, top1Error, top5Error } = scoreOf(results, { classes: testData.classes.length });
+    const { step, elapsedSeconds } = position;
     const epoch = step / stepsPerEpoch;
     const metrics = {
       kind: 'evaluation',
@@ -117,7 +116,7 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
       top5Error,
       elapsedSeconds,
     } as const;
-    await recorder.evaluation(metrics, { predictions: found, dataset: testData });
+    await recorder.evaluation(metrics, { predictions: results, dataset: testData });
     options.onEvaluation?.(metrics);
     return metrics;
   };
@@ -128,51 +127,52 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
   let dead = 0;
   let saved = performance.now();
   const evaluateEvery = options.evaluateEvery ?? 1;
-  const isDue = () => at.step === totalSteps || (at.position === 0 && at.epoch % evaluateEvery === 0);
+  const isDue = () =>
+    position.step === totalSteps || (position.position === 0 && position.epoch % evaluateEvery === 0);
   try {
-    // The evaluation that an interruption cut short.
-    if (options.resume && at.step > 0 && isDue() && !(await wasEvaluated(folder, at.step)))
+    // An evaluation may have been interrupted.
+    if (options.resume && position.step > 0 && isDue() && !(await wasEvaluated(folder, position.step)))
       evaluation = await evaluate();
-    while (at.step < totalSteps && !signal?.aborted) {
+    while (position.step < totalSteps && !signal?.aborted) {
       const begin = performance.now();
-      const { images, labels, epoch, position } = (await batches.next()).value;
+      const { images, labels, epoch, position: batchIndex } = (await batches.next()).value;
       const waited = performance.now() - begin;
-      const learningRate = learningRateAt(at.step, { recipe, stepsPerEpoch });
+      const learningRate = learningRateAt(position.step, { recipe, stepsPerEpoch });
       const outputs = await step.run({
         images,
         labels,
         learningRate: new Float32Array([learningRate]),
-        averageDecay: new Float32Array([averageDecayAt(at.step, recipe.averageDecay)]),
-        ...scalarInputs(recipe.optimizer, at.step + 1),
+        averageDecay: new Float32Array([averageDecayAt(position.step, recipe.averageDecay)]),
+        ...scalarInputs(recipe.optimizer, position.step + 1),
       });
       const elapsed = performance.now() - begin;
-      const last = position + 1 === stepsPerEpoch;
-      at = {
-        step: at.step + 1,
+      const last = batchIndex + 1 === stepsPerEpoch;
+      position = {
+        step: position.step + 1,
         epoch: last ? epoch + 1 : epoch,
-        position: last ? 0 : position + 1,
-        elapsedSeconds: at.elapsedSeconds + elapsed / 1000,
+        position: last ? 0 : batchIndex + 1,
+        elapsedSeconds: position.elapsedSeconds + elapsed / 1000,
       };
       const measured = readOutputs(outputs);
-      refuseNonFinite(measured, { step: at.step, learningRate });
+      refuseNonFinite(measured, { step: position.step, learningRate });
       dead = measured.zeroShare >= 0.999 ? dead + 1 : 0;
-      if (dead >= deadSteps) throw new TrainingError(deathNotice(at.step));
+      if (dead >= deadSteps) throw new TrainingError(deathNotice(position.step));
       window.add(measured, { elapsed, waited });
       options.onStep?.({
-        step: at.step,
+        step: position.step,
         totalSteps,
         loss: measured.loss,
         error: measured.wrong / recipe.batch,
         imagesPerSecond: (recipe.batch / elapsed) * 1000,
       });
-      const ended = at.step === totalSteps;
-      if (at.step % logEvery === 0 || ended) {
-        await recorder.steps(window.take({ at, learningRate, epoch: at.step / stepsPerEpoch }));
+      const ended = position.step === totalSteps;
+      if (position.step % logEvery === 0 || ended) {
+        await recorder.steps(window.take({ position, learningRate, epoch: position.step / stepsPerEpoch }));
       }
-      const due = options.saveEverySteps !== undefined && at.step % options.saveEverySteps === 0;
-      // Before the evaluation, which takes long and may be interrupted.
+      const due = options.saveEverySteps !== undefined && position.step % options.saveEverySteps === 0;
+      // Before the evaluation, which is slow and may be interrupted.
       if (ended || last || signal?.aborted || due || performance.now() - saved > saveEveryMs) {
-        await recorder.checkpoint(at);
+        await recorder.checkpoint(position);
         saved = performance.now();
       }
       if (!signal?.aborted && isDue()) evaluation = await evaluate();
@@ -181,8 +181,8 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
   } finally {
     await batches.return(undefined);
   }
-  const evaluated = evaluation !== undefined || (await wasEvaluated(folder, at.step));
-  return { finished: at.step >= totalSteps && evaluated, position: at, evaluation };
+  const evaluated = evaluation !== undefined || (await wasEvaluated(folder, position.step));
+  return { finished: position.step >= totalSteps && evaluated, position, evaluation };
 }
 
 const wasEvaluated = async (folder: RunFolder, step: number): Promise<boolean> =>
@@ -202,7 +202,7 @@ async function openSplit(
   return limit === null ? dataset : subset(dataset, limit);
 }
 
-/** One store for the training step and for the evaluation of its averages. */
+/** Loads the training step and a predictor for the averaged weights, with one store for both. */
 async function openPrograms(engine: Engine, graph: Graph, configuration: Configuration) {
   const { recipe, precision } = configuration;
   const { mean, std } = configuration.preprocessing;
@@ -226,20 +226,20 @@ async function openPrograms(engine: Engine, graph: Graph, configuration: Configu
   return { store, step, predictor: await plan.open(engine, store) };
 }
 
-/** From fresh weights, or from the newest checkpoint. */
+/** Initialises the weights, or restores the latest checkpoint. */
 async function firstPosition(
   { configuration, folder, resume }: LoopOptions,
   { store, graph, recorder }: { store: Store; graph: Graph; recorder: Recorder },
 ): Promise<Position> {
   const [newest] = resume ? await folder.checkpoints() : [];
   if (newest !== undefined) {
-    const at = await restoreCheckpoint(folder.checkpoint(newest), {
+    const position = await restoreCheckpoint(folder.checkpoint(newest), {
       store,
       graph,
       optimizer: configuration.recipe.optimizer,
     });
-    await recorder.rewind(at.step);
-    return at;
+    await recorder.rewind(position.step);
+    return position;
   }
   if (resume) await recorder.rewind(0);
   await initialise(store, graph, configuration.seed);
@@ -263,9 +263,9 @@ function refuseNonFinite(
   if (Number.isFinite(loss) && Number.isFinite(gradientNorm)) return;
   const what = Number.isFinite(loss) ? `gradient's norm is ${gradientNorm}` : `loss is ${loss}`;
   throw new TrainingError(
-    `step ${step}: the ${what} at learning rate ${learningRate.toPrecision(3)}; a lower --learning-rate, --clip-norm 1 or smaller residual scales (--residual-scale 0.1) help. The last checkpoint is kept: --resume goes on from there`,
+    `step ${step}: the ${what} at learning rate ${learningRate.toPrecision(3)}; try a lower --learning-rate, --clip-norm 1 or a smaller --residual-scale such as 0.1. The last checkpoint is kept; --resume continues from it`,
   );
 }
 
 const deathNotice = (step: number): string =>
-  `step ${step}: the network has died: for ${deadSteps} steps every feature before the average pooling's classifier was zero. The paper saw this in residual networks with more than 1000 filters; scale the residuals down (--residual-scale 0.1 to 0.3); lower learning rates did not help there`;
+  `step ${step}: the network has died: for ${deadSteps} steps every feature before the classifier was zero. The paper saw this in residual networks with more than 1000 filters: scale the residuals down (--residual-scale 0.1 to 0.3); lower learning rates did not help there`;

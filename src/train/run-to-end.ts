@@ -1,4 +1,4 @@
-/** A training from its options to its end: the folder, the engine and the loop between them. */
+/** Runs a training: opens the folder and the engine, runs the loop and closes them. */
 import type { EngineFacts } from '../engine/engine.ts';
 import { openTorch } from '../engine/torch.ts';
 import { UsageError } from '../errors.ts';
@@ -9,15 +9,15 @@ import { type EvaluationMetrics, RunFolder } from './run/run-folder.ts';
 import { runLoop, type TrainResult } from './run-loop.ts';
 import type { ResumeOptions, TrainEvent, TrainingControls, TrainOptions } from './train-options.ts';
 
-export interface Listening {
+export interface RunHooks {
   readonly signal: AbortSignal;
   readonly emit: (event: TrainEvent) => void;
 }
 
-/** @throws as `train` says. */
+/** @throws the errors of `train`. */
 export async function runToEnd(
   options: TrainOptions | ResumeOptions,
-  { signal, emit }: Listening,
+  { signal, emit }: RunHooks,
 ): Promise<TrainResult> {
   if (!('resume' in options)) networkOf(options);
   const engine = options.engine ?? openTorch(engineOptions(options));
@@ -53,7 +53,7 @@ const engineOptions = ({ device = 'auto', threads }: TrainingControls) => ({
   ...(threads !== undefined && { threads }),
 });
 
-/** Whatever does not fit is said before anything is written. */
+/** Invalid options are refused before anything is written. */
 async function openFolder(
   options: TrainOptions | ResumeOptions,
   facts: EngineFacts,
@@ -74,6 +74,6 @@ async function openFolder(
   return { folder, configuration };
 }
 
-/** Of a run that was finished before. */
+/** The last evaluation of a run that is already finished. */
 const lastEvaluation = async (folder: RunFolder): Promise<EvaluationMetrics | undefined> =>
   (await folder.metrics()).findLast((line) => line.kind === 'evaluation');

@@ -1,4 +1,4 @@
-/** The library call, with trainings of a few steps. That resuming is exact is shown by train.test.ts. */
+/** The library call, with trainings of a few steps. train.test.ts tests that resuming is exact. */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,7 +33,7 @@ const small = (name: string): TrainOptions => ({
 });
 
 describe('train', () => {
-  it('tells what happens in order, and leaves a run that is derived from the few things asked for', async () => {
+  it('emits events in order, and writes a run with everything derived from a few options', async () => {
     const run = train(small('run'));
     const events: TrainEvent[] = [];
     for await (const event of run) events.push(event);
@@ -61,7 +61,7 @@ describe('train', () => {
     await classifier.close();
   });
 
-  it('stops with a checkpoint, from which it goes on', async () => {
+  it('stops with a checkpoint, and resumes from it', async () => {
     const first = train(small('stopped'));
     for await (const { kind } of first) if (kind === 'step') first.stop();
     expect(await first.result).toMatchObject({
@@ -74,10 +74,10 @@ describe('train', () => {
     for await (const event of second) if (event.kind === 'step') steps.push(event.step);
     expect(steps).toEqual([2, 3, 4]);
     const { evaluation } = await second.result;
-    // Everything is done: the result is that of before.
+    // Nothing is left to do: the result is that of before.
     const third = train({ resume: first.folder, network: 'inception-resnet-v2', engine });
     expect(await third.result).toMatchObject({ finished: true, evaluation });
-    // Iterating comes too late for events, and says how it ended.
+    // Iterating after the end gives no events.
     for await (const event of third) expect(event).toBeUndefined();
   });
 
@@ -88,26 +88,26 @@ describe('train', () => {
     expect(await run.result).toMatchObject({ finished: false, position: { step: 1 } });
   });
 
-  it.each<[differences: Partial<TrainOptions>, says: RegExp]>([
+  it.each<[differences: Partial<TrainOptions>, message: RegExp]>([
     [{ network: 'inception-v5' }, /no network is called 'inception-v5'; there are inception-v3, /],
     [{ recipe: 'big-data' }, /no recipe is called 'big-data'; there are paper, small-data/],
     [{ recipe: { epochs: -1 } }, /recipe option 'epochs': expected a number above 0; received -1/],
     [{ options: { classes: 5 } }, /classes: fashion-mnist has 10 classes, received 5/],
     [{ options: { inputSize: 74 } }, /needs an input of at least 75×75 pixels, received 74×74/],
     [{ data: '/nowhere' }, /\/nowhere/],
-  ])('refuses %o before anything is written', async (differences, says) => {
+  ])('refuses %o before anything is written', async (differences, message) => {
     const run = train({ ...small('refused'), ...differences });
     const iterating = (async () => {
       for await (const event of run) expect(event).toBeUndefined();
     })();
-    await expect(iterating).rejects.toThrow(says);
-    await expect(run.result).rejects.toThrow(says);
+    await expect(iterating).rejects.toThrow(message);
+    await expect(run.result).rejects.toThrow(message);
     expect(existsSync(run.folder)).toBe(false);
   });
 
-  it('refuses to begin a run anew, or to go on with none or with another network', async () => {
+  it('refuses to overwrite a run, and to resume a missing run or another network', async () => {
     await expect(train(small('run')).result).rejects.toThrow(
-      /holds a run already; go on with it by --resume/,
+      /already holds a run; continue it with --resume/,
     );
     await expect(train({ resume: join(root, 'none'), engine }).result).rejects.toThrow(/is not a run/);
     const other = train({ resume: join(root, 'run'), network: 'inception-v4', engine });

@@ -1,30 +1,30 @@
-/** The library call for training: a network, data and a folder in; a run, with events on the way, out. */
+/** The library call for training. */
 import { EventEmitter, on } from 'node:events';
 import type { TrainResult } from './run-loop.ts';
-import type { Listening } from './run-to-end.ts';
+import type { RunHooks } from './run-to-end.ts';
 import type { ResumeOptions, TrainEvent, TrainOptions } from './train-options.ts';
 
-/** A training that is going on. */
+/** A training in progress. */
 export interface Run extends AsyncIterable<TrainEvent> {
   /** The run folder. */
   readonly folder: string;
-  /** Ends with the last evaluation, or when it was stopped. Rejects as iterating does. */
+  /** Resolves when the training has finished or was stopped; rejects with the same errors as iterating. */
   readonly result: Promise<TrainResult>;
-  /** Saves a checkpoint after this step and ends the training. */
+  /** Saves a checkpoint after the current step and ends the training. */
   stop(): void;
 }
 
 /**
- * Trains a network on a folder of images into a run folder, or goes on with a run; what `inception train` does.
+ * Trains a network on a folder of images into a run folder, or resumes a run; the same as `inception train`.
  *
  * ```ts
  * const run = train({ network: 'inception-v4', data: 'photos', out: 'runs/photos', recipe: { epochs: 5 } });
  * for await (const event of run) if (event.kind === 'evaluation') console.log(event.epoch, event.top1Error);
  * ```
  *
- * The training goes on whether anybody iterates or not; leaving the iteration does not end it. Iterating and `result` throw
- * UsageError, NetworkOptionError, RecipeError, GraphError or RunError for what cannot be, before anything is written; DataError
- * for data that are not there; TrainingError when the loss is not finite or the network has died: the last checkpoint stays.
+ * The training runs whether or not the events are consumed; leaving the iteration does not stop it. Iterating and `result`
+ * throw UsageError, NetworkOptionError, RecipeError, GraphError or RunError for invalid options, before anything is written;
+ * DataError for missing data; TrainingError if the loss is not finite or the network has died: the last checkpoint is kept.
  */
 export function train(options: TrainOptions | ResumeOptions): Run {
   const emitter = new EventEmitter();
@@ -42,7 +42,7 @@ export function train(options: TrainOptions | ResumeOptions): Run {
     result,
     stop: () => interruption.abort(),
     [Symbol.asyncIterator]() {
-      // Whoever iterates hears of a failure there.
+      // The iteration reports failures, so `result` must not be an unhandled rejection.
       result.catch(() => undefined);
       const events = ended ? [] : on(emitter, 'event', { close: ['end'] });
       return (async function* () {
@@ -53,8 +53,8 @@ export function train(options: TrainOptions | ResumeOptions): Run {
   };
 }
 
-/** The loop, the compiler and libtorch are loaded when they are needed. */
-async function begin(options: TrainOptions | ResumeOptions, listening: Listening): Promise<TrainResult> {
+/** Loads the loop, the compiler and libtorch on first use. */
+async function begin(options: TrainOptions | ResumeOptions, hooks: RunHooks): Promise<TrainResult> {
   const { runToEnd } = await import('./run-to-end.ts');
-  return runToEnd(options, listening);
+  return runToEnd(options, hooks);
 }

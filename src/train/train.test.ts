@@ -1,6 +1,6 @@
 /**
- * Real trainings of a very small network on a few real images. Over 400 lines, because every case begins from the same
- * few helpers that start, kill and read a training.
+ * Trainings of a very small network on a few real images. Over 400 lines, because every case uses the same helpers to
+ * start, kill and read a training.
  */
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
@@ -63,33 +63,33 @@ const small = [
 interface Ended {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
-  readonly out: string;
-  readonly talk: string;
+  readonly stdout: string;
+  readonly stderr: string;
 }
 
 function start(args: readonly string[]): {
   child: ChildProcess;
   ended: Promise<Ended>;
-  heard: (text: RegExp) => Promise<void>;
+  waitFor: (text: RegExp) => Promise<void>;
 } {
   const child = spawn(process.execPath, [bin, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-  let [out, talk] = ['', ''];
+  let [stdout, stderr] = ['', ''];
   child.stdout?.on('data', (data) => {
-    out += data;
+    stdout += data;
   });
   child.stderr?.on('data', (data) => {
-    talk += data;
+    stderr += data;
   });
   const ended = new Promise<Ended>((resolve) =>
-    child.on('close', (code, signal) => resolve({ code, signal, out, talk })),
+    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr })),
   );
-  const heard = async (text: RegExp) => {
-    while (!text.test(talk)) {
-      if (child.exitCode !== null) throw new Error(`ended before it said ${text}:\n${talk}`);
+  const waitFor = async (text: RegExp) => {
+    while (!text.test(stderr)) {
+      if (child.exitCode !== null) throw new Error(`exited before printing ${text}:\n${stderr}`);
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   };
-  return { child, ended, heard };
+  return { child, ended, waitFor };
 }
 
 /** All tensors of a file, as bytes by name. */
@@ -102,11 +102,11 @@ async function tensorsOf(path: string): Promise<Map<string, Buffer>> {
 }
 
 describe('a training on the command line', () => {
-  it('killed and resumed gives the very weights of one that was not', async () => {
+  it('gives the same weights if it is killed and resumed', async () => {
     const [whole, killed] = [join(root, 'whole'), join(root, 'killed')];
     const uninterrupted = await start([...small, '--epochs', '2', '--out', whole]).ended;
-    expect(uninterrupted.code, uninterrupted.talk).toBe(0);
-    expect(uninterrupted.out).toMatch(/^test error \d+\.\d\d%\n$/);
+    expect(uninterrupted.code, uninterrupted.stderr).toBe(0);
+    expect(uninterrupted.stdout).toMatch(/^test error \d+\.\d\d%\n$/);
 
     const first = start([...small, '--epochs', '2', '--save-every', '7', '--out', killed]);
     const folder = new RunFolder(killed);
@@ -117,13 +117,13 @@ describe('a training on the command line', () => {
     expect(saved).toBeLessThan(40);
 
     const resumed = await start(['train', '--resume', '--save-every', '7', '--out', killed]).ended;
-    expect(resumed.code, resumed.talk).toBe(0);
-    expect(resumed.talk).toContain(`resumed after step ${saved}`);
-    const [one, other] = [
+    expect(resumed.code, resumed.stderr).toBe(0);
+    expect(resumed.stderr).toContain(`resumed after step ${saved}`);
+    const [expected, actual] = [
       await tensorsOf(join(whole, 'checkpoints/40.safetensors')),
       await tensorsOf(join(killed, 'checkpoints/40.safetensors')),
     ];
-    expect(other).toEqual(one);
+    expect(actual).toEqual(expected);
     expect(await tensorsOf(join(killed, 'model.safetensors'))).toEqual(
       await tensorsOf(join(whole, 'model.safetensors')),
     );
@@ -132,19 +132,19 @@ describe('a training on the command line', () => {
     expect(await readFile(join(killed, 'curves.svg'), 'utf8')).toContain('test error');
 
     const again = await start(['train', '--resume', '--out', whole]).ended;
-    expect([again.code, again.out]).toEqual([0, uninterrupted.out]);
+    expect([again.code, again.stdout]).toEqual([0, uninterrupted.stdout]);
     await expectUsable(whole);
   });
 
-  /** A finished run evaluates to what its training said, and classifies files. */
+  /** A finished run evaluates to the error that its training reported, and classifies files. */
   async function expectUsable(run: string): Promise<void> {
     const last = (await new RunFolder(run).metrics()).findLast((line) => line.kind === 'evaluation');
     const evaluated = await start(['evaluate', run, '--limit', '64', '--precision', 'float32', '--json'])
       .ended;
-    expect(evaluated.code, evaluated.talk).toBe(0);
-    const { top1Error, confusion, protocol, count } = JSON.parse(evaluated.out);
+    expect(evaluated.code, evaluated.stderr).toBe(0);
+    const { top1Error, confusion, protocol, count } = JSON.parse(evaluated.stdout);
     expect(top1Error).toBe(last?.kind === 'evaluation' && last.top1Error);
-    expect(confusion.flat().reduce((sum: number, each: number) => sum + each, 0)).toBe(count);
+    expect(confusion.flat().reduce((sum: number, entry: number) => sum + entry, 0)).toBe(count);
     expect(protocol).toBe(
       'single crop, whole image, stretched to 75×75 (bilinear, half-pixel centres), values in [−1, 1]',
     );
@@ -157,8 +157,8 @@ describe('a training on the command line', () => {
       'float32',
       '--confusion',
     ]).ended;
-    expect(table.out).toContain('9 Ankle boot');
-    expect(table.out).toMatch(/\ntop-1 error \d+\.\d\d%, top-5 error \d+\.\d\d%\n$/);
+    expect(table.stdout).toContain('9 Ankle boot');
+    expect(table.stdout).toMatch(/\ntop-1 error \d+\.\d\d%, top-5 error \d+\.\d\d%\n$/);
 
     const test = await openData('fashion-mnist', 'test');
     const files = await Promise.all(
@@ -179,7 +179,7 @@ describe('a training on the command line', () => {
       'float32',
       '--json',
     ]).ended;
-    const results = JSON.parse(classified.out) as {
+    const results = JSON.parse(classified.stdout) as {
       file: string;
       labels: { label: string; probability: number }[];
     }[];
@@ -187,36 +187,36 @@ describe('a training on the command line', () => {
     for (const { labels } of results)
       expect(labels[0]?.probability).toBeGreaterThanOrEqual(labels[1]?.probability as number);
     const example = new URL('../../examples/classify-an-image.mjs', import.meta.url).pathname;
-    const said = spawnSync(process.execPath, [example, run, files[0] as string], { encoding: 'utf8' });
-    const [label, probability] = said.stdout.trim().split(/ (?=\S+$)/);
-    // In the precision that this processor is fast at, as the example.
+    const printed = spawnSync(process.execPath, [example, run, files[0] as string], { encoding: 'utf8' });
+    const [label, probability] = printed.stdout.trim().split(/ (?=\S+$)/);
+    // With precision auto, as in the example.
     const alone = await start(['classify', files[0] as string, '--model', run, '--json']).ended;
-    const [best] = (JSON.parse(alone.out) as typeof results)[0]?.labels ?? [];
-    expect({ label, probability: Number(probability) }, said.stderr).toEqual(best);
+    const [best] = (JSON.parse(alone.stdout) as typeof results)[0]?.labels ?? [];
+    expect({ label, probability: Number(probability) }, printed.stderr).toEqual(best);
     const missing = await start(['classify', join(root, 'none.png'), '--model', run]).ended;
-    expect([missing.code, missing.talk]).toEqual([
+    expect([missing.code, missing.stderr]).toEqual([
       1,
       expect.stringMatching(/^inception: .*none\.png: cannot be decoded as JPEG, PNG or WebP/),
     ]);
   }
 
-  it('saves at Ctrl-C and exits with 130, at SIGTERM with 143, and can go on', async () => {
+  it('saves a checkpoint on Ctrl-C and exits with 130, on SIGTERM with 143', async () => {
     for (const [signal, code] of [
       ['SIGINT', 130],
       ['SIGTERM', 143],
     ] as const) {
       const path = join(root, signal);
       const running = start([...small, '--epochs', '50', '--out', path]);
-      await running.heard(/step \d+\//);
+      await running.waitFor(/step \d+\//);
       running.child.kill(signal);
       const ended = await running.ended;
-      expect(ended.code, ended.talk).toBe(code);
-      expect(ended.talk).toMatch(/stopped after step \d+; 'inception train --resume --out .*' continues/);
+      expect(ended.code, ended.stderr).toBe(code);
+      expect(ended.stderr).toMatch(/stopped after step \d+; 'inception train --resume --out .*' continues/);
       expect(await new RunFolder(path).checkpoints()).not.toEqual([]);
     }
   });
 
-  it('stops when the loss is no number, says what helps, and keeps the last checkpoint', async () => {
+  it('stops if the loss is not finite, and suggests a remedy', async () => {
     const path = join(root, 'diverged');
     const args = [
       ...small,
@@ -235,8 +235,8 @@ describe('a training on the command line', () => {
     ];
     const ended = await start(args).ended;
     expect(ended.code).toBe(1);
-    expect(ended.talk).toMatch(
-      /inception: step \d+: the (loss is (NaN|Infinity)|gradient's norm is (NaN|Infinity)) at learning rate \S+; a lower --learning-rate, --clip-norm 1 or/,
+    expect(ended.stderr).toMatch(
+      /inception: step \d+: the (loss is (NaN|Infinity)|gradient's norm is (NaN|Infinity)) at learning rate \S+; try a lower --learning-rate, --clip-norm 1 or/,
     );
   });
 
@@ -257,7 +257,7 @@ describe('a training on the command line', () => {
     [['train', '--resume', '--out', '/nowhere'], 1, '/nowhere is not a run'],
   ])('refuses %j', async (args, code, message) => {
     const ended = await start(args as string[]).ended;
-    expect(ended.talk).toContain(message);
+    expect(ended.stderr).toContain(message);
     expect(ended.code).toBe(code);
   });
 });
@@ -292,13 +292,13 @@ const configuration = (overrides: Partial<Configuration> = {}): Configuration =>
 });
 
 describe('train', () => {
-  it('stops a network that has died and says what the paper found to help', async () => {
+  it('stops if the network has died, and suggests the paper’s remedy', async () => {
     const folder = new RunFolder(join(root, 'dead'));
-    const about = configuration();
-    await folder.create(about);
+    const config = configuration();
+    await folder.create(config);
     const interruption = new AbortController();
     const { position } = await runLoop({
-      configuration: about,
+      configuration: config,
       folder,
       engine,
       resume: false,
@@ -306,7 +306,7 @@ describe('train', () => {
       onStep: () => interruption.abort(),
     });
     expect(position.step).toBe(1);
-    // Kills the last block: every feature is ReLU(0 · x − 1000).
+    // Kills the last block: every feature becomes ReLU(0 · x − 1000).
     const path = folder.checkpoint(1);
     const file = await openSafetensors(path);
     const tensors = await Promise.all(
@@ -319,21 +319,21 @@ describe('train', () => {
     );
     await file.close();
     await writeSafetensors(path, { tensors, metadata: Object.fromEntries(file.metadata) });
-    await expect(runLoop({ configuration: about, folder, engine, resume: true })).rejects.toThrow(
+    await expect(runLoop({ configuration: config, folder, engine, resume: true })).rejects.toThrow(
       /^step 21: the network has died: for 20 steps every feature .* was zero\. .*scale the residuals down \(--residual-scale 0\.1 to 0\.3\); lower learning rates did not help there$/,
     );
   });
 
-  it('learns with the auxiliary head and the paper’s recipe, and its model predicts', async () => {
+  it('trains with the auxiliary head and the paper’s recipe, and the model predicts', async () => {
     const folder = new RunFolder(join(root, 'auxiliary'));
     const recipe = resolveRecipe('paper', { batch: 8, epochs: 1, batchNormMomentum: 0.1, clipNorm: 5 });
-    const about = configuration({
+    const config = configuration({
       network: 'inception-v3',
       options: { ...configuration().options, auxiliary: true },
       recipe,
     });
-    await folder.create(about);
-    const result = await runLoop({ configuration: about, folder, engine, resume: false });
+    await folder.create(config);
+    const result = await runLoop({ configuration: config, folder, engine, resume: false });
     expect(result).toMatchObject({ finished: true, position: { step: 40, epoch: 1, position: 0 } });
     const lines = await folder.metrics();
     expect(lines.filter(({ kind }) => kind === 'train')).toHaveLength(20);
@@ -342,7 +342,7 @@ describe('train', () => {
     expect(probabilities.slice(0, 10).reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 5);
   });
 
-  it('refuses data of other classes', async () => {
+  it('refuses data with other classes', async () => {
     const folder = new RunFolder(join(root, 'classes'));
     await expect(
       runLoop({ configuration: configuration({ classes: ['a', 'b'] }), folder, engine, resume: false }),
@@ -362,7 +362,7 @@ describe('the training step', () => {
     clipNorm: undefined,
   };
   const inputs = () => ({
-    images: Uint8Array.from({ length: 8 * 75 * 75 * 3 }, (_, at) => (at * 31) % 251),
+    images: Uint8Array.from({ length: 8 * 75 * 75 * 3 }, (_, index) => (index * 31) % 251),
     labels: BigInt64Array.of(0n, 1n, 2n, 3n, 4n, 5n, 6n, 7n),
     learningRate: Float32Array.of(0.05),
     averageDecay: Float32Array.of(0.9),
@@ -375,26 +375,26 @@ describe('the training step', () => {
     return { store, step: await engine.load(compiled.step, store) };
   }
 
-  it('keeps the resident size flat over 200 steps', async () => {
+  it('does not grow in memory over 200 steps', async () => {
     const { store, step } = await open();
-    const given = inputs();
-    for (let index = 0; index < 50; index++) await step.run(given);
+    const batch = inputs();
+    for (let index = 0; index < 50; index++) await step.run(batch);
     const before = process.memoryUsage.rss();
-    for (let index = 0; index < 200; index++) await step.run(given);
+    for (let index = 0; index < 200; index++) await step.run(batch);
     expect(process.memoryUsage.rss() - before).toBeLessThan(16e6);
     store.release();
   });
 
   it('updates weights, mean squares and averages as TensorFlow’s RMSProp does', async () => {
     const { store, step } = await open({ dropout: false });
-    const still = await open({ dropout: false, update: false });
+    const frozen = await open({ dropout: false, update: false });
     const name = 'reductionA/branch1/conv2/weight';
-    const read = async (from: typeof store, key: string) => (await from.read(key)).data as Float32Array;
+    const read = async (source: typeof store, key: string) => (await source.read(key)).data as Float32Array;
     const weights = await read(store, name);
     await step.run(inputs());
     const { learningRate, averageDecay, ...forGradient } = inputs();
-    await still.step.run(forGradient);
-    const gradients = await read(still.store, `gradient/${name}`);
+    await frozen.step.run(forGradient);
+    const gradients = await read(frozen.store, `gradient/${name}`);
     const [after, meanSquare, averages] = [
       await read(store, name),
       await read(store, `meanSquare/${name}`),
@@ -410,14 +410,14 @@ describe('the training step', () => {
     });
   });
 
-  it('clips the gradient by its norm over everything', async () => {
+  it('clips the gradient by its global norm', async () => {
     const { store, step } = await open({
       dropout: false,
       clipNorm: 0.01,
       weightDecay: 0,
       optimizer: { decay: 0, epsilon: 1e6, momentum: 0 },
     });
-    const trainable = parametersOf(graph).filter((each) => !isStatistic(each));
+    const trainable = parametersOf(graph).filter((parameter) => !isStatistic(parameter));
     const values = async () =>
       Promise.all(trainable.map(async ({ name }) => (await store.read(name)).data as Float32Array));
     const before = await values();
@@ -425,8 +425,8 @@ describe('the training step', () => {
     const after = await values();
     let squares = 0;
     before.forEach((array, index) => {
-      array.forEach((value, at) => {
-        squares += ((after[index]?.[at] as number) - value) ** 2;
+      array.forEach((value, offset) => {
+        squares += ((after[index]?.[offset] as number) - value) ** 2;
       });
     });
     expect(outputs.gradientNorm?.data[0]).toBeGreaterThan(0.01);
@@ -434,15 +434,15 @@ describe('the training step', () => {
     expect(Math.sqrt(squares) / 100).toBeCloseTo(0.01, 4);
   });
 
-  it('comes close to float32 in bfloat16', async () => {
+  it('agrees closely with float32 in bfloat16', async () => {
     const [full, half] = [
       await open({ dropout: false }),
       await open({ dropout: false, precision: 'bfloat16' }),
     ];
-    const [one, other] = [await full.step.run(inputs()), await half.step.run(inputs())];
-    const loss = one.loss?.data[0] as number;
-    expect(Math.abs((other.loss?.data[0] as number) - loss) / loss).toBeLessThan(0.03);
-    const norm = one.gradientNorm?.data[0] as number;
-    expect(Math.abs((other.gradientNorm?.data[0] as number) - norm) / norm).toBeLessThan(0.1);
+    const [exact, rounded] = [await full.step.run(inputs()), await half.step.run(inputs())];
+    const loss = exact.loss?.data[0] as number;
+    expect(Math.abs((rounded.loss?.data[0] as number) - loss) / loss).toBeLessThan(0.03);
+    const norm = exact.gradientNorm?.data[0] as number;
+    expect(Math.abs((rounded.gradientNorm?.data[0] as number) - norm) / norm).toBeLessThan(0.1);
   });
 });

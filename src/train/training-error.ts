@@ -1,6 +1,6 @@
 import { InceptionError } from '../errors.ts';
 
-/** A training that cannot go on: its loss is not finite, or the network has died. */
+/** The training cannot continue: the loss is not finite, or the network has died. */
 export class TrainingError extends InceptionError {
   override name = 'TrainingError';
 }

@@ -59,13 +59,13 @@ const valuesOf = async (store: Store) =>
   );
 
 describe('a checkpoint', () => {
-  it.each(Object.values(usualOptimizers))('continues the very steps of $kind', async (optimizer) => {
+  it.each(Object.values(usualOptimizers))('continues $kind bit for bit', async (optimizer) => {
     const path = join(folder, `${optimizer.kind}.safetensors`);
     const first = await open(optimizer);
     await initialise(first.store, graph, 1);
     await first.step(1);
     await first.step(2);
-    await saveCheckpoint(path, { store: first.store, graph, optimizer, at: start, metadata: {} });
+    await saveCheckpoint(path, { store: first.store, graph, optimizer, position: start, metadata: {} });
     const before = await valuesOf(first.store);
     const { loss } = await first.step(3);
     const second = await open(optimizer);
@@ -77,18 +77,18 @@ describe('a checkpoint', () => {
     expect(after).not.toEqual(before);
   });
 
-  it('of another optimiser is refused', async () => {
+  it('is refused for another optimiser', async () => {
     const { store } = await open(usualOptimizers.sgd);
     const path = join(folder, 'other.safetensors');
     const optimizer = usualOptimizers.sgd;
-    await saveCheckpoint(path, { store, graph, optimizer, at: start, metadata: {} });
+    await saveCheckpoint(path, { store, graph, optimizer, position: start, metadata: {} });
     await expect(restoreCheckpoint(path, { store, graph, optimizer: usualOptimizers.adamw })).rejects.toThrow(
-      /other\.safetensors: a checkpoint of sgd, expected one of adamw; resume with the optimiser that the run began with$/,
+      /other\.safetensors: a checkpoint of sgd, expected one of adamw; resume with the optimiser the run was started with$/,
     );
   });
 
   it.each(Object.values(usualOptimizers))(
-    'of $kind is the same whether weights are updated early or, for clipping, at the end',
+    'of $kind is the same whether weights are updated early or, with clipping, at the end',
     async (optimizer) => {
       const [early, late] = await Promise.all([open(optimizer), open(optimizer, 1e9)]);
       for (const { store } of [early, late]) await initialise(store, graph, 1);

@@ -1,4 +1,4 @@
-/** Everything that a training needs to go on bit for bit, in one safetensors file. */
+/** Everything needed to resume a training bit for bit, in one safetensors file. */
 import { type Optimizer, stateNames } from '../../compile/optimizers/optimizers.ts';
 import type { Store } from '../../engine/engine.ts';
 import { type Graph, isStatistic, parametersOf } from '../../graph/graph.ts';
@@ -9,14 +9,15 @@ import {
 } from '../../weights/safetensors/safetensors.ts';
 import { RunError } from '../configuration.ts';
 
-/** Where a training stands. */
+/** The progress of a training. */
 export interface Position {
-  /** Steps done; also the averages' update counter. */
+  /** Completed steps; also the update counter of the weight averages. */
   readonly step: number;
-  /** The batch that comes next. */
+  /** Epoch of the next batch, from 0. */
   readonly epoch: number;
+  /** Index of the next batch in its epoch. */
   readonly position: number;
-  /** Of training, without evaluations. */
+  /** Training time, without evaluations. */
   readonly elapsedSeconds: number;
 }
 
@@ -25,7 +26,7 @@ interface Stored {
   readonly shape: readonly number[];
 }
 
-/** Every parameter; of trainable ones also the average and what the optimiser keeps. */
+/** Every parameter; for trainable ones also the average and the optimiser's state. */
 function storedTensors(graph: Graph, optimizer: Optimizer): Stored[] {
   const prefixes = ['', 'averages/', ...stateNames(optimizer).map((name) => `${name}/`)];
   return parametersOf(graph).flatMap((parameter) =>
@@ -36,41 +37,41 @@ function storedTensors(graph: Graph, optimizer: Optimizer): Stored[] {
   );
 }
 
-const sourceOf = (store: Store, { name, shape }: Stored, as = name): TensorSource => ({
-  name: as,
+const sourceOf = (store: Store, { name, shape }: Stored, storedName = name): TensorSource => ({
+  name: storedName,
   dtype: 'F32',
   shape,
   read: async () => (await store.read(name)).data as Float32Array,
 });
 
-/** Writes a checkpoint: whole, or not at all. */
+/** Writes a checkpoint atomically. */
 export async function saveCheckpoint(
   path: string,
   {
     store,
     graph,
     optimizer,
-    at,
-    metadata: about,
+    position,
+    metadata: extra,
   }: {
     store: Store;
     graph: Graph;
     optimizer: Optimizer;
-    at: Position;
+    position: Position;
     metadata: Readonly<Record<string, string>>;
   },
 ): Promise<void> {
   const randomState = await store.randomState();
   const tensors = [
-    ...storedTensors(graph, optimizer).map((each) => sourceOf(store, each)),
+    ...storedTensors(graph, optimizer).map((tensor) => sourceOf(store, tensor)),
     { name: 'randomState', dtype: 'U8', shape: [randomState.length], read: () => randomState },
   ];
   const metadata = {
-    ...about,
+    ...extra,
     format: 'inception checkpoint 1',
     network: graph.network.name,
     optimizer: optimizer.kind,
-    position: JSON.stringify(at),
+    position: JSON.stringify(position),
   };
   await writeSafetensors(path, { tensors, metadata });
 }
@@ -82,19 +83,21 @@ export async function restoreCheckpoint(
 ): Promise<Position> {
   const file = await openSafetensors(path);
   try {
-    // RMSProp was the only one when checkpoints did not say it.
+    // Checkpoints without the key are from when RMSProp was the only optimiser.
     const writtenBy = file.metadata.get('optimizer') ?? 'rmsprop';
     if (writtenBy !== optimizer.kind) {
       throw new RunError(
-        `${path}: a checkpoint of ${writtenBy}, expected one of ${optimizer.kind}; resume with the optimiser that the run began with`,
+        `${path}: a checkpoint of ${writtenBy}, expected one of ${optimizer.kind}; resume with the optimiser the run was started with`,
       );
     }
     const expected = storedTensors(graph, optimizer);
-    const strange = expected.find(({ name, shape }) => file.tensors.get(name)?.shape.join() !== shape.join());
+    const mismatch = expected.find(
+      ({ name, shape }) => file.tensors.get(name)?.shape.join() !== shape.join(),
+    );
     const position = file.metadata.get('position');
-    if (strange || position === undefined) {
+    if (mismatch || position === undefined) {
       throw new RunError(
-        `${path}: not a checkpoint of this network${strange ? ` ('${strange.name}' [${strange.shape.join(', ')}] is missing or has another shape)` : ''}`,
+        `${path}: not a checkpoint of this network${mismatch ? ` ('${mismatch.name}' [${mismatch.shape.join(', ')}] is missing or has another shape)` : ''}`,
       );
     }
     for (const { name } of expected) await store.write(name, (await file.read(name)).data as Float32Array);
@@ -105,7 +108,7 @@ export async function restoreCheckpoint(
   }
 }
 
-/** Writes the averaged weights and the statistics under the parameters' names: the trained model. */
+/** Writes the trained model: averaged weights and moving statistics under the parameters' names. */
 export async function saveModel(
   path: string,
   { store, graph, metadata }: { store: Store; graph: Graph; metadata: Readonly<Record<string, string>> },

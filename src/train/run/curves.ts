@@ -16,7 +16,7 @@ const size = { width: 960, height: 420 };
 const lossBox: Box = { left: 70, top: 84, width: 380, height: 276 };
 const errorBox: Box = { left: 560, top: 84, width: 370, height: 276 };
 
-/** The curves as SVG text. Readable on a white and on a dark page: the image brings its own background. */
+/** The curves as SVG text, with a white background to be readable on dark pages too. */
 export function drawCurves(metrics: readonly Metrics[], title: string): string {
   const steps = metrics.filter((line): line is StepMetrics => line.kind === 'train');
   const evaluations = metrics.filter((line): line is EvaluationMetrics => line.kind === 'evaluation');
@@ -44,9 +44,9 @@ export function drawCurves(metrics: readonly Metrics[], title: string): string {
       points: evaluations.map(({ epoch, top1Error }) => [epoch, top1Error * 100]),
     },
   ];
-  // The first steps guess: what matters would be a flat line at the bottom.
+  // The first steps are guesses: scaled to them, the rest would be a flat line at the bottom.
   const worst = Math.max(...steps.slice(2).map(({ trainError }) => trainError), 0.1);
-  const mostError = Math.min(100, Math.ceil((worst * 100) / 10) * 10);
+  const maxError = Math.min(100, Math.ceil((worst * 100) / 10) * 10);
   const panel = { xName: 'epoch', xRange };
   const loss: Panel = {
     ...panel,
@@ -54,7 +54,7 @@ export function drawCurves(metrics: readonly Metrics[], title: string): string {
     yRange: rangeAround(losses.flatMap(({ points }) => points.map(([, value]) => value))),
     lines: losses,
   };
-  const error: Panel = { ...panel, yName: 'error (%)', yRange: [0, mostError], lines: errors };
+  const error: Panel = { ...panel, yName: 'error (%)', yRange: [0, maxError], lines: errors };
   const last = evaluations.at(-1);
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${size.width}" height="${size.height}" viewBox="0 0 ${size.width} ${size.height}" font-family="system-ui, sans-serif" font-size="13" fill="${ink}">
 <title>Loss and error of ${escapeXml(title)}</title>

@@ -1,6 +1,6 @@
 /**
- * `evaluation.json` of a run: what its last evaluation got wrong, for the dashboard. The images are small PNGs inside
- * the file, so that one rename replaces everything and viewing it does not need the data.
+ * `evaluation.json` of a run: the confusion matrix and worst mistakes of its last evaluation, for the dashboard. Images are
+ * embedded as small PNGs, so that one rename replaces everything and viewing it does not need the data.
  */
 import type { Dataset } from '../../data/dataset.ts';
 import { encodePng } from '../../data/decode.ts';
@@ -11,14 +11,14 @@ import { replaceText } from '../../replace-file.ts';
 import type { EvaluationRecord, Mistake } from './records.ts';
 import type { RunFolder } from './run-folder.ts';
 
-const mostMistakes = 24;
+const maxMistakes = 24;
 /** Longest side of an image in the record, in pixels. */
 const imageSide = 96;
 
 /** Writes the record of an evaluation into its run. */
 export async function writeEvaluation(
   folder: RunFolder,
-  found: readonly Prediction[],
+  predictions: readonly Prediction[],
   { dataset, step, epoch }: { dataset: Dataset; step: number; epoch: number },
 ): Promise<void> {
   const { classes } = dataset;
@@ -27,15 +27,15 @@ export async function writeEvaluation(
     step,
     epoch,
     classes,
-    confusion: countPairs(found),
-    mistakes: await worstMistakes(found, dataset),
+    confusion: countPairs(predictions),
+    mistakes: await worstMistakes(predictions, dataset),
   };
   await replaceText(folder.file('evaluation.json'), `${JSON.stringify(record)}\n`);
 }
 
-function countPairs(found: readonly Prediction[]): [number, number, number][] {
+function countPairs(predictions: readonly Prediction[]): [number, number, number][] {
   const counts = new Map<string, [number, number, number]>();
-  for (const { label, top } of found) {
+  for (const { label, top } of predictions) {
     const predicted = top[0] as number;
     const key = `${label} ${predicted}`;
     const pair = counts.get(key) ?? [label, predicted, 0];
@@ -45,14 +45,14 @@ function countPairs(found: readonly Prediction[]): [number, number, number][] {
   return [...counts.values()].sort((a, b) => a[0] - b[0] || a[1] - b[1]);
 }
 
-async function worstMistakes(found: readonly Prediction[], dataset: Dataset): Promise<Mistake[]> {
-  const wrong = found
+async function worstMistakes(predictions: readonly Prediction[], dataset: Dataset): Promise<Mistake[]> {
+  const wrong = predictions
     .filter(({ label, top }) => top[0] !== label)
     .sort((a, b) => b.probability - a.probability || a.index - b.index)
-    .slice(0, mostMistakes);
+    .slice(0, maxMistakes);
   return Promise.all(
     wrong.map(async ({ index, label, top, probability }) => {
-      const png = await encodePng(small(await dataset.image(index)));
+      const png = await encodePng(shrink(await dataset.image(index)));
       return {
         index,
         label,
@@ -64,8 +64,8 @@ async function worstMistakes(found: readonly Prediction[], dataset: Dataset): Pr
   );
 }
 
-/** The image itself, or made as small as it may be. */
-function small(image: Image): Image {
+/** Scales an image down to `imageSide`; smaller ones stay as they are. */
+function shrink(image: Image): Image {
   const { height, width } = image;
   const scale = imageSide / Math.max(height, width);
   if (scale >= 1) return image;

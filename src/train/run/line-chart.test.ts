@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { drawPanel, rangeAround, ticksBetween } from './line-chart.ts';
 
 describe('ticksBetween', () => {
-  it('are multiples of 1, 2 or 5 times a power of ten', () => {
+  it('gives multiples of 1, 2 or 5 times a power of ten', () => {
     expect(ticksBetween(0, 1, 5)).toEqual([0, 0.2, 0.4, 0.6, 0.8, 1]);
     expect(ticksBetween(0, 0.3, 3)).toEqual([0, 0.1, 0.2, 0.3]);
     expect(ticksBetween(0.4, 2.7, 5)).toEqual([0.5, 1, 1.5, 2, 2.5]);
@@ -12,7 +12,7 @@ describe('ticksBetween', () => {
 });
 
 describe('rangeAround', () => {
-  it('ends at ticks around all values that are finite', () => {
+  it('ends at ticks around all finite values', () => {
     expect(rangeAround([0.42, 2.31, Number.NaN])).toEqual([0, 2.5]);
     expect(rangeAround([3, 3])).toEqual([2.4, 3.6]);
     expect(rangeAround([Number.POSITIVE_INFINITY])).toEqual([0, 1]);
@@ -20,7 +20,7 @@ describe('rangeAround', () => {
 });
 
 describe('drawPanel', () => {
-  it('interrupts a line where a value is not finite', () => {
+  it('interrupts a line at a non-finite value', () => {
     const svg = drawPanel(
       {
         xName: 'x',

@@ -1,11 +1,11 @@
-/** Lines over two axes as SVG text, with as much as the curves of a training need. Pure. */
+/** Line charts as SVG text, as far as training curves need them. Pure. */
 
 export interface Line {
   readonly name: string;
   readonly colour: string;
-  /** A dot at every point, for lines of few points. */
+  /** Draws a dot at every point, for lines with few points. */
   readonly dots: boolean;
-  /** [x, y], by x. Values that are not finite interrupt the line. */
+  /** [x, y], sorted by x. Non-finite values interrupt the line. */
   readonly points: readonly (readonly [number, number])[];
 }
 
@@ -17,7 +17,7 @@ export interface Panel {
   readonly lines: readonly Line[];
 }
 
-/** Where the axes lie, in pixels. */
+/** The position of the axes, in pixels. */
 export interface Box {
   readonly left: number;
   readonly top: number;
@@ -25,44 +25,44 @@ export interface Box {
   readonly height: number;
 }
 
-/** Dark text and lines, and lines that stay behind. */
+/** Text, axes; `faint` is for the grid. */
 export const ink = '#1f2933';
 const faint = '#d5dbe1';
 
 export const escapeXml = (text: string): string =>
   text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
 
-/** 1, 2 or 5 times a power of ten, of which about `count` fit between two numbers. */
-function niceStep(least: number, most: number, count: number): number {
-  const raw = (most - least) / count;
+/** A step of 1, 2 or 5 times a power of ten that divides a range into about `count` parts. */
+function niceStep(min: number, max: number, count: number): number {
+  const raw = (max - min) / count;
   const power = 10 ** Math.floor(Math.log10(raw));
   return ([1, 2, 5].find((factor) => factor * power >= raw * 0.999) ?? 10) * power;
 }
 
-/** Without what floating point leaves of 3 * 0.1. */
+/** Rounds off floating-point noise, as in 3 * 0.1. */
 const multiple = (index: number, step: number): number => Number((index * step).toPrecision(12));
 
-/** About `count` round numbers between two numbers. */
-export function ticksBetween(least: number, most: number, count: number): number[] {
-  const step = niceStep(least, most, count);
-  const first = Math.ceil(least / step - 1e-9);
-  const last = Math.floor(most / step + 1e-9);
+/** About `count` round numbers in a range. */
+export function ticksBetween(min: number, max: number, count: number): number[] {
+  const step = niceStep(min, max, count);
+  const first = Math.ceil(min / step - 1e-9);
+  const last = Math.floor(max / step + 1e-9);
   return Array.from({ length: last - first + 1 }, (_, index) => multiple(first + index, step));
 }
 
-/** The smallest range between ticks around some values; 0 to 1 if none is finite. */
+/** The smallest range of ticks that contains all finite values; 0 to 1 if there are none. */
 export function rangeAround(values: readonly number[]): [number, number] {
   const finite = values.filter(Number.isFinite);
   if (finite.length === 0) return [0, 1];
-  const [least, most] = [Math.min(...finite), Math.max(...finite)];
-  const [from, to] = least === most ? [least - 0.5, most + 0.5] : [least, most];
-  const step = niceStep(from, to, 5);
-  return [multiple(Math.floor(from / step + 1e-9), step), multiple(Math.ceil(to / step - 1e-9), step)];
+  const [min, max] = [Math.min(...finite), Math.max(...finite)];
+  const [low, high] = min === max ? [min - 0.5, max + 0.5] : [min, max];
+  const step = niceStep(low, high, 5);
+  return [multiple(Math.floor(low / step + 1e-9), step), multiple(Math.ceil(high / step - 1e-9), step)];
 }
 
 const round = (pixels: number): number => Math.round(pixels * 100) / 100;
 
-/** One panel: grid, axes with ticks and names, legend above, lines. */
+/** Draws a panel: grid, axes with ticks and names, lines, and a legend above. */
 export function drawPanel({ xName, yName, xRange, yRange, lines }: Panel, box: Box): string {
   const { left, top, width, height } = box;
   const bottom = top + height;
@@ -82,11 +82,11 @@ export function drawPanel({ xName, yName, xRange, yRange, lines }: Panel, box: B
 <text x="${left + width / 2}" y="${bottom + 38}" text-anchor="middle">${escapeXml(xName)}</text>
 <text transform="translate(${left - 42} ${middle}) rotate(-90)" text-anchor="middle">${escapeXml(yName)}</text>`;
   const keys = lines.map(({ name, colour }, index) => {
-    const from = left + index * 150;
-    return `<path d="M${from} ${top - 28}h24" stroke="${colour}" stroke-width="2"/>
-<text x="${from + 30}" y="${top - 23.5}">${escapeXml(name)}</text>`;
+    const start = left + index * 150;
+    return `<path d="M${start} ${top - 28}h24" stroke="${colour}" stroke-width="2"/>
+<text x="${start + 30}" y="${top - 23.5}">${escapeXml(name)}</text>`;
   });
-  // What lies outside the axes' range is cut off, but no dot at its edge.
+  // Clips lines to the axes, with a margin so that dots at the edge stay whole.
   const view = [left - 5, top - 5, width + 10, height + 10];
   const drawn = lines.map((line) => drawLine(line, { x, y })).join('\n');
   return `${[...vertical, ...horizontal, axes, ...keys].join('\n')}
@@ -100,8 +100,8 @@ type Scale = (value: number) => number;
 function drawLine({ colour, dots, points }: Line, { x, y }: { x: Scale; y: Scale }): string {
   const parts: string[] = [];
   let pen = 'M';
-  for (const [at, value] of points) {
-    if (Number.isFinite(value)) parts.push(`${pen}${x(at)} ${y(value)}`);
+  for (const [time, value] of points) {
+    if (Number.isFinite(value)) parts.push(`${pen}${x(time)} ${y(value)}`);
     pen = Number.isFinite(value) ? 'L' : 'M';
   }
   const path = `<path d="${parts.join('')}" fill="none" stroke="${colour}" stroke-width="2" stroke-linejoin="round"/>`;
@@ -109,8 +109,8 @@ function drawLine({ colour, dots, points }: Line, { x, y }: { x: Scale; y: Scale
   const circles = points
     .filter(([, value]) => Number.isFinite(value))
     .map(
-      ([at, value]) =>
-        `<circle cx="${x(at)}" cy="${y(value)}" r="3" fill="#ffffff" stroke="${colour}" stroke-width="2"/>`,
+      ([time, value]) =>
+        `<circle cx="${x(time)}" cy="${y(value)}" r="3" fill="#ffffff" stroke="${colour}" stroke-width="2"/>`,
     );
   return [path, ...circles].join('\n');
 }

@@ -1,5 +1,4 @@
-/** Everything that a training writes, in one place: a process that only helps another to compute has a silent one. */
-
+/** Everything that a training writes, in one place, so that a worker process can have one that writes nothing. */
 import type { Dataset } from '../../data/dataset.ts';
 import type { Store } from '../../engine/engine.ts';
 import type { Prediction } from '../../evaluate/score.ts';
@@ -13,21 +12,21 @@ import { writeEvaluation } from './evaluation-record.ts';
 import type { EvaluationMetrics, RunFolder, StepMetrics } from './run-folder.ts';
 
 export interface Recorder {
-  /** Drops what was written after the step from which a run goes on. */
+  /** Drops metrics written after the step from which a run resumes. */
   rewind(step: number): Promise<void>;
   steps(metrics: StepMetrics): Promise<void>;
-  /** Everything that is needed to go on from here. */
+  /** Saves everything needed to resume from here. */
   checkpoint(position: Position): Promise<void>;
-  /** The test's results, and the averaged weights that they are of: the model. */
+  /** Writes the results on the test split, and the evaluated averaged weights as the model. */
   evaluation(
     metrics: EvaluationMetrics,
     results: { readonly predictions: readonly Prediction[]; readonly dataset: Dataset },
   ): Promise<void>;
-  /** The curves of the whole run. */
+  /** Writes the curves of the whole run. */
   finish(): Promise<void>;
 }
 
-/** Writes into a run folder. */
+/** A recorder for a run folder. */
 export function recordInto(
   folder: RunFolder,
   { store, graph, configuration }: { store: Store; graph: Graph; configuration: Configuration },
@@ -41,7 +40,7 @@ export function recordInto(
         store,
         graph,
         optimizer: configuration.recipe.optimizer,
-        at: position,
+        position,
         metadata,
       });
       await folder.removeOldCheckpoints();

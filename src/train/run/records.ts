@@ -1,29 +1,29 @@
-/** What a run writes, as types: the lines of metrics.jsonl and evaluation.json. Pure; also for browsers. */
+/** Types of the lines of metrics.jsonl and of evaluation.json. Pure; also for browsers. */
 
-/** A stretch of training steps, a line of `metrics.jsonl`. */
+/** Metrics of a range of training steps: a line of `metrics.jsonl`. */
 export interface StepMetrics {
   readonly kind: 'train';
-  /** Steps done. */
+  /** Completed steps. */
   readonly step: number;
-  /** Epochs done; broken in the middle of one. */
+  /** Completed epochs, as a fraction. */
   readonly epoch: number;
-  /** Mean over the steps since the line before. */
+  /** Mean over the steps since the previous line. */
   readonly loss: number;
-  /** Share of augmented training images whose highest logit is another class, 0–1. */
+  /** Top-1 error on augmented training images, 0–1. */
   readonly trainError: number;
   readonly learningRate: number;
   readonly gradientNorm: number;
-  /** Share of zeros among the features before dropout; 1 is a dead network. */
+  /** Fraction of zeros among the features before dropout; 1 means a dead network. */
   readonly zeroShare: number;
   readonly imagesPerSecond: number;
-  /** Share of the time in which the engine had no batch. */
+  /** Fraction of the time spent waiting for data. */
   readonly waitShare: number;
   readonly residentBytes: number;
-  /** Of training, without evaluations; a resumed run goes on counting. */
+  /** Training time, without evaluations; accumulated over resumed runs. */
   readonly elapsedSeconds: number;
 }
 
-/** An evaluation on the test split, a line of `metrics.jsonl`. */
+/** An evaluation on the test split: a line of `metrics.jsonl`. */
 export interface EvaluationMetrics {
   readonly kind: 'evaluation';
   readonly step: number;
@@ -39,13 +39,13 @@ export interface EvaluationMetrics {
 /** A line of `metrics.jsonl`. */
 export type Metrics = StepMetrics | EvaluationMetrics;
 
-/** An image that was taken for something else. */
+/** A misclassified image. */
 export interface Mistake {
-  /** Of the image in the test data. */
+  /** Index in the test data. */
   readonly index: number;
   readonly label: number;
   readonly predicted: number;
-  /** Of the class that it was taken for, 0–1. */
+  /** Probability of the predicted class, 0–1. */
   readonly probability: number;
   /** A small PNG file in base64. */
   readonly image: string;
@@ -56,8 +56,8 @@ export interface EvaluationRecord {
   readonly step: number;
   readonly epoch: number;
   readonly classes: readonly string[];
-  /** [label, prediction, images], where there are any: a thousand classes have a million pairs, most of them empty. */
+  /** Non-zero entries of the confusion matrix; a thousand classes have a million pairs, nearly all empty. */
   readonly confusion: readonly (readonly [label: number, predicted: number, images: number])[];
-  /** The surest first. */
+  /** Most confident first. */
   readonly mistakes: readonly Mistake[];
 }

@@ -67,7 +67,7 @@ beforeEach(async () => {
 afterEach(() => rm(path, { recursive: true, force: true }));
 
 describe('a run folder', () => {
-  it('gives back its configuration', async () => {
+  it('reads back its configuration', async () => {
     await folder.create(configuration);
     expect(await folder.configuration()).toEqual(configuration);
   });
@@ -75,15 +75,15 @@ describe('a run folder', () => {
   it('is not overwritten by another run', async () => {
     await folder.create(configuration);
     await expect(folder.create(configuration)).rejects.toThrow(
-      'holds a run already; go on with it by --resume, or choose another folder',
+      'already holds a run; continue it with --resume, or choose another folder',
     );
   });
 
-  it('says so when there is no run in it', async () => {
-    await expect(folder.configuration()).rejects.toThrow('is not a run: there is no config.json in it');
+  it('is refused if it holds no run', async () => {
+    await expect(folder.configuration()).rejects.toThrow('is not a run: it has no config.json');
   });
 
-  it('drops metrics that were written after the checkpoint, and a line that a kill cut off', async () => {
+  it('drops metrics written after the checkpoint, and a truncated last line', async () => {
     await folder.create(configuration);
     for (const step of [10, 20, 30]) await folder.append(line(step));
     await appendFile(folder.file('metrics.jsonl'), '{"kind":"train","st');
@@ -91,7 +91,7 @@ describe('a run folder', () => {
     expect((await folder.metrics()).map(({ step }) => step)).toEqual([10, 20]);
   });
 
-  it('keeps the newest two checkpoints and nothing half-written', async () => {
+  it('keeps the latest two checkpoints and removes incomplete files', async () => {
     await folder.create(configuration);
     for (const name of ['5', '100', '20', '30']) await writeFile(folder.checkpoint(Number(name)), '');
     await writeFile(`${folder.checkpoint(40)}.77.incomplete`, '');
@@ -100,7 +100,7 @@ describe('a run folder', () => {
     expect((await readdir(join(path, 'checkpoints'))).sort()).toEqual(['100.safetensors', '30.safetensors']);
   });
 
-  it('lets one process train at a time, and takes over from a dead one', async () => {
+  it('is locked by one process at a time; the lock of a dead process is ignored', async () => {
     await writeFile(folder.file('pid'), `${process.ppid}\n`);
     await expect(folder.lock()).rejects.toThrow(`process ${process.ppid} is training here`);
     await writeFile(folder.file('pid'), '4194304\n');
@@ -111,7 +111,7 @@ describe('a run folder', () => {
 });
 
 describe('parseConfiguration', () => {
-  it('reads a recipe of before there was a choice of optimisers', () => {
+  it('upgrades a recipe written before optimisers were selectable', () => {
     const { optimizer, augmentation, ...recipe } = configuration.recipe;
     if (optimizer.kind !== 'rmsprop') throw new TypeError('expected RMSProp');
     const { decay: rmsDecay, epsilon: rmsEpsilon, momentum } = optimizer;
@@ -120,7 +120,7 @@ describe('parseConfiguration', () => {
     expect(parseConfiguration(text, 'config.json')).toEqual(configuration);
   });
 
-  it('names every key that does not fit', () => {
+  it('names every invalid key', () => {
     const text = JSON.stringify({
       ...configuration,
       seed: 'one',
@@ -150,7 +150,7 @@ describe('drawCurves', () => {
     expect(svg).toMatch(/^<svg [^>]*>\s*<title>Loss and error of runs\/first<\/title>.*<\/svg>\s*$/s);
   });
 
-  it('draws a run that has only begun', async () => {
+  it('draws a run without metrics', async () => {
     expect(await drawCurves([], 'runs/first')).toContain('</svg>');
   });
 });

@@ -1,13 +1,13 @@
 /**
  * A run is a folder:
  *
- *     config.json                  what was asked for, resolved
- *     metrics.jsonl                one line for each stretch of steps and for each evaluation
- *     checkpoints/N.safetensors    everything after step N; the last two are kept
+ *     config.json                  the full configuration
+ *     metrics.jsonl                a line for every few steps and for every evaluation
+ *     checkpoints/N.safetensors    the state after step N; the last two are kept
  *     model.safetensors            the averaged weights after the last evaluation
  *     curves.svg                   loss and error over time
  *     evaluation.json              confusion and worst mistakes of the last evaluation
- *     pid                          the process that trains, while it does
+ *     pid                          the training process, while it runs
  */
 import { appendFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -31,11 +31,11 @@ export class RunFolder {
     return join(this.path, name);
   }
 
-  /** Begins a new run. @throws RunError if the folder holds one. */
+  /** Creates a run. @throws RunError if the folder already holds one. */
   async create(configuration: Configuration): Promise<void> {
     if (await this.exists()) {
       throw new RunError(
-        `${this.path} holds a run already; go on with it by --resume, or choose another folder`,
+        `${this.path} already holds a run; continue it with --resume, or choose another folder`,
       );
     }
     await mkdir(checkpointFolder(this.path), { recursive: true });
@@ -49,15 +49,15 @@ export class RunFolder {
     return (await readOptional(this.file(runFiles.configuration))) !== undefined;
   }
 
-  /** @throws RunError if there is no run, or its configuration does not fit. */
+  /** @throws RunError if there is no run, or its configuration is invalid. */
   async configuration(): Promise<Configuration> {
     const path = this.file(runFiles.configuration);
     const text = await readOptional(path);
-    if (text === undefined) throw new RunError(`${this.path} is not a run: there is no config.json in it`);
+    if (text === undefined) throw new RunError(`${this.path} is not a run: it has no config.json`);
     return parseConfiguration(text, path);
   }
 
-  /** Keeps other processes out. @throws RunError if one is training here. */
+  /** Locks the run against other processes. @throws RunError if one is training in it. */
   async lock(): Promise<void> {
     const path = this.file('pid');
     const holder = Number(await readOptional(path));
@@ -69,7 +69,7 @@ export class RunFolder {
     await writeFile(path, `${process.pid}\n`);
   }
 
-  /** Whether a process that is alive trains here. */
+  /** Whether a live process is training in this folder. */
   async isTraining(): Promise<boolean> {
     const holder = Number(await readOptional(this.file('pid')));
     return holder > 0 && isAlive(holder);
@@ -83,7 +83,7 @@ export class RunFolder {
     await appendFile(this.file('metrics.jsonl'), `${JSON.stringify(metrics)}\n`);
   }
 
-  /** All lines; one that a kill cut off is left out. */
+  /** All lines, without a truncated one. */
   async metrics(): Promise<Metrics[]> {
     const text = (await readOptional(this.file('metrics.jsonl'))) ?? '';
     return text.split('\n').flatMap((line) => {
@@ -95,7 +95,7 @@ export class RunFolder {
     });
   }
 
-  /** Drops what was written after the checkpoint from which a run goes on. */
+  /** Drops metrics written after the checkpoint from which a run resumes. */
   async truncateMetrics(step: number): Promise<void> {
     const kept = (await this.metrics()).filter((line) => line.step <= step);
     await replaceText(this.file('metrics.jsonl'), kept.map((line) => `${JSON.stringify(line)}\n`).join(''));
@@ -110,7 +110,7 @@ export class RunFolder {
     return (await checkpointSteps(this.path)) ?? [];
   }
 
-  /** Removes all checkpoints but the newest two, and what a kill left half-written. */
+  /** Removes all checkpoints but the latest two, and incomplete files. */
   async removeOldCheckpoints(): Promise<void> {
     const keep = new Set((await this.checkpoints()).slice(0, 2).map((step) => this.checkpoint(step)));
     const folder = checkpointFolder(this.path);
