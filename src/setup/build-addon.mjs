@@ -1,4 +1,4 @@
-/** Builds the addon with cmake and puts it where the engine looks for it. */
+/** Builds the addon with cmake and installs it where the engine looks for it. */
 import { spawnSync } from 'node:child_process';
 import {
   accessSync,
@@ -22,15 +22,15 @@ import { outputOf, run, SetupError, say } from './run-command.mjs';
 /** @typedef {import('./find-libtorch.mjs').Libtorch} Libtorch */
 
 /**
- * Builds the addon against a libtorch, unless it is built for that already.
+ * Builds the addon against a libtorch, unless it is up to date.
  * @param {Libtorch} libtorch
  * @param {{ force?: boolean }} [options]
- * @returns {string} where it is
- * @throws {SetupError} if it cannot be built or what is built does not load
+ * @returns {string} its path
+ * @throws {SetupError} if it cannot be built or does not load
  */
 export function buildAddon(libtorch, { force = false } = {}) {
   const includes = nodeApiIncludes();
-  const now = fingerprint(
+  const stamp = fingerprint(
     packageRoot,
     ['native'],
     [
@@ -39,21 +39,21 @@ export function buildAddon(libtorch, { force = false } = {}) {
       ...includes,
     ],
   );
-  const targets = places();
-  const built = targets.filter((path) => stampOf(path) === now);
+  const targets = targetPaths();
+  const built = targets.filter((path) => stampOf(path) === stamp);
   const [first] = built;
   if (first !== undefined && !force) {
-    // npm has written the package's folder anew: the cache still has what was built.
-    for (const path of targets.filter((each) => !built.includes(each))) put(first, path, now);
+    // npm has reinstalled the package: the cache still has the addon.
+    for (const path of targets.filter((target) => !built.includes(target))) install(first, path, stamp);
     checkAddon(first);
     return first;
   }
-  say(`Building the addon, which takes a minute or two`);
+  say(`Building the addon; this takes a minute or two`);
   const begin = Date.now();
-  // A checkout's folder is kept, so that only what changed is compiled again.
+  // The build folder of a checkout is kept for incremental builds.
   const folder = isCheckout ? dirname(addonInPackage) : mkdtempSync(join(tmpdir(), 'inception-build-'));
   try {
-    // cmake remembers the libtorch of the last build, whatever it is given now.
+    // cmake caches the libtorch of the last build and would ignore a new one.
     rmSync(join(folder, 'CMakeCache.txt'), { force: true });
     run('cmake', [
       '-S',
@@ -70,7 +70,7 @@ export function buildAddon(libtorch, { force = false } = {}) {
     run('cmake', ['--build', folder, '--parallel', String(availableParallelism())]);
     const result = join(folder, addonName);
     checkAddon(result);
-    for (const path of targets) put(result, path, now);
+    for (const path of targets) install(result, path, stamp);
   } finally {
     if (!isCheckout) rmSync(folder, { recursive: true, force: true });
   }
@@ -78,7 +78,7 @@ export function buildAddon(libtorch, { force = false } = {}) {
   return /** @type {string} */ (targets[0]);
 }
 
-/** Headers of Node-API: two packages that npm has put wherever it puts packages. */
+/** Include folders of Node-API, from two npm packages. */
 function nodeApiIncludes() {
   const require = createRequire(import.meta.url);
   return [
@@ -89,15 +89,15 @@ function nodeApiIncludes() {
       return join(dirname(require.resolve(`${name}/package.json`)), folder ?? '');
     } catch (error) {
       throw new SetupError(
-        `the package ${name} is missing; npm installs it with inception-networks: ${isCheckout ? 'npm ci' : 'npm install inception-networks'}`,
+        `the package ${name} is missing; it is a dependency of inception-networks, installed by ${isCheckout ? 'npm ci' : 'npm install inception-networks'}`,
         { cause: error },
       );
     }
   });
 }
 
-/** Where the addon is to lie: in a package's folder if it may be written, and in the user's cache. */
-function places() {
+/** Where to install the addon: in the package's folder if it is writable, and in the user's cache. */
+function targetPaths() {
   if (isCheckout) return [addonInPackage];
   try {
     accessSync(packageRoot, constants.W_OK);
@@ -115,19 +115,19 @@ const stampOf = (addon) =>
   existsSync(addon) && existsSync(stampFile(addon)) ? readFileSync(stampFile(addon), 'utf8') : '';
 
 /**
- * A running process may have the old file mapped: it is replaced, never written over.
- * @param {string} from @param {string} to @param {string} stamp
+ * Replaces the file by renaming: a running process may have the old one mapped.
+ * @param {string} source @param {string} target @param {string} stamp
  */
-function put(from, to, stamp) {
-  mkdirSync(dirname(to), { recursive: true });
-  if (from !== to) {
-    copyFileSync(from, `${to}.new`);
-    renameSync(`${to}.new`, to);
+function install(source, target, stamp) {
+  mkdirSync(dirname(target), { recursive: true });
+  if (source !== target) {
+    copyFileSync(source, `${target}.new`);
+    renameSync(`${target}.new`, target);
   }
-  writeFileSync(stampFile(to), stamp);
+  writeFileSync(stampFile(target), stamp);
 }
 
-/** Loads the addon in a process of its own: a library that is missing shows here and not at the first training. @param {string} addon */
+/** Loads the addon in a separate process, so that a missing library is reported now. @param {string} addon */
 function checkAddon(addon) {
   const { status, stderr, signal } = spawnSync(
     process.execPath,
@@ -137,9 +137,8 @@ function checkAddon(addon) {
     },
   );
   if (status === 0) return;
-  const reason =
-    /^(?:\w*Error): .*$/m.exec(stderr)?.[0] ?? (signal ? `it ended by ${signal}` : stderr.trim());
+  const reason = /^(?:\w*Error): .*$/m.exec(stderr)?.[0] ?? (signal ? `killed by ${signal}` : stderr.trim());
   throw new SetupError(
-    `the addon was built, but does not load: ${reason}\nIs that libtorch whole, and for this processor? LIBTORCH=/path/to/libtorch names another.`,
+    `the addon was built, but does not load: ${reason}\nCheck that this libtorch is complete and built for this processor; LIBTORCH=/path/to/libtorch selects another.`,
   );
 }

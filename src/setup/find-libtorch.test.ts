@@ -10,7 +10,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** A folder that looks like a libtorch from outside. */
+/** Creates a folder with the files by which a libtorch is recognised. */
 function libtorchIn(
   name: string,
   { lib = 'lib', version = [2, 4] as number[], extension = 'so' } = {},
@@ -37,7 +37,7 @@ const machine = (changes: Partial<Machine>): Machine => ({
 });
 
 describe('the libtorch to build against', () => {
-  it('is that of LIBTORCH before that of Python, and that before the system’s', () => {
+  it('is that of LIBTORCH, else Python’s, else the system’s', () => {
     const [named, python] = [libtorchIn('named'), libtorchIn('python')];
     const system = libtorchIn('usr', { lib: 'lib/x86_64-linux-gnu', version: [1, 13] });
     const pythonTorch = () => python;
@@ -56,13 +56,13 @@ describe('the libtorch to build against', () => {
     });
   });
 
-  it('is not that of a Python whose torch has no headers, as Debian’s', () => {
+  it('is not Python’s if its torch has no headers, as on Debian', () => {
     const pythonTorch = () => join(folder, 'dist-packages/torch');
     const system = libtorchIn('usr', { lib: 'lib/aarch64-linux-gnu' });
     expect(findLibtorch(machine({ pythonTorch, system }))?.isSystem).toBe(true);
   });
 
-  it('has its headers with Python’s torch and its libraries with the system’s on Fedora', () => {
+  it('on Fedora has headers in Python’s torch and libraries in the system’s folder', () => {
     const python = libtorchIn('usr/lib64/python3/site-packages/torch', { lib: '../../..' });
     expect(findLibtorch(machine({ pythonTorch: () => python }))).toMatchObject({
       include: join(python, 'include'),
@@ -77,24 +77,24 @@ describe('the libtorch to build against', () => {
     expect(findLibtorch(mac)?.origin).toBe(`Homebrew's pytorch, ${brew}`);
   });
 
-  it('is none where there is none', () => {
+  it('is undefined if none is installed', () => {
     expect(findLibtorch(machine({}))).toBeUndefined();
   });
 
-  it('is refused if LIBTORCH names something else, instead of another one being taken', () => {
+  it('is refused if LIBTORCH is wrong, without falling back to another', () => {
     const system = libtorchIn('usr');
     expect(() => findLibtorch(machine({ env: { LIBTORCH: '/nowhere' }, system }))).toThrow(
-      "LIBTORCH=/nowhere: expected the folder of an unpacked libtorch or of Python's torch, with include/ATen/ATen.h and lib/libtorch_cpu.so; there is no such folder",
+      "LIBTORCH=/nowhere: expected the folder of an unpacked libtorch or of Python's torch, with include/ATen/ATen.h and lib/libtorch_cpu.so; the folder does not exist",
     );
     expect(() => findLibtorch(machine({ env: { LIBTORCH: folder }, system }))).toThrow(
-      'lib/libtorch_cpu.so; they are not there',
+      'lib/libtorch_cpu.so; these files are missing',
     );
   });
 
-  it('is refused without a version', () => {
+  it('is refused without a version header', () => {
     const system = libtorchIn('usr', { version: [] });
     expect(() => findLibtorch(machine({ system }))).toThrow(
-      `${join(system, 'include')}: expected torch/headeronly/version.h or torch/csrc/api/include/torch/version.h with the version of libtorch (1.13 or newer); this libtorch has none`,
+      `${join(system, 'include')}: expected torch/headeronly/version.h or torch/csrc/api/include/torch/version.h with the version of libtorch (1.13 or newer); neither exists`,
     );
   });
 });

@@ -1,11 +1,11 @@
-/** A hash over files, folders and texts, by which a part of the set-up knows that nothing has changed. */
+/** A hash of files, folders and strings, by which a step of the set-up knows whether it is up to date. */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
 /**
- * @param {string} root what the paths are relative to
- * @param {readonly string[]} paths of files and folders; missing ones count as empty
+ * @param {string} root base of the paths
+ * @param {readonly string[]} paths files and folders; missing ones count as empty
  * @param {readonly string[]} texts
  */
 export function fingerprint(root, paths, texts = []) {

@@ -1,20 +1,20 @@
-/** Other programs, run quietly, and what goes wrong in words. Plain JavaScript: `npm run setup` runs before TypeScript does. */
+/** Runs other programs quietly and reports failures. Plain JavaScript: `npm run setup` runs before TypeScript is installed. */
 import { spawnSync } from 'node:child_process';
 
-/** The set-up cannot go on; the message says why and what to do. */
+/** The set-up cannot continue; the message says why and what to do. */
 export class SetupError extends Error {
   /** @override */
   name = 'SetupError';
 }
 
-/** One line for the person who waits. @param {string} line */
+/** Prints a line to standard error. @param {string} line */
 export const say = (line) => void process.stderr.write(`${line}\n`);
 
 /**
- * Runs a command and returns what it printed; on failure an error has the end of that.
+ * Runs a command and returns its output; on failure the error includes the end of the output.
  * @param {string} command @param {readonly string[]} args
- * @param {{ cwd?: string, advice?: string, visible?: boolean }} [options] `visible` where it may ask for a password
- * @throws {SetupError} if it does not start or does not succeed
+ * @param {{ cwd?: string, advice?: string, visible?: boolean }} [options] `visible` if it may ask for a password
+ * @throws {SetupError} if it cannot be started or fails
  */
 export function run(command, args, { cwd, advice, visible = false } = {}) {
   const result = spawnSync(command, args, {
@@ -29,7 +29,7 @@ export function run(command, args, { cwd, advice, visible = false } = {}) {
   throw new SetupError(`'${[command, ...args].join(' ')}' failed:\n${end}${advice ? `\n${advice}` : ''}`);
 }
 
-/** What a command prints, without the line's end, or undefined where it fails. @param {string} command @param {readonly string[]} args */
+/** The output of a command without trailing white space, or undefined if it fails. @param {string} command @param {readonly string[]} args */
 export function outputOf(command, args) {
   const { status, stdout } = spawnSync(command, args, {
     encoding: 'utf8',

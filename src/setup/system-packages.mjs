@@ -1,4 +1,4 @@
-/** What the addon's build needs of the system, under the names of Debian, Fedora and Homebrew, and its installation. */
+/** The system packages needed to build the addon, by their names in Debian, Fedora and Homebrew, and their installation. */
 import { existsSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { outputOf, run, SetupError, say } from './run-command.mjs';
@@ -9,12 +9,12 @@ import { outputOf, run, SetupError, say } from './run-command.mjs';
  * @property {readonly string[]} before arguments of a command to run first
  * @property {readonly string[]} install
  * @property {boolean} needsRoot
- * @property {Readonly<Record<string, string>>} tools a package for each command that a build needs
+ * @property {Readonly<Record<string, string>>} tools the package of each command needed for the build
  * @property {readonly string[]} libtorch
- * @property {boolean} isTried whether the project has been set up with it
+ * @property {boolean} isTried whether the set-up has been tested with it
  */
 
-/** The commands of a build. c++ is the compiler. */
+/** The commands needed for the build. */
 export const tools = ['cmake', 'make', 'c++'];
 
 /** @type {Readonly<Record<'debian' | 'fedora' | 'homebrew', PackageManager>>} */
@@ -50,7 +50,7 @@ export const packageManagers = {
 };
 
 /**
- * The package manager of this system, or undefined where it is none of those known.
+ * The package manager of this system, or undefined if it is not a known one.
  * @param {{ platform?: string, osRelease?: string }} [system]
  */
 export function findPackageManager({ platform = process.platform, osRelease = readOsRelease() } = {}) {
@@ -68,10 +68,10 @@ const readOsRelease = () => (existsSync('/etc/os-release') ? readFileSync('/etc/
 export const missingTools = () => tools.filter((tool) => outputOf(tool, ['--version']) === undefined);
 
 /**
- * Installs packages, if the person agrees.
+ * Installs packages, after asking for confirmation.
  * @param {readonly string[]} packages
- * @param {{ manager: PackageManager, yes: boolean, terminal?: boolean, isRoot?: boolean }} options `yes` asks nothing
- * @throws {SetupError} with the command to type, if it is not allowed or fails
+ * @param {{ manager: PackageManager, yes: boolean, terminal?: boolean, isRoot?: boolean }} options `yes` skips the question
+ * @throws {SetupError} with the command to run by hand, if declined or failed
  */
 export async function installPackages(
   packages,
@@ -79,27 +79,27 @@ export async function installPackages(
 ) {
   const prefix = manager.needsRoot && !isRoot ? ['sudo'] : [];
   /** @param {readonly string[]} args */
-  const full = (args) => [...prefix, manager.command, ...args];
+  const fullCommand = (args) => [...prefix, manager.command, ...args];
   const commands = [manager.before, [...manager.install, ...packages]]
     .filter((args) => args.length > 0)
-    .map(full);
-  const typed = commands.map((words) => words.join(' ')).join(' && ');
-  const byHand = `Type\n  ${typed}\nand run the set-up again.`;
-  say(`Needed and missing: ${packages.join(', ')}.`);
+    .map(fullCommand);
+  const commandLine = commands.map((words) => words.join(' ')).join(' && ');
+  const advice = `Run\n  ${commandLine}\nthen run the set-up again.`;
+  say(`Missing system packages: ${packages.join(', ')}.`);
   if (!yes && !terminal)
-    throw new SetupError(`the system packages above are not installed without --yes. ${byHand}`);
-  if (!yes && !(await agrees(`Install with '${typed}'?`)))
-    throw new SetupError(`nothing was installed. ${byHand}`);
-  say(`Installing: ${typed}`);
+    throw new SetupError(`the system packages above are installed only with --yes. ${advice}`);
+  if (!yes && !(await confirm(`Install with '${commandLine}'?`)))
+    throw new SetupError(`nothing was installed. ${advice}`);
+  say(`Installing: ${commandLine}`);
   for (const words of commands) {
     const [command = '', ...args] =
       words[0] === 'sudo' && !terminal ? ['sudo', '-n', ...words.slice(1)] : words;
-    run(command, args, { advice: byHand, visible: terminal });
+    run(command, args, { advice, visible: terminal });
   }
 }
 
 /** @param {string} question */
-async function agrees(question) {
+async function confirm(question) {
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {
     return /^y(es)?$/i.test((await lines.question(`${question} [y/N] `)).trim());

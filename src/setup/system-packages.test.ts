@@ -8,7 +8,7 @@ describe('the package manager', () => {
     ['Linux Mint', 'ID=linuxmint\nID_LIKE="ubuntu debian"\n', 'apt-get'],
     ['Fedora 42', 'ID=fedora\n', 'dnf'],
     ['Arch', 'ID=arch\n', undefined],
-  ])('of %s is found by /etc/os-release', (_, osRelease, command) => {
+  ])('of %s is known from /etc/os-release', (_, osRelease, command) => {
     expect(findPackageManager({ platform: 'linux', osRelease })?.command).toBe(command);
   });
 
@@ -20,27 +20,27 @@ describe('the package manager', () => {
 describe('an installation of system packages', () => {
   const { debian, homebrew } = packageManagers;
 
-  it('needs --yes where nobody can be asked, and says the exact command', async () => {
+  it('requires --yes without a terminal, and prints the exact command', async () => {
     const options = { manager: debian, yes: false, terminal: false };
     await expect(installPackages(['cmake', 'g++'], { ...options, isRoot: false })).rejects.toThrow(
-      `the system packages above are not installed without --yes. Type
+      `the system packages above are installed only with --yes. Run
   sudo apt-get update -qq && sudo apt-get install -y --no-install-recommends cmake g++
-and run the set-up again.`,
+then run the set-up again.`,
     );
     await expect(installPackages(['cmake'], { ...options, isRoot: true })).rejects.toThrow(
-      'Type\n  apt-get update -qq && apt-get install -y --no-install-recommends cmake\n',
+      'Run\n  apt-get update -qq && apt-get install -y --no-install-recommends cmake\n',
     );
     await expect(
       installPackages(['pytorch'], { ...options, manager: homebrew, isRoot: false }),
-    ).rejects.toThrow('Type\n  brew install pytorch\n');
+    ).rejects.toThrow('Run\n  brew install pytorch\n');
   });
 
-  it('says the command when it fails', async () => {
+  it('prints the command if it fails', async () => {
     const manager = { ...debian, command: 'false', before: [] };
     await expect(
       installPackages(['cmake'], { manager, yes: true, terminal: false, isRoot: true }),
     ).rejects.toThrow(
-      /^'false install -y --no-install-recommends cmake' failed:\n\nType\n {2}false install .* cmake\nand run/,
+      /^'false install -y --no-install-recommends cmake' failed:\n\nRun\n {2}false install .* cmake\nthen run/,
     );
   });
 });
