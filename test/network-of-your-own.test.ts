@@ -49,7 +49,7 @@ describe('NETWORK on the command line', () => {
     [
       'none.mjs',
       'export const answer = 42;',
-      'none.mjs: expected one network, as its default export; received none among answer',
+      'none.mjs: expected one network, as the default export; received none; exports: answer',
     ],
     ['broken.mjs', 'export default {', 'broken.mjs: cannot be loaded (Unexpected end of input)'],
     [

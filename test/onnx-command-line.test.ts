@@ -56,7 +56,7 @@ describe('inception export -o FILE.onnx', () => {
     const { status, stdout, stderr } = run(['export', model, '-o', onnx]);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(stdout).toMatch(
-      /^ONNX Runtime against libtorch [\d.]+, 4 images: largest difference \S+, relative \d\.\de-\d \(within 1e-4\), same top-1 on 4\n/,
+      /^ONNX Runtime against libtorch [\d.]+, 4 images: largest difference \S+, relative \d\.\de-\d \(tolerance 1e-4\), same top-1 on 4\n/,
     );
     expect(stdout).toMatch(
       /model\.safetensors, inception-resnet-v2: float32, \d+ nodes, \d+\.\d MB in .*model\.onnx\n$/,

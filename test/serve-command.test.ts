@@ -124,7 +124,7 @@ describe('inception serve', () => {
     });
     kill('SIGTERM');
     expect(await exit).toBe(143);
-    expect(log().at(-1)).toMatchObject({ msg: 'every open request was answered' });
+    expect(log().at(-1)).toMatchObject({ msg: 'all open requests were answered' });
     expect(log().filter(({ msg }) => msg === 'answered')).toHaveLength(2);
     expect(stdout()).toBe('');
   });

@@ -1,4 +1,4 @@
-/** The help of every command: nothing undescribed, one default each, and the words that people use. */
+/** The help of every command: everything is described, each default appears once, and the wording is plain. */
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { createProgram } from './create-program.ts';
@@ -11,7 +11,7 @@ const nameOf = (command: Command): string =>
 
 const commands = leaves(createProgram()).map((command) => [nameOf(command) || 'inception', command] as const);
 
-/** Words of an older help that said less than their plain forms. */
+/** Wording of older help texts that has a plainer form. */
 const denied =
   /\b(picture|pictures|share|shares|of our own|so many|go on|goes on|may be broken|told|asked|(?<!at )least|strangers?)\b/i;
 
@@ -24,7 +24,7 @@ describe('the help of inception', () => {
     expect(items.filter(({ description }) => description.trim() === '').map(String)).toEqual([]);
   });
 
-  it.each(commands)('%s says each default once, without quotes', (_, command) => {
+  it.each(commands)('%s prints each default once, without quotes', (_, command) => {
     const help = command.createHelp();
     const lines = command.options
       .filter(({ hidden }) => !hidden)
@@ -34,7 +34,7 @@ describe('the help of inception', () => {
     );
   });
 
-  it.each(commands)('%s uses plain words', (_, command) => {
+  it.each(commands)('%s uses plain wording', (_, command) => {
     expect(command.helpInformation().replaceAll(/\s+/g, ' ')).not.toMatch(denied);
   });
 });

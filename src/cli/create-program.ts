@@ -1,4 +1,4 @@
-/** The command line's commands: one file for each. */
+/** The command line, with one file per command. */
 import { Command, type Option } from 'commander';
 import { packageVersion } from '../version.ts';
 import { addBench } from './commands/bench.ts';
@@ -64,7 +64,7 @@ Run 'inception COMMAND --help' for the options of a command, and 'inception doct
   return program;
 }
 
-/** The default once, without quotes; of a flag none. */
+/** Prints a default once and without quotes; flags have none. */
 function optionDescription({ description, defaultValue, defaultValueDescription }: Option): string {
   if (defaultValue === undefined || typeof defaultValue === 'boolean') return description;
   return `${description} (default: ${defaultValueDescription ?? defaultValue})`;

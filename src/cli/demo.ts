@@ -1,6 +1,6 @@
 /**
- * `npm run demo`: a reduced Inception-ResNet-v2 learns Fashion-MNIST in a few minutes. Talk goes to standard error; the
- * last line of standard output is the error on all 10,000 test images.
+ * `npm run demo`: a reduced Inception-ResNet-v2 learns Fashion-MNIST in a few minutes. Progress goes to standard error;
+ * standard output is the error on all 10,000 test images.
  */
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -20,14 +20,14 @@ import { openEngine } from './options/engine-options.ts';
 import { grouped, percent } from './output/format.ts';
 import { openProgress } from './output/progress.ts';
 
-/** Small enough for two cores and a few minutes, and still every kind of block of the figures. */
+/** Small enough for a few minutes on two cores, with every kind of block in the figures. */
 const demo = {
   network: 'inception-resnet-v2',
   options: { width: 0.25, blocks: { A: 1, B: 2, C: 1 }, inputSize: 75 },
   recipe: { name: 'small-data', epochs: 3, averageDecay: 0.99 },
   data: 'fashion-mnist',
   folder: 'runs/demo',
-  /** Test images on the sheet. */
+  /** Number of test images in the gallery. */
   images: 24,
 } as const;
 
@@ -59,18 +59,18 @@ function say(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-/** Trains, and gives what was trained. */
-async function trainDemo(opened: Engine): Promise<Configuration> {
+/** Trains the model and returns its configuration. */
+async function trainDemo(engine: Engine): Promise<Configuration> {
   const { network, options, recipe, data, folder } = demo;
   await rm(folder, { recursive: true, force: true });
   const progress = openProgress();
-  const training = train({ network, options, recipe, data, out: folder, engine: opened });
+  const training = train({ network, options, recipe, data, out: folder, engine });
   for await (const event of training) {
     if (event.kind === 'start') {
       const { configuration, totalSteps, train: images } = event;
       const { epochs, batch } = configuration.recipe;
       progress.say(
-        `${network}, reduced, learns ${images.name} (${grouped(images.length)} images) in ${epochs} epochs, ${configuration.precision}`,
+        `training a reduced ${network} on ${images.name}: ${grouped(images.length)} images, ${epochs} epochs, ${configuration.precision}`,
       );
       progress.start({ step: 0, totalSteps, batch });
     } else if (event.kind === 'step') progress.step(event);
@@ -81,7 +81,7 @@ async function trainDemo(opened: Engine): Promise<Configuration> {
   return new RunFolder(folder).configuration();
 }
 
-/** The first test images with what they were taken for. */
+/** Classifies the first test images. */
 async function classify(test: Dataset, { predictor, description }: LoadedModel): Promise<GalleryEntry[]> {
   const { preprocessing } = description;
   const inputs = new Uint8Array(predictor.batch * preprocessing.size[0] * preprocessing.size[1] * 3);

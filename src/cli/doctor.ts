@@ -1,4 +1,4 @@
-/** Looks at the machine: what is there, and what to do about the rest. */
+/** Checks the machine: what is installed, and how to install what is missing. */
 import { existsSync } from 'node:fs';
 import { readFile, statfs } from 'node:fs/promises';
 import { fashionMnistFolder } from '../data/fashion-mnist.ts';
@@ -11,7 +11,7 @@ export interface Finding {
   readonly advice?: string;
 }
 
-/** All findings, in the order in which a person would ask. Never throws: what fails is a finding. */
+/** All findings, most basic first. Never throws: a failure is a finding. */
 export async function examine(): Promise<Finding[]> {
   return [
     nodeVersion(),
@@ -34,15 +34,15 @@ function nodeVersion(): Finding {
 async function engine(): Promise<Finding[]> {
   try {
     const { openTorch } = await import('../engine/torch.ts');
-    const opened = openTorch();
-    const { libtorch, device, hardware, threads, fastBfloat16 } = opened.facts;
-    await opened.close();
+    const torch = openTorch();
+    const { libtorch, device, hardware, threads, fastBfloat16 } = torch.facts;
+    await torch.close();
     const bfloat16: Finding = fastBfloat16
-      ? { part: 'bfloat16', state: 'ok', found: 'in hardware; --precision auto takes it' }
+      ? { part: 'bfloat16', state: 'ok', found: 'supported in hardware; used by --precision auto' }
       : {
           part: 'bfloat16',
           state: 'warning',
-          found: 'not in hardware; --precision auto takes float32',
+          found: 'not supported in hardware; --precision auto uses float32',
           advice: 'AVX512_BF16, AMX or CUDA make training two to six times faster',
         };
     return [
@@ -58,25 +58,25 @@ async function engine(): Promise<Finding[]> {
         part: 'libtorch',
         state: 'missing',
         found: (error as Error).message,
-        advice: `'${setupCommand}' finds or installs libtorch and builds the addon against it; .onnx files need none`,
+        advice: `'${setupCommand}' finds or installs libtorch and builds the addon; .onnx files do not need it`,
       },
     ];
   }
 }
 
-/** The shared libraries that this process has loaded, by a part of their name. */
+/** The path of a shared library loaded into this process, by part of its name. */
 async function loadedLibrary(name: string): Promise<string | undefined> {
   const maps = await readFile('/proc/self/maps', 'utf8').catch(() => '');
   return new RegExp(`\\S*${name}\\S*`).exec(maps)?.[0];
 }
 
-const libtorchFile = async (): Promise<string> => (await loadedLibrary('libtorch_cpu')) ?? 'place unknown';
+const libtorchFile = async (): Promise<string> => (await loadedLibrary('libtorch_cpu')) ?? 'unknown location';
 
 async function blas(): Promise<Finding> {
   const part = 'BLAS';
   const found =
     (await loadedLibrary('openblas')) ?? (await loadedLibrary('mkl')) ?? (await loadedLibrary('blas'));
-  if (found === undefined) return { part, state: 'ok', found: "libtorch's own" };
+  if (found === undefined) return { part, state: 'ok', found: 'built into libtorch' };
   if (/openblas|mkl/.test(found)) return { part, state: 'ok', found };
   return {
     part,
@@ -144,6 +144,6 @@ async function disk(): Promise<Finding> {
     part: 'disk',
     state: 'warning',
     found,
-    advice: 'a checkpoint of a whole network takes about 1 GB, two are kept',
+    advice: 'a checkpoint of a full network takes about 1 GB, and two are kept',
   };
 }

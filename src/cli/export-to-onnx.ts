@@ -1,4 +1,4 @@
-/** What `inception export -o FILE.onnx` does: the file, compared with libtorch where there is one, and the report. */
+/** `inception export -o FILE.onnx`: writes the file, compares it with libtorch if available, and prints a report. */
 import { openImages, subset } from '../data/open-data.ts';
 import type { Engine } from '../engine/engine.ts';
 import { UsageError } from '../errors.ts';
@@ -30,14 +30,14 @@ export interface OnnxValues {
   readonly json?: boolean;
 }
 
-/** `foldBatchNorm,exchangePooling`: these and no others; `none` is none. @throws UsageError */
+/** Parses the passes to apply, as `foldBatchNorm,exchangePooling` or `none`. @throws UsageError */
 export function readPasses(text: string): ExportPasses {
-  const asked = text === 'none' ? [] : text.split(',');
+  const requested = text === 'none' ? [] : text.split(',');
   const names: readonly string[] = exportPasses.map(({ name }) => name);
-  const strange = asked.find((name) => !names.includes(name));
-  if (strange !== undefined)
-    throw new UsageError(`--passes: expected 'none' or some of ${names.join(', ')}, received '${strange}'`);
-  return Object.fromEntries(names.map((name) => [name, asked.includes(name)]));
+  const unknown = requested.find((name) => !names.includes(name));
+  if (unknown !== undefined)
+    throw new UsageError(`--passes: expected 'none' or some of ${names.join(', ')}, received '${unknown}'`);
+  return Object.fromEntries(names.map((name) => [name, requested.includes(name)]));
 }
 
 export async function exportToOnnx(model: ModelFile, values: OnnxValues): Promise<void> {
@@ -60,12 +60,12 @@ export async function exportToOnnx(model: ModelFile, values: OnnxValues): Promis
   }
 }
 
-/** Images for int8: the training ones choose the scales, the test ones tell what it costs. */
+/** Images for int8: training images to choose the scales, test images to measure the loss of accuracy. */
 async function calibrationFor(model: ModelFile, values: OnnxValues): Promise<Calibration> {
   const data = values.calibrate ?? model.description.data;
   if (data === undefined) {
     throw new UsageError(
-      `--calibrate: ${model.source} does not say what it was trained on; expected 'fashion-mnist' or a folder of images, as the network will see them`,
+      `--calibrate: ${model.source} does not say what it was trained on; expected 'fashion-mnist' or a folder of representative images`,
     );
   }
   return {
@@ -85,7 +85,7 @@ function progressTo(output: NodeJS.WriteStream): (done: number, total: number) =
   };
 }
 
-/** Without libtorch a file is written all the same, and the person is told that nothing vouches for its numbers. */
+/** Without libtorch the file is written nevertheless, with a warning that it was not compared. */
 async function libtorch({ threads }: OnnxValues): Promise<Engine | undefined> {
   try {
     const { openTorch } = await import('../engine/torch.ts');
@@ -98,7 +98,7 @@ async function libtorch({ threads }: OnnxValues): Promise<Engine | undefined> {
   }
 }
 
-/** The same model in libtorch, in float32; loaded when it is asked, given back at once. */
+/** The same model in libtorch, in float32; loaded for the comparison and released afterwards. */
 const referenceOf = (model: ModelFile, engine: Engine): ParityReference => ({
   name: `libtorch ${engine.facts.libtorch}`,
   outputs: async (images) => {
@@ -117,7 +117,7 @@ const referenceOf = (model: ModelFile, engine: Engine): ParityReference => ({
 function parityText({ parity }: OnnxReport): string {
   if (!parity) return '';
   const { reference, images, largestDifference, relativeDifference, within, sameTop1 } = parity;
-  return `ONNX Runtime against ${reference}, ${images} images: largest difference ${largestDifference.toExponential(1)}, relative ${relativeDifference.toExponential(1)} (within ${within.toExponential(0)}), same top-1 on ${sameTop1}\n`;
+  return `ONNX Runtime against ${reference}, ${images} images: largest difference ${largestDifference.toExponential(1)}, relative ${relativeDifference.toExponential(1)} (tolerance ${within.toExponential(0)}), same top-1 on ${sameTop1}\n`;
 }
 
 function accuracyText({ accuracy, precision }: OnnxReport): string {
@@ -126,6 +126,6 @@ function accuracyText({ accuracy, precision }: OnnxReport): string {
   const errors =
     float32Error === undefined || error === undefined
       ? ''
-      : `, top-1 error ${percent(error)}, of float32 ${percent(float32Error)}`;
+      : `, top-1 error ${percent(error)} (float32: ${percent(float32Error)})`;
   return `${precision} against float32 on ${grouped(images)} images of ${data}: same top-1 on ${percent(sameTop1)}${errors}\n`;
 }

@@ -4,22 +4,22 @@ import { InceptionError, UsageError } from '../errors.ts';
 import { createProgram } from './create-program.ts';
 import { InterruptedError } from './usage.ts';
 
-/** A file that cannot be read or written, a port in use: Node's own message says which. */
+/** A file that cannot be read or written, a port in use: Node's message is clear enough. */
 const isSystemError = (error: unknown): boolean =>
   error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string';
 
-/** The exit code for an error, after telling the person. */
+/** Prints an error and returns the exit code. */
 function report(error: unknown, { stack }: { stack: boolean }): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   const expected = error instanceof InceptionError || isSystemError(error);
   const { message, stack: trace = message } = error instanceof Error ? error : new Error(String(error));
-  const text = expected ? (stack ? trace : message) : `an error that should not happen:\n${trace}`;
+  const text = expected ? (stack ? trace : message) : `unexpected error:\n${trace}`;
   process.stderr.write(`inception: ${text}\n`);
   if (error instanceof InterruptedError) return error.exitCode;
   return error instanceof UsageError ? 2 : 1;
 }
 
-// `inception … | head` closes our output early; that is no error.
+// `inception … | head` closes the pipe early, which is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
   throw error;

@@ -1,4 +1,4 @@
-/** The argument NETWORK: a name, or a file that holds a network of one's own. */
+/** The NETWORK argument: a name, or a file with a custom network. */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -14,8 +14,8 @@ export const networkArgument =
 export const isNetworkFile = (text: string): boolean => /\.(m?[jt]s|json)$/.test(text);
 
 /**
- * Finds a network by its name, or loads and registers the one of a file: a module's default export, or its only export that
- * is a network. @throws NetworkOptionError, or UsageError for a file without one.
+ * Finds a network by name, or loads and registers one from a file: a module's default export, or its only export that is a
+ * network. @throws NetworkOptionError, or UsageError if the file has none.
  */
 export async function readNetwork(text: string): Promise<Network> {
   if (!isNetworkFile(text)) return findNetwork(text);
@@ -37,7 +37,7 @@ async function importNetwork(path: string): Promise<Network> {
     : Object.values(exported).filter(isNetwork);
   if (first && others.length === 0) return first;
   throw new UsageError(
-    `${path}: expected one network, as its default export; received ${first ? others.length + 1 : 'none'} among ${Object.keys(exported).join(', ') || 'no exports'}`,
+    `${path}: expected one network, as the default export; received ${first ? others.length + 1 : 'none'}; exports: ${Object.keys(exported).join(', ') || 'none'}`,
   );
 }
 

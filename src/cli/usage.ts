@@ -1,9 +1,9 @@
-/** Parsing of option values, with messages that say what is expected and what came. */
+/** Parsers of option values, with messages that say what was expected and what was received. */
 import { type Command, Option } from 'commander';
 import { InceptionError, UsageError } from '../errors.ts';
 import { describeRange, inRange, parseNumber, type Range } from '../option.ts';
 
-/** A number within a range. */
+/** Parses a number in a range. */
 export const numberIn =
   (option: string, range: Range) =>
   (text: string): number => {
@@ -14,17 +14,17 @@ export const numberIn =
 
 export const wholeNumber = (option: string, atLeast = 1) => numberIn(option, { whole: true, atLeast });
 
-/** One of a few words. */
+/** Parses one of a few words. */
 export const oneOf =
   <T extends string>(option: string, words: readonly T[]) =>
   (text: string): T => {
-    const found = words.find((word) => word === text);
-    if (found === undefined)
+    const choice = words.find((word) => word === text);
+    if (choice === undefined)
       throw new UsageError(`${option}: expected ${words.join(' or ')}, received '${text}'`);
-    return found;
+    return choice;
   };
 
-/** What a command writes: one spelling in all of them, and `--out` as another. `value` is what help calls it. */
+/** Adds `-o, --output`, with `--out` as an alias. `value` is the placeholder in the help. */
 export function addOutput(command: Command, { value, about }: { value: string; about: string }): Command {
   return command
     .requiredOption(`-o, --output <${value}>`, `${about}; also --out`)
@@ -32,13 +32,13 @@ export function addOutput(command: Command, { value, about }: { value: string; a
     .on('option:out', (path: string) => command.setOptionValue('output', path));
 }
 
-/** An option that has another name now: whoever uses the old one is told. */
+/** The old name of a renamed option; it is refused with the new name. */
 export const renamed = (flags: string, name: string): Option =>
   new Option(flags).hideHelp().argParser(() => {
-    throw new UsageError(`${flags.split(' ')[0]}: the option is called ${name} now`);
+    throw new UsageError(`${flags.split(' ')[0]}: this option is now called ${name}`);
   });
 
-/** A signal ended the work early; what was done is kept. */
+/** A signal ended the work early; results so far are kept. */
 export class InterruptedError extends InceptionError {
   override name = 'InterruptedError';
   /** 130 after SIGINT, 143 after SIGTERM. */

@@ -1,5 +1,4 @@
-/** `inception bench`: how fast this machine is, against what people use now. */
-
+/** `inception bench`: speed and memory on this machine, compared with other frameworks. */
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -23,12 +22,12 @@ import { oneOf, wholeNumber } from '../usage.ts';
 
 type Kind = 'train' | 'infer' | 'data' | 'memory' | 'compile' | 'profile';
 
-const usualNetwork = 'inception-v4';
+const defaultNetwork = 'inception-v4';
 const networkName = "network of 'inception models'";
 
 type Values = EngineOptions & {
   readonly network?: string;
-  /** A run, a file of weights or an .onnx file. */
+  /** A run, a weights file or an .onnx file. */
   readonly model?: string | undefined;
   readonly batch?: number;
   readonly rounds: number;
@@ -43,19 +42,19 @@ type Values = EngineOptions & {
   readonly json?: boolean;
 } & Record<string, unknown>;
 
-/** Adds some of the options to a subcommand. */
-type Adding = (command: Command) => Command;
+/** Adds a group of options to a subcommand. */
+type AddOptions = (command: Command) => Command;
 
-const work: Adding = (command) =>
+const work: AddOptions = (command) =>
   command
     .argument('[model]', `model to run instead of --network: ${predictingArgument}`)
-    .option('--network <network>', `${networkName} (default: ${usualNetwork})`)
+    .option('--network <network>', `${networkName} (default: ${defaultNetwork})`)
     .option('--batch <n>', 'images per step (default: 8, or that of an .onnx file)', wholeNumber('--batch'));
 
-const rounds: Adding = (command) =>
+const rounds: AddOptions = (command) =>
   command.option('--rounds <n>', 'number of measured steps', wholeNumber('--rounds'), 7);
 
-const peers: Adding = (command) =>
+const peers: AddOptions = (command) =>
   command
     .option(
       '--against <peers>',
@@ -69,7 +68,7 @@ const peers: Adding = (command) =>
     )
     .option('--tfjs <folder>', 'folder with an installed TensorFlow.js (default: current folder)');
 
-const clock: Adding = (command) =>
+const clock: AddOptions = (command) =>
   command.option(
     '--clock <clock>',
     'wall, or processor: CPU time of all threads, for a busy machine',
@@ -77,7 +76,7 @@ const clock: Adding = (command) =>
     'wall',
   );
 
-const purpose: Adding = (command) =>
+const purpose: AddOptions = (command) =>
   command.option(
     '--for <work>',
     'step to measure: train or infer',
@@ -85,24 +84,24 @@ const purpose: Adding = (command) =>
     'train',
   );
 
-const engineAndNetwork: Adding = (command) =>
+const engineAndNetwork: AddOptions = (command) =>
   addNetworkOptions(addEngineOptions(command).optionsGroup('Network:'));
 
-const data: Adding = (command) =>
+const data: AddOptions = (command) =>
   addDeclared(
     command
       .option('--data <data>', "'fashion-mnist' or a folder of class folders", 'fashion-mnist')
-      .option('--network <network>', `${networkName}, for its input size (default: ${usualNetwork})`)
+      .option('--network <network>', `${networkName}, for its input size (default: ${defaultNetwork})`)
       .option('--batch <n>', 'images per batch (default: 8)', wholeNumber('--batch')),
     { inputSize: networkOptions.inputSize },
   );
 
-const trace: Adding = (command) =>
+const trace: AddOptions = (command) =>
   command
     .option('--output <file>', 'write a trace for chrome://tracing or ui.perfetto.dev')
     .option('--layers <n>', 'number of slowest layers to list', wholeNumber('--layers'), 20);
 
-const subcommands: { readonly [K in Kind]: readonly [about: string, ...adding: Adding[]] } = {
+const subcommands: { readonly [K in Kind]: readonly [about: string, ...groups: AddOptions[]] } = {
   train: ['measure training steps, alternating with PyTorch', work, rounds, peers, clock, engineAndNetwork],
   infer: [
     'measure inference, alternating with PyTorch and others',
@@ -149,7 +148,7 @@ Examples:
   inception bench infer runs/photos --precision float32 --against pytorch
   inception bench profile --for train --output trace.json`,
     );
-  for (const [kind, [about, ...adding]] of Object.entries(subcommands) as [
+  for (const [kind, [about, ...groups]] of Object.entries(subcommands) as [
     Kind,
     (typeof subcommands)[Kind],
   ][]) {
@@ -157,26 +156,26 @@ Examples:
       .command(kind, { isDefault: kind === 'train' })
       .description(about)
       .option('--json', 'print JSON');
-    for (const add of adding) add(command);
+    for (const add of groups) add(command);
     command.action(async () => {
-      const values = { ...usualValues, ...command.opts(), model: command.args[0] } as Values;
+      const values = { ...defaultValues, ...command.opts(), model: command.args[0] } as Values;
       process.stdout.write(await run(kind, values));
     });
   }
 }
 
-/** What subcommands without the option take; memory reaches its peak in the first steps. */
-const usualValues = { rounds: 2, clock: 'wall', for: 'train' };
+/** For subcommands without the option; memory peaks in the first steps. */
+const defaultValues = { rounds: 2, clock: 'wall', for: 'train' };
 
 const peerNames = ['pytorch', 'torch-compile', 'onnxruntime', 'tfjs'] as const;
 
 function parsePeers(text: string): PeerName[] {
   if (text === 'none') return [];
   return text.split(',').map((name) => {
-    const found = peerNames.find((each) => each === name);
-    if (found === undefined)
+    const peer = peerNames.find((known) => known === name);
+    if (peer === undefined)
       throw new UsageError(`--against: expected ${peerNames.join(', ')} or none, received '${name}'`);
-    return found;
+    return peer;
   });
 }
 
@@ -184,10 +183,10 @@ async function run(kind: Kind, values: Values): Promise<string> {
   if (values.model !== undefined && modelKind(values.model) === 'onnx')
     return runOnnx(kind, values.model, values);
   if (values.model === undefined) return runNetwork(kind, values, undefined);
-  const own = Object.keys({ ...(values.network && { network: '' }), ...readNetworkOptions(values) });
-  if (own.length > 0)
+  const idle = Object.keys({ ...(values.network && { network: '' }), ...readNetworkOptions(values) });
+  if (idle.length > 0)
     throw new UsageError(
-      `--${kebab(own[0] as string)}: has no effect with a model, which has its own network; received ${values.model} as well`,
+      `--${kebab(idle[0] as string)}: has no effect with a model, which has its own network; received ${values.model} as well`,
     );
   const notices = noticesTo(process.stderr);
   const model = await openModel(values.model, notices);
@@ -210,13 +209,13 @@ async function runNetwork(kind: Kind, values: Values, model: ModelFile | undefin
   if (kind === 'data') {
     const { measureData } = await import('../../bench/data-rate.ts');
     const { graphOfWork } = await import('../../bench/our-step.ts');
-    const { network } = graphOfWork({ network: values.network ?? usualNetwork, options });
+    const { network } = graphOfWork({ network: values.network ?? defaultNetwork, options });
     const [height, width] = network.input;
     const dataset = await openData(values.data, 'train');
     return print(await measureData(dataset, { batch, size: [height, width], rounds }), report.formatData);
   }
-  const what = kind === 'train' || kind === 'infer' ? kind : values.for;
-  const work = await describeWork({ work: what, options, batch }, values);
+  const step = kind === 'train' || kind === 'infer' ? kind : values.for;
+  const work = await describeWork({ work: step, options, batch }, values);
   if (kind === 'profile') {
     const { chromeTrace, perLayer, perOperator, profileWork } = await import('../../bench/profile.ts');
     const profile = await profileWork(work, { rounds });
@@ -234,7 +233,7 @@ async function runNetwork(kind: Kind, values: Values, model: ModelFile | undefin
   return print(await compare(work, { ...comparing, model }), report.formatComparison);
 }
 
-/** An .onnx file is run and not compiled: by ONNX Runtime here, and by Python's where there is one. */
+/** An .onnx file is run, not compiled: by ONNX Runtime here, and by Python's if installed. */
 async function runOnnx(kind: Kind, path: string, values: Values): Promise<string> {
   if (kind !== 'infer' && kind !== 'memory')
     throw new UsageError(
@@ -274,12 +273,12 @@ const printer =
 
 async function compareOptions(
   { against, python, tfjs, clock, rounds }: Values,
-  usual: readonly PeerName[],
+  defaultPeers: readonly PeerName[],
 ): Promise<CompareOptions> {
-  const { defaultPythons: usualPythons } = await import('../../bench/peers.ts');
+  const { defaultPythons } = await import('../../bench/peers.ts');
   return {
-    against: against ?? usual,
-    pythons: python ?? usualPythons,
+    against: against ?? defaultPeers,
+    pythons: python ?? defaultPythons,
     tfjs,
     clock,
     rounds,
@@ -287,7 +286,7 @@ async function compareOptions(
   };
 }
 
-/** The engine is asked for what 'auto' means here. @throws EngineError if the device is not there. */
+/** Resolves 'auto' options by opening the engine. @throws EngineError if the device is missing. */
 async function describeWork(
   { work, options, batch }: Pick<WorkOptions, 'work' | 'options' | 'batch'>,
   values: Values,
@@ -300,10 +299,10 @@ async function describeWork(
     throw new UsageError(
       '--clock: expected wall with --device cuda, received processor: CPU time does not measure the device',
     );
-  return { work, network: values.network ?? usualNetwork, options, batch, precision, device, threads };
+  return { work, network: values.network ?? defaultNetwork, options, batch, precision, device, threads };
 }
 
-/** The same command again in a process that can be told to collect garbage: without it a heap's size says nothing. */
+/** Repeats the command in a process with --expose-gc: without forced collections the heap size means nothing. */
 function withGarbageCollector(): string {
   const { stdout, stderr, status } = spawnSync(process.execPath, ['--expose-gc', ...process.argv.slice(1)], {
     encoding: 'utf8',

@@ -24,7 +24,7 @@ export function addDashboard(program: Command): void {
     .addHelpText(
       'after',
       `
-Everything is read, nothing is written; curves move while a training runs. Ctrl-C ends it.
+Files are only read, never written; curves update while a training runs. Ctrl-C stops the server.
 
 Examples:
   inception dashboard
@@ -35,18 +35,18 @@ Examples:
 
 async function run({ runs, models, port, host, open }: Values): Promise<void> {
   const app = await createDashboard({ runs, models, host });
-  const ended = new Promise<number>((resolve) => {
+  const exitCode = new Promise<number>((resolve) => {
     process.once('SIGINT', () => resolve(130));
     process.once('SIGTERM', () => resolve(143));
   });
   const address = await listen(app, { port, host });
   process.stdout.write(`${address}\n`);
   if (open) openBrowser(address);
-  process.exitCode = await ended;
+  process.exitCode = await exitCode;
   await app.close();
 }
 
-/** Asks the desktop to show the address; where there is none, the printed address is enough. */
+/** Opens the address in the default browser; without a desktop, the printed address has to do. */
 function openBrowser(address: string): void {
   const [command, ...args] =
     process.platform === 'darwin'

@@ -1,4 +1,4 @@
-/** `inception diagram`: the figures, drawn from the definition. */
+/** `inception diagram`: draws a network's figures from its definition. */
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { drawDiagram } from '../../diagram/diagram.ts';

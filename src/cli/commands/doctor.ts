@@ -1,4 +1,4 @@
-/** `inception doctor`: what was found, and what to do about the rest. */
+/** `inception doctor`: checks the machine. */
 import type { Command } from 'commander';
 import { examine, type Finding } from '../doctor.ts';
 import { colours } from '../output/colours.ts';

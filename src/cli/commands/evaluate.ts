@@ -1,4 +1,4 @@
-/** `inception evaluate`: the errors of models on labelled images, with the protocol that they were measured by. */
+/** `inception evaluate`: measures the error of models on labelled images, and prints the protocol. */
 import { appendFile, stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import Papa from 'papaparse';
@@ -110,7 +110,7 @@ async function run(paths: readonly string[], values: Values): Promise<void> {
     const dataset = await openDataset(values, first);
     const members = models.map((model) => memberFor(model, dataset, values));
     const protocols = members.map(({ preprocessing }) => describeViews(preprocessing, views));
-    const about = {
+    const description = {
       models: models.map(({ source }) => source),
       networks: models.map(({ description }) => description.network ?? 'unknown'),
       data: dataset.name,
@@ -118,10 +118,10 @@ async function run(paths: readonly string[], values: Values): Promise<void> {
       protocol: [...new Set(protocols)].join('; '),
       ...aboutRuntimes(models),
     };
-    const measured = await measure(dataset, { members, views, values, about });
+    const measured = await measure(dataset, { members, views, values, description });
     const accepted =
       values.realLabels === undefined ? undefined : await readRealLabels(values.realLabels, dataset);
-    const result = scoreOf(measured.found, { classes: dataset.classes.length, accepted });
+    const result = scoreOf(measured.results, { classes: dataset.classes.length, accepted });
     const speed = {
       crops: measured.crops,
       seconds: measured.seconds,
@@ -130,12 +130,12 @@ async function run(paths: readonly string[], values: Values): Promise<void> {
     if (values.csv !== undefined) await appendRow(values.csv, { result, models, members });
     const { broken } = measured;
     if (values.json) {
-      const everything = { ...about, ...result, ...speed, broken, classes: dataset.classes };
+      const everything = { ...description, ...result, ...speed, broken, classes: dataset.classes };
       process.stdout.write(`${JSON.stringify(everything, null, 2)}\n`);
       return;
     }
     process.stdout.write(
-      text(result, { about, speed, classes: dataset.classes, confusion: values.confusion ?? false }),
+      text(result, { description, speed, classes: dataset.classes, confusion: values.confusion ?? false }),
     );
     if (broken.length > 0)
       process.stderr.write(`${broken.length} images could not be decoded and were skipped\n`);
@@ -145,7 +145,7 @@ async function run(paths: readonly string[], values: Values): Promise<void> {
   }
 }
 
-/** What computed, by its name with its version; and the precisions. */
+/** Versions of the runtimes used, and the precisions. */
 function aboutRuntimes(models: readonly RunningModel[]): Readonly<Record<string, string>> {
   const runtimes = models.map(({ runtime }) => runtime);
   const versionOf = (name: RuntimeName) => runtimes.find((runtime) => runtime.name === name)?.version;
@@ -189,21 +189,21 @@ function memberFor(
 }
 
 interface Measured {
-  readonly found: readonly Prediction[];
+  readonly results: readonly Prediction[];
   readonly crops: number;
   readonly seconds: number;
   readonly broken: readonly string[];
 }
 
-/** Predicts what is not excluded and not predicted already, and says how far it is. */
+/** Predicts the images that are neither excluded nor already predicted, and shows progress. */
 async function measure(
   dataset: Dataset,
   {
     members,
     views,
     values,
-    about,
-  }: { members: readonly Member[]; views: Views; values: Values; about: object },
+    description,
+  }: { members: readonly Member[]; views: Views; values: Values; description: object },
 ): Promise<Measured> {
   const excluded =
     values.exclude === undefined ? new Set<number>() : await readExclusions(values.exclude, dataset);
@@ -213,7 +213,7 @@ async function measure(
       : await openPredictions(values.predictions, {
           dataset,
           classes: dataset.classes,
-          evaluation: { ...about, excluded: excluded.size },
+          evaluation: { ...description, excluded: excluded.size },
           resume: values.resume ?? false,
         });
   const known = new Set(file?.previous.map(({ index }) => index));
@@ -233,7 +233,7 @@ async function measure(
   let crops = 0;
   const begin = performance.now();
   try {
-    const found = await predictions(dataset, {
+    const results = await predictions(dataset, {
       members,
       views,
       indices,
@@ -252,10 +252,10 @@ async function measure(
     if (stoppedBy !== undefined) {
       throw new InterruptedError(
         stoppedBy,
-        `interrupted after ${found.length} of ${indices.length} images${file ? `; --resume continues ${values.predictions}` : ''}`,
+        `interrupted after ${results.length} of ${indices.length} images${file ? `; --resume continues ${values.predictions}` : ''}`,
       );
     }
-    return { found: [...(file?.previous ?? []), ...found], crops, seconds, broken };
+    return { results: [...(file?.previous ?? []), ...results], crops, seconds, broken };
   } finally {
     progress.stop();
     await file?.close();
@@ -263,7 +263,7 @@ async function measure(
   }
 }
 
-/** A bar on a terminal; elsewhere a line every ten seconds. */
+/** A progress bar on a terminal, otherwise a line every ten seconds. */
 function progressOver(total: number, output: NodeJS.WriteStream = process.stderr) {
   let done = 0;
   let last = performance.now();
@@ -290,18 +290,18 @@ function progressOver(total: number, output: NodeJS.WriteStream = process.stderr
 function text(
   result: Score,
   {
-    about,
+    description,
     speed,
     classes,
     confusion,
   }: {
-    about: Readonly<Record<string, string | number | readonly string[]>>;
+    description: Readonly<Record<string, string | number | readonly string[]>>;
     speed: { crops: number; cropsPerSecond: number };
     classes: readonly string[];
     confusion: boolean;
   },
 ): string {
-  const { models, networks, images: _, ...rest } = about;
+  const { models, networks, images: _, ...rest } = description;
   const several = Array.isArray(models) && models.length > 1;
   const shown = {
     [several ? 'ensemble' : 'model']: models,
@@ -322,13 +322,13 @@ function text(
   return `${lines.join('\n')}\n`;
 }
 
-/** The columns of timm's results files. */
+/** Appends a row with the columns of timm's results files. */
 async function appendRow(
   path: string,
   { result, models, members }: { result: Score; models: readonly RunningModel[]; members: readonly Member[] },
 ): Promise<void> {
   const [{ preprocessing }] = members as [Member];
-  const percentOf = (share: number) => +(share * 100).toFixed(3);
+  const percentOf = (fraction: number) => +(fraction * 100).toFixed(3);
   const graphs = models.flatMap(({ graph }) => graph ?? []);
   const parameters = graphs.reduce((sum, graph) => sum + costsOf(graph).parameters, 0);
   const row = {

@@ -10,7 +10,7 @@ import { onnxPrecisions } from '../../onnx/write/export-onnx.ts';
 import { exportPasses } from '../../onnx/write/onnx-graph-of.ts';
 import { type CalibrationMethod, calibrationMethods } from '../../onnx/write/range-finding.ts';
 import { openModel } from '../../predict/open-model.ts';
-import { exportToOnnx, type OnnxValues, readPasses } from '../export-onnx.ts';
+import { exportToOnnx, type OnnxValues, readPasses } from '../export-to-onnx.ts';
 import { modelArgument, noticesTo } from '../options/model-options.ts';
 import { grouped } from '../output/format.ts';
 import { addOutput, oneOf, wholeNumber } from '../usage.ts';
@@ -77,7 +77,7 @@ export function addExport(program: Command): void {
       'after',
       `
 Every ONNX file is run in ONNX Runtime and compared with libtorch; if they disagree, no file is written.
-A file of another ecosystem is converted directly. 'convert' is another name of the command.
+A file of another ecosystem is converted directly. 'convert' is an alias of this command.
 
 Examples:
   inception export runs/photos -o photos.onnx
@@ -109,7 +109,7 @@ async function run(path: string, values: Values): Promise<void> {
   }
 }
 
-/** What is written follows from the options alone, before anything is read. */
+/** Checks the combination of options before anything is read. */
 function checkUsage(values: Values): void {
   const { to, output } = values;
   if (to === undefined) {
@@ -123,10 +123,10 @@ function checkUsage(values: Values): void {
     if (idle !== undefined) throw new UsageError(`${optionOf(idle)}: has no effect without --precision int8`);
     return;
   }
-  const strange = onnxOnly.find((name) => values[name] !== undefined);
-  if (strange !== undefined)
+  const unsupported = onnxOnly.find((name) => values[name] !== undefined);
+  if (unsupported !== undefined)
     throw new UsageError(
-      `${optionOf(strange)}: has no effect with --to, which exports weights; expected an ONNX file`,
+      `${optionOf(unsupported)}: has no effect with --to, which exports weights; expected an ONNX file`,
     );
   if (output.endsWith('.onnx'))
     throw new UsageError(`--to: exports weights, not ONNX files; received --to ${to} with '${output}'`);
@@ -150,7 +150,7 @@ async function exportToDialect(
 
 function exportReport({ parameters }: ExportReport): string {
   const table = new Table({
-    head: ['parameter', 'becomes', 'shape', 'note'],
+    head: ['parameter', 'exported as', 'shape', 'note'],
     style: { head: [], border: [], compact: true },
   });
   for (const { parameter, to, shape, note } of parameters)

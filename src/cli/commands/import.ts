@@ -1,4 +1,4 @@
-/** `inception import`: weights of another ecosystem become a model. */
+/** `inception import`: converts weights of another ecosystem to a model. */
 import Table from 'cli-table3';
 import type { Command } from 'commander';
 import { type DialectName, dialectNames, ecosystemTitles } from '../../ecosystems/dialects.ts';
@@ -55,7 +55,7 @@ Examples:
     .action(run);
 }
 
-/** The options that say what a file is and what of it is wanted. */
+/** Options that identify the file and select what to import. */
 function addImportOptions(command: Command): Command {
   return command
     .option(
@@ -94,19 +94,19 @@ function addImportOptions(command: Command): Command {
 
 const ecosystems = new Intl.ListFormat('en', { type: 'disjunction' }).format(ecosystemTitles);
 
-/** The options of the library's call. */
+/** Options of `importWeights`. */
 async function importOptions(values: ImportValues): Promise<ImportOptions> {
   const { modelLabels: labelFile, ...rest } = values;
-  const given = <K extends keyof typeof rest>(key: K) =>
+  const optional = <K extends keyof typeof rest>(key: K) =>
     rest[key] === undefined ? {} : ({ [key]: rest[key] } as Pick<typeof rest, K>);
   const preprocessing = cropOf(values);
   return {
-    ...given('from'),
-    ...given('network'),
-    ...given('labelOffset'),
-    ...given('resetClassifier'),
-    ...given('inputChannels'),
-    ...given('inputSize'),
+    ...optional('from'),
+    ...optional('network'),
+    ...optional('labelOffset'),
+    ...optional('resetClassifier'),
+    ...optional('inputChannels'),
+    ...optional('inputSize'),
     auxiliary: rest.auxiliary,
     ...(Object.keys(preprocessing).length > 0 && { preprocessing }),
     ...(labelFile !== undefined && { classes: await readLabelFile(labelFile, '--model-labels') }),
@@ -152,15 +152,12 @@ function summary({ dialect, description, graph, parameters, ignored }: ImportPla
     `classes   ${classes.length === 0 ? 'none' : `${grouped(classes.length)}: ${classes.slice(0, 3).join(', ')}${classes.length > 3 ? ', …' : ''}`}`,
     `protocol  ${describeProtocol(preprocessing)}`,
     ...[...changed].map(([note, names]) => `changed   ${names.join(', ')}: ${note}`),
-    ...(ignored.length > 0
-      ? [`left out  ${grouped(ignored.length)} tensors of the training's bookkeeping`]
-      : []),
+    ...(ignored.length > 0 ? [`skipped   ${grouped(ignored.length)} tensors of training state`] : []),
     `written   ${output}`,
   ];
   return `${lines.join('\n')}\n`;
 }
 
-/** A line for each parameter. */
 function importReport({ parameters }: ImportPlan): string {
   const table = new Table({
     head: ['parameter', 'shape', 'from', 'note'],

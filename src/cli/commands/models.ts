@@ -1,4 +1,4 @@
-/** `inception models`: the networks, what they cost, and what the paper measured. */
+/** `inception models`: the networks with their costs and the paper's errors. */
 import Table from 'cli-table3';
 import { type Command, Help } from 'commander';
 import { buildGraph, smallestInput } from '../../graph/build-graph.ts';
@@ -50,7 +50,7 @@ function optionList(): string {
 
 function text(rows: readonly Row[]): string {
   const table = new Table({
-    head: ['network', 'parameters', 'MACs', 'least', '1 crop', '144 crops'].map((title) =>
+    head: ['network', 'parameters', 'MACs', 'min. input', '1 crop', '144 crops'].map((title) =>
       colours.bold(title),
     ),
     colAligns: ['left', 'right', 'right', 'right', 'right', 'right'],
@@ -68,7 +68,7 @@ function text(rows: readonly Row[]): string {
   }
   const abouts = rows.map(({ name, about }) => `${colours.bold(name)}\n  ${about}`);
   return `${table.toString()}
-Costs at 299×299 and 1000 classes; the least input that every layer accepts.
+Costs at 299×299 and 1000 classes; min. input is the smallest that works.
 Errors: top-1 / top-5 in percent on ILSVRC 2012 validation as the paper prints
 them (1 crop: on the non-blacklisted subset). Those of Inception-ResNet-v2
 belong to the released network; figure 15 draws fewer blocks.

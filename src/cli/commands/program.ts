@@ -1,4 +1,4 @@
-/** `inception program`: the compiled steps, as text. */
+/** `inception program`: prints the compiled program. */
 import type { Command } from 'commander';
 import { compileInference } from '../../compile/compile-inference.ts';
 import { compileTraining } from '../../compile/compile-training.ts';

@@ -1,5 +1,4 @@
-/** `inception pull`: a model of the hub into the cache that all of the hub's tools share. */
-
+/** `inception pull`: downloads a model into the cache shared by all tools of the hub. */
 import type { Command } from 'commander';
 import { UsageError } from '../../errors.ts';
 import { pullHubModel } from '../../hub/pull-model.ts';

@@ -1,4 +1,4 @@
-/** `inception serve`: models behind HTTP. */
+/** `inception serve`: serves models over HTTP. */
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { UsageError } from '../../errors.ts';
@@ -39,14 +39,14 @@ const levels = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 const units = { ms: 1, s: 1000, m: 60_000 } as const;
 const sizes = { kb: 2 ** 10, mb: 2 ** 20, gb: 2 ** 30 } as const;
 
-const longestMs = 24 * 60 * 60_000;
+const maxDurationMs = 24 * 60 * 60_000;
 
 /** `5ms`, `1.5s`, `2m` → milliseconds. */
-const span = (option: string) => (text: string) => {
+const duration = (option: string) => (text: string) => {
   const [, value, unit] = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text) ?? [];
   const ms = Number(value) * units[unit as keyof typeof units];
-  // Longer timers than 24 days would end at once.
-  if (!(ms <= longestMs))
+  // Node fires timers longer than 24 days immediately.
+  if (!(ms <= maxDurationMs))
     throw new UsageError(
       `${option}: expected a duration of at most a day, like 5ms, 2s or 1m, received '${text}'`,
     );
@@ -69,11 +69,10 @@ const port = (text: string) => {
 
 const timeOption = (name: string, about: string, ms: number): Option =>
   new Option(`${name} <time>`, about)
-    .argParser(span(name))
+    .argParser(duration(name))
     .default(ms, ms < units.s ? `${ms}ms` : `${ms / units.s}s`);
 
 export function addServe(program: Command): void {
-  const standard = defaultSettings;
   const command = addEngineOptions(
     program
       .command('serve')
@@ -87,25 +86,29 @@ export function addServe(program: Command): void {
   addCropOptions(addOnnxOptions(command), "torchvision's")
     .optionsGroup('Batches and queue:')
     .option('--batch <n>', 'maximum batch size (default: measured at start)', wholeNumber('--batch'))
-    .addOption(timeOption('--wait', 'how long an image waits for others to fill a batch', standard.waitMs))
+    .addOption(
+      timeOption('--wait', 'how long an image waits for others to fill a batch', defaultSettings.waitMs),
+    )
     .option(
       '--queue <n>',
       'maximum images waiting per model (default: one batch, at least 4)',
       wholeNumber('--queue'),
     )
-    .addOption(timeOption('--deadline', 'maximum time a request waits in the queue', standard.deadlineMs))
+    .addOption(
+      timeOption('--deadline', 'maximum time a request waits in the queue', defaultSettings.deadlineMs),
+    )
     .optionsGroup('Limits:')
-    .option('--images <n>', 'maximum images per request', wholeNumber('--images'), standard.images)
+    .option('--images <n>', 'maximum images per request', wholeNumber('--images'), defaultSettings.images)
     .addOption(
       new Option('--body-limit <size>', 'maximum size of a request')
         .argParser(size('--body-limit'))
-        .default(standard.bodyBytes, `${standard.bodyBytes / sizes.mb}mb`),
+        .default(defaultSettings.bodyBytes, `${defaultSettings.bodyBytes / sizes.mb}mb`),
     )
     .option(
       '--decoders <n>',
       'number of image decoding processes',
       wholeNumber('--decoders'),
-      standard.decoders,
+      defaultSettings.decoders,
     )
     .addOption(timeOption('--drain', 'maximum time to finish open requests on shutdown', 30_000))
     .optionsGroup('Output:')
@@ -127,19 +130,19 @@ Examples:
     });
 }
 
-/** `runs/photos` is called photos; `cats=runs/photos` is called cats. */
+/** `runs/photos` is served as photos, `cats=runs/photos` as cats. */
 function readModelArgument(text: string): NamedModel {
   const [, name, path = text] = /^([^=/]+)=(.+)$/.exec(text) ?? [];
   return { name: name ?? usualName(path), path };
 }
 
 async function run(args: readonly string[], values: Values): Promise<number> {
-  const asked = args.map(readModelArgument);
+  const requested = args.map(readModelArgument);
   const settings = settingsOf(values);
   const notices = noticesTo(process.stderr);
-  const paths = asked.map(({ path }) => path);
+  const paths = requested.map(({ path }) => path);
   const overrides = await readOnnxOptions(values, { paths, crop: true });
-  const loaded = await openServedModels(asked, {
+  const loaded = await openServedModels(requested, {
     ...runtimeOptions(values),
     ...notices,
     batch: values.batch,
@@ -158,7 +161,9 @@ async function run(args: readonly string[], values: Values): Promise<number> {
     });
     const { address, log } = server;
     if (!['127.0.0.1', '::1', 'localhost'].includes(values.host) && settings.token === undefined)
-      log.warn('everybody who reaches this address is served; --token-file asks for a token');
+      log.warn(
+        'no token is set: anyone who can reach this address can send requests; --token-file requires a token',
+      );
     const served = loaded.models.map(({ name, source, platform, runtime, batch }) => ({
       name,
       source,
@@ -167,17 +172,19 @@ async function run(args: readonly string[], values: Values): Promise<number> {
       batch,
     }));
     log.info({ address, models: served, docs: `${address}/docs` }, 'ready');
-    const code = await firstSignal((signal) => log.info({ signal }, 'draining; once more to stop at once'));
+    const code = await firstSignal((signal) =>
+      log.info({ signal }, 'draining; signal again to stop at once'),
+    );
     const answered = await server.drain({ timeoutMs: values.drain });
-    if (answered) log.info('every open request was answered');
-    else log.warn('some requests were still open and were cut off');
+    if (answered) log.info('all open requests were answered');
+    else log.warn('some requests were still open and were aborted');
     return code;
   } finally {
     await loaded.close();
   }
 }
 
-/** Waits for the end, and gives its exit code. A second signal ends the process at once. */
+/** Waits for SIGINT or SIGTERM and returns the exit code. A second signal ends the process at once. */
 function firstSignal(onSignal: (signal: string) => void): Promise<number> {
   return new Promise((resolve) => {
     let stopping = false;
@@ -195,7 +202,7 @@ function firstSignal(onSignal: (signal: string) => void): Promise<number> {
 
 function settingsOf(values: Values): Partial<ServerSettings> {
   if (values.token !== undefined && values.tokenFile !== undefined)
-    throw new UsageError('--token and --token-file: expected one of them, received both');
+    throw new UsageError('--token and --token-file: expected only one, received both');
   const token = values.tokenFile !== undefined ? readFileSync(values.tokenFile, 'utf8').trim() : values.token;
   if (token !== undefined && !/^\S+$/.test(token))
     throw new UsageError(

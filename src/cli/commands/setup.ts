@@ -1,4 +1,4 @@
-/** `inception setup`: builds the addon against libtorch, for an installed package as for a checkout. */
+/** `inception setup`: builds the addon against libtorch, in an installed package or a checkout. */
 import type { Command } from 'commander';
 import { InceptionError } from '../../errors.ts';
 import { installCommand } from '../../onnx/run/runtime.ts';
@@ -15,7 +15,7 @@ export function addSetup(program: Command): void {
       'after',
       `
 libtorch is taken from LIBTORCH (its folder), else from the torch that python3 imports, else from Homebrew or the system's
-packages. What is missing is installed if you agree. .onnx files need no set-up, but ONNX Runtime:
+packages. Missing packages are installed if you agree. .onnx files need only ONNX Runtime:
 ${installCommand}
 
 Examples:

@@ -1,4 +1,4 @@
-/** `inception summary`: a network part by part, with shapes and costs. */
+/** `inception summary`: the parts of a network with shapes and costs. */
 import Table from 'cli-table3';
 import type { Command } from 'commander';
 import { buildGraph } from '../../graph/build-graph.ts';
@@ -52,18 +52,18 @@ function text(graph: Graph, layers: boolean): string {
   const largest = Math.max(...rows.map(({ macs }) => macs));
   const { network } = graph;
   const table = new Table({
-    head: [layers ? 'layer' : 'part', 'output', 'parameters', 'MACs', layers ? 'share' : 'share of MACs'].map(
-      (title) => colours.bold(title),
+    head: [layers ? 'layer' : 'part', 'output', 'parameters', 'MACs', '% of MACs'].map((title) =>
+      colours.bold(title),
     ),
     colAligns: ['left', 'right', 'right', 'right', 'left'],
     style: { head: [], border: [], compact: true },
   });
   table.push(['input', formatShape(network.input), '', '', '']);
   for (const { name, what, shape, parameters, macs } of rows as readonly LayerSummary[]) {
-    const share = macs / total.macs;
+    const fraction = macs / total.macs;
     const bar = '█'.repeat(Math.round((macs / largest) * barWidth)) || '▏';
-    const percentage = `${(share * 100).toFixed(1).padStart(4)}%`;
-    // Layers have long names: without bars the table still fits 100 columns.
+    const percentage = `${(fraction * 100).toFixed(1).padStart(4)}%`;
+    // Layers have long names: without bars the table fits 100 columns.
     const cost = layers ? percentage : `${colours.cyan(bar.padEnd(barWidth))} ${percentage}`;
     const label = what === undefined ? name : `${name}  ${colours.dim(what)}`;
     table.push([

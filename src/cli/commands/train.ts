@@ -74,13 +74,13 @@ Examples:
     });
 }
 
-/** What a resumed run does not take from its config.json. */
-const takenWithResume = ['out', 'output', 'resume', 'evaluateEvery', 'saveEvery', 'device', 'threads'];
+/** Options that a resumed run accepts; all others come from its config.json. */
+const resumeOptions = ['out', 'output', 'resume', 'evaluateEvery', 'saveEvery', 'device', 'threads'];
 
 function refuseWithResume(command: Command): void {
   const idle = command.options.find((option) => {
     const name = option.attributeName();
-    return command.getOptionValueSource(name) === 'cli' && !takenWithResume.includes(name);
+    return command.getOptionValueSource(name) === 'cli' && !resumeOptions.includes(name);
   });
   if (idle)
     throw new UsageError(
@@ -92,12 +92,10 @@ async function run(network: string | undefined, values: Values): Promise<number>
   const interruption = new AbortController();
   let exitCode = 0;
   const interrupt = (signal: NodeJS.Signals, code: number) => () => {
-    // A second signal does not wait for the step.
+    // A second signal exits without waiting for the step.
     if (interruption.signal.aborted) process.exit(code);
     exitCode = code;
-    process.stderr.write(
-      `\n${signal}: saving a checkpoint after this step; press again to stop without one\n`,
-    );
+    process.stderr.write(`\n${signal}: saving a checkpoint after this step; repeat to stop without saving\n`);
     interruption.abort();
   };
   process.on('SIGINT', interrupt('SIGINT', 130));
@@ -160,7 +158,7 @@ function showStart(
   const { network, recipe, precision, preprocessing } = configuration;
   const { parameters, macs } = costsOf(graph);
   const { hardware, threads, libtorch } = engine;
-  say(`${network}: ${grouped(parameters)} parameters, ${short(macs)} multiply-adds an image`);
+  say(`${network}: ${grouped(parameters)} parameters, ${short(macs)} multiply-adds per image`);
   say(`data: ${data.name}, ${grouped(data.length)} images; ${test.name}, ${grouped(test.length)}`);
   say(
     `recipe: ${recipe.name}, ${recipe.epochs} epochs of batch ${recipe.batch}, ${grouped(totalSteps)} steps`,

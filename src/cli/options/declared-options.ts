@@ -1,4 +1,4 @@
-/** Flags of options that are declared in tables: added to a command, read back by the tables' names. */
+/** Command-line flags for options declared in tables. */
 import { type Command, Option as Flag } from 'commander';
 import { UsageError } from '../../errors.ts';
 import type { Option, OptionTable, OptionValues, Variant, VariantTables } from '../../option.ts';
@@ -7,33 +7,36 @@ import { oneOf } from '../usage.ts';
 /** `--width` of `--width <factor>` */
 export const nameOfFlag = ({ flag }: Pick<Option<unknown>, 'flag'>): string => flag.split(' ')[0] as string;
 
-/** An option's line of help. */
-export const aboutOf = ({ about, default: usual }: Pick<Option<unknown>, 'about' | 'default'>): string =>
-  usual === undefined ? about : `${about} (default: ${usual})`;
+/** The help text of an option. */
+export const aboutOf = ({
+  about,
+  default: defaultText,
+}: Pick<Option<unknown>, 'about' | 'default'>): string =>
+  defaultText === undefined ? about : `${about} (default: ${defaultText})`;
 
-/** A text of the command line as an option's value. @throws UsageError */
+/** Parses a command-line argument as an option's value. @throws UsageError */
 export function readText(option: Option<unknown>, text: string): unknown {
   const value = option.parse(text);
   if (option.accepts(value)) return value;
   throw new UsageError(`${nameOfFlag(option)}: expected ${option.written}, received '${text}'`);
 }
 
-interface Adding {
+interface AddOptions {
   readonly except?: readonly string[];
-  /** Instead of the options' own words of their defaults. */
+  /** Default texts for the help, instead of those in the table. */
   readonly defaults?: Readonly<Record<string, string>>;
 }
 
-/** Adds a flag for each option of the table; {@link readDeclared} has their values. */
+/** Adds a flag for each option of the table; {@link readDeclared} reads them. */
 export function addDeclared(
   command: Command,
   table: OptionTable,
-  { except = [], defaults }: Adding = {},
+  { except = [], defaults }: AddOptions = {},
 ): Command {
   for (const [name, option] of Object.entries(table)) {
     if (except.includes(name)) continue;
-    const usual = defaults ? defaults[name] : option.default;
-    const about = aboutOf(usual === undefined ? option : { ...option, default: usual });
+    const defaultText = defaults ? defaults[name] : option.default;
+    const about = aboutOf(defaultText === undefined ? option : { ...option, default: defaultText });
     const flag = new Flag(option.flag.replace('[no-]', ''), about);
     if (option.flag.includes('[no-]')) {
       command.addOption(new Flag(option.flag.replace('[no-]', 'no-')).hideHelp());
@@ -41,30 +44,30 @@ export function addDeclared(
     }
     if (option.control.kind !== 'boolean') flag.argParser((text) => readText(option, text));
     command.addOption(flag);
-    // commander sets what only a --no- flag can turn off; here what was not said stays undefined.
+    // commander defaults an option with only a --no- flag to true; here an unset option stays undefined.
     if (flag.negate) command.setOptionValueWithSource(flag.attributeName(), undefined, 'default');
   }
   return command;
 }
 
-/** The values that were given on the command line. */
+/** The values set on the command line. */
 export function readDeclared<Table extends OptionTable>(
   table: Table,
   values: Readonly<Record<string, unknown>>,
 ): Partial<OptionValues<Table>> {
-  const given = Object.entries(table).flatMap(([name, option]) => {
+  const entries = Object.entries(table).flatMap(([name, option]) => {
     const value = values[attributeOf(option)];
     return value === undefined ? [] : [[name, value] as const];
   });
-  return Object.fromEntries(given) as Partial<OptionValues<Table>>;
+  return Object.fromEntries(entries) as Partial<OptionValues<Table>>;
 }
 
 type Flagged = Pick<Option<unknown>, 'flag'>;
 
 const attributeOf = ({ flag }: Flagged): string => new Flag(flag.replace('[no-]', '')).attributeName();
 
-/** The first of the options that was given. */
-export const firstGiven = (
+/** The first of the options that is set. */
+export const firstSet = (
   options: readonly Flagged[],
   values: Readonly<Record<string, unknown>>,
 ): Flagged | undefined => options.find((option) => values[attributeOf(option)] !== undefined);
@@ -72,7 +75,7 @@ export const firstGiven = (
 export const optionsOf = (tables: VariantTables): Option<unknown>[] =>
   Object.values(tables).flatMap((table) => Object.values(table));
 
-/** An option of other commands that has no effect in this one: hidden, and refused with the reason. */
+/** Adds a hidden option of other commands that has no effect in this one; it is refused with the reason. */
 export const refuseOption = (
   command: Command,
   { flag }: Pick<Option<unknown>, 'flag'>,
@@ -86,7 +89,7 @@ export const refuseOption = (
       .hideHelp(),
   );
 
-/** A choice between kinds, as `--schedule <name>`, with the flags of every kind's options. */
+/** A choice such as `--schedule <name>`, with the flags for the options of each kind. */
 export interface DeclaredVariant<Tables extends VariantTables> {
   readonly flag: string;
   readonly about: string;
@@ -106,7 +109,7 @@ export function addVariant<Tables extends VariantTables>(
   for (const [kind, table] of Object.entries(tables)) {
     const values = usual[kind] as Readonly<Record<string, unknown>>;
     const texts = Object.entries(table).map(([key, option]) => [key, option.format(values[key])] as const);
-    // Kinds may share a flag: the first one's words stand in the help.
+    // Kinds may share a flag: the help shows the first one's text.
     const except = Object.keys(table).filter((key) => known.has((table[key] as Option<unknown>).flag));
     addDeclared(command, table, { except, defaults: Object.fromEntries(texts) });
     for (const option of Object.values(table)) known.add(option.flag);
@@ -115,8 +118,8 @@ export function addVariant<Tables extends VariantTables>(
 }
 
 /**
- * The variant with what was given on the command line, or undefined if nothing was.
- * @throws UsageError for an option of another kind: it would have no effect.
+ * The variant with the values set on the command line, or undefined if none is.
+ * @throws UsageError for an option of another kind, which would have no effect.
  */
 export function readVariant<Tables extends VariantTables>(
   { flag, tables, usual }: DeclaredVariant<Tables>,
@@ -126,14 +129,14 @@ export function readVariant<Tables extends VariantTables>(
   const chosen = values[attributeOf({ flag })] as keyof Tables | undefined;
   const kind = chosen ?? base.kind;
   const table = tables[kind] as OptionTable;
-  const given = readDeclared(table, values);
+  const set = readDeclared(table, values);
   const flags = new Set(Object.values(table).map((option) => option.flag));
-  const idle = firstGiven(
+  const idle = firstSet(
     optionsOf(tables).filter((option) => !flags.has(option.flag)),
     values,
   );
   if (idle)
     throw new UsageError(`${nameOfFlag(idle)}: has no effect with ${nameOfFlag({ flag })} ${String(kind)}`);
-  if (chosen === undefined && Object.keys(given).length === 0) return undefined;
-  return { ...(kind === base.kind ? base : usual[kind]), ...given } as Variant<Tables>;
+  if (chosen === undefined && Object.keys(set).length === 0) return undefined;
+  return { ...(kind === base.kind ? base : usual[kind]), ...set } as Variant<Tables>;
 }

@@ -1,4 +1,4 @@
-/** The options of every command that computes, and the engine they ask for. */
+/** The options of every command that runs a network, and opening the engine they select. */
 import type { Command } from 'commander';
 import type { RuntimeOptions } from '../../classifier/runtime.ts';
 import type { Precision } from '../../compile/options.ts';
@@ -33,7 +33,7 @@ export async function openEngine({ device, threads }: EngineOptions): Promise<En
   return openTorch({ device, ...(threads !== undefined && { threads }) });
 }
 
-/** What the runtimes of a MODEL are told. */
+/** The options for the runtime of a MODEL. */
 export const runtimeOptions = ({ device, precision, threads }: EngineOptions): RuntimeOptions => ({
   device,
   precision,

@@ -1,8 +1,8 @@
-/** A file of labels: one on each line, or a JSON list. */
+/** Reads a file of labels: one per line, or a JSON list. */
 import { readFile } from 'node:fs/promises';
 import { UsageError } from '../../errors.ts';
 
-/** What --model-labels takes, in every command that has it. */
+/** Help of --model-labels, in every command that has it. */
 export const modelLabels = 'labels of the outputs: a file with one per line, or a JSON list';
 
 export async function readLabelFile(path: string, option: string): Promise<string[]> {
@@ -16,7 +16,7 @@ export async function readLabelFile(path: string, option: string): Promise<strin
     const labels: unknown = JSON.parse(text);
     if (Array.isArray(labels) && labels.every((label) => typeof label === 'string')) return labels;
   } catch {
-    // Said below.
+    // Reported below.
   }
-  throw new UsageError(`${option}: ${path} is no JSON list of texts`);
+  throw new UsageError(`${option}: ${path} is not a JSON list of strings`);
 }

@@ -1,4 +1,4 @@
-/** What the commands that take a MODEL have in common. */
+/** Shared by the commands that take a MODEL. */
 import type { SingleBar } from 'cli-progress';
 import { UsageError } from '../../errors.ts';
 import { type CropCount, cropCounts } from '../../images/crops.ts';
@@ -8,24 +8,24 @@ import { openBar } from '../output/progress-bar.ts';
 
 export const modelArgument = 'a run folder, a .safetensors, .h5, .pth or TensorFlow file, or hub:owner/name';
 
-/** Of the commands that only predict. */
+/** For the commands that only predict. */
 export const predictingArgument = `an .onnx file, ${modelArgument}`;
 
 export function readCrops(text: string): CropCount {
-  const found = cropCounts.find((count) => String(count) === text);
-  if (found === undefined)
+  const crops = cropCounts.find((count) => String(count) === text);
+  if (crops === undefined)
     throw new UsageError(`--crops: expected ${cropCounts.join(', ')}, received '${text}'`);
-  return found;
+  return crops;
 }
 
-/** Downloads and assumptions, told on standard error: a bar on a terminal, a line for each file elsewhere. */
+/** Prints notices and download progress: a bar on a terminal, otherwise a line per file. */
 export function noticesTo(output: NodeJS.WriteStream): Notices & { end(): void } {
   let bar: { readonly file: string; readonly bar: SingleBar } | undefined;
   const end = () => {
     bar?.bar.stop();
     bar = undefined;
   };
-  let told = '';
+  let lastFile = '';
   return {
     end,
     onNotice: (line) => {
@@ -34,9 +34,9 @@ export function noticesTo(output: NodeJS.WriteStream): Notices & { end(): void }
     },
     onProgress: ({ file, done, total }) => {
       if (!output.isTTY) {
-        if (told !== file)
+        if (lastFile !== file)
           output.write(`downloading ${file}${total === undefined ? '' : ` (${short(total)}B)`}\n`);
-        told = file;
+        lastFile = file;
         return;
       }
       if (bar?.file !== file) {

@@ -1,4 +1,4 @@
-/** The options that every command with a NETWORK takes. */
+/** The options of every command with a NETWORK. */
 import type { Command } from 'commander';
 import {
   type NetworkOptionName,
@@ -7,7 +7,7 @@ import {
 } from '../../networks/network-options.ts';
 import { addDeclared, readDeclared, readText } from './declared-options.ts';
 
-/** Adds the options; their values come back through {@link readNetworkOptions}. */
+/** Adds the options; {@link readNetworkOptions} reads their values. */
 export const addNetworkOptions = (
   command: Command,
   { except = [] }: { except?: readonly NetworkOptionName[] } = {},

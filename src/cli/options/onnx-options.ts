@@ -1,4 +1,4 @@
-/** What the commands can be told about .onnx files that do not say it themselves, as those of other people. */
+/** Options for .onnx files from other tools, which lack our metadata. */
 import type { Command } from 'commander';
 import type { ModelOverrides } from '../../classifier/predicting-model.ts';
 import { UsageError } from '../../errors.ts';
@@ -25,7 +25,7 @@ export interface OnnxOptions {
   readonly probabilities?: boolean;
 }
 
-/** How the single crop is cut, which `evaluate` can be told for every model. */
+/** How the single crop is cut; `evaluate` takes these options for every model. */
 export interface CropOptions {
   readonly protocol?: Protocol;
   readonly crop?: number;
@@ -53,28 +53,28 @@ export function addOnnxOptions(command: Command): Command {
     .option('--probabilities', 'treat the outputs as probabilities instead of logits');
 }
 
-export function addCropOptions(command: Command, whose: string): Command {
+export function addCropOptions(command: Command, defaults: string): Command {
   return command
     .option(
       '--protocol <name>',
-      `single-crop protocol: ${protocols.join(', ')} (default: ${whose})`,
+      `single-crop protocol: ${protocols.join(', ')} (default: ${defaults})`,
       oneOf('--protocol', protocols),
     )
     .option(
       '--crop <fraction>',
-      `fraction of each side kept by the single crop (default: ${whose})`,
+      `fraction of each side kept by the single crop (default: ${defaults})`,
       numberIn('--crop', { above: 0, atMost: 1 }),
     )
     .option(
       '--kernel <name>',
-      `resampling kernel: ${resamplingKernels.join(', ')} (default: ${whose})`,
+      `resampling kernel: ${resamplingKernels.join(', ')} (default: ${defaults})`,
       oneOf('--kernel', resamplingKernels),
     );
 }
 
 /**
- * What `loadClassifier` is told of .onnx files, the same for all of a command.
- * @throws UsageError when there is something to be told and no .onnx file to tell it of.
+ * The overrides for `loadClassifier`, the same for all .onnx files of a command.
+ * @throws UsageError if there are overrides but no .onnx file.
  */
 export async function readOnnxOptions(
   values: OnnxOptions & CropOptions,
@@ -93,8 +93,8 @@ export async function readOnnxOptions(
     ...(Object.keys(preprocessing).length > 0 && { preprocessing }),
     ...(probabilities !== undefined && { probabilities }),
   };
-  const given = Object.keys(options).length > 0;
-  if (given && !paths.some((path) => modelKind(path) === 'onnx'))
+  const hasOverrides = Object.keys(options).length > 0;
+  if (hasOverrides && !paths.some((path) => modelKind(path) === 'onnx'))
     throw new UsageError(
       '--model-labels, --preprocessing, --mean, --std, --input-size and --probabilities apply to .onnx files only; received none',
     );

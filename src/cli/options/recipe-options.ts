@@ -1,4 +1,4 @@
-/** The options that override a recipe's numbers, with each recipe's own as their defaults. */
+/** Options that override a recipe's numbers; the defaults are those of each recipe. */
 import type { Command } from 'commander';
 import { optimizers, usualOptimizers } from '../../compile/optimizers/optimizers.ts';
 import { UsageError } from '../../errors.ts';
@@ -11,14 +11,14 @@ import {
   addDeclared,
   addVariant,
   type DeclaredVariant,
-  firstGiven,
+  firstSet,
   nameOfFlag,
   optionsOf,
   readDeclared,
   readVariant,
 } from './declared-options.ts';
 
-const [usualRecipe = 'paper'] = recipeNames;
+const [defaultRecipe = 'paper'] = recipeNames;
 
 const schedule: DeclaredVariant<typeof schedules> = {
   flag: '--schedule <name>',
@@ -37,7 +37,7 @@ const optimizer: DeclaredVariant<typeof optimizers> = {
 const addName = (command: Command): Command =>
   command.option(
     '--recipe <name>',
-    `training recipe: ${recipeNames.join(', ')} (default: ${usualRecipe})`,
+    `training recipe: ${recipeNames.join(', ')} (default: ${defaultRecipe})`,
     oneOf('--recipe', recipeNames),
   );
 
@@ -64,7 +64,7 @@ export function addRecipeOptions(command: Command): Command {
 const { weightDecay, labelSmoothing, auxiliaryLossWeight, batchNormMomentum, clipNorm } = recipeNumbers;
 const stepNumbers = { weightDecay, labelSmoothing, auxiliaryLossWeight, batchNormMomentum, clipNorm };
 
-/** The options that change the compiled step. */
+/** The options that affect the compiled training step. */
 export function addStepOptions(command: Command): Command {
   addName(command.optionsGroup('Recipe (with --for train):'));
   addDeclared(command, stepNumbers, { defaults: defaultsOf(stepNumbers, (recipe) => recipe) });
@@ -75,16 +75,16 @@ export function addStepOptions(command: Command): Command {
   );
 }
 
-/** @throws UsageError for an option of the training step where none is compiled */
+/** @throws UsageError for options of the training step if none is compiled */
 export function refuseStepOptions(values: Readonly<Record<string, unknown>>): void {
   const options = [{ flag: '--recipe' }, ...Object.values(stepNumbers), optimizer, ...optionsOf(optimizers)];
-  const idle = firstGiven(options, values);
+  const idle = firstSet(options, values);
   if (idle) throw new UsageError(`${nameOfFlag(idle)}: has no effect without --for train`);
 }
 
-/** The recipe that the command line asks for. @throws UsageError for options that would have no effect */
+/** The recipe chosen on the command line. @throws UsageError for options that would have no effect */
 export function readRecipe(values: Readonly<Record<string, unknown>>): Recipe {
-  const name = (values.recipe as string | undefined) ?? usualRecipe;
+  const name = (values.recipe as string | undefined) ?? defaultRecipe;
   const base = resolveRecipe(name);
   const [scheduled, optimized] = [
     readVariant(schedule, base.schedule, values),
@@ -104,15 +104,15 @@ export function readRecipe(values: Readonly<Record<string, unknown>>): Recipe {
   return recipe;
 }
 
-/** '160; small-data: 20', or one text if all recipes agree. */
+/** Defaults by recipe, as '160; small-data: 20', or one text if all agree. */
 function perRecipe(textOf: (recipe: Recipe) => string): string {
-  const usual = textOf(resolveRecipe(usualRecipe));
+  const common = textOf(resolveRecipe(defaultRecipe));
   const others = recipeNames
-    .filter((name) => name !== usualRecipe)
+    .filter((name) => name !== defaultRecipe)
     .map((name) => ({ name, text: textOf(resolveRecipe(name)) }))
-    .filter(({ text }) => text !== usual)
+    .filter(({ text }) => text !== common)
     .map(({ name, text }) => `${name}: ${text}`);
-  return [usual, ...others].join('; ');
+  return [common, ...others].join('; ');
 }
 
 const defaultsOf = (table: OptionTable, part: (recipe: Recipe) => object): Record<string, string> =>

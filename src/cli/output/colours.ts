@@ -3,5 +3,5 @@ import { createColors } from 'picocolors';
 
 const { NO_COLOR, FORCE_COLOR } = process.env;
 
-// picocolors alone would also colour the output of every CI job, where a pipe may well be read by a program.
+// By itself picocolors also colours the output of CI jobs, where a program may be reading the pipe.
 export const colours = createColors(!NO_COLOR && (Boolean(FORCE_COLOR) || process.stdout.isTTY === true));

@@ -1,16 +1,16 @@
-/** The confusion matrix as a table: a row for each label, a column for each prediction, the class's own error at the end. */
+/** The confusion matrix as a table: rows are labels, columns predictions; the last column is the class's error. */
 import Table from 'cli-table3';
 import { colours } from './colours.ts';
 import { percent } from './format.ts';
 
-/** More classes than this do not fit a terminal: then the most frequent confusions are listed. */
-const widest = 20;
+/** More classes do not fit a terminal: the most frequent confusions are listed instead. */
+const maxClasses = 20;
 
 export function confusionTable(
   confusion: readonly (readonly number[])[],
   classes: readonly string[],
 ): string {
-  return classes.length <= widest ? matrix(confusion, classes) : commonConfusions(confusion, classes);
+  return classes.length <= maxClasses ? matrix(confusion, classes) : commonConfusions(confusion, classes);
 }
 
 function matrix(confusion: readonly (readonly number[])[], classes: readonly string[]): string {
@@ -38,7 +38,7 @@ function commonConfusions(confusion: readonly (readonly number[])[], classes: re
     head: ['label', 'predicted', 'images'],
     style: { head: [], border: [], compact: true },
   });
-  for (const { label, guess, count } of pairs.sort((a, b) => b.count - a.count).slice(0, widest)) {
+  for (const { label, guess, count } of pairs.sort((a, b) => b.count - a.count).slice(0, maxClasses)) {
     table.push([classes[label], classes[guess], count]);
   }
   return table.toString();

@@ -1,4 +1,4 @@
-/** Numbers for people. */
+/** Formats numbers for reading. */
 
 /** 12,253,974,624 → 12.25 G; 1,536 → 1.54 k */
 export function short(value: number): string {
@@ -16,7 +16,7 @@ export function short(value: number): string {
 export const grouped = (value: number): string => value.toLocaleString('en-US');
 
 /** 0.0612 → 6.12% */
-export const percent = (share: number): string => `${(share * 100).toFixed(2)}%`;
+export const percent = (fraction: number): string => `${(fraction * 100).toFixed(2)}%`;
 
 /** 3725 → 1:02:05 */
 export function duration(seconds: number): string {

@@ -1,7 +1,7 @@
-/** The bar that long work shows on a terminal. */
+/** Progress bars on a terminal. */
 import { SingleBar } from 'cli-progress';
 
-/** `format` has `{bar}` and the names of the values; undefined where the output is no terminal. */
+/** `format` contains `{bar}` and the names of the values. Undefined if the output is not a terminal. */
 export function openBar(output: NodeJS.WriteStream, format: string): SingleBar | undefined {
   if (!output.isTTY) return undefined;
   return new SingleBar({

@@ -1,17 +1,17 @@
-/** How a training shows where it is: a bar on a terminal, a plain line now and then elsewhere. All on standard error. */
+/** Training progress on standard error: a bar on a terminal, otherwise a line every ten seconds. */
 import type { Progress } from '../../train/run-loop.ts';
 import { duration, percent } from './format.ts';
 import { openBar } from './progress-bar.ts';
 
 export interface ProgressView {
   say(line: string): void;
-  start(from: { step: number; totalSteps: number; batch: number }): void;
+  start(position: { step: number; totalSteps: number; batch: number }): void;
   step(progress: Progress): void;
   stop(): void;
 }
 
-/** Loss, error and speed jump from step to step; what is shown follows them slowly. */
-class Smooth {
+/** An exponential moving average: loss, error and speed vary from step to step. */
+class MovingAverage {
   #value: number | undefined;
 
   add(value: number): number {
@@ -23,24 +23,24 @@ class Smooth {
 const plainEveryMs = 10_000;
 
 export function openProgress(output: NodeJS.WriteStream = process.stderr): ProgressView {
-  const [loss, error, speed] = [new Smooth(), new Smooth(), new Smooth()];
+  const [loss, error, speed] = [new MovingAverage(), new MovingAverage(), new MovingAverage()];
   let batch = 1;
   let lastLine = Number.NEGATIVE_INFINITY;
   const format = '{bar} {value}/{total}  loss {loss}  error {error}  {speed} images/s  {left} left';
   const bar = openBar(output, format);
   let barRuns = false;
-  const shown = ({ step, totalSteps, ...now }: Progress) => {
-    const imagesPerSecond = speed.add(now.imagesPerSecond);
+  const shown = ({ step, totalSteps, ...latest }: Progress) => {
+    const imagesPerSecond = speed.add(latest.imagesPerSecond);
     return {
-      loss: loss.add(now.loss).toFixed(3),
-      error: percent(error.add(now.error)),
+      loss: loss.add(latest.loss).toFixed(3),
+      error: percent(error.add(latest.error)),
       speed: imagesPerSecond.toFixed(imagesPerSecond < 10 ? 1 : 0),
       left: duration(((totalSteps - step) * batch) / imagesPerSecond),
     };
   };
   return {
     say(line) {
-      // The bar is drawn again below the line by its next update.
+      // The next update draws the bar again below the line.
       if (barRuns) output.write('\r\u001b[K');
       output.write(`${line}\n`);
     },
