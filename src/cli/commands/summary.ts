@@ -52,8 +52,8 @@ function text(graph: Graph, layers: boolean): string {
   const largest = Math.max(...rows.map(({ macs }) => macs));
   const { network } = graph;
   const table = new Table({
-    head: [layers ? 'layer' : 'part', 'output', 'parameters', 'MACs', '% of MACs'].map((title) =>
-      colours.bold(title),
+    head: [layers ? 'layer' : 'part', 'output', 'parameters', 'MACs', layers ? '%' : '% of MACs'].map(
+      (title) => colours.bold(title),
     ),
     colAligns: ['left', 'right', 'right', 'right', 'left'],
     style: { head: [], border: [], compact: true },
