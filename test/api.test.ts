@@ -1,4 +1,4 @@
-/** The public API as its sources list it: what each subpath may load, docstrings, and the page about it. */
+/** The public API: what each subpath loads, its docstrings, and docs/api.md. */
 import { readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -6,14 +6,14 @@ import { apiPage, declarationOf, namesOf, subpaths } from '../scripts/api-page.m
 
 const root = new URL('..', import.meta.url).pathname;
 
-/** What is loaded with a file: files of src/ and packages; what is imported only when it is used is not. */
+/** The files of src/ and packages that a file loads, without dynamic imports. */
 function loadedWith(entry: string): { files: Set<string>; packages: Set<string>; node: Set<string> } {
   const [files, packages, node] = [new Set<string>(), new Set<string>(), new Set<string>()];
   const visit = (file: string): void => {
     if (files.has(file)) return;
     files.add(file);
     const text = readFileSync(join(root, file), 'utf8');
-    // Types are erased; so is an import of types alone.
+    // Types, and imports of types alone, are erased.
     for (const [, names = '', path = ''] of text.matchAll(
       /^(?:import|export) (?!type )(?:([^;']*?) from )?'([^']+)';/gms,
     )) {
@@ -31,17 +31,17 @@ describe('the public API', () => {
   it('has a docstring for every name', () => {
     const names = subpaths.flatMap(({ file }) => namesOf(file));
     expect(names.length).toBeGreaterThan(150);
-    const bare = names
+    const undocumented = names
       .filter(({ name, from }) => !declarationOf(name, from).docstring)
       .map(({ name, from }) => `${from}: ${name}`);
-    expect(bare).toEqual([]);
+    expect(undocumented).toEqual([]);
   });
 
-  it('is on its page, docs/api.md (npm run docs writes it)', () => {
+  it('is documented in docs/api.md (npm run docs writes it)', () => {
     expect(readFileSync(join(root, 'docs/api.md'), 'utf8')).toBe(apiPage());
   });
 
-  it('is in package.json, subpath by subpath', () => {
+  it('is exported in package.json, subpath by subpath', () => {
     const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
       exports: Readonly<Record<string, { types: string } | string>>;
     };
@@ -60,7 +60,7 @@ describe('the public API', () => {
     expect([...files].filter((file) => heavy.test(file))).toEqual([]);
   });
 
-  it('has networks that need neither Node.js nor any package', () => {
+  it('has a networks subpath that needs neither Node.js nor any package', () => {
     const { packages, node, files } = loadedWith('src/api/networks.ts');
     expect([...packages, ...node]).toEqual([]);
     const globals = [...files].filter((file) =>

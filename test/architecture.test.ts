@@ -1,4 +1,4 @@
-/** Who may import whom: docs/architecture.md says it, and this test holds the imports to that page. */
+/** Checks that imports follow the table of folders in docs/architecture.md. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -9,16 +9,16 @@ const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter(
   (file) =>
     /\.(ts|mjs)$/.test(file) &&
     !file.endsWith('.test.ts') &&
-    // These run by themselves, over the built package.
+    // Scripts that run on the built package.
     !/^bench\/(?:peers|scripts)\//.test(file),
 );
 
 const page = readFileSync(new URL('../docs/architecture.md', import.meta.url), 'utf8');
 
-/** The page's table: each folder in the order of the pipeline, with the folders that its files may import from besides their own. */
+/** The page's table: folders in pipeline order, each with the other folders that its files may import from. */
 const allowed = readTable(page);
 
-/** Files directly in src/ that any file may import, by the page. */
+/** Files directly in src/ that every file may import. */
 const common = readCommon(page);
 
 function readTable(text: string): Readonly<Record<string, readonly string[]>> {
@@ -26,7 +26,7 @@ function readTable(text: string): Readonly<Record<string, readonly string[]>> {
   for (const [, folder = '', cell = ''] of text.matchAll(/^\| `src\/([\w/]+)\/` \| ([^|]+) \|/gm)) {
     const above = Object.keys(table);
     table[folder] = cell === 'nothing' ? [] : cell === 'all above' ? above : cell.split(', ');
-    const unknown = (table[folder] ?? []).filter((each) => !above.includes(each));
+    const unknown = (table[folder] ?? []).filter((name) => !above.includes(name));
     if (unknown.length > 0)
       throw new Error(
         `docs/architecture.md: src/${folder}/ may import ${unknown.join(', ')}, which is not above it`,
@@ -56,14 +56,14 @@ function folderOf(file: string): string {
   return `${first}/${second}` in allowed ? `${first}/${second}` : (first as string);
 }
 
-describe('the page about the architecture', () => {
-  it('is read: its table of folders, and the files for everybody', () => {
+describe('docs/architecture.md', () => {
+  it('has a table of folders and a list of common files', () => {
     expect(Object.keys(allowed).length).toBeGreaterThan(15);
     expect(allowed.graph).toEqual(['networks']);
     expect(common).toContain('errors.ts');
   });
 
-  it('names no folder before it stands', () => {
+  it('lists a folder before others may import from it', () => {
     const row = (folder: string, cell: string) => `| \`src/${folder}/\` | ${cell} | a folder |`;
     expect(readTable([row('a', 'nothing'), row('b', 'a'), row('c', 'all above')].join('\n'))).toEqual({
       a: [],
@@ -77,12 +77,12 @@ describe('the page about the architecture', () => {
 });
 
 describe('the architecture', () => {
-  it('has files in every folder that the table names, and no others', () => {
+  it('has exactly the folders of the table', () => {
     const folders = new Set(files.map(folderOf).filter((folder) => folder !== '.'));
     expect([...folders].sort()).toEqual(Object.keys(allowed).sort());
   });
 
-  it('lets files import only from the folders before theirs', () => {
+  it('imports only from the folders that the table allows', () => {
     const checked = files.filter((file) => folderOf(file) !== '.');
     expect(checked.length).toBeGreaterThan(50);
     const wrong = checked.flatMap((file) =>
@@ -123,7 +123,7 @@ describe('the architecture', () => {
     expect(cycles).toEqual([]);
   });
 
-  it('gives every error class the base InceptionError, by which the command line knows its own', () => {
+  it('derives every error class from InceptionError', () => {
     const direct = files
       // Plain JavaScript runs before there is an errors.js to import.
       .filter((file) => file !== 'errors.ts' && file.endsWith('.ts'))
@@ -152,7 +152,7 @@ describe('the browser application', () => {
       ([, path]) => path as string,
     );
 
-  it('shares with the package only what needs no Node.js', () => {
+  it('imports only code that needs no Node.js', () => {
     const seen = new Set<string>();
     const visit = (file: string): void => {
       if (seen.has(file)) return;
@@ -174,7 +174,7 @@ describe('the browser application', () => {
   });
 });
 
-/** Files whose code a file needs; those that it takes only types from are erased. */
+/** Imports of a file, without imports of types. */
 function valueImportsOf(file: string): string[] {
   const text = readFileSync(join(source, file), 'utf8').replace(/import type [^;]+;/g, '');
   return [...text.matchAll(/from\s*'(\.[^']+)'/g)].map(([, path]) =>

@@ -1,4 +1,4 @@
-// A decoder for tests that does what the image's first byte says: d dies, h hangs, b is broken, s sleeps, else it answers.
+// A decoder for tests, controlled by the image's first byte: d dies, h hangs, b reports a broken image, s is slow, others succeed.
 /** @param {object} message */
 const send = (message) => process.send?.(message);
 

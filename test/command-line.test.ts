@@ -1,4 +1,4 @@
-/** The contract of the command line: where output goes, exit codes, JSON. Runs the built command, so it needs a build. */
+/** Output streams, exit codes and JSON of the command line. Runs the built command, so it needs a build. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest';
 
 const command = fileURLToPath(new URL('../bin/inception', import.meta.url));
 
-/** No colours are asked for or forbidden, whatever the terminal that runs the tests says. */
+/** The environment without colour settings. */
 const plain = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => name !== 'NO_COLOR' && name !== 'FORCE_COLOR'),
 );
@@ -27,7 +27,7 @@ describe('inception summary --json', () => {
     [['inception-v3', '--auxiliary'], 27_161_264],
     [['inception-v4'], 42_679_816],
     [['inception-resnet-v2-released'], 55_843_464],
-  ])('of %j is nothing but JSON and counts %i parameters', (args, parameters) => {
+  ])('of %j prints only JSON and counts %i parameters', (args, parameters) => {
     const { status, stdout, stderr } = inception(['summary', ...args, '--json']);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     const summary = JSON.parse(stdout);
@@ -46,7 +46,7 @@ describe('inception summary --json', () => {
     });
   });
 
-  it('takes every option of a network', () => {
+  it('accepts every network option', () => {
     const options =
       '--classes 10 --input-size 75x91 --width 0.25 --blocks 1,2,1 --residual-scale 0.1,0.2,0.3 --dropout-keep 0.9';
     const { stdout } = inception(['summary', 'inception-resnet-v2', ...options.split(' '), '--json']);
@@ -65,7 +65,7 @@ describe('inception summary --json', () => {
   });
 });
 
-describe('a report for people', () => {
+describe('printed output', () => {
   it('fits 100 columns, with and without layers', () => {
     for (const args of [[], ['--layers']]) {
       const { stdout } = inception(['summary', 'inception-resnet-v2-released', ...args]);
@@ -73,7 +73,7 @@ describe('a report for people', () => {
     }
   });
 
-  it('is coloured when that is forced, and never with NO_COLOR', () => {
+  it('is coloured with FORCE_COLOR, and never with NO_COLOR', () => {
     const args = ['summary', 'inception-v3'];
     expect(inception(args, { FORCE_COLOR: '1' }).stdout).toContain('\u001b[');
     expect(inception(args, { NO_COLOR: '1' }).stdout).not.toContain('\u001b[');
@@ -158,13 +158,13 @@ describe('wrong usage', () => {
       'train --out nowhere --resume --epochs 5',
       "inception: --epochs: has no effect with --resume, which continues with the run's own config.json\n",
     ],
-  ])('%s ends with 2 and a message on standard error', (args, message) => {
+  ])('%s exits with 2 and a message on standard error', (args, message) => {
     expect(inception(args.split(' '))).toEqual({ status: 2, stdout: '', stderr: message });
   });
 });
 
 describe('a failure', () => {
-  it('ends with 1 and one line', () => {
+  it('exits with 1 and one line', () => {
     expect(inception(['summary', 'inception-v4', '--input-size', '74'])).toEqual({
       status: 1,
       stdout: '',
@@ -178,7 +178,7 @@ describe('a failure', () => {
     });
   });
 
-  it('shows where it came from with --stack', () => {
+  it('prints a stack trace with --stack', () => {
     const { stderr } = inception(['summary', 'inception-v4', '--input-size', '74', '--stack']);
     expect(stderr).toMatch(/^inception: GraphError: reductionB[^\n]*\n {4}at /);
   });
@@ -199,7 +199,7 @@ describe('inception diagram', () => {
 });
 
 describe('inception program --json', () => {
-  it.each(['train', 'infer', 'prepare'])('gives the steps for %s', (purpose) => {
+  it.each(['train', 'infer', 'prepare'])('prints the steps for %s', (purpose) => {
     const { status, stdout } = inception(
       `program inception-v3 --for ${purpose} --batch 2 --input-size 75 --json`.split(' '),
     );
@@ -210,7 +210,7 @@ describe('inception program --json', () => {
 
 describe('help', () => {
   it.each(['models', 'summary', 'diagram', 'program', 'train', 'evaluate', 'classify', 'bench', 'doctor'])(
-    'of %s ends in examples',
+    'of %s ends with examples',
     (name) => {
       const { status, stdout } = inception([name, '--help']);
       expect(status).toBe(0);

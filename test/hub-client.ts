@@ -1,4 +1,4 @@
-/** What the tests of the hub share: a served model, a cache of its own for every test, and a client without patience. */
+/** Helpers for tests of the hub: a served model, a separate cache for every test, and a client that does not wait. */
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -13,7 +13,7 @@ export const weights = Buffer.from(
 );
 export const name = 'models--timm--inception_v4.tf_in1k';
 
-/** For one test, and gone after it. */
+/** Temporary folders of the current test. */
 export let folder: string;
 export let cache: string;
 const servers: HubServer[] = [];
@@ -47,7 +47,7 @@ export async function serve({
   return server;
 }
 
-/** Waits that are noted instead of waited for. */
+/** Records waits instead of waiting. */
 export const impatient = (waits: number[] = []): Partial<HubPatience> => ({
   wait: async (milliseconds) => void waits.push(milliseconds),
 });

@@ -1,6 +1,6 @@
 /**
- * A hub on this machine that answers as huggingface.co does: small files after a relative redirect, large ones from a
- * store on another port that refuses tokens, errors with X-Error-Code; and that fails when a test tells it to.
+ * A local hub that behaves like huggingface.co: small files after a relative redirect, large ones from a store on another
+ * port that refuses tokens, errors with X-Error-Code; with faults injected by tests.
  */
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -8,43 +8,43 @@ import type { AddressInfo } from 'node:net';
 
 export interface ServedFile {
   readonly body: Uint8Array;
-  /** Kept in the store, under its sha256. */
+  /** Served from the store, by its sha256. */
   readonly large?: boolean;
   /** The ETag or X-Linked-Etag header; by default `"<git's hash>"` or `"<sha256>"`. */
   readonly etag?: string;
 }
 
 export interface ServedRepository {
-  /** 40 hexadecimal digits. Every branch leads here. */
+  /** 40 hexadecimal digits. Every branch points to it. */
   readonly commit: string;
   readonly branches?: readonly string[];
   readonly files: Readonly<Record<string, ServedFile>>;
   /** Only requests with this token see the repository. */
   readonly token?: string;
-  /** Nobody has accepted the licence. */
+  /** The licence has not been accepted. */
   readonly gated?: boolean;
 }
 
-/** What goes wrong with the next request that it fits. */
+/** A fault in the next matching request. */
 export interface Fault {
   readonly method?: 'HEAD' | 'GET';
-  readonly at?: 'hub' | 'store';
-  /** 1 unless given. */
+  readonly server?: 'hub' | 'store';
+  /** Number of requests. Default 1. */
   readonly times?: number;
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Sends so many bytes, then closes the connection. */
+  /** Closes the connection after this many bytes. */
   readonly breakAfter?: number;
-  /** Sends so many bytes, then nothing. */
+  /** Stalls after this many bytes. */
   readonly stallAfter?: number;
-  /** Answers 200 with everything though a range was asked for. */
+  /** Answers a range request with 200 and the whole file. */
   readonly ignoreRange?: boolean;
   /** Sent instead of the file's bytes. */
   readonly body?: Uint8Array;
 }
 
 export interface ServedRequest {
-  readonly at: 'hub' | 'store';
+  readonly server: 'hub' | 'store';
   readonly method: string;
   readonly path: string;
   readonly headers: IncomingMessage['headers'];
@@ -60,7 +60,7 @@ export interface HubServer {
 
 export const sha256 = (body: Uint8Array): string => createHash('sha256').update(body).digest('hex');
 
-/** The hash under which git keeps a file. */
+/** Git's hash of a file. */
 export const gitHash = (body: Uint8Array): string =>
   createHash('sha1').update(`blob ${body.length}\0`).update(body).digest('hex');
 
@@ -77,22 +77,22 @@ export async function startHub({ repositories, prefix = '' }: HubServerOptions):
   const large = new Map(files.filter((file) => file.large).map((file) => [sha256(file.body), file]));
 
   const takeFault = (
-    { at, method }: { at: ServedRequest['at']; method: string },
+    { server, method }: { server: ServedRequest['server']; method: string },
     kind: (fault: Fault) => boolean,
   ): Fault | undefined => {
-    const fits = (fault: Fault) =>
-      kind(fault) && (fault.at ?? at) === at && (fault.method ?? method) === method;
-    const found = faults.find(({ fault, left }) => left > 0 && fits(fault));
-    if (found) found.left--;
-    return found?.fault;
+    const matches = (fault: Fault) =>
+      kind(fault) && (fault.server ?? server) === server && (fault.method ?? method) === method;
+    const match = faults.find(({ fault, left }) => left > 0 && matches(fault));
+    if (match) match.left--;
+    return match?.fault;
   };
 
-  const serve = (at: ServedRequest['at'], answer: (exchange: Exchange) => ServerResponse) =>
+  const serve = (server: ServedRequest['server'], answer: (exchange: Exchange) => ServerResponse) =>
     createServer((request, response) => {
       const { method = '', url = '', headers } = request;
-      requests.push({ at, method, path: url, headers });
-      const fault = takeFault({ at, method }, (each) => !isAboutBytes(each));
-      const takeByteFault = () => takeFault({ at, method }, isAboutBytes);
+      requests.push({ server, method, path: url, headers });
+      const fault = takeFault({ server, method }, (candidate) => !isByteFault(candidate));
+      const takeByteFault = () => takeFault({ server, method }, isByteFault);
       if (fault?.status === undefined) return answer({ request, response, fault, takeByteFault });
       response.writeHead(fault.status, fault.headers).end();
     });
@@ -100,7 +100,7 @@ export async function startHub({ repositories, prefix = '' }: HubServerOptions):
   const store = serve('store', (exchange) => {
     const { request, response } = exchange;
     const file = large.get(request.url?.split('/').at(-1) ?? '');
-    // As S3 does: the address is signed, and a second way to log in is one too many.
+    // As S3 does: the address is signed, and a second authorisation is refused.
     if (request.headers.authorization) return response.writeHead(400).end();
     if (!file) return response.writeHead(404).end();
     return sendFile(exchange, file.body, { ETag: `"store-${sha256(file.body).slice(0, 8)}"` });
@@ -156,26 +156,29 @@ function answerHub(exchange: Exchange, { repositories, prefix, storeAddress }: C
   const repository = Object.hasOwn(repositories, name) ? repositories[name] : undefined;
   const { authorization } = request.headers;
   const hidden = repository?.token !== undefined && authorization !== `Bearer ${repository.token}`;
-  // Those without a token are not told whether the repository is private or not there.
+  // Without a token, a private repository looks like a missing one.
   if (!repository || hidden) return refuse(authorization ? 404 : 401, 'RepoNotFound');
   if (repository.gated) return refuse(authorization ? 403 : 401, 'GatedRepo');
   const { commit, branches = ['main'], files } = repository;
   if (![...branches, commit].includes(decodeURIComponent(revision))) return refuse(404, 'RevisionNotFound');
-  const own = { 'X-Repo-Commit': commit, ...fault?.headers };
+  const commitHeaders = { 'X-Repo-Commit': commit, ...fault?.headers };
   const file = Object.hasOwn(files, decodeURIComponent(path)) ? files[decodeURIComponent(path)] : undefined;
-  if (!file) return refuse(404, 'EntryNotFound', own);
+  if (!file) return refuse(404, 'EntryNotFound', commitHeaders);
   if (file.large) {
     const etag = file.etag ?? `"${sha256(file.body)}"`;
     const linked = { 'X-Linked-Etag': etag, 'X-Linked-Size': `${file.body.length}` };
     const location = `${storeAddress}/signed/${sha256(file.body)}`;
-    return response.writeHead(302, { Location: location, ETag: '"redirect"', ...linked, ...own }).end();
+    return response
+      .writeHead(302, { Location: location, ETag: '"redirect"', ...linked, ...commitHeaders })
+      .end();
   }
-  if (cached) return sendFile(exchange, file.body, { ETag: file.etag ?? `"${gitHash(file.body)}"`, ...own });
+  if (cached)
+    return sendFile(exchange, file.body, { ETag: file.etag ?? `"${gitHash(file.body)}"`, ...commitHeaders });
   const location = `${prefix}/cached/${name}/resolve/${revision}/${path}`;
-  return response.writeHead(307, { Location: location, ...own }).end('Temporary Redirect');
+  return response.writeHead(307, { Location: location, ...commitHeaders }).end('Temporary Redirect');
 }
 
-const isAboutBytes = ({ breakAfter, stallAfter, ignoreRange, body }: Fault): boolean =>
+const isByteFault = ({ breakAfter, stallAfter, ignoreRange, body }: Fault): boolean =>
   breakAfter !== undefined || stallAfter !== undefined || ignoreRange === true || body !== undefined;
 
 function sendFile(
@@ -197,7 +200,7 @@ function sendFile(
   if (fault?.breakAfter !== undefined) {
     response.flushHeaders();
     response.write(part.subarray(0, fault.breakAfter));
-    // Later, so that what was sent arrives before the connection's end does.
+    // Delayed, so that the bytes arrive before the connection closes.
     setTimeout(() => response.destroy(), 50);
     return response;
   }

@@ -1,4 +1,4 @@
-/** Models of other ecosystems through the built command, from a hub on this machine to an ensemble's errors. */
+/** Models of other ecosystems through the built command, from a local hub to the error of an ensemble. */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
@@ -25,37 +25,37 @@ let root: string;
 let hub: HubServer;
 let image: string;
 
-interface Ended {
+interface Result {
   readonly code: number | null;
-  readonly out: string;
-  readonly talk: string;
+  readonly stdout: string;
+  readonly stderr: string;
 }
 
-/** Not spawnSync: the hub answers from this process. */
+/** Asynchronous because the hub runs in this process. */
 function inception(
   args: readonly string[],
   { env = {}, until }: { env?: NodeJS.ProcessEnv; until?: RegExp } = {},
-): Promise<Ended> {
+): Promise<Result> {
   const child = spawn(process.execPath, [bin, ...args], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, HF_HOME: join(root, 'hf'), HF_ENDPOINT: hub.endpoint, NO_COLOR: '1', ...env },
   });
-  let [out, talk, stopped] = ['', '', false];
+  let [stdout, stderr, stopped] = ['', '', false];
   child.stdout.on('data', (data) => {
-    out += data;
+    stdout += data;
   });
   child.stderr.on('data', (data) => {
-    talk += data;
-    if (!stopped && until?.test(talk)) stopped = child.kill('SIGTERM');
+    stderr += data;
+    if (!stopped && until?.test(stderr)) stopped = child.kill('SIGTERM');
   });
-  return new Promise((resolve) => child.on('close', (code) => resolve({ code, out, talk })));
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, stdout, stderr })));
 }
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength);
 
-/** A comparison of a hundred megabytes by `toEqual` takes minutes. */
+/** For comparisons: `toEqual` takes minutes for a hundred megabytes. */
 const hash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 beforeAll(async () => {
@@ -70,7 +70,7 @@ beforeAll(async () => {
       read: () => goldenTensor(tensor),
     })),
   });
-  // As timm writes it: label_names are synsets, label_descriptions what they mean.
+  // As timm writes it: label_names are synsets, label_descriptions their meanings.
   const synsets = Array.from({ length: 1000 }, (_, index) => `n${String(index).padStart(8, '0')}`);
   const config = {
     architecture: 'inception_v3',
@@ -118,32 +118,32 @@ describe('a model of the hub', () => {
   const model = `hub:${repository}`;
   const precision = ['--precision', 'float32'];
 
-  it('is all that a person types, and needs the hub once only', async () => {
+  it('is downloaded once, and then works offline', async () => {
     const first = await inception(['classify', image, '--model', model, '--json', ...precision]);
-    expect(first.code, first.talk).toBe(0);
-    const [{ labels }] = JSON.parse(first.out);
+    expect(first.code, first.stderr).toBe(0);
+    const [{ labels }] = JSON.parse(first.stdout);
     expect(labels).toHaveLength(5);
     expect(labels[0].label).toMatch(/^label \d+$/);
-    expect(first.talk).toContain('downloading model.safetensors');
+    expect(first.stderr).toContain('downloading model.safetensors');
 
     const offline = { HF_HUB_OFFLINE: '1', HF_ENDPOINT: 'http://127.0.0.1:9' };
     const second = await inception(['classify', image, '--model', model, '--json', ...precision], {
       env: offline,
     });
-    expect([second.code, second.out, second.talk]).toEqual([0, first.out, '']);
+    expect([second.code, second.stdout, second.stderr]).toEqual([0, first.stdout, '']);
 
     const pulled = await inception(['pull', model, '--json'], { env: offline });
-    const { config, weights } = JSON.parse(pulled.out);
+    const { config, weights } = JSON.parse(pulled.stdout);
     expect(hash(await readFile(weights))).toBe(hash(await readFile(join(root, 'timm.safetensors'))));
     expect(config).toBe(
       join(root, 'hf/hub/models--timm--inception_v3.tf_in1k/snapshots', commit, 'config.json'),
     );
   });
 
-  it('is imported with its labels and preprocessing, and exported to the very bytes that came', async () => {
+  it('is imported with labels and preprocessing, and exported to identical weights', async () => {
     const imported = await inception(['import', model, '-o', 'v3.safetensors', '--json']);
-    expect(imported.code, imported.talk).toBe(0);
-    const { dialect, description } = JSON.parse(imported.out);
+    expect(imported.code, imported.stderr).toBe(0);
+    const { dialect, description } = JSON.parse(imported.stdout);
     expect(dialect).toBe('timm');
     expect(description).toMatchObject({
       network: 'inception-v3',
@@ -153,14 +153,14 @@ describe('a model of the hub', () => {
     expect([description.classes[7], description.classIds[7]]).toEqual(['label 7', 'n00000007']);
 
     const exported = await inception(['export', 'v3.safetensors', '--to', 'timm', '-o', 'back/', '--report']);
-    expect(exported.code, exported.talk).toBe(0);
-    expect(exported.out).toContain('Conv2d_1a_3x3.conv.weight');
+    expect(exported.code, exported.stderr).toBe(0);
+    expect(exported.stdout).toContain('Conv2d_1a_3x3.conv.weight');
     const [before, after] = await Promise.all(
       ['timm', 'back/model'].map((name) => openSafetensors(join(root, `${name}.safetensors`))),
     );
     for (const name of before?.tensors.keys() ?? []) {
-      const [one, other] = await Promise.all([before?.read(name), after?.read(name)]);
-      expect(other && hash(bytesOf(other.data)), name).toBe(one && hash(bytesOf(one.data)));
+      const [source, copy] = await Promise.all([before?.read(name), after?.read(name)]);
+      expect(copy && hash(bytesOf(copy.data)), name).toBe(source && hash(bytesOf(source.data)));
     }
     expect(JSON.parse(await readFile(join(root, 'back/config.json'), 'utf8'))).toMatchObject({
       architecture: 'inception_v3',
@@ -169,15 +169,20 @@ describe('a model of the hub', () => {
     await Promise.all([before?.close(), after?.close()]);
   });
 
-  it('that is not there is an error of one line, and nothing is written', async () => {
-    const { code, out, talk } = await inception(['import', 'hub:timm/inception_v9', '-o', 'v9.safetensors']);
-    expect([code, out]).toEqual([1, '']);
-    expect(talk).toMatch(/^inception: hub:timm\/inception_v9.*\n$/);
+  it('is refused in one line if it does not exist, and nothing is written', async () => {
+    const { code, stdout, stderr } = await inception([
+      'import',
+      'hub:timm/inception_v9',
+      '-o',
+      'v9.safetensors',
+    ]);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(/^inception: hub:timm\/inception_v9.*\n$/);
     expect(await readdir(root)).not.toContain('v9.safetensors');
   });
 
-  it('that is broken is reported whole, and nothing is written', async () => {
-    const about = {
+  it('is refused with every mismatch if it is broken, and nothing is written', async () => {
+    const contents = {
       tensors: [
         ['Conv2d_1a_3x3.conv.weight', [32, 3, 3, 3]],
         ['fc.weight', [10, 7]],
@@ -189,13 +194,13 @@ describe('a model of the hub', () => {
         read: () => new Float32Array((shape as number[]).reduce((product, size) => product * size, 1)),
       })),
     };
-    await writeSafetensors(join(root, 'broken.safetensors'), about);
+    await writeSafetensors(join(root, 'broken.safetensors'), contents);
     const args = ['import', 'broken.safetensors', '--from', 'timm', '--network', 'inception-v3'];
-    const { code, out, talk } = await inception([...args, '-o', 'never.safetensors']);
-    expect([code, out]).toEqual([1, '']);
-    expect(talk).toMatch(/^inception: broken\.safetensors: the tensors do not match timm's inception-v3/);
-    expect(talk).toMatch(/\d{3} missing:\n/);
-    expect(talk).toContain('fc.weight: expected [');
+    const { code, stdout, stderr } = await inception([...args, '-o', 'never.safetensors']);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(/^inception: broken\.safetensors: the tensors do not match timm's inception-v3/);
+    expect(stderr).toMatch(/\d{3} missing:\n/);
+    expect(stderr).toContain('fc.weight: expected [');
     expect(await readdir(root)).not.toContain('never.safetensors');
   });
 });
@@ -210,7 +215,7 @@ describe('inception evaluate', () => {
       const description: ModelDescription = {
         network: seed === 0 ? 'inception-v4' : 'inception-resnet-v2',
         options: { classes: 10, width: 0.125, blocks: { A: 1, B: 1, C: 1 }, inputSize: 75 },
-        // Another order of labels is no other model.
+        // The order of labels may differ between members.
         classes: seed === 0 ? classes : [...classes].reverse(),
         preprocessing: standardPreprocessing([75, 75]),
         data: 'fashion-mnist',
@@ -221,8 +226,8 @@ describe('inception evaluate', () => {
     }
   });
 
-  it('measures an ensemble on many crops, says by which protocol, and how fast', async () => {
-    const { code, out, talk } = await inception([
+  it('measures an ensemble on many crops, with protocol and speed', async () => {
+    const { code, stdout, stderr } = await inception([
       'evaluate',
       ...members,
       '--crops',
@@ -230,10 +235,10 @@ describe('inception evaluate', () => {
       ...fast,
       '--json',
     ]);
-    expect(code, talk).toBe(0);
-    const result = JSON.parse(out);
+    expect(code, stderr).toBe(0);
+    const result = JSON.parse(stdout);
     expect(result.protocol).toMatch(/^144 crops/);
-    // 12 of the 144 come three times from a square image, and are computed once.
+    // On a square image the three squares coincide, and are computed once.
     expect(result).toMatchObject({
       count: 40,
       images: 40,
@@ -242,15 +247,15 @@ describe('inception evaluate', () => {
     expect(result.crops).toBe(2 * 40 * 48);
     expect(result.cropsPerSecond).toBeCloseTo(result.crops / result.seconds, 6);
     const [first] = await Promise.all([inception(['evaluate', ...members, '--crops', '12', ...fast])]);
-    expect(first.out).toMatch(/\nprotocol {2}12 crops/);
-    expect(first.out).toMatch(/\ntop-1 error \d+\.\d\d%, top-5 error \d+\.\d\d%\n$/);
+    expect(first.stdout).toMatch(/\nprotocol {2}12 crops/);
+    expect(first.stdout).toMatch(/\ntop-1 error \d+\.\d\d%, top-5 error \d+\.\d\d%\n$/);
   });
 
-  it('leaves images out, appends a row with timm’s columns, and goes on where it was stopped', async () => {
+  it('excludes images, appends a row with timm’s columns, and resumes', async () => {
     await writeFile(join(root, 'exclude.txt'), '3\n5\n');
     const plain = ['evaluate', 'one.safetensors', ...fast];
     const whole = await inception([...plain, '--predictions', 'whole.csv', '--csv', 'results.csv', '--json']);
-    expect(whole.code, whole.talk).toBe(0);
+    expect(whole.code, whole.stderr).toBe(0);
     const [header, row] = (await readFile(join(root, 'results.csv'), 'utf8')).split('\n');
     expect(header).toBe('model,top1,top1_err,top5,top5_err,param_count,img_size,crop_pct,interpolation');
     expect(row).toMatch(/^one\.safetensors,[\d.]+,[\d.]+,[\d.]+,[\d.]+,[\d.]+,75,0\.875,bilinear$/);
@@ -260,40 +265,44 @@ describe('inception evaluate', () => {
     await writeFile(join(root, 'part.csv'), `${rows.slice(0, 20).join('\n')}\n`);
     await writeFile(join(root, 'part.csv.json'), await readFile(join(root, 'whole.csv.json'), 'utf8'));
     const resumed = await inception([...plain, '--predictions', 'part.csv', '--resume', '--json']);
-    expect(resumed.talk).toContain('19 images are already predicted');
-    // Other batches add up in another order: the last digits of probabilities may differ.
-    const found = async (name: string) =>
+    expect(resumed.stderr).toContain('19 images are already predicted');
+    // Different batches sum in a different order: probabilities may differ in the last digits.
+    const rowsOf = async (name: string) =>
       (await readFile(join(root, name), 'utf8'))
         .split('\n')
         .map((line) => line.replace(/,[\d.]+,[\d.]+,/, ','));
-    expect(await found('part.csv')).toEqual(await found('whole.csv'));
-    const [one, other] = [JSON.parse(whole.out), JSON.parse(resumed.out)];
-    expect([other.top1Error, other.top5Error, other.confusion]).toEqual([
-      one.top1Error,
-      one.top5Error,
-      one.confusion,
+    expect(await rowsOf('part.csv')).toEqual(await rowsOf('whole.csv'));
+    const [complete, continued] = [JSON.parse(whole.stdout), JSON.parse(resumed.stdout)];
+    expect([continued.top1Error, continued.top5Error, continued.confusion]).toEqual([
+      complete.top1Error,
+      complete.top5Error,
+      complete.confusion,
     ]);
-    expect(other.loss).toBeCloseTo(one.loss, 5);
+    expect(continued.loss).toBeCloseTo(complete.loss, 5);
   });
 
-  it('stopped by a signal keeps what was predicted, and exits with 143', async () => {
+  it('keeps its predictions when stopped by a signal, and exits with 143', async () => {
     const path = join(root, 'stopped.csv');
     const long = ['evaluate', ...members, '--crops', '144', '--batch', '16', '--predictions', path];
     const stopped = await inception(long, { until: /\d+\/10000 images/ });
-    expect([stopped.code, stopped.out]).toEqual([143, '']);
-    expect(stopped.talk).toMatch(/inception: interrupted after \d+ of 10000 images; --resume continues /);
+    expect([stopped.code, stopped.stdout]).toEqual([143, '']);
+    expect(stopped.stderr).toMatch(/inception: interrupted after \d+ of 10000 images; --resume continues /);
     expect((await stat(path)).size).toBeGreaterThan(100);
   });
 });
 
 describe('inception compare', () => {
-  it('shows the drawn against the released Inception-ResNet-v2, block by block', async () => {
-    const { code, out } = await inception(['compare', 'inception-resnet-v2', 'inception-resnet-v2-released']);
+  it('compares Inception-ResNet-v2 as drawn and as released, block by block', async () => {
+    const { code, stdout } = await inception([
+      'compare',
+      'inception-resnet-v2',
+      'inception-resnet-v2-released',
+    ]);
     expect(code).toBe(0);
-    expect(out).toMatch(
+    expect(stdout).toMatch(
       /^− inception-resnet-v2: 3[\d,]+ parameters.*\n\+ inception-resnet-v2-released: 55,8/,
     );
-    expect(out).toContain('mixed5b');
-    expect(Math.max(...out.split('\n').map((line) => line.length))).toBeLessThanOrEqual(140);
+    expect(stdout).toContain('mixed5b');
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(140);
   });
 });

@@ -1,4 +1,4 @@
-/** The example of a reader's own network, and what the command line makes of it. Runs the built command, so it needs a build. */
+/** The example of a custom network, also on the command line. Runs the built command, so it needs a build. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { loadClassifier } from '../src/classifier/classifier.ts';
 import { encodePng } from '../src/data/decode.ts';
 import { openData } from '../src/data/open-data.ts';
 
-const root = mkdtempSync(join(tmpdir(), 'inception-own-network-'));
+const root = mkdtempSync(join(tmpdir(), 'inception-custom-network-'));
 afterAll(() => rmSync(root, { recursive: true }));
 
 const command = fileURLToPath(new URL('../bin/inception', import.meta.url));
@@ -25,7 +25,7 @@ function inception(...args: string[]) {
   return { status, stdout, stderr };
 }
 
-/** What a reader's module exports, without the package: figures are plain data. */
+/** A module with a network as plain data, without the package. */
 const moduleText = (exported: string) => `const network = ${JSON.stringify(network)};\n${exported}\n`;
 
 describe('NETWORK on the command line', () => {
@@ -33,7 +33,7 @@ describe('NETWORK on the command line', () => {
     ['mine.mjs', moduleText('export default network;')],
     ['named.mjs', moduleText('export const other = 1;\nexport { network };')],
     ['mine.json', JSON.stringify(network)],
-  ])('may be the file %s', (name, text) => {
+  ])('can be the file %s', (name, text) => {
     writeFileSync(join(root, name), text);
     const { status, stdout } = inception('summary', name, '--blocks', '1,2,', '--json');
     expect(status).toBe(0);
@@ -60,14 +60,14 @@ describe('NETWORK on the command line', () => {
       }),
       "wrong.json: layers.stem.window: a window is written like '3x3' or '1x7'; received '3'",
     ],
-  ])('%s, which holds none, is refused', (name, text, message) => {
+  ])('is refused if %s has no network', (name, text, message) => {
     writeFileSync(join(root, name), text);
     expect(inception('summary', name)).toEqual({ status: 2, stdout: '', stderr: `inception: ${message}\n` });
   });
 });
 
-describe('a network of your own', () => {
-  it('is trained and exported by the example, and opens where nobody knows it', async () => {
+describe('a custom network', () => {
+  it('is trained and exported by the example, and opens in a process that has not registered it', async () => {
     const out = join(root, 'run');
     const file = await trainAndExport({
       data: 'fashion-mnist',
@@ -83,7 +83,7 @@ describe('a network of your own', () => {
     const classifier = await loadClassifier(file);
     const [expected] = await classifier.classify(image, { top: 1 });
     await classifier.close();
-    // Another process, which has registered nothing.
+    // A separate process, without the registration.
     for (const model of [out, file, join(out, 'model.safetensors')]) {
       const { status, stdout, stderr } = inception(
         'classify',

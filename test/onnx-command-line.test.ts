@@ -1,4 +1,4 @@
-/** `export`, `classify` and `evaluate` with ONNX files, by the built command, with libtorch and without it. */
+/** `export`, `classify` and `evaluate` with ONNX files, with the built command, with and without libtorch. */
 import { spawnSync } from 'node:child_process';
 import {
   cpSync,
@@ -34,7 +34,7 @@ beforeAll(async () => {
     for (let index = 0; index < 6; index++) {
       const pixels = Uint8Array.from(
         { length: 80 * 80 * 3 },
-        (_, at) => ((at * (index + 3)) % 90) + 120 * label,
+        (_, offset) => ((offset * (index + 3)) % 90) + 120 * label,
       );
       const png = await encodePng({ height: 80, width: 80, channels: 3, data: pixels });
       writeFileSync(join(data, name, `${index}.png`), png);
@@ -52,7 +52,7 @@ function run(args: readonly string[], { main = join(root, 'dist/cli/main.js') } 
 }
 
 describe('inception export -o FILE.onnx', () => {
-  it('compares the file with libtorch and says how near they are', () => {
+  it('compares the file with libtorch and prints the difference', () => {
     const { status, stdout, stderr } = run(['export', model, '-o', onnx]);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(stdout).toMatch(
@@ -63,7 +63,7 @@ describe('inception export -o FILE.onnx', () => {
     );
   });
 
-  it('reports int8 beside float32, as JSON too', () => {
+  it('compares int8 with float32, also as JSON', () => {
     const int8 = join(folder, 'int8.onnx');
     const args = [
       'export',
@@ -87,7 +87,7 @@ describe('inception export -o FILE.onnx', () => {
     });
   });
 
-  it.each<[args: string[], says: RegExp]>([
+  it.each<[args: string[], message: RegExp]>([
     [['-o', 'x.bin'], /--output: expected a file that ends in \.onnx, or --to with one of timm/],
     [
       ['-o', 'x.onnx', '--to', 'timm'],
@@ -104,17 +104,17 @@ describe('inception export -o FILE.onnx', () => {
       ['-o', 'x.onnx', '--precision', 'int4'],
       /--precision: expected float32 or float16 or int8, received 'int4'/,
     ],
-  ])('refuses %j as wrong usage', (args, says) => {
+  ])('refuses %j as wrong usage', (args, message) => {
     const { status, stdout, stderr } = run(['export', model, ...args]);
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
-    expect(stderr).toMatch(says);
+    expect(stderr).toMatch(message);
   });
 });
 
 describe('an .onnx file', () => {
   const image = join(data, 'dark', '0.png');
 
-  it('is classified and evaluated as the run that it came from', () => {
+  it('gives the same results as the run that it was exported from', () => {
     const probabilities = [model, onnx].map((path) => {
       const { stdout } = run(['classify', image, '--model', path, '--json', ...precision(path)]);
       const [{ labels }] = JSON.parse(stdout) as [{ labels: { label: string; probability: number }[] }];
@@ -152,7 +152,7 @@ describe('an .onnx file', () => {
     expect(stdout).toMatch(/ensemble {2}.*model\.safetensors, .*model\.onnx/);
   });
 
-  it('is no model with weights, and has its own precision', () => {
+  it('is refused where weights or another precision are needed', () => {
     expect(run(['export', onnx, '--to', 'timm', '-o', 'x.safetensors']).stderr).toMatch(
       /model\.onnx: an ONNX file can only predict .* expected a model with weights/,
     );
@@ -183,7 +183,7 @@ describe('inception bench', () => {
     });
   });
 
-  it.each<[args: string[], says: RegExp]>([
+  it.each<[args: string[], message: RegExp]>([
     [
       ['train', onnx],
       /train: an \.onnx file cannot be compiled or trained; expected 'bench infer .*' or 'bench memory .*'/,
@@ -202,13 +202,13 @@ describe('inception bench', () => {
     ],
     [['infer', onnx, '--width', '0.5'], /--width: has no effect with an \.onnx file/],
     [['data', '--layers', '3'], /unknown option '--layers'/],
-  ])('refuses %j as wrong usage', (args, says) => {
+  ])('refuses %j as wrong usage', (args, message) => {
     const { status, stderr } = run(['bench', ...args]);
-    expect([status, stderr]).toEqual([2, expect.stringMatching(says)]);
+    expect([status, stderr]).toEqual([2, expect.stringMatching(message)]);
   });
 });
 
-describe("an .onnx file of other people's", () => {
+describe('an .onnx file of another tool', () => {
   const foreign = join(root, 'test/fixtures/pytorch-onnx/torchscript.onnx');
   const image = join(data, 'dark', '0.png');
   const labels = join(folder, 'labels.txt');
@@ -216,9 +216,9 @@ describe("an .onnx file of other people's", () => {
     writeFileSync(labels, Array.from({ length: 10 }, (_, index) => `thing ${index}\n`).join('')),
   );
 
-  it('is classified and evaluated when the command says what the file does not', () => {
-    const told = ['--preprocessing', 'imagenet'];
-    const args = ['classify', image, '--model', foreign, '--json', ...told];
+  it('is classified and evaluated with options for its preprocessing', () => {
+    const options = ['--preprocessing', 'imagenet'];
+    const args = ['classify', image, '--model', foreign, '--json', ...options];
     const classified = JSON.parse(run([...args, '--model-labels', labels]).stdout);
     expect(classified[0].labels[0].label).toMatch(/^thing \d$/);
     expect(JSON.parse(run(args).stdout)[0].labels[0].label).toMatch(/^class \d$/);
@@ -228,14 +228,14 @@ describe("an .onnx file of other people's", () => {
     const ten = join(folder, 'ten');
     for (let index = 0; index < 10; index++)
       cpSync(join(data, 'dark', `${index % 6}.png`), join(ten, `class-${index}`, 'a.png'));
-    const { status, stdout } = run(['evaluate', foreign, '--data', ten, '--crop', '1', '--json', ...told]);
+    const { status, stdout } = run(['evaluate', foreign, '--data', ten, '--crop', '1', '--json', ...options]);
     expect([status, JSON.parse(stdout)]).toMatchObject([
       0,
       { count: 10, networks: ['unknown'], protocol: expect.stringContaining('shorter side to 64') },
     ]);
   });
 
-  it.each<[args: string[], status: number, says: RegExp]>([
+  it.each<[args: string[], status: number, message: RegExp]>([
     [
       [],
       1,
@@ -257,25 +257,25 @@ describe("an .onnx file of other people's", () => {
       1,
       /expected 10 labels, one per output, received/,
     ],
-  ])('is refused with %j', (args, status, says) => {
+  ])('is refused with %j', (args, status, message) => {
     const result = run(['classify', image, '--model', foreign, ...args]);
-    expect([result.status, result.stderr]).toEqual([status, expect.stringMatching(says)]);
+    expect([result.status, result.stderr]).toEqual([status, expect.stringMatching(message)]);
   });
 
-  it('is the only kind of model that can be told', () => {
+  it('is the only kind of model with these options', () => {
     const { status, stderr } = run(['classify', image, '--model', model, '--mean', '0.5']);
     expect([status, stderr]).toEqual([2, expect.stringMatching(/apply to \.onnx files only; received none/)]);
   });
 });
 
 describe('without libtorch', () => {
-  // The same command in a place where no addon was built.
+  // The same command in a folder without an addon.
   const bare = join(folder, 'bare');
   beforeAll(() => {
     cpSync(join(root, 'dist'), join(bare, 'dist'), { recursive: true });
     cpSync(join(root, 'package.json'), join(bare, 'package.json'));
     symlinkSync(join(root, 'node_modules'), join(bare, 'node_modules'));
-    // As a checkout it looks for no addon in the user's cache.
+    // A checkout does not look for an addon in the user's cache.
     mkdirSync(join(bare, 'test'));
   });
   const main = join(bare, 'dist/cli/main.js');
@@ -290,7 +290,7 @@ describe('without libtorch', () => {
     expect(run(['evaluate', onnx, '--data', data, '--json'], { main })).toMatchObject({ status: 0 });
   });
 
-  it('classifies and evaluates weights by ONNX Runtime as libtorch does elsewhere, and says so', () => {
+  it('classifies and evaluates weights with ONNX Runtime, with libtorch’s results, and says so', () => {
     const commands = [
       ['classify', image, '--model', model, '--json'],
       ['evaluate', model, onnx, '--data', data, '--crops', '10', '--json'],
@@ -318,7 +318,7 @@ describe('without libtorch', () => {
     }
   });
 
-  it('says what to install where ONNX Runtime is missing as well', () => {
+  it('says what to install if ONNX Runtime is missing too', () => {
     const barer = join(folder, 'barer');
     cpSync(join(bare, 'dist'), join(barer, 'dist'), { recursive: true });
     cpSync(join(bare, 'package.json'), join(barer, 'package.json'));
@@ -337,7 +337,7 @@ describe('without libtorch', () => {
     ]);
   });
 
-  it('says what is missing for what only libtorch does', () => {
+  it('says that training and other commands need libtorch', () => {
     for (const command of [
       ['classify', image, '--model', model, '--precision', 'bfloat16'],
       ['train', 'inception-v4', '--data', data, '--out', join(folder, 'run')],
@@ -347,7 +347,7 @@ describe('without libtorch', () => {
     }
   });
 
-  it('writes ONNX files, with a warning that nothing vouches for them', () => {
+  it('writes ONNX files, with a warning that they were not compared', () => {
     const other = join(folder, 'other.onnx');
     const { status, stderr } = run(['export', model, '-o', other], { main });
     expect([status, stderr]).toEqual([0, expect.stringMatching(/^warning: not compared with libtorch/)]);

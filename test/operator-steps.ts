@@ -1,13 +1,13 @@
-/** What the tests of native/operators/ share: steps of small programs, and engines with every set of loops. */
+/** Helpers for tests of native/operators/: steps of small programs, and engines for every instruction set. */
 import { afterAll, beforeAll } from 'vitest';
 import type { Argument, Call, Step } from '../src/compile/program.ts';
 import type { Engine, HostTensor } from '../src/engine/engine.ts';
 import { openTorch } from '../src/engine/torch.ts';
 
-/** Of this processor: on one machine also what others run. */
+/** The instruction sets of this processor, including those of older ones. */
 export const { instructionSets } = openTorch({ device: 'cpu' }).facts;
 
-/** Within a `describe`: gives an engine with these loops before its tests, and closes it after them. */
+/** In a `describe`: opens an engine with loops for an instruction set before its tests, and closes it after them. */
 export function withLoops(instructionSet: string, use: (engine: Engine) => void): void {
   let engine: Engine;
   beforeAll(() => {
@@ -29,8 +29,8 @@ export const call = (operator: string, args: Call['args'], to: Call['to'], named
 });
 
 /** Largest difference, relative to the largest value. */
-export function difference(one: HostTensor | undefined, other: HostTensor | undefined): number {
-  const [a, b] = [one?.data as Float32Array, other?.data as Float32Array];
+export function difference(actual: HostTensor | undefined, expected: HostTensor | undefined): number {
+  const [a, b] = [actual?.data as Float32Array, expected?.data as Float32Array];
   let [worst, largest] = [0, 1e-30];
   a.forEach((value, index) => {
     worst = Math.max(worst, Math.abs(value - (b[index] as number)));

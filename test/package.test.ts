@@ -1,6 +1,6 @@
 /**
- * The package as a user has it: packed, installed into an empty project under an empty home, used there. Needs what set-up
- * builds, npm's registry, and libtorch for the last part. npm keeps its own configuration and cache, whatever they are.
+ * The package as users get it: packed, installed into an empty project with an empty home, and used there. Needs a build,
+ * npm's registry, and libtorch for the last part. npm keeps its configuration and cache.
  */
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import {
@@ -32,14 +32,14 @@ const folder = mkdtempSync(join(tmpdir(), 'inception-package-'));
 const project = join(folder, 'project');
 const home = join(folder, 'home');
 const installed = join(project, 'node_modules/inception-networks');
-const own = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
   devDependencies: Record<string, string>;
 };
 
 const npmConfig = (key: string) =>
   spawnSync('npm', ['config', 'get', key], { cwd: root, encoding: 'utf8' }).stdout.trim();
 
-/** Nothing of this checkout's npm script, and nothing in the home but what npm is configured with. */
+/** The environment without this checkout's npm variables, and a home with npm's configuration only. */
 const environment: NodeJS.ProcessEnv = {
   ...Object.fromEntries(
     Object.entries(process.env).filter(
@@ -75,7 +75,7 @@ function succeed(command: string, args: readonly string[], cwd = project): strin
 
 const inception = (...args: readonly string[]) => run('npx', ['--no', 'inception', ...args]);
 
-/** The labels that the command gives, the likeliest first. */
+/** The labels printed by the command, most likely first. */
 function classified(model: string, ...options: readonly string[]): (string | undefined)[] {
   const { status, stdout, stderr } = inception(
     'classify',
@@ -105,7 +105,7 @@ beforeAll(async () => {
   ];
   tarball = join(folder, packed.filename);
   writeFileSync(join(project, 'package.json'), '{ "name": "mine", "private": true, "type": "module" }');
-  const runtime = `onnxruntime-node@${own.devDependencies['onnxruntime-node']}`;
+  const runtime = `onnxruntime-node@${manifest.devDependencies['onnxruntime-node']}`;
   succeed('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', tarball, runtime]);
 
   const image = sharp({ create: { width: 90, height: 80, channels: 3, background: 'teal' } });
@@ -123,10 +123,10 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }), 60_000);
 
 describe('the packed package', () => {
-  it('is small, and holds neither tests nor the sources that are built already', () => {
+  it('is small, without tests and TypeScript sources', () => {
     expect(statSync(tarball).size / 1e6).toBeLessThan(13);
     const runtime = megabytes(join(project, 'node_modules/onnxruntime-node'));
-    // docs/install.md says where it goes.
+    // docs/install.md lists the parts.
     expect(megabytes(join(project, 'node_modules')) - runtime).toBeLessThan(135);
     const files = readdirSync(installed, { recursive: true, encoding: 'utf8' });
     expect(
@@ -153,7 +153,7 @@ try {
   const label: string | undefined = best?.label;
   console.log(parameters, label);
   await train({ network: 'inception-v4', data: 'photos', out: 'runs/photos', recipe: { epochs: 5 } });
-  // @ts-expect-error an image is no number
+  // @ts-expect-error an image is not a number
   await classifier.classify(3);
   await classifier.close();
 } catch (error) {
@@ -215,7 +215,7 @@ await classifier.close();`,
 });
 
 describe('npx inception setup', () => {
-  it('refuses a LIBTORCH that is none in one line', () => {
+  it('refuses an invalid LIBTORCH in one line', () => {
     const options = { env: { LIBTORCH: folder } };
     const { status, stdout, stderr } = run('npx', ['--no', 'inception', 'setup'], options);
     expect([status, stdout, stderr]).toEqual([
@@ -232,7 +232,7 @@ describe('npx inception setup', () => {
     expect(classified('small.safetensors', '--precision', 'float32')).toEqual(classified('small.onnx'));
   });
 
-  it('has it in the cache as well, for when npm writes the package anew', () => {
+  it('has it in the cache too, for when npm reinstalls the package', () => {
     rmSync(join(installed, 'build'), { recursive: true });
     expect(inception('doctor').stdout).toMatch(/✓ libtorch/);
     expect(inception('setup')).toMatchObject({ status: 0, stderr: expect.not.stringContaining('Building') });
@@ -262,7 +262,7 @@ document.title = String(costsOf(buildGraph(network)).parameters);`,
       '--base',
       './',
     ]);
-    // Vite says so where it has to leave out a module of Node.js.
+    // Vite warns if it has to leave out a module of Node.js.
     expect(output).not.toContain('externalized');
     const host = createServer((request, response) => {
       const file = join(page, 'dist', request.url === '/' ? 'index.html' : (request.url ?? ''));

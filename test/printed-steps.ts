@@ -1,9 +1,9 @@
-/** What the tests of passes over programs share: a program of a few emitted steps, and its steps as text. */
+/** Helpers for tests of program passes: a program of a few emitted steps, and its steps as text. */
 import { Emitter } from '../src/compile/emitter.ts';
 import { type Program, printStep } from '../src/compile/program.ts';
 import { finish } from '../src/compile/program-passes/finish/finish.ts';
 
-/** As it is before any pass. */
+/** The program before any pass. */
 export function draftOf(emit: (emitter: Emitter) => void): Program {
   const emitter = new Emitter();
   emitter.layer = 'test';
@@ -11,7 +11,7 @@ export function draftOf(emit: (emitter: Emitter) => void): Program {
   return emitter.draft('test');
 }
 
-/** One step a line, without loads and frees. */
+/** One step per line, without loads and frees. */
 export const printed = (program: Program): string =>
   finish(program)
     .steps.filter((step) => step.do !== 'free' && step.do !== 'load')

@@ -1,5 +1,4 @@
 /** Small models with reproducible weights for tests, without training and without an engine. */
-
 import { buildGraph } from '../src/graph/build-graph.ts';
 import type { Parameter, Role } from '../src/graph/graph.ts';
 import { standardPreprocessing } from '../src/images/preprocess.ts';
@@ -20,13 +19,13 @@ const roles: Readonly<Record<Role, GoldenRole>> = {
   movingVariance: 'bn_var',
 };
 
-/** Values of the fixtures' generator: statistics are not those of a fresh network, so that mistakes in them show. */
+/** Values from the fixtures' generator. Statistics differ from those of a fresh network, so that errors in them show. */
 export function sampleValues({ name, shape, role }: Parameter): Float32Array {
   const fanIn = shape.slice(1).reduce((product, size) => product * size, 1);
   return goldenTensor({ name, shape, role: roles[role], fan_in: fanIn });
 }
 
-/** A quarter of the width, one block of each kind, and the smallest input that every network takes. */
+/** A quarter of the width, one block of each kind, and the smallest input that every network accepts. */
 export const sampleOptions = {
   classes: 7,
   inputSize: 75,
@@ -37,7 +36,7 @@ export const sampleOptions = {
 export function sampleModel(
   network: string,
   differences: NetworkOptions = {},
-  about: Partial<ModelDescription> = {},
+  overrides: Partial<ModelDescription> = {},
 ): ModelFile {
   const options = { ...sampleOptions, ...differences };
   const graph = buildGraph(configure(findNetwork(network), options));
@@ -49,7 +48,7 @@ export function sampleModel(
       options,
       classes: Array.from({ length: graph.network.classes }, (_, index) => `class ${index}`),
       preprocessing: standardPreprocessing([height, width], channels === 1 ? { channels: 1 } : {}),
-      ...about,
+      ...overrides,
     },
     source: `a small ${network}`,
     read: async (parameter) => sampleValues(parameter),

@@ -1,4 +1,4 @@
-/** `inception serve` as a process: its log, its answers, its signals and exit codes. Runs the built command. */
+/** `inception serve` as a process: log, responses, signals and exit codes. Runs the built command. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -20,40 +20,40 @@ const run = (args: readonly string[]) =>
 
 let child: ChildProcess | undefined;
 
-interface Started {
+interface RunningServer {
   readonly address: string;
   readonly log: () => Record<string, unknown>[];
   readonly stdout: () => string;
   readonly exit: Promise<number | null>;
-  /** As a terminal does: the decoders get it too. */
+  /** Signals the process group, as a terminal does: the decoders get it too. */
   kill(signal: NodeJS.Signals): void;
 }
 
-async function serve(...args: string[]): Promise<Started> {
+async function serve(...args: string[]): Promise<RunningServer> {
   const started = spawn(process.execPath, [command, 'serve', '--port', '0', ...args], {
     env,
     detached: true,
   });
   child = started;
-  let [out, err] = ['', ''];
+  let [stdout, stderr] = ['', ''];
   started.stdout.on('data', (data) => {
-    out += data;
+    stdout += data;
   });
   started.stderr.on('data', (data) => {
-    err += data;
+    stderr += data;
   });
   const exit = new Promise<number | null>((resolve) => started.on('close', resolve));
   const log = () =>
-    err
+    stderr
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line) as Record<string, unknown>);
-  await expect.poll(() => err, { timeout: 30_000, interval: 20 }).toContain('"msg":"ready"}');
+  await expect.poll(() => stderr, { timeout: 30_000, interval: 20 }).toContain('"msg":"ready"}');
   const address = log().find(({ msg }) => msg === 'ready')?.address as string;
   return {
     address,
     log,
-    stdout: () => out,
+    stdout: () => stdout,
     exit,
     kill: (signal) => void process.kill(-(started.pid as number), signal),
   };
@@ -81,7 +81,7 @@ afterEach(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe('inception serve', () => {
-  it('serves a model of libtorch and the same as ONNX, by name, with the same answers', async () => {
+  it('serves a model with libtorch and as ONNX, by name, with the same results', async () => {
     const { address, log, exit, kill, stdout } = await serve(
       torchFile,
       `boots=${onnxFile}`,
@@ -117,7 +117,7 @@ describe('inception serve', () => {
       '--precision',
       'float32',
       '--json',
-      await written(),
+      await writeImage(),
     ]);
     expect(JSON.parse(offline.stdout)[0].labels[0]).toMatchObject({
       label: first.results[0].labels[0].label,
@@ -129,19 +129,19 @@ describe('inception serve', () => {
     expect(stdout()).toBe('');
   });
 
-  it("serves an .onnx file of other people's when it is told what the file does not say", async () => {
+  it("serves another tool's .onnx file with options for its preprocessing", async () => {
     const foreign = fileURLToPath(new URL('fixtures/pytorch-onnx/dynamo.onnx', import.meta.url));
     const { address } = await serve(foreign, '--preprocessing', 'imagenet', '--crop', '1');
     const { model, results } = await classify(address, '?top=1');
     expect([model, results[0].labels[0].label]).toEqual(['dynamo', expect.stringMatching(/^class \d$/)]);
   });
 
-  it('ends with 130 on Ctrl-C, also when that reaches its decoders, and at once on a second signal', async () => {
+  it('exits with 130 on Ctrl-C, also if its decoders get the signal, and at once on a second signal', async () => {
     const first = await serve(onnxFile);
     first.kill('SIGINT');
     expect(await first.exit).toBe(130);
     const second = await serve(onnxFile, '--drain', '1m');
-    // A request that never arrives would be waited for.
+    // The server would wait for this request, which never ends.
     const never = new AbortController();
     const stream = new ReadableStream({ start: (controller) => controller.enqueue(new Uint8Array(10)) });
     const slow = { method: 'POST', body: stream, duplex: 'half', signal: never.signal } as RequestInit;
@@ -157,11 +157,11 @@ describe('inception serve', () => {
     await answer;
   });
 
-  it('says what is wrong with its options, its models and its port', async () => {
-    const other = createServer().listen(0, '127.0.0.1');
-    await new Promise((resolve) => other.once('listening', resolve));
-    const { port } = other.address() as { port: number };
-    const cases: [args: string[], status: number, said: RegExp][] = [
+  it('refuses invalid options, models and ports', async () => {
+    const occupied = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => occupied.once('listening', resolve));
+    const { port } = occupied.address() as { port: number };
+    const cases: [args: string[], status: number, message: RegExp][] = [
       [[], 2, /missing required argument 'model'/],
       [
         [onnxFile, '--wait', '5'],
@@ -169,26 +169,26 @@ describe('inception serve', () => {
         /--wait: expected a duration of at most a day, like 5ms, 2s or 1m, received '5'/,
       ],
       [[onnxFile, '--port', '70000'], 2, /--port: expected at most 65535/],
-      [[onnxFile, '--token', 'a b'], 2, /--token: expected a token without blanks/],
+      [[onnxFile, '--token', 'a b'], 2, /--token: expected a token without spaces/],
       [[onnxFile, torchFile], 2, /two models are called 'shoes'; NAME=.* gives one of them another name/],
       [[`a b=${onnxFile}`], 2, /'a b' cannot be the name of a model/],
       [[join(folder, 'none.onnx')], 1, /none\.onnx: no such file/],
       [[onnxFile, '--port', String(port)], 1, /EADDRINUSE/],
     ];
-    for (const [args, status, said] of cases) {
+    for (const [args, status, message] of cases) {
       const result = run(['serve', ...args]);
       expect({ args, status: result.status, stderr: result.stderr }).toEqual({
         args,
         status,
-        stderr: expect.stringMatching(said),
+        stderr: expect.stringMatching(message),
       });
     }
-    other.close();
+    occupied.close();
   });
 });
 
 /** The image of `classify` as a file. */
-async function written(): Promise<string> {
+async function writeImage(): Promise<string> {
   const { writeFile } = await import('node:fs/promises');
   const file = join(folder, 'red.png');
   await writeFile(file, await imageFile('red', { side: 100 }));

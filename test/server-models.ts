@@ -1,16 +1,16 @@
-/** A model so simple that everybody can compute it, for tests of the server. */
+/** A trivial model with predictable results, for tests of the server. */
 import sharp from 'sharp';
 import { standardPreprocessing } from '../src/images/preprocess.ts';
 import { imagesInput, type ServedModel, type Values } from '../src/server/models/served-model.ts';
 
 export interface ColourModel extends ServedModel {
-  /** Rows of each batch so far. */
+  /** Sizes of the batches so far. */
   readonly batches: number[];
 }
 
 /**
- * Three classes, red, green and blue; the probability of each is its channel's share in the sum of a 4×4 image. A batch takes
- * `takesMs`.
+ * Three classes, red, green and blue; the probability of each is its channel's fraction of the sum over a 4×4 image. A batch
+ * takes `takesMs`.
  */
 export function colourModel({ name = 'colours', takesMs = 0, batch = 8 } = {}): ColourModel {
   const preprocessing = standardPreprocessing([4, 4], { crop: 1 });
@@ -31,17 +31,17 @@ export function colourModel({ name = 'colours', takesMs = 0, batch = 8 } = {}): 
       if (takesMs > 0) await new Promise((resolve) => setTimeout(resolve, takesMs));
       const result = new Float32Array(count * 3);
       for (let row = 0; row < count; row++)
-        result.set(shares(rows.subarray(row * 48, (row + 1) * 48)), row * 3);
+        result.set(fractions(rows.subarray(row * 48, (row + 1) * 48)), row * 3);
       return result;
     },
     close: async () => {},
   };
 }
 
-function shares(row: Values): number[] {
+function fractions(row: Values): number[] {
   const sums = [0, 0, 0];
-  row.forEach((value, at) => {
-    sums[at % 3] = (sums[at % 3] as number) + value;
+  row.forEach((value, index) => {
+    sums[index % 3] = (sums[index % 3] as number) + value;
   });
   const total = sums.reduce((sum, value) => sum + value, 0) || 1;
   return sums.map((sum) => sum / total);
@@ -49,7 +49,7 @@ function shares(row: Values): number[] {
 
 export const colours = { red: '#ff0000', green: '#00ff00', blue: '#0000ff' } as const;
 
-/** A file of one colour. */
+/** An image file of one colour. */
 export const imageFile = (
   colour: keyof typeof colours,
   { format = 'png', side = 8 }: { format?: 'png' | 'jpeg' | 'webp'; side?: number } = {},

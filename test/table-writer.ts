@@ -1,4 +1,4 @@
-/** Writes LevelDB's tables for tests: TensorFlow writes no compressed ones, and blocks of 256 KB only. */
+/** Writes LevelDB tables for tests: TensorFlow writes only uncompressed ones, with blocks of 256 KB. */
 import snappy from 'snappyjs';
 import type { ByteSource } from '../src/weights/byte-source.ts';
 import { maskedCrc32c } from '../src/weights/tensorflow/crc32c.ts';
@@ -36,7 +36,7 @@ export function block(entries: readonly KeyAndValue[], restartEvery = 16): Uint8
 const bytesOf = (array: Uint8Array | Uint32Array): Uint8Array =>
   new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 
-/** Blocks with their trailers one after another, and a footer that leads to the last of them. */
+/** Blocks with their trailers, and a footer that points to the last one. */
 export function tableOfBlocks(blocks: readonly { bytes: Uint8Array; type?: number }[]): Uint8Array {
   const stored = blocks.map(({ bytes, type = 0 }) =>
     withChecksum(Buffer.concat([bytes, Uint8Array.of(type)])),
@@ -63,7 +63,7 @@ function withChecksum(bytes: Uint8Array): Uint8Array {
   return stored;
 }
 
-/** Entries must be in the order of their keys. */
+/** Entries must be sorted by key. */
 export function writeTable(
   entries: readonly KeyAndValue[],
   { blockBytes = 4096, snappy: compressed = false, restartEvery = 16 }: TableStyle = {},
@@ -82,15 +82,15 @@ export function writeTable(
   }
   let offset = 0;
   const blocks = groups.map((group) => store(block(group, restartEvery)));
-  const index = blocks.map(({ bytes }, at): KeyAndValue => {
-    const [lastKey] = (groups[at] as KeyAndValue[]).at(-1) as KeyAndValue;
+  const index = blocks.map(({ bytes }, position): KeyAndValue => {
+    const [lastKey] = (groups[position] as KeyAndValue[]).at(-1) as KeyAndValue;
     offset += bytes.length + 5;
     return [lastKey, handle(offset - bytes.length - 5, bytes.length)];
   });
   return tableOfBlocks([...blocks, store(block(index, 1))]);
 }
 
-/** Puts the right checksum behind each block of a table whose bytes were changed; `original` tells where they are. */
+/** Corrects the checksum of each block of a modified table. */
 export function repairChecksums(changed: Uint8Array, ranges: readonly BlockRange[]): void {
   const view = new DataView(changed.buffer, changed.byteOffset, changed.byteLength);
   for (const { offset, size } of ranges) {
@@ -106,14 +106,14 @@ export interface BlockRange {
 export const memorySource = (bytes: Uint8Array): ByteSource => ({
   size: bytes.length,
   read: async (position, length) => {
-    if (position + length > bytes.length) throw new Error('a range of the file that was not checked before');
+    if (position + length > bytes.length) throw new Error('read beyond the end of the file');
     return Uint8Array.from(bytes.subarray(position, position + length));
   },
   close: async () => undefined,
 });
 
-/** A source that also notes what is read of it. */
-export function notingSource(bytes: Uint8Array): { source: ByteSource; reads: [number, number][] } {
+/** A source that records the ranges read from it. */
+export function recordingSource(bytes: Uint8Array): { source: ByteSource; reads: [number, number][] } {
   const reads: [number, number][] = [];
   const source = memorySource(bytes);
   return {
@@ -128,7 +128,7 @@ export function notingSource(bytes: Uint8Array): { source: ByteSource; reads: [n
   };
 }
 
-/** Where the blocks of a table of few blocks are: first those of data, then its index. */
+/** The ranges of a table's blocks: data blocks first, then the index. */
 export function blockRanges(table: Uint8Array): BlockRange[] {
   const numbers = readVarints(table, table.length - 48);
   const [, , offset, size] = numbers as [number, number, number, number];

@@ -1,5 +1,4 @@
-/** A server on the loopback for tests, with the colour model unless told otherwise. */
-
+/** A server on the loopback interface for tests. */
 import type { ServedModel } from '../src/server/models/served-model.ts';
 import type { ServerSettings } from '../src/server/settings.ts';
 import { startServer } from '../src/server/start-server.ts';
@@ -8,13 +7,13 @@ export interface TestServer {
   readonly address: string;
   /** The log's lines, parsed. */
   readonly log: Record<string, unknown>[];
-  readonly drain: (longestMs?: number) => Promise<boolean>;
-  /** Sends a request, and reads the answer as JSON where it is. */
-  readonly send: (path: string, init?: RequestInit) => Promise<Answer>;
+  readonly drain: (timeoutMs?: number) => Promise<boolean>;
+  /** Sends a request and parses a JSON response. */
+  readonly send: (path: string, init?: RequestInit) => Promise<TestResponse>;
   readonly processes: () => readonly number[];
 }
 
-export interface Answer {
+export interface TestResponse {
   readonly status: number;
   readonly headers: Headers;
   // biome-ignore lint/suspicious/noExplicitAny: whatever the server says is compared
@@ -38,7 +37,7 @@ export async function startTestServer(
   return {
     address: server.address,
     log,
-    drain: (longestMs = 5000) => server.drain({ timeoutMs: longestMs }),
+    drain: (timeoutMs = 5000) => server.drain({ timeoutMs }),
     processes: () => server.service.images.processes,
     send: async (path, init) => {
       const response = await fetch(server.address + path, init);

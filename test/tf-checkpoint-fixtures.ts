@@ -1,4 +1,4 @@
-/** The checkpoints of test/fixtures/tf-checkpoint, and what TensorFlow put into them. */
+/** The checkpoints of test/fixtures/tf-checkpoint, and the tensors that TensorFlow wrote to them. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';

@@ -1,4 +1,4 @@
-/** Triton's own Python client against our server; where it is installed: `pip install 'tritonclient[http]'`. */
+/** Triton's Python client with our server, if installed: `pip install 'tritonclient[http]'`. */
 import { spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
@@ -13,13 +13,13 @@ it.skipIf(reason !== '')(`Triton's client works unchanged${reason}`, async () =>
   try {
     const script = fileURLToPath(new URL('triton-client.py', import.meta.url));
     const child = spawn('python3', [script, server.address.replace('http://', '')]);
-    let said = '';
+    let output = '';
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (data) => {
-        said += data;
+        output += data;
       });
     await new Promise((resolve) => child.on('close', resolve));
-    expect(said).toBe('everything holds\n');
+    expect(output).toBe('everything holds\n');
   } finally {
     await server.drain();
   }

@@ -26,12 +26,12 @@ import { withLock } from './lock.ts';
 describe('a download', () => {
   const rangesOf = (server: HubServer, host: string) =>
     server.requests
-      .filter((request) => request.at === host && request.method === 'GET')
+      .filter((request) => request.server === host && request.method === 'GET')
       .map(({ headers }) => headers.range);
 
   it('resumes after the connection breaks', async () => {
     const server = await serve();
-    server.fail({ at: 'store', breakAfter: 50_000 });
+    server.fail({ server: 'store', breakAfter: 50_000 });
     const waits: number[] = [];
     const path = await get(server, 'model.safetensors', { patience: impatient(waits) });
     expect(await readFile(path as string)).toEqual(weights);
@@ -41,13 +41,13 @@ describe('a download', () => {
 
   it('may break any number of times as long as it makes progress', async () => {
     const server = await serve();
-    server.fail({ at: 'store', breakAfter: 20_000, times: 9 });
+    server.fail({ server: 'store', breakAfter: 20_000, times: 9 });
     expect(await readFile((await get(server, 'model.safetensors')) as string)).toEqual(weights);
   });
 
   it('fails after five tries without progress, each after a longer delay', async () => {
     const server = await serve();
-    server.fail({ at: 'store', breakAfter: 0, times: 99 });
+    server.fail({ server: 'store', breakAfter: 0, times: 99 });
     const waits: number[] = [];
     await expect(get(server, 'model.safetensors', { patience: impatient(waits) })).rejects.toThrow(
       /^hub:timm\/inception_v4\.tf_in1k@main: model\.safetensors: 127\.0\.0\.1:\d+: the connection failed \(.+\) \(tried 5 times\)$/,
@@ -57,7 +57,7 @@ describe('a download', () => {
 
   it('treats a stall as a broken connection', async () => {
     const server = await serve();
-    server.fail({ at: 'store', stallAfter: 30_000 });
+    server.fail({ server: 'store', stallAfter: 30_000 });
     const path = await get(server, 'model.safetensors', { patience: { ...impatient(), stallMs: 300 } });
     expect(await readFile(path as string)).toEqual(weights);
     expect(rangesOf(server, 'store')).toEqual([undefined, 'bytes=30000-']);
@@ -81,8 +81,8 @@ describe('a download', () => {
   });
 
   it.each<[string, Fault]>([
-    ['ignores the range', { at: 'store', ignoreRange: true }],
-    ['refuses the range', { at: 'store', status: 416 }],
+    ['ignores the range', { server: 'store', ignoreRange: true }],
+    ['refuses the range', { server: 'store', status: 416 }],
   ])('starts over if the server %s', async (_, fault) => {
     const server = await serve();
     await leavePartial(weights.subarray(0, 1000));
@@ -120,7 +120,7 @@ describe('a download', () => {
     const server = await serve();
     const wrong = Buffer.from(weights);
     wrong[100] = 0xff;
-    server.fail({ at: 'store', body: wrong });
+    server.fail({ server: 'store', body: wrong });
     await expect(get(server, 'model.safetensors')).rejects.toThrow(
       `expected sha256 ${sha256(weights)}, received ${sha256(wrong)}; the partial download was deleted`,
     );
@@ -130,14 +130,14 @@ describe('a download', () => {
 
   it('of more bytes than announced is stopped and deleted', async () => {
     const server = await serve();
-    server.fail({ method: 'GET', at: 'hub', body: Buffer.concat([config, config]) });
+    server.fail({ method: 'GET', server: 'hub', body: Buffer.concat([config, config]) });
     await expect(get(server, 'config.json')).rejects.toThrow(`expected ${config.length} bytes, received`);
     expect(await blobs()).toEqual([]);
   });
 
   it('that is aborted keeps what has arrived', async () => {
     const server = await serve();
-    server.fail({ at: 'store', stallAfter: 40_000 });
+    server.fail({ server: 'store', stallAfter: 40_000 });
     const controller = new AbortController();
     const onProgress = ({ done }: HubProgress) => void (done === 40_000 && controller.abort());
     await expect(
@@ -164,7 +164,7 @@ describe('a failing server', () => {
 
   it('that returns an error instead of the bytes is retried', async () => {
     const server = await serve();
-    server.fail({ at: 'store', status: 502, times: 3 });
+    server.fail({ server: 'store', status: 502, times: 3 });
     const waits: number[] = [];
     await get(server, 'model.safetensors', { patience: impatient(waits) });
     expect(waits).toEqual([1000, 2000, 4000]);
@@ -185,7 +185,7 @@ describe('concurrent downloads of one file', () => {
     const paths = await Promise.all([1, 2, 3].map(() => get(server, 'model.safetensors', { patience })));
     expect(new Set(paths).size).toBe(1);
     expect(await readFile(paths[0] as string)).toEqual(weights);
-    expect(server.requests.filter(({ at }) => at === 'store')).toHaveLength(1);
+    expect(server.requests.filter(({ server: origin }) => origin === 'store')).toHaveLength(1);
     expect(await blobs()).toEqual([sha256(weights)]);
   });
 

@@ -41,7 +41,11 @@ describe('a file from the hub', () => {
     const path = await get(server, 'model.safetensors', { settings: { token: 'hf_own' } });
     expect(await readFile(path as string)).toEqual(weights);
     expect(await blobs()).toEqual([sha256(weights)]);
-    const sent = server.requests.map(({ at, method, headers }) => [at, method, headers.authorization]);
+    const sent = server.requests.map(({ server: origin, method, headers }) => [
+      origin,
+      method,
+      headers.authorization,
+    ]);
     expect(sent).toEqual([
       ['hub', 'HEAD', 'Bearer hf_own'],
       ['hub', 'GET', 'Bearer hf_own'],
@@ -93,9 +97,11 @@ describe('a file from the hub', () => {
     expect(await readFile((await hubFile({ ...options, file: 'model.safetensors' })) as string)).toEqual(
       weights,
     );
-    expect(server.requests.every(({ at, path }) => at === 'store' || path.startsWith('/mirror/hub/'))).toBe(
-      true,
-    );
+    expect(
+      server.requests.every(
+        ({ server: origin, path }) => origin === 'store' || path.startsWith('/mirror/hub/'),
+      ),
+    ).toBe(true);
   });
 
   it('of a private repository is requested with the token from HF_TOKEN_PATH', async () => {
@@ -130,7 +136,7 @@ describe('a file from the hub', () => {
       ...(['log', 'info', 'warn', 'error'] as const).map((method) => vi.spyOn(console, method)),
     ];
     const server = await serve();
-    server.fail({ at: 'store', breakAfter: 1000 });
+    server.fail({ server: 'store', breakAfter: 1000 });
     await get(server, 'model.safetensors');
     await get(server, 'absent').catch(() => undefined);
     const calls = printed.map((spy) => spy.mock.calls.length);
@@ -198,7 +204,7 @@ describe('an error response', () => {
 
   it('of the storage host does not mention tokens', async () => {
     const server = await serve();
-    server.fail({ at: 'store', status: 403 });
+    server.fail({ server: 'store', status: 403 });
     await expect(get(server, 'model.safetensors')).rejects.toThrow(
       /where the hub stores the file, responded 403$/,
     );

@@ -1,4 +1,4 @@
-/** Every page, light and dark, by axe's rules: names, roles, landmarks, order of headings, contrast. */
+/** Checks every page, light and dark, with axe: names, roles, landmarks, heading order, contrast. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -51,8 +51,8 @@ describe.skipIf(browserPath === undefined)('every page', () => {
     await page.getByLabel(shown, { exact: true }).first().waitFor();
     await page.evaluate(axe);
     const check = async (options: string) => {
-      const found = await page.evaluate(`axe.run(${options}).then(({ violations }) => violations)`);
-      return (found as Violation[]).map(
+      const violations = await page.evaluate(`axe.run(${options}).then(({ violations }) => violations)`);
+      return (violations as Violation[]).map(
         ({ id, nodes }) => `${id}: ${nodes[0]?.html} ${nodes[0]?.failureSummary}`,
       );
     };

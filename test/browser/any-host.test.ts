@@ -1,4 +1,4 @@
-/** The page from a plain web host, in a folder, without the dashboard's server and without its headers. */
+/** The application on a static web host, in a subfolder, without the dashboard's server and its headers. */
 import { createReadStream, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -20,7 +20,7 @@ const types: Readonly<Record<string, string>> = {
   '.wasm': 'application/wasm',
 };
 
-/** The simplest host there is: files under /some/folder/, and a page of its own for what is not there. */
+/** A minimal static host: files under /some/folder/, and an HTML page for missing files. */
 function plainHost() {
   return createServer((request, response) => {
     const path = (request.url ?? '').replace(/^\/some\/folder\//, '/').replace(/\/$/, '/index.html');
@@ -53,7 +53,7 @@ describe.skipIf(browserPath === undefined)('the page on any web host', () => {
     await page.context().close();
   });
 
-  it('classifies with a file of the disk, and says that it has one thread and why', async () => {
+  it('classifies with a local file, and says that it has one thread and why', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'any-host-'));
     const output = join(folder, 'small.onnx');
     await exportOnnx(sampleModel('inception-v4', { width: 0.125 }), { output });
@@ -66,13 +66,13 @@ describe.skipIf(browserPath === undefined)('the page on any web host', () => {
     await page.context().close();
   });
 
-  it('says where runs are to be seen', async () => {
+  it('says where to see runs', async () => {
     const page = await opened.page('#/runs');
     await page.getByText('inception dashboard --runs runs').waitFor();
     await page.context().close();
   });
 
-  it('complains of nothing in the console but of the host, which has no list of runs and models', () => {
+  it('logs no errors except for the missing lists of runs and models', () => {
     expect(opened.complaints.filter((text) => !text.includes('404'))).toEqual([]);
   });
 });

@@ -1,17 +1,17 @@
-/** A dashboard over a folder of runs, and a real browser that looks at it. */
+/** A dashboard for a folder of runs, opened in a real browser. */
 import { existsSync } from 'node:fs';
 import type { FastifyInstance } from 'fastify';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { createDashboard, type DashboardOptions, listen } from '../../src/dashboard/server.ts';
 
-/** Where Debian, other distributions and macOS have it. */
+/** Paths of Chromium on Debian, other distributions and macOS. */
 const places = [
   '/usr/bin/chromium',
   '/usr/bin/google-chrome',
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
 ];
 
-/** On Linux set-up installs it; elsewhere the tests are left out without it. */
+/** On Linux the set-up installs it; elsewhere the tests are skipped without it. */
 export const browserPath =
   places.find((place) => existsSync(place)) ?? (process.platform === 'linux' ? places[0] : undefined);
 
@@ -27,9 +27,9 @@ const flags = [
 
 export interface Opened {
   readonly address: string;
-  /** A new page with an empty profile. What it complains about is collected in {@link Opened.complaints}. */
+  /** A new page with an empty profile. Its errors are collected in {@link Opened.complaints}. */
   page(hash: string, options?: BrowserContextOptions): Promise<Page>;
-  /** Errors and warnings of the consoles, and exceptions that nobody caught. */
+  /** Console errors and warnings, and uncaught exceptions. */
   readonly complaints: string[];
   close(): Promise<void>;
 }
@@ -40,7 +40,7 @@ export async function openDashboard(options: DashboardOptions): Promise<Opened> 
   return { ...(await openBrowser(address, () => app.close())), address };
 }
 
-/** A browser for any address; `onClose` ends whatever serves it. */
+/** Opens a browser for an address; `onClose` stops the server. */
 export async function openBrowser(address: string, onClose: () => Promise<unknown>): Promise<Opened> {
   const browser: Browser = await chromium.launch({
     executablePath: browserPath as string,
@@ -56,7 +56,7 @@ export async function openBrowser(address: string, onClose: () => Promise<unknow
         viewport: { width: 1280, height: 900 },
         ...contextOptions,
       });
-      // On a machine that does other things as well, a page may take its time.
+      // Pages may be slow on a busy machine.
       context.setDefaultTimeout(60_000);
       const page = await context.newPage();
       page.on('pageerror', (error) => complaints.push(`${hash}: ${error.message}`));
@@ -74,6 +74,6 @@ export async function openBrowser(address: string, onClose: () => Promise<unknow
   };
 }
 
-/** How much wider the page is than its window: nothing may have to be scrolled sideways but what says so. */
+/** How much wider the page is than its window, in pixels; 0 means no horizontal scrolling. */
 export const overflow = (page: Page): Promise<number> =>
   page.evaluate('document.documentElement.scrollWidth - innerWidth');

@@ -1,4 +1,4 @@
-/** The page Networks in a real browser: figures that open, options that count, two networks side by side. */
+/** The Networks page in a real browser: zooming into figures, options, two networks side by side. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { browserPath, type Opened, openDashboard, overflow } from './harness.ts';
 
@@ -9,7 +9,7 @@ describe.skipIf(browserPath === undefined)('the page Networks', () => {
   }, 60_000);
   afterAll(() => opened?.close(), 60_000);
 
-  it('shows a network whole and opens a block, a branch and a layer', async () => {
+  it('shows a whole network and opens a block, a branch and a layer', async () => {
     const page = await opened.page('#/networks?network=inception-v4');
     const costs = page.getByLabel('Costs of inception-v4');
     await costs.getByText('42,679,816').waitFor();
@@ -17,20 +17,20 @@ describe.skipIf(browserPath === undefined)('the page Networks', () => {
     await page.getByText('35×35×384 → 35×35×384').waitFor();
     await page.getByRole('navigation', { name: 'Blocks of this stage' }).getByText('3').click();
     await page.getByLabel('Location in inception-v4').getByText('Inception-A, block 3').waitFor();
-    // The figure's own numbers, with costs that the definition gives.
+    // The numbers in the figure, with derived costs.
     await page.getByRole('link', { name: 'Open 1×1 Conv 64 35×35×64 24.7 k · 30.1 M' }).first().waitFor();
     await page.getByRole('link', { name: 'Open branch 3' }).getByText('branch 3').click();
     await page.getByText('35×35×384 → 35×35×96').waitFor();
     await page.getByRole('link', { name: 'conv 3×3' }).first().click();
     await page.getByText('inceptionA/2/branch2/conv2/weight').waitFor();
     await page.getByText('96×64×3×3').waitFor();
-    // The browser's own button goes one level up.
+    // The browser's back button goes one level up.
     await page.goBack();
     await page.getByText('35×35×384 → 35×35×96').waitFor();
     await page.context().close();
   });
 
-  it('counts the costs anew with every option, and says what does not fit', async () => {
+  it('updates the costs with every option, and reports invalid ones', async () => {
     const page = await opened.page('#/networks?network=inception-v4');
     const costs = page.getByLabel('Costs of inception-v4');
     await page.getByLabel('Classes').fill('10');
@@ -48,14 +48,14 @@ describe.skipIf(browserPath === undefined)('the page Networks', () => {
     await page.context().close();
   });
 
-  it('keeps its state in its address', async () => {
+  it('keeps its state in the URL', async () => {
     const page = await opened.page('#/networks?network=inception-v4&blocks=1,2,1&width=0.5&classes=10');
     expect(await page.getByLabel('Classes').inputValue()).toBe('10');
     await page.getByRole('link', { name: /^2 × Inception-B/ }).waitFor();
     await page.context().close();
   });
 
-  it('shows the drawn and the released Inception-ResNet-v2 side by side, and where they differ', async () => {
+  it('shows Inception-ResNet-v2 as drawn and as released side by side, with the differences', async () => {
     const page = await opened.page('#/networks');
     await page.getByLabel('Compare two networks').check();
     await page.getByLabel('Costs of inception-resnet-v2', { exact: true }).getByText('32,433,928').waitFor();
@@ -69,7 +69,7 @@ describe.skipIf(browserPath === undefined)('the page Networks', () => {
     await page.context().close();
   });
 
-  it('is used by the keyboard alone', async () => {
+  it('works with the keyboard alone', async () => {
     const page = await opened.page('#/networks?network=inception-v3');
     await page.getByLabel('Costs of inception-v3').waitFor();
     await page.keyboard.press('Tab');
@@ -87,7 +87,7 @@ describe.skipIf(browserPath === undefined)('the page Networks', () => {
     await page.context().close();
   });
 
-  it('follows the system into the dark and the reader back', async () => {
+  it('follows the system colour scheme until the reader chooses one', async () => {
     const page = await opened.page('#/networks', { colorScheme: 'dark' });
     const paper = () => page.evaluate('getComputedStyle(document.documentElement).backgroundColor');
     await page.getByRole('heading', { name: 'Networks' }).waitFor();
@@ -111,7 +111,7 @@ describe.skipIf(browserPath === undefined)('the page Networks', () => {
     await page.context().close();
   });
 
-  it('complains of nothing in the console', () => {
+  it('logs no errors', () => {
     expect(opened.complaints).toEqual([]);
   });
 });

@@ -1,6 +1,5 @@
 /**
- * The pages Runs and Classify in a real browser, on a training that goes on while the page looks at it, and on the model that
- * it leaves.
+ * The Runs and Classify pages in a real browser, with a training in progress and with the model that it writes.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -33,12 +32,12 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     rmSync(folder, { recursive: true, force: true });
   }, 60_000);
 
-  it('waits for a first run, follows it while it trains and shows what it gets wrong', async () => {
+  it('waits for the first run, follows it while it trains and shows its mistakes', async () => {
     const page = await opened.page('#/runs');
     await page.getByText('No runs in this folder yet').waitFor();
     await page.getByText('live, updated during training').waitFor();
     training = trainSmall(join(runs, 'first'));
-    // Nobody touches the page from here on.
+    // No interaction from here on.
     const row = page.getByRole('row', { name: /first/ });
     await row.getByText('training').waitFor({ timeout: 120_000 });
     const loss = page.getByRole('img', { name: /^Loss, last values: first: training [\d.]+/ });
@@ -61,7 +60,7 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     await page.context().close();
   }, 240_000);
 
-  it('lays several runs over one another', async () => {
+  it('overlays several runs', async () => {
     await mkdir(join(runs, 'second'), { recursive: true });
     for (const name of ['config.json', 'metrics.jsonl', 'evaluation.json', 'model.safetensors'])
       await copyFile(join(runs, 'first', name), join(runs, 'second', name));
@@ -75,7 +74,7 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     await page.context().close();
   });
 
-  it('shows a broken run with the reason, beside the others', async () => {
+  it('shows a broken run with the reason, next to the others', async () => {
     await mkdir(join(runs, 'broken'));
     await writeFile(join(runs, 'broken', 'config.json'), '{ "format": 1 }');
     const page = await opened.page('#/runs');
@@ -86,7 +85,7 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     await page.context().close();
   });
 
-  it('classifies as Node does, on as many threads as are allowed, out of the cache the second time', async () => {
+  it('classifies as Node.js does, on all allowed threads, and from the cache the second time', async () => {
     await inception(['export', join(runs, 'first'), '-o', model]);
     const page = await opened.page('#/classify');
     await chooseModel(page, /second\/model\.onnx/);
@@ -109,7 +108,7 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     await page.context().close();
   }, 180_000);
 
-  it('shows what an answer rests on, and stops when asked', async () => {
+  it('shows which pixels an answer depends on, and can be stopped', async () => {
     const page = await opened.page('#/classify');
     await page.getByLabel('From this device').setInputFiles(model);
     await page.getByLabel('Choose an image').setInputFiles(image);
@@ -123,7 +122,7 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     await page.context().close();
   });
 
-  it('takes images that are pasted and dropped', async () => {
+  it('accepts pasted and dropped images', async () => {
     const page = await opened.page('#/classify');
     await page.getByLabel('From this device').setInputFiles(model);
     await page.getByLabel('The loaded model').waitFor();
@@ -142,7 +141,7 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     await page.context().close();
   });
 
-  it('says what is wrong with a file that is no model, and with one that is no image', async () => {
+  it('refuses a file that is not a model, and one that is not an image', async () => {
     const page = await opened.page('#/classify');
     await page.getByLabel('From this device').setInputFiles(image);
     await page
@@ -173,7 +172,7 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     await page.context().close();
   });
 
-  it('complains of nothing in the console', () => {
+  it('logs no errors', () => {
     expect(opened.complaints).toEqual([]);
   });
 });
@@ -185,7 +184,7 @@ async function chooseModel(page: Page, name: RegExp): Promise<void> {
   await select.selectOption({ label: label as string });
 }
 
-/** The five labels with their probabilities, as they stand in the page. */
+/** The five labels with their probabilities, as shown on the page. */
 async function answers(page: Page): Promise<{ label: string; probability: number }[]> {
   const items = page.getByRole('list', { name: 'The most probable labels' }).getByRole('listitem');
   await items.first().waitFor();

@@ -1,4 +1,4 @@
-/** A small training by the command line, in a process of its own, and what it leaves. */
+/** A small training with the command line, in a separate process. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
@@ -9,20 +9,20 @@ import { openData } from '../../src/data/open-data.ts';
 
 const command = fileURLToPath(new URL('../../bin/inception', import.meta.url));
 
-/** Runs the built command; fails with what it said. */
+/** Runs the built command; a failure includes its output. */
 export async function inception(args: readonly string[]): Promise<void> {
-  // Threads that spin while they wait take the browser's time.
+  // Spinning threads would take CPU time from the browser.
   const env = { ...process.env, OMP_WAIT_POLICY: 'passive', NO_COLOR: '1' };
   const child = spawn(process.execPath, [command, ...args], { env, stdio: ['ignore', 'ignore', 'pipe'] });
-  let said = '';
+  let output = '';
   child.stderr.on('data', (data) => {
-    said += data;
+    output += data;
   });
   const [code] = await once(child, 'exit');
-  if (code !== 0) throw new Error(`inception ${args.join(' ')} failed with ${code}:\n${said.slice(-2000)}`);
+  if (code !== 0) throw new Error(`inception ${args.join(' ')} failed with ${code}:\n${output.slice(-2000)}`);
 }
 
-/** Trains the smallest network on 160 images of Fashion-MNIST: some seconds. */
+/** Trains the smallest network on 160 images of Fashion-MNIST, in a few seconds. */
 export const trainSmall = (out: string): Promise<void> =>
   inception([
     ...['train', 'inception-resnet-v2', '--data', 'fashion-mnist', '--recipe', 'small-data'],

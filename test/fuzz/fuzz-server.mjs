@@ -1,6 +1,6 @@
-// Sends requests that nobody should send to every endpoint of a running server:
+// Sends malformed requests to every endpoint of a running server:
 //   node test/fuzz/fuzz-server.mjs http://127.0.0.1:8000 [REQUESTS FOR EACH ENDPOINT] [SEED] [FIRST ENDPOINT]
-// Fails when an answer is a 5xx other than 503, when an error is no JSON, or when the server is another process at the end.
+// Fails if a response is a 5xx other than 503, if an error is not JSON, or if the server has been restarted by the end.
 import sharp from 'sharp';
 import { endpointsOf } from './requests.mjs';
 import { sendFuzzed } from './send.mjs';

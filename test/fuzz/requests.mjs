@@ -1,4 +1,4 @@
-// Requests that nobody should send: valid ones, changed at random in their bytes, their JSON, their headers, their address.
+// Malformed requests: valid ones with random changes in body, JSON, headers or path.
 // The same seed gives the same requests.
 
 /**
@@ -18,7 +18,7 @@ export function randomFrom(seed) {
 }
 
 /**
- * The endpoints by name, each with a valid request to begin from. `image` is a small file, `input` the model's shape without
+ * The endpoints by name, each with a valid request to start from. `image` is a small file, `input` the model's shape without
  * the batch.
  * @param {{ model: string, image: Buffer, input: readonly number[] }} about
  * @returns {Record<string, (random: Random) => Request>}
@@ -108,7 +108,7 @@ const oddValues = [
   { toString: 1 },
 ];
 
-/** Puts an odd value, or none, in one random place. @param {unknown} value @param {Random} random @returns {unknown} */
+/** Replaces or removes a random value. @param {unknown} value @param {Random} random @returns {unknown} */
 function changedJson(value, random) {
   if (typeof value !== 'object' || value === null || random() < 0.15) return pick(random, oddValues);
   const copy = /** @type {Record<string, unknown>} */ (Array.isArray(value) ? [...value] : { ...value });
@@ -131,7 +131,7 @@ function changedBytes(bytes, random) {
   if (kind < 0.35) return Buffer.alloc(0);
   const changes = 1 + Math.floor(random() * (kind < 0.8 ? 4 : 100));
   for (let change = 0; change < changes && copy.length > 0; change++) {
-    // The beginning of a file is where its lengths are.
+    // Most length fields are at the beginning of a file.
     const reach = random() < 0.5 ? Math.min(copy.length, 64) : copy.length;
     copy[Math.floor(random() * reach)] = Math.floor(random() * 256);
   }
@@ -174,7 +174,7 @@ const oddPaths = [
 ];
 
 /**
- * A valid request, changed once to thrice; one in ten stays valid, so that the server keeps working on something.
+ * A valid request with one to three changes; one in ten stays valid, so that the server also does real work.
  * @param {(random: Random) => Request} valid @param {Random} random @returns {Request}
  */
 export function fuzzed(valid, random) {
@@ -194,7 +194,7 @@ export function fuzzed(valid, random) {
   return request;
 }
 
-/** Changes the JSON of a body and keeps the header that gives its length right. @param {Request} request @param {Random} random */
+/** Changes the JSON in a body and adjusts the header with its length. @param {Request} request @param {Random} random */
 function changeJsonOf(request, random) {
   const body = /** @type {Buffer} */ (request.body);
   const header = request.headers['inference-header-content-length'];

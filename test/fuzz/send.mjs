@@ -1,4 +1,4 @@
-// Sends fuzzed requests to a server and counts what comes back.
+// Sends fuzzed requests to a server and counts the responses.
 import http from 'node:http';
 import { fuzzed, randomFrom } from './requests.mjs';
 
@@ -7,7 +7,7 @@ import { fuzzed, randomFrom } from './requests.mjs';
  * @param {string} address
  * @param {(random: import('./requests.mjs').Random) => import('./requests.mjs').Request} valid
  * @param {{ requests: number, seed: number, clients?: number }} options
- * @returns {Promise<Outcome>} `wrong` has every answer with a 5xx that is not 503, or that is no JSON with an error
+ * @returns {Promise<Outcome>} `wrong` lists every response with a 5xx other than 503, or without a JSON error
  */
 export async function sendFuzzed(address, valid, { requests, seed, clients = 16 }) {
   const random = randomFrom(seed);
@@ -37,7 +37,7 @@ export async function sendFuzzed(address, valid, { requests, seed, clients = 16 
 
 /**
  * @param {string} address @param {import('./requests.mjs').Request} request @param {http.Agent} agent
- * @returns {Promise<{ status: number | string, text: string }>} the status, or the error's code where the connection was closed
+ * @returns {Promise<{ status: number | string, text: string }>} the status, or the error code if the connection was closed
  */
 const send = (address, { method, path, headers, body }, agent) =>
   new Promise((resolve) => {

@@ -1,4 +1,4 @@
-/** The fixtures as typed data; what each number is stands in test/fixtures/README.md. */
+/** The fixtures as typed data; test/fixtures/README.md explains the numbers. */
 import { readFileSync } from 'node:fs';
 import type { DialectName } from '../../src/ecosystems/dialects.ts';
 import type { GoldenTensor } from './prng.ts';
@@ -69,7 +69,7 @@ const folder = new URL('../fixtures/', import.meta.url);
 export const readFixture = <T>(path: string): T =>
   JSON.parse(readFileSync(new URL(path, folder), 'utf8')) as T;
 
-/** Every directory of the fixtures with the network and the dialect that it is of. */
+/** The dialect and network of every directory of fixtures. */
 export const goldenModels = {
   timm_inception_v3: ['timm', 'inception-v3'],
   timm_inception_v4: ['timm', 'inception-v4'],
@@ -91,12 +91,12 @@ export type GoldenModel = keyof typeof goldenModels;
 export const readParams = (model: GoldenModel): Params => readFixture(`${model}/params.json`);
 export const readExpected = (model: GoldenModel): Expected => readFixture(`${model}/expected.json`);
 
-/** The recommended tolerance of tolerances.json, by its own words. */
+/** The recommended tolerance, by its key in tolerances.json. */
 export function tolerance(model: GoldenModel, what: string): number {
   const { models } = readFixture<{ models: Record<string, Record<string, { recommended: number }>> }>(
     'tolerances.json',
   );
-  const found = models[model]?.[what];
-  if (!found) throw new Error(`tolerances.json has no '${what}' for ${model}`);
-  return found.recommended;
+  const tolerance = models[model]?.[what];
+  if (!tolerance) throw new Error(`tolerances.json has no '${what}' for ${model}`);
+  return tolerance.recommended;
 }

@@ -1,7 +1,6 @@
 /**
- * Whole networks through the ONNX writer and ONNX Runtime give the logits of other implementations with the same weights,
- * within the tolerances of the fixtures. Where Debian's python3-onnx is installed, ONNX's own checker has to accept the
- * files too.
+ * Full networks exported to ONNX and run in ONNX Runtime give the logits of other implementations with the same weights,
+ * within the tolerances of the fixtures. If Debian's python3-onnx is installed, ONNX's checker has to accept the files too.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -29,7 +28,7 @@ describe('ONNX Runtime gives the logits of', () => {
   it.each(['timm_inception_v4', 'timm_inception_v3', 'keras_inception_resnet_v2'] as const)(
     '%s',
     async (name) => {
-      // Only its weights are used here; no engine computes.
+      // Only for its weights; no engine is used.
       const reference = new Reference(name, undefined as unknown as Engine);
       const graph = await writeGraph(exportGraph(reference.graph), {
         read: async (parameter) => reference.weights(parameter),
@@ -42,7 +41,7 @@ describe('ONNX Runtime gives the logits of', () => {
       const images = new Tensor('float32', goldenImages(side), [2, 3, side, side]);
       const [output] = Object.values(await session.run({ images })) as [Tensor];
       const expected = reference.expected.eval.logits_f64?.flat() as number[];
-      const worst = Math.max(...expected.map((value, at) => Math.abs(value - Number(output.data[at]))));
+      const worst = Math.max(...expected.map((value, index) => Math.abs(value - Number(output.data[index]))));
       expect(output.data).toHaveLength(expected.length);
       expect(worst).toBeLessThan(tolerance(name, 'eval logits (abs)'));
       await session.release();
@@ -50,7 +49,7 @@ describe('ONNX Runtime gives the logits of', () => {
   );
 });
 
-/** Debian's python, whose packages a virtual environment hides. */
+/** Debian's Python, because a virtual environment would hide its packages. */
 const python = '/usr/bin/python3';
 const checker = spawnSync(python, ['-c', 'import onnx']).status === 0;
 

@@ -1,12 +1,12 @@
 /**
- * Networks that a reader writes, with the numbers of other implementations: ResNet-50 with torchvision's, Xception with timm's
- * (examples/), and a small one with every gradient of PyTorch's. fixtures/own-networks/make.py wrote what is expected.
+ * Custom networks against other implementations: ResNet-50 against torchvision, Xception against timm (examples/), and a small
+ * one with all its gradients against PyTorch. fixtures/own-networks/make.py wrote the expected values.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import own from '../../examples/a-network-of-your-own.ts';
+import custom from '../../examples/a-network-of-your-own.ts';
 import resnet50 from '../../examples/resnet-50.ts';
 import xception from '../../examples/xception.ts';
 import { compileInference } from '../../src/compile/compile-inference.ts';
@@ -91,7 +91,7 @@ describe.each<[network: Network, fixture: string]>([
     expect(costsOf(graph).parameters).toBe(expected.trainable_params);
   });
 
-  it.each(everyKernels)(`gives the logits of ${expected.source} by %s kernels`, async (kernels) => {
+  it.each(everyKernels)(`gives the logits of ${expected.source} with %s kernels`, async (kernels) => {
     const compiled = compileInference(graph, { batch: 2, precision: 'float32', images: 'float32', kernels });
     const store = await engine.createStore(compiled.store);
     await fill(store, graph);
@@ -99,10 +99,12 @@ describe.each<[network: Network, fixture: string]>([
     await prepare.run({});
     const predict = await engine.load(compiled.predict, store);
     const { logits } = await predict.run({ images: imagesOf(expected.input.shape) });
-    for (const each of [prepare, predict, store]) each.release();
+    for (const resource of [prepare, predict, store]) resource.release();
     const { data } = logits as HostTensor;
     const worst = expected.logits_f64.flatMap((row, image) =>
-      row.map((value, at) => Math.abs(Number(data[image * 1000 + (expected.indices[at] as number)]) - value)),
+      row.map((value, column) =>
+        Math.abs(Number(data[image * 1000 + (expected.indices[column] as number)]) - value),
+      ),
     );
     expect(Math.max(...worst)).toBeLessThan(10 * expected.largest_error_of_float32);
   });
@@ -128,7 +130,7 @@ describe('a network with every mark, TensorFlow’s padding and groups', () => {
   const expected = readFixture<ExpectedGradients>('own-networks/small.json');
   const labels = BigInt64Array.of(0n, 1n, 2n, 3n);
 
-  it.each(everyKernels)('has PyTorch’s loss and gradients by %s kernels', async (kernels) => {
+  it.each(everyKernels)('has PyTorch’s loss and gradients with %s kernels', async (kernels) => {
     const { store: spec, step } = compileTraining(graph, { ...training, kernels, update: false });
     const store = await engine.createStore(spec);
     await fill(store, graph);
@@ -183,7 +185,7 @@ describe('ONNX Runtime gives the numbers of libtorch', () => {
   it.each<[name: string, network: Network, options: NetworkOptions]>([
     ['ResNet-50', resnet50, { inputSize: 64, width: 0.25 }],
     ['Xception', xception, { inputSize: 75, width: 0.25 }],
-    ['a network of one’s own, whose padding is TensorFlow’s', own, { inputSize: [50, 64] }],
+    ['a custom network with TensorFlow’s padding', custom, { inputSize: [50, 64] }],
   ])('of %s, in float32 and float16', async (_, network, options) => {
     const graph = buildGraph(configure(network, { ...options, classes: 7 }));
     const [height, width] = graph.network.input;

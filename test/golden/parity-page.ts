@@ -1,4 +1,4 @@
-/** Writes docs/parity.md from the measurements of the parity tests, if PARITY_PAGE names the file. */
+/** Writes the measurements of the parity tests to docs/parity.md, if PARITY_PAGE names the file. */
 import { writeFile } from 'node:fs/promises';
 import { type GoldenModel, goldenModels, readExpected } from './fixture.ts';
 
@@ -15,7 +15,7 @@ export const record = (measurement: Measurement): void => {
   measurements.push(measurement);
 };
 
-/** Columns, with the names of their entries in tolerances.json. */
+/** Columns, with their keys in tolerances.json. */
 const columns: readonly (readonly [heading: string, what: readonly string[]])[] = [
   ['logits', ['eval logits (abs)', 'eval embedding (abs)']],
   ['any stage', ['eval any stage value (abs)']],

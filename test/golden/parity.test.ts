@@ -1,8 +1,8 @@
 /**
- * The same numbers as the other implementations with reproducible weights, in float32 and within the tolerances that
- * tolerances.json recommends. The smallest typical bug moves the logits a thousand times further (sensitivity in
- * test/fixtures/README.md). `npm run parity` writes what is measured here to docs/parity.md. INCEPTION_DEVICE=cuda holds a
- * CUDA device to the same (scripts/cuda.mjs).
+ * The same results as the other implementations with reproducible weights, in float32 and within the tolerances recommended
+ * by tolerances.json. The smallest typical bug changes the logits a thousand times more (sensitivity in
+ * test/fixtures/README.md). `npm run parity` writes the measurements to docs/parity.md. INCEPTION_DEVICE=cuda tests a CUDA
+ * device (scripts/cuda.mjs).
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine, HostTensor, Store } from '../../src/engine/engine.ts';
@@ -34,13 +34,13 @@ function channelsLastStage(tensor: HostTensor): HostTensor {
   const [n = 1, c = 1, h = 1, w = 1] = shape;
   if (shape.length < 4) return tensor;
   const result = new Float32Array(data.length);
-  for (let at = 0; at < data.length; at++) {
-    const [image, channel, place] = [
-      Math.floor(at / (c * h * w)),
-      Math.floor(at / (h * w)) % c,
-      at % (h * w),
+  for (let index = 0; index < data.length; index++) {
+    const [image, channel, pixel] = [
+      Math.floor(index / (c * h * w)),
+      Math.floor(index / (h * w)) % c,
+      index % (h * w),
     ];
-    result[(image * h * w + place) * c + channel] = Number(data[at]);
+    result[(image * h * w + pixel) * c + channel] = Number(data[index]);
   }
   return { dtype: 'float32', data: result, shape: [n, h, w, c] };
 }
@@ -67,14 +67,14 @@ describe.each(models)('%s', (model) => {
     reference = new Reference(model, engine);
   });
   afterAll(() => {
-    // A hundred megabytes of weights, which vitest's closures would keep until the last model.
+    // Releases a hundred megabytes of weights, which vitest's closures would keep until the last model.
     reference = undefined as never;
   });
 
   const data = (outputs: Record<string, HostTensor>, name: string): Float32Array =>
     outputs[name]?.data as Float32Array;
 
-  /** What the fixture calls the result: logits, or the embedding of a network without a classifier. */
+  /** The fixture's name of the output: logits, or the embedding of a network without a classifier. */
   const result = () => {
     const { logits_f64, embedding_f64 } = reference.expected.eval;
     return logits_f64
@@ -82,7 +82,7 @@ describe.each(models)('%s', (model) => {
       : { output: 'features', name: 'eval embedding (abs)', values: embedding_f64 ?? [] };
   };
 
-  /** Largest relative difference of the gradients' norms; a gradient that must vanish counts against all of them. */
+  /** Largest relative difference of the gradients' norms; one that must vanish is relative to the norm of all. */
   async function worstNorm(store: Store, params: readonly GradientNorm[], whole: number): Promise<number> {
     let worst = 0;
     for (const { name, l2_f64 } of params) {
@@ -93,13 +93,13 @@ describe.each(models)('%s', (model) => {
     return worst;
   }
 
-  /** Holds a measured difference against its tolerance and notes it for the page. */
+  /** Checks a difference against its tolerance and records it for the page. */
   function hold(what: string, measured: number, within = tolerance(model, what)): void {
     record({ model, what, measured, within });
     expect(measured, what).toBeLessThan(within);
   }
 
-  it('gives its logits and every stage in evaluation, by 2 and by 1', async () => {
+  it('gives its logits and every stage in evaluation, with batches of 2 and 1', async () => {
     const { stages = [], aux_logits_f64, embedding_f64 } = reference.expected.eval;
     const { output, name, values } = result();
     const endpoints = stages.map((stage) => reference.endpoint(stage.name));
@@ -130,7 +130,7 @@ describe.each(models)('%s', (model) => {
     }
   });
 
-  it('gives the same for 5 images at once as one by one', async () => {
+  it('gives the same for 5 images in a batch and one by one', async () => {
     const images = reference.images(5);
     const { output, name } = result();
     const together = data(await reference.predict({ batch: 5 }, images), output);
@@ -169,7 +169,7 @@ describe.each(models)('%s', (model) => {
   );
 
   const [dialect] = goldenModels[model];
-  // timm, Keras and facenet's TensorFlow record evaluation only.
+  // timm, Keras and facenet's TensorFlow fixtures have evaluation only.
   const trains = dialect !== 'timm' && dialect !== 'keras' && dialect !== 'tf-facenet';
   if (!trains) return;
 
@@ -202,7 +202,7 @@ describe.each(models)('%s', (model) => {
       const auxiliary = Math.abs(loss('auxiliaryLoss') - lossOf('ce_aux_logits_smoothing_0'));
       expect(auxiliary).toBeLessThan(tolerance(model, 'train losses (abs)'));
     }
-    // Two values for each channel in facenet's last normalisation: its gradients are taken from the batch of four.
+    // A batch of two leaves two values per channel in facenet's last normalisation: its gradients are from a batch of four.
     const [plain] = expected.gradients;
     if (plain && !reference.expected.train_batch4) {
       const worst = await worstNorm(store, plain.params, plain.all_params_l2_f64);
@@ -216,7 +216,7 @@ describe.each(models)('%s', (model) => {
     store.release();
   });
 
-  it('gives its second loss and gradients, without merged siblings and by libtorch’s own operators too', async () => {
+  it('gives its second loss and gradients, also without merged siblings and with libtorch’s operators', async () => {
     const expected = reference.expected.train as TrainExpected;
     const gradients = expected.gradients[1];
     if (!gradients) throw new Error(`${model} has no second loss`);

@@ -20,7 +20,7 @@ const sha256 = (arrays: Iterable<Float32Array>): string => {
 describe('the reproducible weights', () => {
   const vectors = readFixture<Vectors>('prng_vectors.json');
 
-  it('hash names as prng_vectors.json says', () => {
+  it('hash names as in prng_vectors.json', () => {
     for (const [text, hash] of Object.entries(vectors.fnv1a32)) expect(fnv1a32(text)).toBe(Number(hash));
   });
 

@@ -1,4 +1,4 @@
-/** A training step runs before and after each pass over programs, and gives the same bits: on the engine, with the passes' own list. */
+/** A training step gives the same bits with and without each program pass, on the engine and with the real list of passes. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compileTraining } from '../../src/compile/compile-training.ts';
 import type { Passes, TrainingOptions } from '../../src/compile/options.ts';
@@ -37,7 +37,7 @@ const common: TrainingOptions = {
   dropout: false,
 };
 
-/** Every parameter with its average after two steps. */
+/** Every parameter and its average after two steps. */
 async function train(
   graph: Graph,
   options: Partial<TrainingOptions>,
@@ -76,7 +76,7 @@ function expectSameBits(
   }
 }
 
-/** Without the pass, or with it where it is off for a small network. */
+/** Without the pass, or with it if it is off for a small network. */
 const changed = (name: string): Passes => ({ [name]: name === 'recompute' });
 
 describe.each(['inception-v4', 'inception-resnet-v1'])('a training step of %s', (network) => {
@@ -93,13 +93,13 @@ describe.each(['inception-v4', 'inception-resnet-v1'])('a training step of %s', 
     },
   );
 
-  it('has the same bits without any', async () => {
+  it('has the same bits without any pass', async () => {
     const none: Passes = Object.fromEntries(trainingProgramPasses.map(({ name }) => [name, false]));
     expectSameBits(await train(graph, { passes: none }), reference);
   });
 });
 
-/** Convolutions that no kernel of ours computes, between those that they do. */
+/** Convolutions without native kernels, between those with them. */
 const grouped: Network = {
   name: 'grouped',
   about: 'convolutions in groups',
@@ -118,7 +118,7 @@ const grouped: Network = {
 };
 
 describe.each(['float32', 'bfloat16'] as const)('grouped and depthwise convolutions in %s', (precision) => {
-  it('are trained by libtorch’s operators beside our own as by libtorch’s alone', async () => {
+  it('are trained the same with mixed operators as with libtorch’s alone', async () => {
     const graph = buildGraph(configure(grouped));
     const ours = await train(graph, { precision });
     const theirs = await train(graph, { precision, kernels: 'aten' });

@@ -1,4 +1,4 @@
-/** A network of the fixtures with its reproducible weights, in an engine: what the parity tests run. */
+/** A network of the fixtures with its reproducible weights, in an engine, for the parity tests. */
 import { compileInference } from '../../src/compile/compile-inference.ts';
 import { compileTraining } from '../../src/compile/compile-training.ts';
 import type { InferenceOptions, TrainingOptions } from '../../src/compile/options.ts';
@@ -11,7 +11,7 @@ import { configure, findNetwork, type NetworkOptions } from '../../src/networks/
 import { type Expected, type GoldenModel, goldenModels, readExpected, readParams } from './fixture.ts';
 import { goldenImages, goldenTensor } from './prng.ts';
 
-/** Stages that are no named part of ours, by the other implementations' names. */
+/** Endpoints of stages without a common name, by the other implementations' names. */
 const otherStages: Readonly<Record<string, string>> = {
   pooled: 'averagePooling',
   global_pool: 'averagePooling',
@@ -26,7 +26,7 @@ const otherStages: Readonly<Record<string, string>> = {
   PrePool: 'inceptionResnetC',
 };
 
-/** facenet names what stands between its repetitions. */
+/** facenet names the parts between its repetitions. */
 const facenetStages: Readonly<Record<string, string>> = {
   Mixed_5a: 'inceptionResnetA',
   Mixed_6b: 'inceptionResnetB',
@@ -64,7 +64,7 @@ export class Reference {
   readonly expected: Expected;
   readonly graph: Graph;
   readonly layout: 'torch' | 'tensorflow';
-  /** Our parameters' names by theirs. */
+  /** Parameter names by the other implementation's names. */
   readonly ours: ReadonlyMap<string, string>;
   readonly side: number;
   readonly #engine: Engine;
@@ -86,7 +86,7 @@ export class Reference {
     this.expected = readExpected(model);
     this.graph = buildGraph(configure(findNetwork(network), options));
     const names = namesIn(dialectName, this.graph);
-    this.ours = new Map([...names].map(([mine, theirs]) => [theirs, mine]));
+    this.ours = new Map([...names].map(([name, theirs]) => [theirs, name]));
     const stages = dialectName === 'tf-facenet' ? { ...otherStages, ...facenetStages } : otherStages;
     this.#stages = new Map([...stagesIn(dialectName, this.graph), ...Object.entries(stages)]);
     this.side = this.graph.network.input[0];
@@ -98,14 +98,14 @@ export class Reference {
     }
   }
 
-  /** Our endpoint for one of their stages. */
+  /** The endpoint of a stage of the other implementation. */
   endpoint(stage: string): string {
-    const found = this.#stages.get(stage);
-    if (found === undefined) throw new Error(`no endpoint for stage '${stage}'`);
-    return found;
+    const endpoint = this.#stages.get(stage);
+    if (endpoint === undefined) throw new Error(`no endpoint for stage '${stage}'`);
+    return endpoint;
   }
 
-  /** The other implementation's values of one of our parameters, in our layout. */
+  /** The values of a parameter in the other implementation, in our layout. */
   weights({ name }: Parameter): Float32Array {
     return this.#weights.get(name) as Float32Array;
   }
@@ -118,7 +118,7 @@ export class Reference {
     for (const [name, values] of this.#weights) await store.write(name, values);
   }
 
-  /** Predicts the first images of the stream, or those given. */
+  /** Predicts the first images of the stream, or the given ones. */
   async predict(
     options: Partial<InferenceOptions> = {},
     images = this.images(options.batch ?? 2),
@@ -136,11 +136,11 @@ export class Reference {
     await prepare.run({});
     const predict = await this.#engine.load(compiled.predict, store);
     const outputs = await predict.run({ images });
-    for (const each of [prepare, predict, store]) each.release();
+    for (const resource of [prepare, predict, store]) resource.release();
     return outputs;
   }
 
-  /** One training step without an update; the store keeps gradients and statistics. */
+  /** Runs a training step without an update; gradients and statistics are in the store. */
   async step(
     options: Partial<TrainingOptions>,
     inputs: Record<string, HostArray>,

@@ -76,7 +76,7 @@ async function train(graph: Graph, options: Partial<TrainingOptions>, { steps = 
   return { loss: number('loss'), gradientNorm: number('gradientNorm'), stored };
 }
 
-/** Largest over all tensors of the difference's norm over the tensor's own. */
+/** Largest norm of the difference relative to the tensor's norm, over all tensors. */
 function difference(one: Trained, other: Trained): number {
   let worst = Math.abs(one.loss / other.loss - 1);
   worst = Math.max(worst, Math.abs(one.gradientNorm / other.gradientNorm - 1));
@@ -131,11 +131,11 @@ describe.each(graphs)('a training step of %s', (name, options) => {
     },
   );
 
-  it('gives the same up to rounding by libtorch’s operators alone', async () => {
+  it('gives the same up to rounding with libtorch’s operators alone', async () => {
     expect(difference(await train(graph, { kernels: 'aten' }, { steps: 1 }), once)).toBeLessThan(rounding);
   });
 
-  it('keeps no averages when none are asked for: they are the weights', async () => {
+  it('keeps no averages if they are off: they equal the weights', async () => {
     const { stored, loss } = await train(graph, { averages: false });
     expect(loss).toBe(reference.loss);
     for (const { name: each, role } of parametersOf(graph)) {

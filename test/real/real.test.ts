@@ -1,6 +1,6 @@
 /**
- * Files that Keras and TensorFlow themselves wrote, through import to the logits that they gave. write.py makes them
- * (REAL_WEIGHTS names its folder); they have hundreds of megabytes and need TensorFlow, so most runs skip this.
+ * Files written by Keras and TensorFlow give their logits after import. write.py makes them (REAL_WEIGHTS names the folder);
+ * they are hundreds of megabytes and need TensorFlow, so most runs skip this.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -40,7 +40,7 @@ describe.runIf(folder !== undefined)('weights that Keras and TensorFlow wrote', 
     await rm(models, { recursive: true });
   });
 
-  it('are there', () => expect(written.length).toBeGreaterThan(0));
+  it('exist', () => expect(written.length).toBeGreaterThan(0));
 
   it.each(written.flatMap((each) => each.files.map((file) => [file, each] as const)))(
     '%s gives its logits',
@@ -67,7 +67,7 @@ describe.runIf(folder !== undefined)('weights that Keras and TensorFlow wrote', 
         `${file} (${source}): largest difference ${worst.toExponential(1)}, logits' RMS ${scale.toPrecision(2)}`,
       );
       expect(data.length).toBe(expected.length);
-      // Both sides are float32, whose sums differ in order.
+      // Both sides are float32, with sums in different orders.
       expect(worst / scale).toBeLessThan(1e-4);
     },
   );

@@ -7,7 +7,7 @@ import {
   handle,
   type KeyAndValue,
   memorySource,
-  notingSource,
+  recordingSource,
   tableOfBlocks,
   varint,
   writeTable,
@@ -65,7 +65,7 @@ describe('tables', () => {
       return [text(`key ${10 + index}`), new Uint8Array(100)];
     });
     const bytes = writeTable(many, { blockBytes: 1000 });
-    const { source, reads } = notingSource(bytes);
+    const { source, reads } = recordingSource(bytes);
     const table = await openTable(source);
     reads.length = 0;
     expect(await table.find(text('key 30'))).toEqual(new Uint8Array(100));
