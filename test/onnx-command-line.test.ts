@@ -175,8 +175,8 @@ describe('inception bench', () => {
   it('times an .onnx file, and the network and weights of a model', () => {
     const file = JSON.parse(bench('infer', onnx, '--batch', '2').stdout);
     expect(file).toMatchObject({ work: { batch: 2 }, precision: 'float32', sides: [{ name: 'ours' }] });
-    const own = JSON.parse(bench('infer', model, '--batch', '2', '--precision', 'float32').stdout);
-    expect(own).toMatchObject({
+    const comparison = JSON.parse(bench('infer', model, '--batch', '2', '--precision', 'float32').stdout);
+    expect(comparison).toMatchObject({
       work: { network: 'inception-resnet-v2', options: { width: 0.25 } },
       model,
       sides: [{ name: 'ours' }, { name: 'floor' }],

@@ -93,13 +93,13 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     await facts.getByText(/WebAssembly, \d+ threads?/).waitFor();
     await facts.getByText('not cached, SHA-256 verified').waitFor();
     await page.getByLabel('Choose an image').setInputFiles(image);
-    const found = await answers(page);
+    const labels = await answers(page);
     const classifier = await loadClassifier(model);
     const expected = await classifier.classify(image);
     await classifier.close();
-    expect(found.map(({ label }) => label)).toEqual(expected.map(({ label }) => label));
+    expect(labels.map(({ label }) => label)).toEqual(expected.map(({ label }) => label));
     for (const [index, { probability }] of expected.entries())
-      expect(Math.abs((found[index]?.probability ?? 0) - probability)).toBeLessThan(2e-4);
+      expect(Math.abs((labels[index]?.probability ?? 0) - probability)).toBeLessThan(2e-4);
     await page.reload();
     await chooseModel(page, /second\/model\.onnx/);
     await facts.getByText("from the browser's cache, SHA-256 verified").waitFor();

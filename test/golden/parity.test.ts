@@ -108,8 +108,8 @@ describe.each(models)('%s', (model) => {
     });
     let worst = 0;
     for (const stage of stages) {
-      const own = both[reference.endpoint(stage.name)] as HostTensor;
-      const { data: actual, shape } = reference.layout === 'torch' ? own : channelsLastStage(own);
+      const tensor = both[reference.endpoint(stage.name)] as HostTensor;
+      const { data: actual, shape } = reference.layout === 'torch' ? tensor : channelsLastStage(tensor);
       expect(shape.join().replaceAll(',1,1', ''), stage.name).toEqual(
         stage.shape.join().replaceAll(',1,1', ''),
       );
@@ -285,13 +285,13 @@ function channelsFirst(
 ): Float32Array {
   const result = new Float32Array(flat.length);
   const area = height * width;
-  for (let at = 0; at < flat.length; at++) {
-    const [image, place, channel] = [
-      Math.floor(at / (area * channels)),
-      Math.floor(at / channels) % area,
-      at % channels,
+  for (let index = 0; index < flat.length; index++) {
+    const [image, pixel, channel] = [
+      Math.floor(index / (area * channels)),
+      Math.floor(index / channels) % area,
+      index % channels,
     ];
-    result[(image * channels + channel) * area + place] = flat[at] as number;
+    result[(image * channels + channel) * area + pixel] = flat[index] as number;
   }
   return result;
 }

@@ -52,10 +52,10 @@ const trainingNumbers: TrainingOptions = {
 export function channelsLast(planar: Float32Array, side: number): Float32Array {
   const result = new Float32Array(planar.length);
   const area = side * side;
-  for (let at = 0; at < planar.length; at++) {
-    const image = Math.floor(at / (3 * area));
-    const channel = Math.floor(at / area) % 3;
-    result[(image * area + (at % area)) * 3 + channel] = planar[at] as number;
+  for (let index = 0; index < planar.length; index++) {
+    const image = Math.floor(index / (3 * area));
+    const channel = Math.floor(index / area) % 3;
+    result[(image * area + (index % area)) * 3 + channel] = planar[index] as number;
   }
   return result;
 }

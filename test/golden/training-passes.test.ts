@@ -49,8 +49,8 @@ async function train(graph: Graph, options: Partial<TrainingOptions>, { steps = 
   await initialise(store, graph, 7);
   const loaded = await engine.load(step, store);
   const [height, width, channels] = graph.network.input;
-  const images = Float32Array.from({ length: batch * height * width * channels }, (_, at) => {
-    const noise = Math.sin(at * 12.9898) * 43758.5453;
+  const images = Float32Array.from({ length: batch * height * width * channels }, (_, index) => {
+    const noise = Math.sin(index * 12.9898) * 43758.5453;
     return 2 * (noise - Math.floor(noise)) - 1;
   });
   let outputs: Record<string, HostTensor> = {};
@@ -83,8 +83,8 @@ function difference(one: Trained, other: Trained): number {
   for (const [name, values] of one.stored) {
     const others = other.stored.get(name) as Float32Array;
     let [apart, all] = [0, 0];
-    values.forEach((value, at) => {
-      apart += (value - (others[at] as number)) ** 2;
+    values.forEach((value, index) => {
+      apart += (value - (others[index] as number)) ** 2;
       all += value ** 2;
     });
     worst = Math.max(worst, Math.sqrt(apart / Math.max(all, 1e-12)));
