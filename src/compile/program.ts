@@ -118,13 +118,19 @@ export function slotsOf(argument: Argument): readonly Slot[] {
   return 'slots' in argument ? argument.slots : [];
 }
 
-/** The slots that a step reads; a free reads nothing. Every pass calls this for every step, hence the plain loop. */
+/** What {@link reads} found in each call: steps are immutable, and every pass asks about every step. */
+const readsOfCalls = new WeakMap<Call, readonly Slot[]>();
+
+/** The slots that a step reads; a free reads nothing. */
 export function reads(step: Step): readonly Slot[] {
   if (step.do === 'output' || step.do === 'store') return [step.from];
+  if (step.do !== 'call') return [];
+  const known = readsOfCalls.get(step);
+  if (known) return known;
   const slots: Slot[] = [];
-  if (step.do !== 'call') return slots;
   for (const argument of step.args) collectSlots(argument, slots);
   for (const name in step.named) collectSlots(step.named[name] ?? null, slots);
+  readsOfCalls.set(step, slots);
   return slots;
 }
 

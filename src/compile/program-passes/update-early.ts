@@ -65,10 +65,12 @@ export function updateEarly(program: Program, { store }: { store: StoreSpec }): 
     const range = loaded.get(slot);
     if (!range) return makers.get(slot)?.index ?? -1;
     const { begin, end } = range;
-    const last = uses
-      .get(range.tensor)
-      ?.findLast((use) => use.index < index && use.range.begin < end && begin < use.range.end);
-    return last?.index ?? -1;
+    const all = uses.get(range.tensor) ?? [];
+    for (let last = all.length - 1; last >= 0; last--) {
+      const use = all[last] as { readonly index: number; readonly range: Range };
+      if (use.index < index && use.range.begin < end && begin < use.range.end) return use.index;
+    }
+    return -1;
   }
 }
 
