@@ -135,6 +135,20 @@ describe('the architecture', () => {
     expect(direct).toEqual([]);
   });
 
+  it('has at most 15 files in a folder without sub-folders', () => {
+    const folders = new Map<string, boolean[]>();
+    for (const entry of readdirSync(source, { recursive: true, withFileTypes: true })) {
+      const inside = folders.get(entry.parentPath);
+      if (inside) inside.push(entry.isFile());
+      else folders.set(entry.parentPath, [entry.isFile()]);
+    }
+    const crowded = [...folders]
+      .filter(([, inside]) => inside.length > 15 && inside.every((isFile) => isFile))
+      .map(([folder]) => folder);
+    expect(folders.size).toBeGreaterThan(20);
+    expect(crowded).toEqual([]);
+  });
+
   it('keeps files at 400 lines or fewer', () => {
     const long = files.filter((file) => readFileSync(join(source, file), 'utf8').split('\n').length > 400);
     expect(long).toEqual([]);

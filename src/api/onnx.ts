@@ -1,7 +1,7 @@
 /** `inception-networks/onnx`: models as ONNX files. */
 export { DeployError } from '../onnx/deploy-error.ts';
 export type { ModelInput } from '../onnx/model-metadata.ts';
-export type { AccuracyReport } from '../onnx/write/accuracy.ts';
+export type { AccuracyReport } from '../onnx/write/int8/accuracy.ts';
 export {
   type Calibration,
   type ExportOnnxOptions,
@@ -11,4 +11,4 @@ export {
 } from '../onnx/write/export-onnx.ts';
 export type { ExportPasses } from '../onnx/write/onnx-graph-of.ts';
 export type { Parity, ParityReference } from '../onnx/write/parity.ts';
-export type { CalibrationMethod } from '../onnx/write/range-finding.ts';
+export type { CalibrationMethod } from '../onnx/write/int8/range-finding.ts';

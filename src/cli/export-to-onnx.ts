@@ -12,7 +12,7 @@ import {
 } from '../onnx/write/export-onnx.ts';
 import { type ExportPasses, exportPasses } from '../onnx/write/onnx-graph-of.ts';
 import type { ParityReference } from '../onnx/write/parity.ts';
-import type { CalibrationMethod } from '../onnx/write/range-finding.ts';
+import type { CalibrationMethod } from '../onnx/write/int8/range-finding.ts';
 import { loadModel } from '../predict/load-model.ts';
 import { grouped, percent } from './output/format.ts';
 

@@ -15,7 +15,7 @@ import { encodeModel } from '../../src/onnx/write/encode-model.ts';
 import { toFloat16 } from '../../src/onnx/write/float16.ts';
 import type { OnnxGraph } from '../../src/onnx/write/onnx-graph.ts';
 import { exportGraph, onnxGraphOf } from '../../src/onnx/write/onnx-graph-of.ts';
-import { planQuantisation, quantise } from '../../src/onnx/write/quantise.ts';
+import { planQuantisation, quantise } from '../../src/onnx/write/int8/quantise.ts';
 import { writeGraph } from '../../src/onnx/write/write-graph.ts';
 import { sampleModel } from '../sample-model.ts';
 import { tolerance } from './fixture.ts';

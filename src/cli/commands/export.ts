@@ -8,7 +8,7 @@ import type { ModelFile } from '../../model/model-file.ts';
 import type { ModelInput } from '../../onnx/model-metadata.ts';
 import { onnxPrecisions } from '../../onnx/write/export-onnx.ts';
 import { exportPasses } from '../../onnx/write/onnx-graph-of.ts';
-import { type CalibrationMethod, calibrationMethods } from '../../onnx/write/range-finding.ts';
+import { type CalibrationMethod, calibrationMethods } from '../../onnx/write/int8/range-finding.ts';
 import { openModel } from '../../predict/open-model.ts';
 import { exportToOnnx, type OnnxValues, readPasses } from '../export-to-onnx.ts';
 import { modelArgument, noticesTo } from '../options/model-options.ts';

@@ -1,14 +1,14 @@
 /** `inception summary`: the parts of a network with shapes and costs. */
 import Table from 'cli-table3';
 import type { Command } from 'commander';
-import { buildGraph } from '../../graph/build-graph.ts';
-import { costsOf, type LayerSummary, summariseLayers, summariseParts } from '../../graph/costs.ts';
-import { formatShape, type Graph } from '../../graph/graph.ts';
-import { configure, type NetworkOptions } from '../../networks/networks.ts';
-import { networkArgument, readNetwork } from '../network-argument.ts';
-import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
-import { colours } from '../output/colours.ts';
-import { grouped, short } from '../output/format.ts';
+import { buildGraph } from '../../../graph/build-graph.ts';
+import { costsOf, type LayerSummary, summariseLayers, summariseParts } from '../../../graph/costs.ts';
+import { formatShape, type Graph } from '../../../graph/graph.ts';
+import { configure, type NetworkOptions } from '../../../networks/networks.ts';
+import { networkArgument, readNetwork } from '../../network-argument.ts';
+import { addNetworkOptions, readNetworkOptions } from '../../options/network-options.ts';
+import { colours } from '../../output/colours.ts';
+import { grouped, short } from '../../output/format.ts';
 
 type Values = Record<string, unknown> & { layers?: boolean; json?: boolean };
 

@@ -1,16 +1,16 @@
 /** `inception program`: prints the compiled program. */
 import type { Command } from 'commander';
-import { compileInference } from '../../compile/compile-inference.ts';
-import { compileTraining } from '../../compile/compile-training.ts';
-import type { Precision } from '../../compile/options.ts';
-import { printProgram } from '../../compile/program.ts';
-import { buildGraph } from '../../graph/build-graph.ts';
-import { configure } from '../../networks/networks.ts';
-import { stepOptionsOf } from '../../train/recipe.ts';
-import { networkArgument, readNetwork } from '../network-argument.ts';
-import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
-import { addStepOptions, readRecipe, refuseStepOptions } from '../options/recipe-options.ts';
-import { oneOf, wholeNumber } from '../usage.ts';
+import { compileInference } from '../../../compile/compile-inference.ts';
+import { compileTraining } from '../../../compile/compile-training.ts';
+import type { Precision } from '../../../compile/options.ts';
+import { printProgram } from '../../../compile/program.ts';
+import { buildGraph } from '../../../graph/build-graph.ts';
+import { configure } from '../../../networks/networks.ts';
+import { stepOptionsOf } from '../../../train/recipe.ts';
+import { networkArgument, readNetwork } from '../../network-argument.ts';
+import { addNetworkOptions, readNetworkOptions } from '../../options/network-options.ts';
+import { addStepOptions, readRecipe, refuseStepOptions } from '../../options/recipe-options.ts';
+import { oneOf, wholeNumber } from '../../usage.ts';
 
 type Values = Record<string, unknown> & {
   for: 'train' | 'infer' | 'prepare';

@@ -1,14 +1,14 @@
 /** `inception compare`: where two networks differ, block by block. */
 import type { Command } from 'commander';
-import { buildGraph } from '../../graph/build-graph.ts';
-import { compareGraphs, type PartDifference } from '../../graph/compare-graphs.ts';
-import { costsOf } from '../../graph/costs.ts';
-import type { Graph } from '../../graph/graph.ts';
-import { configure, knownNetworks } from '../../networks/networks.ts';
-import { openModel } from '../../predict/open-model.ts';
-import { isNetworkFile, readNetwork } from '../network-argument.ts';
-import { colours } from '../output/colours.ts';
-import { grouped, short } from '../output/format.ts';
+import { buildGraph } from '../../../graph/build-graph.ts';
+import { compareGraphs, type PartDifference } from '../../../graph/compare-graphs.ts';
+import { costsOf } from '../../../graph/costs.ts';
+import type { Graph } from '../../../graph/graph.ts';
+import { configure, knownNetworks } from '../../../networks/networks.ts';
+import { openModel } from '../../../predict/open-model.ts';
+import { isNetworkFile, readNetwork } from '../../network-argument.ts';
+import { colours } from '../../output/colours.ts';
+import { grouped, short } from '../../output/format.ts';
 
 export function addCompare(program: Command): void {
   program

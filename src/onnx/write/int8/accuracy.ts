@@ -1,10 +1,10 @@
 /** Measures the accuracy cost of a precision: the same images through the float32 file and the other one. */
-import type { Dataset } from '../../data/dataset.ts';
-import { ClassesError, matchClasses } from '../../evaluate/match-classes.ts';
-import type { Preprocessing } from '../../images/preprocess.ts';
-import { predictImages } from '../../predict/predict-images.ts';
-import { topClasses } from '../../predict/top-classes.ts';
-import { type OnnxPredictor, openOnnxPredictor, type PredictorOptions } from '../run/onnx-predictor.ts';
+import type { Dataset } from '../../../data/dataset.ts';
+import { ClassesError, matchClasses } from '../../../evaluate/match-classes.ts';
+import type { Preprocessing } from '../../../images/preprocess.ts';
+import { predictImages } from '../../../predict/predict-images.ts';
+import { topClasses } from '../../../predict/top-classes.ts';
+import { type OnnxPredictor, openOnnxPredictor, type PredictorOptions } from '../../run/onnx-predictor.ts';
 
 /** What a precision costs in accuracy. */
 export interface AccuracyReport {

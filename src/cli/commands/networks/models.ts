@@ -1,15 +1,15 @@
 /** `inception models`: the networks with their costs and the paper's errors. */
 import Table from 'cli-table3';
 import { type Command, Help } from 'commander';
-import { buildGraph, smallestInput } from '../../graph/build-graph.ts';
-import { costsOf } from '../../graph/costs.ts';
-import { networkOptions } from '../../networks/network-options.ts';
-import { configure, networks } from '../../networks/networks.ts';
-import type { Errors } from '../../networks/notation.ts';
-import type { Option } from '../../option.ts';
-import { aboutOf } from '../options/declared-options.ts';
-import { colours } from '../output/colours.ts';
-import { short } from '../output/format.ts';
+import { buildGraph, smallestInput } from '../../../graph/build-graph.ts';
+import { costsOf } from '../../../graph/costs.ts';
+import { networkOptions } from '../../../networks/network-options.ts';
+import { configure, networks } from '../../../networks/networks.ts';
+import type { Errors } from '../../../networks/notation.ts';
+import type { Option } from '../../../option.ts';
+import { aboutOf } from '../../options/declared-options.ts';
+import { colours } from '../../output/colours.ts';
+import { short } from '../../output/format.ts';
 
 export function addModels(program: Command): void {
   program

@@ -1,11 +1,11 @@
 /** `inception diagram`: draws a network's figures from its definition. */
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { drawDiagram } from '../../diagram/diagram.ts';
-import { configure } from '../../networks/networks.ts';
-import { networkArgument, readNetwork } from '../network-argument.ts';
-import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
-import { addOutput } from '../usage.ts';
+import { drawDiagram } from '../../../diagram/diagram.ts';
+import { configure } from '../../../networks/networks.ts';
+import { networkArgument, readNetwork } from '../../network-argument.ts';
+import { addNetworkOptions, readNetworkOptions } from '../../options/network-options.ts';
+import { addOutput } from '../../usage.ts';
 
 export function addDiagram(program: Command): void {
   const command = program
