@@ -1,5 +1,5 @@
-// Registers the functions that src/engine/torch.ts calls. Every job goes to the engine's thread and settles a promise;
-// no exception crosses unhandled.
+// Registers the functions that src/engine/torch.ts calls. Every job runs on the engine's thread and settles a promise; no
+// exception reaches JavaScript unhandled.
 #include <napi.h>
 
 #include <ATen/Context.h>
@@ -30,22 +30,22 @@ using Handle = Napi::External<std::shared_ptr<T>>;
 
 template <typename T>
 Napi::Value makeHandle(Napi::Env env, std::shared_ptr<T> value) {
-  return Handle<T>::New(env, new std::shared_ptr<T>(std::move(value)), [](Napi::Env, std::shared_ptr<T>* held) { delete held; });
+  return Handle<T>::New(env, new std::shared_ptr<T>(std::move(value)), [](Napi::Env, std::shared_ptr<T>* pointer) { delete pointer; });
 }
 
 template <typename T>
-std::shared_ptr<T>& held(const Napi::Value& value) {
+std::shared_ptr<T>& unwrap(const Napi::Value& value) {
   return *value.As<Handle<T>>().Data();
 }
 
-// createEngine(device, threads): threads 0 takes every core.
+// createEngine(device, threads): 0 threads means one per core.
 Napi::Value createEngine(const Napi::CallbackInfo& info) {
   const auto env = info.Env();
   static std::once_flag once;
   std::call_once(once, installArenaAllocator);
   const at::Device device(info[0].ToString().Utf8Value());
   const int threads = info[1].ToNumber().Int32Value();
-  // A program's shapes never change: cuDNN measures its algorithms once, in the warm-up runs.
+  // A program's shapes never change, so cuDNN benchmarks its algorithms once, in the warm-up runs.
   if (device.is_cuda()) at::globalContext().setBenchmarkCuDNN(true);
   const auto callback = Napi::Function::New(env, [](const Napi::CallbackInfo&) {});
   auto toMain = Napi::ThreadSafeFunction::New(env, callback, "inception engine", 0, 1);
@@ -73,7 +73,7 @@ Napi::Value useInstructionSet(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value createStore(const Napi::CallbackInfo& info) {
-  auto engine = held<Engine>(info[0]);
+  auto engine = unwrap<Engine>(info[0]);
   auto spec = std::make_shared<StoreSpec>(toStoreSpec(info[1].As<Napi::Object>()));
   return submit(info.Env(), engine, [engine, spec]() -> Finish {
     auto store = std::make_shared<Store>(*spec, engine->device);
@@ -82,8 +82,8 @@ Napi::Value createStore(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value loadProgram(const Napi::CallbackInfo& info) {
-  auto engine = held<Engine>(info[0]);
-  auto store = held<Store>(info[1]);
+  auto engine = unwrap<Engine>(info[0]);
+  auto store = unwrap<Store>(info[1]);
   auto program = std::make_shared<Program>(toProgram(info[2].As<Napi::Object>()));
   return submit(info.Env(), engine, [program, store]() -> Finish {
     auto loaded = std::make_shared<LoadedProgram>(std::move(*program), store);
@@ -93,7 +93,7 @@ Napi::Value loadProgram(const Napi::CallbackInfo& info) {
 
 // runProgram(engine, program, arrays in the order of the program's inputs, profile)
 Napi::Value runProgram(const Napi::CallbackInfo& info) {
-  auto program = held<LoadedProgram>(info[1]);
+  auto program = unwrap<LoadedProgram>(info[1]);
   const auto arrays = info[2].As<Napi::Array>();
   const bool profile = info[3].ToBoolean().Value();
   std::vector<at::Tensor> inputs;
@@ -109,20 +109,20 @@ Napi::Value runProgram(const Napi::CallbackInfo& info) {
     return [result](Napi::Env env) {
       auto outputs = Napi::Object::New(env);
       for (const auto& [name, tensor] : result->outputs) outputs.Set(name, toHostTensor(env, tensor));
-      auto returned = Napi::Object::New(env);
-      returned.Set("outputs", outputs);
+      auto response = Napi::Object::New(env);
+      response.Set("outputs", outputs);
       auto microseconds = Napi::Float64Array::New(env, result->stepMicroseconds.size());
       std::copy(result->stepMicroseconds.begin(), result->stepMicroseconds.end(), microseconds.Data());
-      returned.Set("stepMicroseconds", microseconds);
-      return returned;
+      response.Set("stepMicroseconds", microseconds);
+      return response;
     };
   };
-  return submit(info.Env(), held<Engine>(info[0]), work, std::move(keptAlive));
+  return submit(info.Env(), unwrap<Engine>(info[0]), work, std::move(keptAlive));
 }
 
 // writeStore(engine, store, name, array, dtype)
 Napi::Value writeStore(const Napi::CallbackInfo& info) {
-  auto store = held<Store>(info[1]);
+  auto store = unwrap<Store>(info[1]);
   const auto name = info[2].ToString().Utf8Value();
   const auto array = info[3].As<Napi::TypedArray>();
   const auto values = toTensor(array, info[4].ToString().Utf8Value(), {static_cast<int64_t>(array.ElementLength())});
@@ -132,40 +132,40 @@ Napi::Value writeStore(const Napi::CallbackInfo& info) {
     store->write(name, values);
     return nothing();
   };
-  return submit(info.Env(), held<Engine>(info[0]), work, std::move(keptAlive));
+  return submit(info.Env(), unwrap<Engine>(info[0]), work, std::move(keptAlive));
 }
 
 Napi::Value readStore(const Napi::CallbackInfo& info) {
-  auto store = held<Store>(info[1]);
+  auto store = unwrap<Store>(info[1]);
   const auto name = info[2].ToString().Utf8Value();
-  return submit(info.Env(), held<Engine>(info[0]), [store, name]() -> Finish {
+  return submit(info.Env(), unwrap<Engine>(info[0]), [store, name]() -> Finish {
     auto values = store->read(name);
     return [values](Napi::Env env) { return toHostTensor(env, values); };
   });
 }
 
 Napi::Value seedStore(const Napi::CallbackInfo& info) {
-  auto store = held<Store>(info[1]);
+  auto store = unwrap<Store>(info[1]);
   const auto seed = static_cast<uint64_t>(info[2].ToNumber().DoubleValue());
-  return submit(info.Env(), held<Engine>(info[0]), [store, seed]() -> Finish {
+  return submit(info.Env(), unwrap<Engine>(info[0]), [store, seed]() -> Finish {
     store->generator().set_current_seed(seed);
     return nothing();
   });
 }
 
 Napi::Value readRandomState(const Napi::CallbackInfo& info) {
-  auto store = held<Store>(info[1]);
-  return submit(info.Env(), held<Engine>(info[0]), [store]() -> Finish {
+  auto store = unwrap<Store>(info[1]);
+  return submit(info.Env(), unwrap<Engine>(info[0]), [store]() -> Finish {
     auto state = store->generator().get_state().clone();
     return [state](Napi::Env env) { return toHostTensor(env, state); };
   });
 }
 
 Napi::Value writeRandomState(const Napi::CallbackInfo& info) {
-  auto store = held<Store>(info[1]);
+  auto store = unwrap<Store>(info[1]);
   const auto array = info[2].As<Napi::TypedArray>();
   auto state = toTensor(array, "uint8", {static_cast<int64_t>(array.ElementLength())}).clone();
-  return submit(info.Env(), held<Engine>(info[0]), [store, state]() -> Finish {
+  return submit(info.Env(), unwrap<Engine>(info[0]), [store, state]() -> Finish {
     auto generator = store->generator();
     generator.set_state(state);
     return nothing();
@@ -173,21 +173,21 @@ Napi::Value writeRandomState(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value storeBytes(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), static_cast<double>(held<Store>(info[0])->bytes()));
+  return Napi::Number::New(info.Env(), static_cast<double>(unwrap<Store>(info[0])->bytes()));
 }
 
-// release(engine, handle): frees what a handle holds as soon as no queued job needs it. Programs hold their store.
+// release(engine, handle): frees a store or program once no queued job needs it. Programs keep their store alive.
 template <typename T>
 Napi::Value release(const Napi::CallbackInfo& info) {
-  auto task = [value = std::exchange(held<T>(info[1]), nullptr)]() mutable {
+  auto task = [value = std::exchange(unwrap<T>(info[1]), nullptr)]() mutable {
     value.reset();
     trimArena();
   };
-  runAfterJobs(held<Engine>(info[0]), std::move(task));
+  runAfterJobs(unwrap<Engine>(info[0]), std::move(task));
   return info.Env().Undefined();
 }
 
-Napi::Value close(const Napi::CallbackInfo& info) { return closeEngine(info.Env(), held<Engine>(info[0])); }
+Napi::Value close(const Napi::CallbackInfo& info) { return closeEngine(info.Env(), unwrap<Engine>(info[0])); }
 
 template <Napi::Value (*function)(const Napi::CallbackInfo&)>
 Napi::Value guarded(const Napi::CallbackInfo& info) {

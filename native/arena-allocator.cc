@@ -1,8 +1,8 @@
 // A step allocates and frees the same sizes in the same order every time. glibc returns large blocks to the system at each
-// free and takes new pages, zeroed one by one, at each allocation; a cache of blocks by their size never returns them, but
-// holds every size's largest number at once. Here neighbouring free blocks join again, and a request takes the smallest
-// that is large enough. The arena is one range of addresses, so that its pages can be large ones (2 MB on Linux): with
-// pages of 4 kB a channels-last convolution misses the address cache more often than it misses the data.
+// free and maps fresh zeroed pages at each allocation; a cache of blocks by size never returns them, and holds the maximum
+// number of every size at once. Here adjacent free blocks merge, and a request takes the smallest block that fits. The arena
+// is one address range so that it can use huge pages (2 MB on Linux): with 4 kB pages a channels-last convolution has more TLB
+// misses than cache misses.
 #include "arena-allocator.h"
 
 #include <c10/core/Allocator.h>
@@ -21,28 +21,28 @@ namespace inception {
 
 namespace {
 
-// Before each block; as long as vector loads like their data aligned.
+// Precedes each block; its size is the alignment that suits vector loads.
 struct alignas(64) Header {
   size_t bytes;  // with the header
 };
 
 constexpr size_t unit = sizeof(Header);
 constexpr size_t page = size_t{2} << 20;
-constexpr size_t smallest = 1 << 14;  // glibc is good at small blocks
+constexpr size_t minArenaBytes = 1 << 14;  // glibc handles smaller blocks well
 
 size_t roundUp(size_t bytes, size_t multiple) { return (bytes + multiple - 1) / multiple * multiple; }
 
 class Arena {
  public:
   Arena() {
-    // Addresses alone cost nothing; where their number is limited (ulimit -v) fewer do.
+    // Reserving addresses costs nothing; where they are limited (ulimit -v), reserve fewer.
     for (size_t bytes = size_t{1} << 40; !begin_ && bytes >= size_t{1} << 30; bytes /= 4) reserve(bytes);
   }
 
-  bool holds(const void* data) const { return data >= begin_ && data < end_; }
+  bool contains(const void* data) const { return data >= begin_ && data < end_; }
 
-  // Null where there is no room.
-  Header* take(size_t bytes) {
+  // Returns null when the arena is full.
+  Header* allocate(size_t bytes) {
     const std::lock_guard<std::mutex> guard(lock_);
     bytes = roundUp(bytes + unit, unit);
     auto fit = bySize_.lower_bound({bytes, nullptr});
@@ -51,15 +51,15 @@ class Arena {
       fit = bySize_.lower_bound({bytes, nullptr});
     }
     char* address = fit->second;
-    const size_t all = fit->first;
-    remove(address, all);
-    if (all > bytes) add(address + bytes, all - bytes);
+    const size_t blockBytes = fit->first;
+    remove(address, blockBytes);
+    if (blockBytes > bytes) add(address + bytes, blockBytes - bytes);
     auto* header = reinterpret_cast<Header*>(address);
     header->bytes = bytes;
     return header;
   }
 
-  void give(Header* header) {
+  void deallocate(Header* header) {
     const std::lock_guard<std::mutex> guard(lock_);
     char* address = reinterpret_cast<char*>(header);
     size_t bytes = header->bytes;
@@ -72,7 +72,7 @@ class Arena {
       }
     }
     if (next != byAddress_.end() && next->first == reinterpret_cast<char*>(header) + header->bytes) bytes += next->second;
-    join(address, bytes);
+    merge(address, bytes);
   }
 
   void trim() {
@@ -96,23 +96,23 @@ class Arena {
   }
 
   bool grow(size_t bytes) {
-    // What is free at the end need not be asked for again.
+    // A free block at the top only needs extending.
     const auto last = byAddress_.empty() ? byAddress_.end() : std::prev(byAddress_.end());
     const bool atTop = last != byAddress_.end() && last->first + last->second == top_;
-    const size_t more = roundUp(bytes - (atTop ? last->second : 0), page);
-    if (more > static_cast<size_t>(end_ - top_)) return false;
-    if (mprotect(top_, more, PROT_READ | PROT_WRITE) != 0) return false;
-    char* from = atTop ? last->first : top_;
-    top_ += more;
-    join(from, top_ - from);
+    const size_t growth = roundUp(bytes - (atTop ? last->second : 0), page);
+    if (growth > static_cast<size_t>(end_ - top_)) return false;
+    if (mprotect(top_, growth, PROT_READ | PROT_WRITE) != 0) return false;
+    char* start = atTop ? last->first : top_;
+    top_ += growth;
+    merge(start, top_ - start);
     return true;
   }
 
-  // One free block instead of those that lie in it.
-  void join(char* address, size_t bytes) {
-    for (auto inside = byAddress_.lower_bound(address); inside != byAddress_.end() && inside->first < address + bytes;) {
-      bySize_.erase({inside->second, inside->first});
-      inside = byAddress_.erase(inside);
+  // Replaces the free blocks in this range with one.
+  void merge(char* address, size_t bytes) {
+    for (auto block = byAddress_.lower_bound(address); block != byAddress_.end() && block->first < address + bytes;) {
+      bySize_.erase({block->second, block->first});
+      block = byAddress_.erase(block);
     }
     add(address, bytes);
   }
@@ -136,8 +136,8 @@ class Arena {
 };
 
 Arena& arena() {
-  static auto* one = new Arena();  // never destroyed: tensors may outlive statics
-  return *one;
+  static auto* instance = new Arena();  // never destroyed: tensors may outlive statics
+  return *instance;
 }
 
 class ArenaAllocator final : public c10::Allocator {
@@ -147,7 +147,7 @@ class ArenaAllocator final : public c10::Allocator {
       const
 #endif
       override {
-    void* data = bytes == 0 ? nullptr : take(bytes);
+    void* data = bytes == 0 ? nullptr : allocateBytes(bytes);
     return {data, data, &release, c10::Device(c10::DeviceType::CPU)};
   }
 
@@ -158,10 +158,10 @@ class ArenaAllocator final : public c10::Allocator {
 #endif
 
  private:
-  static void* take(size_t bytes) {
+  static void* allocateBytes(size_t bytes) {
     if (bytes > SIZE_MAX / 2) refuse(bytes);
-    if (bytes >= smallest) {
-      if (Header* header = arena().take(bytes)) return header + 1;
+    if (bytes >= minArenaBytes) {
+      if (Header* header = arena().allocate(bytes)) return header + 1;
     }
     void* block = nullptr;
     if (posix_memalign(&block, unit, bytes) != 0) refuse(bytes);
@@ -169,13 +169,13 @@ class ArenaAllocator final : public c10::Allocator {
   }
 
   [[noreturn]] static void refuse(size_t bytes) {
-    TORCH_CHECK(false, "can't allocate memory: ", bytes, " bytes were asked for");
+    TORCH_CHECK(false, "can't allocate memory: ", bytes, " bytes requested");
   }
 
   static void release(void* data) {
     if (!data) return;
-    if (arena().holds(data)) {
-      arena().give(static_cast<Header*>(data) - 1);
+    if (arena().contains(data)) {
+      arena().deallocate(static_cast<Header*>(data) - 1);
     } else {
       std::free(data);
     }

@@ -1,12 +1,12 @@
-// Memory of freed tensors is kept and used again, in one arena whose size is what the tensors of a step need together.
+// A CPU allocator that reuses the memory of freed tensors, in one arena that grows to what one step needs.
 #pragma once
 
 namespace inception {
 
-// Makes it libtorch's allocator for the CPU. Call once, before any tensor exists.
+// Makes it libtorch's CPU allocator. Call once, before any tensor exists.
 void installArenaAllocator();
 
-// Gives the memory of freed tensors back to the system: the next program needs another amount.
+// Returns the memory of freed tensors to the system: the next program may need less.
 void trimArena();
 
 }  // namespace inception

@@ -29,7 +29,7 @@ std::vector<T> list(const Napi::Value& value, Convert convert) {
   std::vector<T> result;
   result.reserve(array.Length());
   for (uint32_t index = 0; index < array.Length(); index++) {
-    // A program has thousands of small objects: without a scope their handles pile up.
+    // A program has thousands of small objects: without a scope their handles would pile up.
     Napi::HandleScope scope(value.Env());
     result.push_back(convert(array.Get(index)));
   }

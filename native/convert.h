@@ -1,4 +1,4 @@
-// From JavaScript's objects to plain C++ data and back. The only file, with addon.cc, that knows Node-API.
+// Converts JavaScript objects to plain C++ data and back. Only convert, job and addon use Node-API.
 #pragma once
 #include <napi.h>
 
@@ -12,9 +12,9 @@ namespace inception {
 
 Program toProgram(const Napi::Object& program);
 StoreSpec toStoreSpec(const Napi::Object& spec);
-// A tensor over the array's own memory: the array must outlive it.
+// A tensor that shares the array's memory: the array must outlive it.
 at::Tensor toTensor(const Napi::TypedArray& array, const std::string& dtype, const std::vector<int64_t>& shape);
-// { dtype, shape, data } with a copy of the tensor's values; the tensor is contiguous on the CPU.
+// { dtype, shape, data } with a copy of the values of a contiguous CPU tensor.
 Napi::Object toHostTensor(Napi::Env env, const at::Tensor& tensor);
 
 }  // namespace inception

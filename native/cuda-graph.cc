@@ -15,13 +15,13 @@ namespace inception {
 
 namespace {
 
-// libtorch 2.4 to 2.14 wants to be told which generators a graph uses; newer ones find out at the first use.
+// libtorch 2.4 to 2.14 needs the generators of a graph registered; newer versions notice at the first use.
 template <typename Generator>
-auto announce(Generator* generator, at::cuda::CUDAGraph& graph, int) -> decltype(generator->register_graph(&graph), void()) {
+auto registerGenerator(Generator* generator, at::cuda::CUDAGraph& graph, int) -> decltype(generator->register_graph(&graph), void()) {
   generator->register_graph(&graph);
 }
 template <typename Generator>
-void announce(Generator*, at::cuda::CUDAGraph&, long) {}
+void registerGenerator(Generator*, at::cuda::CUDAGraph&, long) {}
 
 class Captured : public CudaGraph {
  public:
@@ -30,12 +30,12 @@ class Captured : public CudaGraph {
     const auto stream = c10::cuda::getStreamFromPool();
     stream.synchronize();
     const c10::cuda::CUDAStreamGuard guard(stream);
-    announce(generator.get<at::CUDAGeneratorImpl>(), graph_, 0);
+    registerGenerator(generator.get<at::CUDAGeneratorImpl>(), graph_, 0);
     graph_.capture_begin();
     try {
       work();
     } catch (...) {
-      // A capture that is left open would spoil every later call.
+      // An open capture would make every later call fail.
       try {
         graph_.capture_end();
       } catch (const std::exception&) {
@@ -77,10 +77,10 @@ void CudaGraph::warmUp(at::Device device, const std::function<void()>& work) {
 bool CudaGraph::isAvailable(at::Device) { return false; }
 
 std::unique_ptr<CudaGraph> CudaGraph::capture(at::Device, at::Generator, const std::function<void()>&) {
-  TORCH_CHECK(false, "this build has no CUDA graphs");
+  TORCH_CHECK(false, "the addon was built without CUDA graphs");
 }
 
-void CudaGraph::warmUp(at::Device, const std::function<void()>&) { TORCH_CHECK(false, "this build has no CUDA graphs"); }
+void CudaGraph::warmUp(at::Device, const std::function<void()>&) { TORCH_CHECK(false, "the addon was built without CUDA graphs"); }
 
 #endif
 

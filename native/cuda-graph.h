@@ -1,4 +1,4 @@
-// A program's run as one CUDA graph. Without CUDA headers at build time there is none, and programs run step by step.
+// A program's run as one CUDA graph. Built without CUDA headers, graphs are not available and programs run step by step.
 #pragma once
 #include <ATen/core/Generator.h>
 #include <c10/core/Device.h>
@@ -14,10 +14,10 @@ class CudaGraph {
   virtual void replay() = 0;
 
   static bool isAvailable(at::Device device);
-  // Runs `work` on a stream of its own without computing anything, and remembers the kernels. `work` must touch no memory of
-  // the CPU. Throws c10::Error where something in it cannot be captured.
+  // Records the kernels that `work` launches, on a separate stream, without running them. `work` must not touch CPU memory.
+  // Throws c10::Error if something in it cannot be captured.
   static std::unique_ptr<CudaGraph> capture(at::Device device, at::Generator generator, const std::function<void()>& work);
-  // Runs `work` on that same kind of stream, and waits: libraries make their plans and workspaces in such a run.
+  // Runs `work` on such a stream and waits, so that libraries create their plans and workspaces.
   static void warmUp(at::Device device, const std::function<void()>& work);
 };
 

@@ -22,8 +22,8 @@ at::ScalarType scalarType(const std::string& dtype) {
 }
 
 std::string dtypeName(at::ScalarType type) {
-  for (const auto& [name, known] : dtypes) {
-    if (known == type) return name;
+  for (const auto& [name, candidate] : dtypes) {
+    if (candidate == type) return name;
   }
   return at::toString(type);
 }

@@ -1,4 +1,4 @@
-// Programs' names for libtorch's types, and tensors as text for messages.
+// Names of dtypes in programs, and tensors as text for error messages.
 #pragma once
 #include <ATen/core/Tensor.h>
 
@@ -6,7 +6,7 @@
 
 namespace inception {
 
-// Throws std::invalid_argument for a name that programs do not have.
+// Throws std::invalid_argument for an unknown name.
 at::ScalarType scalarType(const std::string& dtype);
 std::string dtypeName(at::ScalarType type);
 // "[8, 64, 35, 35] float32"

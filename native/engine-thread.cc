@@ -26,9 +26,9 @@ void EngineThread::enqueue(std::function<void()> work) {
 }
 
 void EngineThread::loop(int threads) {
-  // libtorch's number of threads belongs to the thread that asks for work.
+  // libtorch's thread count is a setting of the calling thread.
   at::set_num_threads(threads);
-  // Denormal numbers are a hundred times slower and carry no information here. The flag is each worker's own.
+  // Denormals are a hundred times slower and carry no information here. The flag is per worker thread.
   at::parallel_for(0, threads, 1, [](int64_t, int64_t) { at::globalContext().setFlushDenormal(true); });
   for (;;) {
     std::function<void()> work;

@@ -1,4 +1,4 @@
-// One thread that does all work of an engine, first in first out, so that OpenMP's pool of workers stays the same.
+// One thread that runs all of an engine's work in FIFO order, so that OpenMP keeps the same pool of workers.
 #pragma once
 #include <condition_variable>
 #include <deque>
@@ -11,7 +11,7 @@ namespace inception {
 class EngineThread {
  public:
   explicit EngineThread(int threads);
-  // Waits until all queued work is done.
+  // Waits for all queued work.
   ~EngineThread();
   void enqueue(std::function<void()> work);
 

@@ -1,12 +1,12 @@
-// What this machine has: for the engine's facts and the choices that depend on them.
+// Hardware detection, for the engine's facts.
 #pragma once
 
 namespace inception {
 
-// Whether the processor multiplies bfloat16 numbers (AVX512_BF16, AMX, or Arm's), or they are emulated.
+// Whether the processor has bfloat16 arithmetic (AVX512_BF16, AMX, or Arm's) instead of emulating it.
 bool hasFastBfloat16();
 
-// The cores that this process may use.
+// Number of cores that this process may use.
 int availableCores();
 
 }  // namespace inception

@@ -42,7 +42,7 @@ Finish nothing() {
 Napi::Value submit(Napi::Env env, const std::shared_ptr<Engine>& engine, Work work, std::vector<Napi::ObjectReference> keptAlive) {
   auto* job = new Job{Napi::Promise::Deferred::New(env), std::move(keptAlive), engine, {}, {}};
   const auto promise = job->deferred.Promise();
-  // Node stays awake only while jobs are under way.
+  // Keep Node's event loop alive only while jobs are pending.
   if (engine->pending++ == 0) engine->toMain.Ref(env);
   auto toMain = engine->toMain;
   engine->thread->enqueue([job, work = std::move(work), toMain]() mutable {
@@ -57,8 +57,8 @@ Napi::Value submit(Napi::Env env, const std::shared_ptr<Engine>& engine, Work wo
     } catch (...) {
       job->error = "an unknown error in libtorch";
     }
-    work = nullptr;  // releases what it captured before JavaScript goes on
-    toMain.BlockingCall(job, [](Napi::Env env, Napi::Function, Job* done) { settle(env, done); });
+    work = nullptr;  // release its captures before JavaScript continues
+    toMain.BlockingCall(job, [](Napi::Env env, Napi::Function, Job* finished) { settle(env, finished); });
   });
   return promise;
 }

@@ -1,4 +1,4 @@
-// A job: work for the engine's thread, started by a call from JavaScript that gets a promise for its result.
+// A job: work for the engine's thread. The JavaScript call that starts it gets a promise for the result.
 #pragma once
 #include <napi.h>
 
@@ -18,26 +18,26 @@ struct Engine {
 
   at::Device device;
   Napi::ThreadSafeFunction toMain;
-  int pending = 0;  // jobs that are not settled; touched by the main thread only
+  int pending = 0;  // unsettled jobs; used on the main thread only
   std::unique_ptr<EngineThread> thread;
 };
 
-// Makes a job's result in JavaScript; runs on the main thread.
+// Creates a job's JavaScript result; runs on the main thread.
 using Finish = std::function<Napi::Value(Napi::Env)>;
-// Computes on the engine's thread, where no JavaScript value may be touched.
+// Runs on the engine's thread, where JavaScript values must not be touched.
 using Work = std::function<Finish()>;
 
-// The result of a job that has none.
+// The result of a job that returns nothing.
 Finish nothing();
 
-// Queues work behind that of earlier calls. Gives the promise; what `work` throws rejects it. `keptAlive` are the JavaScript
-// objects whose memory the work reads.
+// Queues work after that of earlier calls and returns its promise, which rejects with what `work` throws. `keptAlive` holds
+// the JavaScript objects whose memory the work reads.
 Napi::Value submit(Napi::Env env, const std::shared_ptr<Engine>& engine, Work work, std::vector<Napi::ObjectReference> keptAlive = {});
 
-// Runs `task` after the jobs that are queued, or at once if there are none.
+// Runs `task` after the queued jobs, or immediately if there are none.
 void runAfterJobs(const std::shared_ptr<Engine>& engine, std::function<void()> task);
 
-// Settles when every earlier job has, ends the thread and releases what wakes the main thread. No job may follow.
+// Resolves after all earlier jobs; stops the thread and releases the handle that wakes the main thread. No job may follow.
 Napi::Value closeEngine(Napi::Env env, const std::shared_ptr<Engine>& engine);
 
 }  // namespace inception

@@ -1,4 +1,4 @@
-// A program as plain C++ data: what convert.cc reads from JavaScript and run-program.cc resolves. No Node-API, no ATen.
+// A program as plain C++ data: read by convert.cc, resolved by run-program.cc. No Node-API, no ATen.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -20,11 +20,11 @@ enum class StepKind { call, load, store, input, output, free };
 
 struct Step {
   StepKind kind = StepKind::call;
-  std::string name;  // of a call: the operator with its overload; else the tensor, input or output
+  std::string name;  // a call's operator with its overload; otherwise the tensor, input or output
   std::string layer;
   std::vector<Argument> arguments;
   std::vector<std::pair<std::string, Argument>> named;
-  std::vector<int> slots;  // assigned (-1: dropped), read by a store or an output, or freed
+  std::vector<int> slots;  // assigned (-1: unused), read by a store or an output, or freed
 };
 
 struct ProgramInput {

@@ -140,7 +140,7 @@ LoadedProgram::Call LoadedProgram::resolve(const Step& step) const {
     const Argument* argument = index < step.arguments.size() ? &step.arguments[index] : nullptr;
     for (const auto& [key, value] : step.named) {
       if (key != parameter.name()) continue;
-      if (argument) throw std::invalid_argument("argument '" + key + "' is given twice");
+      if (argument) throw std::invalid_argument("argument '" + key + "' is passed twice");
       argument = &value;
       namedUsed++;
     }
@@ -209,7 +209,7 @@ void LoadedProgram::runSteps(std::vector<at::Tensor> inputs, bool profile, RunRe
         }
         break;
       case StepKind::output:
-        // Of a graph that is being captured too: the tensor that every replay writes.
+        // While capturing a graph, this is the tensor that every replay writes.
         result.outputs.emplace_back(step.name, slots_[step.slots[0]]);
         break;
       case StepKind::free:
@@ -223,7 +223,7 @@ void LoadedProgram::runSteps(std::vector<at::Tensor> inputs, bool profile, RunRe
   }
 }
 
-// The first runs are warm-ups, in which libraries choose their algorithms; then the steps are captured once and replayed.
+// The first runs are warm-ups, in which libraries choose their algorithms; then the steps are captured and replayed.
 RunResult LoadedProgram::runGraph(const std::vector<at::Tensor>& inputs, size_t& number) {
   const auto device = store_->device();
   if (graphInputs_.empty()) {
@@ -249,7 +249,7 @@ RunResult LoadedProgram::runGraph(const std::vector<at::Tensor>& inputs, size_t&
 }
 
 RunResult LoadedProgram::run(std::vector<at::Tensor> inputs, bool profile) {
-  // Gradients are steps of the program: neither a tape nor version counters are wanted.
+  // Gradients are steps of the program: autograd's tape and version counters are not needed.
   at::NoGradGuard noGrad;
   at::AutoDispatchBelowADInplaceOrView belowAutograd;
   size_t number = 0;
@@ -258,23 +258,23 @@ RunResult LoadedProgram::run(std::vector<at::Tensor> inputs, bool profile) {
     if (!profile && CudaGraph::isAvailable(store_->device())) {
       result = runGraph(inputs, number);
     } else {
-      // The program's slots hold them from here on, and let them go after their last use.
+      // From here on the program's slots own them, and free them after their last use.
       for (auto& input : inputs) input = input.to(store_->device());
       runSteps(std::move(inputs), profile, result, number);
     }
     for (auto& [name, tensor] : result.outputs) tensor = tensor.to(at::kCPU).clone(at::MemoryFormat::Contiguous);
     return result;
   } catch (const std::exception& error) {
-    // Past the last step the outputs were being copied.
+    // Past the last step, the failure was in copying the outputs.
     number = std::min(number, program_.steps.size() - 1);
     const Step& step = program_.steps[number];
     std::ostringstream text;
-    const auto* ofTorch = dynamic_cast<const c10::Error*>(&error);
-    const std::string reason = firstLine(ofTorch ? ofTorch->what_without_backtrace() : error.what());
-    const bool memory = dynamic_cast<const std::bad_alloc*>(&error) || isOutOfMemory(reason);
+    const auto* torchError = dynamic_cast<const c10::Error*>(&error);
+    const std::string reason = firstLine(torchError ? torchError->what_without_backtrace() : error.what());
+    const bool outOfMemory = dynamic_cast<const std::bad_alloc*>(&error) || isOutOfMemory(reason);
     text << program_.name << ": " << locationOf(number, step) << ": ";
-    if (memory) text << "out of memory; use a smaller batch or input size, or free memory (";
-    text << reason << (memory ? ")" : "");
+    if (outOfMemory) text << "out of memory; use a smaller batch or input size, or free memory (";
+    text << reason << (outOfMemory ? ")" : "");
     if (step.kind == StepKind::call) {
       text << "; arguments";
       for (const auto& entry : calls_[number]->slots) {

@@ -15,7 +15,7 @@
 
 namespace inception {
 
-// What a run gives: outputs in the program's order, on the CPU and contiguous; microseconds of each step if asked for.
+// Outputs in the program's order, contiguous on the CPU; microseconds per step if profiled.
 struct RunResult {
   std::vector<std::pair<std::string, at::Tensor>> outputs;
   std::vector<double> stepMicroseconds;
@@ -23,7 +23,7 @@ struct RunResult {
 
 class LoadedProgram {
  public:
-  // Throws std::invalid_argument naming the step, the operator and what it expects.
+  // Throws std::invalid_argument naming the step, its operator and what the operator expects.
   LoadedProgram(Program program, std::shared_ptr<Store> store);
 
   // `inputs` in the order of the program's inputs, on the CPU. Throws std::runtime_error naming step, layer and shapes.
@@ -34,7 +34,7 @@ class LoadedProgram {
  private:
   struct Call {
     c10::OperatorHandle handle;
-    torch::jit::Stack arguments;  // constants in place; slots are filled in for each run
+    torch::jit::Stack arguments;  // constants; slots are filled in for each run
     std::vector<std::pair<size_t, std::vector<int>>> slots;  // argument position -> slots
     std::vector<bool> isList;
   };
@@ -42,17 +42,17 @@ class LoadedProgram {
   Call resolve(const Step& step) const;
   c10::IValue convert(const Argument& argument, const c10::TypePtr& type) const;
   void runCall(Call& call, const Step& step);
-  // Every step in order. `number` is the one that runs, for errors.
+  // Runs every step in order. `number` is the current step, for errors.
   void runSteps(std::vector<at::Tensor> inputs, bool profile, RunResult& result, size_t& number);
   RunResult runGraph(const std::vector<at::Tensor>& inputs, size_t& number);
 
   Program program_;
   std::shared_ptr<Store> store_;
-  std::vector<std::unique_ptr<Call>> calls_;  // one for each step, null where the step is no call
+  std::vector<std::unique_ptr<Call>> calls_;  // one per step; null where the step is not a call
   std::vector<at::Tensor> slots_;
-  std::vector<at::Tensor> stored_;  // one for each step, defined where the step loads one of the store's own tensors
+  std::vector<at::Tensor> stored_;  // one per step; defined where the step loads a tensor of the store's spec
 
-  // On CUDA: the graph, and the tensors of the device that it reads and writes.
+  // On CUDA: the graph and the device tensors that it reads and writes.
   int warmUps_ = 0;
   std::unique_ptr<CudaGraph> graph_;
   std::vector<at::Tensor> graphInputs_;

@@ -62,7 +62,7 @@ const at::Tensor& Store::findComputed(const std::string& name) const {
 }
 
 at::Tensor Store::read(const std::string& name) const {
-  // A copy in any case: the caller's memory must not change with the next step.
+  // Always a copy: the caller's memory must not change with the next step.
   return find(name).to(at::kCPU).clone(at::MemoryFormat::Contiguous);
 }
 

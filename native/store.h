@@ -1,4 +1,4 @@
-// Named tensors and views that outlive a run, and the random generator that belongs to them.
+// Named tensors and views that outlive a run, with their random generator.
 #pragma once
 #include <ATen/core/Generator.h>
 #include <ATen/core/Tensor.h>
@@ -17,7 +17,7 @@ class Store {
   const at::Tensor& find(const std::string& name) const;
   bool has(const std::string& name) const { return tensors_.count(name) > 0; }
 
-  // Tensors that programs leave here. An equal one is written over, so that what has captured its address stays right.
+  // Tensors that programs store. One of the same shape and type is overwritten in place, so that captured addresses stay valid.
   void storeComputed(const std::string& name, const at::Tensor& value);
   const at::Tensor& findComputed(const std::string& name) const;
 

@@ -1,5 +1,5 @@
-// Batch normalisation by the batch's statistics with the ReLU after it, forward and backward, for the CPU. libtorch 1.13
-// takes four passes and scalar code for bfloat16 where two vectorised ones are enough.
+// Batch normalisation with batch statistics, fused with its ReLU, forward and backward, for the CPU. libtorch 1.13 takes four
+// passes, in scalar code for bfloat16, where two vectorised ones are enough.
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
@@ -20,11 +20,11 @@ namespace inception {
 
 namespace {
 
-// Rows that one thread takes at a time.
+// Minimum rows per thread.
 int64_t grain(int64_t channels) { return std::max<int64_t>(1, 16384 / channels); }
 
-// The forward pass as one factor and one term per channel. Always from the float32 statistics, so that a result that
-// is computed again, and the mask that its gradient passes, are the same to the bit.
+// The forward pass as one scale and one offset per channel. Always computed from the float32 statistics, so that a recomputed
+// result, and the ReLU mask of the gradient, are identical to the bit.
 struct Affine {
   std::vector<float> scale, offset;
   Affine(const c10::optional<at::Tensor>& gamma, const at::Tensor& beta, const at::Tensor& mean, const at::Tensor& inverse)
@@ -38,39 +38,39 @@ struct Affine {
   }
 };
 
-// A channels-last tensor, or a slice of the channels of one, as rows.
+// The rows of a channels-last tensor or of a slice of its channels.
 template <typename T>
-struct Lines {
+struct RowView {
   T* data;
   int64_t stride;
-  explicit Lines(const at::Tensor& tensor) : data(static_cast<T*>(tensor.data_ptr())), stride(rowStride(tensor)) {}
-  // From this row on, `atOnce` rows at a time.
-  kernels::Strided<T> rows(int64_t row, int64_t atOnce) const { return {data + row * stride, stride * atOnce}; }
+  explicit RowView(const at::Tensor& tensor) : data(static_cast<T*>(tensor.data_ptr())), stride(rowStride(tensor)) {}
+  // From this row on, in steps of `step` rows.
+  kernels::Strided<T> rows(int64_t row, int64_t step) const { return {data + row * stride, stride * step}; }
 };
 
 template <typename T>
-using InputLines = Lines<const T>;
+using InputRowView = RowView<const T>;
 
-// How many rows can be taken as one: those of slices do not lie one after the other.
+// How many rows can be processed as one: rows of slices are not adjacent.
 template <typename... Tensors>
-int64_t together(int64_t channels, const Tensors&... tensors) {
-  return ((rowStride(tensors) == channels) && ...) ? rowsAtOnce(channels) : 1;
+int64_t repeatsFor(int64_t channels, const Tensors&... tensors) {
+  return ((rowStride(tensors) == channels) && ...) ? maxRepeats(channels) : 1;
 }
 
 template <typename T>
 void statistics(const kernels::Table<T>& run, const at::Tensor& x, const at::Tensor& movingMean, const at::Tensor& movingVariance,
                 double momentum, double epsilon, const at::Tensor& mean, const at::Tensor& inverse) {
   const int64_t channels = x.size(1), rows = rowsOf(x);
-  const InputLines<T> source(x);
-  // Moments about a value that occurs: about zero, a large mean would swallow a small variance.
+  const InputRowView<T> source(x);
+  // Moments about an actual value: about zero, a large mean would swamp a small variance.
   std::vector<float> shift(channels);
   {
     std::vector<float> none(channels, 0.f), unused(channels);
     run.moments(source.rows(0, 1), {1, channels}, none.data(), shift.data(), unused.data());
   }
-  const int64_t times = together(channels, x);
-  const auto wideShift = repeated(shift.data(), channels, times);
-  const auto [sums, squares] = sumRows(rows, channels, times, [&](int64_t row, Rows wide, float* sum, float* square) {
+  const int64_t repeats = repeatsFor(channels, x);
+  const auto wideShift = repeated(shift.data(), channels, repeats);
+  const auto [sums, squares] = sumRows(rows, channels, repeats, [&](int64_t row, Rows wide, float* sum, float* square) {
     run.moments(source.rows(row, wide.channels / channels), wide, wideShift.data(), sum, square);
   });
   float* running = movingMean.data_ptr<float>();
@@ -89,14 +89,14 @@ void statistics(const kernels::Table<T>& run, const at::Tensor& x, const at::Ten
 
 template <typename T>
 void apply(const kernels::Table<T>& run, const at::Tensor& x, const Affine& affine, const at::Tensor& y) {
-  const int64_t channels = x.size(1), rows = rowsOf(x), times = together(channels, x, y);
-  const InputLines<T> source(x);
-  const Lines<T> target(y);
-  const auto scale = repeated(affine.scale.data(), channels, times), offset = repeated(affine.offset.data(), channels, times);
+  const int64_t channels = x.size(1), rows = rowsOf(x), repeats = repeatsFor(channels, x, y);
+  const InputRowView<T> source(x);
+  const RowView<T> target(y);
+  const auto scale = repeated(affine.scale.data(), channels, repeats), offset = repeated(affine.offset.data(), channels, repeats);
   at::parallel_for(0, rows, grain(channels), [&](int64_t begin, int64_t end) {
-    inWideRows(end - begin, channels, times, [&](int64_t row, Rows wide) {
-      const int64_t atOnce = wide.channels / channels;
-      run.scaleRelu(source.rows(begin + row, atOnce), target.rows(begin + row, atOnce), wide, scale.data(), offset.data());
+    inWideRows(end - begin, channels, repeats, [&](int64_t row, Rows wide) {
+      const int64_t step = wide.channels / channels;
+      run.scaleRelu(source.rows(begin + row, step), target.rows(begin + row, step), wide, scale.data(), offset.data());
     });
   });
 }
@@ -105,15 +105,15 @@ template <typename T>
 void backward(const kernels::Table<T>& run, const at::Tensor& gradient, const at::Tensor& x, const Affine& affine,
               const at::Tensor& mean, const at::Tensor& inverse, const at::Tensor& gammaGradient, const at::Tensor& betaGradient,
               const at::Tensor& dx) {
-  const int64_t channels = x.size(1), rows = rowsOf(x), times = together(channels, gradient, x, dx);
-  const InputLines<T> gradientLines(gradient), source(x);
-  const Lines<T> target(dx);
-  const auto average = repeated(mean.data_ptr<float>(), channels, times);
-  const auto scale = repeated(affine.scale.data(), channels, times), offset = repeated(affine.offset.data(), channels, times);
+  const int64_t channels = x.size(1), rows = rowsOf(x), repeats = repeatsFor(channels, gradient, x, dx);
+  const InputRowView<T> gradientLines(gradient), source(x);
+  const RowView<T> target(dx);
+  const auto average = repeated(mean.data_ptr<float>(), channels, repeats);
+  const auto scale = repeated(affine.scale.data(), channels, repeats), offset = repeated(affine.offset.data(), channels, repeats);
   kernels::Channels perChannel{average.data(), scale.data(), offset.data(), nullptr, nullptr};
-  const auto [sums, products] = sumRows(rows, channels, times, [&](int64_t row, Rows wide, float* sum, float* product) {
-    const int64_t atOnce = wide.channels / channels;
-    run.gradientMoments(gradientLines.rows(row, atOnce), source.rows(row, atOnce), wide, perChannel, sum, product);
+  const auto [sums, products] = sumRows(rows, channels, repeats, [&](int64_t row, Rows wide, float* sum, float* product) {
+    const int64_t step = wide.channels / channels;
+    run.gradientMoments(gradientLines.rows(row, step), source.rows(row, step), wide, perChannel, sum, product);
   });
   std::vector<float> slope(channels), shift(channels);
   for (int64_t c = 0; c < channels; c++) {
@@ -124,22 +124,22 @@ void backward(const kernels::Table<T>& run, const at::Tensor& gradient, const at
     slope[c] = static_cast<float>(-factor * inverted * inverted * products[c] / rows);
     shift[c] = static_cast<float>(-factor * sums[c] / rows);
   }
-  const auto wideSlope = repeated(slope.data(), channels, times), wideShift = repeated(shift.data(), channels, times);
+  const auto wideSlope = repeated(slope.data(), channels, repeats), wideShift = repeated(shift.data(), channels, repeats);
   perChannel.slope = wideSlope.data();
   perChannel.shift = wideShift.data();
   at::parallel_for(0, rows, grain(channels), [&](int64_t begin, int64_t end) {
-    inWideRows(end - begin, channels, times, [&](int64_t row, Rows wide) {
-      const int64_t index = begin + row, atOnce = wide.channels / channels;
-      run.gradientInput(gradientLines.rows(index, atOnce), source.rows(index, atOnce), target.rows(index, atOnce), wide, perChannel);
+    inWideRows(end - begin, channels, repeats, [&](int64_t row, Rows wide) {
+      const int64_t index = begin + row, step = wide.channels / channels;
+      run.gradientInput(gradientLines.rows(index, step), source.rows(index, step), target.rows(index, step), wide, perChannel);
     });
   });
 }
 
-// Every array of a channel's numbers of an operator.
+// Checks arrays that hold one value per channel.
 void expectChannels(const at::Tensor& x, std::initializer_list<const at::Tensor*> arrays) {
   for (const auto* array : arrays) {
     TORCH_CHECK(array->is_contiguous() && array->scalar_type() == at::kFloat && array->numel() == x.size(1), "expected ", x.size(1),
-                " contiguous float32 values, one for each channel, received ", array->scalar_type(), " ", array->sizes());
+                " contiguous float32 values, one per channel, received ", array->scalar_type(), " ", array->sizes());
   }
 }
 
@@ -173,7 +173,7 @@ at::Tensor batchNormReluAgain(const at::Tensor& input, const c10::optional<at::T
   return y;
 }
 
-// `out` may be the input: it is written element by element, when both sums are known.
+// `out` may be the input: it is written element by element, after both sums are known.
 std::tuple<at::Tensor, at::Tensor, at::Tensor> batchNormReluBackward(
     const at::Tensor& outputGradient, const at::Tensor& input, const c10::optional<at::Tensor>& gamma, const at::Tensor& beta,
     const at::Tensor& mean, const at::Tensor& inverse, const c10::optional<at::Tensor>& out,
@@ -194,7 +194,7 @@ TORCH_LIBRARY_FRAGMENT(inception, library) {
   library.def(
       "batch_norm_relu(Tensor input, Tensor? gamma, Tensor beta, Tensor(a!) moving_mean, Tensor(b!) moving_variance, "
       "float momentum, float epsilon, *, Tensor(c!)? out=None) -> (Tensor, Tensor, Tensor)");
-  // The same result once more, from the statistics that the first time gave.
+  // Recomputes the result from the saved statistics.
   library.def(
       "batch_norm_relu_again(Tensor input, Tensor? gamma, Tensor beta, Tensor mean, Tensor inverse_deviation, *, "
       "Tensor(a!)? out=None) -> Tensor");

@@ -14,25 +14,25 @@ extern const Kernels avx512;
 namespace {
 
 std::vector<const Kernels*> available() {
-  std::vector<const Kernels*> found{&portable};
+  std::vector<const Kernels*> kernels{&portable};
 #if defined(INCEPTION_X86_KERNELS)
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) found.push_back(&avx2);
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) kernels.push_back(&avx2);
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("avx512dq")) {
-    found.push_back(&avx512);
+    kernels.push_back(&avx512);
   }
 #endif
-  return found;
+  return kernels;
 }
 
-std::atomic<const Kernels*>& chosen() {
+std::atomic<const Kernels*>& current() {
   static std::atomic<const Kernels*> kernels(available().back());
   return kernels;
 }
 
 }  // namespace
 
-const Kernels& chooseKernels() { return *chosen(); }
+const Kernels& chooseKernels() { return *current(); }
 
 std::vector<std::string> kernelNames() {
   std::vector<std::string> names;
@@ -43,10 +43,10 @@ std::vector<std::string> kernelNames() {
 void useKernels(const std::string& name) {
   for (const auto* kernels : available()) {
     if (name != kernels->instructionSet) continue;
-    chosen() = kernels;
+    current() = kernels;
     return;
   }
-  throw std::invalid_argument("this processor has no kernels called '" + name + "'");
+  throw std::invalid_argument("this processor does not support the instruction set '" + name + "'");
 }
 
 }  // namespace inception::kernels

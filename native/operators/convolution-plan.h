@@ -1,4 +1,4 @@
-// What a convolution by oneDNN needs to know, and the primitives made for it.
+// The geometry of a oneDNN convolution, and the primitives created for it.
 #pragma once
 #include <ATen/Parallel.h>
 
@@ -18,7 +18,7 @@ using dnnl::prop_kind;
 
 using Key = std::vector<int64_t>;
 
-// What a primitive is for: plans of different purposes may have the same geometry.
+// What a primitive computes: plans for different purposes may share a geometry.
 enum class Purpose : int64_t {
   forward,
   forwardWithBias,
@@ -43,9 +43,9 @@ struct Geometry {
            at::IntArrayRef strides, at::IntArrayRef paddings)
       : input(inputSizes.vec()), weight(weightSizes.vec()), stride(strides.vec()), padding(paddings.vec()), type(inputType),
         weightType(typeOfWeight) {
-    TORCH_CHECK(input.size() == 4 && weight.size() == 4 && input[1] == weight[1], "input and weight do not fit: ", inputSizes, " and ",
+    TORCH_CHECK(input.size() == 4 && weight.size() == 4 && input[1] == weight[1], "input and weight channels differ: ", inputSizes, " and ",
                 weightSizes);
-    // Packing rounds float32 weights; nothing would widen bfloat16 ones.
+    // Packing rounds float32 weights, but does not widen bfloat16 ones.
     TORCH_CHECK(weightType == type || weightType == memory::data_type::f32,
                 "weight: expected float32 or the type of the input, received bfloat16 with a float32 input");
     bias = {weight[0]};
@@ -55,7 +55,7 @@ struct Geometry {
     }
   }
 
-  // What a plan for this purpose depends on.
+  // Everything that a plan for this purpose depends on.
   Key key(Purpose purpose) const {
     Key key{static_cast<int64_t>(purpose), static_cast<int64_t>(type), static_cast<int64_t>(weightType), at::get_num_threads()};
     for (const auto* sizes : {&input, &weight, &stride, &padding}) key.insert(key.end(), sizes->begin(), sizes->end());
@@ -83,35 +83,35 @@ inline convolution_forward::primitive_desc describeForward(const Geometry& g, bo
   return {descriptor, attributes, engine()};
 }
 
-// A primitive with the layouts that it chose; none where oneDNN has no implementation.
+// A primitive with the layouts that it chose; empty where oneDNN has no implementation.
 struct Plan {
   bool possible() const { return static_cast<bool>(run); }
 
   dnnl::primitive run;
   memory::desc weight, scratchpad;
-  Reorder pack;  // plain weights to the chosen layout; of gradients the other way round
+  Reorder pack;  // plain weights to the chosen layout; for gradients, the reverse
 };
 
 // The weights in the plan's layout; the tensor keeps the memory alive.
-inline at::Tensor packed(const Plan& plan, const at::Tensor& weight) {
+inline at::Tensor packWeight(const Plan& plan, const at::Tensor& weight) {
   if (!plan.pack.needed()) return weight;
   auto result = bytes(plan.weight.get_size());
   plan.pack.run(weight.data_ptr(), result.data_ptr());
   return result;
 }
 
-// The plans that this thread has made so far, of every purpose: programs run on one thread.
+// This thread's cached plans, for every purpose: programs run on one thread.
 inline std::map<Key, Plan>& plansOfThread() {
   thread_local std::map<Key, Plan> plans;
   return plans;
 }
 
-// The plan of this key, which says everything that `make` depends on.
+// The cached plan for this key, which must cover everything that `make` depends on.
 template <typename Make>
-const Plan& planned(const Key& key, Make make) {
+const Plan& cachedPlan(const Key& key, Make make) {
   auto& plans = plansOfThread();
-  const auto known = plans.find(key);
-  if (known != plans.end()) return known->second;
+  const auto cached = plans.find(key);
+  if (cached != plans.end()) return cached->second;
   try {
     return plans.emplace(key, make()).first->second;
   } catch (const dnnl::error& error) {

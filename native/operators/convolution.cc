@@ -1,7 +1,7 @@
-// Convolutions by oneDNN directly. libtorch computes the weights' gradient in the activations' precision and in its own
-// memory order, which the program would have to copy; here it is written in float32 where the optimiser reads it.
-// The overloads called `portable` do the same through libtorch: they take over where the addon is built without oneDNN,
-// and where oneDNN has no such convolution for this processor.
+// Convolutions that call oneDNN directly. libtorch computes weight gradients in the activations' precision and in a layout
+// that the program would have to convert; here they are written as float32 straight to where the optimiser reads them.
+// The `portable` overloads do the same through libtorch: the fallback where the addon is built without oneDNN, or oneDNN has
+// no such convolution for this processor.
 #include <ATen/Parallel.h>
 #include <ATen/ops/convolution.h>
 #include <ATen/ops/convolution_backward.h>
@@ -27,7 +27,7 @@ at::Tensor convolutionPortable(const at::Tensor& input, const at::Tensor& weight
 // Gradients of the input, of the weight and of the bias; those that are not needed are empty.
 using Gradients = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
 
-// Where the gradient of a weight is written: to `out`, or to new memory.
+// The tensor for a weight's gradient: `out`, or a new one.
 at::Tensor weightGradientFor(const at::Tensor& weight, const c10::optional<at::Tensor>& out) {
   if (!out.has_value()) return at::empty(weight.sizes(), weight.options().dtype(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
   TORCH_CHECK(out->sizes() == weight.sizes() && out->scalar_type() == at::kFloat && out->is_contiguous(at::MemoryFormat::ChannelsLast),
@@ -46,13 +46,13 @@ Gradients convolutionBackwardPortable(const at::Tensor& gradient, const at::Tens
                                       at::IntArrayRef stride, at::IntArrayRef padding, bool needsInput, bool bias,
                                       const c10::optional<at::Tensor>& weightOut, const c10::optional<at::Tensor>& biasOut) {
   const int64_t filters = weight.size(0);
-  auto [ofInput, ofWeight, ofBias] =
+  auto [inputGradient, weightGradient, biasGradient] =
       at::convolution_backward(gradient, input, weight.to(input.scalar_type()), bias ? at::OptionalIntArrayRef(filters) : c10::nullopt, stride, padding,
                                {1, 1}, false, {0, 0}, 1, {needsInput, true, bias});
   const auto dw = weightGradientFor(weight, weightOut);
-  dw.copy_(ofWeight);
+  dw.copy_(weightGradient);
   const auto none = at::empty({0}, input.options());
-  return {needsInput ? ofInput : none, dw, bias ? biasGradientFor(weight, biasOut).copy_(ofBias) : none};
+  return {needsInput ? inputGradient : none, dw, bias ? biasGradientFor(weight, biasOut).copy_(biasGradient) : none};
 }
 
 #if defined(INCEPTION_ONEDNN)
@@ -65,15 +65,15 @@ using dnnl::convolution_forward;
 using dnnl::memory;
 using onednn::describeForward;
 using onednn::Geometry;
-using onednn::over;
-using onednn::packed;
+using onednn::wrap;
+using onednn::packWeight;
 using onednn::Plan;
-using onednn::planned;
+using onednn::cachedPlan;
 using onednn::Purpose;
 using onednn::userScratchpad;
 
 const Plan& forwardPlan(const Geometry& g, bool bias) {
-  return planned(g.key(bias ? Purpose::forwardWithBias : Purpose::forward), [&] {
+  return cachedPlan(g.key(bias ? Purpose::forwardWithBias : Purpose::forward), [&] {
     const auto primitive = describeForward(g, bias);
     return Plan{convolution_forward(primitive), primitive.weights_desc(), primitive.scratchpad_desc(),
                 onednn::Reorder(g.plainWeight(), primitive.weights_desc())};
@@ -81,7 +81,7 @@ const Plan& forwardPlan(const Geometry& g, bool bias) {
 }
 
 const Plan& inputGradientPlan(const Geometry& g) {
-  return planned(g.key(Purpose::inputGradient), [&] {
+  return cachedPlan(g.key(Purpose::inputGradient), [&] {
     const convolution_backward_data::desc descriptor(algorithm::convolution_direct, g.inputDesc(), onednn::anyLayout(g.weight, g.type),
                                                g.outputDesc(), g.stride, g.padding, g.padding);
     const convolution_backward_data::primitive_desc primitive(descriptor, userScratchpad(), onednn::engine(), describeForward(g, false));
@@ -99,16 +99,16 @@ at::Tensor convolution(const at::Tensor& input, const at::Tensor& weight, const 
   const auto& plan = forwardPlan(g, bias.has_value());
   if (!plan.possible()) return convolutionPortable(input, weight, bias, stride, padding);
   auto y = emptyChannelsLast(g.output, x.options());
-  const auto packedWeight = packed(plan, w);
+  const auto packedWeight = packWeight(plan, w);
   const auto scratch = onednn::bytes(plan.scratchpad.get_size());
-  std::unordered_map<int, memory> args{{DNNL_ARG_SRC, over(g.inputDesc(), x.data_ptr())},
-                                       {DNNL_ARG_WEIGHTS, over(plan.weight, packedWeight.data_ptr())},
-                                       {DNNL_ARG_DST, over(g.outputDesc(), y.data_ptr())},
-                                       {DNNL_ARG_SCRATCHPAD, over(plan.scratchpad, scratch.data_ptr())}};
+  std::unordered_map<int, memory> args{{DNNL_ARG_SRC, wrap(g.inputDesc(), x.data_ptr())},
+                                       {DNNL_ARG_WEIGHTS, wrap(plan.weight, packedWeight.data_ptr())},
+                                       {DNNL_ARG_DST, wrap(g.outputDesc(), y.data_ptr())},
+                                       {DNNL_ARG_SCRATCHPAD, wrap(plan.scratchpad, scratch.data_ptr())}};
   at::Tensor shift;
   if (bias.has_value()) {
     shift = bias->to(at::kFloat).contiguous();
-    args.emplace(DNNL_ARG_BIAS, over(g.biasDesc(), shift.data_ptr()));
+    args.emplace(DNNL_ARG_BIAS, wrap(g.biasDesc(), shift.data_ptr()));
   }
   plan.run.execute(onednn::stream(), args);
   return y;
@@ -129,12 +129,12 @@ Gradients convolutionBackward(const at::Tensor& gradient, const at::Tensor& inpu
   if (!needsInput) return {none, dw, db.value_or(none)};
   const auto& plan = inputGradientPlan(g);
   auto dx = emptyChannelsLast(g.input, x.options());
-  const auto packedWeight = packed(plan, w);
+  const auto packedWeight = packWeight(plan, w);
   const auto scratch = onednn::bytes(plan.scratchpad.get_size());
-  plan.run.execute(onednn::stream(), {{DNNL_ARG_DIFF_DST, over(g.outputDesc(), dy.data_ptr())},
-                                      {DNNL_ARG_WEIGHTS, over(plan.weight, packedWeight.data_ptr())},
-                                      {DNNL_ARG_DIFF_SRC, over(g.inputDesc(), dx.data_ptr())},
-                                      {DNNL_ARG_SCRATCHPAD, over(plan.scratchpad, scratch.data_ptr())}});
+  plan.run.execute(onednn::stream(), {{DNNL_ARG_DIFF_DST, wrap(g.outputDesc(), dy.data_ptr())},
+                                      {DNNL_ARG_WEIGHTS, wrap(plan.weight, packedWeight.data_ptr())},
+                                      {DNNL_ARG_DIFF_SRC, wrap(g.inputDesc(), dx.data_ptr())},
+                                      {DNNL_ARG_SCRATCHPAD, wrap(plan.scratchpad, scratch.data_ptr())}});
   return {dx, dw, db.value_or(none)};
 }
 

@@ -1,5 +1,5 @@
-// Compiled several times with other flags; KERNELS names the table of each. Loops are written so that the compiler turns
-// them into vector code: channels innermost, no branches, no calls.
+// Compiled once per instruction set; KERNELS names the resulting table. Loops are written to vectorise: channels innermost, no
+// branches, no calls.
 #include "kernels.h"
 
 #include <cmath>
@@ -20,7 +20,7 @@ inline float load(uint16_t bits) {
 
 inline void store(float* target, float value) { *target = value; }
 
-// To the nearest, ties to even, as the hardware rounds. A NaN stays one: the training loop looks for it.
+// Rounds to nearest even, as the hardware does. NaNs are kept: the training loop checks for them.
 inline void store(uint16_t* target, float value) {
   uint32_t bits;
   std::memcpy(&bits, &value, sizeof bits);
@@ -51,10 +51,9 @@ void scaleRelu(Strided<const T> x, Strided<T> target, Rows rows, const float* sc
   }
 }
 
-// What the ReLU lets through. The gradient is loaded before it is asked whether it counts: then the choice is a mask and
-// no branch.
+// The gradient behind the ReLU. It is loaded unconditionally, so that the selection compiles to a mask instead of a branch.
 template <typename T>
-inline float through(T x, T gradient, float scale, float offset) {
+inline float maskedGradient(T x, T gradient, float scale, float offset) {
   const float value = load(gradient);
   return load(x) * scale + offset > 0 ? value : 0.f;
 }
@@ -65,7 +64,7 @@ void gradientMoments(Strided<const T> gradient, Strided<const T> x, Rows rows, c
   const auto [mean, scale, offset, slope, shift] = perChannel;
   for (int64_t row = 0; row < rows.count; row++, gradient.data += gradient.stride, x.data += x.stride) {
     for (int64_t c = 0; c < rows.channels; c++) {
-      const float g = through(x.data[c], gradient.data[c], scale[c], offset[c]);
+      const float g = maskedGradient(x.data[c], gradient.data[c], scale[c], offset[c]);
       sum[c] += g;
       product[c] += g * (load(x.data[c]) - mean[c]);
     }
@@ -77,10 +76,10 @@ void gradientInput(Strided<const T> gradient, Strided<const T> x, Strided<T> tar
   const auto [mean, scale, offset, slope, shift] = perChannel;
   T* dx = target.data;
   for (int64_t row = 0; row < rows.count; row++, gradient.data += gradient.stride, x.data += x.stride, dx += target.stride) {
-    // dx may take the place of x: element by element.
+    // dx may alias x: element by element.
 #pragma GCC ivdep
     for (int64_t c = 0; c < rows.channels; c++) {
-      const float g = through(x.data[c], gradient.data[c], scale[c], offset[c]);
+      const float g = maskedGradient(x.data[c], gradient.data[c], scale[c], offset[c]);
       store(&dx[c], g * scale[c] + (load(x.data[c]) - mean[c]) * slope[c] + shift[c]);
     }
   }
@@ -103,26 +102,26 @@ void scaledAdd(const T* x, T* y, int64_t count, float scale, bool relu) {
   }
 }
 
-template <typename T, bool two, bool relu>
-void sumBack(const T* gradient, const T* more, const T* y, T* sum, T* scaled, int64_t count, float scale) {
-  // The results may take the place of the gradients: element by element.
+template <typename T, bool hasSecond, bool relu>
+void sumBackward(const T* gradient, const T* second, const T* y, T* sum, T* scaled, int64_t count, float scale) {
+  // The results may alias the gradients: element by element.
 #pragma GCC ivdep
   for (int64_t index = 0; index < count; index++) {
-    const float both = load(gradient[index]) + (two ? load(more[index]) : 0.f);
-    const float value = !relu || load(y[index]) > 0 ? both : 0.f;
+    const float total = load(gradient[index]) + (hasSecond ? load(second[index]) : 0.f);
+    const float value = !relu || load(y[index]) > 0 ? total : 0.f;
     store(&sum[index], value);
     store(&scaled[index], value * scale);
   }
 }
 
 template <typename T>
-void scaledAddBackward(const T* gradient, const T* more, const T* y, T* sum, T* scaled, int64_t count, float scale) {
-  const auto run = more ? (y ? sumBack<T, true, true> : sumBack<T, true, false>) : (y ? sumBack<T, false, true> : sumBack<T, false, false>);
-  run(gradient, more, y, sum, scaled, count, scale);
+void scaledAddBackward(const T* gradient, const T* second, const T* y, T* sum, T* scaled, int64_t count, float scale) {
+  const auto run = second ? (y ? sumBackward<T, true, true> : sumBackward<T, true, false>) : (y ? sumBackward<T, false, true> : sumBackward<T, false, false>);
+  run(gradient, second, y, sum, scaled, count, scale);
 }
 
-// Sixteen channels at once, as vectors of the compiler's: what is computed for each of them over a window stays in
-// registers, which it does not see in loops over arrays.
+// Sixteen channels at once, as compiler vectors: their running results over a window stay in registers, which the compiler
+// does not manage for loops over arrays.
 struct Sixteen {
   static constexpr int64_t width = 16;
   typedef float Floats __attribute__((vector_size(64)));
@@ -131,28 +130,28 @@ struct Sixteen {
   typedef uint8_t Bytes __attribute__((vector_size(16)));
 
   template <typename To, typename From>
-  static To as(const From& source) {
+  static To bitCast(const From& source) {
     To target;
     std::memcpy(&target, &source, sizeof target);
     return target;
   }
 
-  static Floats read(const float* source) { return as<Floats>(*reinterpret_cast<const float(*)[width]>(source)); }
+  static Floats read(const float* source) { return bitCast<Floats>(*reinterpret_cast<const float(*)[width]>(source)); }
   static Floats read(const uint16_t* source) {
-    const auto halves = as<Halves>(*reinterpret_cast<const uint16_t(*)[width]>(source));
-    return as<Floats>(__builtin_convertvector(halves, Words) << 16);
+    const auto halves = bitCast<Halves>(*reinterpret_cast<const uint16_t(*)[width]>(source));
+    return bitCast<Floats>(__builtin_convertvector(halves, Words) << 16);
   }
   static Words read(const uint8_t* source) {
-    // By way of two bytes: the compiler has no single instruction for the whole way in mind.
-    const auto bytes = as<Bytes>(*reinterpret_cast<const uint8_t(*)[width]>(source));
+    // Widen in two steps: the compiler does not find a single instruction for both.
+    const auto bytes = bitCast<Bytes>(*reinterpret_cast<const uint8_t(*)[width]>(source));
     return __builtin_convertvector(__builtin_convertvector(bytes, Halves), Words);
   }
 
   static void write(float* target, Floats value) { std::memcpy(target, &value, sizeof value); }
   static void write(uint16_t* target, Floats value) {
-    const Words bits = as<Words>(value), none = as<Words>(value != value);
+    const Words bits = bitCast<Words>(value), isNan = bitCast<Words>(value != value);
     const Words rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-    const Halves halves = __builtin_convertvector((none & 0x7fc0) | (~none & rounded), Halves);
+    const Halves halves = __builtin_convertvector((isNan & 0x7fc0) | (~isNan & rounded), Halves);
     std::memcpy(target, &halves, sizeof halves);
   }
   static void write(uint8_t* target, Words value) {
@@ -172,8 +171,8 @@ struct One {
   static void write(uint8_t* target, uint32_t value) { *target = static_cast<uint8_t>(value); }
 };
 
-// Calls `run(first channel, lanes)` for all channels. The last sixteen may overlap with those before: they are computed
-// twice, from the same numbers.
+// Calls `run(first channel, lanes)` for all channels. The last sixteen may overlap the previous ones: those are then computed
+// twice, from the same inputs.
 template <typename Run>
 inline void inVectors(int64_t channels, Run run) {
   constexpr int64_t width = Sixteen::width;
@@ -197,40 +196,40 @@ void weightedSum(const T* const* x, const float* factors, int64_t count, int64_t
 }
 
 template <typename T>
-void largest(const T* const* x, const uint8_t* places, int64_t count, int64_t channels, T* y, uint8_t* where) {
+void maximum(const T* const* x, const uint8_t* positions, int64_t count, int64_t channels, T* y, uint8_t* argmax) {
   inVectors(channels, [&](int64_t c, auto lanes) {
     using L = decltype(lanes);
     typename L::Floats best = L::read(x[0] + c);
-    typename L::Words index = typename L::Words{} + places[0];
+    typename L::Words index = typename L::Words{} + positions[0];
     for (int64_t next = 1; next < count; next++) {
       const typename L::Floats value = L::read(x[next] + c);
       const auto larger = (value > best) | (value != value);
       best = larger ? value : best;
-      index = larger ? typename L::Words{} + places[next] : index;
+      index = larger ? typename L::Words{} + positions[next] : index;
     }
     L::write(y + c, best);
-    L::write(where + c, index);
+    L::write(argmax + c, index);
   });
 }
 
 template <typename T>
-void sumWhere(const T* const* dy, const uint8_t* const* where, const uint8_t* places, int64_t count, int64_t channels, T* dx) {
+void sumWhere(const T* const* dy, const uint8_t* const* argmax, const uint8_t* positions, int64_t count, int64_t channels, T* dx) {
   inVectors(channels, [&](int64_t c, auto lanes) {
     using L = decltype(lanes);
     typename L::Floats sum = {};
     for (int64_t index = 0; index < count; index++) {
-      const auto chosen = L::read(where[index] + c) == (typename L::Words{} + places[index]);
+      const auto chosen = L::read(argmax[index] + c) == (typename L::Words{} + positions[index]);
       sum += chosen ? L::read(dy[index] + c) : typename L::Floats{};
     }
     L::write(dx + c, sum);
   });
 }
 
-// As many sums side by side as fill a vector, over so few values that float32 is enough for them.
-constexpr int64_t lanes = 16, together = 1024;
+// One partial sum per vector lane, over chunks small enough for float32 sums.
+constexpr int64_t lanes = 16, chunk = 1024;
 
 template <bool averaged>
-float updateTogether(float* __restrict weights, float* __restrict meanSquare, float* __restrict momentum,
+float updateChunk(float* __restrict weights, float* __restrict meanSquare, float* __restrict momentum,
                      float* __restrict averages, const float* __restrict gradient, int64_t count, const RmsProp& constants) {
   float sums[lanes] = {};
   const auto update = [&](int64_t index, float& sum) {
@@ -256,26 +255,26 @@ float updateTogether(float* __restrict weights, float* __restrict meanSquare, fl
 
 double updateRmsProp(float* weights, float* meanSquare, float* momentum, float* averages, const float* gradient, int64_t count,
                      const RmsProp& settings) {
-  // A copy, so that the compiler knows that the loops do not change it.
+  // A local copy, so that the compiler knows the loops do not change it.
   const RmsProp constants = settings;
   double sum = 0;
-  for (int64_t index = 0; index < count; index += together) {
-    const int64_t length = count - index < together ? count - index : together;
-    sum += averages ? updateTogether<true>(weights + index, meanSquare + index, momentum + index, averages + index, gradient + index, length, constants)
-                    : updateTogether<false>(weights + index, meanSquare + index, momentum + index, nullptr, gradient + index, length, constants);
+  for (int64_t index = 0; index < count; index += chunk) {
+    const int64_t length = count - index < chunk ? count - index : chunk;
+    sum += averages ? updateChunk<true>(weights + index, meanSquare + index, momentum + index, averages + index, gradient + index, length, constants)
+                    : updateChunk<false>(weights + index, meanSquare + index, momentum + index, nullptr, gradient + index, length, constants);
   }
   return sum;
 }
 
-// One optimiser's update of `count` weights: `step(index, gradient)` gives the new weight by the scaled gradient.
+// Updates `count` weights: `step(index, scaled gradient)` returns the new weight.
 template <bool averaged, typename Step>
 inline double updateAll(const float* __restrict gradient, float* __restrict weights, float* __restrict averages, int64_t count,
                         const Update& update, Step step) {
   double sum = 0;
-  for (int64_t begin = 0; begin < count; begin += together) {
-    const int64_t end = begin + together < count ? begin + together : count;
+  for (int64_t begin = 0; begin < count; begin += chunk) {
+    const int64_t end = begin + chunk < count ? begin + chunk : count;
     float sums[lanes] = {};
-    const auto one = [&](int64_t index, float& square) {
+    const auto updateElement = [&](int64_t index, float& square) {
       square += gradient[index] * gradient[index];
       const float weight = step(index, gradient[index] * update.gradientScale);
       weights[index] = weight;
@@ -283,9 +282,9 @@ inline double updateAll(const float* __restrict gradient, float* __restrict weig
     };
     const int64_t whole = begin + (end - begin) / lanes * lanes;
     for (int64_t index = begin; index < whole; index += lanes) {
-      for (int64_t lane = 0; lane < lanes; lane++) one(index + lane, sums[lane]);
+      for (int64_t lane = 0; lane < lanes; lane++) updateElement(index + lane, sums[lane]);
     }
-    for (int64_t index = whole; index < end; index++) one(index, sums[0]);
+    for (int64_t index = whole; index < end; index++) updateElement(index, sums[0]);
     float part = 0;
     for (const float square : sums) part += square;
     sum += part;
@@ -299,7 +298,7 @@ double updateWith(const float* gradient, float* weights, float* averages, int64_
                   : updateAll<false>(gradient, weights, nullptr, count, update, step);
 }
 
-// Weight decay is added to the gradient, as PyTorch's SGD does; the learning rate is outside of the momentum.
+// As in PyTorch's SGD, weight decay is added to the gradient and the learning rate is not part of the momentum.
 double updateSgd(float* weights, float* __restrict momentum, float* averages, const float* gradient, int64_t count,
                  const Update& parameters, const Sgd& sgd) {
   const Update update = parameters;
@@ -315,12 +314,12 @@ double updateSgd(float* weights, float* __restrict momentum, float* averages, co
   });
 }
 
-// Weight decay shrinks the weights and is no part of the gradient.
+// Weight decay shrinks the weights directly and is not added to the gradient.
 double updateAdamW(float* weights, float* __restrict firstMoment, float* __restrict secondMoment, float* averages,
                    const float* gradient, int64_t count, const Update& parameters, const AdamW& adamw) {
   const Update update = parameters;
   const AdamW constants = adamw;
-  const float kept = 1 - update.learningRate * update.weightDecay;
+  const float shrink = 1 - update.learningRate * update.weightDecay;
   const float rate = update.learningRate / constants.correction1;
   const float inverseRoot = 1 / std::sqrt(constants.correction2);
   return updateWith(gradient, weights, averages, count, update, [=](int64_t index, float g) {
@@ -328,13 +327,13 @@ double updateAdamW(float* weights, float* __restrict firstMoment, float* __restr
     const float second = constants.beta2 * secondMoment[index] + constants.rest2 * g * g;
     firstMoment[index] = first;
     secondMoment[index] = second;
-    return weights[index] * kept - rate * first / (std::sqrt(second) * inverseRoot + constants.epsilon);
+    return weights[index] * shrink - rate * first / (std::sqrt(second) * inverseRoot + constants.epsilon);
   });
 }
 
 template <typename T>
 constexpr Table<T> table{moments<T>, scaleRelu<T>, gradientMoments<T>, gradientInput<T>,
-                         scaledAdd<T>, scaledAddBackward<T>, weightedSum<T>, largest<T>, sumWhere<T>};
+                         scaledAdd<T>, scaledAddBackward<T>, weightedSum<T>, maximum<T>, sumWhere<T>};
 
 }  // namespace
 

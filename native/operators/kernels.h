@@ -1,5 +1,5 @@
-// The inner loops, on plain memory. kernels.cc is compiled once for every instruction set, each time into a table of its
-// own; chooseKernels() takes the best that this processor has.
+// The inner loops, on plain memory. kernels.cc is compiled into one table per instruction set; chooseKernels() returns the best
+// one that this processor supports.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -7,20 +7,20 @@
 
 namespace inception::kernels {
 
-// Rows of `channels` values, one row for each place of each image: the memory of a channels-last tensor.
+// Rows of `channels` values, one row per position of each image: the memory of a channels-last tensor.
 struct Rows {
   int64_t count;
   int64_t channels;
 };
 
-// Rows that do not lie one after the other, as in a slice of the channels of a wider tensor.
+// Rows that need not be adjacent, as in a slice of the channels of a wider tensor.
 template <typename T>
 struct Strided {
   T* data;
   int64_t stride;
 };
 
-// Batch normalisation's numbers, an array of one for each channel.
+// Batch normalisation's values, one per channel.
 struct Channels {
   const float* mean;
   // Forward: x · scale + offset.
@@ -31,28 +31,28 @@ struct Channels {
   const float* shift;
 };
 
-// bfloat16 comes as its 16 bits.
+// bfloat16 values are passed as their 16 bits.
 template <typename T>
 struct Table {
-  // sum += Σ (x − shift), square += Σ (x − shift)², for each channel.
+  // sum += Σ (x − shift), square += Σ (x − shift)², per channel.
   void (*moments)(Strided<const T> x, Rows rows, const float* shift, float* sum, float* square);
   // y = max(0, x · scale + offset)
   void (*scaleRelu)(Strided<const T> x, Strided<T> y, Rows rows, const float* scale, const float* offset);
-  // With g = gradient where that is above 0, else 0: sum += Σ g, product += Σ g · (x − mean).
+  // With g = gradient where x · scale + offset is above 0, else 0: sum += Σ g, product += Σ g · (x − mean).
   void (*gradientMoments)(Strided<const T> gradient, Strided<const T> x, Rows rows, const Channels& perChannel, float* sum, float* product);
   // dx = g · scale + (x − mean) · slope + shift
   void (*gradientInput)(Strided<const T> gradient, Strided<const T> x, Strided<T> dx, Rows rows, const Channels& perChannel);
-  // y = x + scale · y, or what is above 0 of it
+  // y = x + scale · y, then optionally the ReLU
   void (*scaledAdd)(const T* x, T* y, int64_t count, float scale, bool relu);
-  // sum = gradient + more where y is above 0, else 0; scaled = scale · sum. `more` and `y` may be null; results may take
-  // the place of the gradients.
-  void (*scaledAddBackward)(const T* gradient, const T* more, const T* y, T* sum, T* scaled, int64_t count, float scale);
-  // Pooling: one row of channels out of `count` others. y = Σ x · factor
+  // sum = gradient + second where y is above 0, else 0; scaled = scale · sum. `second` and `y` may be null; results may alias
+  // the gradients.
+  void (*scaledAddBackward)(const T* gradient, const T* second, const T* y, T* sum, T* scaled, int64_t count, float scale);
+  // Pooling: computes one row of channels from `count` rows. y = Σ x · factor
   void (*weightedSum)(const T* const* x, const float* factors, int64_t count, int64_t channels, T* y);
-  // y is the largest x, the first of equals, or a NaN; `where` becomes the place of it.
-  void (*largest)(const T* const* x, const uint8_t* places, int64_t count, int64_t channels, T* y, uint8_t* where);
-  // dx = Σ dy where its `where` is the place that it belongs to.
-  void (*sumWhere)(const T* const* dy, const uint8_t* const* where, const uint8_t* places, int64_t count, int64_t channels, T* dx);
+  // y is the maximum x, the first of equals, or a NaN; `argmax` is its position in the window.
+  void (*maximum)(const T* const* x, const uint8_t* positions, int64_t count, int64_t channels, T* y, uint8_t* argmax);
+  // dx = Σ dy where `argmax` equals the position in that window.
+  void (*sumWhere)(const T* const* dy, const uint8_t* const* argmax, const uint8_t* positions, int64_t count, int64_t channels, T* dx);
 };
 
 struct RmsProp {
@@ -67,10 +67,10 @@ struct RmsProp {
   float gradientScale;
 };
 
-// Gives the sum of the gradient's squares, before its scaling. `averages` may be null.
+// Returns the sum of the gradient's squares before scaling. `averages` may be null.
 using UpdateRmsProp = double (*)(float* weights, float* meanSquare, float* momentum, float* averages, const float* gradient, int64_t count, const RmsProp& settings);
 
-// What every other optimiser's update takes besides its own numbers.
+// What the other optimisers' updates share.
 struct Update {
   float learningRate;
   float weightDecay;
@@ -87,14 +87,14 @@ struct Sgd {
 
 struct AdamW {
   float beta1, beta2;
-  // 1 − β, which float32 would round.
+  // 1 − β, computed in float64: in float32 the difference would be rounded.
   float rest1, rest2;
   float epsilon;
-  // 1 − β^t of both moments in step t.
+  // 1 − β^t of both moments at step t.
   float correction1, correction2;
 };
 
-// Give the sum of the gradient's squares, before its scaling. `averages` may be null.
+// Return the sum of the gradient's squares before scaling. `averages` may be null.
 using UpdateSgd = double (*)(float* weights, float* momentum, float* averages, const float* gradient, int64_t count, const Update& update, const Sgd& sgd);
 using UpdateAdamW = double (*)(float* weights, float* firstMoment, float* secondMoment, float* averages, const float* gradient, int64_t count, const Update& update, const AdamW& adamw);
 
@@ -107,13 +107,13 @@ struct Kernels {
   UpdateAdamW updateAdamW;
 };
 
-// The best that this processor has, or the one that was asked for.
+// The best kernels for this processor, or those chosen by useKernels().
 const Kernels& chooseKernels();
 
-// Names of those that this processor has, best last.
+// Names of the instruction sets that this processor supports, best last.
 std::vector<std::string> kernelNames();
 
-// From now on, in the whole process. Throws std::invalid_argument for a name that is not among kernelNames().
+// Selects kernels for the whole process. Throws std::invalid_argument for a name that is not among kernelNames().
 void useKernels(const std::string& name);
 
 }  // namespace inception::kernels

@@ -1,4 +1,4 @@
-// What the operators that call oneDNN directly share: its engine, one stream for each thread, memory over a tensor.
+// Shared by the operators that call oneDNN directly: its engine, one stream per thread, memory that wraps a tensor.
 #pragma once
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
@@ -24,7 +24,7 @@ inline dnnl::memory::data_type typeOf(const at::Tensor& tensor) {
   return tensor.scalar_type() == at::kFloat ? dnnl::memory::data_type::f32 : dnnl::memory::data_type::bf16;
 }
 
-// Contiguous with the channels innermost: what activations and weights are everywhere in a program.
+// Contiguous channels-last: the layout of all activations and weights in a program.
 inline dnnl::memory::desc channelsLast(const dnnl::memory::dims& sizes, dnnl::memory::data_type type) {
   return {sizes, type, dnnl::memory::format_tag::acdb};
 }
@@ -33,7 +33,7 @@ inline dnnl::memory::desc anyLayout(const dnnl::memory::dims& sizes, dnnl::memor
   return {sizes, type, dnnl::memory::format_tag::any};
 }
 
-inline dnnl::memory over(const dnnl::memory::desc& description, const void* data) {
+inline dnnl::memory wrap(const dnnl::memory::desc& description, const void* data) {
   return {description, engine(), const_cast<void*>(data)};
 }
 
@@ -41,11 +41,11 @@ inline at::Tensor bytes(size_t count) {
   return at::empty({static_cast<int64_t>(count)}, at::TensorOptions().dtype(at::kByte));
 }
 
-// A reorder between two layouts that is nothing where they are equal.
+// A reorder between two layouts; a no-op where they are equal.
 class Reorder {
  public:
   Reorder() = default;
-  Reorder(const dnnl::memory::desc& source, const dnnl::memory::desc& target) : from_(source), to_(target), needed_(source != target) {
+  Reorder(const dnnl::memory::desc& source, const dnnl::memory::desc& target) : source_(source), target_(target), needed_(source != target) {
     if (!needed_) return;
     dnnl::primitive_attr attributes;
     attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
@@ -57,13 +57,13 @@ class Reorder {
   bool needed() const { return needed_; }
   void run(const void* source, void* target) const {
     auto scratch = bytes(scratchpad_.get_size());
-    run_.execute(stream(), {{DNNL_ARG_FROM, over(from_, source)},
-                            {DNNL_ARG_TO, over(to_, target)},
-                            {DNNL_ARG_SCRATCHPAD, over(scratchpad_, scratch.data_ptr())}});
+    run_.execute(stream(), {{DNNL_ARG_FROM, wrap(source_, source)},
+                            {DNNL_ARG_TO, wrap(target_, target)},
+                            {DNNL_ARG_SCRATCHPAD, wrap(scratchpad_, scratch.data_ptr())}});
   }
 
  private:
-  dnnl::memory::desc from_, to_, scratchpad_;
+  dnnl::memory::desc source_, target_, scratchpad_;
   dnnl::primitive run_;
   bool needed_ = false;
 };

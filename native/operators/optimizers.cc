@@ -1,5 +1,5 @@
-// Optimisers: weight decay, clipping, the averages and the gradient's norm in one pass over each parameter's memory, where
-// libtorch's operators take some ten to thirty reads and writes.
+// Optimisers: update, weight decay, clipping, averages and the gradient norm in one pass over each parameter, where libtorch's
+// operators take ten to thirty reads and writes.
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
@@ -18,7 +18,7 @@ namespace {
 
 using OptionalTensor = c10::optional<at::Tensor>;
 
-// The values of a tensor that belongs to `weights`. Their order does not matter, as long as it is the same in all tensors.
+// The data of a tensor with the shape and strides of `weights`. Any memory order will do, as long as all tensors share it.
 float* valuesLike(const at::Tensor& weights, const at::Tensor& tensor, const char* name) {
   TORCH_CHECK(tensor.scalar_type() == at::kFloat && tensor.is_non_overlapping_and_dense() && tensor.sizes() == weights.sizes() &&
                   tensor.strides() == weights.strides(),
@@ -27,11 +27,11 @@ float* valuesLike(const at::Tensor& weights, const at::Tensor& tensor, const cha
   return tensor.data_ptr<float>();
 }
 
-// Calls `run(first element, elements)` for all elements in parallel; gives the root of the sum of its results, as float32 [].
+// Calls `run(first element, count)` over all elements in parallel. Returns the square root of the sum of the results, float32 [].
 template <typename Run>
 at::Tensor normOfParts(const at::Tensor& gradient, Run run) {
   const int64_t count = gradient.numel();
-  // In a fixed order, so that a training that is repeated gives the same norm.
+  // Summed in a fixed order, so that repeated runs give the same norm.
   const int64_t parts = (count + parallelGrain - 1) / parallelGrain;
   std::vector<double> squares(parts);
   at::parallel_for(0, parts, 1, [&](int64_t first, int64_t last) {

@@ -1,5 +1,5 @@
-// Inference's convolutions: weights are packed once, by the program that prepares them, and bias, residual sum and ReLU happen
-// while results are in registers. The overloads called `portable` do the same through libtorch, with weights as they are.
+// Convolutions for inference: weights are packed once by the prepare program; bias, residual sum and ReLU are applied while
+// results are in registers. The `portable` overloads do the same through libtorch, with plain weights.
 #include <ATen/ops/relu.h>
 #include <torch/library.h>
 
@@ -14,7 +14,7 @@
 
 namespace inception {
 
-// A copy in any case: what a program stores is not the parameter that it was made from.
+// Always a copy: a stored result must not alias the parameter.
 at::Tensor packConvolutionPortable(const at::Tensor& weight, at::IntArrayRef, at::IntArrayRef, at::IntArrayRef, bool, bool) {
   return weight.clone(at::MemoryFormat::ChannelsLast);
 }
@@ -35,7 +35,7 @@ namespace {
 using dnnl::convolution_forward;
 using dnnl::memory;
 using onednn::Geometry;
-using onednn::over;
+using onednn::wrap;
 using onednn::Plan;
 using onednn::Purpose;
 
@@ -45,7 +45,7 @@ Purpose purposeOf(bool sum, bool relu) {
 }
 
 const Plan& inferencePlan(const Geometry& g, bool sum, bool relu) {
-  return onednn::planned(g.key(purposeOf(sum, relu)), [&] {
+  return onednn::cachedPlan(g.key(purposeOf(sum, relu)), [&] {
     auto attributes = onednn::userScratchpad();
     dnnl::post_ops after;
     if (sum) after.append_sum();
@@ -57,11 +57,11 @@ const Plan& inferencePlan(const Geometry& g, bool sum, bool relu) {
   });
 }
 
-// A packed weight is one tensor of bytes: the values in the layout that oneDNN chose, then the description of that layout.
-// Where the chosen layout is the plain one, it is the weight itself.
+// A packed weight is one byte tensor: the values in the layout that oneDNN chose, then the descriptor of that layout. Where
+// oneDNN chooses the plain layout, it is the weight itself.
 using Layout = dnnl_memory_desc_t;
 
-at::Tensor withLayout(const Plan& plan, const at::Tensor& weight) {
+at::Tensor packWithLayout(const Plan& plan, const at::Tensor& weight) {
   const auto size = plan.weight.get_size();
   auto packed = onednn::bytes(size + sizeof(Layout));
   plan.pack.run(weight.data_ptr(), packed.data_ptr());
@@ -82,13 +82,13 @@ memory::desc layoutOf(const at::Tensor& packed) {
   return description;
 }
 
-at::Tensor inLayout(const memory::desc& wanted, const memory::desc& layout, const at::Tensor& packed) {
-  auto result = onednn::bytes(wanted.get_size());
-  onednn::Reorder(layout, wanted).run(packed.data_ptr(), result.data_ptr());
+at::Tensor repack(const memory::desc& target, const memory::desc& layout, const at::Tensor& packed) {
+  auto result = onednn::bytes(target.get_size());
+  onednn::Reorder(layout, target).run(packed.data_ptr(), result.data_ptr());
   return result;
 }
 
-at::Tensor unpacked(const at::Tensor& packed, const memory::desc& layout, const at::Tensor& input) {
+at::Tensor unpack(const at::Tensor& packed, const memory::desc& layout, const at::Tensor& input) {
   if (packed.dim() == 4) return packed;
   auto weight = emptyChannelsLast(layout.dims(), input.options());
   onednn::Reorder(layout, onednn::channelsLast(layout.dims(), onednn::typeOf(input))).run(packed.data_ptr(), weight.data_ptr());
@@ -101,7 +101,7 @@ at::Tensor packConvolution(const at::Tensor& weight, at::IntArrayRef input, at::
                            bool relu) {
   const auto type = onednn::typeOf(weight);
   const auto& plan = inferencePlan(Geometry(input, type, weight.sizes(), type, stride, padding), sum, relu);
-  if (plan.possible() && plan.pack.needed()) return withLayout(plan, contiguousChannelsLast(weight));
+  if (plan.possible() && plan.pack.needed()) return packWithLayout(plan, contiguousChannelsLast(weight));
   return packConvolutionPortable(weight, input, stride, padding, sum, relu);
 }
 
@@ -113,19 +113,19 @@ at::Tensor convolutionPacked(const at::Tensor& input, const at::Tensor& packed, 
   TORCH_CHECK(bias.scalar_type() == at::kFloat && bias.is_contiguous() && bias.numel() == g.output[1], "bias: expected ", g.output[1],
               " contiguous float32 values, received ", bias.scalar_type(), " ", bias.sizes());
   const auto& plan = inferencePlan(g, sum.has_value(), relu);
-  if (!plan.possible()) return convolutionPackedPortable(x, unpacked(packed, layout, x), bias, sum, stride, padding, relu);
+  if (!plan.possible()) return convolutionPackedPortable(x, unpack(packed, layout, x), bias, sum, stride, padding, relu);
   auto y = sum.has_value() ? *sum : emptyChannelsLast(g.output, x.options());
   TORCH_CHECK(y.sizes().vec() == g.output && y.scalar_type() == x.scalar_type() && y.is_contiguous(at::MemoryFormat::ChannelsLast),
               "sum: expected channels-last ", x.scalar_type(), " ", g.output, ", received ", y.scalar_type(), " ", y.sizes());
-  // A program of another batch reads the same packed weights. Should oneDNN want another layout for it, they are packed again
-  // in every call; among the networks here it never does.
-  const auto weight = layout == plan.weight ? packed : inLayout(plan.weight, layout, packed);
+  // A program with another batch size reads the same packed weights. If oneDNN wants another layout for it, they are repacked
+  // in every call; with the networks here this never happens.
+  const auto weight = layout == plan.weight ? packed : repack(plan.weight, layout, packed);
   const auto scratch = onednn::bytes(plan.scratchpad.get_size());
-  plan.run.execute(onednn::stream(), {{DNNL_ARG_SRC, over(g.inputDesc(), x.data_ptr())},
-                                      {DNNL_ARG_WEIGHTS, over(plan.weight, weight.data_ptr())},
-                                      {DNNL_ARG_BIAS, over(g.biasDesc(), bias.data_ptr())},
-                                      {DNNL_ARG_DST, over(g.outputDesc(), y.data_ptr())},
-                                      {DNNL_ARG_SCRATCHPAD, over(plan.scratchpad, scratch.data_ptr())}});
+  plan.run.execute(onednn::stream(), {{DNNL_ARG_SRC, wrap(g.inputDesc(), x.data_ptr())},
+                                      {DNNL_ARG_WEIGHTS, wrap(plan.weight, weight.data_ptr())},
+                                      {DNNL_ARG_BIAS, wrap(g.biasDesc(), bias.data_ptr())},
+                                      {DNNL_ARG_DST, wrap(g.outputDesc(), y.data_ptr())},
+                                      {DNNL_ARG_SCRATCHPAD, wrap(plan.scratchpad, scratch.data_ptr())}});
   return y;
 }
 
@@ -136,7 +136,7 @@ const auto convolutionPacked = convolutionPackedPortable;
 
 #endif
 
-// `input` is the sizes of the images' tensor: the best layout may depend on them.
+// `input` is the shape of the convolution's input: the best layout may depend on it.
 TORCH_LIBRARY_FRAGMENT(inception, library) {
   for (const std::string overload : {"", ".portable"}) {
     library.def(("pack_convolution" + overload + "(Tensor weight, int[4] input, int[2] stride, int[2] padding, bool sum, bool relu) -> Tensor")

@@ -1,5 +1,5 @@
-// Maximum and average pooling of channels-last images, forward and backward, for the CPU. libtorch 1.13 goes back through
-// average pooling in scalar code, and keeps eight bytes for each maximum where the place in the window needs one.
+// Max and average pooling of channels-last tensors, forward and backward, for the CPU. libtorch 1.13 computes the gradient of
+// average pooling in scalar code, and stores eight bytes per maximum where its position in the window needs one.
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
@@ -16,7 +16,7 @@ namespace inception {
 
 namespace {
 
-constexpr int64_t largestWindow = 256;
+constexpr int64_t maxWindow = 256;
 
 struct Window {
   int64_t height, width, stride, padY, padX;
@@ -24,18 +24,18 @@ struct Window {
 
   Window(at::IntArrayRef window, int64_t stride, at::IntArrayRef padding, bool countPadding)
       : height(window[0]), width(window[1]), stride(stride), padY(padding[0]), padX(padding[1]), countPadding(countPadding) {
-    TORCH_CHECK(height * width <= largestWindow, "window: expected at most ", largestWindow, " places, received ", window);
+    TORCH_CHECK(height * width <= maxWindow, "window: expected at most ", maxWindow, " positions, received ", window);
   }
 };
 
-// From `begin` (inclusive) to `end`.
+// From `begin` (inclusive) to `end` (exclusive).
 struct Range {
   int64_t begin, end;
 };
 
 int64_t outputSize(int64_t size, int64_t window, int64_t pad, int64_t stride) { return (size + 2 * pad - window) / stride + 1; }
 
-// For every output along one axis the inputs that it reads.
+// For every output along one axis, the inputs that it reads.
 std::vector<Range> inputRanges(int64_t size, int64_t window, int64_t pad, int64_t stride) {
   std::vector<Range> ranges;
   for (int64_t output = 0; output < outputSize(size, window, pad, stride); output++) {
@@ -45,7 +45,7 @@ std::vector<Range> inputRanges(int64_t size, int64_t window, int64_t pad, int64_
   return ranges;
 }
 
-// For every input along one axis the outputs that read it.
+// For every input along one axis, the outputs that read it.
 std::vector<Range> outputRanges(int64_t size, int64_t window, int64_t pad, int64_t stride) {
   std::vector<Range> ranges;
   const int64_t outputs = outputSize(size, window, pad, stride);
@@ -67,17 +67,17 @@ std::vector<int64_t> outputSizes(const at::Tensor& x, const Window& geometry) {
           outputSize(x.size(3), geometry.width, geometry.padX, geometry.stride)};
 }
 
-// The rows of channels that one row is made of, and what belongs to each of them.
+// The rows of channels that one row is computed from, with their factors and positions.
 template <typename T>
 struct Sources {
-  const T* rows[largestWindow];
-  float factors[largestWindow];
-  uint8_t places[largestWindow];
-  const uint8_t* where[largestWindow];
+  const T* rows[maxWindow];
+  float factors[maxWindow];
+  uint8_t positions[maxWindow];
+  const uint8_t* argmax[maxWindow];
   int64_t count;
 };
 
-// Which rows and columns every place of a plane is computed from.
+// The rows and columns that each position of a plane is computed from.
 struct Ranges {
   std::vector<Range> rows, columns;
 };
@@ -90,10 +90,10 @@ Ranges outputRanges(const Plane& in, const Window& geometry) {
   return {outputRanges(in.height, geometry.height, geometry.padY, geometry.stride), outputRanges(in.width, geometry.width, geometry.padX, geometry.stride)};
 }
 
-// For every place of a plane: `add(y, x, sources' y, sources' x, sources' row, sources)` for each place of the other plane that
-// it is computed from, then `run(row, sources)`.
+// For every position of a plane: calls `add(y, x, source y, source x, source row, sources)` for each position of the source
+// plane that it is computed from, then `run(row, sources)`.
 template <typename T, typename Add, typename Run>
-void forEachPlace(const Plane& plane, const Plane& other, const Ranges& ranges, Add add, Run run) {
+void forEachPosition(const Plane& plane, const Plane& sourcePlane, const Ranges& ranges, Add add, Run run) {
   const int64_t lines = plane.count * plane.height;
   at::parallel_for(0, lines, std::max<int64_t>(1, 8192 / (plane.width * plane.channels)), [&](int64_t begin, int64_t end) {
     Sources<T> sources;
@@ -103,10 +103,10 @@ void forEachPlace(const Plane& plane, const Plane& other, const Ranges& ranges, 
       for (int64_t x = 0; x < plane.width; x++) {
         const Range columns = ranges.columns[x];
         sources.count = 0;
-        for (int64_t otherY = rows.begin; otherY < rows.end; otherY++) {
-          const int64_t first = (image * other.height + otherY) * other.width;
-          for (int64_t otherX = columns.begin; otherX < columns.end; otherX++) {
-            add(y, x, otherY, otherX, first + otherX, sources);
+        for (int64_t sourceY = rows.begin; sourceY < rows.end; sourceY++) {
+          const int64_t first = (image * sourcePlane.height + sourceY) * sourcePlane.width;
+          for (int64_t sourceX = columns.begin; sourceX < columns.end; sourceX++) {
+            add(y, x, sourceY, sourceX, first + sourceX, sources);
             sources.count++;
           }
         }
@@ -118,14 +118,14 @@ void forEachPlace(const Plane& plane, const Plane& other, const Ranges& ranges, 
 
 int64_t length(Range range) { return range.end - range.begin; }
 
-// What an output multiplies each of its inputs by.
+// The weight of each input in an output's average.
 float fractionOf(const Window& geometry, const Ranges& inputs, int64_t oy, int64_t ox) {
   const int64_t counted = geometry.countPadding ? geometry.height * geometry.width : length(inputs.rows[oy]) * length(inputs.columns[ox]);
   return 1.f / static_cast<float>(counted);
 }
 
-// Which place of its window an input is for an output.
-uint8_t placeIn(const Window& geometry, int64_t iy, int64_t ix, int64_t oy, int64_t ox) {
+// The position of an input in an output's window.
+uint8_t positionIn(const Window& geometry, int64_t iy, int64_t ix, int64_t oy, int64_t ox) {
   return static_cast<uint8_t>((iy - oy * geometry.stride + geometry.padY) * geometry.width + ix - ox * geometry.stride + geometry.padX);
 }
 
@@ -135,7 +135,7 @@ void averages(const kernels::Table<T>& run, const at::Tensor& x, int64_t xStride
   const T* source = static_cast<const T*>(x.data_ptr());
   T* target = static_cast<T*>(y.data_ptr());
   const auto inputs = inputRanges(in, geometry);
-  forEachPlace<T>(
+  forEachPosition<T>(
       out, in, inputs,
       [&](int64_t oy, int64_t ox, int64_t, int64_t, int64_t row, Sources<T>& sources) {
         sources.rows[sources.count] = source + row * xStride;
@@ -151,7 +151,7 @@ void averagesBackward(const kernels::Table<T>& run, const at::Tensor& dy, int64_
   const T* source = static_cast<const T*>(dy.data_ptr());
   T* target = static_cast<T*>(dx.data_ptr());
   const auto inputs = inputRanges(in, geometry);
-  forEachPlace<T>(
+  forEachPosition<T>(
       in, out, outputRanges(in, geometry),
       [&](int64_t, int64_t, int64_t oy, int64_t ox, int64_t row, Sources<T>& sources) {
         sources.rows[sources.count] = source + row * dyStride;
@@ -162,42 +162,42 @@ void averagesBackward(const kernels::Table<T>& run, const at::Tensor& dy, int64_
 
 template <typename T>
 void maxima(const kernels::Table<T>& run, const at::Tensor& x, int64_t xStride, const at::Tensor& y, int64_t yStride,
-            const at::Tensor& places, const Window& geometry) {
+            const at::Tensor& positions, const Window& geometry) {
   const Plane in(x), out(y);
   const T* source = static_cast<const T*>(x.data_ptr());
   T* target = static_cast<T*>(y.data_ptr());
-  uint8_t* where = places.data_ptr<uint8_t>();
-  forEachPlace<T>(
+  uint8_t* argmax = positions.data_ptr<uint8_t>();
+  forEachPosition<T>(
       out, in, inputRanges(in, geometry),
       [&](int64_t oy, int64_t ox, int64_t iy, int64_t ix, int64_t row, Sources<T>& sources) {
         sources.rows[sources.count] = source + row * xStride;
-        sources.places[sources.count] = placeIn(geometry, iy, ix, oy, ox);
+        sources.positions[sources.count] = positionIn(geometry, iy, ix, oy, ox);
       },
       [&](int64_t row, const Sources<T>& sources) {
-        run.largest(sources.rows, sources.places, sources.count, in.channels, target + row * yStride, where + row * in.channels);
+        run.maximum(sources.rows, sources.positions, sources.count, in.channels, target + row * yStride, argmax + row * in.channels);
       });
 }
 
 template <typename T>
-void maximaBackward(const kernels::Table<T>& run, const at::Tensor& dy, int64_t dyStride, const at::Tensor& places,
+void maximaBackward(const kernels::Table<T>& run, const at::Tensor& dy, int64_t dyStride, const at::Tensor& positions,
                     const at::Tensor& dx, const Window& geometry) {
   const Plane in(dx), out(dy);
   const T* source = static_cast<const T*>(dy.data_ptr());
   T* target = static_cast<T*>(dx.data_ptr());
-  const uint8_t* where = places.data_ptr<uint8_t>();
-  forEachPlace<T>(
+  const uint8_t* argmax = positions.data_ptr<uint8_t>();
+  forEachPosition<T>(
       in, out, outputRanges(in, geometry),
       [&](int64_t iy, int64_t ix, int64_t oy, int64_t ox, int64_t row, Sources<T>& sources) {
         sources.rows[sources.count] = source + row * dyStride;
-        sources.where[sources.count] = where + row * in.channels;
-        sources.places[sources.count] = placeIn(geometry, iy, ix, oy, ox);
+        sources.argmax[sources.count] = argmax + row * in.channels;
+        sources.positions[sources.count] = positionIn(geometry, iy, ix, oy, ox);
       },
       [&](int64_t row, const Sources<T>& sources) {
-        run.sumWhere(sources.rows, sources.where, sources.places, sources.count, in.channels, target + row * in.channels);
+        run.sumWhere(sources.rows, sources.argmax, sources.positions, sources.count, in.channels, target + row * in.channels);
       });
 }
 
-// Calls `run(table, tensor, its row stride)` with the native kernels for the tensor's type.
+// Calls `run(table, tensor, row stride)` with the native kernels for the tensor's type.
 template <typename Run>
 void withRows(const at::Tensor& tensor, Run run) {
   const auto rows = inRows(tensor);
@@ -229,16 +229,16 @@ std::tuple<at::Tensor, at::Tensor> maxPool(const at::Tensor& input, at::IntArray
                                            const c10::optional<at::Tensor>& out) {
   const Window geometry(window, stride, padding, false);
   const auto y = resultRows(outputSizes(input, geometry), input, out);
-  const auto places = emptyChannelsLast(y.sizes(), input.options().dtype(at::kByte));
-  withRows(input, [&](const auto& run, const at::Tensor& x, int64_t xStride) { maxima(run, x, xStride, y, rowStride(y), places, geometry); });
-  return {y, places};
+  const auto positions = emptyChannelsLast(y.sizes(), input.options().dtype(at::kByte));
+  withRows(input, [&](const auto& run, const at::Tensor& x, int64_t xStride) { maxima(run, x, xStride, y, rowStride(y), positions, geometry); });
+  return {y, positions};
 }
 
-at::Tensor maxPoolBackward(const at::Tensor& gradient, const at::Tensor& places, at::IntArrayRef inputSizes, at::IntArrayRef window,
+at::Tensor maxPoolBackward(const at::Tensor& gradient, const at::Tensor& positions, at::IntArrayRef inputSizes, at::IntArrayRef window,
                            int64_t stride, at::IntArrayRef padding) {
   const Window geometry(window, stride, padding, false);
   const auto dx = emptyChannelsLast(inputSizes, gradient.options());
-  withRows(gradient, [&](const auto& run, const at::Tensor& dy, int64_t dyStride) { maximaBackward(run, dy, dyStride, places, dx, geometry); });
+  withRows(gradient, [&](const auto& run, const at::Tensor& dy, int64_t dyStride) { maximaBackward(run, dy, dyStride, positions, dx, geometry); });
   return dx;
 }
 

@@ -1,4 +1,4 @@
-// Activations: contiguous channels-last tensors, or slices of the channels of one, and the loops that run on them.
+// Activations: contiguous channels-last tensors or slices of their channels, and helpers for the loops over them.
 #pragma once
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
@@ -7,24 +7,24 @@
 
 namespace inception {
 
-// Elements that are worth waking a thread for, in a loop over values.
+// Minimum elements per thread in element-wise loops.
 constexpr int64_t parallelGrain = 1 << 15;
 
-// Contiguous with the channels innermost: the tensor itself where it is so already.
+// The tensor itself where it is contiguous channels-last already; otherwise a copy.
 inline at::Tensor contiguousChannelsLast(const at::Tensor& tensor) { return tensor.contiguous(at::MemoryFormat::ChannelsLast); }
 
 inline at::Tensor emptyChannelsLast(at::IntArrayRef sizes, const at::TensorOptions& options) {
   return at::empty(sizes, options.memory_format(at::MemoryFormat::ChannelsLast));
 }
 
-// Rows of channels: one for each position of each image.
+// Number of rows of channels: one per position of each image.
 inline int64_t rowsOf(const at::Tensor& tensor) { return tensor.size(0) * tensor.size(2) * tensor.size(3); }
 
-// Elements between the rows of a channels-last tensor or of a slice of its channels; 0 if it is neither.
+// Row stride, in elements, of a channels-last tensor or of a slice of its channels; 0 if it is neither.
 inline int64_t rowStride(const at::Tensor& tensor) {
   const int64_t height = tensor.size(2), width = tensor.size(3);
   if (tensor.size(1) > 1 && tensor.stride(1) != 1) return 0;
-  // Strides along axes of length 1 mean nothing; the innermost one that does gives the row's.
+  // Strides along axes of length 1 mean nothing: the innermost longer axis gives the row stride.
   const int64_t stride = width > 1    ? tensor.stride(3)
                          : height > 1 ? tensor.stride(2)
                                       : tensor.stride(0);
@@ -33,7 +33,7 @@ inline int64_t rowStride(const at::Tensor& tensor) {
   return stride;
 }
 
-// The tensor itself where it is made of rows; else a contiguous copy.
+// The tensor itself where it consists of rows; otherwise a contiguous copy.
 inline at::Tensor inRows(const at::Tensor& tensor) { return rowStride(tensor) > 0 ? tensor : contiguousChannelsLast(tensor); }
 
 inline void expectPrecision(const at::Tensor& x) {
@@ -41,7 +41,7 @@ inline void expectPrecision(const at::Tensor& x) {
               x.scalar_type());
 }
 
-// Where an operator writes a result: into `out`, which may be a slice of a wider tensor, or into new memory.
+// The tensor for an operator's result: `out`, which may be a slice of a wider tensor, or a new one.
 inline at::Tensor resultRows(at::IntArrayRef sizes, const at::Tensor& like, const c10::optional<at::Tensor>& out) {
   if (!out.has_value()) return emptyChannelsLast(sizes, like.options());
   TORCH_CHECK(out->dim() == 4 && out->sizes() == sizes && out->scalar_type() == like.scalar_type() && rowStride(*out) > 0,

@@ -20,7 +20,7 @@ namespace {
 using dnnl::convolution_backward_weights;
 
 const Plan& convolutionPlan(const Geometry& g, bool bias) {
-  return planned(g.key(bias ? Purpose::weightAndBiasGradient : Purpose::weightGradient), [&] {
+  return cachedPlan(g.key(bias ? Purpose::weightAndBiasGradient : Purpose::weightGradient), [&] {
     const auto weight = anyLayout(g.weight, memory::data_type::f32);
     const auto direct = algorithm::convolution_direct;
     const auto descriptor = bias ? convolution_backward_weights::desc(direct, g.inputDesc(), weight, g.biasDesc(), g.outputDesc(),
@@ -33,31 +33,31 @@ const Plan& convolutionPlan(const Geometry& g, bool bias) {
   });
 }
 
-void byConvolution(const Plan& plan, const Geometry& g, const at::Tensor& dy, const at::Tensor& x, const at::Tensor& weightGradient,
+void writeByConvolution(const Plan& plan, const Geometry& g, const at::Tensor& dy, const at::Tensor& x, const at::Tensor& weightGradient,
                    const c10::optional<at::Tensor>& biasGradient) {
   const auto scratch = bytes(plan.scratchpad.get_size());
   const auto chosen = plan.pack.needed() ? bytes(plan.weight.get_size()) : weightGradient;
-  std::unordered_map<int, memory> args{{DNNL_ARG_SRC, over(g.inputDesc(), x.data_ptr())},
-                                       {DNNL_ARG_DIFF_DST, over(g.outputDesc(), dy.data_ptr())},
-                                       {DNNL_ARG_DIFF_WEIGHTS, over(plan.weight, chosen.data_ptr())},
-                                       {DNNL_ARG_SCRATCHPAD, over(plan.scratchpad, scratch.data_ptr())}};
-  if (biasGradient.has_value()) args.emplace(DNNL_ARG_DIFF_BIAS, over(g.biasDesc(), biasGradient->data_ptr()));
+  std::unordered_map<int, memory> args{{DNNL_ARG_SRC, wrap(g.inputDesc(), x.data_ptr())},
+                                       {DNNL_ARG_DIFF_DST, wrap(g.outputDesc(), dy.data_ptr())},
+                                       {DNNL_ARG_DIFF_WEIGHTS, wrap(plan.weight, chosen.data_ptr())},
+                                       {DNNL_ARG_SCRATCHPAD, wrap(plan.scratchpad, scratch.data_ptr())}};
+  if (biasGradient.has_value()) args.emplace(DNNL_ARG_DIFF_BIAS, wrap(g.biasDesc(), biasGradient->data_ptr()));
   plan.run.execute(stream(), args);
   if (plan.pack.needed()) plan.pack.run(chosen.data_ptr(), weightGradient.data_ptr());
 }
 
-// dW[o, i] = Σ dy[place, o] · x[place, i] over `places` rows, into a matrix whose rows lie `step` values apart.
+// dW[o, i] = Σ dy[position, o] · x[position, i] over `positions` rows, into a matrix with a row stride of `step`.
 struct Product {
   memory::data_type type;
-  int64_t filters, channels, places, step;
+  int64_t filters, channels, positions, step;
 
-  memory::desc dy() const { return {{filters, places}, type, memory::dims{1, filters}}; }
-  memory::desc x() const { return {{places, channels}, type, memory::dims{channels, 1}}; }
+  memory::desc dy() const { return {{filters, positions}, type, memory::dims{1, filters}}; }
+  memory::desc x() const { return {{positions, channels}, type, memory::dims{channels, 1}}; }
   memory::desc dw() const { return {{filters, channels}, memory::data_type::f32, memory::dims{step, 1}}; }
 
   const Plan& plan() const {
-    const Key key{static_cast<int64_t>(Purpose::product), static_cast<int64_t>(type), at::get_num_threads(), filters, channels, places, step};
-    return planned(key, [&] {
+    const Key key{static_cast<int64_t>(Purpose::product), static_cast<int64_t>(type), at::get_num_threads(), filters, channels, positions, step};
+    return cachedPlan(key, [&] {
       const dnnl::matmul::primitive_desc primitive(dnnl::matmul::desc(dy(), x(), dw()), userScratchpad(), engine());
       return Plan{dnnl::matmul(primitive), primitive.dst_desc(), primitive.scratchpad_desc(), Reorder()};
     });
@@ -66,10 +66,10 @@ struct Product {
   void run(const void* gradient, const void* input, float* weightGradient) const {
     const auto& product = plan();
     const auto scratch = bytes(product.scratchpad.get_size());
-    product.run.execute(stream(), {{DNNL_ARG_SRC, over(dy(), gradient)},
-                              {DNNL_ARG_WEIGHTS, over(x(), input)},
-                              {DNNL_ARG_DST, over(dw(), weightGradient)},
-                              {DNNL_ARG_SCRATCHPAD, over(product.scratchpad, scratch.data_ptr())}});
+    product.run.execute(stream(), {{DNNL_ARG_SRC, wrap(dy(), gradient)},
+                              {DNNL_ARG_WEIGHTS, wrap(x(), input)},
+                              {DNNL_ARG_DST, wrap(dw(), weightGradient)},
+                              {DNNL_ARG_SCRATCHPAD, wrap(product.scratchpad, scratch.data_ptr())}});
   }
 };
 
@@ -77,17 +77,17 @@ bool isPointwise(const Geometry& g) {
   return g.weight[2] * g.weight[3] == 1 && g.stride[0] * g.stride[1] == 1 && g.padding[0] + g.padding[1] == 0;
 }
 
-// A window of one row or one column that keeps the grid's size. From about so many channels on, products of matrices are
+// A window of one row or one column that keeps the grid's size. With at least 128 channels and filters, matrix products are
 // faster than the convolution: by a fifth for 1x7 on 17x17, by half for 1x3 on 8x8.
 bool isAlongOneAxis(const Geometry& g) {
-  const int64_t along = g.weight[2] > 1 ? 0 : 1, across = 1 - along;
-  const bool line = g.weight[2 + across] == 1 && g.weight[2 + along] > 1 && g.stride[0] * g.stride[1] == 1;
-  const bool same = g.padding[across] == 0 && 2 * g.padding[along] == g.weight[2 + along] - 1;
+  const int64_t longAxis = g.weight[2] > 1 ? 0 : 1, shortAxis = 1 - longAxis;
+  const bool line = g.weight[2 + shortAxis] == 1 && g.weight[2 + longAxis] > 1 && g.stride[0] * g.stride[1] == 1;
+  const bool same = g.padding[shortAxis] == 0 && 2 * g.padding[longAxis] == g.weight[2 + longAxis] - 1;
   return line && same && std::min(g.weight[0], g.weight[1]) >= 128;
 }
 
-// The rows of a channels-last tensor with one axis of the grid outermost: then what a tap of the window reads is one stretch
-// of rows, over all images.
+// The rows of a channels-last tensor with one axis of the grid outermost: each tap of the window then reads one contiguous
+// range of rows, over all images.
 at::Tensor withAxisFirst(const at::Tensor& tensor, bool vertical) {
   const auto result = at::empty_like(tensor);
   const int64_t images = tensor.size(0), height = tensor.size(2), width = tensor.size(3);
@@ -110,40 +110,40 @@ at::Tensor withAxisFirst(const at::Tensor& tensor, bool vertical) {
   return result;
 }
 
-// One product for each tap of the window: the gradient meets the input so many rows or columns further on.
-void alongOneAxis(const Geometry& g, const at::Tensor& dy, const at::Tensor& x, const at::Tensor& weightGradient) {
+// One matrix product per tap of the window, between the gradient and the input shifted by that many rows or columns.
+void writeByTaps(const Geometry& g, const at::Tensor& dy, const at::Tensor& x, const at::Tensor& weightGradient) {
   const bool vertical = g.weight[2] > 1;
   const int64_t taps = g.weight[2] * g.weight[3], length = vertical ? x.size(2) : x.size(3);
-  const int64_t filters = g.weight[0], channels = g.weight[1], places = rowsOf(x) / length;
+  const int64_t filters = g.weight[0], channels = g.weight[1], positions = rowsOf(x) / length;
   const auto gradient = withAxisFirst(dy, vertical), input = withAxisFirst(x, vertical);
   const char* gradientData = static_cast<const char*>(gradient.data_ptr());
   const char* inputData = static_cast<const char*>(input.data_ptr());
   float* target = weightGradient.data_ptr<float>();
   for (int64_t tap = 0; tap < taps; tap++) {
-    const int64_t shift = tap - (taps - 1) / 2, common = length - std::abs(shift);
-    if (common <= 0) {
+    const int64_t shift = tap - (taps - 1) / 2, overlap = length - std::abs(shift);
+    if (overlap <= 0) {
       for (int64_t filter = 0; filter < filters; filter++) std::fill_n(target + (filter * taps + tap) * channels, channels, 0.f);
       continue;
     }
-    const Product product{g.type, filters, channels, common * places, taps * channels};
-    product.run(gradientData + std::max<int64_t>(0, -shift) * places * filters * x.element_size(),
-                inputData + std::max<int64_t>(0, shift) * places * channels * x.element_size(), target + tap * channels);
+    const Product product{g.type, filters, channels, overlap * positions, taps * channels};
+    product.run(gradientData + std::max<int64_t>(0, -shift) * positions * filters * x.element_size(),
+                inputData + std::max<int64_t>(0, shift) * positions * channels * x.element_size(), target + tap * channels);
   }
 }
 
 template <typename T>
-void sumOverPlaces(const kernels::Table<T>& run, const at::Tensor& dy, float* sums) {
-  const int64_t channels = dy.size(1), times = rowsAtOnce(channels);
+void sumOverPositions(const kernels::Table<T>& run, const at::Tensor& dy, float* sums) {
+  const int64_t channels = dy.size(1), repeats = maxRepeats(channels);
   const T* source = static_cast<const T*>(dy.data_ptr());
-  const std::vector<float> none(channels * times, 0.f);
-  const auto totals = sumRows(rowsOf(dy), channels, times, [&](int64_t row, Rows wide, float* sum, float* square) {
+  const std::vector<float> none(channels * repeats, 0.f);
+  const auto totals = sumRows(rowsOf(dy), channels, repeats, [&](int64_t row, Rows wide, float* sum, float* square) {
     run.moments({source + row * channels, wide.channels}, wide, none.data(), sum, square);
   });
   for (int64_t c = 0; c < channels; c++) sums[c] = static_cast<float>(totals.first[c]);
 }
 
 void writeBiasGradient(const at::Tensor& dy, float* sums) {
-  withKernelsFor(dy, [&](const auto& run) { sumOverPlaces(run, dy, sums); });
+  withKernelsFor(dy, [&](const auto& run) { sumOverPositions(run, dy, sums); });
 }
 
 }  // namespace
@@ -151,17 +151,17 @@ void writeBiasGradient(const at::Tensor& dy, float* sums) {
 bool writeWeightGradient(const Geometry& g, const at::Tensor& dy, const at::Tensor& x, const at::Tensor& weightGradient,
                          const c10::optional<at::Tensor>& biasGradient) {
   const bool pointwise = isPointwise(g);
-  // Where the processor has products of this type at all, it has those of every tap.
+  // If the processor supports matrix products of this type at all, it supports those of every tap.
   const Product whole{g.type, g.weight[0], g.weight[1], rowsOf(x), g.weight[1]};
   if (!(pointwise || isAlongOneAxis(g)) || !whole.plan().possible()) {
     const auto& plan = convolutionPlan(g, biasGradient.has_value());
-    if (plan.possible()) byConvolution(plan, g, dy, x, weightGradient, biasGradient);
+    if (plan.possible()) writeByConvolution(plan, g, dy, x, weightGradient, biasGradient);
     return plan.possible();
   }
   if (pointwise) {
     whole.run(dy.data_ptr(), x.data_ptr(), weightGradient.data_ptr<float>());
   } else {
-    alongOneAxis(g, dy, x, weightGradient);
+    writeByTaps(g, dy, x, weightGradient);
   }
   if (biasGradient.has_value()) writeBiasGradient(dy, biasGradient->data_ptr<float>());
   return true;

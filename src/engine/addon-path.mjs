@@ -1,28 +1,28 @@
 /**
- * Where the native addon lies once `setup` has built it. Plain JavaScript, because `npm run setup` reads it before there is a
- * compiler for TypeScript.
+ * The path of the native addon that `setup` builds. Plain JavaScript, because `npm run setup` reads it before TypeScript is
+ * installed.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** The package's own folder: a checkout, or node_modules/inception-networks. From src/engine and from dist/engine alike. */
+/** The package's root: a checkout, or node_modules/inception-networks. The same from src/engine and dist/engine. */
 export const packageRoot = fileURLToPath(new URL('../../', import.meta.url));
 
-/** A packed package has no tests. */
+/** The published package contains no tests. */
 export const isCheckout = existsSync(join(packageRoot, 'test'));
 
-/** What builds the addon here. */
+/** The command that builds the addon here. */
 export const setupCommand = isCheckout ? 'npm run setup' : 'npx inception setup';
 
 export const addonName = 'inception_native.node';
 
-/** In the package: every user of the machine and every copy of the folder has it, until npm writes the folder anew. */
+/** In the package: shared by all users and copied with the folder, but lost when npm reinstalls the package. */
 export const addonInPackage = join(packageRoot, 'build', addonName);
 
 /**
- * In the user's cache: survives `npm ci`, and works where the package's folder belongs to another user.
+ * In the user's cache: survives `npm ci`, and works where the package's folder is not writable.
  * @param {{ env?: NodeJS.ProcessEnv, platform?: string, arch?: string }} [options]
  */
 export function addonInCache({ env = process.env, platform = process.platform, arch = process.arch } = {}) {
@@ -33,8 +33,8 @@ export function addonInCache({ env = process.env, platform = process.platform, a
   return join(caches, 'inception-networks', `${version}-${platform}-${arch}`, addonName);
 }
 
-/** Every place for it, the first one that has it counts. A checkout's addon changes with its sources and is nobody else's. */
+/** All candidate paths, best first. A checkout's addon changes with its sources, so the cache is not used there. */
 export const addonPaths = () => (isCheckout ? [addonInPackage] : [addonInPackage, addonInCache()]);
 
-/** The addon that is there, or where it would be. */
+/** The first existing addon, or the default path. */
 export const addonPath = () => addonPaths().find((path) => existsSync(path)) ?? addonInPackage;

@@ -1,4 +1,4 @@
-/** Convolutions and pooling of native/operators/ against libtorch's own, and the portable way against both. */
+/** Native convolutions and pooling, and their portable overloads, against libtorch's. */
 import { describe, expect, it } from 'vitest';
 import { call, difference, instructionSets, s, withLoops } from '../../test/operator-steps.ts';
 import type { Step } from '../compile/program.ts';
@@ -19,7 +19,7 @@ const cast = (from: number, to: number, dtype: 'float32' | 'bfloat16') =>
 type Sizes = readonly [n: number, c: number, h: number, w: number];
 const count = (sizes: readonly number[]) => sizes.reduce((product, size) => product * size, 1);
 const values = (sizes: readonly number[], salt: number) =>
-  Float32Array.from({ length: count(sizes) }, (_, at) => Math.sin(at * 12.9898 + salt));
+  Float32Array.from({ length: count(sizes) }, (_, index) => Math.sin(index * 12.9898 + salt));
 
 /** Runs steps over float32 inputs (slots from 0, cast to `dtype` in slots from 10); returns slots as float32. */
 async function run(
@@ -49,14 +49,14 @@ async function run(
   });
   const store = await engine.createStore({ tensors: [], views: [] });
   const loaded = await engine.load(program, store);
-  const given = inputs.map((shape, index) => [`x${index}`, values(shape, index)]);
-  const result = await loaded.run(Object.fromEntries(given));
+  const arrays = inputs.map((shape, index) => [`x${index}`, values(shape, index)]);
+  const result = await loaded.run(Object.fromEntries(arrays));
   store.release();
   return returned.map((slot) => result[`y${slot}`] as HostTensor);
 }
 
 const dtypes = ['float32', 'bfloat16'] as const;
-const within = { float32: 1e-5, bfloat16: 2 ** -6 };
+const tolerance = { float32: 1e-5, bfloat16: 2 ** -6 };
 
 describe.each(instructionSets.flatMap((set) => dtypes.map((dtype) => [dtype, set] as const)))(
   'inception::convolution in %s, %s loops',
@@ -67,7 +67,7 @@ describe.each(instructionSets.flatMap((set) => dtypes.map((dtype) => [dtype, set
       [[2, 32, 9, 9], [48, 32, 1, 1], 1, [0, 0]],
       [[1, 24, 8, 8], [20, 24, 1, 7], 1, [0, 3]],
       [[3, 16, 7, 7], [8, 16, 3, 3], 1, [1, 1]],
-      // Wide ones along one axis, whose weights' gradients are products of matrices: also where some taps read nothing.
+      // Wide 1D windows, whose weight gradients are matrix products; also with taps that read only padding.
       [[3, 136, 5, 9], [128, 136, 1, 7], 1, [0, 3]],
       [[2, 128, 9, 4], [144, 128, 7, 1], 1, [3, 0]],
       [[2, 128, 3, 2], [128, 128, 7, 1], 1, [3, 0]],
@@ -85,10 +85,10 @@ describe.each(instructionSets.flatMap((set) => dtypes.map((dtype) => [dtype, set
         );
         const dy: Sizes = [x[0], w[0], ...(out as [number, number])];
         const aten = [...geometry, [1, 1], false, [0, 0], 1];
-        const ways = ['', '.portable'].flatMap((overload, way): Step[] => {
-          const first = 30 + way * 10;
-          // Once with memory of their own, once to where they are told.
-          const own = way === 0;
+        const variants = ['', '.portable'].flatMap((overload, variant): Step[] => {
+          const first = 30 + variant * 10;
+          // Once with newly allocated results, once with out arguments.
+          const allocates = variant === 0;
           return [
             call('aten::empty_like', [s(1)], [first + 4], {
               memory_format: { memoryFormat: 'channelsLast' },
@@ -99,12 +99,12 @@ describe.each(instructionSets.flatMap((set) => dtypes.map((dtype) => [dtype, set
               `inception::convolution_backward${overload}`,
               [s(12), s(10), s(11), ...geometry, true, true],
               [first + 3, first, first + 1],
-              own ? {} : { weight_out: s(first + 4), bias_out: s(first + 5) },
+              allocates ? {} : { weight_out: s(first + 4), bias_out: s(first + 5) },
             ),
           ];
         });
         const steps = [
-          ...ways,
+          ...variants,
           call('aten::convolution', [s(10), s(11), null, ...aten], [60]),
           call(
             'aten::convolution_backward',
@@ -116,27 +116,27 @@ describe.each(instructionSets.flatMap((set) => dtypes.map((dtype) => [dtype, set
         const returned = [32, 33, 30, 70, 42, 43, 40, 71, 60, 61, 62, 72];
         const results = await run(steps, { inputs: [x, w, dy], returned, dtype });
         const expected = results.slice(8);
-        for (const way of [0, 4]) {
+        for (const begin of [0, 4]) {
           expected.forEach((tensor, index) => {
-            expect(difference(results[way + index], tensor)).toBeLessThan(within[dtype]);
+            expect(difference(results[begin + index], tensor)).toBeLessThan(tolerance[dtype]);
           });
         }
       },
     );
 
-    it('packs weights, adds a residual and takes the ReLU, directly and portably, for a batch of another size too', async () => {
+    it('packs weights, adds a residual and applies the ReLU, directly and portably, also for another batch size', async () => {
       const [x, w]: [Sizes, Sizes] = [
         [2, 16, 7, 7],
         [24, 16, 3, 3],
       ];
       const y: Sizes = [2, 24, 7, 7];
       const b: Sizes = [1, 24, 1, 1];
-      const own = [
+      const geometry = [
         [1, 1],
         [1, 1],
       ] as const;
       const pack = (overload: string, to: number) =>
-        call(`inception::pack_convolution${overload}`, [s(11), x, ...own, true, true], [to]);
+        call(`inception::pack_convolution${overload}`, [s(11), x, ...geometry, true, true], [to]);
       const packed = (
         overload: string,
         weight: number,
@@ -144,7 +144,7 @@ describe.each(instructionSets.flatMap((set) => dtypes.map((dtype) => [dtype, set
       ) =>
         call(
           `inception::convolution_packed${overload}`,
-          [s(input), s(weight), s(21), s(sum), ...own, true],
+          [s(input), s(weight), s(21), s(sum), ...geometry, true],
           [to],
         );
       const copies = [30, 31, 32].map((to) => cast(12, to, dtype));
@@ -158,9 +158,9 @@ describe.each(instructionSets.flatMap((set) => dtypes.map((dtype) => [dtype, set
         packed('.portable', 23, [10, 31, 41]),
         call('aten::slice.Tensor', [s(10), 0, 0, 1, 1], [24]),
         call('aten::slice.Tensor', [s(32), 0, 0, 1, 1], [25]),
-        // Weights that are not packed are packed in the call.
+        // Plain weights are packed in the call.
         packed('', 23, [24, 25, 42]),
-        call('aten::convolution', [s(10), s(11), s(20), ...own, [1, 1], false, [0, 0], 1], [50]),
+        call('aten::convolution', [s(10), s(11), s(20), ...geometry, [1, 1], false, [0, 0], 1], [50]),
         call('aten::add.Tensor', [s(50), s(12)], [51]),
         call('aten::relu', [s(51)], [52]),
       ];
@@ -169,20 +169,20 @@ describe.each(instructionSets.flatMap((set) => dtypes.map((dtype) => [dtype, set
         returned: [40, 41, 42, 52],
         dtype,
       });
-      expect(difference(direct, portable)).toBeLessThan(within[dtype]);
-      expect(difference(direct, expected)).toBeLessThan(within[dtype]);
+      expect(difference(direct, portable)).toBeLessThan(tolerance[dtype]);
+      expect(difference(direct, expected)).toBeLessThan(tolerance[dtype]);
       expect(first?.data).toEqual(direct?.data.slice(0, count(y) / 2));
     });
 
-    it('refuses weights that are not what packing gives', async () => {
-      const own = [
+    it('refuses weights that pack_convolution did not pack', async () => {
+      const geometry = [
         [1, 1],
         [0, 0],
       ] as const;
       const steps = [
         call('aten::zeros', [[900]], [20], { dtype: { dtype: 'uint8' } }),
         call('aten::zeros', [[8]], [21], { dtype: { dtype: 'float32' } }),
-        call('inception::convolution_packed', [s(10), s(20), s(21), null, ...own, true], [30]),
+        call('inception::convolution_packed', [s(10), s(20), s(21), null, ...geometry, true], [30]),
       ];
       const running = run(steps, { inputs: [[1, 8, 3, 3]], returned: [30], dtype });
       await expect(running).rejects.toThrow(
@@ -205,7 +205,7 @@ describe.each(instructionSets.flatMap((set) => dtypes.map((dtype) => [dtype, set
       [[3, 16, 4, 4], [2, 4], 2, [1, 0]],
     ];
     it.each(cases)(
-      'equals libtorch, dense and into a part of a wider tensor: %j %j',
+      'equals libtorch, contiguous and into a slice of a wider tensor: %j %j',
       async (x, window, stride, padding) => {
         const out = [0, 1].map(
           (axis) =>
@@ -216,17 +216,17 @@ describe.each(instructionSets.flatMap((set) => dtypes.map((dtype) => [dtype, set
         const [n, c] = x;
         const dy: Sizes = [n, c, ...out];
         const wide: Sizes = [n, c + 3, ...out];
-        const own = [window, stride, padding];
+        const geometry = [window, stride, padding];
         const strides = [stride, stride];
         const steps = [
           call('aten::slice.Tensor', [s(12), 1, 2, 2 + c, 1], [20]),
-          call('inception::avg_pool', [s(10), ...own, false], [30]),
-          call('inception::avg_pool', [s(10), ...own, false], [null], { out: s(20) }),
+          call('inception::avg_pool', [s(10), ...geometry, false], [30]),
+          call('inception::avg_pool', [s(10), ...geometry, false], [null], { out: s(20) }),
           call('aten::clone', [s(20)], [31]),
-          call('inception::avg_pool_backward', [s(11), x, ...own, false], [32]),
-          call('inception::max_pool', [s(10), ...own], [33, 34]),
-          call('inception::max_pool', [s(10), ...own], [null, 35], { out: s(20) }),
-          call('inception::max_pool_backward', [s(11), s(34), x, ...own], [36]),
+          call('inception::avg_pool_backward', [s(11), x, ...geometry, false], [32]),
+          call('inception::max_pool', [s(10), ...geometry], [33, 34]),
+          call('inception::max_pool', [s(10), ...geometry], [null, 35], { out: s(20) }),
+          call('inception::max_pool_backward', [s(11), s(34), x, ...geometry], [36]),
           call('aten::avg_pool2d', [s(10), window, strides, padding, false, false, null], [50]),
           call(
             'aten::avg_pool2d_backward',
@@ -243,10 +243,13 @@ describe.each(instructionSets.flatMap((set) => dtypes.map((dtype) => [dtype, set
         const returned = [30, 31, 32, 33, 20, 36, 50, 50, 51, 52, 52, 54];
         const unique = [...new Set(returned)];
         const results = await run(steps, { inputs: [x, dy, wide], returned: unique, dtype });
-        const of = (slot: number) => results[unique.indexOf(slot)];
+        const resultOf = (slot: number) => results[unique.indexOf(slot)];
         for (let index = 0; index < 6; index++) {
-          const [ours, theirs] = [returned[index] as number, returned[index + 6] as number];
-          expect(difference(of(ours), of(theirs)), `slots ${ours}, ${theirs}`).toBeLessThan(within[dtype]);
+          const [native, reference] = [returned[index] as number, returned[index + 6] as number];
+          expect(
+            difference(resultOf(native), resultOf(reference)),
+            `slots ${native}, ${reference}`,
+          ).toBeLessThan(tolerance[dtype]);
         }
       },
     );

@@ -1,6 +1,6 @@
 /**
- * What runs programs. Tensors live on the engine's side, in a store; JavaScript sends and receives typed arrays and
- * never holds a tensor.
+ * The interface of an engine, which runs programs. Tensors live in the engine's store; JavaScript sends and receives typed
+ * arrays and never holds a tensor.
  */
 
 import type { Kernels } from '../compile/options.ts';
@@ -18,12 +18,12 @@ export interface HostTensor {
   readonly data: HostArray;
 }
 
-/** An operator failed, memory ran out, or something released was used again. */
+/** An operator failed, memory ran out, or a released object was used. */
 export class EngineError extends InceptionError {
   override name = 'EngineError';
 }
 
-/** libtorch, or the addon that calls it, is not on this machine. ONNX Runtime may predict instead. */
+/** libtorch or the native addon is not installed. ONNX Runtime can predict instead. */
 export class EngineUnavailableError extends EngineError {
   override name = 'EngineUnavailableError';
 }
@@ -33,66 +33,65 @@ export interface Store {
   /** Names of all tensors and views. */
   readonly names: readonly string[];
   /**
-   * Copies values into a tensor or view; `data` in C order of the view's shape.
-   * @throws EngineError if there is no such name, or dtype or element count differ.
+   * Copies values into a tensor or view; `data` in C order of its shape.
+   * @throws EngineError if the name is unknown, or dtype or element count differ.
    */
   write(name: string, data: HostArray): Promise<void>;
   /** Copies a tensor or view out, in C order of its shape. */
   read(name: string): Promise<HostTensor>;
   /** Seeds the generator that random operators use. */
   seed(seed: number): Promise<void>;
-  /** The generator's whole state; restoring it continues the same random numbers. */
+  /** The generator's full state; restoring it continues the same random sequence. */
   randomState(): Promise<Uint8Array>;
   setRandomState(state: Uint8Array): Promise<void>;
-  /** Bytes of the store's own tensors. */
+  /** Bytes of the tensors in the store's spec. */
   readonly bytes: number;
-  /** Frees the memory, once what is running on it is done. Any later use is an EngineError. */
+  /** Frees the memory after running work finishes. Any later use throws an EngineError. */
   release(): void;
 }
 
-/** A program that is ready to run with one store. */
+/** A program bound to one store and ready to run. */
 export interface LoadedProgram {
   readonly program: Program;
   /**
-   * Runs every step off the main thread. Runs of one engine queue up in the order of the calls.
+   * Runs every step off the main thread. Runs of one engine queue in call order.
    * @throws EngineError naming the step, the layer and the shapes.
    */
   run(inputs: Readonly<Record<string, HostArray>>): Promise<Record<string, HostTensor>>;
-  /** As `run`, but gives the microseconds that each step took instead of the outputs. */
+  /** As `run`, but returns the microseconds of each step instead of the outputs. */
   profile(inputs: Readonly<Record<string, HostArray>>): Promise<Float64Array>;
-  /** Frees what the program holds. Its store stays. */
+  /** Frees the program, but not its store. */
   release(): void;
 }
 
 export type Device = 'cpu' | 'cuda';
 
-/** What an engine is and what its hardware has. */
+/** An engine's device, version and hardware capabilities. */
 export interface EngineFacts {
   readonly device: Device;
   /** libtorch's version: `1.13.1`. */
   readonly libtorch: string;
-  /** The processor's or the graphics card's name. */
+  /** Name of the processor or GPU. */
   readonly hardware: string;
   readonly threads: number;
-  /** Whether bfloat16 is arithmetic of the hardware (AVX512_BF16, AMX, CUDA), not an emulation. */
+  /** Whether the hardware has bfloat16 arithmetic (AVX512_BF16, AMX, CUDA) instead of emulating it. */
   readonly fastBfloat16: boolean;
   /** Whether the native convolutions call oneDNN directly instead of through libtorch. */
   readonly oneDnn: boolean;
   /** Native kernels exist for the CPU; other devices run libtorch's. */
   readonly kernels: Kernels;
-  /** For which our own operators are compiled and which this processor has, best last: portable, avx2, avx512. */
+  /** Instruction sets of the native operators that this processor supports, best last: portable, avx2, avx512. */
   readonly instructionSets: readonly string[];
 }
 
-/** What runs programs, on one device. */
+/** Runs programs on one device. */
 export interface Engine {
   readonly facts: EngineFacts;
   createStore(spec: StoreSpec): Promise<Store>;
-  /** Resolves each step's operator by its schema. @throws EngineError naming the step that does not fit. */
+  /** Resolves each step's operator by its schema. @throws EngineError naming the step that does not match. */
   load(program: Program, store: Store): Promise<LoadedProgram>;
   /**
-   * Refuses further work, waits until everything that has been asked for is done, and frees all stores, programs and the
-   * thread.
+   * Refuses further work, waits for pending work, and frees all stores, programs and the thread.
    */
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** The operators of native/operators/ against libtorch's own, in one program each. */
+/** Native operators against libtorch's, each pair in one program. */
 import { describe, expect, it } from 'vitest';
 import { call, difference, instructionSets, s, withLoops } from '../../test/operator-steps.ts';
 import type { Step } from '../compile/program.ts';
@@ -10,15 +10,18 @@ const use = (opened: Engine) => {
   engine = opened;
 };
 
-/** Values that are neither centred nor even: a mean of 3 and a few large ones. */
+/** Values that are neither centred nor uniform: a mean of 3 and a few outliers. */
 const values = (length: number, salt: number) =>
-  Float32Array.from({ length }, (_, at) => 3 + Math.sin(at * 12.9898 + salt) * 2 + (at % 97 === 0 ? 5 : 0));
+  Float32Array.from(
+    { length },
+    (_, index) => 3 + Math.sin(index * 12.9898 + salt) * 2 + (index % 97 === 0 ? 5 : 0),
+  );
 
 type Shape = readonly [n: number, c: number, h: number, w: number];
 
 /**
- * Both ways in one run: ours in slots from 20, libtorch's from 40. `slice` takes input and gradient out of wider tensors,
- * writes the result into a part of one, and the gradient of the input over the input.
+ * Runs both implementations: native in slots from 20, libtorch in slots from 40. `slice` reads input and gradient from slices
+ * of wider tensors, writes the result into a slice of one, and the input's gradient over the input.
  */
 async function compare([n, c, h, w]: Shape, { bfloat16, slice }: { bfloat16: boolean; slice: boolean }) {
   const dtype = bfloat16 ? ('bfloat16' as const) : ('float32' as const);
@@ -39,8 +42,8 @@ async function compare([n, c, h, w]: Shape, { bfloat16, slice }: { bfloat16: boo
     inverse: [23, 43],
   } as const;
   let next = 60;
-  for (const [name, both] of Object.entries(pairs)) {
-    both.forEach((slot, index) => {
+  for (const [name, pair] of Object.entries(pairs)) {
+    pair.forEach((slot, index) => {
       outputs.push(call('aten::_to_copy', [s(slot)], [next], { dtype: { dtype: 'float32' } }));
       outputs.push({ do: 'output', name: `${name}${index}`, from: next++ });
     });
@@ -72,7 +75,7 @@ async function compare([n, c, h, w]: Shape, { bfloat16, slice }: { bfloat16: boo
         ]),
     call('aten::native_batch_norm', [s(2), s(5), s(6), s(9), s(10), true, 0.1, 0.001], [41, 42, 43]),
     call('aten::relu', [s(41)], [47]),
-    // ReLU decides by our output, so that a rounding at zero is no difference of the backward passes.
+    // The mask uses the native output, so that rounding near zero does not make the backward passes differ.
     call('aten::threshold_backward', [s(4), s(21), 0], [48]),
     call(
       'aten::native_batch_norm_backward',
@@ -137,26 +140,26 @@ describe.each(instructionSets)('inception::batch_norm_relu, %s loops', (instruct
         [false, true].map((slice) => [shape, { bfloat16, slice }] as const),
       ),
     ),
-  )('equals batch normalisation and ReLU, forward and backward: %j %j', async (shape, how) => {
-    const { result, statistics } = await compare(shape, how);
-    // bfloat16 has 8 bits: two roundings of a value may differ by its last, and libtorch rounds a gradient twice.
-    const within = how.bfloat16 ? 2 ** -6 : 2e-5;
+  )('equals batch normalisation and ReLU, forward and backward: %j %j', async (shape, options) => {
+    const { result, statistics } = await compare(shape, options);
+    // bfloat16 has 8 significant bits: two roundings may differ in the last one, and libtorch rounds a gradient twice.
+    const tolerance = options.bfloat16 ? 2 ** -6 : 2e-5;
     for (const name of ['y', 'dx'])
-      expect(difference(result[`${name}0`], result[`${name}1`]), name).toBeLessThan(within);
-    // With two values for each channel, their difference is nothing but rounding.
+      expect(difference(result[`${name}0`], result[`${name}1`]), name).toBeLessThan(tolerance);
+    // With two values per channel, their difference is pure rounding error.
     for (const name of ['dgamma', 'dbeta', 'mean', 'inverse']) {
       expect(difference(result[`${name}0`], result[`${name}1`]), name).toBeLessThan(
-        how.bfloat16 ? 5e-3 : 2e-5,
+        options.bfloat16 ? 5e-3 : 2e-5,
       );
     }
-    // What is not kept must come back as it was.
+    // A recomputed result must be identical.
     expect(result.again0?.data).toEqual(result.again1?.data);
     const [mean, mean2, variance, variance2] = statistics;
     expect(difference(mean, mean2)).toBeLessThan(1e-6);
     expect(difference(variance, variance2)).toBeLessThan(1e-5);
   });
 
-  it('takes a factor of one where a network has none', async () => {
+  it('uses a gamma of one where the network has none', async () => {
     const [n, c, h, w] = [2, 20, 3, 3];
     const names = ['ones', 'beta', 'mean', 'variance', 'mean2', 'variance2'];
     const store = await engine.createStore({
@@ -215,7 +218,7 @@ describe.each(instructionSets)('inception::scaled_add, %s loops', (instructionSe
     [false, false, true],
   ])(
     'equals sum and ReLU (%s), backward from two gradients (%s), in bfloat16 (%s)',
-    async (relu, two, half) => {
+    async (relu, hasSecond, half) => {
       const dtype = half ? ('bfloat16' as const) : ('float32' as const);
       const shape = [3, 21, 7, 5];
       const cast = (from: number, to: number) =>
@@ -226,13 +229,13 @@ describe.each(instructionSets)('inception::scaled_add, %s loops', (instructionSe
       const float = (from: number, to: number) =>
         call('aten::_to_copy', [s(from)], [to], { dtype: { dtype: 'float32' } });
       const names = ['x', 'branch', 'gradient', 'more'];
-      // With memory of its own and over an argument.
+      // Into a new tensor and over an argument.
       const pairs = {
         ...{ y: [25, 21], sum: [27, 23], scaled: [28, 24] },
         ...{ yOver: [26, 21], sumOver: [30, 23], scaledOver: [31, 24] },
       };
-      const outputs = Object.entries(pairs).flatMap(([name, both]) =>
-        both.flatMap((from, index) => {
+      const outputs = Object.entries(pairs).flatMap(([name, pair]) =>
+        pair.flatMap((from, index) => {
           const to = 50 + 2 * Object.keys(pairs).indexOf(name) + index;
           return [float(from, to), { do: 'output', name: `${name}${index}`, from: to } as const];
         }),
@@ -244,19 +247,19 @@ describe.each(instructionSets)('inception::scaled_add, %s loops', (instructionSe
         call('inception::scaled_add', [s(10), s(11), 0.17, relu], [25]),
         call('inception::scaled_add', [s(10), s(11), 0.17, relu], [26], { out: s(11) }),
         call(relu ? 'aten::relu' : 'aten::clone', [s(20)], [21]),
-        two ? call('aten::add.Tensor', [s(12), s(13)], [22]) : call('aten::clone', [s(12)], [22]),
+        hasSecond ? call('aten::add.Tensor', [s(12), s(13)], [22]) : call('aten::clone', [s(12)], [22]),
         relu ? call('aten::threshold_backward', [s(22), s(11), 0], [23]) : call('aten::clone', [s(22)], [23]),
         call('aten::mul.Scalar', [s(23), 0.17], [24]),
         call(
           'inception::scaled_add_backward',
-          [s(12), two ? s(13) : null, relu ? s(11) : null, 0.17],
+          [s(12), hasSecond ? s(13) : null, relu ? s(11) : null, 0.17],
           [27, 28],
         ),
         call(
           'inception::scaled_add_backward',
-          [s(12), two ? s(13) : null, relu ? s(11) : null, 0.17],
+          [s(12), hasSecond ? s(13) : null, relu ? s(11) : null, 0.17],
           [30, 31],
-          { out: s(12), ...(two && { scaled_out: s(13) }) },
+          { out: s(12), ...(hasSecond && { scaled_out: s(13) }) },
         ),
         ...outputs,
       ];
@@ -268,10 +271,10 @@ describe.each(instructionSets)('inception::scaled_add, %s loops', (instructionSe
         slots: 80,
         steps: steps,
       });
-      const given = names.map(
+      const arrays = names.map(
         (name, salt) => [name, values(3 * 21 * 7 * 5, salt).map((value) => value - 3)] as const,
       );
-      const result = await (await engine.load(program, store)).run(Object.fromEntries(given));
+      const result = await (await engine.load(program, store)).run(Object.fromEntries(arrays));
       for (const name of Object.keys(pairs)) {
         expect(difference(result[`${name}0`], result[`${name}1`]), name).toBeLessThan(half ? 2 ** -7 : 1e-6);
       }

@@ -1,8 +1,8 @@
-/** The precision that an engine computes in where nobody chooses one. */
+/** The default precision of an engine. */
 import type { Precision } from '../compile/options.ts';
 import type { EngineFacts } from './engine.ts';
 
-/** `auto` is bfloat16 where the hardware has it. */
+/** `auto` means bfloat16 where the hardware supports it. */
 export const choosePrecision = (
   precision: 'auto' | Precision,
   { fastBfloat16 }: Pick<EngineFacts, 'fastBfloat16'>,

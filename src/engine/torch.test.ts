@@ -16,7 +16,7 @@ const call = (operator: string, args: Call['args'], to: number | null, extra: Pa
   ...extra,
 });
 
-/** A program over inputs and steps whose slots are freed at their last use. */
+/** A program of these steps whose slots are freed after their last use. */
 function program(
   steps: readonly Step[],
   inputs: Record<string, readonly number[]> = {},
@@ -82,7 +82,7 @@ describe('a program', () => {
     expect(result.sum?.data).toEqual(Float32Array.of(13.5, 31.5));
   });
 
-  it('changes the store by operators that write into their first argument', async () => {
+  it('changes the store through operators that write into their first argument', async () => {
     await store.write('ones', new Float32Array(6).fill(1));
     const increment = await loaded([load('ones', 0), call('aten::add_.Scalar', [{ slot: 0 }, 2], null)]);
     await increment.run({});
@@ -90,7 +90,7 @@ describe('a program', () => {
     expect((await store.read('ones')).data).toEqual(new Float32Array(6).fill(5));
   });
 
-  it('loads what another program has stored, and says what has not been stored yet', async () => {
+  it('loads what another program has stored, and names what has not been stored yet', async () => {
     const shared = await engine.createStore({ ...spec, computed: ['twice'] });
     const double = (length: number) =>
       engine.load(
@@ -108,17 +108,17 @@ describe('a program', () => {
     await expect(read.run({})).rejects.toThrow(
       "test: step 0 (twice): the store has no tensor 'twice' yet; run the program that computes it first",
     );
-    const of = async (...values: number[]) => {
+    const doubled = async (...values: number[]) => {
       await (await double(values.length)).run({ x: Float32Array.from(values) });
       return (await read.run({})).y?.data;
     };
-    expect(await of(1, 2)).toEqual(Float32Array.of(2, 4));
-    expect(await of(3, 4)).toEqual(Float32Array.of(6, 8));
-    expect(await of(5)).toEqual(Float32Array.of(10));
+    expect(await doubled(1, 2)).toEqual(Float32Array.of(2, 4));
+    expect(await doubled(3, 4)).toEqual(Float32Array.of(6, 8));
+    expect(await doubled(5)).toEqual(Float32Array.of(10));
     shared.release();
   });
 
-  it('gives the microseconds of its steps', async () => {
+  it('reports the microseconds of each step', async () => {
     const square = await loaded(
       [input('x', 0), call('aten::mm', [{ slot: 0 }, { slot: 0 }], 1), output('y', 1)],
       { x: [64, 64] },
@@ -175,7 +175,7 @@ describe('a program', () => {
     await expect(multiply.run({ x: new Float32Array(6), y: new Float32Array(6) })).rejects.toThrow('step 2');
   });
 
-  it('makes running out of memory an error', async () => {
+  it('reports running out of memory as an error', async () => {
     const huge = await loaded([call('aten::ones', [[2 ** 50]], 0), call('aten::relu', [{ slot: 0 }], null)]);
     await expect(huge.run({})).rejects.toThrow(
       /step 0 \(aten::ones\), layer block\/conv1: out of memory; use a smaller batch or input size/,
@@ -190,39 +190,39 @@ describe('a program', () => {
     ],
     [{ x: new Uint8Array(6) }, 'received a Uint8Array of 6'],
     [{ x: new Float32Array(6), z: new Float32Array(1) }, "test: unknown input 'z'; the program takes x"],
-  ])('refuses inputs that do not fit', async (inputs, message) => {
+  ])('refuses mismatched inputs', async (inputs, message) => {
     const identity = await loaded([input('x', 0), output('y', 0)], { x: [2, 3] });
     await expect(identity.run(inputs as Record<string, Float32Array>)).rejects.toThrow(message);
   });
 
-  it('cannot be run after its release, nor after that of its store', async () => {
-    const own = await engine.createStore(spec);
-    const first = await engine.load(program([load('ones', 0), output('y', 0)]), own);
-    const second = await engine.load(program([load('ones', 0), output('y', 0)]), own);
+  it('cannot run after it or its store is released', async () => {
+    const localStore = await engine.createStore(spec);
+    const first = await engine.load(program([load('ones', 0), output('y', 0)]), localStore);
+    const second = await engine.load(program([load('ones', 0), output('y', 0)]), localStore);
     first.release();
     await expect(first.run({})).rejects.toThrow('test: this program has been released');
     const running = second.run({});
-    own.release();
-    // What was under way is finished first.
+    localStore.release();
+    // Running work finishes first.
     expect((await running).y?.shape).toEqual([2, 3]);
     await expect(second.run({})).rejects.toThrow('this store has been released; its tensors are gone');
-    await expect(own.read('ones')).rejects.toThrow(EngineError);
+    await expect(localStore.read('ones')).rejects.toThrow(EngineError);
   });
 });
 
 describe('a store', () => {
-  it('shows a channels-last weight in C order of its shape', async () => {
+  it('reads a channels-last weight in C order of its shape', async () => {
     const values = Float32Array.from({ length: 12 }, (_, index) => index);
     await store.write('weight', values);
     expect((await store.read('weight')).data).toEqual(values);
     expect((await store.read('flat')).data).toEqual(Float32Array.of(0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11));
   });
 
-  it('gives bfloat16 as its bits', async () => {
+  it('returns bfloat16 as its bits', async () => {
     expect((await store.read('half')).data).toEqual(Uint16Array.of(0x3f00, 0x3f00));
   });
 
-  it('refuses unknown names and other sizes', async () => {
+  it('refuses unknown names and wrong sizes', async () => {
     await expect(store.write('wieght', new Float32Array(1))).rejects.toThrow(
       "the store has no tensor 'wieght'",
     );
@@ -231,7 +231,7 @@ describe('a store', () => {
     );
   });
 
-  it('continues the same random numbers from a state', async () => {
+  it('continues the same random sequence from a restored state', async () => {
     const steps = [
       load('ones', 0),
       call('aten::bernoulli.p', [{ slot: 0 }, 0.5], 1, { named: { generator: { generator: 'store' } } }),
@@ -254,7 +254,7 @@ describe('a store', () => {
     expect(second).not.toBe(first);
   });
 
-  it('queues writes and reads behind the runs before them', async () => {
+  it('queues writes and reads after earlier runs', async () => {
     await store.write('ones', new Float32Array(6));
     const slow = await loaded([
       load('ones', 0),
@@ -314,37 +314,39 @@ describe('the engine', () => {
 
   it('finishes what is running before close resolves, and can be closed twice', async () => {
     const other = openTorch({ device: 'cpu' });
-    const held = await other.createStore(spec);
+    const localStore = await other.createStore(spec);
     const steps: Step[] = [call('aten::ones', [[1200, 1200]], 0)];
     for (let index = 0; index < 6; index++)
       steps.push(call('aten::mm', [{ slot: index }, { slot: 0 }], index + 1));
-    const long = await other.load(program(steps), held);
+    const long = await other.load(program(steps), localStore);
     const events: string[] = [];
     const run = long.run({}).then(() => events.push('run'));
-    const read = held.read('ones').then(() => events.push('read'));
+    const read = localStore.read('ones').then(() => events.push('read'));
     const opened = other.createStore(spec).catch((error: Error) => events.push(error.message));
     await Promise.all([other.close(), other.close()]).then(() => events.push('closed'));
     await Promise.all([run, read, opened]);
     expect(events).toEqual(['run', 'read', 'this engine has been closed', 'closed']);
     await expect(long.run({})).rejects.toThrow('test: this program has been released');
-    await expect(held.read('ones')).rejects.toThrow('this store has been released; its tensors are gone');
+    await expect(localStore.read('ones')).rejects.toThrow(
+      'this store has been released; its tensors are gone',
+    );
   });
 
-  it('keeps nothing of stores and programs that are released', async () => {
+  it('keeps no memory of released stores and programs', async () => {
     setFlagsFromString('--expose-gc');
     const collectGarbage = runInNewContext('gc') as () => void;
     const other = openTorch({ device: 'cpu', threads: 1 });
     const steps = Array.from({ length: 400 }, (_, index) => call('aten::ones', [[1]], index));
     const cycle = async () => {
-      const held = await other.createStore(spec);
-      const long = await other.load({ ...program(steps), slots: 400 }, held);
+      const localStore = await other.createStore(spec);
+      const long = await other.load({ ...program(steps), slots: 400 }, localStore);
       await long.run({});
       long.release();
-      held.release();
+      localStore.release();
     };
     const heapAfter = async (cycles: number) => {
       for (let index = 0; index < cycles; index++) await cycle();
-      // What native code holds is let go by finalisers, which run after the collection.
+      // Native memory is freed by finalisers, which run after the collection.
       for (let round = 0; round < 2; round++) {
         collectGarbage();
         await new Promise((resolve) => setImmediate(resolve));

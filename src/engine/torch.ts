@@ -1,4 +1,4 @@
-/** libtorch as the engine: loads the native addon, checks what goes across, and turns its errors into ours. */
+/** The libtorch engine: loads the native addon, checks its arguments, and turns its errors into EngineErrors. */
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { checkProgram, type DType, type Program, type StoreSpec } from '../compile/program.ts';
@@ -26,7 +26,7 @@ interface NativeFacts {
   readonly oneDnn: boolean;
 }
 
-/** What native/addon.cc registers. */
+/** The functions that native/addon.cc registers. */
 interface Native {
   facts(): NativeFacts;
   useInstructionSet(name: string): void;
@@ -65,48 +65,50 @@ function loadNative(): Native {
   }
 }
 
-/** Where and how libtorch computes. */
+/** Device, threads and instruction set of a libtorch engine. */
 export interface TorchOptions {
-  /** 'auto' takes CUDA where it is. Default 'auto'. */
+  /** 'auto' uses CUDA where available. Default 'auto'. */
   readonly device?: Device | 'auto';
-  /** Threads of one operator. Default: every core that this process may use. */
+  /** Threads per operator. Default: every core that this process may use. */
   readonly threads?: number;
   /**
-   * Which of the native operators' loops run, of `facts.instructionSets`: for tests of what other processors run. Applies to
-   * the whole process. Default: the best.
+   * Instruction set of the native operators, one of `facts.instructionSets`, to test the code paths of other processors.
+   * Applies to the whole process. Default: the best.
    */
   readonly instructionSet?: string;
 }
 
-/** Opens an engine on libtorch. @throws EngineError if the addon is not built or the device is not there. */
+/** Opens an engine on libtorch. @throws EngineError if the addon is not built or the device is not available. */
 export function openTorch({ device = 'auto', threads = 0, instructionSet }: TorchOptions = {}): Engine {
   const native = loadNative();
   const { libtorch, cuda, fastBfloat16, cores, oneDnn, instructionSets } = native.facts();
-  const loops = instructionSet ?? (instructionSets.at(-1) as string);
-  if (!instructionSets.includes(loops)) {
-    throw new EngineError(`instruction set '${loops}': this processor has ${instructionSets.join(', ')}`);
+  const chosenSet = instructionSet ?? (instructionSets.at(-1) as string);
+  if (!instructionSets.includes(chosenSet)) {
+    throw new EngineError(
+      `instruction set '${chosenSet}': this processor supports ${instructionSets.join(', ')}`,
+    );
   }
-  native.useInstructionSet(loops);
+  native.useInstructionSet(chosenSet);
   if (device === 'cuda' && !cuda) {
     throw new EngineError(
       `device 'cuda': libtorch ${libtorch} finds no CUDA device; use --device cpu, or set LIBTORCH to a CUDA build`,
     );
   }
-  const chosen: Device = device === 'auto' ? (cuda ? 'cuda' : 'cpu') : device;
+  const resolvedDevice: Device = device === 'auto' ? (cuda ? 'cuda' : 'cpu') : device;
   const facts: EngineFacts = {
-    device: chosen,
+    device: resolvedDevice,
     libtorch,
-    hardware: chosen === 'cuda' ? 'CUDA device 0' : (cpus()[0]?.model ?? 'unknown processor'),
+    hardware: resolvedDevice === 'cuda' ? 'CUDA device 0' : (cpus()[0]?.model ?? 'unknown processor'),
     threads: threads > 0 ? threads : cores,
-    fastBfloat16: chosen === 'cuda' || fastBfloat16,
+    fastBfloat16: resolvedDevice === 'cuda' || fastBfloat16,
     oneDnn,
     instructionSets,
-    kernels: chosen === 'cpu' ? 'native' : 'aten',
+    kernels: resolvedDevice === 'cpu' ? 'native' : 'aten',
   };
-  return new TorchEngine(native, native.createEngine(chosen, threads), facts);
+  return new TorchEngine(native, native.createEngine(resolvedDevice, threads), facts);
 }
 
-/** Runs a native job; its rejection becomes an EngineError whose stack is the caller's. */
+/** Awaits a native job; a rejection becomes an EngineError with the caller's stack. */
 async function settle<T>(job: Promise<T>): Promise<T> {
   try {
     return await job;
@@ -150,7 +152,8 @@ class TorchEngine implements Engine {
 
   async load(program: Program, store: Store): Promise<LoadedProgram> {
     const engine = this.#live();
-    if (!(store instanceof TorchStore)) throw new EngineError('the store belongs to another kind of engine');
+    if (!(store instanceof TorchStore))
+      throw new EngineError('the store belongs to a different kind of engine');
     checkProgram(program, store.spec);
     const handle = await settle(this.#native.loadProgram(engine, store.live(), program));
     this.#live();
@@ -169,7 +172,7 @@ class TorchEngine implements Engine {
     const engine = this.#handle;
     if (engine) {
       this.#handle = undefined;
-      for (const each of this.#open) each.release();
+      for (const resource of this.#open) resource.release();
       this.#closed = settle(this.#native.closeEngine(engine));
     }
     return this.#closed ?? Promise.resolve();
