@@ -58,7 +58,7 @@ describe('NETWORK on the command line', () => {
         ...network,
         layers: { ...network.layers, stem: { kind: 'conv', window: '3', filters: 8 } },
       }),
-      "wrong.json: layers.stem.window: a window is written like '3x3' or '1x7'; received '3'",
+      "wrong.json: layers.stem.window: a window is written as '3x3' or '1x7'; received '3'",
     ],
   ])('is refused if %s has no network', (name, text, message) => {
     writeFileSync(join(root, name), text);

@@ -1,6 +1,6 @@
 /**
- * Where the boxes of a figure stand, as plain data. Figures read from top to bottom: input above, branches side by side,
- * filter concatenation below.
+ * The layout of a figure's boxes, as plain data. Figures read from top to bottom: the input, parallel branches, then the filter
+ * concatenation.
  */
 
 import { chainPaths } from '../graph/layer-names.ts';
@@ -27,7 +27,7 @@ export type Item =
       readonly width: number;
       readonly height: number;
       readonly lines: readonly string[];
-      /** The layer that it stands for, where the figure was given a path. */
+      /** The layer that it represents, where the figure has a path. */
       readonly path?: string | undefined;
     }
   | {
@@ -37,7 +37,7 @@ export type Item =
       readonly radius: number;
       readonly text: string;
     }
-  /** A line through points; with an arrow's head at the last. */
+  /** A line through points, optionally with an arrowhead at the last. */
   | { readonly kind: 'path'; readonly points: readonly Point[]; readonly arrow: boolean }
   | {
       readonly kind: 'text';
@@ -49,20 +49,20 @@ export type Item =
 
 export type Point = readonly [x: number, y: number];
 
-/** Items inside a rectangle; data enter at the top and leave at the bottom, both at `axis`. */
+/** Items inside a rectangle; data enters at the top and leaves at the bottom, both at x = `axis`. */
 export interface Drawing {
   readonly width: number;
   readonly height: number;
   readonly axis: number;
   readonly items: readonly Item[];
-  /** Begins with a line that forks instead of a box: what leads to it needs no arrow's head. */
+  /** Whether it begins with a forking line instead of a box, so that the line into it needs no arrowhead. */
   readonly forks?: boolean;
 }
 
 const gap = 22;
 const lineHeight = 16;
 
-/** Generous, because fonts differ: text must never leave its box. */
+/** An upper estimate, because fonts differ: text must fit its box. */
 const textWidth = (text: string): number => text.length * 7.4;
 
 export function move(items: readonly Item[], dx: number, dy: number): Item[] {
@@ -76,21 +76,21 @@ export function move(items: readonly Item[], dx: number, dy: number): Item[] {
 export function box(
   look: Look,
   lines: readonly string[],
-  { least = 92, path }: { least?: number; path?: string | undefined } = {},
+  { minWidth = 92, path }: { minWidth?: number; path?: string | undefined } = {},
 ): Drawing {
-  const width = Math.max(least, ...lines.map((line) => textWidth(line) + 18));
+  const width = Math.max(minWidth, ...lines.map((line) => textWidth(line) + 18));
   const height = lines.length * lineHeight + 12;
   const drawn: Item = { kind: 'box', look, x: 0, y: 0, width, height, lines, path };
   return { width, height, axis: width / 2, items: [drawn] };
 }
 
-/** What a figure is told besides its layer. */
+/** Options of a figure besides its layer. */
 export interface FigureContext {
   /** The channel count of a residual block's input. */
   readonly depth?: number | undefined;
-  /** The layer's name in the graph; the boxes then know theirs. */
+  /** The layer's name in the graph, from which the boxes get theirs. */
   readonly path?: string | undefined;
-  /** More lines for the box of a layer with this name. */
+  /** Extra lines for the box of a layer, by its name. */
   readonly notes?: ((path: string) => readonly string[]) | undefined;
 }
 
@@ -100,7 +100,7 @@ function layerBox(look: Look, lines: readonly string[], { path, notes }: FigureC
   return box(look, [...lines, ...(more ?? [])], { path });
 }
 
-/** One under the other on a common axis, with arrows between. */
+/** Stacks parts vertically on a common axis, with arrows between them. */
 export function stack(parts: readonly Drawing[]): Drawing {
   const axis = Math.max(...parts.map((part) => part.axis));
   const width = axis + Math.max(...parts.map((part) => part.width - part.axis));
@@ -123,7 +123,7 @@ export function stack(parts: readonly Drawing[]): Drawing {
 
 const arrow = (...points: Point[]): Item => ({ kind: 'path', points, arrow: true });
 
-/** Branches side by side between one input and a bar. */
+/** Parallel branches between one input and a bar. */
 function fork(branches: readonly Drawing[], label: string, { path, notes }: FigureContext = {}): Drawing {
   const between = 16;
   const inner = branches.reduce((sum, branch) => sum + branch.width, 0) + between * (branches.length - 1);
@@ -136,20 +136,20 @@ function fork(branches: readonly Drawing[], label: string, { path, notes }: Figu
   const items: Item[] = [];
   let x = left;
   for (const branch of branches) {
-    const at = x + branch.axis;
-    // Short branches hang in the middle between input and bar.
+    const branchX = x + branch.axis;
+    // Short branches are centred between input and bar.
     const y = top + (height - branch.height) / 2;
     items.push({
       kind: 'path',
       points: [
         [axis, 0],
         [axis, 8],
-        [at, 8],
-        [at, y],
+        [branchX, 8],
+        [branchX, y],
       ],
       arrow: !branch.forks,
     });
-    items.push(...move(branch.items, x, y), arrow([at, y + branch.height], [at, barY]));
+    items.push(...move(branch.items, x, y), arrow([branchX, y + branch.height], [branchX, barY]));
     x += branch.width + between;
   }
   const bar = [label, ...((path !== undefined && notes?.(path)) || [])].join('  ');
@@ -157,7 +157,7 @@ function fork(branches: readonly Drawing[], label: string, { path, notes }: Figu
   return { width, height: barY + 26, axis, items, forks: true };
 }
 
-/** The middle, or the axis of a branch so near to it that the line between them would be a mere jog. */
+/** The middle, or the axis of a branch so close to it that the line would show a small kink. */
 function forkAxis(
   branches: readonly Drawing[],
   { left, between, middle }: { left: number; between: number; middle: number },
@@ -170,14 +170,14 @@ function forkAxis(
   return middle;
 }
 
-/** Branches that are added up; an empty one is a line beside the others. */
+/** Branches that are summed; an empty one is drawn as a line. */
 function sumFigure(layer: Sum, context: FigureContext): Drawing {
   const added = fork(
     branchFigures(layer.branches, context),
     'Sum',
     layer.relu ? { notes: undefined } : context,
   );
-  const relu = box('act', ['ReLU'], { least: 70, path: context.path });
+  const relu = box('act', ['ReLU'], { minWidth: 70, path: context.path });
   return layer.relu ? { ...stack([added, relu]), forks: true } : added;
 }
 
@@ -192,7 +192,7 @@ function residualFigure(layer: Residual, context: FigureContext): Drawing {
   const branches = stack([
     fork(branchFigures(layer.branches, context), 'Filter concat'),
     linear,
-    ...(layer.scale === 1 ? [] : [box('plain', [`× ${layer.scale}`], { least: 60 })]),
+    ...(layer.scale === 1 ? [] : [box('plain', [`× ${layer.scale}`], { minWidth: 60 })]),
   ]);
   const left = 44;
   const sumY = branches.height + gap + 34;
@@ -214,7 +214,7 @@ function residualFigure(layer: Residual, context: FigureContext): Drawing {
   ];
   let height = sumY + radius;
   if (layer.relu) {
-    const relu = box('act', ['ReLU'], { least: 70 });
+    const relu = box('act', ['ReLU'], { minWidth: 70 });
     items.push(
       arrow([axis, height], [axis, height + gap]),
       ...move(relu.items, axis - relu.axis, height + gap),
@@ -229,7 +229,7 @@ const branchFigures = (branches: readonly Branch[], { path, notes }: FigureConte
     chainFigure(branch, { notes, path: path === undefined ? undefined : `${path}/branch${index}` }),
   );
 
-/** Layers one under the other: a branch, a stem. */
+/** Layers in sequence: a branch or a stem. */
 export function chainFigure(layers: readonly Layer[], { path, notes }: FigureContext = {}): Drawing {
   if (layers.length === 0) return { width: 24, height: 0, axis: 12, items: [], forks: true };
   const paths = path === undefined ? [] : chainPaths(layers, path);
@@ -238,8 +238,8 @@ export function chainFigure(layers: readonly Layer[], { path, notes }: FigureCon
 
 const kernel = ({ window }: Conv | Depthwise | Pool): string => window.replace('x', '×');
 
-/** What stands in a convolution's box, besides its window. */
-function convolutionWords(layer: Conv | Depthwise): readonly string[] {
+/** The lines of a convolution's box after its window. */
+function convolutionLines(layer: Conv | Depthwise): readonly string[] {
   const { norm = true, marks } = layer;
   const filters = layer.kind === 'conv' ? layer.filters : undefined;
   const groups = layer.kind === 'conv' && layer.groups !== undefined ? layer.groups : 1;
@@ -251,14 +251,14 @@ function convolutionWords(layer: Conv | Depthwise): readonly string[] {
   ];
 }
 
-/** One layer with all that is inside. */
+/** One layer with everything inside it. */
 export function figure(layer: Layer, context: FigureContext = {}): Drawing {
   const { depth, path, notes } = context;
   switch (layer.kind) {
     case 'conv':
-      return layerBox('conv', [`${kernel(layer)} Conv`, ...convolutionWords(layer)], context);
+      return layerBox('conv', [`${kernel(layer)} Conv`, ...convolutionLines(layer)], context);
     case 'depthwise':
-      return layerBox('conv', [`${kernel(layer)} Depthwise`, ...convolutionWords(layer)], context);
+      return layerBox('conv', [`${kernel(layer)} Depthwise`, ...convolutionLines(layer)], context);
     case 'relu':
       return layerBox('act', ['ReLU'], context);
     case 'maxPool':
@@ -295,14 +295,14 @@ export function figure(layer: Layer, context: FigureContext = {}): Drawing {
   }
 }
 
-/** Neighbouring blocks of a repetition that are alike, `from` and `to` inclusive. */
+/** A run of equal blocks in a repeat, `from` and `to` inclusive. */
 export interface Variant {
   readonly block: Layer;
   readonly from: number;
   readonly to: number;
 }
 
-/** The blocks of a repetition that differ, in order; most repetitions have one variant. */
+/** The distinct blocks of a repeat, in order; most have one variant. */
 export function variants(layer: Repeat): readonly Variant[] {
   const runs: { block: Layer; from: number; to: number }[] = [];
   for (let index = 0; index < layer.count; index++) {

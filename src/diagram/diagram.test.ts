@@ -24,7 +24,7 @@ const convBoxes = (svg: string): string[] =>
     texts(inside as string).join(' '),
   );
 
-/** What the boxes of a layer must say, read from the definition; `Linear` stands for a residual's last convolution. */
+/** The expected texts of a layer's boxes, from its definition; `Linear` stands for a residual's last convolution. */
 function convsOf(layer: Layer): string[] {
   switch (layer.kind) {
     case 'conv':
@@ -70,7 +70,7 @@ describe('drawDiagram', () => {
     'draws every convolution of %s with its window, filters and marks',
     (_, network) => {
       const configured = configure(network);
-      // A convolution between the blocks has its box in the overall schema.
+      // A convolution between blocks is a box of the overall schema.
       const expected = Object.values(configured.layers)
         .filter((layer) => layer.kind !== 'conv')
         .flatMap(convsOf);
@@ -85,7 +85,7 @@ describe('drawDiagram', () => {
     },
   );
 
-  it('says the marks of a convolution between the blocks', () => {
+  it('shows the marks of a convolution between blocks', () => {
     const released: Network = findNetwork('inception-resnet-v2-released');
     const configured = configure({
       ...released,
@@ -94,7 +94,7 @@ describe('drawDiagram', () => {
     expect(texts(drawDiagram(configured))).toContain('1×1, 512, V');
   });
 
-  it('draws a repetition inside a figure as often as it is repeated', () => {
+  it('draws every block of a repeat inside a figure', () => {
     const { items } = figure(sequence(conv('1x1', 8), repeat(3, conv('3x3', 16), { last: conv('3x3', 24) })));
     const lines = items.flatMap((item) => (item.kind === 'box' ? [item.lines[1]] : []));
     expect(lines).toEqual(['8', '16', '16', '24']);
@@ -106,7 +106,7 @@ describe('drawDiagram', () => {
       expect(shown).toContain(text);
   });
 
-  it('follows the options', () => {
+  it('reflects the options', () => {
     const shown = texts(
       drawDiagram(
         configure(findNetwork('inception-resnet-v2'), {
@@ -120,14 +120,14 @@ describe('drawDiagram', () => {
     expect(shown).not.toContain('× 0.17');
   });
 
-  it('draws the blocks of a repetition that differ apart', () => {
+  it('draws the distinct blocks of a repeat separately', () => {
     const shown = texts(drawDiagram(configure(findNetwork('inception-resnet-v2-released'))));
     expect(shown).toContain('blocks 1 to 9 of 10, 8×8×2080');
     expect(shown).toContain('block 10 of 10, 8×8×2080');
   });
 
   it.each(networks.map((network) => [network.name, network] as const))(
-    'lets no two boxes of %s overlap',
+    'draws no overlapping boxes in %s',
     (_, network) => {
       const boxes = [
         ...drawDiagram(configure(network, { auxiliary: true })).matchAll(
@@ -178,7 +178,7 @@ describe('the figure of a sum', () => {
     },
   };
 
-  it('says what its convolutions are, and leads its input past them to the sum', () => {
+  it('describes its convolutions and draws the shortcut to the sum', () => {
     const svg = drawDiagram(configure(network));
     const written = texts(svg);
     expect(written.slice(written.lastIndexOf('Block'))).toEqual([

@@ -1,4 +1,4 @@
-/** A network drawn as SVG: the overall schema (figures 9 and 15) and a figure for every block that differs. */
+/** Draws a network as SVG: the overall schema (figures 9 and 15) and a figure for every distinct block. */
 
 import { buildGraph } from '../graph/build-graph.ts';
 import { formatShape, type Graph, type Node, type Shape } from '../graph/graph.ts';
@@ -49,7 +49,7 @@ const shapeOf = (graph: Graph, endpoint: string): Shape =>
 function schema(graph: Graph): Drawing {
   const { network } = graph;
   const stage = (label: readonly string[], shape: Shape): Drawing => {
-    const drawn = box('stage', label, { least: 190 });
+    const drawn = box('stage', label, { minWidth: 190 });
     const note = {
       kind: 'text',
       look: 'note',
@@ -66,12 +66,12 @@ function schema(graph: Graph): Drawing {
   const drawing = stack([
     stage(['Input'], network.input),
     ...stages,
-    box('act', ['Softmax'], { least: 190 }),
+    box('act', ['Softmax'], { minWidth: 190 }),
   ]);
   return { ...drawing, width: drawing.width + 40 };
 }
 
-/** What a single box says besides its name. */
+/** The lines of a single box after its name. */
 function detail(layer: Layer, classes: number): string[] {
   if ('window' in layer) {
     const filters = layer.kind === 'conv' ? layer.filters : undefined;
@@ -82,7 +82,7 @@ function detail(layer: Layer, classes: number): string[] {
   return layer.kind === 'fullyConnected' ? [`fully connected, ${classes}`] : [];
 }
 
-/** Whether a kind is drawn in a figure of its own; a box of the overall schema says all of the others. */
+/** Whether a kind gets a separate figure; the others fit in a box of the overall schema. */
 const composed: Readonly<Record<Layer['kind'], boolean>> = {
   filterConcat: true,
   residual: true,
@@ -100,7 +100,7 @@ const composed: Readonly<Record<Layer['kind'], boolean>> = {
   embedding: false,
 };
 
-/** A figure for every layer with branches or several boxes, with the shapes that go in and out. */
+/** A figure for every layer with branches or several boxes, with its input and output shapes. */
 function blockFigures(graph: Graph, layers: Layers): Drawing[] {
   let input = graph.network.input as Shape;
   return Object.entries(layers).flatMap(([key, layer]) => {
@@ -155,7 +155,7 @@ function titled(title: string, drawing: Drawing, note?: string): Drawing {
   return { width, height: top + drawing.height, axis: drawing.axis, items };
 }
 
-/** The schema in a column of its own; each block beside it in the highest place that is free, then the leftmost. */
+/** Puts the schema in its own column and each block beside it, at the topmost and then leftmost free position. */
 function arrange([first, ...blocks]: readonly Drawing[]): { items: Item[]; height: number } {
   const between = 48;
   const schemaDrawing = first as Drawing;
@@ -163,17 +163,17 @@ function arrange([first, ...blocks]: readonly Drawing[]): { items: Item[]; heigh
   const start = margin + schemaDrawing.width + between;
   const end = Math.max(pageWidth - margin, start + Math.max(...blocks.map(({ width }) => width)));
   const placed: { x: number; right: number; bottom: number }[] = [];
-  /** Where a block at x would begin: under everything that is above it. */
+  /** The y at which a block at x fits below everything above it. */
   const topAt = (x: number, width: number) => {
-    const above = placed.filter((other) => other.x < x + width + between && x < other.right + between);
+    const above = placed.filter((block) => block.x < x + width + between && x < block.right + between);
     return Math.max(margin, ...above.map(({ bottom }) => bottom + between));
   };
   for (const block of blocks) {
-    const places = [start, ...placed.map(({ right }) => right + between)]
+    const positions = [start, ...placed.map(({ right }) => right + between)]
       .filter((x) => x === start || x + block.width <= end)
       .map((x) => ({ x, y: topAt(x, block.width) }))
       .sort((a, b) => a.y - b.y || a.x - b.x);
-    const { x, y } = places[0] as { x: number; y: number };
+    const { x, y } = positions[0] as { x: number; y: number };
     items.push(...move(block.items, x, y));
     placed.push({ x, right: x + block.width, bottom: y + block.height });
   }

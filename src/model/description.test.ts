@@ -23,8 +23,8 @@ import {
   parseDescription,
 } from './description.ts';
 
-const ours: Network = {
-  name: 'of-a-reader',
+const custom: Network = {
+  name: 'custom-network',
   about: 'for a test',
   input: [32, 32, 3],
   classes: 10,
@@ -53,60 +53,56 @@ const descriptionOf = (network: string): ModelDescription => ({
 const stored = (network: string): string => modelMetadata(descriptionOf(network)).model as string;
 
 describe('the description of a registered network', () => {
-  it('holds its figure, from which the same graph is built where nobody has registered it', () => {
-    registerNetwork(ours);
-    const graph = graphOf(descriptionOf('of-a-reader'));
-    const elsewhere = stored('of-a-reader').replaceAll('of-a-reader', 'known-to-nobody');
+  it('contains its figure, so that the same graph is built where it is not registered', () => {
+    registerNetwork(custom);
+    const graph = graphOf(descriptionOf('custom-network'));
+    const elsewhere = stored('custom-network').replaceAll('custom-network', 'unregistered');
     const read = parseDescription(elsewhere, 'x.safetensors');
-    expect(read.figure?.name).toBe('known-to-nobody');
+    expect(read.figure?.name).toBe('unregistered');
     expect(graphOf(read).nodes).toEqual(graph.nodes);
     expect(JSON.parse(modelMetadata(read).model as string)).toEqual(JSON.parse(elsewhere));
   });
 
-  it('without its figure is not known', () => {
-    const text = stored('inception-v4').replaceAll('inception-v4', 'known-to-nobody');
+  it('is rejected without its figure', () => {
+    const text = stored('inception-v4').replaceAll('inception-v4', 'unregistered');
     expect(() => graphOf(parseDescription(text, 'x.safetensors'))).toThrow(
-      /^no network is called 'known-to-nobody'; there are inception-v3, /,
+      /^no network is called 'unregistered'; there are inception-v3, /,
     );
   });
 
-  it('of one of the package holds none: its name says all', () => {
+  it('contains no figure for a network of the package', () => {
     for (const { name } of networks) expect(JSON.parse(stored(name))).not.toHaveProperty('figure');
   });
 });
 
 describe('a figure in a file', () => {
   const withLayer = (layer: unknown) => {
-    const { figure, ...rest } = JSON.parse(stored('of-a-reader')) as { figure: Network };
+    const { figure, ...rest } = JSON.parse(stored('custom-network')) as { figure: Network };
     const layers = { ...figure.layers, blocks: layer as Layer };
     return JSON.stringify({ ...rest, figure: { ...figure, layers, stages: {} } });
   };
   const nested = (depth: number): unknown => (depth === 0 ? relu() : sequence(nested(depth - 1) as Layer));
 
   it.each<[what: string, text: () => string, message: RegExp]>([
+    ['an unknown kind', () => withLayer({ kind: 'lstm' }), /figure\.layers\.blocks\.kind: Invalid/],
     [
-      'a kind that does not exist',
-      () => withLayer({ kind: 'lstm' }),
-      /figure\.layers\.blocks\.kind: Invalid/,
-    ],
-    [
-      'marks that are none',
+      'malformed marks',
       () => withLayer({ kind: 'maxPool', window: '3x3', marks: 'stride two' }),
       /figure\.layers\.blocks\.marks: marks are 'V', 'stride 2'/,
     ],
     [
-      'a window that is none',
+      'a malformed window',
       () => withLayer({ kind: 'maxPool', window: '3' }),
       /blocks\.window: a window is written/,
     ],
-    ['more levels than a figure has', () => withLayer(nested(100)), /figure: nested deeper than 64/],
+    ['too many levels', () => withLayer(nested(100)), /figure: nested deeper than 64/],
     [
-      'more layers than any machine has memory for',
+      'too many layers',
       () => withLayer(repeat(1000, repeat(1000, relu()))),
-      /figure: network 'of-a-reader': layers: 1000006 layers are more than 20000/,
+      /figure: network 'custom-network': layers: 1000006 layers exceed the maximum of 20000/,
     ],
-  ])('with %s is refused with the place', (_, text, message) => {
-    registerNetwork(ours);
+  ])('with %s is rejected, naming the position', (_, text, message) => {
+    registerNetwork(custom);
     const read = () => parseDescription(text(), 'x.safetensors');
     expect(read).toThrow(ModelError);
     expect(read).toThrow(message);

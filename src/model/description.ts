@@ -1,6 +1,6 @@
 /**
- * What a file of weights has to say besides its tensors: the network with its options, the labels, and the preprocessing
- * that the weights were trained for. It stands as JSON in the metadata of every model.
+ * A model's description, stored as JSON in the metadata of every model file: the network with its options, the labels, and the
+ * preprocessing that the weights were trained with.
  */
 
 import { z } from 'zod';
@@ -16,24 +16,24 @@ import { parseJson } from '../parse-json.ts';
 import { figureSchema } from './figure-schema.ts';
 import { partialOptionSchema } from './option-schema.ts';
 
-/** What a file of weights says of its model besides its tensors. */
+/** The description that a model file holds besides its tensors. */
 export interface ModelDescription {
   readonly network: string;
-  /** Of a network that is not one of the package's, its figure: so its model opens anywhere. */
+  /** The figure of a network that is not part of the package, so that its models open anywhere. */
   readonly figure?: Network;
   readonly options: NetworkOptions;
-  /** The label of every output, in order; none for a network without a classifier. */
+  /** The label of each output, in order; empty for a network without a classifier. */
   readonly classes: readonly string[];
-  /** Names by which data sets know the classes, where those differ from the labels: ImageNet's synsets. */
+  /** The data set's identifiers of the classes, where they differ from the labels: ImageNet's synsets. */
   readonly classIds?: readonly string[];
   readonly preprocessing: Preprocessing;
-  /** Where the weights come from, in words. */
+  /** Where the weights come from, as text. */
   readonly source?: string;
-  /** What they were trained on, as --data takes it. */
+  /** The data set that they were trained on, in the form of --data. */
   readonly data?: string;
 }
 
-/** A model that is not there, or does not say what is needed. */
+/** A model that is missing, or whose description is incomplete. */
 export class ModelError extends InceptionError {
   override name = 'ModelError';
 }
@@ -52,7 +52,7 @@ export const preprocessingSchema: z.ZodType<Preprocessing> = z.strictObject({
   std: perChannel,
 });
 
-// Not strict: a run's configuration is a description with more in it.
+// Not strict: a run's configuration is a description with more keys.
 const description = z.object({
   network: z.string(),
   figure: figureSchema.optional(),
@@ -64,7 +64,7 @@ const description = z.object({
   data: z.string().optional(),
 });
 
-/** Reads a description. @throws ModelError naming the file and every key that does not fit. */
+/** Reads a description. @throws ModelError naming the file and every invalid key. */
 export function parseDescription(text: string, path: string): ModelDescription {
   return parseJson(text, { schema: description, path, Failure: ModelError }) as ModelDescription;
 }
@@ -74,11 +74,11 @@ type Described = Pick<ModelDescription, 'network' | 'figure'>;
 /** The network that a description names or holds. @throws NetworkOptionError if it does neither. */
 export const networkOf = ({ network, figure }: Described): Network => figure ?? findNetwork(network);
 
-/** The graph that a description describes. */
+/** The graph of a described model. */
 export const graphOf = (description: Described & Pick<ModelDescription, 'options'>): Graph =>
   buildGraph(configure(networkOf(description), description.options));
 
-/** The description with the figure of a registered network, for a file that will be read elsewhere. */
+/** Adds the figure of a registered network, for a file that will be opened elsewhere. */
 export function withFigure<T extends Described>(description: T): T {
   const figure = description.figure ?? registeredNetwork(description.network);
   return figure ? { ...description, figure } : description;

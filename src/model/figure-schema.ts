@@ -1,4 +1,4 @@
-/** A network's figure as JSON, in the files of models whose network is not one of the package's. */
+/** The schema of a network's figure as JSON, in model files whose network is not part of the package. */
 import { z } from 'zod';
 import { checkNetwork } from '../networks/check-network.ts';
 import {
@@ -10,24 +10,24 @@ import {
   windowSize,
 } from '../networks/notation.ts';
 
-/** Deeper figures are no figures: a file may come from anywhere, and checking it takes a call for each level. */
-const deepest = 64;
+/** Maximum nesting: files are untrusted, and checking recurses once per level. */
+const maxDepth = 64;
 
 const whole = z.int().min(1);
 const fraction = z.number().min(0).max(1);
 
-/** Text that a function reads without throwing. */
-const readBy = <T extends string>(read: (text: T) => unknown) =>
+/** Text that a parser accepts without throwing. */
+const parsedBy = <T extends string>(parse: (text: T) => unknown) =>
   z.string().superRefine((text, context) => {
     try {
-      read(text as T);
+      parse(text as T);
     } catch (error) {
       context.addIssue({ code: 'custom', message: (error as Error).message });
     }
   });
 
-const window = readBy(windowSize);
-const marks = readBy<ConvMarks>(meaningOf).optional();
+const window = parsedBy(windowSize);
+const marks = parsedBy<ConvMarks>(meaningOf).optional();
 const follow = { norm: z.boolean().optional(), bias: z.boolean().optional() };
 
 type Kind = Layer['kind'];
@@ -35,7 +35,7 @@ type SchemaOf<K extends Kind> = {
   readonly [P in keyof Required<Omit<Extract<Layer, { kind: K }>, 'kind'>>]: z.ZodType;
 };
 
-/** One schema for each kind of layer, complete by its type. */
+/** One schema per kind of layer; its type requires all of them. */
 const fields: { readonly [K in Kind]: SchemaOf<K> } = {
   conv: { window, filters: whole, marks, groups: whole.optional(), ...follow },
   depthwise: { window, marks, ...follow },
@@ -89,10 +89,10 @@ const network = z
 
 export const figureSchema = z
   .unknown()
-  .refine((value) => depthWithin(value, deepest), `nested deeper than ${deepest}`)
+  .refine((value) => depthWithin(value, maxDepth), `nested deeper than ${maxDepth}`)
   .pipe(network as unknown as z.ZodType<Network>);
 
 function depthWithin(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return true;
-  return levels > 0 && Object.values(value).every((each) => depthWithin(each, levels - 1));
+  return levels > 0 && Object.values(value).every((child) => depthWithin(child, levels - 1));
 }

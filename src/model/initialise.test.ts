@@ -7,7 +7,7 @@ const variance = (values: Float32Array): number =>
   values.reduce((sum, value) => sum + value * value, 0) / values.length;
 
 describe('initialValues', () => {
-  it('scales convolution weights to variance 2 / fan-in and cuts them at two deviations', () => {
+  it('scales convolution weights to variance 2 / fan-in, truncated at two deviations', () => {
     const values = initialValues(weight('stem/conv3/weight', [256, 64, 3, 3]), 1);
     expect(variance(values) / (2 / 576)).toBeCloseTo(1, 1);
     const deviation = Math.sqrt(2 / 576) / 0.8796;
@@ -28,11 +28,11 @@ describe('initialValues', () => {
     expect(values('a/weight', 1)).not.toEqual(values('b/weight', 1));
   });
 
-  it('begins batch normalisation as the identity', () => {
-    const of = (role: Parameter['role']) => [...initialValues({ name: 'x', role, shape: [2] }, 1)];
-    expect(of('gamma')).toEqual([1, 1]);
-    expect(of('beta')).toEqual([0, 0]);
-    expect(of('movingMean')).toEqual([0, 0]);
-    expect(of('movingVariance')).toEqual([1, 1]);
+  it('initialises batch normalisation as the identity', () => {
+    const valuesOf = (role: Parameter['role']) => [...initialValues({ name: 'x', role, shape: [2] }, 1)];
+    expect(valuesOf('gamma')).toEqual([1, 1]);
+    expect(valuesOf('beta')).toEqual([0, 0]);
+    expect(valuesOf('movingMean')).toEqual([0, 0]);
+    expect(valuesOf('movingVariance')).toEqual([1, 1]);
   });
 });

@@ -1,4 +1,4 @@
-/** First values of parameters, each from a random stream of its own: they depend on seed and name, not on order. */
+/** Initial parameter values. Each parameter has its own random stream, so values depend on seed and name, not on order. */
 
 import type { Store } from '../engine/engine.ts';
 import { elementCount, type Graph, type Parameter, parametersOf, type Role } from '../graph/graph.ts';
@@ -6,18 +6,18 @@ import { type Random, randomFor } from '../random.ts';
 
 const fanIn = ({ shape }: Parameter): number => elementCount(shape.slice(1));
 
-type Filling = (parameter: Parameter, random: Random) => Float32Array;
+type Initialiser = (parameter: Parameter, random: Random) => Float32Array;
 
 const constant =
-  (value: number): Filling =>
+  (value: number): Initialiser =>
   ({ shape }) =>
     new Float32Array(elementCount(shape)).fill(value);
 
 /** Truncated normal at two deviations with variance factor / fan-in, as TF-Slim's variance_scaling. */
 const varianceScaling =
-  (factor: number): Filling =>
+  (factor: number): Initialiser =>
   (parameter, random) => {
-    // Cutting at two deviations leaves this share of the deviation.
+    // Truncation at two deviations reduces the standard deviation to this fraction.
     const deviation = Math.sqrt(factor / fanIn(parameter)) / 0.87962566103423978;
     const values = new Float32Array(elementCount(parameter.shape));
     for (let index = 0; index < values.length; index++) values[index] = deviation * truncatedNormal(random);
@@ -26,14 +26,14 @@ const varianceScaling =
 
 function truncatedNormal(random: Random): number {
   for (;;) {
-    // Box–Muller, one of the two.
+    // Box–Muller, using one of its two values.
     const value = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
     if (Math.abs(value) < 2) return value;
   }
 }
 
-/** Factor 2 keeps the variance through convolution and ReLU (arXiv 1502.01852); 1 suits what no ReLU follows. */
-const fillings: Readonly<Record<Role, Filling>> = {
+/** Factor 2 keeps the variance through convolution and ReLU (arXiv 1502.01852); 1 suits layers without a ReLU. */
+const initialisers: Readonly<Record<Role, Initialiser>> = {
   convWeight: varianceScaling(2),
   residualWeight: varianceScaling(1),
   convBias: constant(0),
@@ -45,13 +45,13 @@ const fillings: Readonly<Record<Role, Filling>> = {
   movingVariance: constant(1),
 };
 
-/** First values of one parameter, in C order of its shape. */
+/** Initial values of one parameter, in C order of its shape. */
 export function initialValues(parameter: Parameter, seed: number): Float32Array {
   const letters = Array.from(parameter.name, (letter) => letter.charCodeAt(0));
-  return fillings[parameter.role](parameter, randomFor(seed, ...letters));
+  return initialisers[parameter.role](parameter, randomFor(seed, ...letters));
 }
 
-/** Fills a training's store: parameters, statistics, and averages that equal the parameters. */
+/** Initialises a training store: parameters, statistics, and averages equal to the parameters. */
 export async function initialise(store: Store, graph: Graph, seed: number): Promise<void> {
   for (const parameter of parametersOf(graph)) {
     await store.write(parameter.name, initialValues(parameter, seed));
@@ -60,7 +60,7 @@ export async function initialise(store: Store, graph: Graph, seed: number): Prom
   await store.seed(seed);
 }
 
-/** The averages begin at the weights. */
+/** Sets the averages to the weights. */
 export async function startAverages(store: Store): Promise<void> {
   const { data } = await store.read('flat/weights');
   await store.write('flat/averages', data);

@@ -1,4 +1,4 @@
-/** A model that is open for reading: what it is, and its parameters one at a time. */
+/** A model file that is open for reading. */
 import type { Graph, Parameter } from '../graph/graph.ts';
 import type { ModelDescription } from './description.ts';
 
@@ -6,17 +6,17 @@ import type { ModelDescription } from './description.ts';
 export interface ModelFile {
   readonly description: ModelDescription;
   readonly graph: Graph;
-  /** What was opened: `runs/first/model.safetensors`, `hub:timm/inception_v4.tf_in1k`. */
+  /** What was opened, as `runs/first/model.safetensors`, `hub:timm/inception_v4.tf_in1k`. */
   readonly source: string;
   /** The values of a parameter of `graph`, in C order of its shape. */
   read(parameter: Parameter): Promise<Float32Array>;
   close(): Promise<void>;
 }
 
-/** What a model that takes long to open tells on the way. */
+/** Callbacks that report on opening a model, which may take long. */
 export interface Notices {
-  /** Called with lines for a person: what is downloaded, what was assumed. */
+  /** Called with messages for the user: what is downloaded, what was assumed. */
   readonly onNotice?: (line: string) => void;
-  /** Called while a hub's file is downloaded; bytes. */
+  /** Called with byte counts while a file is downloaded from the hub. */
   readonly onProgress?: (progress: { file: string; done: number; total: number | undefined }) => void;
 }

@@ -1,4 +1,4 @@
-/** What a MODEL is, as far as its name says, before anything is read. */
+/** The kind of a MODEL argument, from its name alone. */
 
 /** `hub:owner/name`, an ONNX file, or weights: a run folder, a model file of this project, or weights of another ecosystem. */
 export type ModelKind = 'hub' | 'onnx' | 'weights';

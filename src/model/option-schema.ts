@@ -1,4 +1,4 @@
-/** Tables of options as the schema of what stands in a file. */
+/** Turns tables of options into schemas of the JSON in files. */
 import { z } from 'zod';
 import type { Option, OptionTable, OptionValue, OptionValues, Variant, VariantTables } from '../option.ts';
 
@@ -14,14 +14,14 @@ const valueSchema = <Value>({ accepts, expected }: Option<Value>): z.ZodType<Val
     error: ({ input }) => `expected ${expected}, received ${JSON.stringify(input)}`,
   });
 
-/** An object with every option of a table and no other keys; every value is what its option takes. */
+/** An object with exactly the options of a table, each with a valid value. */
 export const optionSchema = <Table extends OptionTable>(table: Table) => z.strictObject(shapeOf(table));
 
-/** The same with any of the options. JSON has no undefined, which zod's own type would allow. */
+/** The same with any subset of the options. JSON has no undefined, which zod's type would allow. */
 export const partialOptionSchema = <Table extends OptionTable>(table: Table) =>
   optionSchema(table).partial() as unknown as z.ZodType<Partial<OptionValues<Table>>>;
 
-/** One of the kinds, with every option of it. */
+/** One of the kinds, with all its options. */
 export const variantSchema = <Tables extends VariantTables>(tables: Tables) =>
   z.discriminatedUnion(
     'kind',

@@ -1,4 +1,4 @@
-/** Where the folder of a run keeps its files: `train` writes them, and every command that takes a model reads them. */
+/** The files in a run's folder: written by `train`, read by every command that takes a model. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -11,7 +11,7 @@ export const checkpointFolder = (run: string): string => join(run, checkpoints);
 export const checkpointFile = (run: string, step: number): string =>
   join(run, checkpoints, `${step}.safetensors`);
 
-/** Steps of the checkpoints, newest first; undefined if there is no folder of them. */
+/** Steps of the checkpoints, newest first; undefined if the folder does not exist. */
 export async function checkpointSteps(run: string): Promise<number[] | undefined> {
   const files = await readdir(checkpointFolder(run)).catch(() => undefined);
   return files

@@ -1,4 +1,4 @@
-/** Writes models in our own format: safetensors with a description in the metadata. */
+/** Writes models in the project's format: safetensors with a description in the metadata. */
 import type { Parameter } from '../graph/graph.ts';
 import { writeSafetensors } from '../weights/safetensors/safetensors.ts';
 import { modelMetadata } from './description.ts';

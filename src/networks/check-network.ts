@@ -1,4 +1,4 @@
-/** Whether a network's figures are well formed, before anything is derived from them. */
+/** Checks that a network's figures are well formed before a graph is built from them. */
 import { UsageError } from '../errors.ts';
 import { blockAt, type Layer, type Network } from './notation.ts';
 
@@ -7,13 +7,13 @@ export class NetworkError extends UsageError {
   override name = 'NetworkError';
 }
 
-/** More layers than this are a mistake, or an attack by a model file: the largest network here has about 500. */
-const mostLayers = 20_000;
+/** More layers than this are a mistake or a malicious model file: the largest network here has about 500. */
+const maxLayers = 20_000;
 
-/** Keys that are names of something else in the graph. */
+/** Keys that have another meaning in the graph. */
 const reserved: readonly string[] = ['auxiliary', 'input'];
 
-/** @throws NetworkError saying what is wrong and how it is meant. What depends on shapes is found by building the graph. */
+/** @throws NetworkError saying what is wrong and what is expected. Shape errors are found when the graph is built. */
 export function checkNetwork(network: Network): void {
   const { name, layers, auxiliary, stages = {} } = network;
   const fail = (problem: string): never => {
@@ -21,21 +21,21 @@ export function checkNetwork(network: Network): void {
   };
   if (!/^[A-Za-z0-9][\w.-]*$/.test(name))
     fail("a name is letters, digits, '-', '.' and '_', as 'my-network-v2'");
-  for (const [head, of] of [
+  for (const [head, headLayers] of [
     ['layers', layers],
     ['auxiliary.layers', auxiliary?.layers],
   ] as const) {
-    if (!of) continue;
-    for (const key of Object.keys(of)) {
+    if (!headLayers) continue;
+    for (const key of Object.keys(headLayers)) {
       if (!/^[A-Za-z]\w*$/.test(key) || reserved.includes(key))
         fail(
           `${head}: '${key}' cannot be a key; keys are letters and digits, as 'stem' or 'inceptionA', and not ${reserved.join(' or ')}`,
         );
     }
-    if (Object.values(of).at(-1)?.kind !== 'fullyConnected')
-      fail(`${head}: the last layer has to be fullyConnected(), which gives one output for each class`);
-    const count = Object.values(of).reduce((sum, layer) => sum + layersIn(layer), 0);
-    if (count > mostLayers) fail(`${head}: ${count} layers are more than ${mostLayers}`);
+    if (Object.values(headLayers).at(-1)?.kind !== 'fullyConnected')
+      fail(`${head}: the last layer must be fullyConnected(), which has one output per class`);
+    const count = Object.values(headLayers).reduce((sum, layer) => sum + countLayers(layer), 0);
+    if (count > maxLayers) fail(`${head}: ${count} layers exceed the maximum of ${maxLayers}`);
   }
   for (const [stage, key] of Object.entries(stages)) {
     if (layers[key]?.kind !== 'repeat') fail(`stages.${stage}: '${key}' is not the key of a repeat(...)`);
@@ -44,21 +44,21 @@ export function checkNetwork(network: Network): void {
     fail(`auxiliary.after: there is no layer '${auxiliary.after}'`);
 }
 
-/** How many layers a layer becomes. */
-function layersIn(layer: Layer): number {
+/** The number of layers in a layer, itself included. */
+function countLayers(layer: Layer): number {
   switch (layer.kind) {
     case 'sequence':
-      return layer.layers.reduce((sum, each) => sum + layersIn(each), 0);
+      return layer.layers.reduce((sum, inner) => sum + countLayers(inner), 0);
     case 'repeat': {
-      if (layer.count < 3) return sumOf(layer.count, (index) => layersIn(blockAt(layer, index)));
-      const ends = layersIn(blockAt(layer, 0)) + layersIn(blockAt(layer, layer.count - 1));
-      return ends + (layer.count - 2) * layersIn(layer.block);
+      if (layer.count < 3) return sumOf(layer.count, (index) => countLayers(blockAt(layer, index)));
+      const ends = countLayers(blockAt(layer, 0)) + countLayers(blockAt(layer, layer.count - 1));
+      return ends + (layer.count - 2) * countLayers(layer.block);
     }
     case 'filterConcat':
     case 'residual':
     case 'sum':
-      return layer.branches.flat().reduce((sum, each) => sum + layersIn(each), 1);
-    // Written one by one, so that a new kind that holds layers is counted with them.
+      return layer.branches.flat().reduce((sum, inner) => sum + countLayers(inner), 1);
+    // Listed one by one, so that the compiler asks about every new kind, which may contain layers.
     case 'conv':
     case 'depthwise':
     case 'relu':
@@ -72,5 +72,5 @@ function layersIn(layer: Layer): number {
   }
 }
 
-const sumOf = (count: number, of: (index: number) => number): number =>
-  Array.from({ length: count }, (_, index) => of(index)).reduce((sum, value) => sum + value, 0);
+const sumOf = (count: number, term: (index: number) => number): number =>
+  Array.from({ length: count }, (_, index) => term(index)).reduce((sum, value) => sum + value, 0);

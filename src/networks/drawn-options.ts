@@ -1,9 +1,9 @@
-/** What a network is without options, in the terms of its options. */
+/** The option values of a network as drawn. */
 import type { NetworkOptionName, NetworkOptions, PerStage } from './network-options.ts';
 import { stageOf } from './networks.ts';
 import type { Layer, Network, Stage } from './notation.ts';
 
-/** Every option's value in the network as drawn; undefined where the network has nothing that it could change. */
+/** The value of every option in the network as drawn; undefined where an option does not apply. */
 export type DrawnOptions = { readonly [K in NetworkOptionName]: NetworkOptions[K] | undefined };
 
 export function drawnOptions(network: Network): DrawnOptions {

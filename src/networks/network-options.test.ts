@@ -1,4 +1,4 @@
-/** The table of network options: what each takes, as a value and as a text. */
+/** The table of network options: the values and texts that each accepts. */
 import { describe, expect, it } from 'vitest';
 import type { Option } from '../option.ts';
 import { drawnOptions } from './drawn-options.ts';
@@ -19,7 +19,7 @@ describe('an option of a network', () => {
     ['residualScale', '0.2', 0.2],
     ['residualScale', '0.17,0.1,0.2', { A: 0.17, B: 0.1, C: 0.2 }],
     ['gamma', 'false', false],
-  ])('%s is read from the text %s', (name, text, value) => {
+  ])('%s is parsed from the text %s', (name, text, value) => {
     const option = networkOptions[name];
     expect(option.parse(text)).toEqual(value);
     expect(option.accepts(option.parse(text))).toBe(true);
@@ -41,7 +41,7 @@ describe('an option of a network', () => {
     ['residualScale', '0'],
     ['dropoutKeep', '1.01'],
     ['gamma', 'no'],
-  ])('%s refuses the text %j', (name, text) => {
+  ])('%s rejects the text %j', (name, text) => {
     const option = networkOptions[name];
     expect(option.accepts(option.parse(text))).toBe(false);
   });
@@ -51,7 +51,7 @@ describe('an option of a network', () => {
     expect(option.accepts(drawn[name])).toBe(true);
   });
 
-  it('is undefined in a network that has nothing that it could change', () => {
+  it('is undefined in a network that it does not apply to', () => {
     const { residualScale, embedding, ...rest } = drawnOptions(findNetwork('inception-v4'));
     expect([residualScale, embedding]).toEqual([undefined, undefined]);
     expect(rest).toEqual({

@@ -19,7 +19,7 @@ export type PerStage = Readonly<Partial<Record<Stage, number>>>;
 const above0: Range = { above: 0 };
 const count: Range = { whole: true, atLeast: 1 };
 
-/** Every option of a network. A new one is an entry here; the compiler names the two places that give it its meaning. */
+/** Every network option. To add one, add an entry; the type checker then points to the two places that must implement it. */
 export const networkOptions = {
   /** Outputs of the classifier. Default 1000; 0 leaves the classifier out, as timm's `num_classes=0`. */
   classes: numberOption({
@@ -48,7 +48,7 @@ export const networkOptions = {
     label: 'Width',
     default: '1',
   }),
-  /** How often the A, B and C blocks are repeated; stages left out stay as drawn. */
+  /** Number of A, B and C blocks; stages left out stay as drawn. */
   blocks: perStageOption({
     range: count,
     expected: 'counts of at least 1 for A, B or C, as { A: 5, B: 10, C: 5 }',
@@ -58,7 +58,7 @@ export const networkOptions = {
     label: 'Blocks',
     default: 'per network',
   }),
-  /** What residuals are multiplied by before the addition: off (1), one number, or one for each stage. */
+  /** Factor for residuals before the addition: off (1), one number, or one per stage. */
   residualScale: residualScaleOption({
     flag: '--residual-scale <scale>',
     about: "scale of residuals before the addition: 'off', one number, or A,B,C",
@@ -116,7 +116,7 @@ export const networkOptions = {
 
 type Values = OptionValues<typeof networkOptions>;
 export type NetworkOptionName = keyof Values;
-/** What a network may be given besides its figures; `networkOptions` declares each. */
+/** The options of a network, as declared by `networkOptions`. */
 export type NetworkOptions = Partial<Values>;
 
 export const networkOptionNames = Object.keys(networkOptions) as NetworkOptionName[];
@@ -126,7 +126,7 @@ export class NetworkOptionError extends UsageError {
   override name = 'NetworkOptionError';
 }
 
-/** @throws NetworkOptionError naming the option, what it takes and what came. */
+/** @throws NetworkOptionError naming the option, the expected and the received value. */
 export const checkNetworkOptions = (options: NetworkOptions): void =>
   checkOptions(networkOptions, options, { what: 'network option', Failure: NetworkOptionError });
 
@@ -182,7 +182,7 @@ const isPerStage = (value: unknown, range: Range): value is PerStage =>
   typeof value === 'object' &&
   value !== null &&
   Object.entries(value).every(
-    ([stage, entry]) => stages.some((known) => known === stage) && inRange(entry, range),
+    ([stage, entry]) => stages.some((valid) => valid === stage) && inRange(entry, range),
   );
 
 function formatStages(values: PerStage): string {

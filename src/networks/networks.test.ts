@@ -43,14 +43,14 @@ describe.each(names)('%s', (name) => {
     expect(endpoint(graphOf(name, { classes: 10 }), 'logits').shape).toEqual([1, 1, 10]);
   });
 
-  it('takes an input that is not square, each side shrinking on its own', () => {
+  it('accepts an input that is not square and scales each side independently', () => {
     const tall = endpoint(graphOf(name, { inputSize: [299, 75] }), 'reductionB').shape;
     const wide = endpoint(graphOf(name, { inputSize: [75, 299] }), 'reductionB').shape;
     expect([...tall.slice(0, 2), ...wide.slice(0, 2)]).toEqual([8, 1, 1, 8]);
   });
 
   it.each([75, 96, 128, 224, 331])(
-    'takes an input of %i×%i pixels without another parameter',
+    'accepts an input of %i×%i pixels with the same number of parameters',
     (inputSize) => {
       expect(costsOf(graphOf(name, { inputSize })).parameters).toBe(costsOf(graphOf(name)).parameters);
     },
@@ -65,31 +65,35 @@ describe.each(names)('%s', (name) => {
     );
   });
 
-  it.each([0.1, 0.25, 0.5, 1.5, 2])('of width %d has filter counts in multiples of 8, from 8', (width) => {
-    // An embedding keeps the width that it is asked for.
-    const filters = (graph: Graph) => nodesOf(graph, 'batchNorm').filter(({ path }) => path !== 'embedding');
-    const drawn = filters(graphOf(name));
-    filters(graphOf(name, { width })).forEach((node, index) => {
-      const exact = (drawn[index] as Node).shape[2] * width;
-      expect(node.shape[2] % 8).toBe(0);
-      expect(node.shape[2]).toBeGreaterThanOrEqual(8);
-      expect(Math.abs(node.shape[2] - Math.max(8, exact))).toBeLessThanOrEqual(4);
-    });
-  });
+  it.each([0.1, 0.25, 0.5, 1.5, 2])(
+    'at width %d has filter counts that are multiples of 8, at least 8',
+    (width) => {
+      // The option `width` does not change an embedding.
+      const filters = (graph: Graph) =>
+        nodesOf(graph, 'batchNorm').filter(({ path }) => path !== 'embedding');
+      const drawn = filters(graphOf(name));
+      filters(graphOf(name, { width })).forEach((node, index) => {
+        const exact = (drawn[index] as Node).shape[2] * width;
+        expect(node.shape[2] % 8).toBe(0);
+        expect(node.shape[2]).toBeGreaterThanOrEqual(8);
+        expect(Math.abs(node.shape[2] - Math.max(8, exact))).toBeLessThanOrEqual(4);
+      });
+    },
+  );
 
-  it('has as many blocks as asked for, stages left out staying as drawn', () => {
+  it('has the requested number of blocks, and stages left out stay as drawn', () => {
     expect(blockCounts(graphOf(name, { blocks: { A: 1, B: 2, C: 1 } }))).toEqual([1, 2, 1]);
     const [A, , C] = blockCounts(graphOf(name));
     expect(blockCounts(graphOf(name, { blocks: { B: 12 } }))).toEqual([A, 12, C]);
   });
 
-  it('scales its residuals as asked for, if it has any', () => {
+  it('applies the residual scale, if it has residuals', () => {
     const scales = (residualScale: NetworkOptions['residualScale']) => {
       const options = residualScale === undefined ? {} : { residualScale };
       const graph = graphOf(name, { blocks: { A: 1, B: 1, C: 2 }, ...options });
       return nodesOf(graph, 'scaledAdd').map(({ attributes }) => attributes.scale);
     };
-    // The very last block of the released networks is unscaled, whatever is asked for.
+    // The very last block of the released networks is always unscaled.
     const last = (scale: number) => (/(released|facenet)$/.test(name) ? 1 : scale);
     expect(scales(undefined)).toEqual(residual ? [0.17, 0.1, 0.2, last(0.2)] : []);
     expect(scales('off')).toEqual(residual ? [1, 1, 1, 1] : []);
@@ -97,25 +101,25 @@ describe.each(names)('%s', (name) => {
     expect(scales({ A: 0.11, C: 0.15 })).toEqual(residual ? [0.11, 0.1, 0.15, last(0.15)] : []);
   });
 
-  it('has the auxiliary classifier only when asked for', () => {
+  it('has the auxiliary classifier only with the option', () => {
     expect(graphOf(name).auxiliaryLogits).toBeUndefined();
     const graph = graphOf(name, { auxiliary: true, classes: 7, inputSize: 299 });
     expect((graph.nodes[graph.auxiliaryLogits as number] as Node).shape).toEqual([1, 1, 7]);
     expect(endpoint(graph, 'auxiliary/pooling').shape.slice(0, 2)).toEqual([5, 5]);
   });
 
-  it('shrinks the windows of the auxiliary classifier to a smaller grid', () => {
+  it('shrinks the windows of the auxiliary classifier to fit a smaller grid', () => {
     const graph = graphOf(name, { auxiliary: true, inputSize: 75 });
     expect(endpoint(graph, 'auxiliary/conv').shape).toEqual([1, 1, 768]);
   });
 
-  it('keeps the share that is asked for in dropout, 0.8 by default', () => {
+  it('sets the keep probability of dropout, 0.8 by default', () => {
     const keep = (options: NetworkOptions) =>
       nodesOf(graphOf(name, options), 'dropout').map(({ attributes }) => attributes.keep);
     expect([keep({}), keep({ dropoutKeep: 0.5 }), keep({ dropoutKeep: 1 })]).toEqual([[0.8], [0.5], [1]]);
   });
 
-  it('names every parameter once', () => {
+  it('gives every parameter a unique name', () => {
     const graph = graphOf(name, { auxiliary: true });
     const all = graph.nodes.flatMap(({ parameters }) =>
       parameters.members.flatMap((member) => Object.values(member).map((parameter) => parameter.name)),
@@ -130,7 +134,7 @@ describe('a released Inception-ResNet-v2', () => {
     expect(op).toBe('scaledAdd');
   });
 
-  it('with a single C block has the last one', () => {
+  it('with a single C block keeps the last one', () => {
     const graph = graphOf('inception-resnet-v2-released', { blocks: { C: 1 } });
     expect(endpoint(graph, 'inceptionResnetC/0').op).toBe('scaledAdd');
   });
@@ -147,7 +151,7 @@ describe('an option that cannot be applied', () => {
       { classes: 0, auxiliary: true },
       'an auxiliary classifier needs classes; received classes: 0, auxiliary: true',
     ],
-    [{ embedding: 128 }, 'inception-v4 has no embedding whose width could be 128'],
+    [{ embedding: 128 }, 'inception-v4 has no embedding; received embedding: 128'],
     [
       { inputSize: [299] },
       "network option 'inputSize': expected a whole number of pixels, or [height, width]; received [299]",
@@ -170,11 +174,11 @@ describe('an option that cannot be applied', () => {
       { dropoutKeep: 1.5 },
       "network option 'dropoutKeep': expected a number above 0 and at most 1; received 1.5",
     ],
-  ])('%o is refused with what it takes and what came', (options, message) => {
+  ])('%o is rejected with the expected and the received value', (options, message) => {
     expect(() => configure(findNetwork('inception-v4'), options)).toThrow(new NetworkOptionError(message));
   });
 
-  it('names the networks when there is none of that name', () => {
+  it('lists the networks when the name is unknown', () => {
     expect(() => findNetwork('inception-v5')).toThrow(
       new NetworkOptionError(
         "no network is called 'inception-v5'; there are inception-v3, inception-v4, inception-resnet-v1, inception-resnet-v2, inception-resnet-v2-released, inception-resnet-v1-facenet",
@@ -203,7 +207,7 @@ describe('a figure that is wrong', () => {
 
   it.each(['3x', '0x3', '3', '3 x 3', 'x3'])("refuses the window '%s'", (window) => {
     expect(() => build(withLayer('stem', conv(window as Window, 32)))).toThrow(
-      `a window is written like '3x3' or '1x7'; received '${window}'`,
+      `a window is written as '3x3' or '1x7'; received '${window}'`,
     );
   });
 
@@ -213,7 +217,7 @@ describe('a figure that is wrong', () => {
     );
   });
 
-  it('refuses an auxiliary classifier after a layer that does not exist', () => {
+  it('refuses an auxiliary classifier after an unknown layer', () => {
     const network = { ...v4, auxiliary: auxiliaryHead('inceptionD') };
     expect(() => buildGraph(configure(network, { auxiliary: true }))).toThrow(
       new GraphError("auxiliary: there is no layer 'inceptionD' to read"),
@@ -227,7 +231,7 @@ describe('registerNetwork', () => {
     pooling: globalAvgPool(),
     logits: fullyConnected(),
   };
-  const ours: Network = {
+  const custom: Network = {
     name: 'registered-in-a-test',
     about: 'for a test',
     input: [32, 32, 3],
@@ -235,23 +239,17 @@ describe('registerNetwork', () => {
     layers: { first, ...others },
   };
 
-  it('makes a network known by its name', () => {
-    expect(registerNetwork(ours)).toBe(ours);
-    expect(findNetwork(ours.name)).toBe(ours);
-    expect(knownNetworks()).toContain(ours);
-    expect(networks).not.toContain(ours);
-    expect(registerNetwork(structuredClone(ours)), 'again').toEqual(ours);
+  it('makes a network available by its name', () => {
+    expect(registerNetwork(custom)).toBe(custom);
+    expect(findNetwork(custom.name)).toBe(custom);
+    expect(knownNetworks()).toContain(custom);
+    expect(networks).not.toContain(custom);
+    expect(registerNetwork(structuredClone(custom)), 'again').toEqual(custom);
   });
 
   it.each<[differences: Partial<Network>, message: string]>([
-    [
-      { classes: 5 },
-      "there is another network called 'registered-in-a-test' already; give yours a name of its own",
-    ],
-    [
-      { name: 'inception-v4' },
-      "there is another network called 'inception-v4' already; give yours a name of its own",
-    ],
+    [{ classes: 5 }, "another network is already called 'registered-in-a-test'; choose a different name"],
+    [{ name: 'inception-v4' }, "another network is already called 'inception-v4'; choose a different name"],
     [
       { name: 'my network' },
       "network 'my network': a name is letters, digits, '-', '.' and '_', as 'my-network-v2'",
@@ -266,7 +264,7 @@ describe('registerNetwork', () => {
     ],
     [
       { layers: { first } },
-      "network 'registered-in-a-test': layers: the last layer has to be fullyConnected(), which gives one output for each class",
+      "network 'registered-in-a-test': layers: the last layer must be fullyConnected(), which has one output per class",
     ],
     [
       { stages: { A: 'first' } },
@@ -277,6 +275,6 @@ describe('registerNetwork', () => {
       "network 'registered-in-a-test': auxiliary.after: there is no layer 'second'",
     ],
   ])('refuses %o', (differences, message) => {
-    expect(() => registerNetwork({ ...ours, ...differences })).toThrow(new NetworkError(message));
+    expect(() => registerNetwork({ ...custom, ...differences })).toThrow(new NetworkError(message));
   });
 });

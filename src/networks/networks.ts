@@ -1,4 +1,4 @@
-/** Every network by name, those that a reader registers too, and the options that transform any of them. */
+/** Every network by name, including registered ones, and the options that transform any of them. */
 import { nothingLeft } from '../option.ts';
 import { checkNetwork, NetworkError } from './check-network.ts';
 import { inceptionResnetV1 } from './figures/inception-resnet-v1.ts';
@@ -23,7 +23,7 @@ export const networks: readonly Network[] = [
   inceptionResnetV1Facenet,
 ];
 
-/** A network with its options applied; `auxiliary` says whether the head is part of it. */
+/** A network with its options applied; `auxiliary` is undefined without the auxiliary head. */
 export interface ConfiguredNetwork extends Omit<Network, 'auxiliary'> {
   readonly auxiliary: Auxiliary | undefined;
   readonly gamma: boolean;
@@ -32,43 +32,43 @@ export interface ConfiguredNetwork extends Omit<Network, 'auxiliary'> {
 
 const registered = new Map<string, Network>();
 
-/** The package's networks and those that are registered. */
+/** The package's networks and the registered ones. */
 export const knownNetworks = (): readonly Network[] => [...networks, ...registered.values()];
 
 /**
- * Makes a network of your own known by its name, to everything that takes the name of a network. Models that are saved of it
- * hold its figure, and so can be opened where it is not registered.
- * @throws NetworkError if it is not well formed, or if another network has its name.
+ * Registers a custom network under its name, for everything that takes a network's name. Its saved models contain its figure,
+ * so they open where it is not registered.
+ * @throws NetworkError if it is malformed, or if another network has its name.
  */
 export function registerNetwork(network: Network): Network {
   checkNetwork(network);
   const { name } = network;
-  const known = knownNetworks().find((each) => each.name === name);
-  if (known && JSON.stringify(known) !== JSON.stringify(network)) {
-    throw new NetworkError(`there is another network called '${name}' already; give yours a name of its own`);
+  const existing = knownNetworks().find((candidate) => candidate.name === name);
+  if (existing && JSON.stringify(existing) !== JSON.stringify(network)) {
+    throw new NetworkError(`another network is already called '${name}'; choose a different name`);
   }
-  if (!known) registered.set(name, network);
+  if (!existing) registered.set(name, network);
   return network;
 }
 
-/** The figure of a network that is registered: what a reader elsewhere cannot look up by its name. */
+/** The figure of a registered network, which cannot be looked up by name elsewhere. */
 export const registeredNetwork = (name: string): Network | undefined => registered.get(name);
 
 /** Looks a network up by its name. @throws NetworkOptionError listing the names that exist. */
 export function findNetwork(name: string): Network {
-  const found = knownNetworks().find((network) => network.name === name);
-  if (found) return found;
+  const result = knownNetworks().find((network) => network.name === name);
+  if (result) return result;
   const names = knownNetworks().map((network) => network.name);
   throw new NetworkOptionError(`no network is called '${name}'; there are ${names.join(', ')}`);
 }
 
-/** Applies the options to a network's figures. @throws NetworkOptionError naming the option, what it takes and what came. */
+/** Applies the options to a network's figures. @throws NetworkOptionError naming the option, the expected and the received value. */
 export function configure(network: Network, options: NetworkOptions = {}): ConfiguredNetwork {
   checkNetworkOptions(options);
   const { classes = network.classes, inputSize, auxiliary = false, ...others } = options;
-  const { inputChannels = network.input[2], gamma = true, countPadding = false, ...ofLayers } = others;
-  const { width = 1, blocks, residualScale, dropoutKeep, embedding, ...unapplied } = ofLayers;
-  const how = { width, blocks, residualScale, dropoutKeep, embedding, ...nothingLeft(unapplied) };
+  const { inputChannels = network.input[2], gamma = true, countPadding = false, ...layerOptions } = others;
+  const { width = 1, blocks, residualScale, dropoutKeep, embedding, ...unapplied } = layerOptions;
+  const transformation = { width, blocks, residualScale, dropoutKeep, embedding, ...nothingLeft(unapplied) };
   if (classes === 0 && auxiliary)
     throw new NetworkOptionError(
       'an auxiliary classifier needs classes; received classes: 0, auxiliary: true',
@@ -82,10 +82,10 @@ export function configure(network: Network, options: NetworkOptions = {}): Confi
   const layers = Object.fromEntries(
     Object.entries(network.layers)
       .filter(([, { kind }]) => classes > 0 || (kind !== 'fullyConnected' && kind !== 'dropout'))
-      .map(([key, layer]) => [key, transform(layer, { ...how, stage: stageOf(network, key) })]),
+      .map(([key, layer]) => [key, transform(layer, { ...transformation, stage: stageOf(network, key) })]),
   );
   if (embedding !== undefined && !Object.values(layers).some(({ kind }) => kind === 'embedding'))
-    throw new NetworkOptionError(`${network.name} has no embedding whose width could be ${embedding}`);
+    throw new NetworkOptionError(`${network.name} has no embedding; received embedding: ${embedding}`);
   for (const option of ['blocks', 'residualScale'] as const) refuseStages(network, option, options[option]);
   const head = network.auxiliary;
   if (auxiliary && !head) throw new NetworkOptionError(`${network.name} has no auxiliary classifier`);
@@ -96,7 +96,7 @@ export function configure(network: Network, options: NetworkOptions = {}): Confi
     layers,
     gamma,
     countPadding,
-    auxiliary: auxiliary && head ? { ...head, layers: widen(head.layers, how) } : undefined,
+    auxiliary: auxiliary && head ? { ...head, layers: widen(head.layers, transformation) } : undefined,
   };
 }
 
@@ -104,7 +104,7 @@ export function configure(network: Network, options: NetworkOptions = {}): Confi
 export const stageOf = ({ stages = {} }: Pick<Network, 'stages'>, key: string): Stage | undefined =>
   (Object.keys(stages) as Stage[]).find((stage) => stages[stage] === key);
 
-/** Whoever sets a stage that a network has not would wait for its effect. */
+/** An option for a stage that the network lacks would have no effect. */
 function refuseStages(
   { name, stages = {} }: Network,
   option: 'blocks' | 'residualScale',
@@ -130,36 +130,36 @@ interface Transformation {
   readonly embedding: number | undefined;
 }
 
-const widen = (layers: Layers, how: Transformation): Layers =>
-  Object.fromEntries(Object.entries(layers).map(([key, layer]) => [key, transform(layer, how)]));
+const widen = (layers: Layers, transformation: Transformation): Layers =>
+  Object.fromEntries(Object.entries(layers).map(([key, layer]) => [key, transform(layer, transformation)]));
 
-function transform(layer: Layer, how: Transformation): Layer {
+function transform(layer: Layer, transformation: Transformation): Layer {
   const inside = (branches: readonly Branch[]) =>
-    branches.map((branch) => branch.map((each) => transform(each, how)));
+    branches.map((branch) => branch.map((inner) => transform(inner, transformation)));
   switch (layer.kind) {
     case 'conv':
-      return { ...layer, filters: scaledFilters(layer.filters, how.width) };
+      return { ...layer, filters: scaledFilters(layer.filters, transformation.width) };
     case 'filterConcat':
       return { ...layer, branches: inside(layer.branches) };
     case 'sum':
       return { ...layer, branches: inside(layer.branches) };
     case 'residual':
-      return { ...layer, scale: scaleOf(layer.scale, how), branches: inside(layer.branches) };
+      return { ...layer, scale: scaleOf(layer.scale, transformation), branches: inside(layer.branches) };
     case 'sequence':
-      return { ...layer, layers: layer.layers.map((each) => transform(each, how)) };
+      return { ...layer, layers: layer.layers.map((inner) => transform(inner, transformation)) };
     case 'repeat':
       return {
         ...layer,
-        count: (how.stage && how.blocks?.[how.stage]) ?? layer.count,
-        block: transform(layer.block, how),
-        ...(layer.first && { first: transform(layer.first, how) }),
-        ...(layer.last && { last: transform(layer.last, how) }),
+        count: (transformation.stage && transformation.blocks?.[transformation.stage]) ?? layer.count,
+        block: transform(layer.block, transformation),
+        ...(layer.first && { first: transform(layer.first, transformation) }),
+        ...(layer.last && { last: transform(layer.last, transformation) }),
       };
     case 'dropout':
-      return { ...layer, keep: how.dropoutKeep ?? layer.keep };
+      return { ...layer, keep: transformation.dropoutKeep ?? layer.keep };
     case 'embedding':
-      return { ...layer, features: how.embedding ?? layer.features };
-    // Written one by one, so that a new kind of layer has to say what the options do to it.
+      return { ...layer, features: transformation.embedding ?? layer.features };
+    // Listed one by one, so that the compiler asks what the options do to a new kind of layer.
     case 'depthwise':
     case 'relu':
     case 'maxPool':
@@ -174,7 +174,7 @@ const scaledFilters = (filters: number, width: number): number =>
   width === 1 ? filters : Math.max(8, Math.round((filters * width) / 8) * 8);
 
 function scaleOf(drawn: number, { stage, residualScale }: Transformation): number {
-  // The released network's last block adds its residual unscaled, whatever the others do.
+  // The last block of the released networks always adds its residual unscaled.
   if (residualScale === undefined || drawn === 1) return drawn;
   if (residualScale === 'off') return 1;
   if (typeof residualScale === 'number') return residualScale;

@@ -51,10 +51,10 @@ describe('marks', () => {
     expect(meaningOf(marks)).toEqual({ stride, padding, relu: hasRelu });
   });
 
-  it('that are none are refused with the layer', () => {
+  it('that are malformed are refused with the name of the layer', () => {
     expect(() => graphOf(conv('3x3', 8, 'same' as ConvMarks))).toThrow(
       new GraphError(
-        "layer: marks are 'V', 'stride 2', 'stride 2 V', of a convolution also 'Linear' after them; received 'same'",
+        "layer: marks are 'V', 'stride 2', 'stride 2 V', and for a convolution optionally 'Linear' at the end; received 'same'",
       ),
     );
   });
@@ -75,7 +75,7 @@ describe('a convolution', () => {
     expect(opsOf(layer)).toEqual(ops);
   });
 
-  it('has a bias where nothing else shifts its results, unless it is told otherwise', () => {
+  it('has a bias by default only where no batch normalisation follows', () => {
     const biases = [
       conv('3x3', 8),
       conv('3x3', 8, undefined, { norm: false }),
@@ -84,7 +84,7 @@ describe('a convolution', () => {
     expect(biases).toEqual([false, true, false]);
   });
 
-  it('in groups has as many fewer weights and multiply-adds', () => {
+  it('in groups has proportionally fewer weights and multiply-adds', () => {
     const [whole, grouped, deep] = [
       conv('3x3', 16),
       conv('3x3', 16, undefined, { groups: 4 }),
@@ -95,7 +95,7 @@ describe('a convolution', () => {
     expect([whole?.macs, grouped?.macs, deep?.macs]).toEqual([81 * 1152, 81 * 288, 81 * 72]);
   });
 
-  it('refuses groups that divide its channels or filters not', () => {
+  it('refuses groups that do not divide its channels or filters', () => {
     expect(() => graphOf(conv('3x3', 9, undefined, { groups: 3 }))).toThrow(
       new GraphError('layer: 3 groups must divide channels and filters, received 8 and 9'),
     );
@@ -120,7 +120,7 @@ describe('same padding with a stride', () => {
     ];
   };
 
-  // tf.nn.conv2d and torch.nn.Conv2d(padding=(k - 1) // 2): pixels before and after, and the grid that comes out.
+  // tf.nn.conv2d and torch.nn.Conv2d(padding=(k - 1) // 2): pixels before and after, and the size of the output grid.
   it('is TensorFlow’s by default: an odd pixel goes to the end', () => {
     expect(pads(9, 'tensorflow')).toEqual([undefined, 1, 5]);
     expect(pads(10, 'tensorflow')).toEqual([[0, 1, 0], 0, 5]);
@@ -132,7 +132,7 @@ describe('same padding with a stride', () => {
     expect(pads(224, 'tensorflow', conv('7x7', 8, 'stride 2'))).toEqual([[2, 3, 0], 0, 112]);
   });
 
-  it('is PyTorch’s where the network says so: the same on every side', () => {
+  it('is PyTorch’s with samePadding: torch: the same on every side', () => {
     expect(pads(9, 'torch')).toEqual([undefined, 1, 5]);
     expect(pads(10, 'torch')).toEqual([undefined, 1, 5]);
     expect(pads(224, 'torch', conv('7x7', 8, 'stride 2'))).toEqual([undefined, 3, 112]);
@@ -164,7 +164,7 @@ describe('a sum', () => {
     expect(outputOf(graph).shape).toEqual([5, 5, 32]);
   });
 
-  it('refuses branches of unlike shapes', () => {
+  it('refuses branches of different shapes', () => {
     expect(() => graphOf(sum([], [conv('3x3', 16)]))).toThrow(
       new GraphError('layer: branches of unlike shapes cannot be added: 9×9×8, 9×9×16'),
     );

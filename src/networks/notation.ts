@@ -1,8 +1,8 @@
 /**
- * The paper's figures as plain data. A layer says only what its box in the figure says: input channels, padding in
- * pixels, shapes and names are derived from it by `graph/`.
+ * The paper's figures as plain data. A layer holds only what its box in the figure says; `graph/` derives input channels,
+ * padding in pixels, shapes and names.
  *
- * Marks are the paper's own: unmarked is same padding, `V` is valid, with the stride before it.
+ * Marks are the paper's: unmarked is same padding, `V` is valid padding, and the stride comes first.
  */
 
 /** Height by width of a kernel, as printed in the figures: `'3x3'`, `'1x7'`. */
@@ -16,13 +16,13 @@ export type Marks = 'V' | Stride | `${Stride} V`;
 /** A convolution may also be `Linear`: no ReLU follows. */
 export type ConvMarks = Marks | 'Linear' | `${Marks} Linear`;
 
-/** What a figure's "Conv" box leaves to the text beside it. */
+/** Properties of a convolution that the figures do not draw. */
 export interface ConvOptions {
-  /** Channels and filters in so many groups that do not see each other (ResNeXt). Default 1. */
+  /** Number of groups of channels and filters that are convolved separately (ResNeXt). Default 1. */
   readonly groups?: number;
   /** Whether batch normalisation follows. Default true. */
   readonly norm?: boolean;
-  /** Default: where no batch normalisation follows, whose beta does the same. */
+  /** Default: only without batch normalisation, whose beta has the same effect. */
   readonly bias?: boolean;
 }
 
@@ -34,14 +34,14 @@ export interface Conv extends ConvOptions {
   readonly marks: ConvMarks | undefined;
 }
 
-/** A convolution of each channel by itself: as many groups and filters as channels, so neither is written. */
+/** A depthwise convolution: as many groups and filters as channels, so neither is given. */
 export interface Depthwise extends Omit<ConvOptions, 'groups'> {
   readonly kind: 'depthwise';
   readonly window: Window;
   readonly marks: ConvMarks | undefined;
 }
 
-/** A ReLU by itself, as before the convolutions of Xception. */
+/** A separate ReLU, as before Xception's convolutions. */
 export interface Relu {
   readonly kind: 'relu';
 }
@@ -60,7 +60,7 @@ export interface FilterConcat {
 
 /**
  * input + scale · Linear(concat(branches)), then ReLU. The 1x1 Linear convolution back to the input's depth has a bias
- * and neither batch normalisation nor activation; its filter count is the input's depth, so it is not written.
+ * and neither batch normalisation nor activation; its filter count is the input's depth, so it is not given.
  */
 export interface Residual {
   readonly kind: 'residual';
@@ -70,8 +70,8 @@ export interface Residual {
 }
 
 /**
- * The sum of the branches' outputs, then ReLU. An empty branch is the input itself: `sum([], [...])` is a residual block
- * as ResNet's, and with a convolution in the first branch its shortcut is projected.
+ * The sum of the branches' outputs, then ReLU. An empty branch is the input itself: `sum([], [...])` is a ResNet block;
+ * a convolution in the first branch makes its shortcut projected.
  */
 export interface Sum {
   readonly kind: 'sum';
@@ -103,7 +103,7 @@ export interface Dropout {
   readonly keep: number;
 }
 
-/** One output for each class. */
+/** One output per class. */
 export interface FullyConnected {
   readonly kind: 'fullyConnected';
 }
@@ -114,7 +114,7 @@ export interface Embedding {
   readonly features: number;
 }
 
-/** A box of a figure, or several together. */
+/** A box of a figure, or several combined. */
 export type Layer =
   | Conv
   | Depthwise
@@ -132,7 +132,7 @@ export type Layer =
 
 /** Layers one after the other. */
 export type Branch = readonly Layer[];
-/** The parts of a network in order; their keys are the beginnings of the layers' names. */
+/** The parts of a network in order; layer names begin with their keys. */
 export type Layers = Readonly<Record<string, Layer>>;
 
 /** A second classifier on an inner grid, used in training only (arXiv 1409.4842; here as in arXiv 1512.00567). */
@@ -155,27 +155,27 @@ export interface PublishedErrors {
 /** The repeated stages whose counts and residual scales are options; `inceptionA` is the A of the paper's networks. */
 export type Stage = 'A' | 'B' | 'C';
 
-/** A network as its figures draw it. */
+/** A network as drawn in its figures. */
 export interface Network {
   readonly name: string;
-  /** One line for a person who chooses between the networks. */
+  /** One line that helps to choose between networks. */
   readonly about: string;
   /** [height, width, channels]. */
   readonly input: readonly [height: number, width: number, channels: number];
   readonly classes: number;
   readonly layers: Layers;
-  /** Keys of the repetitions that the options `blocks` and `residualScale` mean by A, B and C. */
+  /** Keys of the repeats that the options `blocks` and `residualScale` call A, B and C. */
   readonly stages?: Readonly<Partial<Record<Stage, string>>>;
   /**
-   * What same padding with a stride is: TensorFlow keeps ⌈size / stride⌉ and puts an odd pixel at the end; networks of
-   * PyTorch pad (window − 1) / 2 on every side. Without a stride both are the same. Default tensorflow.
+   * Convention for same padding with a stride: TensorFlow outputs ⌈size / stride⌉ and puts an odd pixel at the end; PyTorch
+   * networks pad (window − 1) / 2 on every side. Without a stride both agree. Default tensorflow.
    */
   readonly samePadding?: 'tensorflow' | 'torch';
   /** Added to the variance in batch normalisation. Default 0.001, as in every released Inception network. */
   readonly epsilon?: number;
   /** Built only when the option `auxiliary` is on. */
   readonly auxiliary?: Auxiliary;
-  /** By stride, the part that gives its features, where it is not the last one with that stride. */
+  /** The part that provides the features at a stride, where it is not the last part with that stride. */
   readonly featuresAt?: Readonly<Record<number, string>>;
   readonly published?: PublishedErrors;
 }
@@ -188,14 +188,14 @@ export const conv = (
   options: ConvOptions = {},
 ): Conv => ({ kind: 'conv', window, filters, marks, ...options });
 
-/** Each channel by itself. Before a 1x1 convolution it makes what Xception calls a separable convolution. */
+/** A depthwise convolution; followed by a 1x1 convolution it is Xception's separable convolution. */
 export const depthwise = (
   window: Window,
   marks?: ConvMarks,
   options: Omit<ConvOptions, 'groups'> = {},
 ): Depthwise => ({ kind: 'depthwise', window, marks, ...options });
 
-/** A ReLU by itself. */
+/** A separate ReLU. */
 export const relu = (): Relu => ({ kind: 'relu' });
 
 /** Max pooling. */
@@ -204,10 +204,10 @@ export const maxPool = (window: Window, marks?: Marks): Pool => ({ kind: 'maxPoo
 /** Average pooling. */
 export const avgPool = (window: Window, marks?: Marks): Pool => ({ kind: 'avgPool', window, marks });
 
-/** Branches side by side, concatenated by depth: the figures' "Filter concat". */
+/** Parallel branches, concatenated by depth: the figures' "Filter concat". */
 export const filterConcat = (...branches: Branch[]): FilterConcat => ({ kind: 'filterConcat', branches });
 
-/** An Inception-ResNet block: the input plus the scaled sum of what the branches add, then ReLU. */
+/** An Inception-ResNet block: the input plus the scaled projection of its concatenated branches, then ReLU. */
 export const residual = (
   { scale, relu = true }: { scale: number; relu?: boolean },
   ...branches: Branch[]
@@ -219,7 +219,7 @@ export const sum = (...branches: Branch[]): Sum => ({ kind: 'sum', relu: true, b
 /** The same without the ReLU. */
 export const linearSum = (...branches: Branch[]): Sum => ({ kind: 'sum', relu: false, branches });
 
-/** Layers one after the other as one. */
+/** Layers in sequence, as one layer. */
 export const sequence = (...layers: Layer[]): Sequence => ({ kind: 'sequence', layers });
 
 /**
@@ -239,20 +239,20 @@ export const globalAvgPool = (): GlobalAvgPool => ({ kind: 'globalAvgPool' });
 /** Dropout that keeps each value with the probability `keep`; training only. */
 export const dropout = ({ keep }: { keep: number }): Dropout => ({ kind: 'dropout', keep });
 
-/** Fully connected without bias, then batch normalisation without ReLU: features that stand for the image. */
+/** Fully connected without bias, then batch normalisation without ReLU: a feature vector for the image. */
 export const embedding = (features: number): Embedding => ({ kind: 'embedding', features });
 
-/** The classifier: a dense layer with as many outputs as there are classes. */
+/** The classifier: a dense layer with one output per class. */
 export const fullyConnected = (): FullyConnected => ({ kind: 'fullyConnected' });
 
-/** Block i (from 0) of a repetition. */
+/** A block of a repeat, by its index from 0. */
 export const blockAt = ({ count, block, first, last }: Repeat, index: number): Layer =>
   index === count - 1 && last ? last : index === 0 && first ? first : block;
 
-/** Height and width of a window; throws on text that is not two positive whole numbers. */
+/** Height and width of a window; throws unless both are positive whole numbers. */
 export function windowSize(window: Window): readonly [height: number, width: number] {
   const match = /^([1-9]\d*)x([1-9]\d*)$/.exec(window);
-  if (!match) throw new TypeError(`a window is written like '3x3' or '1x7'; received '${window}'`);
+  if (!match) throw new TypeError(`a window is written as '3x3' or '1x7'; received '${window}'`);
   return [Number(match[1]), Number(match[2])];
 }
 
@@ -263,12 +263,12 @@ export interface MarkMeaning {
   readonly relu: boolean;
 }
 
-/** What marks say; throws on text that is none. */
+/** Parses marks; throws if they are malformed. */
 export function meaningOf(marks: ConvMarks | undefined): MarkMeaning {
   const match = /^(?:stride ([1-9]\d*))? ?(V)? ?(Linear)?$/.exec(marks ?? '');
   if (!match) {
     throw new TypeError(
-      `marks are 'V', 'stride 2', 'stride 2 V', of a convolution also 'Linear' after them; received '${marks}'`,
+      `marks are 'V', 'stride 2', 'stride 2 V', and for a convolution optionally 'Linear' at the end; received '${marks}'`,
     );
   }
   const [, stride, valid, linear] = match;

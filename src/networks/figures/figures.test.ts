@@ -1,6 +1,6 @@
 /**
- * The networks against what is printed about them: arXiv 1602.07261's figures, the released networks' parameter totals
- * (timm, torchvision) and the shapes of TF-Slim's endpoints.
+ * The networks against published facts: the figures of arXiv 1602.07261, the released networks' parameter counts (timm,
+ * torchvision) and the shapes of TF-Slim's endpoints.
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
@@ -126,10 +126,10 @@ describe('the number of blocks', () => {
     ['inception-resnet-v2-released', 10, 20, 10],
   ])('of %s is %i, %i and %i', (network, ...counts) => {
     const names = [...graphOf(network).endpoints.keys()];
-    const found = ['A', 'B', 'C'].map(
+    const actual = ['A', 'B', 'C'].map(
       (stage) => names.filter((name) => name.match(`^inception.*${stage}/\\d+$`)).length,
     );
-    expect(found).toEqual(counts);
+    expect(actual).toEqual(counts);
   });
 });
 
@@ -195,7 +195,7 @@ describe("TF-Slim's endpoints", () => {
     ['slim_inception_resnet_v2', 'inception-resnet-v2-released', released],
   ])('%s have the shapes of %s', (slim, network, names) => {
     const expected = { ...models[slim]?.endpoints_in_creation_order };
-    // Softmax is the program's, not the network's.
+    // The softmax belongs to the program, not to the network.
     delete expected.Predictions;
     expect(Object.keys(names).sort(), 'every endpoint has a counterpart').toEqual(
       Object.keys(expected).sort(),

@@ -1,7 +1,7 @@
 /**
  * Inception-ResNet-v1 as facenet trained it (github.com/davidsandberg/facenet, later ported as facenet-pytorch), for
  * aligned faces of 160×160 pixels: figure 15's network with a sixth C block, which adds its residual unscaled and without
- * ReLU, and an embedding before the classifier. Whoever wants the embedding alone takes `classes: 0`.
+ * ReLU, and an embedding before the classifier. `classes: 0` gives the embedding alone.
  */
 
 import { dropout, embedding, fullyConnected, globalAvgPool, type Network, repeat } from '../notation.ts';

@@ -1,5 +1,5 @@
 /**
- * Inception-ResNet-v2 as released (TF-Slim; also in Keras and timm): another network than the paper draws. Its stem is
+ * Inception-ResNet-v2 as released (TF-Slim; also in Keras and timm): a different network from the one that the paper draws. Its stem is
  * that of Inception-v3 with an Inception block at the end, it has 10, 20 and 10 blocks, the very last block adds its
  * residual unscaled and without ReLU, and a 1x1 convolution follows.
  */
@@ -19,7 +19,7 @@ import { inceptionResnetA, inceptionResnetB, inceptionResnetC, reductionB } from
 import { stem } from './inception-v3.ts';
 import { reductionA } from './inception-v4.ts';
 
-/** TF-Slim's Mixed_5b; the published error rates of the paper belong to this network's training. */
+/** TF-Slim's Mixed_5b; the error rates that the paper publishes belong to this network. */
 const mixed5b = filterConcat(
   [conv('1x1', 96)],
   [conv('1x1', 48), conv('5x5', 64)],

@@ -3,7 +3,7 @@
  *
  * The figures contradict the text. Figure 15 draws 5, 10 and 5 blocks (9.3 G multiply-adds, 32.4 M parameters), while
  * the text says that the network "matches the raw cost of Inception-v4" (12.25 G); with 10, 20 and 10 blocks the drawn
- * widths cost 14.1 G. This is the network as drawn; the counts are an option. The weights that everybody uses belong to
+ * widths cost 14.1 G. This is the network as drawn; the counts are an option. The distributed weights are those of
  * `inception-resnet-v2-released`.
  */
 

@@ -1,5 +1,5 @@
 /**
- * Inception-v3, the paper's baseline (arXiv 1512.00567, table 1, as released by TF-Slim and torchvision). Branches stand
+ * Inception-v3, the paper's baseline (arXiv 1512.00567, table 1, as released by TF-Slim and torchvision). Branches are
  * in the order of the released weights.
  */
 

@@ -221,7 +221,7 @@ function schema(graph: Graph, { layers, head }: Extract<Place, { kind: 'keys' }>
     const { parameters, macs } = costsOfNodes(nodes);
     const costs = parameters > 0 ? [`${short(parameters)} · ${short(macs)}`] : [];
     const lines = [label, formatShape((nodes.at(-1) as Node).shape), ...costs];
-    return box('stage', lines, { least: 200, path: key });
+    return box('stage', lines, { minWidth: 200, path: key });
   };
   const parts = Object.entries(layers).map(([key, layer]) => {
     const times = layer.kind === 'repeat' && layer.count > 1 ? `${layer.count} × ` : '';
@@ -231,7 +231,7 @@ function schema(graph: Graph, { layers, head }: Extract<Place, { kind: 'keys' }>
     'plain',
     ['Input', formatShape(head === 'auxiliary' ? auxiliaryInput(graph) : graph.network.input)],
     {
-      least: 200,
+      minWidth: 200,
     },
   );
   const drawing = stack([input, ...parts]);
