@@ -16,7 +16,7 @@
 #include "convert.h"
 #include "hardware.h"
 #include "job.h"
-#include "operators/convolution.h"
+#include "operators/onednn/convolution.h"
 #include "operators/kernels.h"
 #include "run-program.h"
 #include "store.h"

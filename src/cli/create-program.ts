@@ -3,19 +3,19 @@ import { Command, type Option } from 'commander';
 import { packageVersion } from '../version.ts';
 import { addBench } from './commands/bench.ts';
 import { addClassify } from './commands/classify.ts';
-import { addCompare } from './commands/networks/compare.ts';
 import { addDashboard } from './commands/dashboard.ts';
-import { addDiagram } from './commands/networks/diagram.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addEvaluate } from './commands/evaluate.ts';
 import { addExport } from './commands/export.ts';
 import { addImport } from './commands/import.ts';
+import { addCompare } from './commands/networks/compare.ts';
+import { addDiagram } from './commands/networks/diagram.ts';
 import { addModels } from './commands/networks/models.ts';
 import { addProgram } from './commands/networks/program.ts';
+import { addSummary } from './commands/networks/summary.ts';
 import { addPull } from './commands/pull.ts';
 import { addServe } from './commands/serve.ts';
 import { addSetup } from './commands/setup.ts';
-import { addSummary } from './commands/networks/summary.ts';
 import { addTrain } from './commands/train.ts';
 
 export function createProgram(): Command {

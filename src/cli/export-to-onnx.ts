@@ -10,9 +10,9 @@ import {
   type OnnxPrecision,
   type OnnxReport,
 } from '../onnx/write/export-onnx.ts';
+import type { CalibrationMethod } from '../onnx/write/int8/range-finding.ts';
 import { type ExportPasses, exportPasses } from '../onnx/write/onnx-graph-of.ts';
 import type { ParityReference } from '../onnx/write/parity.ts';
-import type { CalibrationMethod } from '../onnx/write/int8/range-finding.ts';
 import { loadModel } from '../predict/load-model.ts';
 import { grouped, percent } from './output/format.ts';
 

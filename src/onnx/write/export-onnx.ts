@@ -9,15 +9,15 @@ import { DeployError } from '../deploy-error.ts';
 import { onnxMetadata } from '../model-metadata.ts';
 import { type OnnxPredictor, openOnnxPredictor } from '../run/onnx-predictor.ts';
 import { validateModel } from '../run/validate-model.ts';
-import { type AccuracyReport, compareAccuracy } from './int8/accuracy.ts';
-import { calibrate } from './int8/calibrate.ts';
 import { encodeModel } from './encode-model.ts';
 import { toFloat16 } from './float16.ts';
+import { type AccuracyReport, compareAccuracy } from './int8/accuracy.ts';
+import { calibrate } from './int8/calibrate.ts';
+import { planQuantisation, quantise } from './int8/quantise.ts';
+import type { CalibrationMethod } from './int8/range-finding.ts';
 import type { OnnxGraph } from './onnx-graph.ts';
 import { type GraphOptions, onnxGraphOf } from './onnx-graph-of.ts';
 import { checkParity, type Parity, type ParityReference, parityImages, parityTolerance } from './parity.ts';
-import { planQuantisation, quantise } from './int8/quantise.ts';
-import type { CalibrationMethod } from './int8/range-finding.ts';
 
 export const onnxPrecisions = ['float32', 'float16', 'int8'] as const;
 /** The precisions of ONNX files. */

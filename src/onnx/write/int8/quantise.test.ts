@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { sampleModel } from '../../../../test/sample-model.ts';
 import type { Dataset } from '../../../data/dataset.ts';
-import { calibrate } from './calibrate.ts';
 import { exportOnnx } from '../export-onnx.ts';
 import type { OnnxGraph, OnnxTensor } from '../onnx-graph.ts';
 import { onnxGraphOf } from '../onnx-graph-of.ts';
 import { parityImages } from '../parity.ts';
+import { calibrate } from './calibrate.ts';
 import { planQuantisation, quantisationOf, quantise } from './quantise.ts';
 import { type CalibrationMethod, calibrationMethods } from './range-finding.ts';
 

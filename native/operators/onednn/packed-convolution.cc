@@ -5,7 +5,7 @@
 
 #include <cstring>
 
-#include "../dtypes.h"
+#include "../../dtypes.h"
 #include "convolution.h"
 
 #if defined(INCEPTION_ONEDNN)

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "onednn.h"
-#include "tensors.h"
+#include "../tensors.h"
 
 namespace inception::onednn {
 

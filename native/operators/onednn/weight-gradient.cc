@@ -8,9 +8,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "kernels.h"
-#include "row-sums.h"
-#include "tensors.h"
+#include "../kernels.h"
+#include "../row-sums.h"
+#include "../tensors.h"
 #include "weight-gradient.h"
 
 namespace inception::onednn {
