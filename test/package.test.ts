@@ -221,7 +221,7 @@ describe('npx inception setup', () => {
     expect([status, stdout, stderr]).toEqual([
       1,
       '',
-      `inception: LIBTORCH=${folder}: expected the folder of an unpacked libtorch or of Python's torch, with include/ATen/ATen.h and lib/libtorch_cpu.${process.platform === 'darwin' ? 'dylib' : 'so'}; they are not there\n`,
+      `inception: LIBTORCH=${folder}: expected the folder of an unpacked libtorch or of Python's torch, with include/ATen/ATen.h and lib/libtorch_cpu.${process.platform === 'darwin' ? 'dylib' : 'so'}; these files are missing\n`,
     ]);
   });
 
