@@ -171,10 +171,10 @@ async function run(args: readonly string[], values: Values): Promise<number> {
       runtime,
       batch,
     }));
+    // Listening begins before 'ready' is said: who reads that line may signal at once.
+    const signalled = firstSignal((signal) => log.info({ signal }, 'draining; signal again to stop at once'));
     log.info({ address, models: served, docs: `${address}/docs` }, 'ready');
-    const code = await firstSignal((signal) =>
-      log.info({ signal }, 'draining; signal again to stop at once'),
-    );
+    const code = await signalled;
     const answered = await server.drain({ timeoutMs: values.drain });
     if (answered) log.info('all open requests were answered');
     else log.warn('some requests were still open and were aborted');
