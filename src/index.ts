@@ -1,8 +1,8 @@
 /** `inception-networks`: classify, train, models; heavy parts are loaded when they are first used. */
 
 export * from './api/networks.ts';
+export type { Classification, Classifications } from './classifier/classification.ts';
 export {
-  type Classification,
   type Classifier,
   type ClassifierOptions,
   type ClassifyOptions,

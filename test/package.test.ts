@@ -150,7 +150,7 @@ const parameters: number = costsOf(graph).parameters;
 try {
   const classifier = await loadClassifier('small.onnx');
   const [best] = await classifier.classify('teal.png');
-  const label: string | undefined = best?.label;
+  const label: string = best.label;
   console.log(parameters, label);
   await train({ network: 'inception-v4', data: 'photos', out: 'runs/photos', recipe: { epochs: 5 } });
   // @ts-expect-error an image is not a number
@@ -171,7 +171,13 @@ try {
       types: ['node'],
       typeRoots: [join(root, 'node_modules/@types')],
     };
-    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['use.ts'] }));
+    const [readme] = readFileSync(join(root, 'README.md'), 'utf8').match(
+      /(?<=```ts\n)import .*?(?=```)/s,
+    ) ?? [''];
+    expect(readme).toContain('loadClassifier');
+    writeFileSync(join(project, 'readme.ts'), readme);
+    const files = ['use.ts', 'readme.ts'];
+    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
     succeed(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', '.']);
   });
 });

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sampleModel } from '../../test/sample-model.ts';
 import { DataError } from '../data/data-error.ts';
 import { decodeImage, encodePng } from '../data/decode.ts';
+import { UsageError } from '../errors.ts';
 import type { Image } from '../images/image.ts';
 import { ModelError } from '../model/description.ts';
 import { encodeModel } from '../onnx/write/encode-model.ts';
@@ -47,6 +48,12 @@ describe('loadClassifier', () => {
     expect(probabilities).toEqual([...probabilities].sort((a, b) => b - a));
     expect(probabilities.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 5);
     expect(await classifier.classify(image(1))).toHaveLength(5);
+    const [best] = await classifier.classify(image(1), { top: 1 });
+    expect(best.label).toBe(found[0].label);
+    for (const top of [0, -1, 1.5, Number.NaN])
+      await expect(classifier.classify(image(1), { top })).rejects.toThrow(
+        new UsageError(`top: expected a whole number of labels from 1, received ${top}`),
+      );
   });
 
   it('knows what the file says about the model', () => {

@@ -6,7 +6,7 @@ import { inputBytes, type Preprocessing, preprocess } from '../images/preprocess
 import { type ModelDescription, ModelError } from '../model/description.ts';
 import type { Notices } from '../model/model-file.ts';
 import { predictImages } from '../predict/predict-images.ts';
-import { topClasses } from '../predict/top-classes.ts';
+import { type Classifications, rank } from './classification.ts';
 import type { RunningModel } from './open-models.ts';
 import type { ImagePredictor, ModelOverrides } from './predicting-model.ts';
 import type { Runtime, RuntimeOptions } from './runtime.ts';
@@ -19,15 +19,6 @@ export interface ClassifierOptions extends ModelOverrides, RuntimeOptions, Notic
 
 /** An image file, the bytes of a JPEG, PNG or WebP, or decoded pixels. */
 export type ImageSource = string | Uint8Array | Image;
-
-/** A label and how probable it is. */
-export interface Classification {
-  readonly label: string;
-  /** Index of the label in `classes`. */
-  readonly index: number;
-  /** 0–1. */
-  readonly probability: number;
-}
 
 /** How images are classified. */
 export interface ClassifyOptions {
@@ -52,14 +43,11 @@ export interface Classifier {
   readonly predictor: ImagePredictor;
   /**
    * The most probable labels of one image, most probable first.
-   * @throws DataError if it cannot be decoded, ModelError if the network has no classifier.
+   * @throws DataError if it cannot be decoded, ModelError if the network has no classifier, UsageError for a `top` below 1.
    */
-  classify(image: ImageSource, options?: ClassifyOptions): Promise<readonly Classification[]>;
+  classify(image: ImageSource, options?: ClassifyOptions): Promise<Classifications>;
   /** Classifies several images in batches; results are in the same order. */
-  classify(
-    images: readonly ImageSource[],
-    options?: ClassifyOptions,
-  ): Promise<readonly (readonly Classification[])[]>;
+  classify(images: readonly ImageSource[], options?: ClassifyOptions): Promise<readonly Classifications[]>;
   /** Frees the memory. Call it once at the end: ONNX Runtime should not be opened and released repeatedly. */
   close(): Promise<void>;
   /** `close`, for `await using`. */
@@ -104,16 +92,10 @@ function classifierOf(
   const refuse = () => {
     throw new ModelError(`${source}: the network has no classifier and therefore no labels`);
   };
-  const rank = (probabilities: Float32Array | Float64Array, top: number): Classification[] =>
-    topClasses(probabilities, { classes: classes.length, k: top }).map(({ label, probability }) => ({
-      label: classes[label] as string,
-      index: label,
-      probability,
-    }));
   const classifyOne = async (image: ImageSource, top: number) => {
     const bytes = new Uint8Array(inputBytes(preprocessing));
     preprocess(await imageOf(image), preprocessing, bytes);
-    return rank(await predictor.predict(bytes), top);
+    return rank(await predictor.predict(bytes), { classes, top });
   };
   const classifyAll = async (sources: readonly ImageSource[], { top, views }: Required<ClassifyOptions>) => {
     const images = {
@@ -128,24 +110,24 @@ function classifierOf(
     const viewCount = sources.length * views.crops * (views.flip ? 2 : 1);
     const batch = Math.min(predictor.batch, viewCount);
     const members = [{ predictor: { ...predictor, batch }, preprocessing }];
-    const results: Classification[][] = [];
+    const results: Classifications[] = [];
     for await (const { probabilities } of predictImages(images, { members, views }))
-      results.push(rank(probabilities, top));
+      results.push(rank(probabilities, { classes, top }));
     return results;
   };
-  async function classify(image: ImageSource, options?: ClassifyOptions): Promise<Classification[]>;
+  async function classify(image: ImageSource, options?: ClassifyOptions): Promise<Classifications>;
   async function classify(
     images: readonly ImageSource[],
     options?: ClassifyOptions,
-  ): Promise<Classification[][]>;
+  ): Promise<readonly Classifications[]>;
   async function classify(
     images: ImageSource | readonly ImageSource[],
     { top = 5, views = singleCrop }: ClassifyOptions = {},
-  ): Promise<Classification[] | Classification[][]> {
+  ): Promise<Classifications | readonly Classifications[]> {
     if (classes.length === 0) refuse();
     if (isList(images)) return classifyAll(images, { top, views });
     if (views === singleCrop) return classifyOne(images, top);
-    return (await classifyAll([images], { top, views }))[0] as Classification[];
+    return (await classifyAll([images], { top, views }))[0] as Classifications;
   }
   return {
     classes,

@@ -10,7 +10,8 @@ import { parametersOf } from '../graph/graph.ts';
 import type { Image } from '../images/image.ts';
 import { writeModel } from '../model/write-model.ts';
 import { exportOnnx } from '../onnx/write/export-onnx.ts';
-import { type Classification, loadClassifier } from './classifier.ts';
+import type { Classification } from './classification.ts';
+import { loadClassifier } from './classifier.ts';
 import { describeRuntime } from './runtime.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'inception-runtimes-'));

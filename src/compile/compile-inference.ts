@@ -1,6 +1,7 @@
 /** Compiles a graph to two programs: `prepare` folds and packs the parameters once, `predict` runs a batch. */
 import type { Graph, Node, Parameter } from '../graph/graph.ts';
 import { runPasses } from '../passes/pass.ts';
+import { CompileError } from './compile-error.ts';
 import { Emitter } from './emitter.ts';
 import { endpointIds, returnEndpoints } from './endpoints.ts';
 import { inferenceGraphPasses, inferenceProgramPasses } from './inference-passes.ts';
@@ -20,12 +21,18 @@ const rulesOf: Readonly<Record<Kernels, Rules<Result>>> = {
   native: lay<Result>(nativeInference, lay(native, aten)),
 };
 
-/** Compiles inference with the moving statistics. @throws CompileError for an endpoint that does not exist. */
+/**
+ * Compiles inference with the moving statistics.
+ * @throws CompileError for an endpoint that does not exist, or that has the name of another output.
+ */
 export function compileInference(network: Graph, options: InferenceOptions): CompiledInference {
   const { batch, precision, kernels = 'native', passes: choices } = options;
   const context = { native: kernels === 'native', endpoints: options.endpoints ?? [] };
   const graph = runPasses(network, inferenceGraphPasses, { context, choices });
-  const endpoints = endpointIds(graph, context.endpoints);
+  const endpoints = endpointIds(
+    graph,
+    context.endpoints.filter((name) => !isOutput(graph, name)),
+  );
   const prepare = compilePreparation(graph, options);
   const store = inferenceStore(network, prepare, options);
   const emitter = new Emitter();
@@ -59,6 +66,16 @@ export function compileInference(network: Graph, options: InferenceOptions): Com
   return { store, prepare, predict };
 }
 
+/** Whether the program returns this endpoint anyway, as it does `logits`. */
+function isOutput(graph: Graph, endpoint: string): boolean {
+  const id = graph.endpoints.get(endpoint);
+  if (id === undefined || !['features', 'logits', 'probabilities'].includes(endpoint)) return false;
+  if (endpoint === 'logits' && id === graph.logits && graph.network.classes > 0) return true;
+  throw new CompileError(
+    `the endpoint '${endpoint}' has the name of an output of every prediction; give the layer another name`,
+  );
+}
+
 /** The classifier's input. */
 function featuresOf(graph: Graph, lowered: readonly Result[]): Value {
   const [source] = (graph.nodes[graph.logits] as Node).inputs;
@@ -75,10 +92,23 @@ function inferenceStore(network: Graph, prepare: Program, options: InferenceOpti
       ? [flatTensor(trainable, { kind: 'averages', prefix: 'averages/', dtype: 'float32', length })]
       : []),
   ];
-  const computed = prepare.steps.flatMap((step) => (step.do === 'store' ? [step.name] : []));
   return {
     tensors: parts.flatMap(({ tensors }) => tensors),
     views: parts.flatMap(({ views }) => views),
-    computed,
+    computed: [...new Set([...storedNames(prepare), ...auxiliaryNames(network, options)])],
   };
+}
+
+const storedNames = ({ steps }: Program): readonly string[] =>
+  steps.flatMap((step) => (step.do === 'store' ? [step.name] : []));
+
+/** What a later program with endpoints of the auxiliary head will prepare in the same store. */
+function auxiliaryNames(network: Graph, options: InferenceOptions): readonly string[] {
+  if (network.auxiliaryLogits === undefined) return [];
+  const context = { native: (options.kernels ?? 'native') === 'native', endpoints: ['auxiliary/logits'] };
+  const whole = runPasses(network, inferenceGraphPasses, {
+    context,
+    choices: { ...options.passes, withoutAuxiliary: false },
+  });
+  return storedNames(compilePreparation(whole, options));
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { buildGraph } from '../graph/build-graph.ts';
 import type { Graph, Node } from '../graph/graph.ts';
 import { configure, findNetwork, type NetworkOptions } from '../networks/networks.ts';
+import { avgPool, conv, fullyConnected, globalAvgPool, type Network } from '../networks/notation.ts';
 import { exchangePooling } from './exchange-pooling.ts';
 import { foldBatchNorm } from './fold.ts';
 
@@ -35,6 +36,16 @@ describe('exchangePooling', () => {
   it('swaps them there too while batch normalisation means there is no bias', () => {
     const graph = buildGraph(configure(findNetwork('inception-v3'), { countPadding: true }));
     expect(poolsOver(exchangePooling(graph)).every((pool) => pool.startsWith('conv'))).toBe(true);
+  });
+
+  it('leaves pooling that is an endpoint, whose result is asked for by name', () => {
+    const network: Network = {
+      ...findNetwork('inception-v4'),
+      name: 'pooled',
+      layers: { pool: avgPool('3x3'), conv: conv('1x1', 2), mean: globalAvgPool(), logits: fullyConnected() },
+    };
+    const graph = foldBatchNorm(buildGraph(configure(network)));
+    expect(exchangePooling(graph)).toEqual(graph);
   });
 
   it('changes nothing in a network without average pooling before convolutions', () => {

@@ -2,7 +2,7 @@
  * Swaps average pooling with the 1x1 convolution after it, where the convolution has fewer filters than input channels. Both
  * are linear, one over the grid and one over the channels, so they commute. The convolution costs the same and can merge with
  * its siblings, and the pooling moves less data. Not for strided pooling: the convolution would compute positions that the
- * pooling skips.
+ * pooling skips. Nor for pooling that is an endpoint, whose result is asked for by name.
  *
  * A bias commutes only if the pooling excludes its padding, because only then is the mean of a constant that constant.
  */
@@ -11,6 +11,7 @@ import { consumersOf, Rewriting } from './rewrite.ts';
 
 export function exchangePooling(graph: Graph): Graph {
   const consumers = consumersOf(graph);
+  const named = new Set(graph.endpoints.values());
   const pooled = new Map<number, NodeOf<'avgPool'>>();
   for (const node of graph.nodes) {
     const source = node.op === 'conv' ? graph.nodes[node.inputs[0] as number] : undefined;
@@ -19,6 +20,7 @@ export function exchangePooling(graph: Graph): Graph {
       isPointwise(node) &&
       passesBias(node, source) &&
       source.attributes.stride === 1 &&
+      !named.has(source.id) &&
       node.shape[2] < source.shape[2]
     )
       pooled.set(node.id, source);

@@ -2,6 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sampleModel } from '../../test/sample-model.ts';
+import { compileInference } from '../compile/compile-inference.ts';
+import { inferenceGraphPasses, inferenceProgramPasses } from '../compile/inference-passes.ts';
 import type { Engine } from '../engine/engine.ts';
 import { openTorch } from '../engine/torch.ts';
 import { buildGraph } from '../graph/build-graph.ts';
@@ -9,8 +12,10 @@ import { type Node, parametersOf } from '../graph/graph.ts';
 import { standardPreprocessing } from '../images/preprocess.ts';
 import { graphOf, type ModelDescription } from '../model/description.ts';
 import { initialValues } from '../model/initialise.ts';
+import type { ModelFile } from '../model/model-file.ts';
 import { writeModel } from '../model/write-model.ts';
-import { configure, findNetwork } from '../networks/networks.ts';
+import { configure, findNetwork, networks } from '../networks/networks.ts';
+import { conv, fullyConnected, globalAvgPool, type Network } from '../networks/notation.ts';
 import { randomFor } from '../random.ts';
 import { type LoadedModel, loadModel, strideEndpoints } from './load-model.ts';
 
@@ -121,6 +126,67 @@ describe('loadModel', () => {
   it('says which file is missing', async () => {
     await expect(loadModel(join(folder, 'none'), { engine })).rejects.toThrow(
       /none: no such run folder or file; a model on the hub is written hub:owner\/name$/,
+    );
+  });
+});
+
+describe('features', () => {
+  const switchedOff = Object.fromEntries(
+    [...inferenceGraphPasses, ...inferenceProgramPasses].map(({ name }) => [name, false]),
+  );
+
+  // The other implementation: libtorch's own operators, with no pass over the graph.
+  async function unfused({ graph, description, read }: ModelFile, pixels: Uint8Array) {
+    const { mean, std } = description.preprocessing;
+    const program = compileInference(graph, {
+      ...{ batch: 1, precision: 'float32', kernels: 'aten', scaling: { mean, std }, passes: switchedOff },
+      endpoints: [...graph.endpoints.keys()],
+    });
+    const store = await engine.createStore(program.store);
+    for (const parameter of parametersOf(graph)) await store.write(parameter.name, await read(parameter));
+    await (await engine.load(program.prepare, store)).run({});
+    const outputs = await (await engine.load(program.predict, store)).run({ images: pixels });
+    store.release();
+    return outputs;
+  }
+
+  const furthest = (left: readonly number[], right: readonly number[]) =>
+    left.reduce((most, value, at) => Math.max(most, Math.abs(value - (right[at] as number))), 0);
+
+  it.each(networks.map(({ name, auxiliary }) => [name, auxiliary !== undefined] as const))(
+    'gives every endpoint of %s, the auxiliary head and the logits included (%s)',
+    async (network, auxiliary) => {
+      const file = sampleModel(network, { width: 0.125, inputSize: 107, auxiliary });
+      const pixels = Uint8Array.from({ length: 107 * 107 * 3 }, () => Math.floor(random() * 256));
+      const expected = await unfused(file, pixels);
+      const model = await loadModel(file, { engine, precision: 'float32' });
+      const endpoints = [...model.graph.endpoints.keys()];
+      const found = await model.features(pixels, { endpoints });
+      expect(Object.keys(found)).toEqual(endpoints);
+      for (const name of endpoints) {
+        expect(found[name]?.shape, name).toEqual(expected[name]?.shape);
+        expect(furthest(values(found[name]), values(expected[name])), name).toBeLessThan(1e-3);
+      }
+      const alone = await model.features(pixels, { endpoints: ['logits'] });
+      expect(values(alone.logits)).toEqual(values(await model.logits(pixels)));
+      expect(furthest(values(await model.embed(pixels)), values(expected.features))).toBeLessThan(1e-3);
+      model.release();
+    },
+  );
+
+  it('says which layer of a network of one’s own has the name of an output', () => {
+    const network = configure(
+      {
+        ...findNetwork('inception-v4'),
+        name: 'mine',
+        layers: { features: conv('3x3', 8), pool: globalAvgPool(), logits: fullyConnected() },
+      } as Network,
+      { classes: 3, inputSize: 75 },
+    );
+    expect(() =>
+      compileInference(buildGraph(network), { batch: 1, precision: 'float32', endpoints: ['features'] }),
+    ).toThrow(
+      "the endpoint 'features' has the name of an output of every prediction; give the layer another name",
     );
   });
 });

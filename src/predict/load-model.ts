@@ -1,6 +1,7 @@
 /** A model loaded into an engine. */
 import { compileInference } from '../compile/compile-inference.ts';
 import type { Precision } from '../compile/options.ts';
+import type { Program } from '../compile/program.ts';
 import type { Engine, HostTensor, LoadedProgram, Store } from '../engine/engine.ts';
 import { choosePrecision } from '../engine/precision.ts';
 import { classifierParameters, type Graph, type Node, parametersOf } from '../graph/graph.ts';
@@ -37,7 +38,10 @@ export interface LoadedModel {
   /** What was loaded: `runs/first/model.safetensors`, `hub:timm/inception_v4.tf_in1k`. */
   readonly source: string;
   readonly predictor: TorchPredictor;
-  /** Outputs of parts of the network for any number of images: float32 [n, c, h, w], by endpoint or by `stride 8`. */
+  /**
+   * Outputs of parts of the network for any number of images, by endpoint or by `stride 8`: float32 [n, c, h, w], or
+   * [n, features] where a part has no grid any more, as `logits`.
+   */
   features(images: Images, options: FeatureOptions): Promise<Record<string, HostTensor>>;
   /** The classifier's input, float32 [n, features], or the embedding of a network that has one. */
   embed(images: Images): Promise<HostTensor>;
@@ -93,6 +97,16 @@ async function openInEngine(
   const programs = new Map<string, LoadedProgram>();
   const imageLength = graph.network.input.reduce((product, size) => product * size, 1);
 
+  // Predictions leave the auxiliary head out, so its weights are prepared when it is first asked for.
+  let auxiliaryPrepared = false;
+  const prepareAuxiliary = async (program: Program) => {
+    if (auxiliaryPrepared) return;
+    const prepare = await engine.load(program, store);
+    await prepare.run({});
+    prepare.release();
+    auxiliaryPrepared = true;
+  };
+
   /** Runs a program compiled for this number of images, which is cached. */
   const run = async (images: Images, endpoints: readonly string[]): Promise<Record<string, HostTensor>> => {
     const count = images.length / imageLength;
@@ -106,6 +120,7 @@ async function openInEngine(
     let program = programs.get(key);
     if (!program) {
       const compiled = compileInference(graph, { batch: count, images: type, endpoints, ...common });
+      if (endpoints.some((name) => isAuxiliary(graph, name))) await prepareAuxiliary(compiled.prepare);
       program = await engine.load(compiled.predict, store);
       programs.set(key, program);
     }
@@ -146,6 +161,9 @@ async function openInEngine(
     },
   };
 }
+
+const isAuxiliary = (graph: Graph, endpoint: string): boolean =>
+  graph.nodes[graph.endpoints.get(endpoint) ?? -1]?.head === 'auxiliary';
 
 function withNewClassifier(
   {
