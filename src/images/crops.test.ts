@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type CropCount, describeViews, viewsOf } from './crops.ts';
 import type { Image } from './image.ts';
 import { standardPreprocessing } from './preprocess.ts';
+import { resamplingKernels } from './resize.ts';
 
 /** Red counts columns and green rows. */
 function gradient(height: number, width: number): Image {
@@ -23,6 +24,12 @@ function corners(image: Image, crops: CropCount, index: number) {
   return [[...target.subarray(0, 2)], [...target.subarray(-3, -1)]];
 }
 
+/** A row or a column of one colour: whole, its covering size would be 200 million pixels and more. */
+const longImages = [
+  { height: 1, width: 65_000, channels: 3, data: new Uint8Array(65_000 * 3).fill(90) },
+  { height: 65_000, width: 1, channels: 3, data: new Uint8Array(65_000 * 3).fill(90) },
+] as const satisfies readonly Image[];
+
 describe('viewsOf', () => {
   it('returns as many crops as the protocol is named for, whatever the shape of the image', () => {
     for (const crops of [1, 10, 12, 144] as const) {
@@ -30,6 +37,23 @@ describe('viewsOf', () => {
         expect(total(crops, image)).toBe(crops);
     }
     expect(viewsOf(gradient(9, 9), preprocessing, { crops: 1, flip: true })).toHaveLength(2);
+  });
+
+  it.each(
+    (['timm', 'tf-slim'] as const).flatMap((protocol) =>
+      resamplingKernels.map((kernel) => [protocol, kernel] as const),
+    ),
+  )('computes of very long images only what the crops keep: %s, %s', (protocol, kernel) => {
+    const small = standardPreprocessing([8, 8], { protocol, kernel });
+    for (const image of longImages) {
+      for (const crops of [1, 10, 144] as const) {
+        const target = new Uint8Array(8 * 8 * 3);
+        for (const { write } of viewsOf(image, small, { crops })) {
+          write(target.fill(0), 0);
+          expect(new Set(target)).toEqual(new Set([90]));
+        }
+      }
+    }
   });
 
   it('computes squares that coincide on a square image only once', () => {

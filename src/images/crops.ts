@@ -3,8 +3,8 @@
  * section 7), with the sizes for a 224-pixel network scaled to the network's input size.
  */
 
-import { coveringSize, cropImage, type Part, resizeAny, writeInput } from './geometry.ts';
-import type { Image } from './image.ts';
+import { coveringSize, resizeAny, writeInput } from './geometry.ts';
+import { cropImage, type Image, type Part } from './image.ts';
 import {
   describeKernel,
   describeProtocol,
@@ -12,6 +12,7 @@ import {
   type Preprocessing,
   singleCrop,
 } from './preprocess.ts';
+import type { ResamplingKernel } from './resize.ts';
 
 export const cropCounts = [1, 10, 12, 144] as const;
 /** How many crops of an image are averaged: 1, 10, 12 or the 144 of the paper. */
@@ -56,16 +57,32 @@ export function viewsOf(image: Image, preprocessing: Preprocessing, { crops, fli
       number,
     ];
     const size = coveringSize(image, square);
-    const whole = once(() => resizeAny(image, preprocessing.kernel, size));
+    const squareOf = squaresFrom(image, { kernel: preprocessing.kernel, size, square });
     return squaresIn(size, square, crops).flatMap(({ part, weight }) => {
-      const inner = once(() => cropImage(whole(), part));
+      const inner = once(() => squareOf(part));
       const cuts = fiveCuts(square, preprocessing.size).map((corner) =>
         once(() => cropImage(inner(), corner)),
       );
-      const resized = once(() => resizeAny(inner(), preprocessing.kernel, preprocessing.size));
+      const resized = once(() => resizeAny(inner(), preprocessing.kernel, { size: preprocessing.size }));
       return [...cuts, ...(crops === 10 ? [] : [resized])].flatMap((source) => withMirrors(source, weight));
     });
   });
+}
+
+/** Cuts squares from the image resized to `size`. The overlapping squares of usual shapes share one resized image. */
+function squaresFrom(
+  image: Image,
+  {
+    kernel,
+    size,
+    square,
+  }: { kernel: ResamplingKernel; size: readonly [number, number]; square: readonly [number, number] },
+): (part: Part) => Image {
+  // Of a very long image, the parts outside the squares are not computed: they may be a thousand times larger.
+  if (size[0] * size[1] > 3 * square[0] * square[1])
+    return (part) => resizeAny(image, kernel, { size, part });
+  const whole = once(() => resizeAny(image, kernel, { size }));
+  return (part) => cropImage(whole(), part);
 }
 
 /** Left, centre and right (or top, centre and bottom) squares, or only the centre. Squares that coincide are merged. */

@@ -1,6 +1,6 @@
 /** Images cut, resized and copied: whole pixels, no protocol. Pure; also for the browser. */
 import { type Image, resample } from './image.ts';
-import { type ResamplingKernel, resize } from './resize.ts';
+import { type ResamplingKernel, type Resizing, resize } from './resize.ts';
 
 /** The smallest size with the image's aspect ratio that covers `cover`: for a square, its side is the shorter side. */
 export function coveringSize(
@@ -13,38 +13,14 @@ export function coveringSize(
     : [Math.max(cover[0], Math.floor((cover[1] * height) / width)), cover[1]];
 }
 
-/** Resizes an image to {@link coveringSize}. */
-export const resizeToCover = (
-  image: Image,
-  cover: readonly [number, number],
-  kernel: ResamplingKernel,
-): Image => resizeAny(image, kernel, coveringSize(image, cover));
-
-/** Resizes a whole image with any kernel. */
-export function resizeAny(image: Image, kernel: ResamplingKernel, size: readonly [number, number]): Image {
-  if (kernel !== 'bilinear') return resize(image, kernel, size);
-  const data = new Uint8Array(size[0] * size[1] * 3);
-  resample(image, { box: { top: 0, left: 0, height: image.height, width: image.width }, size }, data);
-  return { height: size[0], width: size[1], channels: 3, data };
-}
-
-/** A rectangle of whole pixels. */
-export interface Part {
-  readonly top: number;
-  readonly left: number;
-  readonly height: number;
-  readonly width: number;
-}
-
-/** Crops a rectangle of whole pixels. */
-export function cropImage({ width, channels, data }: Image, part: Part): Image {
-  const rowLength = part.width * channels;
-  const result = new Uint8Array(part.height * rowLength);
-  for (let y = 0; y < part.height; y++) {
-    const start = ((part.top + y) * width + part.left) * channels;
-    result.set(data.subarray(start, start + rowLength), y * rowLength);
-  }
-  return { height: part.height, width: part.width, channels, data: result };
+/** Resizes an image with any kernel, or computes a part of the resized image. */
+export function resizeAny(image: Image, kernel: ResamplingKernel, resizing: Resizing): Image {
+  if (kernel !== 'bilinear') return resize(image, kernel, resizing);
+  const { size, part = { top: 0, left: 0, height: size[0], width: size[1] } } = resizing;
+  const data = new Uint8Array(part.height * part.width * 3);
+  const box = { top: 0, left: 0, height: image.height, width: image.width };
+  resample(image, { box, size, part }, data);
+  return { height: part.height, width: part.width, channels: 3, data };
 }
 
 /** Copies an image of the input size, mirroring it and converting between grey and RGB as required. */

@@ -10,6 +10,25 @@ export interface Image {
   readonly data: Uint8Array;
 }
 
+/** A rectangle of whole pixels. */
+export interface Part {
+  readonly top: number;
+  readonly left: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** Crops a rectangle of whole pixels. */
+export function cropImage({ width, channels, data }: Image, part: Part): Image {
+  const rowLength = part.width * channels;
+  const result = new Uint8Array(part.height * rowLength);
+  for (let y = 0; y < part.height; y++) {
+    const start = ((part.top + y) * width + part.left) * channels;
+    result.set(data.subarray(start, start + rowLength), y * rowLength);
+  }
+  return { height: part.height, width: part.width, channels, data: result };
+}
+
 /** A rectangle in pixels; it may be fractional and extend beyond the image, which is black there. */
 export interface Box {
   readonly top: number;
@@ -23,6 +42,8 @@ export interface Sampling {
   /** [height, width] of the result. */
   readonly size: readonly [height: number, width: number];
   readonly flip?: boolean;
+  /** The rectangle of the result that is computed and written; default: all of it. Not together with `flip`. */
+  readonly part?: Part;
 }
 
 /**
@@ -31,13 +52,25 @@ export interface Sampling {
  */
 export function resample(
   image: Image,
-  { box, size, flip = false }: Sampling,
+  { box, size, flip = false, part = { top: 0, left: 0, height: size[0], width: size[1] } }: Sampling,
   target: Uint8Array,
   offset = 0,
 ): void {
-  const [height, width] = size;
-  const rows = taps(box.top, box.height, { outputLength: height, length: image.height, flip: false });
-  const columns = taps(box.left, box.width, { outputLength: width, length: image.width, flip });
+  const { height, width } = part;
+  const rows = taps(box.top, box.height, {
+    outputLength: size[0],
+    length: image.height,
+    flip: false,
+    from: part.top,
+    count: height,
+  });
+  const columns = taps(box.left, box.width, {
+    outputLength: size[1],
+    length: image.width,
+    flip,
+    from: part.left,
+    count: width,
+  });
   const { channels, data } = image;
   const rowLength = image.width * channels;
   let index = offset;
@@ -76,25 +109,30 @@ interface Taps {
   readonly secondWeight: Float32Array;
 }
 
+/** `count` output positions of `outputLength`, from `from` on, of an image side of `length` pixels. */
+interface TapsOptions {
+  readonly outputLength: number;
+  readonly length: number;
+  readonly flip: boolean;
+  readonly from: number;
+  readonly count: number;
+}
+
 /** The two source positions and their weights for every output position; outside the image weights are zero. */
-function taps(
-  start: number,
-  extent: number,
-  { outputLength, length, flip }: { outputLength: number; length: number; flip: boolean },
-): Taps {
-  const first = new Int32Array(outputLength);
-  const second = new Int32Array(outputLength);
-  const firstWeight = new Float32Array(outputLength);
-  const secondWeight = new Float32Array(outputLength);
+function taps(start: number, extent: number, { outputLength, length, flip, from, count }: TapsOptions): Taps {
+  const first = new Int32Array(count);
+  const second = new Int32Array(count);
+  const firstWeight = new Float32Array(count);
+  const secondWeight = new Float32Array(count);
   const scale = extent / outputLength;
   // Within the image the edge pixel extends by half a pixel, as in every resizer; beyond that it is black.
   const inside = start >= 0 && start + extent <= length;
-  for (let index = 0; index < outputLength; index++) {
-    let centre = start + (index + 0.5) * scale - 0.5;
+  for (let index = 0; index < count; index++) {
+    let centre = start + (from + index + 0.5) * scale - 0.5;
     if (inside) centre = Math.min(Math.max(centre, 0), length - 1);
     const low = Math.floor(centre);
     const fraction = centre - low;
-    const position = flip ? outputLength - 1 - index : index;
+    const position = flip ? count - 1 - index : index;
     if (low >= 0 && low < length) {
       first[position] = low;
       firstWeight[position] = 1 - fraction;

@@ -1,7 +1,7 @@
 /** Preprocessing for evaluation: from a decoded image to the network's input. One definition, stored with every model. */
 
-import { cropImage, resizeAny, resizeToCover, writeInput } from './geometry.ts';
-import { type Image, resample } from './image.ts';
+import { coveringSize, resizeAny, writeInput } from './geometry.ts';
+import { cropImage, type Image, resample } from './image.ts';
 import type { ResamplingKernel } from './resize.ts';
 
 /**
@@ -111,14 +111,15 @@ function stretchedCentre(image: Image, { size, crop, kernel }: Preprocessing): I
     number,
   ];
   const part = { top, left, height: image.height - 2 * top, width: image.width - 2 * left };
-  return resizeAny(cropImage(image, part), kernel, size);
+  return resizeAny(cropImage(image, part), kernel, { size });
 }
 
 function centreCrop(image: Image, { size, crop, kernel }: Preprocessing): Image {
   const cover = size.map((side) => Math.floor(side / crop)) as [number, number];
-  const whole = resizeToCover(image, cover, kernel);
-  const [top, left] = [whole.height - size[0], whole.width - size[1]].map(halfToEven) as [number, number];
-  return cropImage(whole, { top, left, height: size[0], width: size[1] });
+  const whole = coveringSize(image, cover);
+  const [top, left] = [whole[0] - size[0], whole[1] - size[1]].map(halfToEven) as [number, number];
+  // Only what the crop keeps is computed: the whole of a very long image may be a thousand times larger.
+  return resizeAny(image, kernel, { size: whole, part: { top, left, height: size[0], width: size[1] } });
 }
 
 /** Half a number of pixels, rounded to even like Python's round(), as in torchvision's centre crop. */

@@ -1,7 +1,9 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readFixture } from '../../test/golden/fixture.ts';
-import type { Image } from './image.ts';
-import { type ResizeKernel, resize } from './resize.ts';
+import { resizeAny } from './geometry.ts';
+import { cropImage, type Image } from './image.ts';
+import { type ResizeKernel, resamplingKernels, resize } from './resize.ts';
 
 interface Case {
   readonly kernel: ResizeKernel;
@@ -32,7 +34,7 @@ describe('resize', () => {
     ),
   )('matches exactly: %s', (_, { kernel, from, to, base64 }) => {
     const expected = Buffer.from(base64, 'base64');
-    const { data } = resize(formulaImage(from), kernel, to);
+    const { data } = resize(formulaImage(from), kernel, { size: to });
     expect(data.length).toBe(expected.length);
     const differences = Array.from(data, (value, index) => Math.abs(value - (expected[index] as number)));
     // Pillow uses integer arithmetic; TensorFlow's float32 sums may round ties differently.
@@ -45,7 +47,40 @@ describe('resize', () => {
   it('resizes grey images as one channel', () => {
     const colour = formulaImage([20, 30]);
     const grey: Image = { ...colour, channels: 1, data: colour.data.filter((_, index) => index % 3 === 0) };
-    const both = [resize(colour, 'pillow-bicubic', [9, 9]), resize(grey, 'pillow-bicubic', [9, 9])] as const;
+    const both = [
+      resize(colour, 'pillow-bicubic', { size: [9, 9] }),
+      resize(grey, 'pillow-bicubic', { size: [9, 9] }),
+    ] as const;
     expect([...both[1].data]).toEqual([...both[0].data.filter((_, index) => index % 3 === 0)]);
+  });
+
+  it.each(resamplingKernels)('computes a part with the bits of the whole: %s', (kernel) => {
+    const side = fc.integer({ min: 1, max: 40 });
+    const fraction = fc.double({ min: 0, max: 1, noNaN: true });
+    fc.assert(
+      fc.property(
+        fc.tuple(side, side, side, side),
+        fc.tuple(fraction, fraction, fraction, fraction),
+        fc.boolean(),
+        ([fromHeight, fromWidth, height, width], [y, x, h, w], isGrey) => {
+          const colour = formulaImage([fromHeight, fromWidth]);
+          const image: Image = isGrey
+            ? { ...colour, channels: 1, data: colour.data.filter((_, index) => index % 3 === 0) }
+            : colour;
+          const [top, left] = [Math.floor(y * (height - 1)), Math.floor(x * (width - 1))];
+          const part = {
+            top,
+            left,
+            height: Math.max(1, Math.round(h * (height - top))),
+            width: Math.max(1, Math.round(w * (width - left))),
+          };
+          const size = [height, width] as const;
+          expect(resizeAny(image, kernel, { size, part })).toEqual(
+            cropImage(resizeAny(image, kernel, { size }), part),
+          );
+        },
+      ),
+      { numRuns: 60 },
+    );
   });
 });

@@ -6,7 +6,7 @@
  * horizontal pass comes first and is rounded to bytes (version 13 may run the vertical pass first, which changes single values).
  * TensorFlow 1's `resize_bilinear` has no half-pixel centres and no antialiasing; its float32 results are rounded to bytes here.
  */
-import type { Image } from './image.ts';
+import { cropImage, type Image, type Part } from './image.ts';
 
 /** `bilinear` samples with half-pixel centres and no antialiasing ({@link resample}), as in training. */
 export const resamplingKernels = [
@@ -24,19 +24,46 @@ export type ResizeKernel = Exclude<ResamplingKernel, 'bilinear'>;
 
 type Size = readonly [height: number, width: number];
 
+/** What is computed of a resized image. */
+export interface Resizing {
+  /** Of the whole resized image. */
+  readonly size: Size;
+  /**
+   * The rectangle of it that is computed, with the same bits as if it were cut from the whole; default: all of it. The cost
+   * follows this part, whatever the image's aspect ratio.
+   */
+  readonly part?: Part;
+}
+
+/** The output positions `first` … `first + count − 1` of `output`, along one axis. */
+interface Axis {
+  readonly input: number;
+  readonly output: number;
+  readonly first: number;
+  readonly count: number;
+}
+
+const axesOf = (image: Image, { size: [height, width], part }: Resizing): { rows: Axis; columns: Axis } => ({
+  rows: { input: image.height, output: height, first: part?.top ?? 0, count: part?.height ?? height },
+  columns: { input: image.width, output: width, first: part?.left ?? 0, count: part?.width ?? width },
+});
+
 /** For every output position the first input position, the number of inputs, and their weights (`taps` per output). */
 interface Coefficients {
   readonly first: Int32Array;
   readonly counts: Int32Array;
-  readonly weights: Float64Array;
+  /** In fixed point. */
+  readonly weights: Int32Array;
   readonly taps: number;
 }
 
-/** Resizes a whole image. */
-export function resize(image: Image, kernel: ResizeKernel, [height, width]: Size): Image {
+/** Resizes a whole image, or computes a part of the resized image. */
+export function resize(image: Image, kernel: ResizeKernel, resizing: Resizing): Image {
+  const axes = axesOf(image, resizing);
   const filter = pillowFilters[kernel];
-  if (filter) return pillowResize(image, filter, [height, width]);
-  return tensorflowResize(image, { corners: kernel === 'tf-bilinear-corners', size: [height, width] });
+  return filter
+    ? pillowResize(image, filter, axes)
+    : tensorflowResize(image, { corners: kernel === 'tf-bilinear-corners', ...axes });
 }
 
 interface Filter {
@@ -60,27 +87,30 @@ function cubic(distance: number): number {
 /** Fraction bits of Pillow's coefficients for bytes. */
 const precision = 22;
 
-function pillowCoefficients(input: number, output: number, { support, weight }: Filter): Coefficients {
+function pillowCoefficients(
+  { input, output, first: offset, count }: Axis,
+  { support, weight }: Filter,
+): Coefficients {
   const scale = input / output;
   const stretch = Math.max(scale, 1);
   const reach = support * stretch;
   const taps = Math.ceil(reach) * 2 + 1;
-  const first = new Int32Array(output);
-  const counts = new Int32Array(output);
-  const weights = new Float64Array(output * taps);
-  for (let index = 0; index < output; index++) {
-    const centre = (index + 0.5) * scale;
+  const first = new Int32Array(count);
+  const counts = new Int32Array(count);
+  const weights = new Int32Array(count * taps);
+  const exact = new Float64Array(taps);
+  for (let index = 0; index < count; index++) {
+    const centre = (offset + index + 0.5) * scale;
     const start = Math.max(0, Math.trunc(centre - reach + 0.5));
     const end = Math.min(input, Math.trunc(centre + reach + 0.5));
-    const current = weights.subarray(index * taps, index * taps + end - start);
     let sum = 0;
-    for (let tap = 0; tap < current.length; tap++) {
-      current[tap] = weight((tap + start - centre + 0.5) * (1 / stretch));
-      sum += current[tap] as number;
+    for (let tap = 0; tap < end - start; tap++) {
+      exact[tap] = weight((tap + start - centre + 0.5) * (1 / stretch));
+      sum += exact[tap] as number;
     }
-    for (let tap = 0; tap < current.length; tap++) {
-      const fixed = ((current[tap] as number) / (sum === 0 ? 1 : sum)) * 2 ** precision;
-      current[tap] = Math.trunc(fixed < 0 ? fixed - 0.5 : fixed + 0.5);
+    for (let tap = 0; tap < end - start; tap++) {
+      const fixed = ((exact[tap] as number) / (sum === 0 ? 1 : sum)) * 2 ** precision;
+      weights[index * taps + tap] = Math.trunc(fixed < 0 ? fixed - 0.5 : fixed + 0.5);
     }
     first[index] = start;
     counts[index] = end - start;
@@ -90,51 +120,91 @@ function pillowCoefficients(input: number, output: number, { support, weight }: 
 
 const clip = (value: number): number => Math.min(255, Math.max(0, value));
 
-function pillowResize(image: Image, filter: Filter, [height, width]: Size): Image {
-  const { channels } = image;
-  let { data } = image;
+/** Half a unit of the last place, so that the shift rounds. */
+const half = 2 ** (precision - 1);
+
+function pillowResize(image: Image, filter: Filter, { rows, columns }: { rows: Axis; columns: Axis }): Image {
   // A pass is skipped, as in Pillow, if the side keeps its length.
-  if (width !== image.width) {
-    const coefficients = pillowCoefficients(image.width, width, filter);
-    const next = new Uint8Array(image.height * width * channels);
-    const sums = new Float64Array(channels);
-    for (let y = 0, index = 0; y < image.height; y++) {
-      const row = y * image.width * channels;
-      for (let x = 0; x < width; x++) {
-        sums.fill(2 ** (precision - 1));
-        const count = coefficients.counts[x] as number;
-        let source = row + (coefficients.first[x] as number) * channels;
-        for (let tap = x * coefficients.taps, end = tap + count; tap < end; tap++) {
-          const weight = coefficients.weights[tap] as number;
-          for (let channel = 0; channel < channels; channel++)
-            sums[channel] = (sums[channel] as number) + (data[source++] as number) * weight;
-        }
-        for (let channel = 0; channel < channels; channel++)
-          next[index++] = clip(Math.floor((sums[channel] as number) / 2 ** precision));
+  const vertical = rows.output === rows.input ? undefined : pillowCoefficients(rows, filter);
+  const horizontal = columns.output === columns.input ? undefined : pillowCoefficients(columns, filter);
+  // The rows of the image that the result depends on.
+  const [top, bottom] = vertical ? reach(vertical) : [rows.first, rows.first + rows.count];
+  const band = { top, left: 0, height: bottom - top, width: image.width };
+  const narrowed = horizontal
+    ? pillowColumns(image, band, horizontal)
+    : cropImage(image, { ...band, left: columns.first, width: columns.count });
+  return vertical ? pillowRows(narrowed, vertical, top) : narrowed;
+}
+
+/** The horizontal pass over a band of rows. */
+function pillowColumns(
+  { channels, width: imageWidth, data }: Image,
+  { top, height }: Part,
+  { first, counts, weights, taps }: Coefficients,
+): Image {
+  const width = first.length;
+  const result = new Uint8Array(height * width * channels);
+  let index = 0;
+  for (let y = top; y < top + height; y++) {
+    const row = y * imageWidth * channels;
+    for (let x = 0; x < width; x++) {
+      let source = row + (first[x] as number) * channels;
+      const end = x * taps + (counts[x] as number);
+      // As in Pillow, the sums fit into 32 bits. One loop for each number of channels is several times faster than a loop over them.
+      if (channels === 1) {
+        let grey = half;
+        for (let tap = x * taps; tap < end; tap++)
+          grey = (grey + Math.imul(data[source++] as number, weights[tap] as number)) | 0;
+        result[index++] = clip(grey >> precision);
+        continue;
       }
+      let red = half;
+      let green = half;
+      let blue = half;
+      for (let tap = x * taps; tap < end; tap++) {
+        const weight = weights[tap] as number;
+        red = (red + Math.imul(data[source] as number, weight)) | 0;
+        green = (green + Math.imul(data[source + 1] as number, weight)) | 0;
+        blue = (blue + Math.imul(data[source + 2] as number, weight)) | 0;
+        source += 3;
+      }
+      result[index++] = clip(red >> precision);
+      result[index++] = clip(green >> precision);
+      result[index++] = clip(blue >> precision);
     }
-    data = next;
   }
-  if (height !== image.height) {
-    const coefficients = pillowCoefficients(image.height, height, filter);
-    const rowLength = width * channels;
-    const next = new Uint8Array(height * rowLength);
-    const sums = new Float64Array(rowLength);
-    for (let y = 0; y < height; y++) {
-      sums.fill(2 ** (precision - 1));
-      const first = coefficients.first[y] as number;
-      for (let tap = 0; tap < (coefficients.counts[y] as number); tap++) {
-        const weight = coefficients.weights[y * coefficients.taps + tap] as number;
-        const row = (first + tap) * rowLength;
-        for (let index = 0; index < rowLength; index++)
-          sums[index] = (sums[index] as number) + (data[row + index] as number) * weight;
-      }
+  return { height, width, channels, data: result };
+}
+
+/** The vertical pass over a band that begins at row `top` of the image. */
+function pillowRows(
+  { channels, width, data }: Image,
+  { first, counts, weights, taps }: Coefficients,
+  top: number,
+): Image {
+  const height = first.length;
+  const rowLength = width * channels;
+  const result = new Uint8Array(height * rowLength);
+  const sums = new Int32Array(rowLength);
+  for (let y = 0; y < height; y++) {
+    sums.fill(half);
+    for (let tap = 0; tap < (counts[y] as number); tap++) {
+      const weight = weights[y * taps + tap] as number;
+      const row = ((first[y] as number) - top + tap) * rowLength;
       for (let index = 0; index < rowLength; index++)
-        next[y * rowLength + index] = clip(Math.floor((sums[index] as number) / 2 ** precision));
+        sums[index] = (sums[index] as number) + Math.imul(data[row + index] as number, weight);
     }
-    data = next;
+    for (let index = 0; index < rowLength; index++)
+      result[y * rowLength + index] = clip((sums[index] as number) >> precision);
   }
-  return { height, width, channels, data };
+  return { height, width, channels, data: result };
+}
+
+/** The input positions from the first to behind the last that any output reads. */
+function reach({ first, counts }: Coefficients): readonly [first: number, end: number] {
+  // Both ends grow with the output position.
+  const last = first.length - 1;
+  return [first[0] as number, (first[last] as number) + (counts[last] as number)];
 }
 
 interface Neighbours {
@@ -143,13 +213,16 @@ interface Neighbours {
   readonly upperWeight: Float32Array;
 }
 
-function tensorflowNeighbours(input: number, output: number, corners: boolean): Neighbours {
+function tensorflowNeighbours(
+  { input, output, first, count }: Axis,
+  { corners }: { corners: boolean },
+): Neighbours {
   const scale = Math.fround(corners && output > 1 ? (input - 1) / (output - 1) : input / output);
-  const lower = new Int32Array(output);
-  const upper = new Int32Array(output);
-  const upperWeight = new Float32Array(output);
-  for (let index = 0; index < output; index++) {
-    const position = Math.fround(index * scale);
+  const lower = new Int32Array(count);
+  const upper = new Int32Array(count);
+  const upperWeight = new Float32Array(count);
+  for (let index = 0; index < count; index++) {
+    const position = Math.fround((first + index) * scale);
     lower[index] = Math.min(Math.floor(position), input - 1);
     upper[index] = Math.min(Math.floor(position) + 1, input - 1);
     upperWeight[index] = position - Math.floor(position);
@@ -159,11 +232,12 @@ function tensorflowNeighbours(input: number, output: number, corners: boolean): 
 
 function tensorflowResize(
   image: Image,
-  { corners, size: [height, width] }: { corners: boolean; size: Size },
+  { corners, ...axes }: { corners: boolean; rows: Axis; columns: Axis },
 ): Image {
   const { channels, data } = image;
-  const rows = tensorflowNeighbours(image.height, height, corners);
-  const columns = tensorflowNeighbours(image.width, width, corners);
+  const [height, width] = [axes.rows.count, axes.columns.count];
+  const rows = tensorflowNeighbours(axes.rows, { corners });
+  const columns = tensorflowNeighbours(axes.columns, { corners });
   const result = new Uint8Array(height * width * channels);
   const rowLength = image.width * channels;
   const mix = (a: number, b: number, weight: number) => Math.fround(a + Math.fround((b - a) * weight));

@@ -70,5 +70,5 @@ function shrink(image: Image): Image {
   const scale = imageSide / Math.max(height, width);
   if (scale >= 1) return image;
   const side = (length: number) => Math.max(1, Math.round(length * scale));
-  return resizeAny(image, 'pillow-bilinear', [side(height), side(width)]);
+  return resizeAny(image, 'pillow-bilinear', { size: [side(height), side(width)] });
 }
