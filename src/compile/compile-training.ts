@@ -8,6 +8,7 @@ import { flatTensor, layOut, part } from './layout.ts';
 import { crossEntropy } from './loss.ts';
 import { lowerBackward, type ParameterGradient } from './lower-backward.ts';
 import { lowerForward } from './lower-forward.ts';
+import { followBatches } from './moving-statistics.ts';
 import { ruleOf } from './optimizers/optimizers.ts';
 import { flat, flatKinds, gradientNorm, Update } from './optimizers/update.ts';
 import { type CompiledTraining, inceptionScaling, type TrainingOptions } from './options.ts';
@@ -38,6 +39,7 @@ export function compileTraining(network: Graph, options: TrainingOptions): Compi
     emitter.layer = 'weights in bfloat16';
     emitter.call('aten::copy_', [emitter.load('flat/bfloat16'), emitter.load('convolutions/weights')]);
   }
+  const statistics = followBatches(emitter, batchStatistics ? options.batchNormMomentum : 0);
   const lowering: Lowering = {
     emitter,
     graph,
@@ -46,12 +48,13 @@ export function compileTraining(network: Graph, options: TrainingOptions): Compi
     images: options.images ?? 'uint8',
     scaling: options.scaling ?? inceptionScaling,
     batchStatistics,
-    batchNormMomentum: options.batchNormMomentum,
+    batchNormMomentum: statistics.momentum,
     dropout: options.dropout ?? true,
     roundedParameters: kernels === 'aten',
     stored: (name, node) => (roundedCopy && node.op === 'conv' ? `bfloat16/${name}` : name),
   };
   const lowered = lowerForward(lowering, rulesOf[kernels]);
+  statistics.finish();
   returnEndpoints(emitter, endpointIds(graph, options.endpoints ?? []), lowered);
   const seeds = lowerLoss(lowering, lowered, options);
   const weights: ParameterGradient[] = [];

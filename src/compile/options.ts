@@ -34,8 +34,11 @@ export interface TrainingOptions {
   readonly labelSmoothing: number;
   /** Weight of the auxiliary classifier's loss, if the network has one. */
   readonly auxiliaryLossWeight: number;
-  /** Weight of a batch's statistics in the moving ones (0.0003 is TensorFlow's decay 0.9997). */
-  readonly batchNormMomentum: number;
+  /**
+   * Weight of a batch's statistics in the moving ones (0.0003 is TensorFlow's decay 0.9997): the same in every step, or the step's
+   * input `batchNormMomentum`, which a training follows its length with.
+   */
+  readonly batchNormMomentum: number | 'input';
   /** Maximum gradient norm; larger gradients are scaled down. Undefined: no clipping. */
   readonly clipNorm: number | undefined;
   /** Normalise by the batch's statistics, or by the moving ones as a frozen network does. Default 'batch'. */
@@ -76,8 +79,8 @@ export type Passes = Choices<
 >;
 
 /**
- * Training's inputs: `images`, `labels` int64 [n], `learningRate` and `averageDecay` float32 [], and the
- * optimiser's own scalars (`scalarInputs`).
+ * Training's inputs: `images`, `labels` int64 [n], `learningRate` and `averageDecay` float32 [], `batchNormMomentum`
+ * float32 [] if it is an input, and the optimiser's own scalars (`scalarInputs`).
  * Outputs: `loss` float32 [] (without auxiliary loss and weight decay), `wrong` int64 [] (misclassified images),
  * `gradientNorm` float32 [] (before clipping), `zeroShare` float32 [] (fraction of zeros among the features before
  * dropout: 1 is a dead network).

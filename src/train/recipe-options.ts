@@ -47,18 +47,18 @@ export const recipeNumbers = {
     about: "weight of the auxiliary classifier's loss (with --auxiliary)",
     label: 'Auxiliary loss weight',
   }),
-  /** Weight of a batch's statistics in the moving averages (1 − TensorFlow's decay). */
+  /** Weight of a batch's statistics in the moving averages (1 − TensorFlow's decay); in step t at least 9 / (10 + t). */
   batchNormMomentum: numberOption({
     ...fraction,
     flag: '--batch-norm-momentum <factor>',
-    about: "weight of a batch's statistics in the moving averages",
+    about: "weight of a batch's statistics in the moving averages; in step t at least 9 / (10 + t)",
     label: 'Batch norm momentum',
   }),
   /** Decay of the moving average of the weights; in step t at most (1 + t) / (10 + t), so that short runs benefit. */
   averageDecay: numberOption({
     ...below1,
     flag: '--average-decay <factor>',
-    about: 'decay of the moving average of the weights',
+    about: 'decay of the moving average of the weights; in step t at most (1 + t) / (10 + t)',
     label: 'Average decay',
   }),
   /** Maximum norm of the gradient; null disables clipping. */

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { usualOptimizers } from '../compile/optimizers/optimizers.ts';
-import { averageDecayAt, learningRateAt, type RecipeOverrides, resolveRecipe } from './recipe.ts';
+import {
+  averageDecayAt,
+  batchNormMomentumAt,
+  learningRateAt,
+  type RecipeOverrides,
+  resolveRecipe,
+} from './recipe.ts';
 
 describe('the recipe of the paper', () => {
   const recipe = resolveRecipe('paper');
@@ -111,5 +117,30 @@ describe('averageDecayAt', () => {
   it('follows the newest weights at first, as TensorFlow’s num_updates does', () => {
     expect([0, 9, 90].map((step) => averageDecayAt(step, 0.9999))).toEqual([0.1, 10 / 19, 0.91]);
     expect(averageDecayAt(1_000_000, 0.9999)).toBe(0.9999);
+  });
+});
+
+describe('batchNormMomentumAt', () => {
+  it.each([
+    ['one step', 1],
+    ['a hundred steps', 100],
+    ['a hundred thousand steps', 100_000],
+  ])(
+    'leaves less than a tenth of a percent of the initial statistics, or what the momentum says, after %s',
+    (_, steps) => {
+      for (const momentum of [0.0003, 0.01]) {
+        let remaining = 1;
+        for (let step = 0; step < steps; step++) remaining *= 1 - batchNormMomentumAt(step, momentum);
+        const remainingByRule = steps === 1 ? 0.1 : 1e-3;
+        expect(remaining).toBeLessThanOrEqual(remainingByRule * (1 + 1e-9));
+      }
+    },
+  );
+
+  it('is the recipe’s own at its full length', () => {
+    expect(batchNormMomentumAt(29_989, 0.0003)).toBeGreaterThan(0.0003);
+    expect(batchNormMomentumAt(29_990, 0.0003)).toBeCloseTo(0.0003, 12);
+    expect(batchNormMomentumAt(6_000_000, 0.0003)).toBe(0.0003);
+    expect(batchNormMomentumAt(891, 0.01)).toBe(0.01);
   });
 });

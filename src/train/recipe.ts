@@ -111,17 +111,17 @@ function check({ name: _, schedule, optimizer, augmentation, ...numbers }: Recip
 
 /** The options of the compiled step; the loop handles the rest. A new option does not compile until one of them uses it. */
 export function stepOptionsOf(recipe: Recipe) {
-  const { name, epochs, learningRate, schedule, averageDecay, augmentation, evaluationCrop, ...stepOptions } =
-    recipe;
+  const { name, epochs, learningRate, schedule, averageDecay, batchNormMomentum, ...rest } = recipe;
+  const { augmentation, evaluationCrop, ...stepOptions } = rest;
   const { batch, optimizer, weightDecay, labelSmoothing, clipNorm, ...others } = stepOptions;
-  const { auxiliaryLossWeight, batchNormMomentum, ...unapplied } = others;
+  const { auxiliaryLossWeight, ...unapplied } = others;
   return {
     batch,
     optimizer,
     weightDecay,
     labelSmoothing,
     auxiliaryLossWeight,
-    batchNormMomentum,
+    batchNormMomentum: 'input' as const,
     clipNorm: clipNorm ?? undefined,
     ...nothingLeft(unapplied),
   };
@@ -142,6 +142,13 @@ export function learningRateAt(
   return (learningRate * (1 + Math.cos(Math.PI * progress))) / 2;
 }
 
-/** TensorFlow's warm-up of a moving average: early steps give the latest weights more weight. */
+/**
+ * TensorFlow's warm-up of a moving average, for a step counted from 0: an average over the last ninth of the steps so far, until
+ * the decay is reached. Without it a training shorter than the average's memory would be evaluated by the weights that it began with.
+ */
 export const averageDecayAt = (step: number, decay: number): number =>
   Math.min(decay, (1 + step) / (10 + step));
+
+/** The same rule for batch normalisation's moving statistics, so that they belong to the averaged weights. */
+export const batchNormMomentumAt = (step: number, momentum: number): number =>
+  Math.max(momentum, 1 - averageDecayAt(step, 1));

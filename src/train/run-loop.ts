@@ -13,7 +13,7 @@ import { initialise } from '../model/initialise.ts';
 import { planPredictor } from '../predict/torch-predictor.ts';
 import { type Configuration, RunError } from './configuration.ts';
 import { type Measured, MetricsWindow } from './metrics-window.ts';
-import { averageDecayAt, learningRateAt, stepOptionsOf } from './recipe.ts';
+import { averageDecayAt, batchNormMomentumAt, learningRateAt, stepOptionsOf } from './recipe.ts';
 import { type Position, restoreCheckpoint } from './run/checkpoint.ts';
 import { type Recorder, recordInto } from './run/recorder.ts';
 import type { EvaluationMetrics, RunFolder } from './run/run-folder.ts';
@@ -143,6 +143,7 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
         labels,
         learningRate: new Float32Array([learningRate]),
         averageDecay: new Float32Array([averageDecayAt(position.step, recipe.averageDecay)]),
+        batchNormMomentum: new Float32Array([batchNormMomentumAt(position.step, recipe.batchNormMomentum)]),
         ...scalarInputs(recipe.optimizer, position.step + 1),
       });
       const elapsed = performance.now() - begin;

@@ -410,6 +410,27 @@ describe('the training step', () => {
     });
   });
 
+  it('moves the statistics by an input as by a constant, and leaves everything else alone', async () => {
+    const constant = await open();
+    const input = await open({ batchNormMomentum: 'input' });
+    for (const momentum of [0.1, 0.1]) {
+      await constant.step.run(inputs());
+      await input.step.run({ ...inputs(), batchNormMomentum: Float32Array.of(momentum) });
+    }
+    for (const parameter of parametersOf(graph)) {
+      const [expected, actual] = await Promise.all(
+        [constant, input].map(async ({ store }) => (await store.read(parameter.name)).data as Float32Array),
+      );
+      if (!isStatistic(parameter)) expect(actual, parameter.name).toEqual(expected);
+      else
+        expected?.forEach((value, index) => {
+          expect(Math.abs((actual?.[index] as number) - value)).toBeLessThan(
+            1e-5 * Math.max(1, Math.abs(value)),
+          );
+        });
+    }
+  });
+
   it('clips the gradient by its global norm', async () => {
     const { store, step } = await open({
       dropout: false,
