@@ -138,7 +138,7 @@ describe('loadClassifier', () => {
     await expect(
       loadClassifier(path, { classes: labels, preprocessing: { ...preprocessing, size } }),
     ).rejects.toThrow(
-      /expected one input, float32 \[n, 3, 99, 75\] or uint8 \[n, 99, 75, 3\], received images: float32 \[n, 3, 75, 75\]/,
+      /expected one input of images, float32, float16 or uint8, \[n, 3, 99, 75\] or \[n, 99, 75, 3\], received images: float32 \[n, 3, 75, 75\]/,
     );
   });
 

@@ -2,7 +2,9 @@
 import type { Precision } from '../compile/options.ts';
 import type { Engine } from '../engine/engine.ts';
 import { inputBytes } from '../images/preprocess.ts';
+import { ModelError } from '../model/description.ts';
 import type { ModelFile } from '../model/model-file.ts';
+import { problemWith } from '../predict/check-values.ts';
 import { loadModel } from '../predict/load-model.ts';
 import type { PredictingModel } from './predicting-model.ts';
 
@@ -33,8 +35,12 @@ export async function runByLibtorch(
       batch,
       classes,
       predict: async (images) => {
-        if (images.length === compiledBatch * length) return predictor.predict(images);
-        return (await loaded.probabilities(images)).data as Float32Array;
+        if (images.length !== compiledBatch * length)
+          return (await loaded.probabilities(images)).data as Float32Array;
+        const probabilities = await predictor.predict(images);
+        const problem = problemWith(probabilities, { outputs: classes, kind: 'probabilities' });
+        if (problem !== undefined) throw new ModelError(`${source}: ${problem}`);
+        return probabilities;
       },
       outputs: async (images) => {
         const { data } = await (classes === 0 ? loaded.embed(images) : loaded.logits(images));

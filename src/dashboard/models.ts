@@ -38,7 +38,7 @@ export class ModelList {
     const models: LocatedModel[] = [];
     for (const folder of searched) {
       for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
-        if (!entry.isFile() || !entry.name.endsWith('.onnx')) continue;
+        if (!entry.isFile() || !/\.onnx$/i.test(entry.name)) continue;
         const path = join(folder, entry.name);
         const { size, mtimeMs } = await stat(path);
         models.push({

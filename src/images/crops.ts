@@ -9,6 +9,7 @@ import {
   describeKernel,
   describeProtocol,
   describeScaling,
+  imageChannels,
   type Preprocessing,
   singleCrop,
 } from './preprocess.ts';
@@ -39,7 +40,7 @@ const referenceSide = 224;
 
 /** The views of an image, in the protocol's order. An image is resized when the first view of a scale is written. */
 export function viewsOf(image: Image, preprocessing: Preprocessing, { crops, flip = false }: Views): View[] {
-  const channels = preprocessing.channels ?? 3;
+  const channels = imageChannels(preprocessing);
   const mirrors = crops > 1 || flip ? [false, true] : [false];
   const withMirrors = (source: () => Image, weight: number): View[] =>
     mirrors.map((mirrored) => ({

@@ -1,5 +1,6 @@
 /** Preprocessing for evaluation: from a decoded image to the network's input. One definition, stored with every model. */
 
+import { InceptionError } from '../errors.ts';
 import { coveringSize, resizeAny, writeInput } from './geometry.ts';
 import { cropImage, type Image, resample } from './image.ts';
 import type { ResamplingKernel } from './resize.ts';
@@ -18,13 +19,16 @@ export type PerChannel = readonly [red: number, green: number, blue: number];
 export interface Preprocessing {
   /** The network's input size. */
   readonly size: readonly [height: number, width: number];
-  /** Channels of the network's input: 3 is RGB, 1 is grey. Default 3. */
-  readonly channels?: 1 | 3;
+  /** Channels of the network's input: 3 is RGB, 1 is grey; images have no other number. Default 3. */
+  readonly channels?: number;
   readonly protocol: Protocol;
   /** Fraction of each side that the central crop keeps; 1 is the whole image. */
   readonly crop: number;
   readonly kernel: ResamplingKernel;
-  /** Pixels become (x / 255 − mean) / std, as part of the network's program. */
+  /**
+   * Pixels become (x / 255 − mean) / std, as part of the network's program. For more than three channels the three values repeat,
+   * as the weights of an adapted first convolution do.
+   */
   readonly mean: PerChannel;
   readonly std: PerChannel;
 }
@@ -80,11 +84,24 @@ export type PreprocessingPreset = keyof typeof preprocessingPresets;
 /** Bytes of one input image. */
 export const inputBytes = ({ size, channels = 3 }: Preprocessing): number => size[0] * size[1] * channels;
 
+/** A network whose input no image has. */
+export class ChannelsError extends InceptionError {
+  override name = 'ChannelsError';
+}
+
+/** The channels that images are given. @throws ChannelsError for a network of other channels than images have. */
+export function imageChannels({ channels = 3, size }: Preprocessing): 1 | 3 {
+  if (channels === 1 || channels === 3) return channels;
+  throw new ChannelsError(
+    `the network takes ${channels} channels, and images have 3 or 1; its input, bytes [n, ${[...size, channels].join(', ')}], can be given to a predictor ('outputs' of the library, 'infer' of the server)`,
+  );
+}
+
 /** Writes the single crop, [height, width, channels], into `target` at `offset`. */
 export function preprocess(image: Image, preprocessing: Preprocessing, target: Uint8Array, offset = 0): void {
   writeInput(
     singleCrop(image, preprocessing),
-    { channels: preprocessing.channels ?? 3, flip: false },
+    { channels: imageChannels(preprocessing), flip: false },
     target,
     offset,
   );

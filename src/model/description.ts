@@ -44,7 +44,7 @@ export const networkOptionsSchema = partialOptionSchema(networkOptions);
 
 export const preprocessingSchema: z.ZodType<Preprocessing> = z.strictObject({
   size: pair,
-  channels: z.exactOptional(z.union([z.literal(1), z.literal(3)])),
+  channels: z.exactOptional(z.int().positive()),
   protocol: z.enum(protocols),
   crop: z.number().positive().max(1),
   kernel: z.enum(resamplingKernels),

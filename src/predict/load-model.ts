@@ -8,6 +8,7 @@ import { classifierParameters, type Graph, type Node, parametersOf } from '../gr
 import { graphOf, type ModelDescription, ModelError } from '../model/description.ts';
 import { initialValues } from '../model/initialise.ts';
 import type { ModelFile, Notices } from '../model/model-file.ts';
+import { problemWith } from './check-values.ts';
 import { openModel } from './open-model.ts';
 import { planPredictor, type TorchPredictor } from './torch-predictor.ts';
 
@@ -45,7 +46,7 @@ export interface LoadedModel {
   features(images: Images, options: FeatureOptions): Promise<Record<string, HostTensor>>;
   /** The classifier's input, float32 [n, features], or the embedding of a network that has one. */
   embed(images: Images): Promise<HostTensor>;
-  /** Float32 [n, classes]. @throws ModelError for a network without a classifier. */
+  /** Float32 [n, classes]. @throws ModelError for a network without a classifier, or if they are not numbers. */
   logits(images: Images): Promise<HostTensor>;
   /** Float32 [n, classes], for any number of images, whereas `predictor` has a fixed batch size. @throws as `logits`. */
   probabilities(images: Images): Promise<HostTensor>;
@@ -130,7 +131,13 @@ async function openInEngine(
   const output = async (images: Images, name: 'features' | 'logits' | 'probabilities') => {
     if (name !== 'features' && graph.network.classes === 0)
       throw new ModelError(`${source}: the network has no classifier`);
-    return (await run(images, []))[name] as HostTensor;
+    const tensor = (await run(images, []))[name] as HostTensor;
+    const problem = problemWith(tensor.data as Float32Array, {
+      outputs: tensor.shape[1] as number,
+      kind: name,
+    });
+    if (problem !== undefined) throw new ModelError(`${source}: ${problem}`);
+    return tensor;
   };
   return {
     description,

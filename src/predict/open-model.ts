@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { openImport } from '../ecosystems/import/import-weights.ts';
 import { planImport } from '../ecosystems/import/plan-import.ts';
 import { type Graph, isStatistic, type Parameter, parametersOf } from '../graph/graph.ts';
-import { graphOf, ModelError, parseDescription } from '../model/description.ts';
+import { graphOf, type ModelDescription, ModelError, parseDescription } from '../model/description.ts';
 import type { ModelFile, Notices } from '../model/model-file.ts';
 import { modelKind } from '../model/model-kind.ts';
 import { checkpointFile, checkpointSteps, runFiles } from '../model/run-layout.ts';
@@ -61,12 +61,19 @@ function describedModel(file: TensorFile, { path, prefix }: { path: string; pref
     isStatistic(parameter) ? parameter.name : prefix + parameter.name;
   checkShapes(file, { path, graph, nameOf });
   return {
-    description,
+    description: withChannels(description, graph),
     graph,
     source: path,
     read: async (parameter) => (await file.read(nameOf(parameter))).data as Float32Array,
     close: () => file.close(),
   };
+}
+
+/** The network's channels in the preprocessing, of which files of earlier versions say only that they are not 1. */
+function withChannels(description: ModelDescription, { network }: Graph): ModelDescription {
+  const [, , channels] = network.input;
+  if (channels === (description.preprocessing.channels ?? 3)) return description;
+  return { ...description, preprocessing: { ...description.preprocessing, channels } };
 }
 
 function checkShapes(

@@ -6,7 +6,7 @@ import pLimit from 'p-limit';
 import type { Dataset } from '../data/dataset.ts';
 import { type Views, viewsOf } from '../images/crops.ts';
 import type { Image } from '../images/image.ts';
-import { inputBytes, type Preprocessing } from '../images/preprocess.ts';
+import { imageChannels, inputBytes, type Preprocessing } from '../images/preprocess.ts';
 
 /** Anything that turns a batch of images into probabilities. */
 export interface Predictor {
@@ -55,13 +55,15 @@ interface Entry {
   remaining: number;
 }
 
-/** Predicts images in order. Stops early if the signal is aborted. */
+/** Predicts images in order. Stops early if the signal is aborted. @throws ChannelsError for a network that images do not fit. */
 export async function* predictImages(
   dataset: Dataset,
   { members, views, indices = range(dataset.length), onBroken, signal }: PredictOptions,
 ): AsyncGenerator<PredictedImage> {
   const [first] = members;
   if (!first) throw new Error('an ensemble has at least one member');
+  // Before any image: it would count as broken otherwise.
+  for (const { preprocessing } of members) imageChannels(preprocessing);
   const classes = first.outputs?.length ?? first.predictor.classes;
   const packers = members.map((member) => new Packer(member, members.length));
   const waiting: Entry[] = [];

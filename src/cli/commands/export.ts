@@ -5,6 +5,7 @@ import { type DialectName, dialectNames, hubDialectNames } from '../../ecosystem
 import { type ExportReport, exportWeights } from '../../ecosystems/export-weights.ts';
 import { UsageError } from '../../errors.ts';
 import type { ModelFile } from '../../model/model-file.ts';
+import { isOnnxFile } from '../../model/model-kind.ts';
 import type { ModelInput } from '../../onnx/model-metadata.ts';
 import { onnxPrecisions } from '../../onnx/write/export-onnx.ts';
 import { type CalibrationMethod, calibrationMethods } from '../../onnx/write/int8/range-finding.ts';
@@ -113,7 +114,7 @@ async function run(path: string, values: Values): Promise<void> {
 function checkUsage(values: Values): void {
   const { to, output } = values;
   if (to === undefined) {
-    if (!output.endsWith('.onnx') && values.precision === undefined)
+    if (!isOnnxFile(output) && values.precision === undefined)
       throw new UsageError(
         `--output: expected a file that ends in .onnx, or --to with one of ${dialectNames.join(', ')}; received '${output}'`,
       );
@@ -128,7 +129,7 @@ function checkUsage(values: Values): void {
     throw new UsageError(
       `${optionOf(unsupported)}: has no effect with --to, which exports weights; expected an ONNX file`,
     );
-  if (output.endsWith('.onnx'))
+  if (isOnnxFile(output))
     throw new UsageError(`--to: exports weights, not ONNX files; received --to ${to} with '${output}'`);
 }
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { UsageError } from '../../errors.ts';
-import { type NamedModel, openServedModels, usualName } from '../../server/models/open-served-models.ts';
+import { namedModel, openServedModels } from '../../server/models/open-served-models.ts';
 import { defaultSettings, type ServerSettings } from '../../server/settings.ts';
 import { packageVersion } from '../../version.ts';
 import { addEngineOptions, type EngineOptions, runtimeOptions } from '../options/engine-options.ts';
@@ -130,14 +130,8 @@ Examples:
     });
 }
 
-/** `runs/photos` is served as photos, `cats=runs/photos` as cats. */
-function readModelArgument(text: string): NamedModel {
-  const [, name, path = text] = /^([^=/]+)=(.+)$/.exec(text) ?? [];
-  return { name: name ?? usualName(path), path };
-}
-
 async function run(args: readonly string[], values: Values): Promise<number> {
-  const requested = args.map(readModelArgument);
+  const requested = args.map((argument) => namedModel(argument));
   const settings = settingsOf(values);
   const notices = noticesTo(process.stderr);
   const paths = requested.map(({ path }) => path);

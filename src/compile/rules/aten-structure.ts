@@ -14,13 +14,13 @@ export const input: Rule<'input'> = (node, _, lowering) => {
   return { value: toPrecision(emitter, scaled, precision), gradients: () => ({ inputs: [] }) };
 };
 
-/** (x / 255 − mean) / std per channel; a single pair of operators where all channels share the values. */
+/** (x / 255 − mean) / std per channel, the values repeated for more than three; a single pair of operators where all channels share the values. */
 function scalePixels(bytes: Value, channels: number, { emitter, scaling: { mean, std } }: Lowering): Value {
   const floats = emitter.call('aten::_to_copy', [bytes], { dtype: { dtype: 'float32' } });
   const scaled = (pixels: Value, channel: number): Value => {
-    const deviation = std[channel] as number;
+    const deviation = std[channel % std.length] as number;
     const product = emitter.call('aten::mul_.Scalar', [pixels, 1 / (255 * deviation)]);
-    return emitter.call('aten::sub_.Scalar', [product, (mean[channel] as number) / deviation]);
+    return emitter.call('aten::sub_.Scalar', [product, (mean[channel % mean.length] as number) / deviation]);
   };
   const same = (values: readonly number[]) => values.every((value) => value === values[0]);
   if (same(mean) && same(std)) return scaled(floats, 0);

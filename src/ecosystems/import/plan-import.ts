@@ -169,7 +169,7 @@ function describe(
     preprocessing: standardPreprocessing([height, width], {
       ...dialect.preprocessing,
       ...dialect.networks[name]?.preprocessing,
-      ...(channels === 1 && { channels: 1 }),
+      ...(channels !== 3 && { channels }),
       ...options.preprocessing,
     }),
     source: `${dialect.name}, ${path}`,

@@ -1,4 +1,4 @@
-/** The image input of any ONNX file: its name, size, layout and batch size. */
+/** The image input of any ONNX file: its name, type, layout, size and batch size. */
 import type { Preprocessing } from '../../images/preprocess.ts';
 import { DeployError } from '../deploy-error.ts';
 import type { InferenceSession } from './runtime.ts';
@@ -6,19 +6,39 @@ import type { InferenceSession } from './runtime.ts';
 /** A preprocessing whose size may be taken from the file. */
 export type SizedByFile = Omit<Preprocessing, 'size'> & Partial<Pick<Preprocessing, 'size'>>;
 
+/** Planes [n, c, h, w], or pixels [n, h, w, c]. */
+export type Layout = 'nchw' | 'nhwc';
+
 export interface FileInput {
   readonly name: string;
-  readonly type: 'uint8' | 'float32';
+  /** `uint8` is not scaled: the model does that itself. */
+  readonly type: 'uint8' | 'float32' | 'float16';
+  readonly layout: Layout;
   /** Batch size of a file that accepts only one, the default of PyTorch's exporters. */
   readonly fixedBatch: number | undefined;
   readonly preprocessing: Preprocessing;
 }
 
 /** A string is a symbolic dimension of any size. */
-type Dimension = number | string;
+export type Dimension = number | string;
 
 /** Axes of height, width and channels after the batch axis. */
-const imageAxes = { uint8: [0, 1, 2], float32: [1, 2, 0] } as const;
+const imageAxes: Readonly<Record<Layout, readonly [number, number, number]>> = {
+  nchw: [1, 2, 0],
+  nhwc: [0, 1, 2],
+};
+
+/** The layouts of each type, the usual one first: where both fit a shape, the first is meant. */
+const layouts: Readonly<Record<FileInput['type'], readonly Layout[]>> = {
+  uint8: ['nhwc', 'nchw'],
+  float32: ['nchw', 'nhwc'],
+  float16: ['nchw', 'nhwc'],
+};
+
+/** Values of one image at most: 8192×8192 in RGB needs 800 MB as float32. */
+const maxValues = 3 * 8192 ** 2;
+/** Images that a file may demand at once. */
+const maxFixedBatch = 1024;
 
 /** The file's only input. @throws DeployError if it does not accept images. */
 export function inputOf(
@@ -31,47 +51,74 @@ export function inputOf(
     )
     .join('; ');
   const [input, ...otherInputs] = inputMetadata;
-  if (input?.isTensor && otherInputs.length === 0 && (input.type === 'float32' || input.type === 'uint8')) {
-    const [batch, ...sizes] = input.shape as readonly Dimension[];
-    const [height, width, channels] = imageAxes[input.type].map((axis) => sizes[axis]);
-    if (!preprocessing.size && [height, width].some((side) => typeof side === 'string'))
-      throw new DeployError(
-        `${path}: its input accepts images of any size (${received}); expected a 'size' in the preprocessing (--input-size)`,
-      );
-    const size = preprocessing.size ?? ([height, width] as [number, number]);
-    const planes = preprocessing.channels ?? (channels === 1 ? 1 : 3);
-    const matches = sizes.length === 3 && [height, width, channels].every(matchesSize([...size, planes]));
-    if (matches)
+  if (input?.isTensor && otherInputs.length === 0 && input.type in layouts && input.shape.length === 4) {
+    const type = input.type as FileInput['type'];
+    const [batch, ...sizes] = input.shape.map(symbolic) as [Dimension, ...Dimension[]];
+    const layout = layouts[type].find((each) => acceptsImages(each, sizes, preprocessing));
+    if (layout) {
+      const [height, width, channels] = imageAxes[layout].map((axis) => sizes[axis] as Dimension) as [
+        Dimension,
+        Dimension,
+        Dimension,
+      ];
+      if (!preprocessing.size && (typeof height === 'string' || typeof width === 'string'))
+        throw new DeployError(
+          `${path}: its input accepts images of any size (${received}); expected a 'size' in the preprocessing (--input-size)`,
+        );
+      const size = preprocessing.size ?? ([height, width] as [number, number]);
+      const planes = preprocessing.channels ?? (channels === 1 ? 1 : 3);
+      const fixedBatch = typeof batch === 'number' ? batch : undefined;
+      checkSizes({ path, received, values: size[0] * size[1] * planes, fixedBatch });
       return {
         name: input.name,
-        type: input.type,
-        fixedBatch: typeof batch === 'number' ? batch : undefined,
-        preprocessing: { ...preprocessing, size, ...(planes === 1 && { channels: planes }) },
+        type,
+        layout,
+        fixedBatch,
+        preprocessing: { ...preprocessing, size, ...(planes !== 3 && { channels: planes }) },
       };
+    }
   }
   const [height, width] = preprocessing.size ?? ['height', 'width'];
   const planes = preprocessing.channels ?? 3;
   throw new DeployError(
-    `${path}: expected one input, float32 [n, ${planes}, ${height}, ${width}] or uint8 [n, ${height}, ${width}, ${planes}], received ${received || 'none'}`,
+    `${path}: expected one input of images, float32, float16 or uint8, [n, ${planes}, ${height}, ${width}] or [n, ${height}, ${width}, ${planes}], received ${received || 'none'}`,
   );
 }
 
-/** Whether a dimension has the expected size, or is symbolic. */
-const matchesSize =
-  (expected: readonly number[]) =>
-  (dimension: Dimension | undefined, index: number): boolean =>
-    typeof dimension === 'string' || dimension === expected[index];
+/** ONNX Runtime gives −1 or an empty name for a dimension that has none. */
+const symbolic = (dimension: Dimension): Dimension =>
+  typeof dimension === 'number' && dimension < 0 ? 'n' : dimension;
 
-/** Number of outputs per image. @throws DeployError if the first output is not [n, classes]. */
-export function classesOf(
-  { outputMetadata }: Pick<InferenceSession, 'outputMetadata'>,
-  { path }: { path: string },
-): number {
-  const [output] = outputMetadata;
-  if (output?.isTensor && output.type === 'float32' && output.shape.length === 2) {
-    const classes = output.shape[1];
-    if (typeof classes === 'number') return classes;
-  }
-  const received = output?.isTensor ? `${output.type} [${output.shape.join(', ')}]` : 'none';
-  throw new DeployError(`${path}: expected an output float32 [n, classes], received ${received}`);
+/** Whether a shape, without its batch, can be that of images in a layout. */
+function acceptsImages(layout: Layout, sizes: readonly Dimension[], preprocessing: SizedByFile): boolean {
+  const [height, width, channels] = imageAxes[layout].map((axis) => sizes[axis] as Dimension);
+  const [expectedHeight, expectedWidth] = preprocessing.size ?? [];
+  const { channels: expectedChannels } = preprocessing;
+  const matches = (dimension: Dimension | undefined, expected: readonly (number | undefined)[]) =>
+    typeof dimension === 'string' || expected.includes(dimension);
+  return (
+    matches(height, [expectedHeight ?? (height as number)]) &&
+    matches(width, [expectedWidth ?? (width as number)]) &&
+    matches(channels, expectedChannels === undefined ? [1, 3] : [expectedChannels])
+  );
+}
+
+/** Refuses what would be allocated before the network has seen an image. */
+function checkSizes({
+  path,
+  received,
+  values,
+  fixedBatch = 1,
+}: {
+  path: string;
+  received: string;
+  values: number;
+  fixedBatch: number | undefined;
+}): void {
+  const expected = !(values > 0 && values <= maxValues)
+    ? `images of at most ${maxValues} values`
+    : !(fixedBatch > 0 && fixedBatch <= maxFixedBatch && fixedBatch * values <= 4 * maxValues)
+      ? `batches of at most ${maxFixedBatch} images and ${4 * maxValues} values`
+      : undefined;
+  if (expected !== undefined) throw new DeployError(`${path}: expected ${expected}, received ${received}`);
 }

@@ -1,9 +1,13 @@
 /** Predictions with ONNX Runtime: images as bytes in, probabilities out, whatever the file's input and output are. */
 import type { Preprocessing } from '../../images/preprocess.ts';
+import { inputBytes } from '../../images/preprocess.ts';
+import { problemWith } from '../../predict/check-values.ts';
 import type { Predictor } from '../../predict/predict-images.ts';
 import { DeployError } from '../deploy-error.ts';
-import { classesOf, inputOf, type SizedByFile } from './file-input.ts';
-import { probabilitiesOf, scaledPlanes } from './image-tensors.ts';
+import { float16Bits } from '../float16-bits.ts';
+import { type FileInput, inputOf, type SizedByFile } from './file-input.ts';
+import { floatsOf, outputOf } from './file-output.ts';
+import { planesOf, probabilitiesOf, scaledPixels, scaledPlanes } from './image-tensors.ts';
 import { loadRuntime, openSession, type SessionOptions, type Tensor } from './runtime.ts';
 
 export { probabilitiesOf, scaledPlanes };
@@ -26,36 +30,55 @@ export interface PredictorOptions extends SessionOptions {
   readonly softmax: boolean;
   /** Batch size in evaluation. Default 16. */
   readonly batch?: number | undefined;
+  /** Called with what was chosen in the user's place. */
+  readonly onNotice?: ((line: string) => void) | undefined;
 }
 
-/** Opens a validated model for prediction. @throws DeployError */
+/**
+ * Opens a validated model for prediction.
+ * @throws DeployError if it does not take images and give scores, and, at each call, if ONNX Runtime fails or the scores are no numbers
+ */
 export async function openOnnxPredictor(
   model: Uint8Array,
   options: PredictorOptions,
 ): Promise<OnnxPredictor> {
   const session = await openSession(model, options);
   const { Tensor } = await loadRuntime();
-  const { softmax, batch = 16 } = options;
-  const { name, type, fixedBatch, preprocessing } = inputOf(session, options);
+  const { path, softmax, batch = 16 } = options;
+  const input = inputOf(session, options);
+  const { fixedBatch, preprocessing } = input;
   const [height, width] = preprocessing.size;
   const channels = preprocessing.channels ?? 3;
-  const pixels = height * width * channels;
-  const outputName = session.outputNames[0] as string;
-  const classes = classesOf(session, options);
+  const pixels = inputBytes(preprocessing);
+  const { name: outputName, classes, unused } = outputOf(session, options);
+  if (unused.length > 0)
+    options.onNotice?.(`${path}: its output '${outputName}' is used, and not ${unused.join(', ')}`);
   const run = async (images: Uint8Array): Promise<Float32Array> => {
     const count = images.length / pixels;
-    const tensor: Tensor =
-      type === 'uint8'
-        ? new Tensor('uint8', images, [count, height, width, channels])
-        : new Tensor('float32', scaledPlanes(images, preprocessing), [count, channels, height, width]);
-    const results = await session.run({ [name]: tensor });
-    return (results[outputName] as Tensor).data as Float32Array;
+    const dims =
+      input.layout === 'nhwc' ? [count, height, width, channels] : [count, channels, height, width];
+    const tensor = new Tensor(input.type, valuesFor(input, images), dims) as Tensor;
+    let values: Float32Array;
+    try {
+      values = floatsOf((await session.run({ [input.name]: tensor }))[outputName] as Tensor);
+    } catch (error) {
+      throw new DeployError(`${path}: ONNX Runtime cannot run it: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+    if (values.length !== count * classes)
+      throw new DeployError(
+        `${path}: expected ${count} × ${classes} outputs, as the file says, received ${values.length}`,
+      );
+    const problem = problemWith(values, { outputs: classes, kind: softmax ? 'probabilities' : 'logits' });
+    if (problem !== undefined) throw new DeployError(`${path}: ${problem}${softmax ? adviceOnLogits : ''}`);
+    return values;
   };
   const outputs = async (images: Uint8Array): Promise<Float32Array> => {
     const count = images.length / pixels;
     if (!Number.isInteger(count) || count === 0) {
       throw new DeployError(
-        `${options.path}: expected images of n × ${[height, width, channels].join('×')} bytes, received ${images.length}`,
+        `${path}: expected images of n × ${[height, width, channels].join('×')} bytes, received ${images.length}`,
       );
     }
     if (fixedBatch === undefined || count === fixedBatch) return run(images);
@@ -76,8 +99,25 @@ export async function openOnnxPredictor(
     outputs,
     predict: async (images) => {
       const values = await outputs(images);
-      return softmax ? values : probabilitiesOf(values, classes);
+      const probabilities = softmax ? values : probabilitiesOf(values, classes);
+      // Logits that are all −∞ have no softmax.
+      const problem = problemWith(probabilities, { outputs: classes, kind: 'probabilities' });
+      if (problem !== undefined) throw new DeployError(`${path}: ${problem}`);
+      return probabilities;
     },
     release: () => session.release(),
   };
+}
+
+const adviceOnLogits =
+  '; the file, or --probabilities, says that its outputs are probabilities: without that they are taken for logits';
+
+/** The images in the model's own type and layout. */
+function valuesFor(
+  { type, layout, preprocessing }: FileInput,
+  images: Uint8Array,
+): Uint8Array | Float32Array | Uint16Array {
+  if (type === 'uint8') return layout === 'nhwc' ? images : planesOf(images, preprocessing);
+  const scaled = (layout === 'nhwc' ? scaledPixels : scaledPlanes)(images, preprocessing);
+  return type === 'float16' ? Uint16Array.from(scaled, float16Bits) : scaled;
 }

@@ -54,8 +54,8 @@ export async function openSession(
     return await sessions.create(model, {
       executionProviders: ['cpu'],
       graphOptimizationLevel: 'all',
-      // Errors are thrown as exceptions; warnings about unused constants are not useful.
-      logSeverityLevel: 3,
+      // Errors are thrown as exceptions, and need no second text on standard error.
+      logSeverityLevel: 4,
       ...(threads !== undefined && { intraOpNumThreads: threads }),
       ...(spinOnlyInRuns && { extra: { session: { force_spinning_stop: '1' } } }),
     });

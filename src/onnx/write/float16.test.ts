@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { sampleModel } from '../../../test/sample-model.ts';
-import { float16Bits, toFloat16 } from './float16.ts';
+import { float16Bits } from '../float16-bits.ts';
+import { toFloat16 } from './float16.ts';
 import { onnxGraphOf } from './onnx-graph-of.ts';
 
 describe('float16Bits', () => {

@@ -1,5 +1,6 @@
 /** Converts a float32 graph to one that stores and computes in float16, with float32 inputs and outputs. */
 import { DeployError } from '../deploy-error.ts';
+import { float16Bits } from '../float16-bits.ts';
 import { elementTypes, type OnnxGraph, type OnnxNode, type OnnxTensor } from './onnx-graph.ts';
 
 /** Largest finite float16. */
@@ -58,27 +59,4 @@ function halfTensor(name: string, tensor: OnnxTensor): OnnxTensor {
     );
   }
   return { ...tensor, type: 'float16', data };
-}
-
-const float = new Float32Array(1);
-const bits = new Uint32Array(float.buffer);
-
-/** The 16 bits of a float32's nearest float16, ties to even; below the smallest subnormal it is zero. */
-export function float16Bits(value: number): number {
-  float[0] = value;
-  const pattern = bits[0] as number;
-  const sign = (pattern >>> 16) & 0x8000;
-  const exponent = ((pattern >>> 23) & 0xff) - 127;
-  const mantissa = pattern & 0x7fffff;
-  if (exponent === 128) return sign | 0x7c00 | (mantissa === 0 ? 0 : 0x200);
-  if (exponent >= -14) {
-    // A carry out of the mantissa increments the exponent, up to infinity.
-    const rounded = (((exponent + 15) << 23) | mantissa) + 0xfff + ((mantissa >>> 13) & 1);
-    return sign | Math.min(rounded >>> 13, 0x7c00);
-  }
-  if (exponent < -25) return sign;
-  const shift = -1 - exponent;
-  const full = mantissa | 0x800000;
-  const half = 1 << (shift - 1);
-  return sign | ((full + half - 1 + ((full >>> shift) & 1)) >>> shift);
 }

@@ -251,12 +251,14 @@ function scalePixels(node: NodeOf<'input'>, writing: WriteContext): void {
   const part = 'preprocessing';
   const factor = constant(writing, 'preprocessing/factor', {
     dims,
-    values: perChannel((channel) => 1 / (255 * (std[channel] as number))),
+    values: perChannel((channel) => 1 / (255 * (std[channel % std.length] as number))),
     part,
   });
   const addend = constant(writing, 'preprocessing/addend', {
     dims,
-    values: perChannel((channel) => -(mean[channel] as number) / (std[channel] as number)),
+    values: perChannel(
+      (channel) => -(mean[channel % mean.length] as number) / (std[channel % std.length] as number),
+    ),
     part,
   });
   add(writing, {

@@ -1,4 +1,5 @@
 /** MODELs of any kind for the server, each computed by the runtime that is chosen for it. */
+import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { ModelOverrides } from '../../classifier/predicting-model.ts';
 import { describeRuntime, type RuntimeOptions, Runtimes } from '../../classifier/runtime.ts';
@@ -20,12 +21,23 @@ export interface NamedModel {
   readonly path: string;
 }
 
-/** `runs/photos` is called photos, `hub:timm/inception_v4.tf_in1k` inception_v4.tf_in1k. */
+/**
+ * `runs/photos` is called photos, `hub:timm/inception_v4.tf_in1k` inception_v4.tf_in1k, `epoch=3.onnx` epoch-3: what cannot stand
+ * in an address becomes a hyphen.
+ */
 export const usualName = (path: string): string =>
-  basename(path.replace(/^hub:/, '').replace(/@[^@/]*$/, '')).replace(
-    /\.(safetensors|onnx|h5|keras|pth|pt|ckpt)$/,
-    '',
-  );
+  basename(path.replace(/^hub:/, '').replace(/@[^@/]*$/, ''))
+    .replace(/\.(safetensors|onnx|h5|keras|pth|pt|ckpt)$/i, '')
+    .replace(/[^\w.-]+/g, '-')
+    .replace(/^[^A-Za-z0-9]+/, '')
+    .slice(0, 100);
+
+/** `runs/photos` is served as photos, `cats=runs/photos` as cats. A file of that whole name comes first: `epoch=3.onnx`. */
+export function namedModel(argument: string, isFile: (path: string) => boolean = existsSync): NamedModel {
+  const [, name, path = argument] = /^([^=/]+)=(.+)$/.exec(argument) ?? [];
+  if (name === undefined || isFile(argument)) return { name: usualName(argument), path: argument };
+  return { name, path };
+}
 
 /** @throws UsageError for a name that cannot stand in an address, or that two models have. */
 export function checkNames(models: readonly NamedModel[]): void {

@@ -45,6 +45,11 @@ export async function classify(
       400,
       `'${model}' has no classifier; POST /v2/models/${model}/infer gives its embedding`,
     );
+  if (![1, 3].includes(preprocessing.channels ?? 3))
+    throw new RequestError(
+      400,
+      `'${model}' takes ${preprocessing.channels} channels, and images have 3 or 1; POST /v2/models/${model}/infer takes its tensors`,
+    );
   const maxImages = service.settings.images;
   if (images.length === 0) throw new RequestError(400, 'expected at least one image, received none');
   if (images.length > maxImages)
