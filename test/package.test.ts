@@ -106,7 +106,16 @@ beforeAll(async () => {
   tarball = join(folder, packed.filename);
   writeFileSync(join(project, 'package.json'), '{ "name": "mine", "private": true, "type": "module" }');
   const runtime = `onnxruntime-node@${manifest.devDependencies['onnxruntime-node']}`;
-  succeed('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', tarball, runtime]);
+  // Strict: every installed package must say that it works on this Node.js, of which 20.19 is the oldest tested.
+  succeed('npm', [
+    'install',
+    '--engine-strict',
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    tarball,
+    runtime,
+  ]);
 
   const image = sharp({ create: { width: 90, height: 80, channels: 3, background: 'teal' } });
   await image.png().toFile(join(project, 'teal.png'));

@@ -3,9 +3,9 @@
  * polled twice a second while a page is connected, because `fs.watch` does not work on network file systems, where runs of
  * several machines are kept.
  */
-import { stat } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
-import { runFolders } from './runs.ts';
+import { statusOf } from './run-file.ts';
+import { isTraining, runFolders } from './runs.ts';
 
 const pollMs = 500;
 /** Proxies close idle connections. */
@@ -72,9 +72,9 @@ export class RunEvents {
     const sizes = new Map<string, string>();
     for (const [id, folder] of await runFolders(this.#root)) {
       const [metrics, evaluation] = await Promise.all(
-        ['metrics.jsonl', 'evaluation.json'].map((name) => stat(folder.file(name)).catch(() => undefined)),
+        ['metrics.jsonl', 'evaluation.json'].map((name) => statusOf(folder, name)),
       );
-      sizes.set(id, `${metrics?.size} ${evaluation?.mtimeMs} ${await folder.isTraining()}`);
+      sizes.set(id, `${metrics?.size} ${evaluation?.mtimeMs} ${await isTraining(folder)}`);
     }
     return sizes;
   }

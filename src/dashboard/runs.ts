@@ -1,22 +1,48 @@
-/** The runs in a folder, for the dashboard. Only names listed in the folder itself are opened. */
-import { open, readdir, readFile, stat } from 'node:fs/promises';
+/** The runs in a folder, for the dashboard. Only names listed in the folder itself are opened, and only regular files. */
+import { readdir, realpath } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import type { EvaluationMetrics, Metrics } from '../train/run/records.ts';
+import { z } from 'zod';
+import { parseJson } from '../parse-json.ts';
+import { parseConfiguration } from '../train/configuration.ts';
+import type { EvaluationMetrics } from '../train/run/records.ts';
 import { RunFolder } from '../train/run/run-folder.ts';
 import type { MetricsPart, RunList, RunSummary } from './api.ts';
+import { parseMetrics } from './metrics-lines.ts';
+import { openRegular, RunFileError, readPart, readText, statusOf } from './run-file.ts';
 
-/** Run folders by id: those in `root`, or `root` itself if it is a run. */
-export async function runFolders(root: string): Promise<ReadonlyMap<string, RunFolder>> {
-  const single = new RunFolder(root);
-  if (await single.exists()) return new Map([[basename(resolve(root)), single]]);
-  const entries = await readdir(root, { withFileTypes: true }).catch(() => []);
-  const folders = new Map<string, RunFolder>();
+const mebibyte = 2 ** 20;
+/** A million steps, with a line for every ten, are 35 MiB; 21,841 class names are 1 MiB. */
+const limits = {
+  configuration: { maxBytes: 16 * mebibyte },
+  metrics: { maxBytes: 64 * mebibyte },
+  evaluation: { maxBytes: 64 * mebibyte },
+} as const;
+
+/** Real paths of run folders by id: those in `root`, or `root` itself if it is a run. Linked folders are not followed. */
+export async function runFolders(root: string): Promise<ReadonlyMap<string, string>> {
+  const real = await realpath(root).catch(() => undefined);
+  if (real === undefined) return new Map();
+  if (await isRun(real)) return new Map([[basename(resolve(root)), real]]);
+  const entries = await readdir(real, { withFileTypes: true }).catch(() => []);
+  const folders = new Map<string, string>();
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     if (!entry.isDirectory()) continue;
-    const folder = new RunFolder(join(root, entry.name));
-    if (await folder.exists()) folders.set(entry.name, folder);
+    const folder = join(real, entry.name);
+    if (await isRun(folder)) folders.set(entry.name, folder);
   }
   return folders;
+}
+
+/** Whatever has the name: a run whose config.json is a link is listed with the reason why it is not read. */
+const isRun = async (folder: string): Promise<boolean> =>
+  (await statusOf(folder, 'config.json')) !== undefined;
+
+/** Whether a process trains in the folder. */
+export async function isTraining(folder: string): Promise<boolean> {
+  const file = await openRegular(folder, 'pid').catch(() => undefined);
+  if (!file) return false;
+  await file.close();
+  return new RunFolder(folder).isTraining();
 }
 
 /** All readable runs, most recently changed first; unreadable ones with the reason. */
@@ -27,17 +53,17 @@ export async function listRuns(root: string): Promise<RunList> {
     try {
       runs.push(await summarise(id, folder));
     } catch (error) {
-      broken.push({ id, reason: (error as Error).message });
+      broken.push({ id, reason: `${id}: ${(error as Error).message.slice(0, 500)}` });
     }
   }
   return { runs: runs.sort((a, b) => b.changed - a.changed), broken };
 }
 
-async function summarise(id: string, folder: RunFolder): Promise<RunSummary> {
-  const configuration = await folder.configuration();
-  const metrics = await folder.metrics();
-  const file = await stat(folder.file('metrics.jsonl')).catch(() => undefined);
-  const { network, options, data, classes, recipe } = configuration;
+async function summarise(id: string, folder: string): Promise<RunSummary> {
+  const text = (await readText(folder, 'config.json', limits.configuration)) ?? '';
+  const { network, options, data, classes, recipe } = parseConfiguration(text, 'config.json');
+  const { metrics } = await readMetrics(folder, 0);
+  const file = await statusOf(folder, 'metrics.jsonl');
   const last = metrics.at(-1);
   return {
     id,
@@ -50,40 +76,54 @@ async function summarise(id: string, folder: RunFolder): Promise<RunSummary> {
     step: last?.step ?? 0,
     epoch: last?.epoch ?? 0,
     evaluation: metrics.findLast((line): line is EvaluationMetrics => line.kind === 'evaluation'),
-    training: await folder.isTraining(),
+    training: await isTraining(folder),
     size: file?.size ?? 0,
     changed: file?.mtimeMs ?? 0,
   };
 }
 
-/** The complete lines of metrics.jsonl from byte offset `from` on. */
-export async function readMetrics(folder: RunFolder, offset: number): Promise<MetricsPart> {
-  const file = await open(folder.file('metrics.jsonl')).catch(() => undefined);
+/** The complete lines of metrics.jsonl from byte offset `from` on. @throws RunFileError naming a malformed line. */
+export async function readMetrics(folder: string, offset: number): Promise<MetricsPart> {
+  const file = await openRegular(folder, 'metrics.jsonl');
   if (!file) return { continues: offset === 0, next: 0, metrics: [] };
   try {
     const { size } = await file.stat();
     const start = offset <= size ? offset : 0;
-    const { buffer } = await file.read({ buffer: Buffer.alloc(size - start), position: start });
+    const bytes = await readPart(file, { name: 'metrics.jsonl', from: start, ...limits.metrics });
     // An incomplete last line is left for the next part.
-    const end = buffer.lastIndexOf('\n') + 1;
-    const lines = buffer.toString('utf8', 0, end).split('\n');
-    const metrics = lines.flatMap((line) => {
-      try {
-        return [JSON.parse(line) as Metrics];
-      } catch {
-        return [];
-      }
-    });
+    const end = bytes.lastIndexOf('\n') + 1;
+    const metrics = parseMetrics(bytes.toString('utf8', 0, end));
     return { continues: start === offset, next: start + end, metrics };
   } finally {
     await file.close();
   }
 }
 
-/** `evaluation.json` of the last evaluation, or undefined for a run without one. */
-export async function readEvaluation(folder: RunFolder): Promise<string | undefined> {
-  return readFile(folder.file('evaluation.json'), 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
+const index = z.int().min(0);
+/** What the page reads of evaluation.json. */
+const evaluationSchema = z.object({
+  format: z.literal(1),
+  step: z.number(),
+  epoch: z.number(),
+  classes: z.array(z.string()),
+  confusion: z.array(z.tuple([index, index, index])),
+  mistakes: z.array(
+    z.object({
+      index,
+      label: index,
+      predicted: index,
+      probability: z.number(),
+      image: z.string().regex(/^[A-Za-z0-9+/]*={0,2}$/, 'expected base64'),
+    }),
+  ),
+});
+
+/**
+ * `evaluation.json` of the last evaluation, or undefined for a run without one.
+ * @throws RunFileError unless it is what an evaluation writes: nothing else is sent.
+ */
+export async function readEvaluation(folder: string): Promise<z.infer<typeof evaluationSchema> | undefined> {
+  const text = await readText(folder, 'evaluation.json', limits.evaluation);
+  if (text === undefined) return undefined;
+  return parseJson(text, { schema: evaluationSchema, path: 'evaluation.json', Failure: RunFileError });
 }

@@ -8,6 +8,7 @@ import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { InceptionError } from '../errors.ts';
 import { RunEvents } from './events.ts';
 import { ModelList } from './models.ts';
+import { RunFileError } from './run-file.ts';
 import { listRuns, readEvaluation, readMetrics, runFolders } from './runs.ts';
 
 /** The dashboard cannot start: the page is not built, or the port is taken. */
@@ -72,6 +73,11 @@ export async function createDashboard(options: DashboardOptions): Promise<Fastif
       await reply.code(403).send({ error: `the host '${request.headers.host}' is not served here` });
     }
   });
+  app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
+    // A file that is not served, or a request that is not one; both say what they are.
+    const status = error instanceof RunFileError ? 422 : (error.statusCode ?? 500);
+    return reply.code(status).send({ error: error.message });
+  });
   app.addHook('preClose', async () => events.close());
 
   app.get('/api/runs', async () => listRuns(runs));
@@ -90,7 +96,9 @@ export async function createDashboard(options: DashboardOptions): Promise<Fastif
     const folder = (await runFolders(runs)).get(request.params.id);
     if (!folder) return notFound(reply, `run '${request.params.id}'`);
     // A run before its first evaluation is not an error, which browsers would log.
-    return reply.type('application/json; charset=utf-8').send((await readEvaluation(folder)) ?? 'null');
+    return reply
+      .type('application/json; charset=utf-8')
+      .send(JSON.stringify((await readEvaluation(folder)) ?? null));
   });
   app.get('/api/events', (_, reply) => {
     reply.hijack();
@@ -103,18 +111,22 @@ export async function createDashboard(options: DashboardOptions): Promise<Fastif
   });
   app.get('/api/models', async () => ({ models: await models.list() }));
   app.get<{ Params: { id: string } }>('/api/models/:id', async (request, reply) => {
-    const model = await models.locate(request.params.id);
+    const model = await models.open(request.params.id);
     if (!model) return notFound(reply, `model '${request.params.id}'`);
-    return reply.type('application/octet-stream').sendFile(model.file, model.folder);
+    const { size } = await model.stat();
+    // A file that grows meanwhile is cut: the page compares the length and the hash with the list's.
+    const bytes = size === 0 ? Buffer.alloc(0) : model.createReadStream({ start: 0, end: size - 1 });
+    if (size === 0) await model.close();
+    return reply.type('application/octet-stream').header('content-length', size).send(bytes);
   });
 
   // Asset names contain a hash of their content; index.html must be revalidated.
   await app.register(fastifyStatic, {
     root: page,
     cacheControl: false,
-    setHeaders: (response, path) => {
+    setHeaders: (reply, path) => {
       const hashed = path.includes('/assets/');
-      response.setHeader('cache-control', hashed ? 'public, max-age=31536000, immutable' : 'no-cache');
+      reply.header('cache-control', hashed ? 'public, max-age=31536000, immutable' : 'no-cache');
     },
   });
   app.setNotFoundHandler((request, reply) => notFound(reply, `page ${request.url}`));

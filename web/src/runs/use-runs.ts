@@ -56,10 +56,11 @@ export function useLines(ids: readonly string[], version: number): ReadonlyMap<s
     const load = async () => {
       const names = key === '' ? [] : key.split('\n');
       const entries = await Promise.all(
-        names.map(
-          async (id) =>
-            [id, await fetchLines(id, loaded.current.get(id) ?? noLines, controller.signal)] as const,
-        ),
+        names.map(async (id) => {
+          const previous = loaded.current.get(id) ?? noLines;
+          // A run whose file cannot be read any more, which the list then says, leaves the others as they are.
+          return [id, await fetchLines(id, previous, controller.signal).catch(() => previous)] as const;
+        }),
       );
       if (controller.signal.aborted) return;
       loaded.current = new Map([...loaded.current, ...entries]);

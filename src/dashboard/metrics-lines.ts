@@ -1,0 +1,56 @@
+/** The lines of metrics.jsonl, checked before the page computes with them. */
+import { z } from 'zod';
+import { describeIssues } from '../parse-json.ts';
+import type { Metrics } from '../train/run/records.ts';
+import { RunFileError } from './run-file.ts';
+
+/** A number that the page may leave out of a chart: JSON has no infinity and writes it as null. */
+const optional = z.number().nullish();
+const common = { step: z.number(), epoch: z.number(), elapsedSeconds: optional };
+
+const metricsSchema = z.discriminatedUnion('kind', [
+  z.object({
+    ...common,
+    kind: z.literal('train'),
+    loss: optional,
+    trainError: optional,
+    learningRate: optional,
+    gradientNorm: optional,
+    imagesPerSecond: optional,
+    waitShare: optional,
+  }),
+  z.object({
+    ...common,
+    kind: z.literal('evaluation'),
+    testLoss: optional,
+    top1Error: z.number(),
+    top5Error: z.number(),
+  }),
+]);
+
+/**
+ * Parses complete lines. Lines of other kinds, which a newer version may write, are left out.
+ * @throws RunFileError naming the first line that is malformed.
+ */
+export function parseMetrics(text: string): Metrics[] {
+  return text.split('\n').flatMap((line, index) => (line === '' ? [] : parseLine(line, index + 1)));
+}
+
+function parseLine(text: string, number: number): Metrics[] {
+  const refuse = (problem: string) => {
+    throw new RunFileError(`metrics.jsonl: line ${number}: ${problem}`);
+  };
+  let line: unknown;
+  try {
+    line = JSON.parse(text);
+  } catch {
+    return refuse(`expected JSON, received '${text.slice(0, 40)}'`);
+  }
+  if (typeof line !== 'object' || line === null || Array.isArray(line))
+    return refuse(`expected an object, received '${text.slice(0, 40)}'`);
+  const { kind } = line as { kind?: unknown };
+  if (typeof kind === 'string' && kind !== 'train' && kind !== 'evaluation') return [];
+  const { error } = metricsSchema.safeParse(line);
+  if (error) return refuse(describeIssues(error.issues, { limit: 3 }));
+  return [line as Metrics];
+}
