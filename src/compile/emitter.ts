@@ -14,6 +14,7 @@ interface Results {
 }
 
 type Named = Readonly<Record<string, Argument>>;
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 export class Emitter {
   /** Layer that the next steps belong to. */
@@ -22,7 +23,8 @@ export class Emitter {
   readonly #inputs: ProgramInput[] = [];
   readonly #outputs: string[] = [];
   readonly #loaded = new Map<string, Value>();
-  readonly #shapes = new Map<Slot, readonly number[]>();
+  /** The call that makes each slot, for {@link describe}. */
+  readonly #makers = new Map<Slot, Writable<Call>>();
   #slots = 0;
 
   /** Emits an operator with one result, or one that only writes into its arguments. */
@@ -40,7 +42,9 @@ export class Emitter {
     const results = Array.from({ length: count }, () => this.#next());
     const to = results.map(({ slot }) => slot);
     const args = operands.map(asArgument);
-    this.#steps.push({ do: 'call', operator, args, ...(named && { named }), to, layer: this.layer });
+    const call: Call = { do: 'call', operator, args, ...(named && { named }), to, layer: this.layer };
+    this.#steps.push(call);
+    this.#makers.set(to[0] as Slot, call);
     return results as unknown as Results[Count];
   }
 
@@ -71,7 +75,8 @@ export class Emitter {
 
   /** Records a value's shape [n, c, h, w] for the program passes. */
   describe({ slot }: Value, shape: readonly number[]): void {
-    this.#shapes.set(slot, shape);
+    const call = this.#makers.get(slot);
+    if (call) call.shape = shape;
   }
 
   /** The program as emitted, before any pass: nothing is freed yet. */
@@ -81,7 +86,7 @@ export class Emitter {
       inputs: this.#inputs,
       outputs: this.#outputs,
       slots: this.#slots,
-      steps: this.#steps.map((step) => this.#withShape(step)),
+      steps: this.#steps,
     };
   }
 
@@ -92,11 +97,6 @@ export class Emitter {
 
   #next(): Value {
     return { slot: this.#slots++ };
-  }
-
-  #withShape(step: Step): Step {
-    const shape = step.do === 'call' ? this.#shapes.get(step.to[0] ?? -1) : undefined;
-    return shape ? ({ ...step, shape } as Call) : step;
   }
 }
 

@@ -51,7 +51,16 @@ const alignment = 16;
 /** Norms are first taken over rows of this length: a single float32 sum over millions of squares would lose the small ones. */
 export const normRow = 1024;
 
+/** Layouts by graph: a graph never changes, and a model's training, evaluation and preparation all ask for its layout. */
+const layouts = new WeakMap<Graph, Layout>();
+
 export function layOut(graph: Graph): Layout {
+  const known = layouts.get(graph) ?? createLayout(graph);
+  layouts.set(graph, known);
+  return known;
+}
+
+function createLayout(graph: Graph): Layout {
   const groups = mergeSiblings(exchangePooling(graph)).nodes.flatMap(parameterGroups);
   let end = 0;
   const place = (roles: readonly Role[]): Placement[] => {

@@ -118,19 +118,13 @@ export function slotsOf(argument: Argument): readonly Slot[] {
   return 'slots' in argument ? argument.slots : [];
 }
 
-/** What {@link reads} found in each call: steps are immutable, and every pass asks about every step. */
-const readsOfCalls = new WeakMap<Call, readonly Slot[]>();
-
 /** The slots that a step reads; a free reads nothing. */
 export function reads(step: Step): readonly Slot[] {
   if (step.do === 'output' || step.do === 'store') return [step.from];
   if (step.do !== 'call') return [];
-  const known = readsOfCalls.get(step);
-  if (known) return known;
   const slots: Slot[] = [];
   for (const argument of step.args) collectSlots(argument, slots);
   for (const name in step.named) collectSlots(step.named[name] ?? null, slots);
-  readsOfCalls.set(step, slots);
   return slots;
 }
 
@@ -159,27 +153,28 @@ export function checkProgram(program: Program, store?: StoreSpec): void {
   const names = store && new Set([...store.tensors, ...store.views].map(({ name }) => name));
   const inputs = new Set(program.inputs.map(({ name }) => name));
   const missing = new Set(program.outputs);
-  const assigned = new Set<Slot>();
-  const freed = new Set<Slot>();
+  const [assigned, freed] = [1, 2];
+  /** By slot; 0 until it is assigned. */
+  const states = new Uint8Array(program.slots);
   program.steps.forEach((step, number) => {
     const refuse = (problem: string): never => {
       throw new ProgramError(`${program.name}: step ${number} (${printStep(step)}): ${problem}`);
     };
     const live = (slot: Slot) => {
-      if (!assigned.has(slot)) refuse(`reads %${slot}, which no earlier step assigns`);
-      if (freed.has(slot)) refuse(`reads %${slot}, which an earlier step freed`);
+      if (states[slot] === freed) refuse(`reads %${slot}, which an earlier step freed`);
+      if (states[slot] !== assigned) refuse(`reads %${slot}, which no earlier step assigns`);
     };
     reads(step).forEach(live);
     for (const slot of writes(step)) {
       if (!Number.isSafeInteger(slot) || slot < 0 || slot >= program.slots) {
         refuse(`assigns %${slot}, expected a slot from 0 to ${program.slots - 1}`);
       }
-      if (assigned.has(slot)) refuse(`assigns %${slot} a second time`);
-      assigned.add(slot);
+      if (states[slot] !== 0) refuse(`assigns %${slot} a second time`);
+      states[slot] = assigned;
     }
     if (step.do === 'free') {
       step.slots.forEach(live);
-      for (const slot of step.slots) freed.add(slot);
+      for (const slot of step.slots) states[slot] = freed;
     }
     if (step.do === 'call' && !operatorName.test(step.operator)) {
       refuse(`'${step.operator}' is not an operator name; expected one like aten::add.Tensor`);
@@ -193,9 +188,8 @@ export function checkProgram(program: Program, store?: StoreSpec): void {
       refuse(`'${step.name}' is not an output of the program, or is output twice`);
     }
   });
-  for (const slot of assigned) {
-    if (!freed.has(slot)) throw new ProgramError(`${program.name}: %${slot} is never freed`);
-  }
+  const kept = states.indexOf(assigned);
+  if (kept !== -1) throw new ProgramError(`${program.name}: %${kept} is never freed`);
   for (const name of missing) throw new ProgramError(`${program.name}: no step outputs '${name}'`);
 }
 

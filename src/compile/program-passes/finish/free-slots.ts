@@ -3,14 +3,21 @@ import { type Program, reads, type Slot, type Step, writes } from '../../program
 
 /** @param program must not contain frees yet. */
 export function freeSlots(program: Program): Program {
-  const lastUse = new Map<Slot, number>();
-  program.steps.forEach((step, number) => {
-    for (const slot of [...writes(step), ...reads(step)]) lastUse.set(slot, number);
+  const lastUse = new Int32Array(program.slots);
+  program.steps.forEach((step, index) => {
+    for (const slot of reads(step)) lastUse[slot] = index;
+    for (const slot of writes(step)) lastUse[slot] = index;
   });
-  const steps = program.steps.flatMap((step, number): readonly Step[] => {
-    const touched = new Set([...reads(step), ...writes(step)]);
-    const dead = [...touched].filter((slot) => lastUse.get(slot) === number);
-    return dead.length > 0 ? [step, { do: 'free', slots: dead }] : [step];
+  const steps: Step[] = [];
+  program.steps.forEach((step, index) => {
+    const dead: Slot[] = [];
+    const collect = (slots: readonly Slot[]) => {
+      for (const slot of slots) if (lastUse[slot] === index && !dead.includes(slot)) dead.push(slot);
+    };
+    collect(reads(step));
+    collect(writes(step));
+    steps.push(step);
+    if (dead.length > 0) steps.push({ do: 'free', slots: dead });
   });
   return { ...program, steps };
 }
