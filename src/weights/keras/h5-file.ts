@@ -2,6 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
 import { type NamedTensor, type TensorFile, type TensorInfo, WeightsError } from '../tensor-file.ts';
+import { h5Limits } from './h5-limits.ts';
 
 interface Entry {
   readonly path: string;
@@ -13,7 +14,9 @@ interface Entry {
 
 type Reply =
   | { readonly error: string }
-  | { readonly datasets: readonly Entry[] }
+  /** The file is HDF5, but not one that is read. */
+  | { readonly refusal: string }
+  | { readonly datasets: readonly Entry[]; readonly model: string | undefined }
   | { readonly bytes: ArrayBuffer };
 
 const arrays: Readonly<Record<string, new (buffer: ArrayBuffer) => NamedTensor['data']>> = {
@@ -44,7 +47,7 @@ const timeoutMs = 60_000;
 export async function openH5File(path: string): Promise<TensorFile> {
   const { size } = await stat(path);
   const worker = new Worker(new URL('./h5-worker.mjs', import.meta.url), {
-    workerData: { path, maxBytes: size },
+    workerData: { path, limits: h5Limits(size) },
     stdout: true,
     stderr: true,
     resourceLimits: { maxOldGenerationSizeMb: 256 },
@@ -54,16 +57,18 @@ export async function openH5File(path: string): Promise<TensorFile> {
   worker.stdout.resume();
   let ended = false;
   const next = () =>
-    new Promise<Exclude<Reply, { error: string }>>((resolve, reject) => {
-      const fail = (problem: string) => {
+    new Promise<Exclude<Reply, { error: string } | { refusal: string }>>((resolve, reject) => {
+      const refuse = (problem: string) => {
         ended = true;
         finish();
         void worker.terminate();
-        reject(new WeightsError(`${path}: cannot be read as HDF5 (${problem})`));
+        reject(new WeightsError(`${path}: ${problem}`));
       };
+      const fail = (problem: string) => refuse(`cannot be read as HDF5 (${problem})`);
       const timer = setTimeout(() => fail(`no reply within ${timeoutMs / 1000} s`), timeoutMs);
       const onMessage = (reply: Reply) => {
         if ('error' in reply) return fail(reply.error);
+        if ('refusal' in reply) return refuse(reply.refusal);
         finish();
         resolve(reply);
       };
