@@ -88,14 +88,14 @@ function classifierOf(
   { description, source, runtime, predictor }: RunningModel,
   close: () => Promise<void>,
 ): Classifier {
-  const { classes, preprocessing, network } = description;
+  const { classes, classIds, preprocessing, network } = description;
   const refuse = () => {
     throw new ModelError(`${source}: the network has no classifier and therefore no labels`);
   };
   const classifyOne = async (image: ImageSource, top: number) => {
     const bytes = new Uint8Array(inputBytes(preprocessing));
     preprocess(await imageOf(image), preprocessing, bytes);
-    return rank(await predictor.predict(bytes), { classes, top });
+    return rank(await predictor.predict(bytes), { classes, classIds, top });
   };
   const classifyAll = async (sources: readonly ImageSource[], { top, views }: Required<ClassifyOptions>) => {
     const images = {
@@ -112,7 +112,7 @@ function classifierOf(
     const members = [{ predictor: { ...predictor, batch }, preprocessing }];
     const results: Classifications[] = [];
     for await (const { probabilities } of predictImages(images, { members, views }))
-      results.push(rank(probabilities, { classes, top }));
+      results.push(rank(probabilities, { classes, classIds, top }));
     return results;
   };
   async function classify(image: ImageSource, options?: ClassifyOptions): Promise<Classifications>;

@@ -31,7 +31,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 const open = (resume: boolean, evaluation: object = { model: 'a' }) =>
-  openPredictions(path, { dataset, classes: dataset.classes, evaluation, resume });
+  openPredictions(path, { dataset, evaluation, resume });
 
 describe('openPredictions', () => {
   it('writes a row per image, quoted where necessary', async () => {
@@ -40,13 +40,24 @@ describe('openPredictions', () => {
     await file.close();
     expect(await readFile(path, 'utf8')).toBe(
       [
-        'index,file,label,predicted,probability,loss,top5',
-        '0,"cat/""0"".jpg",0,cat,0.75,0.25,0 1',
-        '1,"cat/""1"".jpg",0,"dog, big",0.75,0.25,1 0',
+        'index,file,label,label_index,predicted,predicted_index,probability,loss,top5',
+        '0,"cat/""0"".jpg",cat,0,cat,0,0.75,0.25,0 1',
+        '1,"cat/""1"".jpg",cat,0,"dog, big",1,0.75,0.25,1 0',
         '',
       ].join('\n'),
     );
     expect(JSON.parse(await readFile(`${path}.json`, 'utf8'))).toEqual({ model: 'a' });
+  });
+
+  it('leaves the cells of an image without a label empty, and reads them again', async () => {
+    const unlabelled = { ...prediction(0), label: -1, loss: Number.NaN };
+    const file = await open(false);
+    file.add(unlabelled);
+    await file.close();
+    expect(await readFile(path, 'utf8')).toContain('0,"cat/""0"".jpg",,,cat,0,0.75,,0 1\n');
+    const again = await open(true);
+    expect(again.previous).toEqual([unlabelled]);
+    await again.close();
   });
 
   it('resumes after the last complete row', async () => {

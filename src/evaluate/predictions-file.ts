@@ -10,13 +10,25 @@ import type { Dataset } from '../data/dataset.ts';
 import { PredictionsError } from './predictions-error.ts';
 import type { Prediction } from './score.ts';
 
-const columns = ['index', 'file', 'label', 'predicted', 'probability', 'loss', 'top5'] as const;
+/** `label` and `predicted` are names, which may occur twice (ImageNet's cranes); the indices are those of the model's outputs. */
+const columns = [
+  'index',
+  'file',
+  'label',
+  'label_index',
+  'predicted',
+  'predicted_index',
+  'probability',
+  'loss',
+  'top5',
+] as const;
 
+/** Empty cells stand for an image without a label. */
 const row = z.object({
   index: z.coerce.number().int().min(0),
-  label: z.coerce.number().int(),
+  label_index: z.string().transform((text) => (text === '' ? -1 : Number(text))),
   probability: z.coerce.number(),
-  loss: z.coerce.number(),
+  loss: z.string().transform((text) => (text === '' ? Number.NaN : Number(text))),
   top5: z.string().regex(/^\d+( \d+)*$/),
 });
 
@@ -29,17 +41,12 @@ export interface PredictionsFile {
 }
 
 /**
- * Opens a file for predictions; with `resume` its rows are kept.
+ * Opens a file for predictions on a data set whose classes are those that compete; with `resume` its rows are kept.
  * @throws PredictionsError if its rows belong to another evaluation.
  */
 export async function openPredictions(
   path: string,
-  {
-    dataset,
-    classes,
-    evaluation,
-    resume,
-  }: { dataset: Dataset; classes: readonly string[]; evaluation: object; resume: boolean },
+  { dataset, evaluation, resume }: { dataset: Dataset; evaluation: object; resume: boolean },
 ): Promise<PredictionsFile> {
   const description = `${JSON.stringify(evaluation, null, 2)}\n`;
   const previous = resume ? await readPredictions(path, description) : [];
@@ -50,7 +57,7 @@ export async function openPredictions(
     // Drops a last line that was cut off when the process was killed.
     await writeFile(
       path,
-      `${columns.join(',')}\n${previous.map((prediction) => line(prediction, { dataset, classes })).join('')}`,
+      `${columns.join(',')}\n${previous.map((prediction) => line(prediction, dataset)).join('')}`,
     );
   }
   let pending = '';
@@ -64,7 +71,7 @@ export async function openPredictions(
   return {
     previous,
     add: (prediction) => {
-      pending += line(prediction, { dataset, classes });
+      pending += line(prediction, dataset);
       if (pending.length > 16_384) flush();
     },
     close: async () => {
@@ -74,18 +81,18 @@ export async function openPredictions(
   };
 }
 
-function line(
-  { index, label, top, probability, loss }: Prediction,
-  { dataset, classes }: { dataset: Dataset; classes: readonly string[] },
-): string {
-  const predicted = classes[top[0] as number] ?? String(top[0]);
+function line({ index, label, top, probability, loss }: Prediction, { classes, nameOf }: Dataset): string {
+  const [best] = top as [number];
+  const hasLabel = label >= 0;
   const cells = [
     index,
-    dataset.nameOf(index),
-    label,
-    predicted,
+    nameOf(index),
+    hasLabel ? classes[label] : '',
+    hasLabel ? label : '',
+    classes[best],
+    best,
     +probability.toPrecision(7),
-    +loss.toPrecision(7),
+    hasLabel ? +loss.toPrecision(7) : '',
     top.join(' '),
   ];
   return `${Papa.unparse([cells], { newline: '\n' })}\n`;
@@ -104,7 +111,7 @@ async function readPredictions(path: string, description: string): Promise<Predi
   return data.flatMap((cells) => {
     const result = row.safeParse(cells);
     if (!result.success) return [];
-    const { top5, ...rest } = result.data;
-    return [{ ...rest, top: top5.split(' ').map(Number) }];
+    const { top5, label_index: label, ...rest } = result.data;
+    return [{ ...rest, label, top: top5.split(' ').map(Number) }];
   });
 }

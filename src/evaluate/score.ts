@@ -1,20 +1,29 @@
 /** Top-1 and top-5 error, cross-entropy and confusion, from the predictions of single images. */
 import type { Dataset } from '../data/dataset.ts';
+import { InceptionError } from '../errors.ts';
 import { type PredictOptions, predictImages } from '../predict/predict-images.ts';
 import { topClasses } from '../predict/top-classes.ts';
+
+/** There is nothing to compute a score from. */
+export class ScoreError extends InceptionError {
+  override name = 'ScoreError';
+}
 
 /** The result for one image: enough to compute every score. */
 export interface Prediction {
   readonly index: number;
-  /** The data's label. */
+  /** The data's label; −1 if it has none. */
   readonly label: number;
   /** The five most probable labels, most probable first. */
   readonly top: readonly number[];
   /** Probability of the most probable label. */
   readonly probability: number;
-  /** Cross-entropy in nats. */
+  /** Cross-entropy in nats; not a number if the image has no label. */
   readonly loss: number;
 }
+
+/** How many images of a label got a prediction. */
+export type ConfusedPair = readonly [label: number, predicted: number, images: number];
 
 /** Errors of a model on a data set. */
 export interface Score {
@@ -26,8 +35,8 @@ export interface Score {
   readonly top5Error: number;
   /** Mean cross-entropy in nats. */
   readonly loss: number;
-  /** [label][prediction], in images. */
-  readonly confusion: readonly (readonly number[])[];
+  /** The pairs of label and prediction that occur, sorted; a matrix of thousands of classes would be nearly empty. */
+  readonly confusion: readonly ConfusedPair[];
 }
 
 export interface ScoreOptions extends PredictOptions {
@@ -42,7 +51,7 @@ export async function predictions(dataset: Dataset, options: ScoreOptions): Prom
     const top = topClasses(probabilities, { classes: probabilities.length, k: 5 });
     const label = dataset.label(index);
     // Log of zero is avoided by using the smallest normal float32 instead.
-    const loss = -Math.log(Math.max(probabilities[label] ?? 0, 1.1754944e-38));
+    const loss = label < 0 ? Number.NaN : -Math.log(Math.max(probabilities[label] as number, 1.1754944e-38));
     const prediction = {
       index,
       label,
@@ -57,30 +66,53 @@ export async function predictions(dataset: Dataset, options: ScoreOptions): Prom
 }
 
 /** Accepted labels of an image that replace the data's; an empty list excludes the image. */
-export type AcceptedLabels = (index: number) => readonly number[];
+export type AcceptedLabels = (image: Pick<Prediction, 'index' | 'label'>) => readonly number[];
 
-/** Computes the score of predictions. */
+/**
+ * Computes the score of predictions.
+ * @throws ScoreError if there is none with a label.
+ */
 export function scoreOf(
   predicted: readonly Prediction[],
-  { classes, accepted }: { classes: number; accepted?: AcceptedLabels | undefined },
+  { accepted = ({ label }) => (label < 0 ? [] : [label]) }: { accepted?: AcceptedLabels | undefined } = {},
 ): Score {
-  const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
-  let [count, missed1, missed5, loss] = [0, 0, 0, 0];
-  for (const { index, label, top, loss: imageLoss } of predicted) {
-    const acceptedLabels = accepted ? accepted(index) : [label];
-    if (acceptedLabels.length === 0) continue;
-    count++;
-    const guess = top[0] as number;
-    const row = confusion[label];
-    if (row) row[guess] = (row[guess] ?? 0) + 1;
-    if (!acceptedLabels.includes(guess)) missed1++;
-    if (!top.some((candidate) => acceptedLabels.includes(candidate))) missed5++;
-    loss += imageLoss;
-  }
-  return { count, top1Error: missed1 / count, top5Error: missed5 / count, loss: loss / count, confusion };
+  const scored = predicted.flatMap((prediction) => {
+    const labels = accepted(prediction);
+    return labels.length === 0 ? [] : [{ ...prediction, labels }];
+  });
+  const count = scored.length;
+  if (count === 0)
+    throw new ScoreError(
+      `nothing to score: expected images with labels, received ${predicted.length === 0 ? 'none' : `${predicted.length} without`}`,
+    );
+  const [missed1, missed5, loss] = [
+    scored.filter(({ labels, top }) => !labels.includes(top[0] as number)).length,
+    scored.filter(({ labels, top }) => !top.some((candidate) => labels.includes(candidate))).length,
+    scored.reduce((sum, prediction) => sum + prediction.loss, 0),
+  ];
+  return {
+    count,
+    top1Error: missed1 / count,
+    top5Error: missed5 / count,
+    loss: loss / count,
+    confusion: confusedPairs(scored),
+  };
 }
 
-/** Predicts and scores every image of a data set. */
+/** Counts the pairs of label and prediction that occur, sorted by both. */
+export function confusedPairs(predicted: readonly Prediction[]): ConfusedPair[] {
+  const counts = new Map<string, [number, number, number]>();
+  for (const { label, top } of predicted) {
+    const guess = top[0] as number;
+    const key = `${label} ${guess}`;
+    const pair = counts.get(key);
+    if (pair) pair[2]++;
+    else counts.set(key, [label, guess, 1]);
+  }
+  return [...counts.values()].sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+}
+
+/** Predicts and scores every image of a data set. @throws ScoreError if it is empty or has no labels. */
 export async function score(dataset: Dataset, options: ScoreOptions): Promise<Score> {
-  return scoreOf(await predictions(dataset, options), { classes: dataset.classes.length });
+  return scoreOf(await predictions(dataset, options));
 }

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import type { Dataset } from '../data/dataset.ts';
-import { score } from '../evaluate/score.ts';
 import { standardPreprocessing } from '../images/preprocess.ts';
 import { type Member, predictImages } from './predict-images.ts';
 
@@ -71,6 +70,22 @@ describe('predictImages', () => {
     expect(found).toEqual(Array.from({ length: 10 }, (_, index) => [index, index / 10, 4]));
   });
 
+  it('lets only the chosen outputs compete, with probabilities that add up to one', async () => {
+    const { predictor, preprocessing } = reader(4);
+    const predict = async (images: Uint8Array) => {
+      const two = await predictor.predict(images);
+      // A third output takes half of everything.
+      return Float32Array.from({ length: 12 }, (_, at) =>
+        at % 3 === 2 ? 0.5 : (two[Math.floor(at / 3) * 2 + (at % 3)] as number) / 2,
+      );
+    };
+    const members = [{ predictor: { batch: 4, classes: 3, predict }, preprocessing, outputs: [1, 0] }];
+    const found = [];
+    for await (const { probabilities } of predictImages(brightness().data, { members, views: { crops: 1 } }))
+      found.push([...probabilities].map((value) => +value.toFixed(3)));
+    expect(found).toEqual(Array.from({ length: 10 }, (_, index) => [index / 10, (10 - index) / 10]));
+  });
+
   it('leaves out what cannot be decoded and says so, or throws', async () => {
     const told: string[] = [];
     const found = [];
@@ -110,22 +125,5 @@ describe('predictImages', () => {
       interruption.abort();
     }
     expect(seen.length).toBeLessThan(4);
-  });
-});
-
-describe('score', () => {
-  it('counts errors, the cross-entropy and who was taken for whom', async () => {
-    const { count, top1Error, top5Error, loss, confusion } = await score(brightness().data, {
-      members: [reader(4)],
-      views: { crops: 1 },
-    });
-    // Brightness 0.5 is a tie, which goes to the smaller label.
-    expect([count, top1Error, top5Error]).toEqual([10, 0.1, 0]);
-    expect(confusion).toEqual([
-      [5, 0],
-      [1, 4],
-    ]);
-    const truth = [1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.6, 0.7, 0.8, 0.9].map((value) => -Math.log(value));
-    expect(loss).toBeCloseTo(truth.reduce((sum, value) => sum + value, 0) / 10, 5);
   });
 });

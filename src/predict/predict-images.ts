@@ -21,7 +21,10 @@ export interface Predictor {
 export interface Member {
   readonly predictor: Predictor;
   readonly preprocessing: Preprocessing;
-  /** This member's output for each class of the result; default: the same index. */
+  /**
+   * This member's output for each class of the result; default: the same index. Outputs that are left out do not compete: the
+   * others' probabilities are scaled to a sum of one, as if the softmax were over them alone.
+   */
   readonly outputs?: readonly number[];
 }
 
@@ -171,10 +174,15 @@ class Packer {
     this.#images = new Uint8Array(images.length);
     this.#slots = [];
     const probabilities = await predictor.predict(images);
+    const restricted = outputs !== undefined && outputs.length < predictor.classes;
     slots.forEach(({ entry, weight: viewWeight }, row) => {
-      const weight = viewWeight / this.#members;
+      const first = row * predictor.classes;
+      const total = restricted
+        ? outputs.reduce((sum, output) => sum + (probabilities[first + output] as number), 0)
+        : 1;
+      const weight = viewWeight / this.#members / (total || 1);
       for (let label = 0; label < entry.sums.length; label++) {
-        const output = row * predictor.classes + (outputs?.[label] ?? label);
+        const output = first + (outputs?.[label] ?? label);
         entry.sums[label] = (entry.sums[label] as number) + (probabilities[output] as number) * weight;
       }
       entry.remaining--;

@@ -11,7 +11,16 @@ export function topClasses(
   { row = 0, classes, k }: { row?: number; classes: number; k: number },
 ): Ranked[] {
   const values = probabilities.subarray(row * classes, (row + 1) * classes);
-  return Array.from(values, (probability, label) => ({ label, probability }))
-    .sort((a, b) => b.probability - a.probability || a.label - b.label)
-    .slice(0, k);
+  const top: Ranked[] = [];
+  let least = Number.NEGATIVE_INFINITY;
+  values.forEach((probability, label) => {
+    if (top.length >= k && probability <= least) return;
+    // Sorted insertion: a list of thousands of classes is not sorted for five of them.
+    let place = top.length;
+    while (place > 0 && (top[place - 1] as Ranked).probability < probability) place--;
+    top.splice(place, 0, { label, probability });
+    if (top.length > k) top.pop();
+    least = (top.at(-1) as Ranked).probability;
+  });
+  return top;
 }

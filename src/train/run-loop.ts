@@ -104,7 +104,7 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
       ...(signal && { signal }),
     });
     if (signal?.aborted) return undefined;
-    const { loss, top1Error, top5Error } = scoreOf(results, { classes: testData.classes.length });
+    const { loss, top1Error, top5Error } = scoreOf(results);
     const { step, elapsedSeconds } = position;
     const epoch = step / stepsPerEpoch;
     const metrics = {

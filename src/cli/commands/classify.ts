@@ -1,5 +1,6 @@
 /** `inception classify`: the most probable labels of image files. */
 import type { Command } from 'commander';
+import type { Classification } from '../../classifier/classification.ts';
 import { loadClassifier } from '../../classifier/classifier.ts';
 import { UsageError } from '../../errors.ts';
 import type { CropCount } from '../../images/crops.ts';
@@ -61,12 +62,9 @@ async function run(files: readonly string[], values: Values): Promise<void> {
     const labels = await classifier.classify(files, { top, views: { crops, flip } });
     const results = files.map((file, index) => ({
       file,
-      labels: (labels[index] as (typeof labels)[number]).map(({ label, probability }) => ({
-        label,
-        probability,
-      })),
+      labels: labels[index] as readonly Classification[],
     }));
-    process.stdout.write(json ? `${JSON.stringify(results, null, 2)}\n` : text(results));
+    process.stdout.write(json ? `${JSON.stringify(results, null, 2)}\n` : text(results, classifier.classes));
   } finally {
     notices.end();
     await classifier.close();
@@ -74,13 +72,19 @@ async function run(files: readonly string[], values: Values): Promise<void> {
 }
 
 function text(
-  results: readonly { file: string; labels: readonly { label: string; probability: number }[] }[],
+  results: readonly { file: string; labels: readonly Classification[] }[],
+  classes: readonly string[],
 ): string {
+  const nameOf = ({ label, index, id }: Classification) => {
+    // Two of ImageNet's classes are cranes.
+    const unique = classes.indexOf(label) === classes.lastIndexOf(label);
+    return unique ? label : `${label} (${id === undefined ? '' : `${id}, `}output ${index})`;
+  };
   const lines = results.flatMap(({ file, labels }) => [
     colours.bold(file),
-    ...labels.map(({ label, probability }) => {
-      const bar = '█'.repeat(Math.round(probability * 20)).padEnd(20, '░');
-      return `  ${(probability * 100).toFixed(1).padStart(5)}%  ${colours.cyan(bar)}  ${label}`;
+    ...labels.map((each) => {
+      const bar = '█'.repeat(Math.round(each.probability * 20)).padEnd(20, '░');
+      return `  ${(each.probability * 100).toFixed(1).padStart(5)}%  ${colours.cyan(bar)}  ${nameOf(each)}`;
     }),
   ]);
   return `${lines.join('\n')}\n`;

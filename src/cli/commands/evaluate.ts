@@ -1,17 +1,15 @@
 /** `inception evaluate`: measures the error of models on labelled images, and prints the protocol. */
-import { appendFile, stat } from 'node:fs/promises';
 import type { Command } from 'commander';
-import Papa from 'papaparse';
 import { openModels, type RunningModel } from '../../classifier/open-models.ts';
 import type { RuntimeName } from '../../classifier/runtime.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import { openLabelledFolder } from '../../data/image-folder.ts';
 import { readExclusions, readRealLabels } from '../../data/image-lists.ts';
-import { openData, subset } from '../../data/open-data.ts';
+import { openData, openImages, subset } from '../../data/open-data.ts';
 import { UsageError } from '../../errors.ts';
-import { matchClasses } from '../../evaluate/match-classes.ts';
+import { competingClasses, type NamedModel } from '../../evaluate/competing-classes.ts';
 import { openPredictions } from '../../evaluate/predictions-file.ts';
-import { type Prediction, predictions, type Score, scoreOf } from '../../evaluate/score.ts';
+import { type Prediction, predictions, ScoreError, scoreOf } from '../../evaluate/score.ts';
 import { costsOf } from '../../graph/costs.ts';
 import { type CropCount, describeViews, type Views } from '../../images/crops.ts';
 import { type Preprocessing, standardPreprocessing } from '../../images/preprocess.ts';
@@ -28,8 +26,8 @@ import {
   type OnnxOptions,
   readOnnxOptions,
 } from '../options/onnx-options.ts';
-import { confusionTable } from '../output/confusion-table.ts';
-import { duration, grouped, percent } from '../output/format.ts';
+import { appendResultsRow, evaluationText, hasTop5 } from '../output/evaluation-report.ts';
+import { duration, grouped } from '../output/format.ts';
 import { openBar } from '../output/progress-bar.ts';
 import { InterruptedError, wholeNumber } from '../usage.ts';
 
@@ -38,6 +36,7 @@ type Values = EngineOptions &
   CropOptions & {
     data?: string;
     labels?: string;
+    onlyDataClasses?: boolean;
     batch: number;
     limit?: number;
     crops: CropCount;
@@ -61,6 +60,10 @@ export function addEvaluate(program: Command): void {
       .option(
         '--labels <file>',
         'true labels, one per line in file order, for a folder without class folders',
+      )
+      .option(
+        '--only-data-classes',
+        "let only the data's classes compete, for error and loss alike (default: all outputs of the model)",
       )
       .option('--crops <n>', 'crops per image: 1, 10, 12 or 144', readCrops, 1)
       .option('--test-flip', 'average the single crop with its mirror image')
@@ -90,12 +93,7 @@ Examples:
 
 async function run(paths: readonly string[], values: Values): Promise<void> {
   const views: Views = { crops: values.crops, flip: values.testFlip ?? false };
-  if (views.flip && views.crops > 1)
-    throw new UsageError(
-      `--test-flip: has no effect with --crops ${views.crops}, which include mirror images`,
-    );
-  if (values.resume && values.predictions === undefined)
-    throw new UsageError('--resume: expected --predictions with the file to continue');
+  refuseIneffective(values);
   const notices = noticesTo(process.stderr);
   const overrides = await readOnnxOptions(values, { paths, crop: false });
   const open = await openModels(paths, {
@@ -105,44 +103,109 @@ async function run(paths: readonly string[], values: Values): Promise<void> {
     overridesOf: (path) => (modelKind(path) === 'onnx' ? overrides : undefined),
   });
   try {
-    const { models } = open;
-    const [first] = models as readonly [RunningModel, ...RunningModel[]];
-    const dataset = await openDataset(values, first);
-    const members = models.map((model) => memberFor(model, dataset, values));
-    const protocols = members.map(({ preprocessing }) => describeViews(preprocessing, views));
+    const models = open.models as readonly [RunningModel, ...RunningModel[]];
+    for (const { source, description } of models) {
+      if (description.classes.length === 0) throw new ModelError(`${source}: the network has no classifier`);
+    }
+    const named = models.map(({ source, description: { classes, classIds } }) => ({
+      source,
+      classes,
+      ...(classIds && { classIds }),
+    })) as [NamedModel, ...NamedModel[]];
+    const data = await openDataset(values, models[0]);
+    const { dataset, outputs, restriction, ...decided } = competingClasses(data, named, {
+      onlyDataClasses: values.onlyDataClasses ?? false,
+    });
+    for (const notice of decided.notices) notices.onNotice?.(notice);
+    const members = models.map((model, index) => ({
+      predictor: model.predictor,
+      preprocessing: preprocessingOf(model, values),
+      outputs: outputs[index] as readonly number[],
+    }));
+    const protocols = new Set(members.map(({ preprocessing }) => describeViews(preprocessing, views)));
     const description = {
       models: models.map(({ source }) => source),
       networks: models.map(({ description }) => description.network ?? 'unknown'),
       data: dataset.name,
       images: dataset.length,
-      protocol: [...new Set(protocols)].join('; '),
+      protocol: [...protocols, ...(restriction === undefined ? [] : [restriction])].join('; '),
       ...aboutRuntimes(models),
     };
     const measured = await measure(dataset, { members, views, values, description });
+    const { results, broken, excluded, crops, seconds } = measured;
+    if (results.length === 0)
+      throw new ScoreError(
+        `${dataset.name}: nothing to evaluate: of ${grouped(dataset.length)} images ${grouped(broken.length)} could not be decoded and ${grouped(excluded)} are excluded`,
+      );
+    const labelled = data.classes.length > 0;
     const accepted =
       values.realLabels === undefined ? undefined : await readRealLabels(values.realLabels, dataset);
-    const result = scoreOf(measured.results, { classes: dataset.classes.length, accepted });
-    const speed = {
-      crops: measured.crops,
-      seconds: measured.seconds,
-      cropsPerSecond: measured.crops / measured.seconds,
-    };
-    if (values.csv !== undefined) await appendRow(values.csv, { result, models, members });
-    const { broken } = measured;
+    const score = labelled
+      ? scoreOf(results, { accepted: accepted && (({ index }) => accepted(index)) })
+      : undefined;
+    const speed = { crops, seconds, cropsPerSecond: crops / seconds };
+    const { classes } = dataset;
+    if (values.csv !== undefined && score)
+      await appendResultsRow(values.csv, {
+        score,
+        classes,
+        models: description.models,
+        parameters: parametersIn(models),
+        preprocessing: (members[0] as Member).preprocessing,
+      });
+    const withoutRealLabels = score ? results.length - score.count : 0;
     if (values.json) {
-      const everything = { ...description, ...result, ...speed, broken, classes: dataset.classes };
+      const everything = {
+        ...description,
+        notices: decided.notices,
+        count: results.length,
+        ...score,
+        ...(score && !hasTop5(classes) && { top5Error: null }),
+        ...speed,
+        broken,
+        excluded,
+        ...(accepted && { withoutRealLabels }),
+        dataClasses: data.classes.length,
+        classes,
+      };
       process.stdout.write(`${JSON.stringify(everything, null, 2)}\n`);
       return;
     }
     process.stdout.write(
-      text(result, { description, speed, classes: dataset.classes, confusion: values.confusion ?? false }),
+      evaluationText({
+        description,
+        score,
+        classes,
+        skipped: {
+          'that cannot be decoded': broken.length,
+          [`excluded by ${values.exclude}`]: excluded,
+          [`without labels in ${values.realLabels}`]: withoutRealLabels,
+        },
+        predicted: results.length,
+        speed,
+        confusion: values.confusion ?? false,
+      }),
     );
-    if (broken.length > 0)
-      process.stderr.write(`${broken.length} images could not be decoded and were skipped\n`);
   } finally {
     notices.end();
     await open.close();
   }
+}
+
+/** @throws UsageError for options that would change nothing. */
+function refuseIneffective(values: Values): void {
+  const { crops, testFlip, resume, predictions, confusion, json, data, labels, crop, protocol } = values;
+  if (testFlip && crops > 1)
+    throw new UsageError(`--test-flip: has no effect with --crops ${crops}, which include mirror images`);
+  if (crops > 1 && (crop !== undefined || protocol !== undefined))
+    throw new UsageError(
+      `${crop === undefined ? '--protocol' : '--crop'}: has no effect with --crops ${crops}, which cuts its own crops`,
+    );
+  if (resume && predictions === undefined)
+    throw new UsageError('--resume: expected --predictions with the file to continue');
+  if (confusion && json) throw new UsageError('--confusion: has no effect with --json, which includes it');
+  if (labels !== undefined && data === undefined)
+    throw new UsageError('--labels: expected --data with the folder of the images');
 }
 
 /** Versions of the runtimes used, and the precisions. */
@@ -157,12 +220,21 @@ function aboutRuntimes(models: readonly RunningModel[]): Readonly<Record<string,
   };
 }
 
+/** Images with labels, or, if only predictions are wanted, possibly without. */
 async function openDataset(values: Values, model: RunningModel): Promise<Dataset> {
   const data = values.data ?? dataOf(model);
+  const open = values.predictions === undefined ? openData : openImages;
   const whole =
-    values.labels === undefined
-      ? await openData(data, 'test')
-      : await openLabelledFolder(data, values.labels);
+    values.labels === undefined ? await open(data, 'test') : await openLabelledFolder(data, values.labels);
+  if (whole.classes.length === 0) {
+    const unscored = (['onlyDataClasses', 'realLabels', 'csv', 'confusion'] as const).find(
+      (option) => values[option] !== undefined,
+    );
+    if (unscored)
+      throw new UsageError(
+        `--${unscored.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}: ${whole.name} has no labels; give them with --labels FILE`,
+      );
+  }
   return values.limit === undefined ? whole : subset(whole, values.limit);
 }
 
@@ -174,18 +246,14 @@ function dataOf({ source, description: { data } }: RunningModel): string {
   );
 }
 
-function memberFor(
-  { predictor, description, source }: RunningModel,
-  dataset: Dataset,
-  values: Values,
-): Member {
-  if (description.classes.length === 0) throw new ModelError(`${source}: the network has no classifier`);
-  const preprocessing: Preprocessing = standardPreprocessing(description.preprocessing.size, {
-    ...description.preprocessing,
-    ...cropOf(values),
-  });
-  const outputs = matchClasses(dataset.classes, description, { data: dataset.name, model: source });
-  return { predictor, preprocessing, outputs };
+const preprocessingOf = ({ description: { preprocessing } }: RunningModel, values: Values): Preprocessing =>
+  standardPreprocessing(preprocessing.size, { ...preprocessing, ...cropOf(values) });
+
+/** Undefined if the network of some model is not known. */
+function parametersIn(models: readonly RunningModel[]): number | undefined {
+  const graphs = models.flatMap(({ graph }) => graph ?? []);
+  if (graphs.length < models.length) return undefined;
+  return graphs.reduce((sum, graph) => sum + costsOf(graph).parameters, 0);
 }
 
 interface Measured {
@@ -193,6 +261,8 @@ interface Measured {
   readonly crops: number;
   readonly seconds: number;
   readonly broken: readonly string[];
+  /** Number of images. */
+  readonly excluded: number;
 }
 
 /** Predicts the images that are neither excluded nor already predicted, and shows progress. */
@@ -212,7 +282,6 @@ async function measure(
       ? undefined
       : await openPredictions(values.predictions, {
           dataset,
-          classes: dataset.classes,
           evaluation: { ...description, excluded: excluded.size },
           resume: values.resume ?? false,
         });
@@ -255,7 +324,13 @@ async function measure(
         `interrupted after ${results.length} of ${indices.length} images${file ? `; --resume continues ${values.predictions}` : ''}`,
       );
     }
-    return { results: [...(file?.previous ?? []), ...results], crops, seconds, broken };
+    return {
+      results: [...(file?.previous ?? []), ...results],
+      crops,
+      seconds,
+      broken,
+      excluded: excluded.size,
+    };
   } finally {
     progress.stop();
     await file?.close();
@@ -285,63 +360,4 @@ function progressOver(total: number, output: NodeJS.WriteStream = process.stderr
     },
     stop: () => bar?.stop(),
   };
-}
-
-function text(
-  result: Score,
-  {
-    description,
-    speed,
-    classes,
-    confusion,
-  }: {
-    description: Readonly<Record<string, string | number | readonly string[]>>;
-    speed: { crops: number; cropsPerSecond: number };
-    classes: readonly string[];
-    confusion: boolean;
-  },
-): string {
-  const { models, networks, images: _, ...rest } = description;
-  const several = Array.isArray(models) && models.length > 1;
-  const shown = {
-    [several ? 'ensemble' : 'model']: models,
-    [several ? 'networks' : 'network']: networks,
-    ...rest,
-  };
-  const lines = Object.entries(shown).map(
-    ([key, value]) => `${key.padEnd(9)} ${Array.isArray(value) ? value.join(', ') : value}`,
-  );
-  if (confusion) lines.push('', confusionTable(result.confusion, classes));
-  const { count, loss, top1Error, top5Error } = result;
-  const { crops, cropsPerSecond } = speed;
-  lines.push(
-    '',
-    `loss ${loss.toFixed(4)} nats, ${grouped(count)} images, ${cropsPerSecond.toFixed(cropsPerSecond < 10 ? 1 : 0)} crops/s (${grouped(crops)})`,
-  );
-  lines.push(`top-1 error ${percent(top1Error)}, top-5 error ${percent(top5Error)}`);
-  return `${lines.join('\n')}\n`;
-}
-
-/** Appends a row with the columns of timm's results files. */
-async function appendRow(
-  path: string,
-  { result, models, members }: { result: Score; models: readonly RunningModel[]; members: readonly Member[] },
-): Promise<void> {
-  const [{ preprocessing }] = members as [Member];
-  const percentOf = (fraction: number) => +(fraction * 100).toFixed(3);
-  const graphs = models.flatMap(({ graph }) => graph ?? []);
-  const parameters = graphs.reduce((sum, graph) => sum + costsOf(graph).parameters, 0);
-  const row = {
-    model: models.map(({ source }) => source).join(' + '),
-    top1: percentOf(1 - result.top1Error),
-    top1_err: percentOf(result.top1Error),
-    top5: percentOf(1 - result.top5Error),
-    top5_err: percentOf(result.top5Error),
-    param_count: graphs.length < models.length ? '' : +(parameters / 1e6).toFixed(2),
-    img_size: preprocessing.size[0],
-    crop_pct: preprocessing.crop,
-    interpolation: preprocessing.kernel.replace(/^(pillow|tf)-/, ''),
-  };
-  const isNew = (await stat(path).catch(() => undefined)) === undefined;
-  await appendFile(path, `${Papa.unparse([row], { header: isNew, newline: '\n' })}\n`);
 }

@@ -4,7 +4,7 @@
  */
 import type { Dataset } from '../../data/dataset.ts';
 import { encodePng } from '../../data/decode.ts';
-import type { Prediction } from '../../evaluate/score.ts';
+import { confusedPairs, type Prediction } from '../../evaluate/score.ts';
 import { resizeAny } from '../../images/geometry.ts';
 import type { Image } from '../../images/image.ts';
 import { replaceText } from '../../replace-file.ts';
@@ -27,22 +27,10 @@ export async function writeEvaluation(
     step,
     epoch,
     classes,
-    confusion: countPairs(predictions),
+    confusion: confusedPairs(predictions),
     mistakes: await worstMistakes(predictions, dataset),
   };
   await replaceText(folder.file('evaluation.json'), `${JSON.stringify(record)}\n`);
-}
-
-function countPairs(predictions: readonly Prediction[]): [number, number, number][] {
-  const counts = new Map<string, [number, number, number]>();
-  for (const { label, top } of predictions) {
-    const predicted = top[0] as number;
-    const key = `${label} ${predicted}`;
-    const pair = counts.get(key) ?? [label, predicted, 0];
-    pair[2]++;
-    counts.set(key, pair);
-  }
-  return [...counts.values()].sort((a, b) => a[0] - b[0] || a[1] - b[1]);
 }
 
 async function worstMistakes(predictions: readonly Prediction[], dataset: Dataset): Promise<Mistake[]> {

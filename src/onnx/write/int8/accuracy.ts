@@ -64,7 +64,7 @@ function outputsFor(
 ): readonly number[] | undefined {
   if (classes.length === 0) return undefined;
   try {
-    return matchClasses(classes, description, { data: name, model: path });
+    return matchClasses({ classes }, description, { data: name, model: path }).outputs;
   } catch (error) {
     // Calibration and agreement do not need labels.
     if (error instanceof ClassesError) return undefined;
