@@ -225,6 +225,52 @@ describe('files', () => {
     await opened.close();
   });
 
+  it('with checksums, refuse any byte that is not as it was written', async () => {
+    const path = join(folder, 'c.safetensors');
+    const tensors = ['x', 'y'].map((name) => ({ name, dtype: 'F32', shape: [2, 3], read: () => values }));
+    const read = async () => {
+      const file = await openSafetensors(path);
+      try {
+        await file.read('x');
+        return { metadata: [...file.metadata], verified: file.verified, y: (await file.read('y')).data };
+      } finally {
+        await file.close();
+      }
+    };
+    await writeSafetensors(path, { tensors, metadata: { format: 'pt' }, checksums: true });
+    expect(await read()).toEqual({ metadata: [['format', 'pt']], verified: true, y: values });
+    const whole = await readFile(path);
+    // CRC-32 finds every single flipped bit. In the name of the entry, one makes it another's metadata.
+    const name = whole.indexOf('inception.crc32');
+    for (let index = 0; index < whole.length; index += 3) {
+      const bytes = Buffer.from(whole);
+      bytes.writeUInt8(bytes.readUInt8(index) ^ 4, index);
+      await writeFile(path, bytes);
+      if (index >= name && index < name + 15) expect(await read()).toMatchObject({ verified: false });
+      else await expect(read(), `byte ${index}`).rejects.toThrow(SafetensorsError);
+    }
+    const flipped = Buffer.from(whole);
+    flipped.writeUInt8(flipped.readUInt8(whole.length - 1) ^ 1, whole.length - 1);
+    await writeFile(path, flipped);
+    await expect(read()).rejects.toThrow(
+      /c\.safetensors: tensor 'y' does not match its checksum: expected [0-9a-f]{8}, received [0-9a-f]{8}; the file is damaged$/,
+    );
+    await writeFile(path, Buffer.from(whole.toString('latin1').replace('"pt"', '"tp"'), 'latin1'));
+    await expect(read()).rejects.toThrow(
+      "c.safetensors: its header does not match its checksum: the file is damaged, or was rewritten by a program that should have left out 'inception.crc32' of its metadata",
+    );
+  });
+
+  it('hold CRC-32 as zip and gzip do', async () => {
+    const path = join(folder, 'd.safetensors');
+    const tensors = [
+      { name: 'x', dtype: 'U8', shape: [9], read: () => new TextEncoder().encode('123456789') },
+    ];
+    await writeSafetensors(path, { tensors, checksums: true });
+    // The check value that the catalogue of CRCs gives for CRC-32/ISO-HDLC.
+    expect(await readFile(path, 'utf8')).toMatch(/"inception\.crc32":"[0-9a-f]{8}cbf43926"/);
+  });
+
   it('are unchanged if writing fails', async () => {
     const path = join(folder, 'b.safetensors');
     await writeFile(path, 'before');

@@ -1,9 +1,11 @@
 /** Reads and writes safetensors files, one tensor at a time, so that a file is never in memory twice. */
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { replaceFile } from '../../replace-file.ts';
 import { type ByteSource, closeOnError, namingFile, openByteSource } from '../byte-source.ts';
 import type { NamedTensor, TensorData, TensorFile } from '../tensor-file.ts';
+import { checksumKey, fillChecksums, noChecksums, verifyHeader } from './checksums.ts';
 import {
   elementBytes,
   type Header,
@@ -39,7 +41,8 @@ export interface TensorSource {
 }
 
 /**
- * Writes a file atomically: under a temporary name beside it, synced to disk, then renamed.
+ * Writes a file atomically: under a temporary name beside it, synced to disk, then renamed. With checksums, every later
+ * reading verifies what it reads.
  * @throws SafetensorsError if a tensor's values do not fit its shape.
  */
 export async function writeSafetensors(
@@ -47,14 +50,31 @@ export async function writeSafetensors(
   {
     tensors,
     metadata = {},
-  }: { tensors: readonly TensorSource[]; metadata?: Readonly<Record<string, string>> },
+    checksums = false,
+  }: {
+    tensors: readonly TensorSource[];
+    metadata?: Readonly<Record<string, string>>;
+    checksums?: boolean;
+  },
 ): Promise<void> {
-  const header = encodeHeader(tensors, metadata);
+  const header = encodeHeader(
+    tensors,
+    checksums ? { [checksumKey]: noChecksums(tensors.length), ...metadata } : metadata,
+  );
   await replaceFile(path, async (temporary) => {
     const file = await open(temporary, 'w');
     try {
       await file.writeFile(header);
-      for (const tensor of tensors) await file.writeFile(bytesOf(tensor, await tensor.read()));
+      const written: number[] = [];
+      for (const tensor of tensors) {
+        const bytes = bytesOf(tensor, await tensor.read());
+        if (checksums) written.push(crc32(bytes));
+        await file.writeFile(bytes);
+      }
+      if (checksums) {
+        fillChecksums(header, written);
+        await file.write(header, 0, header.length, 0);
+      }
       await file.sync();
     } finally {
       await file.close();
@@ -110,6 +130,8 @@ function encodeHeader(
 
 export interface SafetensorsFile extends TensorFile {
   readonly tensors: ReadonlyMap<string, TensorEntry>;
+  /** Whether the file was written with checksums, which `read` then verifies. */
+  readonly verified: boolean;
 }
 
 /** Opens a file and checks its header; tensors are read on demand. @throws SafetensorsError naming the file. */
@@ -126,17 +148,24 @@ async function openSource(path: string, source: ByteSource): Promise<Safetensors
   const { size } = source;
   if (size < 8) throw new SafetensorsError(`expected at least 8 bytes, the file has ${size}`);
   const start = 8 + checkHeaderLength(await source.read(0, 8), size);
-  const { tensors, metadata } = parseHeader(await source.read(8, start - 8), size - start);
+  const bytes = await source.read(0, start);
+  const { tensors, metadata: entries } = parseHeader(bytes.subarray(8), size - start);
+  const checksums = entries.get(checksumKey);
+  const metadata = new Map(entries);
+  metadata.delete(checksumKey);
+  const verify = checksums === undefined ? undefined : verifyHeader(bytes, checksums, [...tensors.keys()]);
   return {
     format: 'safetensors',
     metadata,
     tensors,
+    verified: verify !== undefined,
     read: (name) =>
       naming(path, async () => {
         const entry = tensors.get(name);
         if (!entry) throw new SafetensorsError(`there is no tensor '${name}'`);
-        const { buffer } = await source.read(start + entry.begin, entry.end - entry.begin);
-        return { ...entry, data: new (arrayFor(entry.dtype))(buffer) };
+        const values = await source.read(start + entry.begin, entry.end - entry.begin);
+        verify?.(name, values);
+        return { ...entry, data: new (arrayFor(entry.dtype))(values.buffer) };
       }),
     close: () => source.close(),
   };
