@@ -1,5 +1,6 @@
 /** Files that are whole or as they were, whenever the process is killed: made under a temporary name beside their own. */
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 
 let replacements = 0;
 
@@ -22,3 +23,12 @@ export async function replaceFile<Result>(
 /** Writes a text, to the disk, before it gets its name. */
 export const replaceText = (path: string, text: string): Promise<void> =>
   replaceFile(path, (temporary) => writeFile(temporary, text, { flush: true }));
+
+/** Removes the temporary files of `names` that a killed process left in a folder. No other process may be writing there. */
+export async function removeIncomplete(folder: string, isOurs: (name: string) => boolean): Promise<void> {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const [, name] = /^(.+?)(?:\.\d+)+\.incomplete$/.exec(entry.name) ?? [];
+    if (name !== undefined && entry.isFile() && isOurs(name))
+      await rm(join(folder, entry.name), { force: true });
+  }
+}

@@ -2,7 +2,13 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
-export const runFiles = { configuration: 'config.json', model: 'model.safetensors' } as const;
+export const runFiles = {
+  configuration: 'config.json',
+  metrics: 'metrics.jsonl',
+  model: 'model.safetensors',
+  evaluation: 'evaluation.json',
+  curves: 'curves.svg',
+} as const;
 
 const checkpoints = 'checkpoints';
 
@@ -11,11 +17,12 @@ export const checkpointFolder = (run: string): string => join(run, checkpoints);
 export const checkpointFile = (run: string, step: number): string =>
   join(run, checkpoints, `${step}.safetensors`);
 
-/** Steps of the checkpoints, newest first; undefined if the folder does not exist. */
+/** Steps of the checkpoints, newest first; undefined if the folder does not exist. Other files in it are left alone. */
 export async function checkpointSteps(run: string): Promise<number[] | undefined> {
-  const files = await readdir(checkpointFolder(run)).catch(() => undefined);
-  return files
-    ?.flatMap((file) => /^(\d+)\.safetensors$/.exec(file)?.[1] ?? [])
+  const entries = await readdir(checkpointFolder(run), { withFileTypes: true }).catch(() => undefined);
+  return entries
+    ?.filter((entry) => !entry.isDirectory())
+    .flatMap(({ name }) => /^(0|[1-9]\d*)\.safetensors$/.exec(name)?.[1] ?? [])
     .map(Number)
     .sort((a, b) => b - a);
 }

@@ -10,13 +10,14 @@ import { openTorch } from '../engine/torch.ts';
 import { buildGraph } from '../graph/build-graph.ts';
 import { type Node, parametersOf } from '../graph/graph.ts';
 import { standardPreprocessing } from '../images/preprocess.ts';
-import { graphOf, type ModelDescription } from '../model/description.ts';
+import { graphOf, type ModelDescription, modelMetadata } from '../model/description.ts';
 import { initialValues } from '../model/initialise.ts';
 import type { ModelFile } from '../model/model-file.ts';
 import { writeModel } from '../model/write-model.ts';
 import { configure, findNetwork, networks } from '../networks/networks.ts';
 import { conv, fullyConnected, globalAvgPool, type Network } from '../networks/notation.ts';
 import { randomFor } from '../random.ts';
+import { writeSafetensors } from '../weights/safetensors/safetensors.ts';
 import { type LoadedModel, loadModel, strideEndpoints } from './load-model.ts';
 
 const [height, width] = [91, 123];
@@ -121,6 +122,32 @@ describe('loadModel', () => {
     const again = await model.resetClassifier(['rose', 'tulip'], { seed: 7 });
     expect(values(await again.logits(images))).toEqual(values(await changed.logits(images)));
     for (const each of [model, changed, again]) each.release();
+  });
+
+  it('refuses weights that are not finite numbers: ReLU would make them zeros, and the results look like results', async () => {
+    const parameters = parametersOf(graphOf(description));
+    const spoiled = (parameter: (typeof parameters)[number]) => {
+      const data = initialValues(parameter, 1);
+      return parameter.name === 'logits/bias' ? data.fill(Number.NaN, 2) : data;
+    };
+    const file = join(folder, 'nan.safetensors');
+    const model = {
+      description,
+      parameters,
+      read: async (parameter: (typeof parameters)[number]) => spoiled(parameter),
+    };
+    await expect(writeModel(file, model)).rejects.toThrow(
+      "'logits/bias' holds NaN (element 2 of 4); no model was written",
+    );
+    const tensors = parameters.map((parameter) => ({
+      ...parameter,
+      dtype: 'F32',
+      read: () => spoiled(parameter),
+    }));
+    await writeSafetensors(file, { tensors, metadata: modelMetadata(description) });
+    await expect(loadModel(file, { engine, precision: 'float32' })).rejects.toThrow(
+      /nan\.safetensors: 'logits\/bias' holds NaN \(element 2 of 4\); no result would show it$/,
+    );
   });
 
   it('says which file is missing', async () => {

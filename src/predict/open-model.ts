@@ -7,6 +7,7 @@ import { type Graph, isStatistic, type Parameter, parametersOf } from '../graph/
 import { graphOf, type ModelDescription, ModelError, parseDescription } from '../model/description.ts';
 import type { ModelFile, Notices } from '../model/model-file.ts';
 import { modelKind } from '../model/model-kind.ts';
+import { nonFinite } from '../model/non-finite.ts';
 import { checkpointFile, checkpointSteps, runFiles } from '../model/run-layout.ts';
 import { closeOnError } from '../weights/byte-source.ts';
 import { openWeights } from '../weights/open-weights.ts';
@@ -14,10 +15,24 @@ import { openSafetensors } from '../weights/safetensors/safetensors.ts';
 import { type TensorFile, WeightsError } from '../weights/tensor-file.ts';
 
 /**
- * Opens `hub:owner/name`, a run folder, a model of this package, or a file of another ecosystem.
+ * Opens `hub:owner/name`, a run folder, a model of this package, or a file of another ecosystem. Reading a parameter that holds
+ * a value that is not a finite number is an error.
  * @throws ModelError or WeightsError naming the file and what is missing.
  */
 export async function openModel(path: string, notices: Notices = {}): Promise<ModelFile> {
+  const file = await openFile(path, notices);
+  return {
+    ...file,
+    read: async (parameter) => {
+      const values = await file.read(parameter);
+      const problem = nonFinite(parameter.name, values);
+      if (problem) throw new WeightsError(`${file.source}: ${problem}; no result would show it`);
+      return values;
+    },
+  };
+}
+
+async function openFile(path: string, notices: Notices): Promise<ModelFile> {
   if (modelKind(path) === 'hub') return openImport(path, notices);
   const info = await stat(path).catch(() => undefined);
   const run = info?.isDirectory() ? await runFile(path) : undefined;

@@ -1,6 +1,6 @@
 /** Averages the metrics of the steps between two lines of `metrics.jsonl`. */
-import type { Position } from './run/checkpoint.ts';
 import type { StepMetrics } from './run/run-folder.ts';
+import type { Position, WindowSums } from './run/training-state.ts';
 
 /** The metrics of one step. */
 export interface Measured {
@@ -17,45 +17,41 @@ interface Times {
   readonly waited: number;
 }
 
-export class MetricsWindow {
-  readonly #batch: number;
-  #entries: (Measured & Times)[] = [];
+/** Adds a step to a window. */
+export const addStep = (window: WindowSums, step: Measured & Times): WindowSums => ({
+  steps: window.steps + 1,
+  loss: window.loss + step.loss,
+  wrong: window.wrong + step.wrong,
+  gradientNorm: window.gradientNorm + step.gradientNorm,
+  zeroShare: window.zeroShare + step.zeroShare,
+  elapsed: window.elapsed + step.elapsed,
+  waited: window.waited + step.waited,
+});
 
-  constructor(batch: number) {
-    this.#batch = batch;
-  }
-
-  add(measured: Measured, times: Times): void {
-    this.#entries.push({ ...measured, ...times });
-  }
-
-  /** Returns the means since the last call and empties the window. */
-  take({
+/** The means of a window that is not empty, as a line of `metrics.jsonl`. */
+export function meansOf(
+  window: WindowSums,
+  {
+    batch,
     position,
     learningRate,
     epoch,
-  }: {
-    position: Position;
-    learningRate: number;
-    epoch: number;
-  }): StepMetrics {
-    const entries = this.#entries;
-    this.#entries = [];
-    const sum = (key: keyof (Measured & Times)) => entries.reduce((total, entry) => total + entry[key], 0);
-    const images = entries.length * this.#batch;
-    return {
-      kind: 'train',
-      step: position.step,
-      epoch,
-      loss: sum('loss') / entries.length,
-      trainError: sum('wrong') / images,
-      learningRate,
-      gradientNorm: sum('gradientNorm') / entries.length,
-      zeroShare: sum('zeroShare') / entries.length,
-      imagesPerSecond: (images / sum('elapsed')) * 1000,
-      waitShare: sum('waited') / sum('elapsed'),
-      residentBytes: process.memoryUsage.rss(),
-      elapsedSeconds: position.elapsedSeconds,
-    };
-  }
+  }: { batch: number; position: Position; learningRate: number; epoch: number },
+): StepMetrics {
+  const { steps, elapsed } = window;
+  const images = steps * batch;
+  return {
+    kind: 'train',
+    step: position.step,
+    epoch,
+    loss: window.loss / steps,
+    trainError: window.wrong / images,
+    learningRate,
+    gradientNorm: window.gradientNorm / steps,
+    zeroShare: window.zeroShare / steps,
+    imagesPerSecond: (images / elapsed) * 1000,
+    waitShare: window.waited / elapsed,
+    residentBytes: process.memoryUsage.rss(),
+    elapsedSeconds: position.elapsedSeconds,
+  };
 }

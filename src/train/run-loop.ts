@@ -12,11 +12,12 @@ import { graphOf } from '../model/description.ts';
 import { initialise } from '../model/initialise.ts';
 import { planPredictor } from '../predict/torch-predictor.ts';
 import { type Configuration, RunError } from './configuration.ts';
-import { type Measured, MetricsWindow } from './metrics-window.ts';
+import { addStep, type Measured, meansOf } from './metrics-window.ts';
 import { averageDecayAt, batchNormMomentumAt, learningRateAt, stepOptionsOf } from './recipe.ts';
-import { type Position, restoreCheckpoint } from './run/checkpoint.ts';
 import { type Recorder, recordInto } from './run/recorder.ts';
+import { restoreLatest } from './run/restore-latest.ts';
 import type { EvaluationMetrics, RunFolder } from './run/run-folder.ts';
+import { emptyWindow, initialState, type Position, type TrainingState } from './run/training-state.ts';
 import { TrainingError } from './training-error.ts';
 
 /** Progress after a training step. */
@@ -66,7 +67,7 @@ export interface TrainResult {
 const saveEveryMs = 10 * 60_000;
 
 /** Number of consecutive steps with all features zero after which a network counts as dead. */
-const deadSteps = 20;
+const maxDeadSteps = 20;
 
 /**
  * Trains until the recipe's last epoch or until the signal aborts. Writes metrics, checkpoints and, at every evaluation, the
@@ -83,8 +84,8 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
   const totalSteps = Math.max(1, Math.round(recipe.epochs * stepsPerEpoch));
 
   const { store, step, predictor } = await openPrograms(engine, graph, configuration);
-  const recorder = recordInto(folder, { store, graph, configuration });
-  let position = await firstPosition(options, { store, graph, recorder });
+  const recorder = recordInto(folder, { store, graph, configuration, onWarning: options.onWarning });
+  let { position, window, deadSteps } = await firstState(options, { store, graph, recorder });
   options.onStart?.({ graph, train: trainData, test: testData, position, totalSteps });
   const batches = trainingBatches(trainData, {
     batch: recipe.batch,
@@ -121,18 +122,17 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
     return metrics;
   };
 
-  const window = new MetricsWindow(recipe.batch);
   const logEvery = Math.max(1, Math.round(stepsPerEpoch / 20));
   let evaluation: EvaluationMetrics | undefined;
-  let dead = 0;
   let saved = performance.now();
   const evaluateEvery = options.evaluateEvery ?? 1;
   const isDue = () =>
     position.step === totalSteps || (position.position === 0 && position.epoch % evaluateEvery === 0);
   try {
-    // An evaluation may have been interrupted.
+    // An evaluation may have been interrupted, or the model lost.
     if (options.resume && position.step > 0 && isDue() && !(await wasEvaluated(folder, position.step)))
       evaluation = await evaluate();
+    else if (options.resume) await recorder.repairModel(position.step);
     while (position.step < totalSteps && !signal?.aborted) {
       const begin = performance.now();
       const { images, labels, epoch, position: batchIndex } = (await batches.next()).value;
@@ -156,9 +156,9 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
       };
       const measured = readOutputs(outputs);
       refuseNonFinite(measured, { step: position.step, learningRate });
-      dead = measured.zeroShare >= 0.999 ? dead + 1 : 0;
-      if (dead >= deadSteps) throw new TrainingError(deathNotice(position.step));
-      window.add(measured, { elapsed, waited });
+      deadSteps = measured.zeroShare >= 0.999 ? deadSteps + 1 : 0;
+      if (deadSteps >= maxDeadSteps) throw new TrainingError(deathNotice(position.step));
+      window = addStep(window, { ...measured, elapsed, waited });
       options.onStep?.({
         step: position.step,
         totalSteps,
@@ -168,12 +168,14 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
       });
       const ended = position.step === totalSteps;
       if (position.step % logEvery === 0 || ended) {
-        await recorder.steps(window.take({ position, learningRate, epoch: position.step / stepsPerEpoch }));
+        const epoch = position.step / stepsPerEpoch;
+        await recorder.steps(meansOf(window, { batch: recipe.batch, position, learningRate, epoch }));
+        window = emptyWindow;
       }
       const due = options.saveEverySteps !== undefined && position.step % options.saveEverySteps === 0;
       // Before the evaluation, which is slow and may be interrupted.
       if (ended || last || signal?.aborted || due || performance.now() - saved > saveEveryMs) {
-        await recorder.checkpoint(position);
+        await recorder.checkpoint({ position, window, deadSteps });
         saved = performance.now();
       }
       if (!signal?.aborted && isDue()) evaluation = await evaluate();
@@ -228,23 +230,16 @@ async function openPrograms(engine: Engine, graph: Graph, configuration: Configu
 }
 
 /** Initialises the weights, or restores the latest checkpoint. */
-async function firstPosition(
-  { configuration, folder, resume }: LoopOptions,
+async function firstState(
+  { configuration, folder, resume, onWarning }: LoopOptions,
   { store, graph, recorder }: { store: Store; graph: Graph; recorder: Recorder },
-): Promise<Position> {
-  const [newest] = resume ? await folder.checkpoints() : [];
-  if (newest !== undefined) {
-    const position = await restoreCheckpoint(folder.checkpoint(newest), {
-      store,
-      graph,
-      optimizer: configuration.recipe.optimizer,
-    });
-    await recorder.rewind(position.step);
-    return position;
-  }
-  if (resume) await recorder.rewind(0);
+): Promise<TrainingState> {
+  const { optimizer } = configuration.recipe;
+  const restored = resume ? await restoreLatest(folder, { store, graph, optimizer }, onWarning) : undefined;
+  if (resume) await recorder.rewind((restored ?? initialState).position.step);
+  if (restored) return restored;
   await initialise(store, graph, configuration.seed);
-  return { step: 0, epoch: 0, position: 0, elapsedSeconds: 0 };
+  return initialState;
 }
 
 function readOutputs(outputs: Record<string, HostTensor>): Measured {
@@ -269,4 +264,4 @@ function refuseNonFinite(
 }
 
 const deathNotice = (step: number): string =>
-  `step ${step}: the network has died: for ${deadSteps} steps every feature before the classifier was zero. The paper saw this in residual networks with more than 1000 filters: scale the residuals down (--residual-scale 0.1 to 0.3); lower learning rates did not help there`;
+  `step ${step}: the network has died: for ${maxDeadSteps} steps every feature before the classifier was zero. The paper saw this in residual networks with more than 1000 filters: scale the residuals down (--residual-scale 0.1 to 0.3); lower learning rates did not help there`;

@@ -11,11 +11,16 @@ import { parametersOf } from '../../graph/graph.ts';
 import { initialise } from '../../model/initialise.ts';
 import { configure, findNetwork } from '../../networks/networks.ts';
 import { restoreCheckpoint, saveCheckpoint } from './checkpoint.ts';
+import type { TrainingState } from './training-state.ts';
 
 const engine = openTorch({ device: 'cpu' });
 const options = { width: 0.05, blocks: { A: 1, B: 1, C: 1 }, inputSize: 75, classes: 4 };
 const graph = buildGraph(configure(findNetwork('inception-resnet-v1'), options));
-const start = { step: 2, epoch: 0, position: 2, elapsedSeconds: 1 };
+const start: TrainingState = {
+  position: { step: 2, epoch: 0, position: 2, elapsedSeconds: 1 },
+  window: { steps: 2, loss: 2.7, wrong: 3, gradientNorm: 1.1, zeroShare: 0.5, elapsed: 9.5, waited: 0.25 },
+  deadSteps: 1,
+};
 let folder: string;
 
 beforeAll(async () => {
@@ -65,7 +70,7 @@ describe('a checkpoint', () => {
     await initialise(first.store, graph, 1);
     await first.step(1);
     await first.step(2);
-    await saveCheckpoint(path, { store: first.store, graph, optimizer, position: start, metadata: {} });
+    await saveCheckpoint(path, { store: first.store, graph, optimizer, state: start, metadata: {} });
     const before = await valuesOf(first.store);
     const { loss } = await first.step(3);
     const second = await open(optimizer);
@@ -81,7 +86,7 @@ describe('a checkpoint', () => {
     const { store } = await open(usualOptimizers.sgd);
     const path = join(folder, 'other.safetensors');
     const optimizer = usualOptimizers.sgd;
-    await saveCheckpoint(path, { store, graph, optimizer, position: start, metadata: {} });
+    await saveCheckpoint(path, { store, graph, optimizer, state: start, metadata: {} });
     await expect(restoreCheckpoint(path, { store, graph, optimizer: usualOptimizers.adamw })).rejects.toThrow(
       /other\.safetensors: a checkpoint of sgd, expected one of adamw; resume with the optimiser the run was started with$/,
     );

@@ -2,24 +2,26 @@
 import { type Optimizer, stateNames } from '../../compile/optimizers/optimizers.ts';
 import type { Store } from '../../engine/engine.ts';
 import { type Graph, isStatistic, parametersOf } from '../../graph/graph.ts';
+import { nonFinite } from '../../model/non-finite.ts';
+import { parseJson } from '../../parse-json.ts';
 import {
   openSafetensors,
+  type SafetensorsFile,
   type TensorSource,
   writeSafetensors,
 } from '../../weights/safetensors/safetensors.ts';
+import { WeightsError } from '../../weights/tensor-file.ts';
 import { RunError } from '../configuration.ts';
+import { TrainingError } from '../training-error.ts';
+import { initialState, type TrainingState, trainingState } from './training-state.ts';
 
-/** The progress of a training. */
-export interface Position {
-  /** Completed steps; also the update counter of the weight averages. */
-  readonly step: number;
-  /** Epoch of the next batch, from 0. */
-  readonly epoch: number;
-  /** Index of the next batch in its epoch. */
-  readonly position: number;
-  /** Training time, without evaluations. */
-  readonly elapsedSeconds: number;
+/** A checkpoint that is not as it was written, or holds values that are not numbers. */
+export class DamagedCheckpointError extends RunError {
+  override name = 'DamagedCheckpointError';
 }
+
+/** Version 1 had no checksums, and of the state only the position. */
+const formats = { 1: 'inception checkpoint 1', 2: 'inception checkpoint 2' } as const;
 
 interface Stored {
   readonly name: string;
@@ -37,52 +39,69 @@ function storedTensors(graph: Graph, optimizer: Optimizer): Stored[] {
   );
 }
 
-const sourceOf = (store: Store, { name, shape }: Stored, storedName = name): TensorSource => ({
+/** @throws TrainingError when it is read, if a value is not a finite number. */
+const sourceOf = (
+  store: Store,
+  { name, shape }: Stored,
+  { step, storedName = name }: { step: number; storedName?: string },
+): TensorSource => ({
   name: storedName,
   dtype: 'F32',
   shape,
-  read: async () => (await store.read(name)).data as Float32Array,
+  read: async () => {
+    const values = (await store.read(name)).data as Float32Array;
+    const problem = nonFinite(name, values);
+    if (problem)
+      throw new TrainingError(`step ${step}: ${problem}; nothing was saved, and the last checkpoint is kept`);
+    return values;
+  },
 });
 
-/** Writes a checkpoint atomically. */
+/** What a checkpoint is of. */
+export interface Trained {
+  readonly store: Store;
+  readonly graph: Graph;
+  readonly optimizer: Optimizer;
+}
+
+/** Writes a checkpoint atomically. @throws TrainingError if a value is not a finite number. */
 export async function saveCheckpoint(
   path: string,
   {
     store,
     graph,
     optimizer,
-    position,
+    state,
     metadata: extra,
-  }: {
-    store: Store;
-    graph: Graph;
-    optimizer: Optimizer;
-    position: Position;
-    metadata: Readonly<Record<string, string>>;
-  },
+  }: Trained & { state: TrainingState; metadata: Readonly<Record<string, string>> },
 ): Promise<void> {
   const randomState = await store.randomState();
   const tensors = [
-    ...storedTensors(graph, optimizer).map((tensor) => sourceOf(store, tensor)),
+    ...storedTensors(graph, optimizer).map((tensor) => sourceOf(store, tensor, state.position)),
     { name: 'randomState', dtype: 'U8', shape: [randomState.length], read: () => randomState },
   ];
   const metadata = {
     ...extra,
-    format: 'inception checkpoint 1',
+    format: formats[2],
     network: graph.network.name,
     optimizer: optimizer.kind,
-    position: JSON.stringify(position),
+    state: JSON.stringify(state),
   };
-  await writeSafetensors(path, { tensors, metadata });
+  await writeSafetensors(path, { tensors, metadata, checksums: true });
 }
 
-/** Fills the store from a checkpoint. @throws RunError if it belongs to another network or another optimiser. */
+/**
+ * Fills the store from a checkpoint.
+ * @throws RunError if it belongs to another network or another optimiser; DamagedCheckpointError if it is not as it was
+ *   written: the store then holds parts of it.
+ */
 export async function restoreCheckpoint(
   path: string,
-  { store, graph, optimizer }: { store: Store; graph: Graph; optimizer: Optimizer },
-): Promise<Position> {
-  const file = await openSafetensors(path);
+  { store, graph, optimizer }: Trained,
+): Promise<TrainingState> {
+  const file = await unlessDamaged(() => openSafetensors(path));
   try {
+    const state = stateOf(file, path);
     // Checkpoints without the key are from when RMSProp was the only optimiser.
     const writtenBy = file.metadata.get('optimizer') ?? 'rmsprop';
     if (writtenBy !== optimizer.kind) {
@@ -94,28 +113,65 @@ export async function restoreCheckpoint(
     const mismatch = expected.find(
       ({ name, shape }) => file.tensors.get(name)?.shape.join() !== shape.join(),
     );
-    const position = file.metadata.get('position');
-    if (mismatch || position === undefined) {
+    if (mismatch) {
       throw new RunError(
-        `${path}: not a checkpoint of this network${mismatch ? ` ('${mismatch.name}' [${mismatch.shape.join(', ')}] is missing or has another shape)` : ''}`,
+        `${path}: not a checkpoint of this network ('${mismatch.name}' [${mismatch.shape.join(', ')}] is missing or has another shape)`,
       );
     }
-    for (const { name } of expected) await store.write(name, (await file.read(name)).data as Float32Array);
-    await store.setRandomState((await file.read('randomState')).data as Uint8Array);
-    return JSON.parse(position) as Position;
+    for (const { name } of expected) {
+      const values = (await unlessDamaged(() => file.read(name))).data as Float32Array;
+      const problem = nonFinite(name, values);
+      if (problem) throw new DamagedCheckpointError(`${path}: ${problem}`);
+      await store.write(name, values);
+    }
+    const { data } = await unlessDamaged(() => file.read('randomState'));
+    await store.setRandomState(data as Uint8Array);
+    return state;
   } finally {
     await file.close();
   }
 }
 
-/** Writes the trained model: averaged weights and moving statistics under the parameters' names. */
+function stateOf({ metadata, verified }: SafetensorsFile, path: string): TrainingState {
+  const format = metadata.get('format');
+  const known = { schema: trainingState, path, Failure: DamagedCheckpointError };
+  if (format === formats[2] && verified) return parseJson(metadata.get('state') ?? '', known);
+  const position = metadata.get('position');
+  if (format !== formats[1] || verified || position === undefined)
+    throw new DamagedCheckpointError(`${path}: not a checkpoint, or its header is damaged`);
+  return parseJson(
+    `{"position":${position},"window":${JSON.stringify(initialState.window)},"deadSteps":0}`,
+    known,
+  );
+}
+
+/** Files that cannot be read at the moment are not damaged. */
+async function unlessDamaged<Result>(read: () => Promise<Result>): Promise<Result> {
+  try {
+    return await read();
+  } catch (error) {
+    const readable = !(error instanceof Error && error.cause instanceof Error && 'syscall' in error.cause);
+    if (!(error instanceof WeightsError && readable)) throw error;
+    throw new DamagedCheckpointError(error.message, { cause: error });
+  }
+}
+
+/**
+ * Writes the trained model: averaged weights and moving statistics under the parameters' names.
+ * @throws TrainingError if a value is not a finite number.
+ */
 export async function saveModel(
   path: string,
-  { store, graph, metadata }: { store: Store; graph: Graph; metadata: Readonly<Record<string, string>> },
+  {
+    store,
+    graph,
+    step,
+    metadata,
+  }: { store: Store; graph: Graph; step: number; metadata: Readonly<Record<string, string>> },
 ): Promise<void> {
   const tensors = parametersOf(graph).map((parameter) => {
     const name = isStatistic(parameter) ? parameter.name : `averages/${parameter.name}`;
-    return sourceOf(store, { name, shape: parameter.shape }, parameter.name);
+    return sourceOf(store, { name, shape: parameter.shape }, { step, storedName: parameter.name });
   });
-  await writeSafetensors(path, { tensors, metadata });
+  await writeSafetensors(path, { tensors, metadata: { ...metadata, step: String(step) }, checksums: true });
 }

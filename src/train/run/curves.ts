@@ -1,11 +1,12 @@
 /** `curves.svg`: loss and error of a run over its epochs. */
-import { writeFile } from 'node:fs/promises';
+import { runFiles } from '../../model/run-layout.ts';
+import { replaceText } from '../../replace-file.ts';
 import { type Box, drawPanel, escapeXml, ink, type Line, type Panel, rangeAround } from './line-chart.ts';
 import type { EvaluationMetrics, Metrics, RunFolder, StepMetrics } from './run-folder.ts';
 
 /** Draws the curves from the run's metrics into its folder. */
 export async function writeCurves(folder: RunFolder): Promise<void> {
-  await writeFile(folder.file('curves.svg'), drawCurves(await folder.metrics(), folder.path));
+  await replaceText(folder.file(runFiles.curves), drawCurves(await folder.metrics(), folder.path));
 }
 
 const blue = '#1769aa';

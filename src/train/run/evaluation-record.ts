@@ -7,6 +7,7 @@ import { encodePng } from '../../data/decode.ts';
 import { confusedPairs, type Prediction } from '../../evaluate/score.ts';
 import { resizeAny } from '../../images/geometry.ts';
 import type { Image } from '../../images/image.ts';
+import { runFiles } from '../../model/run-layout.ts';
 import { replaceText } from '../../replace-file.ts';
 import type { EvaluationRecord, Mistake } from './records.ts';
 import type { RunFolder } from './run-folder.ts';
@@ -30,7 +31,7 @@ export async function writeEvaluation(
     confusion: confusedPairs(predictions),
     mistakes: await worstMistakes(predictions, dataset),
   };
-  await replaceText(folder.file('evaluation.json'), `${JSON.stringify(record)}\n`);
+  await replaceText(folder.file(runFiles.evaluation), `${JSON.stringify(record)}\n`);
 }
 
 async function worstMistakes(predictions: readonly Prediction[], dataset: Dataset): Promise<Mistake[]> {

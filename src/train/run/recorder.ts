@@ -6,17 +6,21 @@ import type { Graph } from '../../graph/graph.ts';
 import { modelMetadata } from '../../model/description.ts';
 import { runFiles } from '../../model/run-layout.ts';
 import type { Configuration } from '../configuration.ts';
-import { type Position, saveCheckpoint, saveModel } from './checkpoint.ts';
+import { saveCheckpoint, saveModel } from './checkpoint.ts';
 import { writeCurves } from './curves.ts';
 import { writeEvaluation } from './evaluation-record.ts';
+import { modelProblem } from './restore-latest.ts';
 import type { EvaluationMetrics, RunFolder, StepMetrics } from './run-folder.ts';
+import type { TrainingState } from './training-state.ts';
 
 export interface Recorder {
-  /** Drops metrics written after the step from which a run resumes. */
+  /** Drops what an interrupted process left behind, and metrics written after the step from which a run resumes. */
   rewind(step: number): Promise<void>;
+  /** Writes the model again if it was lost after its evaluation and the store still holds it. */
+  repairModel(step: number): Promise<void>;
   steps(metrics: StepMetrics): Promise<void>;
   /** Saves everything needed to resume from here. */
-  checkpoint(position: Position): Promise<void>;
+  checkpoint(state: TrainingState): Promise<void>;
   /** Writes the results on the test split, and the evaluated averaged weights as the model. */
   evaluation(
     metrics: EvaluationMetrics,
@@ -29,18 +33,50 @@ export interface Recorder {
 /** A recorder for a run folder. */
 export function recordInto(
   folder: RunFolder,
-  { store, graph, configuration }: { store: Store; graph: Graph; configuration: Configuration },
+  {
+    store,
+    graph,
+    configuration,
+    onWarning = () => {},
+  }: {
+    store: Store;
+    graph: Graph;
+    configuration: Configuration;
+    onWarning?: ((message: string) => void) | undefined;
+  },
 ): Recorder {
   const metadata = modelMetadata(configuration);
+  const writeModel = (step: number) =>
+    saveModel(folder.file(runFiles.model), {
+      store,
+      graph,
+      step,
+      metadata: { ...metadata, configuration: JSON.stringify(configuration) },
+    });
   return {
-    rewind: (step) => folder.truncateMetrics(step),
+    rewind: async (step) => {
+      await folder.removeIncomplete();
+      await folder.removeOldCheckpoints();
+      const unreadable = await folder.truncateMetrics(step);
+      if (unreadable > 0)
+        onWarning(`${folder.file(runFiles.metrics)}: ${unreadable} lines that are no metrics were dropped`);
+    },
+    repairModel: async (step) => {
+      const evaluated = (await folder.metrics()).findLast(({ kind }) => kind === 'evaluation')?.step;
+      const problem = evaluated === undefined ? undefined : await modelProblem(folder, evaluated);
+      if (problem === undefined) return;
+      if (step === evaluated) await writeModel(step);
+      onWarning(
+        `${problem}; ${step === evaluated ? 'it has been' : 'it will be'} written ${step === evaluated ? 'again' : 'at the next evaluation'}`,
+      );
+    },
     steps: (metrics) => folder.append(metrics),
-    checkpoint: async (position) => {
-      await saveCheckpoint(folder.checkpoint(position.step), {
+    checkpoint: async (state) => {
+      await saveCheckpoint(folder.checkpoint(state.position.step), {
         store,
         graph,
         optimizer: configuration.recipe.optimizer,
-        position,
+        state,
         metadata,
       });
       await folder.removeOldCheckpoints();
@@ -48,12 +84,9 @@ export function recordInto(
     evaluation: async (metrics, { predictions, dataset }) => {
       const { step, epoch } = metrics;
       await writeEvaluation(folder, predictions, { dataset, step, epoch });
+      // The line comes last: it says that everything else of this evaluation is there.
+      await writeModel(step);
       await folder.append(metrics);
-      await saveModel(folder.file(runFiles.model), {
-        store,
-        graph,
-        metadata: { ...metadata, configuration: JSON.stringify(configuration) },
-      });
     },
     finish: () => writeCurves(folder),
   };

@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -87,17 +87,52 @@ describe('a run folder', () => {
     await folder.create(configuration);
     for (const step of [10, 20, 30]) await folder.append(line(step));
     await appendFile(folder.file('metrics.jsonl'), '{"kind":"train","st');
-    await folder.truncateMetrics(20);
+    expect(await folder.truncateMetrics(20)).toBe(0);
     expect((await folder.metrics()).map(({ step }) => step)).toEqual([10, 20]);
   });
 
-  it('keeps the latest two checkpoints and removes incomplete files', async () => {
+  it('counts lines that are no metrics when it drops them', async () => {
     await folder.create(configuration);
-    for (const name of ['5', '100', '20', '30']) await writeFile(folder.checkpoint(Number(name)), '');
-    await writeFile(`${folder.checkpoint(40)}.77.incomplete`, '');
+    await folder.append(line(10));
+    await appendFile(folder.file('metrics.jsonl'), 'null\n{"kind":"train","step":"x","epoch":1}\n');
+    await folder.append(line(20));
+    expect((await folder.metrics()).map(({ step }) => step)).toEqual([10, 20]);
+    expect(await folder.truncateMetrics(20)).toBe(2);
+    expect(await folder.truncateMetrics(20)).toBe(0);
+  });
+
+  it('keeps the latest two checkpoints, and everything that is not one', async () => {
+    await folder.create(configuration);
+    for (const step of [5, 100, 20, 30]) await writeFile(folder.checkpoint(step), '');
+    await mkdir(folder.checkpoint(200));
+    const others = ['best.safetensors', 'notes.txt', '00050.safetensors', '7.safetensors.damaged'];
+    for (const name of others) await writeFile(join(path, 'checkpoints', name), '');
     expect(await folder.checkpoints()).toEqual([100, 30, 20, 5]);
     await folder.removeOldCheckpoints();
-    expect((await readdir(join(path, 'checkpoints'))).sort()).toEqual(['100.safetensors', '30.safetensors']);
+    expect((await readdir(join(path, 'checkpoints'))).sort()).toEqual(
+      ['100.safetensors', '200.safetensors', '30.safetensors', ...others].sort(),
+    );
+  });
+
+  it('removes what a killed process left half-written, and nothing else', async () => {
+    await folder.create(configuration);
+    const incomplete = [
+      'checkpoints/40.safetensors.77.0',
+      'model.safetensors.77.3',
+      'metrics.jsonl.9',
+      'curves.svg.1.2',
+    ];
+    for (const name of incomplete) await writeFile(join(path, `${name}.incomplete`), '');
+    const kept = [
+      'notes.1.incomplete',
+      'model.safetensors.incomplete',
+      'checkpoints/best.safetensors.1.incomplete',
+    ];
+    for (const name of kept) await writeFile(join(path, name), '');
+    await folder.removeIncomplete();
+    expect((await readdir(path, { recursive: true })).sort()).toEqual(
+      ['checkpoints', 'config.json', ...kept].sort(),
+    );
   });
 
   it('is locked by one process at a time; the lock of a dead process is ignored', async () => {

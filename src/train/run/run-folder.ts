@@ -3,17 +3,17 @@
  *
  *     config.json                  the full configuration
  *     metrics.jsonl                a line for every few steps and for every evaluation
- *     checkpoints/N.safetensors    the state after step N; the last two are kept
+ *     checkpoints/N.safetensors    the state after step N; the last two are kept, the older for when the newer is damaged
  *     model.safetensors            the averaged weights after the last evaluation
  *     curves.svg                   loss and error over time
  *     evaluation.json              confusion and worst mistakes of the last evaluation
  *     pid                          the training process, while it runs
  */
-import { appendFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withFigure } from '../../model/description.ts';
 import { checkpointFile, checkpointFolder, checkpointSteps, runFiles } from '../../model/run-layout.ts';
-import { replaceText } from '../../replace-file.ts';
+import { removeIncomplete, replaceText } from '../../replace-file.ts';
 import { type Configuration, parseConfiguration, RunError } from '../configuration.ts';
 import type { Metrics } from './records.ts';
 
@@ -80,25 +80,29 @@ export class RunFolder {
   }
 
   async append(metrics: Metrics): Promise<void> {
-    await appendFile(this.file('metrics.jsonl'), `${JSON.stringify(metrics)}\n`);
+    await appendFile(this.file(runFiles.metrics), `${JSON.stringify(metrics)}\n`, { flush: true });
   }
 
-  /** All lines, without a truncated one. */
+  /** All lines that are whole. */
   async metrics(): Promise<Metrics[]> {
-    const text = (await readOptional(this.file('metrics.jsonl'))) ?? '';
-    return text.split('\n').flatMap((line) => {
-      try {
-        return [JSON.parse(line) as Metrics];
-      } catch {
-        return [];
-      }
-    });
+    return (await this.#metricsLines()).flatMap((line) => readMetrics(line) ?? []);
   }
 
-  /** Drops metrics written after the checkpoint from which a run resumes. */
-  async truncateMetrics(step: number): Promise<void> {
+  async #metricsLines(): Promise<string[]> {
+    const text = (await readOptional(this.file(runFiles.metrics))) ?? '';
+    return text.split('\n').filter((line) => line !== '');
+  }
+
+  /**
+   * Drops metrics written after the checkpoint from which a run resumes, and what a kill left of a line.
+   * @returns the number of other lines that were dropped because they are no metrics.
+   */
+  async truncateMetrics(step: number): Promise<number> {
+    const lines = await this.#metricsLines();
+    const unreadable = lines.slice(0, -1).filter((line) => readMetrics(line) === undefined);
     const kept = (await this.metrics()).filter((line) => line.step <= step);
-    await replaceText(this.file('metrics.jsonl'), kept.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    await replaceText(this.file(runFiles.metrics), kept.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    return unreadable.length;
   }
 
   checkpoint(step: number): string {
@@ -110,13 +114,33 @@ export class RunFolder {
     return (await checkpointSteps(this.path)) ?? [];
   }
 
-  /** Removes all checkpoints but the latest two, and incomplete files. */
+  /** Removes all checkpoints but the latest two, and nothing else. */
   async removeOldCheckpoints(): Promise<void> {
-    const keep = new Set((await this.checkpoints()).slice(0, 2).map((step) => this.checkpoint(step)));
-    const folder = checkpointFolder(this.path);
-    for (const path of (await readdir(folder)).map((file) => join(folder, file))) {
-      if (!keep.has(path)) await rm(path, { force: true });
-    }
+    for (const step of (await this.checkpoints()).slice(2)) await rm(this.checkpoint(step), { force: true });
+  }
+
+  /** Keeps a damaged checkpoint under a name that no training reads. @returns its path. */
+  async setAside(step: number): Promise<string> {
+    const path = `${this.checkpoint(step)}.damaged`;
+    await rename(this.checkpoint(step), path);
+    return path;
+  }
+
+  /** Removes what a killed process left half-written. */
+  async removeIncomplete(): Promise<void> {
+    const written: readonly string[] = Object.values(runFiles);
+    await removeIncomplete(this.path, (name) => written.includes(name));
+    await removeIncomplete(checkpointFolder(this.path), (name) => /^\d+\.safetensors$/.test(name));
+  }
+}
+
+function readMetrics(line: string): Metrics | undefined {
+  try {
+    const value = JSON.parse(line);
+    const known = value?.kind === 'train' || value?.kind === 'evaluation';
+    return known && Number.isFinite(value.step) && Number.isFinite(value.epoch) ? value : undefined;
+  } catch {
+    return undefined;
   }
 }
 
