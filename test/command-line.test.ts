@@ -103,7 +103,7 @@ describe('wrong usage', () => {
     ['summary inception-v4 --width wide', "inception: --width: expected a number above 0, received 'wide'\n"],
     [
       'summary inception-v4 --classes 2.5',
-      "inception: --classes: expected a whole number, 0 for no classifier, received '2.5'\n",
+      "inception: --classes: expected a whole number of at most 1000000, 0 for no classifier, received '2.5'\n",
     ],
     [
       'summary inception-v4 --input-size 299x',
@@ -111,7 +111,7 @@ describe('wrong usage', () => {
     ],
     [
       'summary inception-v4 --blocks 1,2',
-      "inception: --blocks: expected counts of at least 1 for A, B and C, as 5,10,5 or 5,,5, received '1,2'\n",
+      "inception: --blocks: expected counts of 1 to 1000 for A, B and C, as 5,10,5 or 5,,5, received '1,2'\n",
     ],
     [
       'summary inception-v4 --residual-scale 0',

@@ -1,5 +1,6 @@
 /** Runs a model of any kind with ONNX Runtime, without libtorch. */
 import { readFile } from 'node:fs/promises';
+import { lfsPointerProblem } from '../git-lfs.ts';
 import { type Preprocessing, preprocessingPresets } from '../images/preprocess.ts';
 import { graphOf } from '../model/description.ts';
 import type { ModelFile, Notices } from '../model/model-file.ts';
@@ -93,7 +94,10 @@ function preprocessingOf(path: string, { mean, std, ...rest }: Partial<Preproces
 
 async function readBytes(path: string): Promise<Uint8Array> {
   try {
-    return await readFile(path);
+    const bytes = await readFile(path);
+    const problem = lfsPointerProblem(bytes);
+    if (problem !== undefined) throw new DeployError(`${path}: ${problem}`);
+    return bytes;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     throw new DeployError(`${path}: no such file; 'inception export MODEL -o ${path}' writes one`);

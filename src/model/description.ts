@@ -38,18 +38,24 @@ export class ModelError extends InceptionError {
   override name = 'ModelError';
 }
 
-const pair = z.tuple([z.number(), z.number()]);
-const perChannel = z.tuple([z.number(), z.number(), z.number()]);
+const side = z.int().min(1);
+const mean = z.number().min(-1000).max(1000);
+const deviation = z.number().min(1e-6, 'expected a standard deviation above 0').max(1000);
+/** Bounds beyond which the network's input would overflow or be constant. */
+export const meanSchema = z.tuple([mean, mean, mean]);
+export const stdSchema = z.tuple([deviation, deviation, deviation]);
+/** A smaller crop would be resized to an image of more than ten times the input's side. */
+export const cropSchema = z.number().min(0.1).max(1);
 export const networkOptionsSchema = partialOptionSchema(networkOptions);
 
 export const preprocessingSchema: z.ZodType<Preprocessing> = z.strictObject({
-  size: pair,
-  channels: z.exactOptional(z.int().positive()),
+  size: z.tuple([side, side]),
+  channels: z.exactOptional(z.int().min(1).max(1024)),
   protocol: z.enum(protocols),
-  crop: z.number().positive().max(1),
+  crop: cropSchema,
   kernel: z.enum(resamplingKernels),
-  mean: perChannel,
-  std: perChannel,
+  mean: meanSchema,
+  std: stdSchema,
 });
 
 // Not strict: a run's configuration is a description with more keys.

@@ -17,7 +17,9 @@ export const stages: readonly Stage[] = ['A', 'B', 'C'];
 export type PerStage = Readonly<Partial<Record<Stage, number>>>;
 
 const above0: Range = { above: 0 };
-const count: Range = { whole: true, atLeast: 1 };
+/** Upper bounds are far above any use: beyond them, an option is a mistake or a hostile file, and memory would run out. */
+const count = (atMost: number): Range => ({ whole: true, atLeast: 1, atMost });
+const maxSide = 4096;
 
 /** Every network option. To add one, add an entry; the type checker then points to the two places that must implement it. */
 export const networkOptions = {
@@ -25,7 +27,8 @@ export const networkOptions = {
   classes: numberOption({
     whole: true,
     atLeast: 0,
-    expected: 'a whole number, 0 for no classifier',
+    atMost: 1_000_000,
+    expected: 'a whole number of at most 1000000, 0 for no classifier',
     flag: '--classes <n>',
     about: 'number of classes; 0 removes the classifier',
     label: 'Classes',
@@ -41,6 +44,7 @@ export const networkOptions = {
   /** Multiplies every filter count, rounded to a multiple of 8 and never under 8. Default 1. */
   width: numberOption({
     ...above0,
+    atMost: 64,
     step: 0.125,
     slider: [0.125, 2],
     flag: '--width <factor>',
@@ -50,9 +54,9 @@ export const networkOptions = {
   }),
   /** Number of A, B and C blocks; stages left out stay as drawn. */
   blocks: perStageOption({
-    range: count,
-    expected: 'counts of at least 1 for A, B or C, as { A: 5, B: 10, C: 5 }',
-    written: 'counts of at least 1 for A, B and C, as 5,10,5 or 5,,5',
+    range: count(1000),
+    expected: 'counts of 1 to 1000 for A, B or C, as { A: 5, B: 10, C: 5 }',
+    written: 'counts of 1 to 1000 for A, B and C, as 5,10,5 or 5,,5',
     flag: '--blocks <a,b,c>',
     about: 'number of A, B and C blocks',
     label: 'Blocks',
@@ -83,7 +87,7 @@ export const networkOptions = {
   }),
   /** Channels of the input: 3 is RGB, 1 is grey. Default 3. */
   inputChannels: numberOption({
-    ...count,
+    ...count(1024),
     flag: '--input-channels <n>',
     about: 'input channels: 3 for RGB, 1 for greyscale',
     label: 'Input channels',
@@ -91,7 +95,7 @@ export const networkOptions = {
   }),
   /** Width of the embedding, in the network that has one. Default 512. */
   embedding: numberOption({
-    ...count,
+    ...count(100_000),
     flag: '--embedding <n>',
     about: 'width of the embedding, in networks that have one',
     label: 'Embedding',
@@ -136,11 +140,11 @@ function sizeOption(words: OptionWords): Option<Size> {
   return {
     ...words,
     control: { kind: 'size' },
-    expected: 'a whole number of pixels, or [height, width]',
+    expected: `a whole number of pixels of at most ${maxSide}, or [height, width]`,
     written: 'pixels, as 299 or 299x224',
     accepts: (value): value is Size =>
-      inRange(value, count) ||
-      (Array.isArray(value) && value.length === 2 && value.every((side) => inRange(side, count))),
+      inRange(value, count(maxSide)) ||
+      (Array.isArray(value) && value.length === 2 && value.every((side) => inRange(side, count(maxSide)))),
     parse(text) {
       const sides = text.split('x').map(parseNumber);
       return sides.length === 2 ? sides : parseNumber(text);

@@ -146,7 +146,10 @@ describe('an option that cannot be applied', () => {
       { widht: 2 },
       "unknown network option 'widht'; there are classes, inputSize, width, blocks, residualScale, auxiliary, dropoutKeep, inputChannels, embedding, gamma, countPadding",
     ],
-    [{ classes: -1 }, "network option 'classes': expected a whole number, 0 for no classifier; received -1"],
+    [
+      { classes: -1 },
+      "network option 'classes': expected a whole number of at most 1000000, 0 for no classifier; received -1",
+    ],
     [
       { classes: 0, auxiliary: true },
       'an auxiliary classifier needs classes; received classes: 0, auxiliary: true',
@@ -154,16 +157,16 @@ describe('an option that cannot be applied', () => {
     [{ embedding: 128 }, 'inception-v4 has no embedding; received embedding: 128'],
     [
       { inputSize: [299] },
-      "network option 'inputSize': expected a whole number of pixels, or [height, width]; received [299]",
+      "network option 'inputSize': expected a whole number of pixels of at most 4096, or [height, width]; received [299]",
     ],
-    [{ width: -1 }, "network option 'width': expected a number above 0; received -1"],
+    [{ width: -1 }, "network option 'width': expected a number above 0 and at most 64; received -1"],
     [
       { blocks: { A: 0 } },
-      'network option \'blocks\': expected counts of at least 1 for A, B or C, as { A: 5, B: 10, C: 5 }; received {"A":0}',
+      'network option \'blocks\': expected counts of 1 to 1000 for A, B or C, as { A: 5, B: 10, C: 5 }; received {"A":0}',
     ],
     [
       { blocks: { D: 2 } },
-      'network option \'blocks\': expected counts of at least 1 for A, B or C, as { A: 5, B: 10, C: 5 }; received {"D":2}',
+      'network option \'blocks\': expected counts of 1 to 1000 for A, B or C, as { A: 5, B: 10, C: 5 }; received {"D":2}',
     ],
     [
       { residualScale: 'on' },

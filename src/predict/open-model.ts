@@ -71,7 +71,10 @@ function describedModel(file: TensorFile, { path, prefix }: { path: string; pref
       `${path}: its metadata contain no model; expected a file written by 'inception train' or 'inception import'`,
     );
   const description = parseDescription(stored, `${path} (metadata)`);
+  const name = `${path} (metadata)`;
+  checkCounts(description, { path: name, tensors: file.tensors.size });
   const graph = graphOf(description);
+  checkInput(description, { path: name, graph });
   const nameOf = (parameter: Parameter) =>
     isStatistic(parameter) ? parameter.name : prefix + parameter.name;
   checkShapes(file, { path, graph, nameOf });
@@ -89,6 +92,32 @@ function withChannels(description: ModelDescription, { network }: Graph): ModelD
   const [, , channels] = network.input;
   if (channels === (description.preprocessing.channels ?? 3)) return description;
   return { ...description, preprocessing: { ...description.preprocessing, channels } };
+}
+
+/** What a file says of its network is held to its tensors before a graph is built from it. @throws ModelError */
+function checkCounts(
+  { options, classes }: ModelDescription,
+  { path, tensors }: { path: string; tensors: number },
+): void {
+  const blocks = Object.values(options.blocks ?? {}).reduce((sum, count) => sum + count, 0);
+  if (blocks > tensors)
+    throw new ModelError(
+      `${path}: a network of ${blocks} blocks and more layers, the file has ${tensors} tensors`,
+    );
+  if (options.classes !== undefined && classes.length > 0 && classes.length !== options.classes)
+    throw new ModelError(`${path}: ${classes.length} labels for ${options.classes} classes`);
+}
+
+/** @throws ModelError if images would be prepared for another input than the network's. */
+function checkInput(
+  { preprocessing }: ModelDescription,
+  { path, graph }: { path: string; graph: Graph },
+): void {
+  const [height, width] = graph.network.input;
+  if (preprocessing.size.join('×') === `${height}×${width}`) return;
+  throw new ModelError(
+    `${path}: preprocessing.size is ${preprocessing.size.join('×')}, the network's input is ${height}×${width}`,
+  );
 }
 
 function checkShapes(

@@ -1,5 +1,6 @@
 /** Open files that support random access reads. Errors name the file, and no file is left open after one. */
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
+import { lfsPointerProblem } from '../git-lfs.ts';
 import { WeightsError } from './tensor-file.ts';
 
 export interface ByteSource {
@@ -18,6 +19,7 @@ export async function openByteSource(path: string): Promise<ByteSource> {
   const file = await open(path, 'r');
   return closeOnError(file, async () => {
     const size = (await file.stat()).size;
+    await refusePointer(file);
     return {
       size,
       async read(position, length) {
@@ -36,6 +38,13 @@ export async function openByteSource(path: string): Promise<ByteSource> {
       close: () => file.close(),
     };
   });
+}
+
+async function refusePointer(file: FileHandle): Promise<void> {
+  const head = new Uint8Array(64);
+  await file.read(head, 0, head.length, 0);
+  const problem = lfsPointerProblem(head);
+  if (problem !== undefined) throw new WeightsError(problem);
 }
 
 function allocate(length: number): Uint8Array<ArrayBuffer> {

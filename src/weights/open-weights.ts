@@ -1,5 +1,6 @@
 /** Opens a weights file of any supported format, recognised by its content. */
 import { open, stat } from 'node:fs/promises';
+import { lfsPointerProblem } from '../git-lfs.ts';
 import { openSafetensors } from './safetensors/safetensors.ts';
 import { type TensorFile, WeightsError } from './tensor-file.ts';
 import { isTable } from './tensorflow/leveldb-table.ts';
@@ -43,13 +44,15 @@ export async function openWeights(path: string): Promise<TensorFile> {
     throw new WeightsError(`${path}: no such file`);
   }
   const file = await open(path, 'r');
-  const ends = { head: new Uint8Array(16), tail: new Uint8Array(48), path };
+  const ends = { head: new Uint8Array(64), tail: new Uint8Array(48), path };
   try {
-    await file.read(ends.head, 0, 16, 0);
+    await file.read(ends.head, 0, 64, 0);
     await file.read(ends.tail, 0, 48, Math.max(0, info.size - 48));
   } finally {
     await file.close();
   }
+  const problem = lfsPointerProblem(ends.head);
+  if (problem !== undefined) throw new WeightsError(`${path}: ${problem}`);
   const format = formats.find(([matches]) => matches(ends));
   if (format) return format[1](path);
   throw new WeightsError(

@@ -63,7 +63,7 @@ export function addCropOptions(command: Command, defaults: string): Command {
     .option(
       '--crop <fraction>',
       `fraction of each side kept by the single crop (default: ${defaults})`,
-      numberIn('--crop', { above: 0, atMost: 1 }),
+      numberIn('--crop', { atLeast: 0.1, atMost: 1 }),
     )
     .option(
       '--kernel <name>',

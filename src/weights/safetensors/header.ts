@@ -3,6 +3,7 @@
  * strict parser: JSON.parse keeps the last of two equal keys and accepts 1e3 as an integer.
  */
 
+import { quoted } from '../../printable.ts';
 import { type TensorInfo, WeightsError } from '../tensor-file.ts';
 
 /** A safetensors file that violates the format, or cannot be read. */
@@ -43,6 +44,11 @@ export interface Header {
 /** Maximum header size of the format. */
 export const maxHeaderBytes = 100_000_000;
 
+/** Limits of ours. Checkpoints here have up to 2,000 tensors, with names of under 100 characters and 4 dimensions. */
+const maxTensors = 100_000;
+const maxNameLength = 1024;
+const maxDimensions = 64;
+
 /** Parses the header and checks it against the number of data bytes. @throws SafetensorsError naming the tensor. */
 export function parseHeader(json: Uint8Array, dataBytes: number): Header {
   if (json[0] !== 0x7b) throw new SafetensorsError("the header must begin with '{'");
@@ -56,8 +62,17 @@ export function parseHeader(json: Uint8Array, dataBytes: number): Header {
   const tensors = new Map<string, TensorEntry>();
   let metadata: ReadonlyMap<string, string> = new Map();
   parser.object((name) => {
-    if (name === '__metadata__') metadata = parser.strings();
-    else tensors.set(name, parser.tensor(name));
+    if (name === '__metadata__') {
+      metadata = parser.strings();
+      return;
+    }
+    if (name.length > maxNameLength)
+      throw new SafetensorsError(
+        `the name ${quoted(name)} has ${name.length} characters, the limit is ${maxNameLength}`,
+      );
+    if (tensors.size === maxTensors)
+      throw new SafetensorsError(`the header has more than ${maxTensors} tensors`);
+    tensors.set(name, parser.tensor(name));
   });
   parser.end();
   checkOffsets([...tensors.values()], dataBytes);
@@ -130,19 +145,30 @@ class HeaderParser {
 
   string(): string {
     this.#space();
-    const token = /"(?:[^"\\]|\\.)*"/y;
-    token.lastIndex = this.#position;
-    const [match] = token.exec(this.#text) ?? this.#fail('a string');
+    const end = this.#endOfString();
+    const token = this.#text.slice(this.#position, end);
     let value: string;
     try {
-      value = JSON.parse(match);
+      value = JSON.parse(token);
     } catch {
       return this.#fail('a valid string');
     }
-    this.#position = token.lastIndex;
+    this.#position = end;
     if (/[\ud800-\udfff]/u.test(value))
-      throw new SafetensorsError(`the header has half a surrogate pair in ${match}`);
+      throw new SafetensorsError(`the header has half a surrogate pair in ${token.slice(0, 200)}`);
     return value;
+  }
+
+  /** The position after the closing quote. Not found by a regular expression, which overflows on strings of megabytes. */
+  #endOfString(): number {
+    if (this.#text[this.#position] !== '"') this.#fail('a string');
+    for (let quote = this.#text.indexOf('"', this.#position + 1); quote >= 0; ) {
+      let backslashes = 0;
+      while (this.#text[quote - 1 - backslashes] === '\\') backslashes++;
+      if (backslashes % 2 === 0) return quote + 1;
+      quote = this.#text.indexOf('"', quote + 1);
+    }
+    return this.#fail('a string that ends');
   }
 
   /** A map from strings to strings, like `__metadata__`. */
@@ -168,8 +194,11 @@ class HeaderParser {
     const numbers: number[] = [];
     this.#need('[');
     if (this.#take(']')) return numbers;
-    do numbers.push(this.#integer());
-    while (this.#take(','));
+    do {
+      numbers.push(this.#integer());
+      if (numbers.length > maxDimensions)
+        throw new SafetensorsError(`the header has a shape of more than ${maxDimensions} dimensions`);
+    } while (this.#take(','));
     this.#need(']');
     return numbers;
   }

@@ -180,6 +180,26 @@ describe('safetensors', () => {
     ],
     ['an unknown key', file('{"a":{"dtyp":"F32"}}'), "tensor 'a' has an unknown key 'dtyp'"],
     ['metadata that are no strings', file('{"__metadata__":{"a":1}}'), 'expected a string at character'],
+    [
+      'a name of a million characters',
+      file(`{"${'n'.repeat(1e6)}":${entry(0, 4)}}`, 4),
+      'has 1000000 characters, the limit is 1024',
+    ],
+    [
+      'a hundred thousand and one tensors',
+      file(`{${Array.from({ length: 100_001 }, (_, index) => `"${index}":${entry(0, 0, [0])}`).join(',')}}`),
+      'the header has more than 100000 tensors',
+    ],
+    [
+      '65 dimensions',
+      file(`{"a":${entry(0, 4, Array(65).fill(1))}}`, 4),
+      'a shape of more than 64 dimensions',
+    ],
+    [
+      'a string without an end',
+      file(`{"a${'\\\\\\"'.repeat(10)}`),
+      'expected a string that ends at character 1',
+    ],
     ['half a surrogate pair', file('{"\\ud800":{}}'), 'the header has half a surrogate pair in "\\ud800"'],
   ])('refuses %s', (_, bytes, message) => {
     expect(() => decodeSafetensors(bytes)).toThrow(message);
@@ -193,6 +213,12 @@ describe('safetensors', () => {
       ['__proto__', []],
       ['constructor', [0, 7]],
     ]);
+  });
+
+  it('reads metadata of 10 MB, with quotes and backslashes', () => {
+    const text = 'a"\\'.repeat(2_500_000);
+    const { metadata: read } = decodeSafetensors(file(JSON.stringify({ __metadata__: { text } })));
+    expect(read.get('text') === text).toBe(true);
   });
 
   it('reads a hundred thousand empty tensors quickly', () => {
