@@ -87,6 +87,8 @@ describe('inception serve', () => {
       `boots=${onnxFile}`,
       '--precision',
       'float32',
+      '--grace',
+      '0ms',
     );
     expect(address).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
     expect(log().find(({ msg }) => msg === 'ready')).toMatchObject({
@@ -169,6 +171,16 @@ describe('inception serve', () => {
         /--wait: expected a duration of at most a day, like 5ms, 2s or 1m, received '5'/,
       ],
       [[onnxFile, '--port', '70000'], 2, /--port: expected at most 65535/],
+      [
+        [onnxFile, '--cors', 'https://app.example/'],
+        2,
+        /--cors: expected origins such as https:\/\/app\.example .*, received 'https:\/\/app\.example\/'/,
+      ],
+      [
+        [onnxFile, '--allow-host', 'a.example', '--token', 'x'],
+        2,
+        /--allow-host has no effect: the server has a token, so every host name is allowed/,
+      ],
       [[onnxFile, '--token', 'a b'], 2, /--token: expected a token without spaces/],
       [[onnxFile, torchFile], 2, /two models are called 'shoes'; NAME=.* gives one of them another name/],
       [[`a b=${onnxFile}`], 2, /'a b' cannot be the name of a model/],

@@ -7,7 +7,7 @@ export interface TestServer {
   readonly address: string;
   /** The log's lines, parsed. */
   readonly log: Record<string, unknown>[];
-  readonly drain: (timeoutMs?: number) => Promise<boolean>;
+  readonly drain: (timeoutMs?: number, graceMs?: number) => Promise<boolean>;
   /** Sends a request and parses a JSON response. */
   readonly send: (path: string, init?: RequestInit) => Promise<TestResponse>;
   readonly processes: () => readonly number[];
@@ -37,7 +37,7 @@ export async function startTestServer(
   return {
     address: server.address,
     log,
-    drain: (timeoutMs = 5000) => server.drain({ timeoutMs }),
+    drain: (timeoutMs = 5000, graceMs = 0) => server.drain({ timeoutMs, graceMs }),
     processes: () => server.service.images.processes,
     send: async (path, init) => {
       const response = await fetch(server.address + path, init);

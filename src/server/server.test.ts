@@ -1,8 +1,8 @@
 /** The whole server over loopback: protocol, token, full queue, disconnecting clients, shutdown. */
-import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { colourModel, imageFile } from '../../test/server-models.ts';
+import { inferBody, pixels, post, raw } from '../../test/server-requests.ts';
 import { startTestServer, type TestServer } from '../../test/test-server.ts';
 
 let server: TestServer | undefined;
@@ -17,31 +17,8 @@ afterEach(async () => {
   server = undefined;
 });
 
-const pixels = (count = 1, [red, green, blue] = [200, 50, 0]) =>
-  Array.from({ length: count * 16 }, () => [red, green, blue]).flat();
-const inferBody = (count = 1, more: object = {}) => ({
-  inputs: [{ name: 'images', shape: [count, 4, 4, 3], datatype: 'UINT8', data: pixels(count) }],
-  ...more,
-});
-const post = (value: unknown, headers: Record<string, string> = {}): RequestInit => ({
-  method: 'POST',
-  body: typeof value === 'string' ? value : JSON.stringify(value),
-  headers: { 'content-type': 'application/json', ...headers },
-});
 const infer = '/v2/models/colours/infer';
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** Sends raw bytes and returns the whole response. */
-const raw = (address: string, bytes: string) =>
-  new Promise<string>((resolve) => {
-    const socket = connect(Number(new URL(address).port), '127.0.0.1', () => socket.write(bytes));
-    let text = '';
-    socket.on('data', (data) => {
-      text += data;
-    });
-    socket.on('close', () => resolve(text));
-    socket.on('error', () => {});
-  });
 
 describe('the Open Inference Protocol', () => {
   it('describes the server and its models', async () => {
@@ -138,55 +115,6 @@ describe('the Open Inference Protocol', () => {
       `POST ${infer} HTTP/1.0\r\naccept-encoding: gzip\r\ncontent-length: ${text.length}\r\n\r\n${text}`,
     );
     expect(answer).toContain('content-encoding: gzip');
-  });
-});
-
-describe('access', () => {
-  it('needs the token, except for probes and the API description', async () => {
-    const { send } = await start([colourModel()], { token: 'secret' });
-    const withToken = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
-    for (const path of ['/v2', '/v2/models/colours', '/metrics', '/nowhere', infer]) {
-      const answer = await send(path, path === infer ? post(inferBody()) : undefined);
-      expect({ path, ...answer }).toMatchObject({ path, status: 401 });
-      expect(answer.headers.get('www-authenticate')).toBe('Bearer');
-      expect((await send(path, withToken('wrong'))).status).toBe(401);
-      expect((await send(path, withToken('secretsecret'))).status).toBe(401);
-    }
-    expect((await send('/v2', withToken('secret'))).status).toBe(200);
-    for (const path of ['/v2/health/live', '/v2/health/ready', '/docs/', '/openapi.json'])
-      expect((await send(path)).status).toBe(200);
-  });
-
-  it('answers invalid HTTP, and every error, with a JSON error', async () => {
-    const { address } = await start([colourModel()]);
-    for (const bytes of ['hello\r\n\r\n', 'GET /%zz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n']) {
-      const answer = await raw(address, bytes);
-      expect(answer).toMatch(/^HTTP\/1\.1 400/);
-      expect(JSON.parse(answer.split('\r\n\r\n')[1] as string)).toHaveProperty('error');
-    }
-    expect(await raw(address, `GET /v2 HTTP/1.1\r\nx: ${'a'.repeat(20_000)}\r\n\r\n`)).toMatch(
-      /^HTTP\/1\.1 431/,
-    );
-  });
-
-  it('limits the time that a request may take to arrive', async () => {
-    const { address } = await start([colourModel()], { receiveMs: 300 });
-    const begun = `POST ${infer} HTTP/1.1\r\nhost: a\r\ncontent-length: 1900\r\n\r\n{`;
-    expect(await raw(address, begun)).toMatch(/^HTTP\/1\.1 408/);
-  });
-
-  it('limits the bytes received at the same time', async () => {
-    const { send } = await start([colourModel()], { bodyBytes: 2000, receivingBytes: 2500 });
-    const slow = connect(Number(new URL((server as TestServer).address).port), '127.0.0.1');
-    slow.write(`POST ${infer} HTTP/1.1\r\nhost: a\r\ncontent-length: 1900\r\n\r\n{`);
-    await sleep(50);
-    expect(await send(infer, post(inferBody(7)))).toMatchObject({
-      status: 503,
-      json: { error: 'the server is receiving too much data at the moment; try again later' },
-    });
-    slow.destroy();
-    await sleep(50);
-    expect(await send(infer, post(inferBody(7)))).toMatchObject({ status: 200 });
   });
 });
 
@@ -303,6 +231,19 @@ describe('shutdown', () => {
     expect(await drained).toBe(true);
     await expect(fetch(`${address}/v2`)).rejects.toThrow('fetch failed');
     for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+    server = undefined;
+  });
+
+  it('refuses politely for a while, so that load balancers notice before connections fail', async () => {
+    const { send, drain, address } = await start([colourModel()]);
+    const drained = drain(100, 30_000);
+    const refused = await send(infer, post(inferBody()));
+    expect([refused.status, refused.headers.get('connection')]).toEqual([503, 'close']);
+    const kept = await raw(address, 'GET /v2/health/ready HTTP/1.1\r\nhost: localhost\r\n\r\n');
+    expect(kept).toMatch(/^HTTP\/1\.1 503 .*connection: close/is);
+    // A later call ends the grace.
+    expect(await drain()).toBe(true);
+    expect(await drained).toBe(true);
     server = undefined;
   });
 

@@ -8,7 +8,7 @@ export interface ServerSettings {
   readonly deadlineMs: number;
   /** Maximum bytes per request, also when decompressed. */
   readonly bodyBytes: number;
-  /** Maximum bytes of all requests being received at the same time. */
+  /** Maximum bytes of all bodies held at the same time; each address may have half of it. */
   readonly receivingBytes: number;
   /** Maximum images, or rows of a tensor, per request. */
   readonly images: number;
@@ -20,6 +20,10 @@ export interface ServerSettings {
   readonly decodeMs: number;
   /** If unset, requests need no token. */
   readonly token?: string;
+  /** Origins whose pages may use the server, such as `https://app.example`; `*` for all. Default: none. */
+  readonly cors: readonly string[];
+  /** Host names besides this machine's by which a server without a token, and for this machine only, may be asked. */
+  readonly allowHosts: readonly string[];
 }
 
 const mebibyte = 2 ** 20;
@@ -41,4 +45,6 @@ export const defaultSettings: ServerSettings = {
   receiveMs: 30_000,
   decoders: 2,
   decodeMs: 10_000,
+  cors: [],
+  allowHosts: [],
 };

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { UsageError } from '../../errors.ts';
+import { isLoopback } from '../../server/http/access/allowed-hosts.ts';
 import { namedModel, openServedModels } from '../../server/models/open-served-models.ts';
 import { defaultSettings, type ServerSettings } from '../../server/settings.ts';
 import { packageVersion } from '../../version.ts';
@@ -23,6 +24,8 @@ type Values = EngineOptions &
     readonly port: number;
     readonly token?: string;
     readonly tokenFile?: string;
+    readonly cors?: readonly string[];
+    readonly allowHost?: readonly string[];
     readonly batch?: number;
     readonly wait: number;
     readonly queue?: number;
@@ -31,6 +34,7 @@ type Values = EngineOptions &
     readonly images: number;
     readonly bodyLimit: number;
     readonly drain: number;
+    readonly grace: number;
     readonly log: string;
   };
 
@@ -67,6 +71,15 @@ const port = (text: string) => {
   return value;
 };
 
+/** `https://app.example`, as browsers send it: no path, no slash at the end. */
+const origins = (text: string, before: readonly string[] = []): readonly string[] => {
+  if (text !== '*' && !(URL.canParse(text) && new URL(text).origin === text))
+    throw new UsageError(
+      `--cors: expected origins such as https://app.example or http://localhost:5173, or '*', received '${text}'`,
+    );
+  return [...before, text];
+};
+
 const timeOption = (name: string, about: string, ms: number): Option =>
   new Option(`${name} <time>`, about)
     .argParser(duration(name))
@@ -81,7 +94,17 @@ export function addServe(program: Command): void {
       .option('--port <port>', 'port to listen on; 0 picks a free one', port, 8000)
       .option('--host <address>', 'address to listen on; 0.0.0.0 for all interfaces', '127.0.0.1')
       .option('--token <token>', 'require this bearer token')
-      .option('--token-file <file>', 'read the token from a file, hidden from the process list'),
+      .option('--token-file <file>', 'read the token from a file, hidden from the process list')
+      .addOption(
+        new Option(
+          '--cors <origin...>',
+          "origins whose pages may use the server, as https://app.example; '*' for all",
+        ).argParser(origins),
+      )
+      .option(
+        '--allow-host <name...>',
+        'further host names by which this machine may be asked, as a proxy sends',
+      ),
   );
   addCropOptions(addOnnxOptions(command), "torchvision's")
     .optionsGroup('Batches and queue:')
@@ -111,6 +134,9 @@ export function addServe(program: Command): void {
       defaultSettings.decoders,
     )
     .addOption(timeOption('--drain', 'maximum time to finish open requests on shutdown', 30_000))
+    .addOption(
+      timeOption('--grace', 'time after SIGTERM in which new requests are still refused politely', 2000),
+    )
     .optionsGroup('Output:')
     .option('--log <level>', `log level: ${levels.join(', ')}`, oneOf('--log', levels), 'info')
     .addHelpText(
@@ -154,7 +180,7 @@ async function run(args: readonly string[], values: Values): Promise<number> {
       log: values.log === 'silent' ? undefined : { level: values.log, stream: process.stderr },
     });
     const { address, log } = server;
-    if (!['127.0.0.1', '::1', 'localhost'].includes(values.host) && settings.token === undefined)
+    if (!isLoopback(values.host) && settings.token === undefined)
       log.warn(
         'no token is set: anyone who can reach this address can send requests; --token-file requires a token',
       );
@@ -169,7 +195,9 @@ async function run(args: readonly string[], values: Values): Promise<number> {
     const signalled = firstSignal((signal) => log.info({ signal }, 'draining; signal again to stop at once'));
     log.info({ address, models: served, docs: `${address}/docs` }, 'ready');
     const code = await signalled;
-    const answered = await server.drain({ timeoutMs: values.drain });
+    // Whoever presses Ctrl-C has no load balancer to wait for.
+    const graceMs = code === exitCodes.SIGTERM ? values.grace : 0;
+    const answered = await server.drain({ timeoutMs: values.drain, graceMs });
     if (answered) log.info('all open requests were answered');
     else log.warn('some requests were still open and were aborted');
     return code;
@@ -177,6 +205,8 @@ async function run(args: readonly string[], values: Values): Promise<number> {
     await loaded.close();
   }
 }
+
+const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /** Waits for SIGINT or SIGTERM and returns the exit code. A second signal ends the process at once. */
 function firstSignal(onSignal: (signal: string) => void): Promise<number> {
@@ -189,8 +219,8 @@ function firstSignal(onSignal: (signal: string) => void): Promise<number> {
         onSignal(signal);
         resolve(code);
       });
-    listen('SIGINT', 130);
-    listen('SIGTERM', 143);
+    listen('SIGINT', exitCodes.SIGINT);
+    listen('SIGTERM', exitCodes.SIGTERM);
   });
 }
 
@@ -211,5 +241,15 @@ function settingsOf(values: Values): Partial<ServerSettings> {
     bodyBytes: values.bodyLimit,
     receivingBytes: Math.max(values.bodyLimit, defaultSettings.receivingBytes),
     ...(token !== undefined && { token }),
+    ...(values.cors && { cors: values.cors }),
+    ...(values.allowHost && { allowHosts: allowedHosts(values, token) }),
   };
+}
+
+/** @throws UsageError where every host is allowed anyway. */
+function allowedHosts({ host, allowHost = [] }: Values, token: string | undefined): readonly string[] {
+  if (token === undefined && isLoopback(host)) return allowHost;
+  const why =
+    token === undefined ? `the server listens on ${host}, for other machines too` : 'the server has a token';
+  throw new UsageError(`--allow-host has no effect: ${why}, so every host name is allowed`);
 }

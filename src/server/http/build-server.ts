@@ -12,13 +12,15 @@ import fastify, {
   LogController,
 } from 'fastify';
 import type { Service } from '../service.ts';
+import { checkHost, checkOrigin } from './access/allowed-hosts.ts';
+import { allowCrossOrigin } from './access/cross-origin.ts';
+import { checkToken } from './access/token.ts';
 import { metricsSchema } from './api-schemas.ts';
 import { addClassifyRoute } from './classify-route.ts';
 import { ClientDisconnected } from './client-signal.ts';
 import { observeRequests } from './observe-requests.ts';
 import { addProtocolRoutes } from './protocol-routes.ts';
 import { RequestError } from './request-error.ts';
-import { checkToken } from './token.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -31,12 +33,14 @@ declare module 'fastify' {
 
 export interface BuildServerOptions {
   readonly version: string;
+  /** Whether only this machine reaches the server, so that, without a token, web pages have to be kept out. */
+  readonly local: boolean;
   readonly log: { readonly level: string; readonly stream: { write(line: string): void } } | undefined;
 }
 
 export async function buildServer(
   service: Service,
-  { version, log }: BuildServerOptions,
+  { version, local, log }: BuildServerOptions,
 ): Promise<FastifyInstance> {
   const { settings } = service;
   const app: FastifyInstance = fastify({
@@ -94,11 +98,18 @@ export async function buildServer(
   });
 
   observeRequests(app, service);
+  const guarded = local && settings.token === undefined;
+  app.addHook('onRequest', async (request, reply) => {
+    if (service.draining) reply.header('connection', 'close');
+    if (guarded) checkHost(request.headers.host, settings.allowHosts);
+  });
+  allowCrossOrigin(app, settings.cors);
   app.addHook('onRequest', async (request) => {
     const { config, url = '' } = request.routeOptions;
     const isOpen = config.open === true || url.startsWith('/docs');
     if (settings.token !== undefined && !isOpen) checkToken(request.headers.authorization, settings.token);
     if (config.work !== true) return;
+    if (guarded) checkOrigin(request.headers, settings.cors);
     // Before any of the body is read, so that a refusal costs next to nothing.
     service.refuseWhenDraining();
     service.refuseWhenFull(namedModel(request));

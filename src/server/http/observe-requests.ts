@@ -1,12 +1,13 @@
-/** One log line and one observation per request, and a bound on the bytes being received at the same time. */
+/** One log line and one observation per request, and the bound on the bytes being received at the same time. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Service } from '../service.ts';
+import { ReceiveBudget } from './receive-budget.ts';
 import { RequestError } from './request-error.ts';
 
 declare module 'fastify' {
   interface FastifyReply {
     /** State of a request from start to end. */
-    inception: { begin: number; reason?: string };
+    inception: { begin: number; bytes: number; reason?: string };
   }
   interface FastifyInstance {
     /** Requests not answered yet. */
@@ -16,19 +17,20 @@ declare module 'fastify' {
 
 export function observeRequests(app: FastifyInstance, service: Service): void {
   const { metrics, settings } = service;
-  let [open, receiving] = [0, 0];
+  const { receivingBytes, bodyBytes } = settings;
+  const budget = new ReceiveBudget({ bytes: receivingBytes, perUpload: bodyBytes });
+  let open = 0;
   app.decorate('openRequests', () => open);
-  app.decorateReply('inception', null as unknown as { begin: number });
+  app.decorateReply('inception', null as unknown as { begin: number; bytes: number });
 
   app.addHook('onRequest', async (request, reply) => {
     const { raw } = reply;
-    reply.inception = { begin: performance.now() };
-    const bytes = announcedBytes(request, settings.bodyBytes);
+    reply.inception = { begin: performance.now(), bytes: 0 };
     open++;
-    receiving += bytes;
     raw.once('close', () => {
       open--;
-      receiving -= bytes;
+      const { bytes } = reply.inception;
+      metrics.receivedBytes.inc(bytes);
       const seconds = (performance.now() - reply.inception.begin) / 1000;
       const { method, routeOptions } = request;
       // Unknown routes share one label: the raw path would create unbounded time series.
@@ -52,20 +54,43 @@ export function observeRequests(app: FastifyInstance, service: Service): void {
         disconnected ? 'the client disconnected' : 'answered',
       );
     });
-    metrics.receivedBytes.inc(bytes);
-    if (bytes > settings.bodyBytes)
-      throw new RequestError(413, `the body has ${bytes} bytes; the limit is ${settings.bodyBytes}`);
-    if (receiving > settings.receivingBytes)
+    const announced = announcedBytes(request);
+    if (announced > bodyBytes && announced !== Number.POSITIVE_INFINITY)
+      throw new RequestError(413, `the body has ${announced} bytes; the limit is ${bodyBytes}`);
+    if (announced > 0 && !budget.admits(addressOf(request)))
       throw new RequestError(503, 'the server is receiving too much data at the moment; try again later', {
         retryAfterSeconds: 1,
         reason: 'receiving',
       });
   });
+
+  app.addHook('preParsing', (request, reply, payload, done) => {
+    const announced = announcedBytes(request);
+    if (announced > 0) {
+      const { raw } = request;
+      const upload = budget.open(addressOf(request), {
+        pause: () => raw.pause(),
+        resume: () => raw.resume(),
+      });
+      // Paused, so that a listener does not start the flow before the parser listens.
+      raw.pause();
+      raw.on('data', (chunk: Buffer) => {
+        reply.inception.bytes += chunk.length;
+        if (reply.inception.bytes >= announced) upload.finish();
+        upload.add(chunk.length);
+      });
+      raw.once('end', () => upload.finish());
+      reply.raw.once('close', () => upload.close());
+    }
+    done(null, payload);
+  });
 }
 
-/** A body without a declared length counts as the largest allowed. */
-function announcedBytes({ headers }: FastifyRequest, maxBytes: number): number {
-  if (headers['transfer-encoding'] !== undefined) return maxBytes;
+const addressOf = ({ socket }: FastifyRequest): string => socket.remoteAddress ?? '';
+
+/** Infinity for a body without a declared length. */
+function announcedBytes({ headers }: FastifyRequest): number {
+  if (headers['transfer-encoding'] !== undefined) return Number.POSITIVE_INFINITY;
   const length = Number(headers['content-length'] ?? 0);
   return Number.isSafeInteger(length) && length >= 0 ? length : 0;
 }

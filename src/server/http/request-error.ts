@@ -1,7 +1,7 @@
 /** A request that is answered with an error: the status, the message for the client, and when to retry. */
 import { InceptionError } from '../../errors.ts';
 
-export type ErrorStatus = 400 | 401 | 404 | 405 | 413 | 415 | 503;
+export type ErrorStatus = 400 | 401 | 403 | 404 | 405 | 413 | 415 | 503;
 
 export class RequestError extends InceptionError {
   override name = 'RequestError';
@@ -26,6 +26,7 @@ export class RequestError extends InceptionError {
 const reasons: Readonly<Record<ErrorStatus, string>> = {
   400: 'invalid',
   401: 'token',
+  403: 'origin',
   404: 'not_found',
   405: 'method',
   413: 'too_large',

@@ -1,6 +1,6 @@
 /** The bearer token, compared in constant time. */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { RequestError } from './request-error.ts';
+import { RequestError } from '../request-error.ts';
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
