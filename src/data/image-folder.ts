@@ -4,7 +4,7 @@ import { extname, join } from 'node:path';
 import { DataError } from './data-error.ts';
 import type { Dataset, Split } from './dataset.ts';
 import { decodeImage, imageExtensions } from './decode.ts';
-import { readLabels } from './image-lists.ts';
+import { readLabels } from './labels/image-labels.ts';
 
 const splitFolders: Readonly<Record<Split, readonly string[]>> = {
   train: ['train', 'training'],
@@ -57,11 +57,16 @@ interface Entry {
 }
 
 /** A flat folder with a file of labels; the classes are the sorted labels. @throws DataError */
-export async function openLabelledFolder(folder: string, labelsFile: string): Promise<Dataset> {
+export async function openLabelledFolder(
+  folder: string,
+  labelsFile: string,
+  { onNotice }: { readonly onNotice?: (line: string) => void } = {},
+): Promise<Dataset> {
   const files = await imagesIn(folder);
   if (files.length === 0)
     throw new DataError(`${folder}: contains no images (${imageExtensions.join(', ')})`);
-  const names = await readLabels(labelsFile, files);
+  const { labels: names, notices } = await readLabels(labelsFile, files);
+  for (const notice of notices) onNotice?.(notice);
   const classes = sortedLabels(names);
   const classIndex = new Map(classes.map((name, index) => [name, index]));
   return {
@@ -92,12 +97,9 @@ export async function openUnlabelledFolder(folder: string): Promise<Dataset> {
 /** Sorts numbers numerically, names alphabetically. */
 function sortedLabels(names: readonly string[]): string[] {
   const unique = [...new Set(names)];
-  const numeric = unique.every((name) => /^\d+$/.test(name));
-  if (!numeric) return unique.sort();
-  // Numbers keep their values: a class without images still counts.
-  const largest = unique.reduce((max, name) => Math.max(max, Number(name)), 0);
-  if (largest > 100_000) throw new DataError(`label ${largest} is too large for a class number`);
-  return Array.from({ length: largest + 1 }, (_, index) => String(index));
+  return unique.every((name) => /^\d+$/.test(name))
+    ? unique.sort((a, b) => Number(a) - Number(b))
+    : unique.sort();
 }
 
 async function list(folder: string): Promise<Entry[]> {

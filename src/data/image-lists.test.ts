@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Dataset } from './dataset.ts';
-import { readExclusions, readLabels, readRealLabels } from './image-lists.ts';
+import { readExclusions, readRealLabels } from './image-lists.ts';
 
 const names = [1, 2, 3].map((number) => `n01440764/ILSVRC2012_val_0000000${number}.JPEG`);
 const dataset: Dataset = {
@@ -59,23 +59,5 @@ describe('readRealLabels', () => {
     ['"labels"', 'expected lists'],
   ])('refuses %s', async (text, message) => {
     await expect(readRealLabels(await file(text), dataset)).rejects.toThrow(message);
-  });
-});
-
-describe('readLabels', () => {
-  const files = names.map((name) => name.split('/')[1] as string);
-
-  it('reads one label per line in file order, or lines of file and label in any order', async () => {
-    expect(await readLabels(await file('a\nb\nc\n'), files)).toEqual(['a', 'b', 'c']);
-    const solution =
-      'ImageId,PredictionString\nILSVRC2012_val_00000003,n03 1 2 3 4\nILSVRC2012_val_00000001,n01 1 2 3 4 n01 5 6 7 8\nILSVRC2012_val_00000002,n02 0 0 1 1\n';
-    expect(await readLabels(await file(solution), files)).toEqual(['n01', 'n02', 'n03']);
-  });
-
-  it('reports missing labels', async () => {
-    await expect(readLabels(await file('a\nb'), files)).rejects.toThrow('2 labels for 3 images');
-    await expect(readLabels(await file('x.JPEG a'), files)).rejects.toThrow(
-      'no label for ILSVRC2012_val_00000001.JPEG',
-    );
   });
 });

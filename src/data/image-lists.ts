@@ -1,20 +1,14 @@
-/** Lists that go with a data set: ImageNet's labels by synset, its blacklist, and the ReaL labels. */
-import { readFile } from 'node:fs/promises';
+/** Lists that go with a data set: ImageNet's blacklist, and the ReaL labels. */
 import { basename } from 'node:path';
 import { DataError } from './data-error.ts';
 import type { Dataset } from './dataset.ts';
+import { readText } from './labels/read-text.ts';
 
 const lines = (text: string): string[] =>
   text
     .split(/\r?\n/)
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('#'));
-
-async function read(path: string): Promise<string> {
-  return readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new DataError(`${path}: ${error.code === 'ENOENT' ? 'no such file' : error.message}`);
-  });
-}
 
 /** The number in a validation image's name: ILSVRC2012_val_00000293.JPEG is 293. */
 const numberOf = (name: string): number | undefined => {
@@ -27,7 +21,7 @@ const numberOf = (name: string): number | undefined => {
  * @throws DataError if no line matches an image.
  */
 export async function readExclusions(path: string, dataset: Dataset): Promise<ReadonlySet<number>> {
-  const entries = new Set(lines(await read(path)));
+  const entries = new Set(lines(await readText(path)));
   const excluded = new Set<number>();
   for (let index = 0; index < dataset.length; index++) {
     const name = dataset.nameOf(index);
@@ -56,7 +50,7 @@ export async function readRealLabels(
 ): Promise<(index: number) => readonly number[]> {
   let value: unknown;
   try {
-    value = JSON.parse(await read(path));
+    value = JSON.parse(await readText(path));
   } catch (error) {
     if (error instanceof DataError) throw error;
     throw new DataError(`${path}: not JSON (${(error as Error).message})`);
@@ -78,25 +72,4 @@ export async function readRealLabels(
     if (!labels) throw new DataError(`${path}: no labels for ${dataset.nameOf(index)}`);
     return labels;
   };
-}
-
-/**
- * The label of every file of a flat folder: one line per file in the order of their names, or lines of file and label
- * separated by a space or a comma, as in ImageNet's `LOC_val_solution.csv`.
- */
-export async function readLabels(path: string, files: readonly string[]): Promise<readonly string[]> {
-  const entries = lines(await read(path)).filter((line) => !/^ImageId,/.test(line));
-  const pairs = entries.map((line) => line.split(/[\s,]+/));
-  if (pairs.every((words) => words.length === 1)) {
-    if (entries.length !== files.length)
-      throw new DataError(`${path}: ${entries.length} labels for ${files.length} images`);
-    return entries;
-  }
-  const stem = (name: string) => basename(name).replace(/\.\w+$/, '');
-  const byFile = new Map(pairs.map(([file = '', label = '']) => [stem(file), label]));
-  return files.map((file) => {
-    const label = byFile.get(stem(file));
-    if (label === undefined) throw new DataError(`${path}: no label for ${file}`);
-    return label;
-  });
 }

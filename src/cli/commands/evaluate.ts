@@ -14,6 +14,7 @@ import { costsOf } from '../../graph/costs.ts';
 import { type CropCount, describeViews, type Views } from '../../images/crops.ts';
 import { type Preprocessing, standardPreprocessing } from '../../images/preprocess.ts';
 import { ModelError } from '../../model/description.ts';
+import type { Notices } from '../../model/model-file.ts';
 import { modelKind } from '../../model/model-kind.ts';
 import type { Member } from '../../predict/predict-images.ts';
 import { addEngineOptions, type EngineOptions, runtimeOptions } from '../options/engine-options.ts';
@@ -59,7 +60,7 @@ export function addEvaluate(program: Command): void {
       .option('--data <data>', "'fashion-mnist' or a folder of class folders (default: the training data)")
       .option(
         '--labels <file>',
-        'true labels, one per line in file order, for a folder without class folders',
+        'true labels for a folder without class folders: lines of file and label (CSV or spaces), JSON, or one label per line in file order',
       )
       .option(
         '--only-data-classes',
@@ -112,7 +113,7 @@ async function run(paths: readonly string[], values: Values): Promise<void> {
       classes,
       ...(classIds && { classIds }),
     })) as [NamedModel, ...NamedModel[]];
-    const data = await openDataset(values, models[0]);
+    const data = await openDataset(values, models[0], notices);
     const { dataset, outputs, restriction, ...decided } = competingClasses(data, named, {
       onlyDataClasses: values.onlyDataClasses ?? false,
     });
@@ -221,11 +222,13 @@ function aboutRuntimes(models: readonly RunningModel[]): Readonly<Record<string,
 }
 
 /** Images with labels, or, if only predictions are wanted, possibly without. */
-async function openDataset(values: Values, model: RunningModel): Promise<Dataset> {
+async function openDataset(values: Values, model: RunningModel, notices: Notices): Promise<Dataset> {
   const data = values.data ?? dataOf(model);
   const open = values.predictions === undefined ? openData : openImages;
   const whole =
-    values.labels === undefined ? await open(data, 'test') : await openLabelledFolder(data, values.labels);
+    values.labels === undefined
+      ? await open(data, 'test')
+      : await openLabelledFolder(data, values.labels, notices);
   if (whole.classes.length === 0) {
     const unscored = (['onlyDataClasses', 'realLabels', 'csv', 'confusion'] as const).find(
       (option) => values[option] !== undefined,
