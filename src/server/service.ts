@@ -34,7 +34,7 @@ export class Service {
   static async open(
     models: readonly ServedModel[],
     settings: ServerSettings,
-    { onReplaced }: { readonly onReplaced?: (reason: string) => void } = {},
+    { onReplaced }: { readonly onReplaced?: (reason: string, model?: string) => void } = {},
   ): Promise<Service> {
     const metrics = createMetrics();
     const hosted = new Map(models.map((model) => [model.name, host(model, settings, metrics)]));
@@ -48,6 +48,11 @@ export class Service {
         onReplaced?.(reason);
       },
     });
+    for (const model of models)
+      model.onReplaced?.((reason) => {
+        metrics.modelsReplaced.inc({ model: model.name });
+        onReplaced?.(reason, model.name);
+      });
     return new Service({ settings, hosted, images, metrics });
   }
 
@@ -66,6 +71,22 @@ export class Service {
       retryAfterSeconds: 1,
       reason: 'draining',
     });
+  }
+
+  /** Why a model, or any of them, accepts nothing at the moment; undefined if it does. */
+  unready(model?: ServedModel): string | undefined {
+    if (this.draining) return 'the server is shutting down';
+    const models = model ? [model] : Array.from(this.hosted.values(), (hosted) => hosted.model);
+    const sick = models.find(({ healthy }) => healthy?.() === false);
+    return sick && `'${sick.name}' does not respond, or is being started again`;
+  }
+
+  /** @throws RequestError if `unready` */
+  refuseWhenUnready(model?: ServedModel): void {
+    this.refuseWhenDraining();
+    const reason = this.unready(model);
+    if (reason !== undefined)
+      throw new RequestError(503, reason, { retryAfterSeconds: 1, reason: 'unready' });
   }
 
   /**
