@@ -3,6 +3,7 @@
 import { RequestError } from './http/request-error.ts';
 import { type ImagePool, openImagePool } from './images/image-pool.ts';
 import type { ServedModel, Values } from './models/served-model.ts';
+import { type BodyReader, openBodyReader } from './protocol/body-reader.ts';
 import { BatchQueue, type Ticket } from './queue/batch-queue.ts';
 import { createMetrics, type Metrics } from './queue/metrics.ts';
 import { ModelStatistics } from './queue/statistics.ts';
@@ -19,14 +20,16 @@ export class Service {
   readonly settings: ServerSettings;
   readonly hosted: ReadonlyMap<string, Hosted>;
   readonly images: ImagePool;
+  readonly bodies: BodyReader;
   readonly metrics: Metrics;
   /** Set on shutdown: accepted requests are finished, new ones are refused. */
   draining = false;
 
-  private constructor(parts: Pick<Service, 'settings' | 'hosted' | 'images' | 'metrics'>) {
+  private constructor(parts: Pick<Service, 'settings' | 'hosted' | 'images' | 'bodies' | 'metrics'>) {
     this.settings = parts.settings;
     this.hosted = parts.hosted;
     this.images = parts.images;
+    this.bodies = parts.bodies;
     this.metrics = parts.metrics;
   }
 
@@ -53,7 +56,8 @@ export class Service {
         metrics.modelsReplaced.inc({ model: model.name });
         onReplaced?.(reason, model.name);
       });
-    return new Service({ settings, hosted, images, metrics });
+    const bodies = openBodyReader({ timeoutMs: settings.deadlineMs });
+    return new Service({ settings, hosted, images, bodies, metrics });
   }
 
   /** The named model, or the first. @throws RequestError 404 listing the models. */
@@ -128,6 +132,7 @@ export class Service {
 
   async close(): Promise<void> {
     await this.images.close();
+    await this.bodies.close();
     for (const { model } of this.hosted.values()) await model.close();
   }
 }

@@ -35,7 +35,11 @@ export const parseImage = (body: Uint8Array, query: Choices): ClassifyRequest =>
 
 /** `{"images": ["<base64>", …], "model": "…", "top": 5}` */
 export function parseJson(body: Uint8Array, query: Choices): ClassifyRequest {
-  const { images, ...fields } = checked(jsonSchema, parseObject(body, 'body'), 'body');
+  const { images, ...fields } = checked(
+    jsonSchema,
+    parseObject(body, { what: 'body', maxValues: 10_000 }),
+    'body',
+  );
   return { ...query, ...fields, images: images.map(fromBase64) };
 }
 
