@@ -3,7 +3,7 @@
  * and the thread that answers must neither stop nor grow for that.
  */
 import { Worker } from 'node:worker_threads';
-import { builtProgram } from '../helper-process.ts';
+import { builtProgram } from '../../helper-process.ts';
 import { RequestError } from '../http/request-error.ts';
 import { withLowerThreads } from '../priority.ts';
 import { type BodyAnswer, type BodyJob, type BodyKind, type BodyKinds, readers } from './body-messages.ts';
@@ -63,7 +63,7 @@ export function openBodyReader({ timeoutMs }: { readonly timeoutMs: number }): B
   };
 
   const start = () => {
-    const started = new Worker(builtProgram('protocol/body-worker'), {
+    const started = new Worker(builtProgram('server/protocol/body-worker'), {
       resourceLimits: { maxOldGenerationSizeMb: heapMebibytes },
     });
     worker = started;
