@@ -1,7 +1,13 @@
 /** `POST /classify`: chooses the parser of the body by its content type. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { type ClassifyRequest, classify } from '../protocol/classify.ts';
-import { imageTypes, parseForm, parseImage, readChoices } from '../protocol/classify-request.ts';
+import { classify } from '../protocol/classify.ts';
+import {
+  type ClassifyRequest,
+  imageTypes,
+  parseForm,
+  parseImage,
+  readChoices,
+} from '../protocol/classify-request.ts';
 import type { Service } from '../service.ts';
 import { classifySchema } from './api-schemas.ts';
 import { clientSignal } from './client-signal.ts';

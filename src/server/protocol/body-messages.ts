@@ -1,8 +1,7 @@
 /** What the server and the thread that reads large JSON bodies tell each other. */
 import type { ErrorStatus } from '../http/request-error.ts';
 import type { ServedModel } from '../models/served-model.ts';
-import type { ClassifyRequest } from './classify.ts';
-import { type Choices, parseJson } from './classify-request.ts';
+import { type Choices, type ClassifyRequest, parseJson } from './classify-request.ts';
 import { type InferenceRequest, type RequestLimits, readInferenceRequest } from './inference-request.ts';
 
 /** What each kind of body is read with, besides its bytes, and what it becomes. */
