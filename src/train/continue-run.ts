@@ -1,10 +1,10 @@
 /** What may change when a run is resumed. Pure: gives the configuration to go on with, and what to say and record. */
-import { resolve } from 'node:path';
 import type { EngineFacts } from '../engine/engine.ts';
 import { UsageError } from '../errors.ts';
 import { checkOptions } from '../option.ts';
 import { packageVersion } from '../version.ts';
 import type { Configuration, ConfigurationChange } from './configuration.ts';
+import { dataPath } from './data-files.ts';
 import { learningRateAt } from './recipe.ts';
 import { recipeNumbers } from './recipe-options.ts';
 import type { ResumeOptions } from './train-options.ts';
@@ -62,9 +62,6 @@ export function continued(configuration: Configuration, options: ResumeOptions):
     ...(saveEverySteps !== undefined && { saveEverySteps }),
   };
 }
-
-/** A folder's whole path: a run can be resumed from anywhere. */
-export const dataPath = (data: string): string => (data === 'fashion-mnist' ? data : resolve(data));
 
 /** What the engine and the program are now, where results depend on it. */
 export const onEngine = (

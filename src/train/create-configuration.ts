@@ -10,11 +10,9 @@ import type { Network } from '../networks/notation.ts';
 import { checkOptions } from '../option.ts';
 import { packageVersion } from '../version.ts';
 import type { Configuration } from './configuration.ts';
-import { dataPath } from './continue-run.ts';
-import { filesOf } from './data-files.ts';
+import { dataPath, filesOf } from './data-files.ts';
 import { type Recipe, type RecipeOverrides, resolveRecipe } from './recipe.ts';
-import { runNumbers } from './run-options.ts';
-import type { TrainingControls } from './train-options.ts';
+import { type RunPace, runNumbers } from './run-options.ts';
 
 /** The options of a new run. */
 export interface NewRun {
@@ -42,7 +40,7 @@ const runWords = { what: 'option', Failure: UsageError };
  * @throws NetworkOptionError, NetworkError, RecipeError or UsageError for invalid options, DataError for missing data.
  */
 export async function createConfiguration(
-  run: NewRun & Pick<TrainingControls, 'evaluateEvery' | 'saveEverySteps'>,
+  run: NewRun & RunPace,
   facts: Pick<EngineFacts, 'device' | 'threads' | 'libtorch' | 'fastBfloat16'>,
 ): Promise<Configuration> {
   const network = networkOf(run);

@@ -40,3 +40,11 @@ export const runNumbers = {
     label: 'Steps between checkpoints',
   }),
 };
+
+/** How often a run is evaluated and saved. */
+export interface RunPace {
+  /** Epochs between evaluations. Default 1. */
+  readonly evaluateEvery?: number | undefined;
+  /** Steps between checkpoints, in addition to one per epoch and one every ten minutes. */
+  readonly saveEverySteps?: number | undefined;
+}

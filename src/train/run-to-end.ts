@@ -35,8 +35,12 @@ async function start(options: TrainOptions, hooks: RunHooks): Promise<TrainResul
     async (facts) => {
       const configuration = await createConfiguration(options, facts);
       graphOf(configuration);
+      const onReady = async () => {
+        await folder.lock();
+        await folder.create(configuration);
+      };
       // Nothing is written before the data, the programs and the memory are there: a refused start leaves nothing behind.
-      return { folder, configuration, onReady: () => folder.create(configuration) };
+      return { folder, configuration, onReady };
     },
     hooks,
   );
@@ -51,9 +55,9 @@ async function resume(options: ResumeOptions, hooks: RunHooks): Promise<TrainRes
   return onAnEngine(
     { ...options, device, threads },
     async (facts) => {
-      await folder.lock();
       const configuration = onEngine(asked, facts);
       graphOf(configuration);
+      await folder.lock();
       const onReady = async ({ step, stepsPerEpoch }: { step: number; stepsPerEpoch: number }) => {
         const changes = changesBetween(before, { after: configuration, step });
         for (const told of describeChanges(changes, { before, after: configuration, stepsPerEpoch }))

@@ -4,13 +4,10 @@ import type { Configuration } from './configuration.ts';
 import type { NewRun } from './create-configuration.ts';
 import type { EvaluationMetrics } from './run/run-folder.ts';
 import type { Progress, Start } from './run-loop.ts';
+import type { RunPace } from './run-options.ts';
 
 /** Options of both new and resumed runs. */
-export interface TrainingControls {
-  /** Epochs between evaluations. Default 1. */
-  readonly evaluateEvery?: number | undefined;
-  /** Steps between checkpoints, in addition to one per epoch and one every ten minutes. */
-  readonly saveEverySteps?: number | undefined;
+export interface TrainingControls extends RunPace {
   /** Default `auto`: CUDA if available; for a resumed run the one that it began on. */
   readonly device?: Device | 'auto';
   /** Threads per operator. Default: all cores; for a resumed run the number that it began with. */

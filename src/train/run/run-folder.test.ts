@@ -135,7 +135,8 @@ describe('a run folder', () => {
     );
   });
 
-  it('is locked from its creation on, and says so', async () => {
+  it('is locked by one training, and says so', async () => {
+    await folder.lock();
     await folder.create(configuration);
     expect(await folder.isTraining()).toBe(true);
     await expect(folder.lock()).rejects.toThrow(`process ${process.pid} is training here`);

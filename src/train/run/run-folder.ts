@@ -41,13 +41,10 @@ export class RunFolder {
     }
   }
 
-  /** Creates a run, and locks it. @throws RunError if the folder already holds one. */
+  /** Creates a run. @throws RunError if the folder already holds one. */
   async create(configuration: Configuration): Promise<void> {
     await this.refuseExisting();
     await mkdir(checkpointFolder(this.path), { recursive: true });
-    await this.lock();
-    // Another process may have been faster.
-    await this.refuseExisting();
     await this.write(configuration);
   }
 
@@ -73,6 +70,7 @@ export class RunFolder {
 
   /** Locks the run against other processes. @throws RunError if one is training in it. */
   async lock(): Promise<void> {
+    await mkdir(this.path, { recursive: true });
     await takeLock(this.file('pid'));
   }
 
