@@ -9,6 +9,7 @@ import type { Image } from '../images/image.ts';
 import { permutation, randomFor } from '../random.ts';
 import { DataError } from './data-error.ts';
 import type { Dataset } from './dataset.ts';
+import { SkippedImages } from './skipped-images.ts';
 
 export interface Batch {
   /** [n, height, width, 3] */
@@ -33,8 +34,8 @@ export interface TrainingBatchOptions {
   readonly seed: number;
   /** Where to begin; a resumed training run sees exactly the batches that it would have seen. */
   readonly start?: { readonly epoch: number; readonly position: number };
-  /** Called once for every image that cannot be decoded; another image replaces it. */
-  readonly onBroken?: (error: Error) => void;
+  /** Called once for every image that cannot be used; another image replaces it. */
+  readonly onBroken?: (error: Error, index: number) => void;
 }
 
 /** Batches prepared ahead of the one being used. */
@@ -43,14 +44,7 @@ const prefetch = 3;
 /** Images decoded concurrently: keeps sharp's threads busy and bounds the decoded images in memory. */
 const concurrentDecodes = 4;
 
-/** @throws DataError if there are fewer images than one batch has. */
-export function batchesInEpoch({ name, length }: Dataset, batch: number): number {
-  if (length < batch)
-    throw new DataError(
-      `${name}: ${length} images do not fill one batch of ${batch}; use --batch ${length} or less, or more images`,
-    );
-  return Math.floor(length / batch);
-}
+export const batchesInEpoch = (dataset: Dataset, batch: number): number => Math.floor(dataset.length / batch);
 
 /** Endless shuffled and augmented batches; images that do not fill a batch are left out of this epoch. */
 export function trainingBatches(
@@ -59,9 +53,12 @@ export function trainingBatches(
 ): AsyncGenerator<TrainingBatch> {
   const { batch, size, augmentation, seed, start = { epoch: 0, position: 0 }, onBroken } = options;
   const perEpoch = batchesInEpoch(dataset, batch);
+  if (perEpoch === 0) {
+    throw new DataError(`${dataset.name}: ${dataset.length} images do not fill one batch of ${batch}`);
+  }
   const limit = pLimit(concurrentDecodes);
   const bytes = size[0] * size[1] * 3;
-  const broken = new Set<number>();
+  const skipped = new SkippedImages(dataset, (index, error) => onBroken?.(error, index));
   let order: { epoch: number; indices: Uint32Array } | undefined;
   const orderOf = (epoch: number): Uint32Array => {
     if (order?.epoch !== epoch)
@@ -72,15 +69,14 @@ export function trainingBatches(
   const readableImage = async (start: number): Promise<{ image: Image; index: number }> => {
     for (let step = 0; step < dataset.length; step++) {
       const index = (start + step) % dataset.length;
-      if (broken.has(index)) continue;
+      if (skipped.has(index)) continue;
       try {
         return { image: await dataset.image(index), index };
       } catch (error) {
-        if (!broken.has(index)) onBroken?.(error as Error);
-        broken.add(index);
+        skipped.add(index, error);
       }
     }
-    throw new DataError(`${dataset.name}: none of the images can be decoded`);
+    throw new DataError(`${dataset.name}: none of the images can be used`);
   };
 
   const make = async (

@@ -1,8 +1,27 @@
 /** A set of labelled images. */
 import type { Image } from '../images/image.ts';
 
-/** Which part of a data set. */
-export type Split = 'train' | 'test';
+/**
+ * Which part of a data set: `train`; `validation`, for evaluations during training; `test`, for the end. Where one of the last
+ * two is missing, the other serves as both.
+ */
+export type Split = 'train' | 'validation' | 'test';
+
+/** Files or folders that are not part of a data set, for one reason. */
+export interface LeftOut {
+  /** In the plural: `.bmp files`, `folders without images`. */
+  readonly what: string;
+  readonly count: number;
+  /** The first few, relative to the data set's folder. */
+  readonly examples: readonly string[];
+}
+
+/** What was found where a data set was opened, besides its images. */
+export interface DataReport {
+  readonly leftOut: readonly LeftOut[];
+  /** Decisions in the user's place, as sentences. */
+  readonly decisions: readonly string[];
+}
 
 /** Images with labels, each read when it is asked for. */
 export interface Dataset {
@@ -15,4 +34,6 @@ export interface Dataset {
   image(index: number): Image | Promise<Image>;
   /** Name of an image in messages and reports. */
   nameOf(index: number): string;
+  /** What was left out where it was opened, and decided. */
+  readonly report?: DataReport;
 }

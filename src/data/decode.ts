@@ -2,12 +2,37 @@
 import type sharp from 'sharp';
 import type { Image } from '../images/image.ts';
 import { DataError } from './data-error.ts';
+import { readImageFile } from './read-image-file.ts';
 
 /** Bounds the memory that a malicious file can make the decoder allocate. */
 const maxPixels = 50_000_000;
 
-/** The supported formats; every other loader of libvips is blocked. */
-export const imageExtensions: readonly string[] = ['.jpg', '.jpeg', '.png', '.webp'];
+/** JPEG's limit. A file of a few kilobytes can declare one column of 50 million rows, and decoders take a row at a time. */
+const maxSide = 65_535;
+
+/** The supported formats with libvips' loaders; every other loader is blocked. */
+const loaders = {
+  JPEG: 'Jpeg',
+  PNG: 'Png',
+  WebP: 'Webp',
+  GIF: 'Nsgif',
+  TIFF: 'Tiff',
+  AVIF: 'Heif',
+} as const;
+
+/** An image format that can be decoded. */
+export type ImageFormat = keyof typeof loaders;
+
+/** The endings of files that are read as images, in any case. The format itself is recognised by a file's content. */
+export const imageExtensions: readonly string[] =
+  '.jpg .jpeg .jpe .jfif .png .apng .webp .gif .tif .tiff .avif'.split(' ');
+
+let formats = Object.keys(loaders) as readonly ImageFormat[];
+
+/** Limits this process to some formats, before it decodes the first image: untrusted bytes then meet fewer decoders. */
+export function allowFormats(allowed: readonly ImageFormat[]): void {
+  formats = allowed;
+}
 
 let loading: Promise<typeof sharp> | undefined;
 
@@ -15,12 +40,7 @@ let loading: Promise<typeof sharp> | undefined;
 function loadSharp(): Promise<typeof sharp> {
   loading ??= import('sharp').then(({ default: loaded }) => {
     loaded.block({ operation: ['VipsForeignLoad'] });
-    loaded.unblock({
-      operation: ['VipsForeignLoadJpegFile', 'VipsForeignLoadPngFile', 'VipsForeignLoadWebpFile'],
-    });
-    loaded.unblock({
-      operation: ['VipsForeignLoadJpegBuffer', 'VipsForeignLoadPngBuffer', 'VipsForeignLoadWebpBuffer'],
-    });
+    loaded.unblock({ operation: formats.map((format) => `VipsForeignLoad${loaders[format]}Buffer`) });
     // One thread per image: the images of a batch are decoded in parallel.
     loaded.concurrency(1);
     loaded.cache(false);
@@ -30,8 +50,8 @@ function loadSharp(): Promise<typeof sharp> {
 }
 
 /**
- * Decodes a JPEG, PNG or WebP, given as a file or its bytes. The EXIF orientation is applied; CMYK, grey, 16-bit and other
- * profiles become 8-bit sRGB; transparency is blended with white; of an animation the first frame is used.
+ * Decodes a JPEG, PNG, WebP, GIF, TIFF or AVIF, given as a file or its bytes. The EXIF orientation is applied; CMYK, grey, 16-bit
+ * and other profiles become 8-bit sRGB; transparency is blended with white; of an animation or several pages the first is used.
  * @throws DataError naming the image (`name`, or the file) and the problem.
  */
 export async function decodeImage(
@@ -39,8 +59,14 @@ export async function decodeImage(
   { name = typeof file === 'string' ? file : 'the image' }: { readonly name?: string } = {},
 ): Promise<Image> {
   const load = await loadSharp();
+  const bytes = typeof file === 'string' ? await readImageFile(file) : file;
   try {
-    const { data, info } = await load(file, { limitInputPixels: maxPixels, failOn: 'error', pages: 1 })
+    if (bytes.length === 0) throw new Error('the file is empty');
+    const input = load(bytes, { limitInputPixels: maxPixels, failOn: 'error', pages: 1 });
+    // Before anything is decoded.
+    const { width, height } = await input.metadata();
+    if (Math.max(width, height) > maxSide) throw new Error(`it has ${width}×${height} pixels`);
+    const { data, info } = await input
       .autoOrient()
       .flatten({ background: '#ffffff' })
       .toColourspace('srgb')
@@ -50,8 +76,9 @@ export async function decodeImage(
     if (channels !== 1 && channels !== 3) throw new Error(`expected 1 or 3 channels, received ${channels}`);
     return { height: info.height, width: info.width, channels, data };
   } catch (error) {
+    const allowed = `${formats.slice(0, -1).join(', ')} or ${formats.at(-1)}`;
     throw new DataError(
-      `${name}: cannot be decoded as JPEG, PNG or WebP of at most 50 megapixels (${(error as Error).message.split('\n')[0]})`,
+      `${name}: cannot be decoded as ${allowed} of at most 50 megapixels and ${maxSide} pixels a side (${(error as Error).message.split('\n')[0]})`,
       { cause: error },
     );
   }

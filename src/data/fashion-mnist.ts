@@ -21,9 +21,13 @@ const classes = [
   'Ankle boot',
 ];
 
-const prefixes: Readonly<Record<Split, string>> = { train: 'train', test: 't10k' };
+const prefixes: Readonly<Record<Split, string>> = {
+  train: 'train',
+  validation: 't10k',
+  test: 't10k',
+};
 
-/** Opens a split. @throws DataError naming the package to install. */
+/** Opens a split; the test images are also those of validation. @throws DataError naming the package to install. */
 export async function openFashionMnist(split: Split, folder: string = fashionMnistFolder): Promise<Dataset> {
   const images = await read(folder, `${prefixes[split]}-images-idx3-ubyte.gz`);
   const labels = await read(folder, `${prefixes[split]}-labels-idx1-ubyte.gz`);
@@ -36,8 +40,9 @@ export async function openFashionMnist(split: Split, folder: string = fashionMni
   const invalid = labels.data.findIndex((label) => label >= classes.length);
   if (invalid >= 0)
     throw new DataError(`${folder}: label ${invalid} is ${labels.data[invalid]}, expected 0 to 9`);
+  const part = split === 'train' ? 'train' : 'test';
   return {
-    name: `fashion-mnist ${split}`,
+    name: `fashion-mnist ${part}`,
     length,
     classes,
     label: (index) => labels.data[index] as number,
@@ -47,7 +52,7 @@ export async function openFashionMnist(split: Split, folder: string = fashionMni
       channels: 1,
       data: images.data.subarray(index * height * width, (index + 1) * height * width),
     }),
-    nameOf: (index) => `fashion-mnist ${split} ${index}`,
+    nameOf: (index) => `fashion-mnist ${part} ${index}`,
   };
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { DataError } from '../data/data-error.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { standardPreprocessing } from '../images/preprocess.ts';
 import { type Member, predictImages } from './predict-images.ts';
@@ -16,7 +17,7 @@ function brightness(broken: readonly number[] = []): { data: Dataset; started: (
       started++;
       // Later images are ready earlier.
       await new Promise((resolve) => setTimeout(resolve, 10 - index));
-      if (broken.includes(index)) throw new Error(`${index}.png is broken`);
+      if (broken.includes(index)) throw new DataError(`${index}.png is broken`);
       return { height: 4, width: 6, channels: 1, data: new Uint8Array(24).fill(index * 10) };
     },
   };

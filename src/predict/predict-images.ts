@@ -4,6 +4,7 @@
  */
 import pLimit from 'p-limit';
 import type { Dataset } from '../data/dataset.ts';
+import { SkippedImages } from '../data/skipped-images.ts';
 import { type Views, viewsOf } from '../images/crops.ts';
 import type { Image } from '../images/image.ts';
 import { imageChannels, inputBytes, type Preprocessing } from '../images/preprocess.ts';
@@ -34,7 +35,7 @@ export interface PredictOptions {
   readonly views: Views;
   /** Images to predict, in this order. Default: all. */
   readonly indices?: Iterable<number>;
-  /** Called for an image that cannot be decoded, which is then skipped; without it the error is thrown. */
+  /** Called for an image that cannot be used, which is then skipped; without it the error is thrown. */
   readonly onBroken?: (index: number, error: Error) => void;
   readonly signal?: AbortSignal;
 }
@@ -104,6 +105,7 @@ async function* decoded(
   { onBroken, signal }: { onBroken: PredictOptions['onBroken'] | undefined; signal: AbortSignal | undefined },
 ): AsyncGenerator<{ index: number; image: Image }> {
   const limit = pLimit(concurrentDecodes);
+  const skipped = new SkippedImages(dataset, onBroken);
   const source = indices[Symbol.iterator]();
   const pending: { index: number; image: Promise<Image> }[] = [];
   const startNext = () => {
@@ -119,12 +121,14 @@ async function* decoded(
     while (pending.length > 0 && !signal?.aborted) {
       const { index, image } = pending.shift() as (typeof pending)[number];
       startNext();
-      try {
-        yield { index, image: await image };
-      } catch (error) {
-        if (!onBroken) throw error;
-        onBroken(index, error as Error);
-      }
+      // Only reading is tried: an error of whoever consumes this is not about the image.
+      const read = await image.then(
+        (value) => ({ image: value }),
+        (error: unknown) => ({ error }),
+      );
+      if ('image' in read) yield { index, image: read.image };
+      else if (onBroken) skipped.add(index, read.error);
+      else throw read.error;
     }
   } finally {
     limit.clearQueue();

@@ -3,7 +3,6 @@
 import { RequestError } from './http/request-error.ts';
 import { type ImagePool, openImagePool } from './images/image-pool.ts';
 import type { ServedModel, Values } from './models/served-model.ts';
-import { type BodyReader, openBodyReader } from './protocol/body-reader.ts';
 import { BatchQueue, type Ticket } from './queue/batch-queue.ts';
 import { createMetrics, type Metrics } from './queue/metrics.ts';
 import { ModelStatistics } from './queue/statistics.ts';
@@ -20,16 +19,14 @@ export class Service {
   readonly settings: ServerSettings;
   readonly hosted: ReadonlyMap<string, Hosted>;
   readonly images: ImagePool;
-  readonly bodies: BodyReader;
   readonly metrics: Metrics;
   /** Set on shutdown: accepted requests are finished, new ones are refused. */
   draining = false;
 
-  private constructor(parts: Pick<Service, 'settings' | 'hosted' | 'images' | 'bodies' | 'metrics'>) {
+  private constructor(parts: Pick<Service, 'settings' | 'hosted' | 'images' | 'metrics'>) {
     this.settings = parts.settings;
     this.hosted = parts.hosted;
     this.images = parts.images;
-    this.bodies = parts.bodies;
     this.metrics = parts.metrics;
   }
 
@@ -37,7 +34,7 @@ export class Service {
   static async open(
     models: readonly ServedModel[],
     settings: ServerSettings,
-    { onReplaced }: { readonly onReplaced?: (reason: string, model?: string) => void } = {},
+    { onReplaced }: { readonly onReplaced?: (reason: string) => void } = {},
   ): Promise<Service> {
     const metrics = createMetrics();
     const hosted = new Map(models.map((model) => [model.name, host(model, settings, metrics)]));
@@ -51,13 +48,7 @@ export class Service {
         onReplaced?.(reason);
       },
     });
-    for (const model of models)
-      model.onReplaced?.((reason) => {
-        metrics.modelsReplaced.inc({ model: model.name });
-        onReplaced?.(reason, model.name);
-      });
-    const bodies = openBodyReader({ timeoutMs: settings.deadlineMs });
-    return new Service({ settings, hosted, images, bodies, metrics });
+    return new Service({ settings, hosted, images, metrics });
   }
 
   /** The named model, or the first. @throws RequestError 404 listing the models. */
@@ -75,22 +66,6 @@ export class Service {
       retryAfterSeconds: 1,
       reason: 'draining',
     });
-  }
-
-  /** Why a model, or any of them, accepts nothing at the moment; undefined if it does. */
-  unready(model?: ServedModel): string | undefined {
-    if (this.draining) return 'the server is shutting down';
-    const models = model ? [model] : Array.from(this.hosted.values(), (hosted) => hosted.model);
-    const sick = models.find(({ healthy }) => healthy?.() === false);
-    return sick && `'${sick.name}' does not respond, or is being started again`;
-  }
-
-  /** @throws RequestError if `unready` */
-  refuseWhenUnready(model?: ServedModel): void {
-    this.refuseWhenDraining();
-    const reason = this.unready(model);
-    if (reason !== undefined)
-      throw new RequestError(503, reason, { retryAfterSeconds: 1, reason: 'unready' });
   }
 
   /**
@@ -132,7 +107,6 @@ export class Service {
 
   async close(): Promise<void> {
     await this.images.close();
-    await this.bodies.close();
     for (const { model } of this.hosted.values()) await model.close();
   }
 }

@@ -34,19 +34,15 @@ export async function startServer(
   models: readonly ServedModel[],
   { host, port, settings, version, log }: StartServerOptions,
 ): Promise<RunningServer> {
-  let onReplaced = (_reason: string, _model?: string): void => {};
+  let onReplaced = (_reason: string): void => {};
   const service = await Service.open(
     models,
     { ...defaultSettings, ...settings },
-    { onReplaced: (reason, model) => onReplaced(reason, model) },
+    { onReplaced: (reason) => onReplaced(reason) },
   );
   try {
     const app = await buildServer(service, { version, log, local: isLoopback(host) });
-    onReplaced = (reason, model) =>
-      app.log.warn(
-        { reason, model },
-        model === undefined ? 'an image decoder process was replaced' : "a model's process was replaced",
-      );
+    onReplaced = (reason) => app.log.warn({ reason }, 'an image decoder process was replaced');
     const address = await app.listen({ host, port });
     const limits = { grace: Number.POSITIVE_INFINITY, open: Number.POSITIVE_INFINITY };
     let drained: Promise<boolean> | undefined;

@@ -194,10 +194,7 @@ describe('a training on the command line', () => {
     const [best] = (JSON.parse(alone.stdout) as typeof results)[0]?.labels ?? [];
     expect({ label, probability: Number(probability) }, printed.stderr).toEqual(best);
     const missing = await start(['classify', join(root, 'none.png'), '--model', run]).ended;
-    expect([missing.code, missing.stderr]).toEqual([
-      1,
-      expect.stringMatching(/^inception: .*none\.png: cannot be decoded as JPEG, PNG or WebP/),
-    ]);
+    expect([missing.code, missing.stderr]).toEqual([1, expect.stringMatching(/none\.png: no such file/)]);
   }
 
   it('saves a checkpoint on Ctrl-C and exits with 130, on SIGTERM with 143', async () => {
@@ -236,7 +233,7 @@ describe('a training on the command line', () => {
     const ended = await start(args).ended;
     expect(ended.code).toBe(1);
     expect(ended.stderr).toMatch(
-      /inception: step \d+: the (loss is (NaN|Infinity)|gradient's norm is (NaN|Infinity)) at learning rate \S+\. 'inception train --resume --out .* --learning-rate 1e\+29' continues/,
+      /inception: step \d+: the (loss is (NaN|Infinity)|gradient's norm is (NaN|Infinity)) at learning rate \S+; try a lower --learning-rate, --clip-norm 1 or/,
     );
   });
 
@@ -320,7 +317,7 @@ describe('train', () => {
     await file.close();
     await writeSafetensors(path, { tensors, metadata: Object.fromEntries(file.metadata) });
     await expect(runLoop({ configuration: config, folder, engine, resume: true })).rejects.toThrow(
-      /^step 21: the network has died: for 20 steps every feature .* was zero\. Start a new run with a lower --learning-rate/,
+      /^step 21: the network has died: for 20 steps every feature .* was zero\. .*scale the residuals down \(--residual-scale 0\.1 to 0\.3\); lower learning rates did not help there$/,
     );
   });
 

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { openModels, type RunningModel } from '../../classifier/open-models.ts';
 import type { RuntimeName } from '../../classifier/runtime.ts';
 import type { Dataset } from '../../data/dataset.ts';
-import { openLabelledFolder } from '../../data/image-folder.ts';
+import { openLabelledFolder } from '../../data/folders/image-folder.ts';
 import { readExclusions, readRealLabels } from '../../data/image-lists.ts';
 import { openData, openImages, subset } from '../../data/open-data.ts';
 import { UsageError } from '../../errors.ts';

@@ -1,28 +1,33 @@
 /** `inception train`: trains a network into a run folder. */
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { describeClasses, describeReport, summarise } from '../../data/data-report.ts';
 import { UsageError } from '../../errors.ts';
 import { costsOf } from '../../graph/costs.ts';
 import { describeProtocol } from '../../images/preprocess.ts';
 import { networkOptions } from '../../networks/network-options.ts';
 import type { EvaluationMetrics } from '../../train/run/records.ts';
 import type { TrainResult } from '../../train/run-loop.ts';
-import { runNumbers } from '../../train/run-options.ts';
 import { type Run, train } from '../../train/start-run.ts';
 import type { TrainEvent, TrainOptions } from '../../train/train-options.ts';
 import { networkArgument, readNetwork } from '../network-argument.ts';
-import { addDeclared, readDeclared, refuseOption } from '../options/declared-options.ts';
+import { refuseOption } from '../options/declared-options.ts';
 import { addEngineOptions, type EngineOptions } from '../options/engine-options.ts';
 import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
-import { addRecipeOptions, readChanges, readRecipe } from '../options/recipe-options.ts';
+import { addRecipeOptions, readRecipe } from '../options/recipe-options.ts';
 import { duration, grouped, percent, short } from '../output/format.ts';
 import { openProgress, type ProgressView } from '../output/progress.ts';
-import { addOutput } from '../usage.ts';
+import { addOutput, wholeNumber } from '../usage.ts';
 
 type Values = EngineOptions & {
   readonly data?: string;
   readonly output: string;
   readonly resume?: boolean;
+  readonly seed: number;
+  readonly limitTrain?: number;
+  readonly limitTest?: number;
+  readonly evaluateEvery: number;
+  readonly saveEvery?: number;
 } & Record<string, unknown>;
 
 export function addTrain(program: Command): void {
@@ -31,11 +36,22 @@ export function addTrain(program: Command): void {
     .description('train a network')
     .argument('[network]', `${networkArgument}; not needed with --resume`)
     .option('--data <data>', "'fashion-mnist' or a folder of class folders");
-  addOutput(command, { value: 'run', about: 'run folder to write' }).option(
-    '--resume',
-    'continue from the latest checkpoint in the run folder; more --epochs and a lower --learning-rate are taken',
-  );
-  addDeclared(command, runNumbers);
+  addOutput(command, { value: 'run', about: 'run folder to write' })
+    .option('--resume', 'continue from the latest checkpoint in the run folder')
+    .option(
+      '--seed <n>',
+      'random seed (initialisation, shuffling, augmentation, dropout)',
+      wholeNumber('--seed', 0),
+      1,
+    )
+    .option('--limit-train <n>', 'train on at most n images', wholeNumber('--limit-train'))
+    .option('--limit-test <n>', 'evaluate on at most n images', wholeNumber('--limit-test'))
+    .option('--evaluate-every <n>', 'epochs between evaluations', wholeNumber('--evaluate-every'), 1)
+    .option(
+      '--save-every <n>',
+      'also save a checkpoint every n steps, besides every epoch',
+      wholeNumber('--save-every'),
+    );
   addEngineOptions(command);
   command.optionsGroup('Network:');
   addNetworkOptions(command, { except: ['classes', 'inputChannels'] });
@@ -60,19 +76,16 @@ Examples:
 }
 
 /** Options that a resumed run accepts; all others come from its config.json. */
-const resumeOptions = new Set([
-  ...['out', 'output', 'resume', 'data', 'epochs', 'learningRate'],
-  ...['evaluateEvery', 'saveEvery', 'device', 'threads'],
-]);
+const resumeOptions = ['out', 'output', 'resume', 'evaluateEvery', 'saveEvery', 'device', 'threads'];
 
 function refuseWithResume(command: Command): void {
   const idle = command.options.find((option) => {
     const name = option.attributeName();
-    return command.getOptionValueSource(name) === 'cli' && !resumeOptions.has(name);
+    return command.getOptionValueSource(name) === 'cli' && !resumeOptions.includes(name);
   });
   if (idle)
     throw new UsageError(
-      `${idle.long}: cannot change with --resume, which continues with the run's own config.json; only more --epochs, a lower --learning-rate, --data that have moved, --device, --threads, --evaluate-every and --save-every can`,
+      `${idle.long}: has no effect with --resume, which continues with the run's own config.json`,
     );
 }
 
@@ -88,12 +101,16 @@ async function run(network: string | undefined, values: Values): Promise<number>
   };
   process.on('SIGINT', interrupt('SIGINT', 130));
   process.on('SIGTERM', interrupt('SIGTERM', 143));
-  const { saveEvery: saveEverySteps, evaluateEvery } = readDeclared(runNumbers, values);
-  const { device, threads } = values;
-  const common = { device, threads, evaluateEvery, saveEverySteps, signal: interruption.signal };
+  const common = {
+    device: values.device,
+    threads: values.threads,
+    evaluateEvery: values.evaluateEvery,
+    saveEverySteps: values.saveEvery,
+    signal: interruption.signal,
+  };
   const training = train(
     values.resume
-      ? { ...common, resume: values.output, network, data: values.data, recipe: readChanges(values) }
+      ? { ...common, resume: values.output, network }
       : { ...common, ...(await newRun(network, values)) },
   );
   await showProgress(training);
@@ -106,17 +123,16 @@ async function newRun(network: string | undefined, values: Values): Promise<Trai
   if (network === undefined) throw new UsageError("train: expected a network; 'inception models' lists them");
   if (values.data === undefined)
     throw new UsageError("--data: expected 'fashion-mnist' or a folder of class folders");
-  const { seed, limitTrain, limitTest } = readDeclared(runNumbers, values);
   return {
     network: await readNetwork(network),
     data: values.data,
     out: values.output,
     options: readNetworkOptions(values),
     recipe: readRecipe(values),
-    ...(seed !== undefined && { seed }),
+    seed: values.seed,
     precision: values.precision,
-    limitTrain,
-    limitTest,
+    limitTrain: values.limitTrain,
+    limitTest: values.limitTest,
   };
 }
 
@@ -129,7 +145,6 @@ async function showProgress(training: Run): Promise<void> {
       if (event.kind === 'start') showStart(event, progress);
       else if (event.kind === 'step') progress.step(event);
       else if (event.kind === 'warning') progress.say(`warning: ${event.message}`);
-      else if (event.kind === 'note') progress.say(event.message);
       else progress.say(evaluationText(event));
     }
   } finally {
@@ -146,6 +161,8 @@ function showStart(
   const { hardware, threads, libtorch } = engine;
   say(`${network}: ${grouped(parameters)} parameters, ${short(macs)} multiply-adds per image`);
   say(`data: ${data.name}, ${grouped(data.length)} images; ${test.name}, ${grouped(test.length)}`);
+  say(`classes: ${describeClasses(summarise(data))}`);
+  for (const line of new Set([...describeReport(data), ...describeReport(test)])) say(line);
   say(
     `recipe: ${recipe.name}, ${recipe.epochs} epochs of batch ${recipe.batch}, ${grouped(totalSteps)} steps`,
   );
@@ -156,8 +173,9 @@ function showStart(
 }
 
 const evaluationText = (metrics: EvaluationMetrics): string => {
-  const { epoch, top1Error, top5Error, testLoss, elapsedSeconds } = metrics;
-  return `epoch ${+epoch.toFixed(2)}: test error ${percent(top1Error)} (top-5 ${percent(top5Error)}), loss ${testLoss.toFixed(3)}, after ${duration(elapsedSeconds)}`;
+  const { epoch, top1Error, top5Error, testLoss, elapsedSeconds, skipped = 0 } = metrics;
+  const without = skipped === 0 ? '' : `, without ${grouped(skipped)} skipped images`;
+  return `epoch ${+epoch.toFixed(2)}: test error ${percent(top1Error)} (top-5 ${percent(top5Error)}), loss ${testLoss.toFixed(3)}, after ${duration(elapsedSeconds)}${without}`;
 };
 
 function conclude({ finished, evaluation, position }: TrainResult, folder: string): void {

@@ -3,9 +3,7 @@ import type { Command } from 'commander';
 import type { RuntimeOptions } from '../../classifier/runtime.ts';
 import type { Precision } from '../../compile/options.ts';
 import type { Engine } from '../../engine/engine.ts';
-import { threads } from '../../engine/engine-options.ts';
-import { oneOf } from '../usage.ts';
-import { addDeclared } from './declared-options.ts';
+import { oneOf, wholeNumber } from '../usage.ts';
 
 export interface EngineOptions {
   readonly device: 'auto' | 'cpu' | 'cuda';
@@ -14,7 +12,7 @@ export interface EngineOptions {
 }
 
 export function addEngineOptions(command: Command): Command {
-  command
+  return command
     .option(
       '--device <device>',
       'device: auto, cpu or cuda',
@@ -26,8 +24,8 @@ export function addEngineOptions(command: Command): Command {
       'compute precision: float32, bfloat16, or auto (bfloat16 if the hardware supports it)',
       oneOf('--precision', ['auto', 'float32', 'bfloat16']),
       'auto',
-    );
-  return addDeclared(command, { threads });
+    )
+    .option('--threads <n>', 'threads per operator (default: all cores)', wholeNumber('--threads'));
 }
 
 export async function openEngine({ device, threads }: EngineOptions): Promise<Engine> {

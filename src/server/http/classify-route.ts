@@ -1,13 +1,7 @@
 /** `POST /classify`: chooses the parser of the body by its content type. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { classify } from '../protocol/classify.ts';
-import {
-  type ClassifyRequest,
-  imageTypes,
-  parseForm,
-  parseImage,
-  readChoices,
-} from '../protocol/classify-request.ts';
+import { type ClassifyRequest, classify } from '../protocol/classify.ts';
+import { imageTypes, parseForm, parseImage, parseJson, readChoices } from '../protocol/classify-request.ts';
 import type { Service } from '../service.ts';
 import { classifySchema } from './api-schemas.ts';
 import { clientSignal } from './client-signal.ts';
@@ -17,23 +11,18 @@ import { RequestError } from './request-error.ts';
 export function addClassifyRoute(app: FastifyInstance, { service }: { service: Service }): void {
   app.post('/classify', { schema: classifySchema, config: { work: true } }, async (request, reply) => {
     const signal = clientSignal(reply);
-    const classifyRequest = await read(request, { service, signal });
+    const classifyRequest = await read(request, service.settings.bodyBytes);
     return classify(service, classifyRequest, { signal });
   });
 }
 
-async function read(
-  request: FastifyRequest,
-  { service, signal }: { readonly service: Service; readonly signal: AbortSignal },
-): Promise<ClassifyRequest> {
-  const maxBytes = service.settings.bodyBytes;
+async function read(request: FastifyRequest, maxBytes: number): Promise<ClassifyRequest> {
   const choices = readChoices(request.query);
   const type = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? '';
   if (type === 'multipart/form-data') return readForm(request, { choices, maxBytes });
   const encoding = request.headers['content-encoding'];
   const body = await decompress((request.body ?? new Uint8Array()) as Uint8Array, { encoding, maxBytes });
-  if (type === 'application/json')
-    return service.bodies.read({ kind: 'classify', body, options: { query: choices } }, { signal });
+  if (type === 'application/json') return parseJson(body, choices);
   // The actual format is detected when the image is decoded.
   if (imageTypes.includes(type) || type === 'application/octet-stream') return parseImage(body, choices);
   throw new RequestError(

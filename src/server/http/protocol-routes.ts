@@ -42,13 +42,10 @@ export function addProtocolRoutes(
     '/v2/health/ready',
     {
       ...open,
-      schema: readSchema(
-        'Whether requests are accepted; 503 while the server shuts down or a model is replaced',
-        { open: true },
-      ),
+      schema: readSchema('Whether requests are accepted; 503 while the server shuts down', { open: true }),
     },
     async () => {
-      service.refuseWhenUnready();
+      service.refuseWhenDraining();
       return { ready: true };
     },
   );
@@ -56,7 +53,7 @@ export function addProtocolRoutes(
     model_stats: Array.from(service.hosted.values(), reportOf),
   }));
   app.post('/v2/repository/index', { schema: readSchema('The models') }, async () =>
-    repositoryIndex(models(), { unready: (model) => service.unready(model) }),
+    repositoryIndex(models(), { ready: !service.draining }),
   );
 
   for (const base of ['/v2/models/:model', `/v2/models/:model/versions/:version`]) {
@@ -65,7 +62,7 @@ export function addProtocolRoutes(
     );
     app.get(`${base}/ready`, { schema: readSchema('Whether a model accepts requests') }, async (request) => {
       const { model } = hostedModel(request);
-      service.refuseWhenUnready(model);
+      service.refuseWhenDraining();
       return { name: model.name, ready: true };
     });
     app.get(`${base}/config`, { schema: readSchema('Triton model configuration') }, async (request) =>

@@ -4,9 +4,12 @@
  */
 
 import { DataError } from '../../data/data-error.ts';
-import { decodeImage, encodePng } from '../../data/decode.ts';
+import { allowFormats, decodeImage, encodePng } from '../../data/decode.ts';
 import { inputBytes, preprocess } from '../../images/preprocess.ts';
 import type { ImageAnswer, ImageJob } from './image-messages.ts';
+
+// Bytes from anywhere meet the decoders of the web's formats only.
+allowFormats(['JPEG', 'PNG', 'WebP']);
 
 const send = (message: ImageAnswer) => process.send?.(message);
 

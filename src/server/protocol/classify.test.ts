@@ -143,7 +143,7 @@ describe('POST /classify', () => {
       const answer = await image(file);
       expect(answer.status).toBe(400);
       expect(answer.json.error).toMatch(
-        /^image: cannot be decoded as JPEG, PNG or WebP of at most 50 megapixels \(/,
+        /^image: cannot be decoded as JPEG, PNG or WebP of at most 50 megapixels and 65535 pixels a side \(/,
       );
     }
   });

@@ -88,10 +88,8 @@ export function readInferenceRequest(
     limits: RequestLimits;
   },
 ): InferenceRequest {
-  const jsonLength = jsonLengthOf(headerLength, body.length);
-  // Besides the values: names, shapes, parameters.
-  const maxValues = limits.images * rowLength(model.input) + 10_000;
-  const request = check(parseObject(body.subarray(0, jsonLength), { what: 'body', maxValues }));
+  const jsonLength = readHeaderLength(headerLength, body.length);
+  const request = check(parseObject(body.subarray(0, jsonLength), 'body'));
   refuseSequences(request.parameters);
   const input = onlyInput(request.inputs, model);
   const rows = rowsOf(input, { spec: model.input, limits });
@@ -106,8 +104,7 @@ export function readInferenceRequest(
   return { id: request.id, values, rows, outputs, timeoutMs: timeoutOf(request.parameters) };
 }
 
-/** Length of the JSON at the beginning of a body. @throws RequestError */
-export function jsonLengthOf(text: string | undefined, bodyLength: number): number {
+function readHeaderLength(text: string | undefined, bodyLength: number): number {
   if (text === undefined) return bodyLength;
   const length = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
   if (!(length <= bodyLength))

@@ -2,6 +2,7 @@
  * `evaluation.json` of a run: the confusion matrix and worst mistakes of its last evaluation, for the dashboard. Images are
  * embedded as small PNGs, so that one rename replaces everything and viewing it does not need the data.
  */
+import { DataError } from '../../data/data-error.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import { encodePng } from '../../data/decode.ts';
 import { confusedPairs, type Prediction } from '../../evaluate/score.ts';
@@ -39,18 +40,33 @@ async function worstMistakes(predictions: readonly Prediction[], dataset: Datase
     .filter(({ label, top }) => top[0] !== label)
     .sort((a, b) => b.probability - a.probability || a.index - b.index)
     .slice(0, maxMistakes);
-  return Promise.all(
+  const mistakes = await Promise.all(
     wrong.map(async ({ index, label, top, probability }) => {
-      const png = await encodePng(shrink(await dataset.image(index)));
-      return {
-        index,
-        label,
-        predicted: top[0] as number,
-        probability,
-        image: Buffer.from(png).toString('base64'),
-      };
+      const image = await imageIfThere(dataset, index);
+      if (!image) return [];
+      const png = await encodePng(shrink(image));
+      return [
+        {
+          index,
+          label,
+          predicted: top[0] as number,
+          probability,
+          image: Buffer.from(png).toString('base64'),
+        },
+      ];
     }),
   );
+  return mistakes.flat();
+}
+
+/** The file may have gone since it was evaluated: then a report lacks a thumbnail, and the training goes on. */
+async function imageIfThere(dataset: Dataset, index: number): Promise<Image | undefined> {
+  try {
+    return await dataset.image(index);
+  } catch (error) {
+    if (error instanceof DataError) return undefined;
+    throw error;
+  }
 }
 
 /** Scales an image down to `imageSide`; smaller ones stay as they are. */

@@ -34,6 +34,8 @@ export interface EvaluationMetrics {
   readonly top1Error: number;
   readonly top5Error: number;
   readonly elapsedSeconds: number;
+  /** Images that could not be used and do not count, if there are any. */
+  readonly skipped?: number;
 }
 
 /** A line of `metrics.jsonl`. */

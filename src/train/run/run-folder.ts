@@ -2,21 +2,21 @@
  * A run is a folder:
  *
  *     config.json                  the full configuration
+ *     data.json                    the images, what was left out of them, and which were skipped
  *     metrics.jsonl                a line for every few steps and for every evaluation
  *     checkpoints/N.safetensors    the state after step N; the last two are kept, the older for when the newer is damaged
  *     model.safetensors            the averaged weights after the last evaluation
  *     curves.svg                   loss and error over time
  *     evaluation.json              confusion and worst mistakes of the last evaluation
- *     pid                          the lock: the training process, while it runs
+ *     pid                          the training process, while it runs
  */
-import { appendFile, mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withFigure } from '../../model/description.ts';
 import { checkpointFile, checkpointFolder, checkpointSteps, runFiles } from '../../model/run-layout.ts';
 import { removeIncomplete, replaceText } from '../../replace-file.ts';
 import { type Configuration, parseConfiguration, RunError } from '../configuration.ts';
 import type { Metrics } from './records.ts';
-import { isLocked, releaseLock, takeLock } from './run-lock.ts';
 
 export type { EvaluationMetrics, Metrics, StepMetrics } from './records.ts';
 
@@ -32,24 +32,14 @@ export class RunFolder {
     return join(this.path, name);
   }
 
-  /** @throws RunError if the folder already holds a run. */
-  async refuseExisting(): Promise<void> {
+  /** Creates a run. @throws RunError if the folder already holds one. */
+  async create(configuration: Configuration): Promise<void> {
     if (await this.exists()) {
       throw new RunError(
         `${this.path} already holds a run; continue it with --resume, or choose another folder`,
       );
     }
-  }
-
-  /** Creates a run. @throws RunError if the folder already holds one. */
-  async create(configuration: Configuration): Promise<void> {
-    await this.refuseExisting();
     await mkdir(checkpointFolder(this.path), { recursive: true });
-    await this.write(configuration);
-  }
-
-  /** Writes config.json. */
-  async write(configuration: Configuration): Promise<void> {
     await replaceText(
       this.file(runFiles.configuration),
       `${JSON.stringify(withFigure(configuration), null, 2)}\n`,
@@ -70,17 +60,24 @@ export class RunFolder {
 
   /** Locks the run against other processes. @throws RunError if one is training in it. */
   async lock(): Promise<void> {
-    await mkdir(this.path, { recursive: true });
-    await takeLock(this.file('pid'));
+    const path = this.file('pid');
+    const holder = Number(await readOptional(path));
+    if (holder > 0 && holder !== process.pid && isAlive(holder)) {
+      throw new RunError(
+        `${this.path}: process ${holder} is training here; stop it first, or choose another folder`,
+      );
+    }
+    await writeFile(path, `${process.pid}\n`);
   }
 
-  /** Whether a process is training in this folder, as far as this host can know. */
-  isTraining(): Promise<boolean> {
-    return isLocked(this.file('pid'));
+  /** Whether a live process is training in this folder. */
+  async isTraining(): Promise<boolean> {
+    const holder = Number(await readOptional(this.file('pid')));
+    return holder > 0 && isAlive(holder);
   }
 
   async unlock(): Promise<void> {
-    await releaseLock(this.file('pid'));
+    await rm(this.file('pid'), { force: true });
   }
 
   async append(metrics: Metrics): Promise<void> {
@@ -155,5 +152,14 @@ async function readOptional(path: string): Promise<string | undefined> {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     throw error;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

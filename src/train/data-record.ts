@@ -1,0 +1,88 @@
+/** `data.json` of a run: the images that it trains and is evaluated on, what was left out of them, and which were skipped. */
+import { readFile } from 'node:fs/promises';
+import { type DataSummary, summarise } from '../data/data-report.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { replaceText } from '../replace-file.ts';
+
+/** An image that could not be used. */
+export interface SkippedImage {
+  readonly file: string;
+  readonly reason: string;
+}
+
+/** The content of `data.json`. */
+export interface DataRecord {
+  readonly format: 1;
+  readonly train: DataSummary;
+  readonly test: DataSummary;
+  readonly skipped: readonly SkippedImage[];
+}
+
+/** Warnings about single images; more are counted, and named in the record. */
+const maxWarnings = 10;
+
+/** Keeps the record of a run, and warns of skipped images once each. */
+export class DataRecorder {
+  readonly #path: string;
+  readonly #data: { readonly train: Dataset; readonly test: Dataset };
+  readonly #onWarning: ((message: string) => void) | undefined;
+  readonly #skipped = new Map<string, SkippedImage>();
+  #warned = 0;
+  #changed = true;
+
+  constructor(
+    path: string,
+    {
+      train,
+      test,
+      onWarning,
+    }: { train: Dataset; test: Dataset; onWarning: ((message: string) => void) | undefined },
+  ) {
+    this.#path = path;
+    this.#data = { train, test };
+    this.#onWarning = onWarning;
+  }
+
+  /** Takes up the skipped images of the process that a run goes on from. */
+  async resume(): Promise<void> {
+    const text = await readFile(this.#path, 'utf8').catch(() => undefined);
+    if (text === undefined) return;
+    try {
+      const { skipped } = JSON.parse(text) as DataRecord;
+      for (const image of skipped) this.#skipped.set(image.file, image);
+    } catch {
+      this.#onWarning?.(`${this.#path}: cannot be read, and is written anew`);
+    }
+  }
+
+  /** `what` is done instead: `another image takes its place`. */
+  skip(file: string, { reason, what }: { reason: string; what: string }): void {
+    if (!this.#skipped.has(file)) this.#changed = true;
+    else if (this.#skipped.get(file)?.reason === reason) return;
+    this.#skipped.set(file, { file, reason });
+    this.#warned++;
+    if (this.#warned <= maxWarnings) this.#onWarning?.(`${reason}; ${what}`);
+    if (this.#warned === maxWarnings)
+      this.#onWarning?.(`further images that cannot be used are named in ${this.#path} only`);
+  }
+
+  /** Writes what has changed since the last time. */
+  async save(): Promise<void> {
+    if (!this.#changed) return;
+    this.#changed = false;
+    const record: DataRecord = {
+      format: 1,
+      train: summarise(this.#data.train),
+      test: summarise(this.#data.test),
+      skipped: [...this.#skipped.values()],
+    };
+    await replaceText(this.#path, `${JSON.stringify(record, null, 2)}\n`);
+  }
+
+  /** One line, or undefined if no image was skipped. */
+  summary(): string | undefined {
+    const count = this.#skipped.size;
+    if (count === 0) return undefined;
+    return `${count} ${count === 1 ? 'image' : 'images'} could not be used and ${count === 1 ? 'was' : 'were'} skipped; see ${this.#path}`;
+  }
+}
