@@ -16,5 +16,7 @@ export default defineConfig({
     // libtorch uses every core; more test processes would only take them from one another.
     maxWorkers: 1,
     testTimeout: 120_000,
+    // Real processes, servers and browsers on a shared machine: one late answer is tried again, and the report says so.
+    retry: 1,
   },
 });

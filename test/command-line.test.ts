@@ -155,8 +155,8 @@ describe('wrong usage', () => {
       'inception: --auxiliary-loss-weight: has no effect without --auxiliary\n',
     ],
     [
-      'train --out nowhere --resume --epochs 5',
-      "inception: --epochs: has no effect with --resume, which continues with the run's own config.json\n",
+      'train --out nowhere --resume --batch 5',
+      "inception: --batch: cannot change with --resume, which continues with the run's own config.json; only more --epochs, a lower --learning-rate, --data that have moved, --device, --threads, --evaluate-every and --save-every can\n",
     ],
   ])('%s exits with 2 and a message on standard error', (args, message) => {
     expect(inception(args.split(' '))).toEqual({ status: 2, stdout: '', stderr: message });

@@ -13,15 +13,19 @@ import type { SessionOptions } from '../onnx/run/runtime.ts';
 import { validateModel } from '../onnx/run/validate-model.ts';
 import { encodeModel } from '../onnx/write/encode-model.ts';
 import { onnxGraphOf } from '../onnx/write/onnx-graph-of.ts';
+import { writtenOperators } from '../onnx/written-operators.ts';
 import { openModel } from '../predict/open-model.ts';
 import { packageVersion } from '../version.ts';
 import { applyOverrides, checkLabels } from './apply-overrides.ts';
+import { openOnnxProcess } from './onnx-process/onnx-process.ts';
 import type { ModelOverrides, PredictingModel } from './predicting-model.ts';
 
 export interface OnnxRunOptions extends SessionOptions, Notices {
   readonly overrides?: ModelOverrides | undefined;
   /** Batch size. Default 16. */
   readonly batch?: number | undefined;
+  /** Whether this process may be ended: otherwise a file that was not written here gets a process of its own. Default false. */
+  readonly isolated?: boolean;
 }
 
 /**
@@ -39,17 +43,19 @@ export async function openByOnnx(path: string, options: OnnxRunOptions = {}): Pr
 }
 
 /** The file is validated before ONNX Runtime loads it. */
-async function runFile(
-  path: string,
-  { overrides = {}, ...session }: OnnxRunOptions,
-): Promise<PredictingModel> {
+async function runFile(path: string, options: OnnxRunOptions): Promise<PredictingModel> {
+  const { overrides = {}, isolated = false, ...session } = options;
   const bytes = await readBytes(path);
-  const { metadata } = validateModel(bytes, path);
+  const { metadata, operators } = validateModel(bytes, path);
   const description = describedBy(metadata, path);
+  const requested = preprocessingOf(path, { ...description?.preprocessing, ...overrides.preprocessing });
+  const isOwn =
+    description !== undefined && [...operators].every((operator) => writtenOperators.has(operator));
+  if (!isOwn && !isolated) return runIsolated(path, options);
   const { preprocessing, ...predictor } = await openOnnxPredictor(bytes, {
     ...session,
     path,
-    preprocessing: preprocessingOf(path, { ...description?.preprocessing, ...overrides.preprocessing }),
+    preprocessing: requested,
     softmax: overrides.probabilities ?? metadata.get('output') === 'probabilities',
   });
   const classes =
@@ -64,6 +70,25 @@ async function runFile(
     precision: metadata.get('precision'),
     predictor,
     release: predictor.release,
+  };
+}
+
+/** A file that anybody may have written computes in a process that can be ended. */
+async function runIsolated(
+  path: string,
+  { overrides, threads, batch = 16, onNotice }: OnnxRunOptions,
+): Promise<PredictingModel> {
+  const onnx = await openOnnxProcess(path, { overrides, threads, limitMemory: true });
+  const { description, source, precision, outputs, notices } = onnx.facts;
+  for (const line of notices) onNotice?.(line);
+  const { network, options } = description;
+  return {
+    description,
+    ...(network !== undefined && options && { graph: graphOf({ ...description, network, options }) }),
+    source,
+    precision,
+    predictor: { batch, classes: outputs, predict: onnx.predict, outputs: onnx.outputs },
+    release: () => onnx.close(),
   };
 }
 

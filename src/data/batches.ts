@@ -44,7 +44,14 @@ const prefetch = 3;
 /** Images decoded concurrently: keeps sharp's threads busy and bounds the decoded images in memory. */
 const concurrentDecodes = 4;
 
-export const batchesInEpoch = (dataset: Dataset, batch: number): number => Math.floor(dataset.length / batch);
+/** @throws DataError if there are fewer images than one batch has. */
+export function batchesInEpoch({ name, length }: Dataset, batch: number): number {
+  if (length < batch)
+    throw new DataError(
+      `${name}: ${length} images do not fill one batch of ${batch}; use --batch ${length} or less, or more images`,
+    );
+  return Math.floor(length / batch);
+}
 
 /** Endless shuffled and augmented batches; images that do not fill a batch are left out of this epoch. */
 export function trainingBatches(
@@ -53,9 +60,6 @@ export function trainingBatches(
 ): AsyncGenerator<TrainingBatch> {
   const { batch, size, augmentation, seed, start = { epoch: 0, position: 0 }, onBroken } = options;
   const perEpoch = batchesInEpoch(dataset, batch);
-  if (perEpoch === 0) {
-    throw new DataError(`${dataset.name}: ${dataset.length} images do not fill one batch of ${batch}`);
-  }
   const limit = pLimit(concurrentDecodes);
   const bytes = size[0] * size[1] * 3;
   const skipped = new SkippedImages(dataset, (index, error) => onBroken?.(error, index));

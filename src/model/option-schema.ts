@@ -9,7 +9,8 @@ const shapeOf = <Table extends OptionTable>(table: Table) =>
     Object.entries(table).map(([name, option]) => [name, valueSchema(option)]),
   ) as unknown as Shape<Table>;
 
-const valueSchema = <Value>({ accepts, expected }: Option<Value>): z.ZodType<Value> =>
+/** One value of an option. */
+export const valueSchema = <Value>({ accepts, expected }: Option<Value>): z.ZodType<Value> =>
   z.custom<Value>(accepts, {
     error: ({ input }) => `expected ${expected}, received ${JSON.stringify(input)}`,
   });

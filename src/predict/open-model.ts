@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openImport } from '../ecosystems/import/import-weights.ts';
-import { planImport } from '../ecosystems/import/plan-import.ts';
+import { type ImportPlan, planImport } from '../ecosystems/import/plan-import.ts';
 import { type Graph, isStatistic, type Parameter, parametersOf } from '../graph/graph.ts';
 import { graphOf, type ModelDescription, ModelError, parseDescription } from '../model/description.ts';
 import type { ModelFile, Notices } from '../model/model-file.ts';
@@ -33,7 +33,7 @@ export async function openModel(path: string, notices: Notices = {}): Promise<Mo
 }
 
 async function openFile(path: string, notices: Notices): Promise<ModelFile> {
-  if (modelKind(path) === 'hub') return openImport(path, notices);
+  if (modelKind(path) === 'hub') return announced(await openImport(path, notices), notices);
   const info = await stat(path).catch(() => undefined);
   const run = info?.isDirectory() ? await runFile(path) : undefined;
   if (run) {
@@ -48,8 +48,16 @@ async function openFile(path: string, notices: Notices): Promise<ModelFile> {
     );
   const file = await openWeights(path);
   return closeOnError(file, () =>
-    file.metadata.has('model') ? describedModel(file, { path, prefix: '' }) : planImport(file, path),
+    file.metadata.has('model')
+      ? describedModel(file, { path, prefix: '' })
+      : announced(planImport(file, path), notices),
   );
+}
+
+/** Says what was decided about a file of another ecosystem. */
+function announced(plan: ImportPlan, { onNotice }: Notices): ImportPlan {
+  for (const decision of plan.decisions) onNotice?.(`${plan.source}: ${decision}`);
+  return plan;
 }
 
 /** The model of a run's last evaluation, or if there is none yet, the averaged weights of its latest checkpoint. */

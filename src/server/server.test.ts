@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { colourModel, imageFile } from '../../test/server-models.ts';
 import { inferBody, pixels, post, raw } from '../../test/server-requests.ts';
 import { startTestServer, type TestServer } from '../../test/test-server.ts';
+import type { ServedModel } from './models/served-model.ts';
 
 let server: TestServer | undefined;
 
@@ -21,6 +22,32 @@ const infer = '/v2/models/colours/infer';
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe('the Open Inference Protocol', () => {
+  it('is not ready while a model is late or being replaced, and says which', async () => {
+    let healthy = false;
+    let replaced = (_reason: string): void => {};
+    const model: ServedModel = {
+      ...colourModel(),
+      healthy: () => healthy,
+      onReplaced: (listener) => {
+        replaced = listener;
+      },
+    };
+    const { send } = await start([model, colourModel({ name: 'other' })]);
+    const error = "'colours' does not respond, or is being started again";
+    for (const path of ['/v2/health/ready', '/v2/models/colours/ready'])
+      expect(await send(path)).toMatchObject({ status: 503, json: { error } });
+    for (const path of ['/v2/health/live', '/v2/models/other/ready'])
+      expect(await send(path)).toMatchObject({ status: 200 });
+    const states = (await send('/v2/repository/index', { method: 'POST' })).json;
+    expect(states).toMatchObject([{ state: 'UNAVAILABLE', reason: error }, { state: 'READY' }]);
+    replaced('it hung');
+    expect((await send('/metrics')).bytes.toString()).toContain(
+      'inception_models_replaced_total{model="colours"} 1',
+    );
+    healthy = true;
+    expect(await send('/v2/health/ready')).toMatchObject({ status: 200 });
+  });
+
   it('describes the server and its models', async () => {
     const { send } = await start([colourModel(), colourModel({ name: 'other.v2' })]);
     const get = async (path: string) => (await send(path)).json;

@@ -3,6 +3,7 @@
 import { RequestError } from './http/request-error.ts';
 import { type ImagePool, openImagePool } from './images/image-pool.ts';
 import type { ServedModel, Values } from './models/served-model.ts';
+import { type BodyReader, openBodyReader } from './protocol/body-reader.ts';
 import { BatchQueue, type Ticket } from './queue/batch-queue.ts';
 import { createMetrics, type Metrics } from './queue/metrics.ts';
 import { ModelStatistics } from './queue/statistics.ts';
@@ -19,14 +20,16 @@ export class Service {
   readonly settings: ServerSettings;
   readonly hosted: ReadonlyMap<string, Hosted>;
   readonly images: ImagePool;
+  readonly bodies: BodyReader;
   readonly metrics: Metrics;
   /** Set on shutdown: accepted requests are finished, new ones are refused. */
   draining = false;
 
-  private constructor(parts: Pick<Service, 'settings' | 'hosted' | 'images' | 'metrics'>) {
+  private constructor(parts: Pick<Service, 'settings' | 'hosted' | 'images' | 'bodies' | 'metrics'>) {
     this.settings = parts.settings;
     this.hosted = parts.hosted;
     this.images = parts.images;
+    this.bodies = parts.bodies;
     this.metrics = parts.metrics;
   }
 
@@ -34,7 +37,7 @@ export class Service {
   static async open(
     models: readonly ServedModel[],
     settings: ServerSettings,
-    { onReplaced }: { readonly onReplaced?: (reason: string) => void } = {},
+    { onReplaced }: { readonly onReplaced?: (reason: string, model?: string) => void } = {},
   ): Promise<Service> {
     const metrics = createMetrics();
     const hosted = new Map(models.map((model) => [model.name, host(model, settings, metrics)]));
@@ -48,7 +51,13 @@ export class Service {
         onReplaced?.(reason);
       },
     });
-    return new Service({ settings, hosted, images, metrics });
+    for (const model of models)
+      model.onReplaced?.((reason) => {
+        metrics.modelsReplaced.inc({ model: model.name });
+        onReplaced?.(reason, model.name);
+      });
+    const bodies = openBodyReader({ timeoutMs: settings.deadlineMs });
+    return new Service({ settings, hosted, images, bodies, metrics });
   }
 
   /** The named model, or the first. @throws RequestError 404 listing the models. */
@@ -66,6 +75,22 @@ export class Service {
       retryAfterSeconds: 1,
       reason: 'draining',
     });
+  }
+
+  /** Why a model, or any of them, accepts nothing at the moment; undefined if it does. */
+  unready(model?: ServedModel): string | undefined {
+    if (this.draining) return 'the server is shutting down';
+    const models = model ? [model] : Array.from(this.hosted.values(), (hosted) => hosted.model);
+    const sick = models.find(({ healthy }) => healthy?.() === false);
+    return sick && `'${sick.name}' does not respond, or is being started again`;
+  }
+
+  /** @throws RequestError if `unready` */
+  refuseWhenUnready(model?: ServedModel): void {
+    this.refuseWhenDraining();
+    const reason = this.unready(model);
+    if (reason !== undefined)
+      throw new RequestError(503, reason, { retryAfterSeconds: 1, reason: 'unready' });
   }
 
   /**
@@ -107,6 +132,7 @@ export class Service {
 
   async close(): Promise<void> {
     await this.images.close();
+    await this.bodies.close();
     for (const { model } of this.hosted.values()) await model.close();
   }
 }

@@ -34,15 +34,19 @@ export async function startServer(
   models: readonly ServedModel[],
   { host, port, settings, version, log }: StartServerOptions,
 ): Promise<RunningServer> {
-  let onReplaced = (_reason: string): void => {};
+  let onReplaced = (_reason: string, _model?: string): void => {};
   const service = await Service.open(
     models,
     { ...defaultSettings, ...settings },
-    { onReplaced: (reason) => onReplaced(reason) },
+    { onReplaced: (reason, model) => onReplaced(reason, model) },
   );
   try {
     const app = await buildServer(service, { version, log, local: isLoopback(host) });
-    onReplaced = (reason) => app.log.warn({ reason }, 'an image decoder process was replaced');
+    onReplaced = (reason, model) =>
+      app.log.warn(
+        { reason, model },
+        model === undefined ? 'an image decoder process was replaced' : "a model's process was replaced",
+      );
     const address = await app.listen({ host, port });
     const limits = { grace: Number.POSITIVE_INFINITY, open: Number.POSITIVE_INFINITY };
     let drained: Promise<boolean> | undefined;

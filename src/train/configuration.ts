@@ -1,13 +1,15 @@
 /** The full configuration of a run, with every default resolved: `config.json` of its folder. */
 import { z } from 'zod';
 import { optimizers } from '../compile/optimizers/optimizers.ts';
+import { threads } from '../engine/engine-options.ts';
 import { InceptionError } from '../errors.ts';
 import { augmentationOptions } from '../images/augmentation.ts';
 import { networkOptionsSchema, preprocessingSchema } from '../model/description.ts';
 import { figureSchema } from '../model/figure-schema.ts';
-import { optionSchema, variantSchema } from '../model/option-schema.ts';
+import { optionSchema, valueSchema, variantSchema } from '../model/option-schema.ts';
 import { parseJson } from '../parse-json.ts';
 import { recipeNumbers, schedules } from './recipe-options.ts';
+import { runNumbers } from './run-options.ts';
 
 const recipe = optionSchema(recipeNumbers).extend({
   name: z.string(),
@@ -16,7 +18,21 @@ const recipe = optionSchema(recipeNumbers).extend({
   augmentation: optionSchema(augmentationOptions),
 });
 
-const images = z.number().int().positive().nullable();
+const { seed, limitTrain, limitTest, evaluateEvery, saveEvery } = runNumbers;
+const files = z.strictObject({ images: z.number().int().nonnegative(), sha256: z.string() }).readonly();
+
+const change = z
+  .strictObject({
+    /** Completed steps at the change. */
+    step: z.number().int().nonnegative(),
+    what: z.string(),
+    from: z.union([z.string(), z.number()]),
+    to: z.union([z.string(), z.number()]),
+  })
+  .readonly();
+
+/** A change made when the run was resumed. */
+export type ConfigurationChange = z.infer<typeof change>;
 
 const configuration = z
   .strictObject({
@@ -26,20 +42,28 @@ const configuration = z
     /** See `ModelDescription.figure`. */
     figure: z.exactOptional(figureSchema),
     options: networkOptionsSchema,
-    /** The value of --data. */
+    /** 'fashion-mnist' or the whole path of a folder. */
     data: z.string(),
+    /** The files of both splits, before any limit; runs of earlier versions do not have it. */
+    files: z.exactOptional(z.strictObject({ train: files, test: files }).readonly()),
     classes: z.array(z.string()).readonly(),
     preprocessing: preprocessingSchema,
     recipe: z.preprocess(upgradeRecipe, recipe).readonly(),
-    seed: z.number(),
+    seed: valueSchema(seed),
     precision: z.enum(['float32', 'bfloat16']),
     device: z.enum(['cpu', 'cuda']),
-    threads: z.number(),
+    threads: valueSchema(threads),
     /** Maximum number of training images; null for all. */
-    limitTrain: images,
+    limitTrain: valueSchema(limitTrain).nullable(),
     /** Maximum number of test images; null for all. */
-    limitTest: images,
+    limitTest: valueSchema(limitTest).nullable(),
+    /** Epochs between evaluations. */
+    evaluateEvery: z.exactOptional(valueSchema(evaluateEvery)),
+    /** Steps between additional checkpoints. */
+    saveEverySteps: z.exactOptional(valueSchema(saveEvery)),
     versions: z.strictObject({ inception: z.string(), libtorch: z.string(), node: z.string() }).readonly(),
+    /** What was changed when the run was resumed, oldest first. */
+    changes: z.exactOptional(z.array(change).readonly()),
   })
   .readonly();
 

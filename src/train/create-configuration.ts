@@ -7,9 +7,12 @@ import { UsageError } from '../errors.ts';
 import { standardPreprocessing } from '../images/preprocess.ts';
 import { findNetwork, type NetworkOptions, registerNetwork } from '../networks/networks.ts';
 import type { Network } from '../networks/notation.ts';
+import { checkOptions } from '../option.ts';
 import { packageVersion } from '../version.ts';
 import type { Configuration } from './configuration.ts';
+import { dataPath, filesOf } from './data-files.ts';
 import { type Recipe, type RecipeOverrides, resolveRecipe } from './recipe.ts';
+import { type RunPace, runNumbers } from './run-options.ts';
 
 /** The options of a new run. */
 export interface NewRun {
@@ -30,27 +33,35 @@ export interface NewRun {
   readonly limitTest?: number | undefined;
 }
 
+const runWords = { what: 'option', Failure: UsageError };
+
 /**
  * Resolves the configuration of a run. Reads the class names from the data.
  * @throws NetworkOptionError, NetworkError, RecipeError or UsageError for invalid options, DataError for missing data.
  */
 export async function createConfiguration(
-  run: NewRun,
+  run: NewRun & RunPace,
   facts: Pick<EngineFacts, 'device' | 'threads' | 'libtorch' | 'fastBfloat16'>,
 ): Promise<Configuration> {
   const network = networkOf(run);
   const recipe = recipeOf(run);
-  const { classes } = await openData(run.data, 'train');
+  const numbers = { seed: run.seed, limitTrain: run.limitTrain, limitTest: run.limitTest };
+  const { evaluateEvery, saveEverySteps } = run;
+  checkOptions(runNumbers, { ...numbers, evaluateEvery, saveEvery: saveEverySteps }, runWords);
+  const data = dataPath(run.data);
+  const train = await openData(data, 'train');
+  const { classes } = train;
   const { classes: requested = classes.length, ...options } = run.options ?? {};
   if (requested !== classes.length)
-    throw new UsageError(`classes: ${run.data} has ${classes.length} classes, received ${requested}`);
+    throw new UsageError(`classes: ${data} has ${classes.length} classes, received ${requested}`);
   const { inputSize = [network.input[0], network.input[1]] } = options;
   const size = typeof inputSize === 'number' ? ([inputSize, inputSize] as const) : inputSize;
   return {
     format: 1,
     network: network.name,
     options: { ...options, classes: classes.length },
-    data: run.data,
+    data,
+    files: { train: filesOf(train, data), test: filesOf(await openData(data, 'validation'), data) },
     classes,
     preprocessing: standardPreprocessing(size, { crop: recipe.evaluationCrop }),
     recipe,
@@ -60,6 +71,8 @@ export async function createConfiguration(
     threads: facts.threads,
     limitTrain: run.limitTrain ?? null,
     limitTest: run.limitTest ?? null,
+    ...(evaluateEvery !== undefined && { evaluateEvery }),
+    ...(saveEverySteps !== undefined && { saveEverySteps }),
     versions: { inception: packageVersion, libtorch: facts.libtorch, node: process.versions.node },
   };
 }

@@ -4,6 +4,7 @@ import { mergeStores } from '../compile/merge-stores.ts';
 import { scalarInputs } from '../compile/optimizers/optimizers.ts';
 import { alignClasses } from '../data/align-classes.ts';
 import { batchesInEpoch, trainingBatches } from '../data/batches.ts';
+import { DataError } from '../data/data-error.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { openData, subset } from '../data/open-data.ts';
 import type { Engine, HostTensor, Store } from '../engine/engine.ts';
@@ -13,7 +14,9 @@ import { graphOf } from '../model/description.ts';
 import { initialise } from '../model/initialise.ts';
 import { planPredictor } from '../predict/torch-predictor.ts';
 import { type Configuration, RunError } from './configuration.ts';
+import { dataPath, differenceOf, filesOf } from './data-files.ts';
 import { DataRecorder } from './data-record.ts';
+import { deathNotice, maxDeadSteps, refuseNonFinite } from './failures.ts';
 import { addStep, type Measured, meansOf } from './metrics-window.ts';
 import { averageDecayAt, batchNormMomentumAt, learningRateAt, stepOptionsOf } from './recipe.ts';
 import { type Recorder, recordInto } from './run/recorder.ts';
@@ -48,10 +51,8 @@ export interface LoopOptions {
   readonly resume: boolean;
   /** Aborting saves a checkpoint and ends the training. */
   readonly signal?: AbortSignal;
-  /** Epochs between evaluations. Default 1. */
-  readonly evaluateEvery?: number;
-  /** Steps between checkpoints, in addition to one per epoch and one every ten minutes. */
-  readonly saveEverySteps?: number;
+  /** Called when everything is open, before anything is written. */
+  readonly onReady?: (at: { readonly step: number; readonly stepsPerEpoch: number }) => Promise<void>;
   readonly onStart?: (start: Start) => void;
   readonly onStep?: (progress: Progress) => void;
   readonly onEvaluation?: (metrics: EvaluationMetrics) => void;
@@ -68,9 +69,6 @@ export interface TrainResult {
 
 const saveEveryMs = 10 * 60_000;
 
-/** Number of consecutive steps with all features zero after which a network counts as dead. */
-const maxDeadSteps = 20;
-
 /**
  * Trains until the recipe's last epoch or until the signal aborts. Writes metrics, checkpoints and, at every evaluation, the
  * model into the folder.
@@ -79,8 +77,7 @@ const maxDeadSteps = 20;
 export async function runLoop(options: LoopOptions): Promise<TrainResult> {
   const { configuration, folder, engine, signal } = options;
   const { recipe, seed, preprocessing } = configuration;
-  const trainData = await openSplit(configuration, 'train');
-  const testData = await openSplit(configuration, 'validation');
+  const [trainData, testData] = [await openSplit(options, 'train'), await openSplit(options, 'validation')];
   const graph = graphOf(configuration);
   const stepsPerEpoch = batchesInEpoch(trainData, recipe.batch);
   const totalSteps = Math.max(1, Math.round(recipe.epochs * stepsPerEpoch));
@@ -88,6 +85,7 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
   const { store, step, predictor } = await openPrograms(engine, graph, configuration);
   const recorder = recordInto(folder, { store, graph, configuration, onWarning: options.onWarning });
   let { position, window, deadSteps } = await firstState(options, { store, graph, recorder });
+  await options.onReady?.({ step: position.step, stepsPerEpoch });
   const data = new DataRecorder(folder.file('data.json'), {
     train: trainData,
     test: testData,
@@ -139,7 +137,7 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
   const logEvery = Math.max(1, Math.round(stepsPerEpoch / 20));
   let evaluation: EvaluationMetrics | undefined;
   let saved = performance.now();
-  const evaluateEvery = options.evaluateEvery ?? 1;
+  const { evaluateEvery = 1, saveEverySteps } = configuration;
   const isDue = () =>
     position.step === totalSteps || (position.position === 0 && position.epoch % evaluateEvery === 0);
   try {
@@ -169,9 +167,10 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
         elapsedSeconds: position.elapsedSeconds + elapsed / 1000,
       };
       const measured = readOutputs(outputs);
-      refuseNonFinite(measured, { step: position.step, learningRate });
+      const at = { step: position.step, learningRate, recipe, folder: folder.path, graph };
+      refuseNonFinite(measured, at);
       deadSteps = measured.zeroShare >= 0.999 ? deadSteps + 1 : 0;
-      if (deadSteps >= maxDeadSteps) throw new TrainingError(deathNotice(position.step));
+      if (deadSteps >= maxDeadSteps) throw new TrainingError(deathNotice(at));
       window = addStep(window, { ...measured, elapsed, waited });
       options.onStep?.({
         step: position.step,
@@ -186,7 +185,7 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
         await recorder.steps(meansOf(window, { batch: recipe.batch, position, learningRate, epoch }));
         window = emptyWindow;
       }
-      const due = options.saveEverySteps !== undefined && position.step % options.saveEverySteps === 0;
+      const due = saveEverySteps !== undefined && position.step % saveEverySteps === 0;
       // Before the evaluation, which is slow and may be interrupted.
       if (ended || last || signal?.aborted || due || performance.now() - saved > saveEveryMs) {
         await recorder.checkpoint({ position, window, deadSteps });
@@ -205,14 +204,21 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
   return { finished: position.step >= totalSteps && evaluated, position, evaluation };
 }
 
+const moved = 'if the data have moved, add --data with their new folder to --resume';
+
 const wasEvaluated = async (folder: RunFolder, step: number): Promise<boolean> =>
   (await folder.metrics()).some((line) => line.kind === 'evaluation' && line.step === step);
 
 async function openSplit(
-  { data, limitTrain, limitTest, classes }: Configuration,
+  { configuration, resume, folder, onWarning }: LoopOptions,
   split: 'train' | 'validation',
 ): Promise<Dataset> {
-  const opened = await openData(data, split);
+  const { files, limitTrain, limitTest, classes } = configuration;
+  // Runs of earlier versions hold the path as it was typed.
+  const data = dataPath(configuration.data);
+  const opened = await openData(data, split).catch((error) => {
+    throw resume && error instanceof DataError ? new DataError(`${error.message}; ${moved}`) : error;
+  });
   // A test split may lack images of some classes.
   const dataset = split === 'train' ? opened : alignClasses(opened, classes);
   if (dataset.classes.join() !== classes.join()) {
@@ -220,6 +226,16 @@ async function openSplit(
       `${dataset.name}: its classes are ${dataset.classes.join(', ')}; the run has ${classes.join(', ')}`,
     );
   }
+  const began = files?.[split === 'train' ? 'train' : 'test'];
+  const difference = began && differenceOf(began, filesOf(opened, data));
+  if (difference !== undefined)
+    throw new RunError(
+      `${dataset.name}: ${difference}. ${folder.path} goes on with the files that it began with: put them back, or start a new run`,
+    );
+  if (resume && !files && split === 'train')
+    onWarning?.(
+      `${folder.path} is of an earlier version, which did not record its files: whether ${data} is as it was is not known`,
+    );
   const limit = split === 'train' ? limitTrain : limitTest;
   return limit === null ? dataset : subset(dataset, limit);
 }
@@ -270,17 +286,3 @@ function readOutputs(outputs: Record<string, HostTensor>): Measured {
     zeroShare: number('zeroShare'),
   };
 }
-
-function refuseNonFinite(
-  { loss, gradientNorm }: Measured,
-  { step, learningRate }: { step: number; learningRate: number },
-): void {
-  if (Number.isFinite(loss) && Number.isFinite(gradientNorm)) return;
-  const what = Number.isFinite(loss) ? `gradient's norm is ${gradientNorm}` : `loss is ${loss}`;
-  throw new TrainingError(
-    `step ${step}: the ${what} at learning rate ${learningRate.toPrecision(3)}; try a lower --learning-rate, --clip-norm 1 or a smaller --residual-scale such as 0.1. The last checkpoint is kept; --resume continues from it`,
-  );
-}
-
-const deathNotice = (step: number): string =>
-  `step ${step}: the network has died: for ${maxDeadSteps} steps every feature before the classifier was zero. The paper saw this in residual networks with more than 1000 filters: scale the residuals down (--residual-scale 0.1 to 0.3); lower learning rates did not help there`;

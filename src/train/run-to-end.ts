@@ -1,12 +1,12 @@
 /** Runs a training: opens the folder and the engine, runs the loop and closes them. */
-import type { EngineFacts } from '../engine/engine.ts';
+import type { Device, EngineFacts } from '../engine/engine.ts';
 import { openTorch } from '../engine/torch.ts';
-import { UsageError } from '../errors.ts';
 import { graphOf } from '../model/description.ts';
 import type { Configuration } from './configuration.ts';
+import { changesBetween, continued, describeChanges, onEngine } from './continue-run.ts';
 import { createConfiguration, networkOf } from './create-configuration.ts';
 import { type EvaluationMetrics, RunFolder } from './run/run-folder.ts';
-import { runLoop, type TrainResult } from './run-loop.ts';
+import { type LoopOptions, runLoop, type TrainResult } from './run-loop.ts';
 import type { ResumeOptions, TrainEvent, TrainingControls, TrainOptions } from './train-options.ts';
 
 export interface RunHooks {
@@ -14,36 +14,92 @@ export interface RunHooks {
   readonly emit: (event: TrainEvent) => void;
 }
 
+/** A training whose options are valid and whose folder is as it was. */
+interface Begun {
+  readonly folder: RunFolder;
+  readonly configuration: Configuration;
+  /** Writes the configuration; called when everything else is open. */
+  readonly onReady: NonNullable<LoopOptions['onReady']>;
+}
+
 /** @throws the errors of `train`. */
-export async function runToEnd(
-  options: TrainOptions | ResumeOptions,
+export const runToEnd = (options: TrainOptions | ResumeOptions, hooks: RunHooks): Promise<TrainResult> =>
+  'resume' in options ? resume(options, hooks) : start(options, hooks);
+
+async function start(options: TrainOptions, hooks: RunHooks): Promise<TrainResult> {
+  networkOf(options);
+  const folder = new RunFolder(options.out);
+  await folder.refuseExisting();
+  return onAnEngine(
+    options,
+    async (facts) => {
+      const configuration = await createConfiguration(options, facts);
+      graphOf(configuration);
+      const onReady = async () => {
+        await folder.lock();
+        await folder.create(configuration);
+      };
+      // Nothing is written before the data, the programs and the memory are there: a refused start leaves nothing behind.
+      return { folder, configuration, onReady };
+    },
+    hooks,
+  );
+}
+
+async function resume(options: ResumeOptions, hooks: RunHooks): Promise<TrainResult> {
+  const folder = new RunFolder(options.resume);
+  const before = await folder.configuration();
+  const asked = continued(before, options);
+  const { device: chosen = 'auto', threads = before.threads } = options;
+  const device: Device = chosen === 'auto' ? before.device : chosen;
+  return onAnEngine(
+    { ...options, device, threads },
+    async (facts) => {
+      const configuration = onEngine(asked, facts);
+      graphOf(configuration);
+      await folder.lock();
+      const onReady = async ({ step, stepsPerEpoch }: { step: number; stepsPerEpoch: number }) => {
+        const changes = changesBetween(before, { after: configuration, step });
+        for (const told of describeChanges(changes, { before, after: configuration, stepsPerEpoch }))
+          hooks.emit(told);
+        const after =
+          changes.length > 0
+            ? { ...configuration, changes: [...(before.changes ?? []), ...changes] }
+            : configuration;
+        if (JSON.stringify(after) !== JSON.stringify(before)) await folder.write(after);
+      };
+      return { folder, configuration, onReady };
+    },
+    hooks,
+  );
+}
+
+async function onAnEngine(
+  options: TrainingControls & { readonly resume?: string },
+  begin: (facts: EngineFacts) => Promise<Begun>,
   { signal, emit }: RunHooks,
 ): Promise<TrainResult> {
-  if (!('resume' in options)) networkOf(options);
   const engine = options.engine ?? openTorch(engineOptions(options));
+  let folder: RunFolder | undefined;
   try {
-    const { folder, configuration } = await openFolder(options, engine.facts);
-    await folder.lock();
-    try {
-      const { evaluateEvery, saveEverySteps } = options;
-      const result = await runLoop({
-        configuration,
-        folder,
-        engine,
-        resume: 'resume' in options,
-        signal,
-        ...(evaluateEvery !== undefined && { evaluateEvery }),
-        ...(saveEverySteps !== undefined && { saveEverySteps }),
-        onStart: (start) => emit({ kind: 'start', configuration, engine: engine.facts, ...start }),
-        onStep: (progress) => emit({ kind: 'step', ...progress }),
-        onEvaluation: emit,
-        onWarning: (message) => emit({ kind: 'warning', message }),
-      });
-      return { ...result, evaluation: result.evaluation ?? (await lastEvaluation(folder)) };
-    } finally {
-      await folder.unlock();
-    }
+    const begun = await begin(engine.facts);
+    const { configuration, onReady } = begun;
+    folder = begun.folder;
+    const result = await runLoop({
+      configuration,
+      folder,
+      engine,
+      resume: options.resume !== undefined,
+      signal,
+      onReady,
+      onStart: (start) => emit({ kind: 'start', configuration, engine: engine.facts, ...start }),
+      onStep: (progress) => emit({ kind: 'step', ...progress }),
+      onEvaluation: emit,
+      onWarning: (message) => emit({ kind: 'warning', message }),
+    });
+    return { ...result, evaluation: result.evaluation ?? (await lastEvaluation(folder)) };
   } finally {
+    await folder?.unlock();
     if (!options.engine) await engine.close();
   }
 }
@@ -52,27 +108,6 @@ const engineOptions = ({ device = 'auto', threads }: TrainingControls) => ({
   device,
   ...(threads !== undefined && { threads }),
 });
-
-/** Invalid options are refused before anything is written. */
-async function openFolder(
-  options: TrainOptions | ResumeOptions,
-  facts: EngineFacts,
-): Promise<{ folder: RunFolder; configuration: Configuration }> {
-  if ('resume' in options) {
-    const { resume, network } = options;
-    const folder = new RunFolder(resume);
-    const configuration = await folder.configuration();
-    if (network !== undefined && network !== configuration.network)
-      throw new UsageError(`${resume} trains ${configuration.network}, not ${network}`);
-    graphOf(configuration);
-    return { folder, configuration };
-  }
-  const folder = new RunFolder(options.out);
-  const configuration = await createConfiguration(options, facts);
-  graphOf(configuration);
-  await folder.create(configuration);
-  return { folder, configuration };
-}
 
 /** The last evaluation of a run that is already finished. */
 const lastEvaluation = async (folder: RunFolder): Promise<EvaluationMetrics | undefined> =>

@@ -4,16 +4,13 @@ import type { Configuration } from './configuration.ts';
 import type { NewRun } from './create-configuration.ts';
 import type { EvaluationMetrics } from './run/run-folder.ts';
 import type { Progress, Start } from './run-loop.ts';
+import type { RunPace } from './run-options.ts';
 
 /** Options of both new and resumed runs. */
-export interface TrainingControls {
-  /** Epochs between evaluations. Default 1. */
-  readonly evaluateEvery?: number | undefined;
-  /** Steps between checkpoints, in addition to one per epoch and one every ten minutes. */
-  readonly saveEverySteps?: number | undefined;
-  /** Default `auto`: CUDA if available. */
+export interface TrainingControls extends RunPace {
+  /** Default `auto`: CUDA if available; for a resumed run the one that it began on. */
   readonly device?: Device | 'auto';
-  /** Threads per operator. Default: all cores. */
+  /** Threads per operator. Default: all cores; for a resumed run the number that it began with. */
   readonly threads?: number | undefined;
   /** An engine to use; it stays open. Default: a new one. */
   readonly engine?: Engine;
@@ -27,12 +24,24 @@ export interface TrainOptions extends NewRun, TrainingControls {
   readonly out: string;
 }
 
-/** Resumes a run from its latest checkpoint, bit for bit. */
+/**
+ * Resumes a run from its latest checkpoint, bit for bit. What may change is changed from here on and recorded in the run's
+ * config.json: more epochs, a lower learning rate, the folder of the same data, and, with other last bits, the device and
+ * the threads. Any other option is a UsageError.
+ */
 export interface ResumeOptions extends TrainingControls {
   /** The run folder. */
   readonly resume: string;
   /** The expected network; an error if the run has another. */
   readonly network?: string | undefined;
+  /** The folder that the data have moved to. It must hold the same files. */
+  readonly data?: string | undefined;
+  readonly recipe?: {
+    /** The number of epochs in all, at least the run's. The schedule of the learning rate follows it. */
+    readonly epochs?: number | undefined;
+    /** The initial learning rate, at most the run's. */
+    readonly learningRate?: number | undefined;
+  };
 }
 
 /** The events of a training, in order. */
@@ -41,5 +50,7 @@ export type TrainEvent =
   | ({ readonly kind: 'start'; readonly configuration: Configuration; readonly engine: EngineFacts } & Start)
   | ({ readonly kind: 'step' } & Progress)
   | EvaluationMetrics
-  /** An image could not be decoded. */
-  | { readonly kind: 'warning'; readonly message: string };
+  /** An image could not be decoded, or a resumed run may differ in its last bits. */
+  | { readonly kind: 'warning'; readonly message: string }
+  /** What has changed in a resumed run. */
+  | { readonly kind: 'note'; readonly message: string };

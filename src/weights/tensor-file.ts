@@ -25,6 +25,8 @@ export interface TensorFile {
   /** In the order of the file. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   readonly metadata: ReadonlyMap<string, string>;
+  /** What the reader chose or left out, a sentence each, for the user. */
+  readonly decisions?: readonly string[];
   /** Reads one tensor's values. @throws WeightsError if there is no such tensor, or its bytes are corrupt. */
   read(name: string): Promise<NamedTensor>;
   close(): Promise<void>;

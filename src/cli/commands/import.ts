@@ -128,9 +128,9 @@ async function run(path: string, values: ImportValues): Promise<void> {
         from,
         note,
       }));
-      const { dialect, description, ignored } = plan;
+      const { dialect, description, ignored, decisions } = plan;
       process.stdout.write(
-        `${JSON.stringify({ output: values.output, dialect, description, parameters, ignored }, null, 2)}\n`,
+        `${JSON.stringify({ output: values.output, dialect, description, parameters, ignored, decisions }, null, 2)}\n`,
       );
       return;
     }
@@ -140,7 +140,10 @@ async function run(path: string, values: ImportValues): Promise<void> {
   }
 }
 
-function summary({ dialect, description, graph, parameters, ignored }: ImportPlan, output: string): string {
+function summary(
+  { dialect, description, graph, parameters, ignored, decisions }: ImportPlan,
+  output: string,
+): string {
   const { network, classes, preprocessing, options } = description;
   const changed = new Map<string, string[]>();
   for (const { parameter, note } of parameters) {
@@ -152,6 +155,7 @@ function summary({ dialect, description, graph, parameters, ignored }: ImportPla
     `classes   ${classes.length === 0 ? 'none' : `${grouped(classes.length)}: ${classes.slice(0, 3).join(', ')}${classes.length > 3 ? ', …' : ''}`}`,
     `protocol  ${describeProtocol(preprocessing)}`,
     ...[...changed].map(([note, names]) => `changed   ${names.join(', ')}: ${note}`),
+    ...decisions.map((decision) => `decided   ${decision}`),
     ...(ignored.length > 0 ? [`skipped   ${grouped(ignored.length)} tensors of training state`] : []),
     `written   ${output}`,
   ];

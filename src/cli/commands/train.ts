@@ -8,26 +8,22 @@ import { describeProtocol } from '../../images/preprocess.ts';
 import { networkOptions } from '../../networks/network-options.ts';
 import type { EvaluationMetrics } from '../../train/run/records.ts';
 import type { TrainResult } from '../../train/run-loop.ts';
+import { runNumbers } from '../../train/run-options.ts';
 import { type Run, train } from '../../train/start-run.ts';
 import type { TrainEvent, TrainOptions } from '../../train/train-options.ts';
 import { networkArgument, readNetwork } from '../network-argument.ts';
-import { refuseOption } from '../options/declared-options.ts';
+import { addDeclared, readDeclared, refuseOption } from '../options/declared-options.ts';
 import { addEngineOptions, type EngineOptions } from '../options/engine-options.ts';
 import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
-import { addRecipeOptions, readRecipe } from '../options/recipe-options.ts';
+import { addRecipeOptions, readChanges, readRecipe } from '../options/recipe-options.ts';
 import { duration, grouped, percent, short } from '../output/format.ts';
 import { openProgress, type ProgressView } from '../output/progress.ts';
-import { addOutput, wholeNumber } from '../usage.ts';
+import { addOutput } from '../usage.ts';
 
 type Values = EngineOptions & {
   readonly data?: string;
   readonly output: string;
   readonly resume?: boolean;
-  readonly seed: number;
-  readonly limitTrain?: number;
-  readonly limitTest?: number;
-  readonly evaluateEvery: number;
-  readonly saveEvery?: number;
 } & Record<string, unknown>;
 
 export function addTrain(program: Command): void {
@@ -36,22 +32,11 @@ export function addTrain(program: Command): void {
     .description('train a network')
     .argument('[network]', `${networkArgument}; not needed with --resume`)
     .option('--data <data>', "'fashion-mnist' or a folder of class folders");
-  addOutput(command, { value: 'run', about: 'run folder to write' })
-    .option('--resume', 'continue from the latest checkpoint in the run folder')
-    .option(
-      '--seed <n>',
-      'random seed (initialisation, shuffling, augmentation, dropout)',
-      wholeNumber('--seed', 0),
-      1,
-    )
-    .option('--limit-train <n>', 'train on at most n images', wholeNumber('--limit-train'))
-    .option('--limit-test <n>', 'evaluate on at most n images', wholeNumber('--limit-test'))
-    .option('--evaluate-every <n>', 'epochs between evaluations', wholeNumber('--evaluate-every'), 1)
-    .option(
-      '--save-every <n>',
-      'also save a checkpoint every n steps, besides every epoch',
-      wholeNumber('--save-every'),
-    );
+  addOutput(command, { value: 'run', about: 'run folder to write' }).option(
+    '--resume',
+    'continue from the latest checkpoint in the run folder; more --epochs and a lower --learning-rate are taken',
+  );
+  addDeclared(command, runNumbers);
   addEngineOptions(command);
   command.optionsGroup('Network:');
   addNetworkOptions(command, { except: ['classes', 'inputChannels'] });
@@ -76,16 +61,19 @@ Examples:
 }
 
 /** Options that a resumed run accepts; all others come from its config.json. */
-const resumeOptions = ['out', 'output', 'resume', 'evaluateEvery', 'saveEvery', 'device', 'threads'];
+const resumeOptions = new Set([
+  ...['out', 'output', 'resume', 'data', 'epochs', 'learningRate'],
+  ...['evaluateEvery', 'saveEvery', 'device', 'threads'],
+]);
 
 function refuseWithResume(command: Command): void {
   const idle = command.options.find((option) => {
     const name = option.attributeName();
-    return command.getOptionValueSource(name) === 'cli' && !resumeOptions.includes(name);
+    return command.getOptionValueSource(name) === 'cli' && !resumeOptions.has(name);
   });
   if (idle)
     throw new UsageError(
-      `${idle.long}: has no effect with --resume, which continues with the run's own config.json`,
+      `${idle.long}: cannot change with --resume, which continues with the run's own config.json; only more --epochs, a lower --learning-rate, --data that have moved, --device, --threads, --evaluate-every and --save-every can`,
     );
 }
 
@@ -101,16 +89,12 @@ async function run(network: string | undefined, values: Values): Promise<number>
   };
   process.on('SIGINT', interrupt('SIGINT', 130));
   process.on('SIGTERM', interrupt('SIGTERM', 143));
-  const common = {
-    device: values.device,
-    threads: values.threads,
-    evaluateEvery: values.evaluateEvery,
-    saveEverySteps: values.saveEvery,
-    signal: interruption.signal,
-  };
+  const { saveEvery: saveEverySteps, evaluateEvery } = readDeclared(runNumbers, values);
+  const { device, threads } = values;
+  const common = { device, threads, evaluateEvery, saveEverySteps, signal: interruption.signal };
   const training = train(
     values.resume
-      ? { ...common, resume: values.output, network }
+      ? { ...common, resume: values.output, network, data: values.data, recipe: readChanges(values) }
       : { ...common, ...(await newRun(network, values)) },
   );
   await showProgress(training);
@@ -123,16 +107,17 @@ async function newRun(network: string | undefined, values: Values): Promise<Trai
   if (network === undefined) throw new UsageError("train: expected a network; 'inception models' lists them");
   if (values.data === undefined)
     throw new UsageError("--data: expected 'fashion-mnist' or a folder of class folders");
+  const { seed, limitTrain, limitTest } = readDeclared(runNumbers, values);
   return {
     network: await readNetwork(network),
     data: values.data,
     out: values.output,
     options: readNetworkOptions(values),
     recipe: readRecipe(values),
-    seed: values.seed,
+    ...(seed !== undefined && { seed }),
     precision: values.precision,
-    limitTrain: values.limitTrain,
-    limitTest: values.limitTest,
+    limitTrain,
+    limitTest,
   };
 }
 
@@ -145,6 +130,7 @@ async function showProgress(training: Run): Promise<void> {
       if (event.kind === 'start') showStart(event, progress);
       else if (event.kind === 'step') progress.step(event);
       else if (event.kind === 'warning') progress.say(`warning: ${event.message}`);
+      else if (event.kind === 'note') progress.say(event.message);
       else progress.say(evaluationText(event));
     }
   } finally {

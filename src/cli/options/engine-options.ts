@@ -3,7 +3,9 @@ import type { Command } from 'commander';
 import type { RuntimeOptions } from '../../classifier/runtime.ts';
 import type { Precision } from '../../compile/options.ts';
 import type { Engine } from '../../engine/engine.ts';
-import { oneOf, wholeNumber } from '../usage.ts';
+import { threads } from '../../engine/engine-options.ts';
+import { oneOf } from '../usage.ts';
+import { addDeclared } from './declared-options.ts';
 
 export interface EngineOptions {
   readonly device: 'auto' | 'cpu' | 'cuda';
@@ -12,7 +14,7 @@ export interface EngineOptions {
 }
 
 export function addEngineOptions(command: Command): Command {
-  return command
+  command
     .option(
       '--device <device>',
       'device: auto, cpu or cuda',
@@ -24,8 +26,8 @@ export function addEngineOptions(command: Command): Command {
       'compute precision: float32, bfloat16, or auto (bfloat16 if the hardware supports it)',
       oneOf('--precision', ['auto', 'float32', 'bfloat16']),
       'auto',
-    )
-    .option('--threads <n>', 'threads per operator (default: all cores)', wholeNumber('--threads'));
+    );
+  return addDeclared(command, { threads });
 }
 
 export async function openEngine({ device, threads }: EngineOptions): Promise<Engine> {

@@ -82,6 +82,14 @@ export function refuseStepOptions(values: Readonly<Record<string, unknown>>): vo
   if (idle) throw new UsageError(`${nameOfFlag(idle)}: has no effect without --for train`);
 }
 
+/** What of a recipe may change when a run is resumed. */
+export const readChanges = (
+  values: Readonly<Record<string, unknown>>,
+): { epochs?: number; learningRate?: number } => {
+  const { epochs, learningRate } = recipeNumbers;
+  return readDeclared({ epochs, learningRate }, values);
+};
+
 /** The recipe chosen on the command line. @throws UsageError for options that would have no effect */
 export function readRecipe(values: Readonly<Record<string, unknown>>): Recipe {
   const name = (values.recipe as string | undefined) ?? defaultRecipe;

@@ -17,7 +17,8 @@ import type { Dialect } from '../dialect.ts';
 import type { DialectName } from '../dialects.ts';
 import { fromLayout, toFloat32 } from '../layouts.ts';
 import { adaptChannels } from './channels.ts';
-import { type MatchedTensors, matchTensors, recognise } from './recognise.ts';
+import { type MatchedTensors, matchTensors } from './match-tensors.ts';
+import { recognise } from './recognise.ts';
 
 /** Options of an import: what the file does not say, and overrides of what it does. */
 export interface ImportOptions {
@@ -61,6 +62,8 @@ export interface ImportPlan extends ModelFile {
   readonly parameters: readonly ImportedParameter[];
   /** Tensors left out: training state and bookkeeping. */
   readonly ignored: readonly string[];
+  /** What was chosen, removed or left out on the way, a sentence each. */
+  readonly decisions: readonly string[];
 }
 
 /**
@@ -71,7 +74,9 @@ export function planImport(file: TensorFile, path: string, options: ImportOption
   const recognised = recognise(file, path, options);
   const { dialect, network } = recognised;
   const { layout } = dialect;
-  const { options: inFile, tensors, ignored } = matchTensors(file, path, recognised);
+  const { auxiliary, resetClassifier } = options;
+  const matched = matchTensors(file, { path, recognised, unwanted: { auxiliary, resetClassifier } });
+  const { options: inFile, tensors, ignored } = matched;
   const wanted = wantedOptions(inFile, options, path);
   const graph = buildGraph(configure(findNetwork(network), wanted));
   const classifier = new Set(classifierParameters(graph).map(({ name }) => name));
@@ -95,6 +100,7 @@ export function planImport(file: TensorFile, path: string, options: ImportOption
     source: path,
     parameters,
     ignored,
+    decisions: [...(file.decisions ?? []), ...recognised.decisions, ...matched.decisions],
     read: ({ name }) => {
       const parameter = byName.get(name);
       if (parameter) return parameter.read();

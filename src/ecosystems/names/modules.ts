@@ -27,8 +27,8 @@ const suffixes: Readonly<Record<Role, string>> = {
   movingVariance: '.bn.running_var',
 };
 
-/** The counter that PyTorch's batch normalisation keeps. */
-export const moduleBookkeeping = /\.num_batches_tracked$/;
+/** The counters that PyTorch's batch normalisation and AveragedModel keep. */
+export const moduleBookkeeping = /(^|\.)(num_batches_tracked|n_averaged)$/;
 
 /** `whole` lists layers whose parameters have complete names instead of suffixes. */
 export function moduleNames(rows: Rows, whole: Readonly<Record<string, Suffixes>> = {}): DialectNames {

@@ -5,7 +5,7 @@
  */
 import protobuf from 'protobufjs/minimal.js';
 import { DeployError } from '../deploy-error.ts';
-import { knownOperators } from './operators.ts';
+import { knownOperators, repeatingOperators } from './operators.ts';
 
 export interface ValidatedModel {
   readonly metadata: ReadonlyMap<string, string>;
@@ -165,6 +165,10 @@ const node: Rule = (bytes, validation) => {
       },
     },
   });
+  if (repeatingOperators.has(operator))
+    throw new DeployError(
+      `it has the operator '${operator}', which repeats a part of the graph as often as the file says, and is not accepted`,
+    );
   if (!knownOperators.has(operator))
     throw new DeployError(`it has the operator ${quoted(operator)}, which is not accepted`);
   validation.operators.add(operator);

@@ -1,7 +1,13 @@
 /** `POST /classify`: chooses the parser of the body by its content type. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { type ClassifyRequest, classify } from '../protocol/classify.ts';
-import { imageTypes, parseForm, parseImage, parseJson, readChoices } from '../protocol/classify-request.ts';
+import { classify } from '../protocol/classify.ts';
+import {
+  type ClassifyRequest,
+  imageTypes,
+  parseForm,
+  parseImage,
+  readChoices,
+} from '../protocol/classify-request.ts';
 import type { Service } from '../service.ts';
 import { classifySchema } from './api-schemas.ts';
 import { clientSignal } from './client-signal.ts';
@@ -11,18 +17,23 @@ import { RequestError } from './request-error.ts';
 export function addClassifyRoute(app: FastifyInstance, { service }: { service: Service }): void {
   app.post('/classify', { schema: classifySchema, config: { work: true } }, async (request, reply) => {
     const signal = clientSignal(reply);
-    const classifyRequest = await read(request, service.settings.bodyBytes);
+    const classifyRequest = await read(request, { service, signal });
     return classify(service, classifyRequest, { signal });
   });
 }
 
-async function read(request: FastifyRequest, maxBytes: number): Promise<ClassifyRequest> {
+async function read(
+  request: FastifyRequest,
+  { service, signal }: { readonly service: Service; readonly signal: AbortSignal },
+): Promise<ClassifyRequest> {
+  const maxBytes = service.settings.bodyBytes;
   const choices = readChoices(request.query);
   const type = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase() ?? '';
   if (type === 'multipart/form-data') return readForm(request, { choices, maxBytes });
   const encoding = request.headers['content-encoding'];
   const body = await decompress((request.body ?? new Uint8Array()) as Uint8Array, { encoding, maxBytes });
-  if (type === 'application/json') return parseJson(body, choices);
+  if (type === 'application/json')
+    return service.bodies.read({ kind: 'classify', body, options: { query: choices } }, { signal });
   // The actual format is detected when the image is decoded.
   if (imageTypes.includes(type) || type === 'application/octet-stream') return parseImage(body, choices);
   throw new RequestError(

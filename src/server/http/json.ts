@@ -1,4 +1,7 @@
-/** Untrusted JSON: its depth is bounded before it is parsed, so that no recursive reader can overflow the stack. */
+/**
+ * Untrusted JSON: before it is parsed, its depth is bounded, so that no recursive reader can overflow the stack, and the number of its
+ * values, since three bytes of `[],` become fifty in memory.
+ */
 import { RequestError } from './request-error.ts';
 
 /** [n, h, w, c] as nested arrays, inside `inputs[0].data` of an object, is 7 deep. */
@@ -10,10 +13,13 @@ const isClosing = (byte: number) => byte === 0x7d || byte === 0x5d;
 
 /**
  * Parses an object. `what` names the input in errors, such as `body`.
- * @throws RequestError when it is not JSON, nested too deeply, or not an object.
+ * @throws RequestError when it is not JSON, nested too deeply, has more values than `maxValues`, or is not an object.
  */
-export function parseObject(bytes: Uint8Array, what: string): Readonly<Record<string, unknown>> {
-  checkDepth(bytes, what);
+export function parseObject(
+  bytes: Uint8Array,
+  { what, maxValues }: { readonly what: string; readonly maxValues: number },
+): Readonly<Record<string, unknown>> {
+  checkSize(bytes, { what, maxValues });
   let value: unknown;
   try {
     value = JSON.parse(decoder.decode(bytes));
@@ -30,8 +36,13 @@ export function parseObject(bytes: Uint8Array, what: string): Readonly<Record<st
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
-function checkDepth(bytes: Uint8Array, what: string): void {
-  let [depth, inString] = [0, false];
+const comma = 0x2c;
+
+function checkSize(
+  bytes: Uint8Array,
+  { what, maxValues }: { readonly what: string; readonly maxValues: number },
+): void {
+  let [depth, values, inString] = [0, 0, false];
   for (let index = 0; index < bytes.length; index++) {
     const byte = bytes[index] as number;
     if (inString) {
@@ -42,5 +53,7 @@ function checkDepth(bytes: Uint8Array, what: string): void {
       if (++depth > maxDepth)
         throw new RequestError(400, `${what}: JSON may be nested at most ${maxDepth} deep`);
     } else if (isClosing(byte)) depth--;
+    else if (byte === comma && ++values > maxValues)
+      throw new RequestError(400, `${what}: expected at most ${maxValues} values, received more`);
   }
 }

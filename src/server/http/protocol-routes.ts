@@ -42,10 +42,13 @@ export function addProtocolRoutes(
     '/v2/health/ready',
     {
       ...open,
-      schema: readSchema('Whether requests are accepted; 503 while the server shuts down', { open: true }),
+      schema: readSchema(
+        'Whether requests are accepted; 503 while the server shuts down or a model is replaced',
+        { open: true },
+      ),
     },
     async () => {
-      service.refuseWhenDraining();
+      service.refuseWhenUnready();
       return { ready: true };
     },
   );
@@ -53,7 +56,7 @@ export function addProtocolRoutes(
     model_stats: Array.from(service.hosted.values(), reportOf),
   }));
   app.post('/v2/repository/index', { schema: readSchema('The models') }, async () =>
-    repositoryIndex(models(), { ready: !service.draining }),
+    repositoryIndex(models(), { unready: (model) => service.unready(model) }),
   );
 
   for (const base of ['/v2/models/:model', `/v2/models/:model/versions/:version`]) {
@@ -62,7 +65,7 @@ export function addProtocolRoutes(
     );
     app.get(`${base}/ready`, { schema: readSchema('Whether a model accepts requests') }, async (request) => {
       const { model } = hostedModel(request);
-      service.refuseWhenDraining();
+      service.refuseWhenUnready(model);
       return { name: model.name, ready: true };
     });
     app.get(`${base}/config`, { schema: readSchema('Triton model configuration') }, async (request) =>

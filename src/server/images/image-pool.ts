@@ -3,9 +3,9 @@
  * because the process may have been at fault, and then refused.
  */
 import type { ChildProcess } from 'node:child_process';
-import { builtProgram, startHelper } from '../helper-process.ts';
+import { builtProgram, startHelper } from '../../helper-process.ts';
 import { RequestError } from '../http/request-error.ts';
-import { niceness } from '../priority.ts';
+import { lowerPriority, niceness } from '../priority.ts';
 import type { ImageAnswer, ImageJob } from './image-messages.ts';
 
 export interface ImagePool {
@@ -51,7 +51,7 @@ interface Worker {
 
 /** Starts the processes. @throws Error if one does not start. */
 export async function openImagePool(options: ImagePoolOptions): Promise<ImagePool> {
-  const { processes, timeoutMs, program = builtProgram('images/image-worker') } = options;
+  const { processes, timeoutMs, program = builtProgram('server/images/image-worker') } = options;
   const tasks: Task[] = [];
   const workers = new Set<Worker>();
   const idle: Worker[] = [];
@@ -104,7 +104,10 @@ export async function openImagePool(options: ImagePoolOptions): Promise<ImagePoo
     if (closed) return Promise.resolve();
     // A minimal environment, without the server's token and settings. glibc's arenas would retain the memory of large images.
     const env = { MALLOC_ARENA_MAX: '2' };
-    const { child, stderrTail } = startHelper(program, { env, niceness: niceness.decoding });
+    const { child, stderrTail } = startHelper(program, {
+      env,
+      onSpawn: (pid) => lowerPriority(pid, niceness.decoding),
+    });
     const worker: Worker = {
       child,
       task: undefined,

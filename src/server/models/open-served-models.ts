@@ -93,7 +93,10 @@ async function openServed(
   const { engine, runtime } = await runtimes.choose(path);
   const about = { runtime: describeRuntime(runtime) };
   if (modelKind(path) === 'onnx')
-    return { ...(await serveByOnnx(path, { name, batch, threads, overrides })), ...about };
+    return {
+      ...(await serveByOnnx(path, { name, batch, threads, overrides, onNotice: notices.onNotice })),
+      ...about,
+    };
   // Downloaded, where it is on a hub, before a process of its own opens it.
   const model = await openModel(path, notices);
   try {

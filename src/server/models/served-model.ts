@@ -35,6 +35,10 @@ export interface ServedModel {
   readonly batch: number;
   /** Maps consecutive input rows to as many output rows. Called for one batch at a time. */
   run(rows: Values): Promise<Float32Array>;
+  /** False while what computes it is late or being replaced. Default: always true. */
+  readonly healthy?: () => boolean;
+  /** Calls back with the reason whenever what computes it was replaced. */
+  readonly onReplaced?: (listener: (reason: string) => void) => void;
   close(): Promise<void>;
 }
 

@@ -4,7 +4,21 @@ import { z } from 'zod';
 import { describeIssues } from '../../parse-json.ts';
 import { parseObject } from '../http/json.ts';
 import { RequestError } from '../http/request-error.ts';
-import type { ClassifyRequest, NamedImage } from './classify.ts';
+
+export interface ClassifyRequest {
+  /** Default: the server's first model. */
+  readonly model?: string | undefined;
+  /** Labels per image. Default 5. */
+  readonly top?: number | undefined;
+  readonly images: readonly NamedImage[];
+}
+
+export interface NamedImage {
+  /** The client's file name, or the index: `image 2`. */
+  readonly name: string;
+  /** A JPEG, PNG or WebP file. */
+  readonly bytes: Uint8Array;
+}
 
 export const imageTypes: readonly string[] = ['image/jpeg', 'image/png', 'image/webp'];
 
@@ -35,7 +49,11 @@ export const parseImage = (body: Uint8Array, query: Choices): ClassifyRequest =>
 
 /** `{"images": ["<base64>", …], "model": "…", "top": 5}` */
 export function parseJson(body: Uint8Array, query: Choices): ClassifyRequest {
-  const { images, ...fields } = checked(jsonSchema, parseObject(body, 'body'), 'body');
+  const { images, ...fields } = checked(
+    jsonSchema,
+    parseObject(body, { what: 'body', maxValues: 10_000 }),
+    'body',
+  );
   return { ...query, ...fields, images: images.map(fromBase64) };
 }
 

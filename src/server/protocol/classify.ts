@@ -2,21 +2,7 @@
 import { topClasses } from '../../predict/top-classes.ts';
 import { RequestError } from '../http/request-error.ts';
 import type { Service } from '../service.ts';
-
-export interface ClassifyRequest {
-  /** Default: the server's first model. */
-  readonly model?: string | undefined;
-  /** Labels per image. Default 5. */
-  readonly top?: number | undefined;
-  readonly images: readonly NamedImage[];
-}
-
-export interface NamedImage {
-  /** The client's file name, or the index: `image 2`. */
-  readonly name: string;
-  /** A JPEG, PNG or WebP file. */
-  readonly bytes: Uint8Array;
-}
+import type { ClassifyRequest } from './classify-request.ts';
 
 export interface ClassifyAnswer {
   readonly model: string;

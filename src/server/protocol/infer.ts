@@ -2,7 +2,7 @@
 
 import { rowLength, type Values } from '../models/served-model.ts';
 import type { Hosted, Service } from '../service.ts';
-import { readInferenceRequest } from './inference-request.ts';
+import { jsonLengthOf } from './inference-request.ts';
 import { type InferenceResponse, writeInferenceResponse } from './inference-response.ts';
 
 /** @throws RequestError when the request is malformed or the queue is full. */
@@ -16,7 +16,12 @@ export async function infer(
   }: { body: Uint8Array; headerLength?: string | undefined; signal?: AbortSignal },
 ): Promise<InferenceResponse> {
   const { model } = hosted;
-  const request = readInferenceRequest(body, { headerLength, model, limits: service.settings });
+  const { name, input, output } = model;
+  const limits = { images: service.settings.images };
+  const request = await service.bodies.read(
+    { kind: 'infer', body, options: { headerLength, model: { name, input, output }, limits } },
+    { jsonBytes: jsonLengthOf(headerLength, body.length), signal },
+  );
   const { rows, values, id, outputs } = request;
   const options = { rows, deadlineMs: request.timeoutMs, ...(signal && { signal }) };
   const length = rowLength(model.input);

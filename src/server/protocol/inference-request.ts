@@ -88,8 +88,10 @@ export function readInferenceRequest(
     limits: RequestLimits;
   },
 ): InferenceRequest {
-  const jsonLength = readHeaderLength(headerLength, body.length);
-  const request = check(parseObject(body.subarray(0, jsonLength), 'body'));
+  const jsonLength = jsonLengthOf(headerLength, body.length);
+  // Besides the values: names, shapes, parameters.
+  const maxValues = limits.images * rowLength(model.input) + 10_000;
+  const request = check(parseObject(body.subarray(0, jsonLength), { what: 'body', maxValues }));
   refuseSequences(request.parameters);
   const input = onlyInput(request.inputs, model);
   const rows = rowsOf(input, { spec: model.input, limits });
@@ -104,7 +106,8 @@ export function readInferenceRequest(
   return { id: request.id, values, rows, outputs, timeoutMs: timeoutOf(request.parameters) };
 }
 
-function readHeaderLength(text: string | undefined, bodyLength: number): number {
+/** Length of the JSON at the beginning of a body. @throws RequestError */
+export function jsonLengthOf(text: string | undefined, bodyLength: number): number {
   if (text === undefined) return bodyLength;
   const length = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
   if (!(length <= bodyLength))

@@ -48,10 +48,16 @@ export const modelConfig = (
   },
 });
 
-export const repositoryIndex = (models: Iterable<ServedModel>, { ready }: { ready: boolean }) =>
-  Array.from(models, ({ name }) => ({
-    name,
-    version: modelVersion,
-    state: ready ? 'READY' : 'UNAVAILABLE',
-    reason: ready ? '' : 'the server is shutting down',
-  }));
+export const repositoryIndex = (
+  models: Iterable<ServedModel>,
+  { unready }: { readonly unready: (model: ServedModel) => string | undefined },
+) =>
+  Array.from(models, (model) => {
+    const reason = unready(model);
+    return {
+      name: model.name,
+      version: modelVersion,
+      state: reason === undefined ? 'READY' : 'UNAVAILABLE',
+      reason: reason ?? '',
+    };
+  });

@@ -61,6 +61,12 @@ export function createMetrics() {
       help: 'Decoder processes that died or hung and were replaced.',
       registers,
     }),
+    modelsReplaced: new Counter({
+      name: 'inception_models_replaced_total',
+      help: 'Processes of ONNX models that died or hung and were replaced.',
+      labelNames: ['model'],
+      registers,
+    }),
     /** Evaluated when the metrics are read. */
     watchQueue: (waiting: () => ReadonlyMap<string, number>) =>
       new Gauge({

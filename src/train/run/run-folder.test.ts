@@ -135,13 +135,13 @@ describe('a run folder', () => {
     );
   });
 
-  it('is locked by one process at a time; the lock of a dead process is ignored', async () => {
-    await writeFile(folder.file('pid'), `${process.ppid}\n`);
-    await expect(folder.lock()).rejects.toThrow(`process ${process.ppid} is training here`);
-    await writeFile(folder.file('pid'), '4194304\n');
+  it('is locked by one training, and says so', async () => {
     await folder.lock();
+    await folder.create(configuration);
+    expect(await folder.isTraining()).toBe(true);
+    await expect(folder.lock()).rejects.toThrow(`process ${process.pid} is training here`);
     await folder.unlock();
-    expect(await readdir(path)).toEqual([]);
+    expect(await folder.isTraining()).toBe(false);
   });
 });
 
@@ -163,7 +163,7 @@ describe('parseConfiguration', () => {
       recipe: { ...configuration.recipe, batch: null },
     });
     expect(() => parseConfiguration(text, 'config.json')).toThrow(
-      /^config\.json: recipe\.batch: expected a whole number of at least 1, received null; seed: .*expected number.*; top level: .*"speed"/,
+      /^config\.json: recipe\.batch: expected a whole number of at least 1, received null; seed: expected a whole number of at least 0 and at most 4294967295, received "one"; top level: .*"speed"/,
     );
     expect(() => parseConfiguration('{', 'config.json')).toThrow(/^config\.json: not JSON/);
   });

@@ -8,15 +8,16 @@
  *     model.safetensors            the averaged weights after the last evaluation
  *     curves.svg                   loss and error over time
  *     evaluation.json              confusion and worst mistakes of the last evaluation
- *     pid                          the training process, while it runs
+ *     pid                          the lock: the training process, while it runs
  */
-import { appendFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withFigure } from '../../model/description.ts';
 import { checkpointFile, checkpointFolder, checkpointSteps, runFiles } from '../../model/run-layout.ts';
 import { removeIncomplete, replaceText } from '../../replace-file.ts';
 import { type Configuration, parseConfiguration, RunError } from '../configuration.ts';
 import type { Metrics } from './records.ts';
+import { isLocked, releaseLock, takeLock } from './run-lock.ts';
 
 export type { EvaluationMetrics, Metrics, StepMetrics } from './records.ts';
 
@@ -32,14 +33,24 @@ export class RunFolder {
     return join(this.path, name);
   }
 
-  /** Creates a run. @throws RunError if the folder already holds one. */
-  async create(configuration: Configuration): Promise<void> {
+  /** @throws RunError if the folder already holds a run. */
+  async refuseExisting(): Promise<void> {
     if (await this.exists()) {
       throw new RunError(
         `${this.path} already holds a run; continue it with --resume, or choose another folder`,
       );
     }
+  }
+
+  /** Creates a run. @throws RunError if the folder already holds one. */
+  async create(configuration: Configuration): Promise<void> {
+    await this.refuseExisting();
     await mkdir(checkpointFolder(this.path), { recursive: true });
+    await this.write(configuration);
+  }
+
+  /** Writes config.json. */
+  async write(configuration: Configuration): Promise<void> {
     await replaceText(
       this.file(runFiles.configuration),
       `${JSON.stringify(withFigure(configuration), null, 2)}\n`,
@@ -60,24 +71,17 @@ export class RunFolder {
 
   /** Locks the run against other processes. @throws RunError if one is training in it. */
   async lock(): Promise<void> {
-    const path = this.file('pid');
-    const holder = Number(await readOptional(path));
-    if (holder > 0 && holder !== process.pid && isAlive(holder)) {
-      throw new RunError(
-        `${this.path}: process ${holder} is training here; stop it first, or choose another folder`,
-      );
-    }
-    await writeFile(path, `${process.pid}\n`);
+    await mkdir(this.path, { recursive: true });
+    await takeLock(this.file('pid'));
   }
 
-  /** Whether a live process is training in this folder. */
-  async isTraining(): Promise<boolean> {
-    const holder = Number(await readOptional(this.file('pid')));
-    return holder > 0 && isAlive(holder);
+  /** Whether a process is training in this folder, as far as this host can know. */
+  isTraining(): Promise<boolean> {
+    return isLocked(this.file('pid'));
   }
 
   async unlock(): Promise<void> {
-    await rm(this.file('pid'), { force: true });
+    await releaseLock(this.file('pid'));
   }
 
   async append(metrics: Metrics): Promise<void> {
@@ -152,14 +156,5 @@ async function readOptional(path: string): Promise<string | undefined> {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     throw error;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

@@ -7,7 +7,7 @@ import type { ByteSource } from '../byte-source.ts';
 import { WeightsError } from '../tensor-file.ts';
 import { torchTable } from './objects.ts';
 import { unpickle } from './pickle.ts';
-import type { Storages } from './tensor.ts';
+import type { OpenPickle } from './state-dict.ts';
 
 /** Limit of the pickle without values. Inception-v4's has 0.1 MB. */
 export const maxPickleBytes = 16 * 2 ** 20;
@@ -22,7 +22,7 @@ interface Member {
 }
 
 /** @throws WeightsError that does not name the file. */
-export async function openTorchArchive(source: ByteSource): Promise<{ value: unknown; storages: Storages }> {
+export async function openTorchArchive(source: ByteSource): Promise<OpenPickle> {
   const zip = await readingZip(() =>
     fromRandomAccessReaderPromise(new SourceReader(source), source.size, { autoClose: false }),
   );
@@ -50,10 +50,12 @@ export async function openTorchArchive(source: ByteSource): Promise<{ value: unk
   const order = members.get(`${root}/byteorder`);
   if (order) checkByteOrder(await contentOf(order, 16));
   const pickle = await contentOf(members.get(`${root}/data.pkl`) as Member, maxPickleBytes);
-  const { value } = unpickle(pickle, torchTable());
+  const { table, skipped } = torchTable();
+  const { value } = unpickle(pickle, { table });
   const memberOf = (key: string) => members.get(`${root}/data/${key}`);
   return {
     value,
+    skipped,
     storages: {
       bytesOf: ({ key }) => memberOf(key)?.size,
       // Checksums are not compared: torch.save can omit them, and torch.load ignores them.

@@ -7,8 +7,8 @@ import { findStateDict } from './state-dict.ts';
 import { type CheckedTensor, checkTensor, readValues } from './tensor.ts';
 
 /**
- * Opens a state_dict, or a checkpoint that contains one (`state-dict.ts` lists the keys). The prefix `module.` of a wrapped
- * network is removed. Values that are not tensors are ignored, except strings, which become metadata.
+ * Opens a state_dict, a checkpoint that contains one under any key, or a whole pickled module, of which only the tensors are
+ * read. Values that are not tensors are ignored, except strings, which become metadata.
  * @throws WeightsError naming the file.
  */
 export async function openTorchFile(path: string): Promise<TensorFile> {
@@ -19,10 +19,10 @@ export async function openTorchFile(path: string): Promise<TensorFile> {
 }
 
 async function openSource(path: string, source: ByteSource): Promise<TensorFile> {
-  const { value, storages } = await ((await isZip(source))
+  const { value, storages, skipped } = await ((await isZip(source))
     ? openTorchArchive(source)
     : openLegacyTorchFile(source));
-  const state = findStateDict(value);
+  const state = findStateDict(value, skipped);
   const tensors = new Map<string, CheckedTensor>();
   for (const [name, tensor] of state.tensors) {
     tensors.set(name, checkTensor(name, { tensor, storages, fileBytes: source.size }));
@@ -31,6 +31,7 @@ async function openSource(path: string, source: ByteSource): Promise<TensorFile>
     format: 'torch',
     tensors,
     metadata: state.metadata,
+    decisions: state.decisions,
     read: (name) =>
       namingFile(path, async () => {
         const tensor = tensors.get(name);

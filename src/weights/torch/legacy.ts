@@ -8,15 +8,13 @@ import { WeightsError } from '../tensor-file.ts';
 import { maxPickleBytes } from './archive.ts';
 import { elementTypes, otherTypeBytes, type TorchStorage, torchTable } from './objects.ts';
 import { unpickle } from './pickle.ts';
-import type { Storages } from './tensor.ts';
+import type { OpenPickle } from './state-dict.ts';
 
 const magicNumber = 0x1950a86a20f9469cfc6cn;
 const knownVersion = 1001;
 
 /** @throws WeightsError that does not name the file. */
-export async function openLegacyTorchFile(
-  source: ByteSource,
-): Promise<{ value: unknown; storages: Storages }> {
+export async function openLegacyTorchFile(source: ByteSource): Promise<OpenPickle> {
   const head = await source.read(0, Math.min(source.size, maxPickleBytes));
   let start = 0;
   const next = (table = torchTable().table): unknown => {
@@ -41,13 +39,14 @@ export async function openLegacyTorchFile(
       'its numbers are big-endian, only little-endian is supported; load it and save it again on a little-endian machine',
     );
   }
-  const { table, storages } = torchTable();
+  const { table, storages, skipped } = torchTable();
   const value = next(table);
   const keys = next();
   if (!Array.isArray(keys)) throw new WeightsError('expected a list of the keys of its storages');
   const locations = await findStorages(source, { keys, storages, start });
   return {
     value,
+    skipped,
     storages: {
       bytesOf: ({ key }) => locations.get(key)?.bytes,
       positionOf: async ({ key }) => (locations.get(key) as StorageLocation).position,

@@ -1,10 +1,10 @@
 /**
- * The objects that PyTorch's pickles may construct: a closed table of names. Tensors are only described; their values are elsewhere
+ * The objects that PyTorch's pickles may construct: a closed table of names; all others become placeholders. Tensors are only described; their values are elsewhere
  * in the file. Names: torch/_utils.py, torch/storage.py, torch/_weights_only_unpickler.py.
  */
 
 import { type TensorData, WeightsError } from '../tensor-file.ts';
-import { Constructor, type PickleTable, Tuple } from './pickle.ts';
+import { Constructor, type PickleTable, Placeholder, Tuple } from './pickle.ts';
 
 export interface ElementType {
   readonly dtype: string;
@@ -54,8 +54,6 @@ export class OtherTensor {
   }
 }
 
-/** A harmless object other than weights, whose content is ignored. */
-class Ignored {}
 class StorageType {
   readonly type: string | undefined;
   constructor(type: string | undefined) {
@@ -68,8 +66,6 @@ class Type {
     this.type = type;
   }
 }
-
-const ignored = new Ignored();
 
 /** By PyTorch's type names. */
 export const elementTypes: ReadonlyMap<string, ElementType> = new Map<string, ElementType>([
@@ -120,33 +116,6 @@ const storageTypes: Readonly<Record<string, string | undefined>> = {
 /** Types without a storage class; unsupported, but named in errors. */
 const newerTypes = ['uint16', 'uint32', 'uint64', 'float8_e4m3fn', 'float8_e5m2', 'float8_e4m3fnuz'];
 
-/** Objects saved with training checkpoints: options, schedules, best results. Constructed as inert placeholders. */
-const ignoredNames = [
-  'argparse.Namespace',
-  'pathlib.PosixPath',
-  'pathlib.WindowsPath',
-  'numpy.core.multiarray.scalar',
-  'numpy._core.multiarray.scalar',
-  'numpy.dtype',
-  '_codecs.encode',
-  'torch.device',
-  'torch.serialization._get_layout',
-  ...['builtins', '__builtin__'].flatMap((module) =>
-    ['set', 'frozenset', 'complex', 'bytearray'].map((name) => `${module}.${name}`),
-  ),
-];
-
-/** Only passed on as arguments. */
-const tokens = [
-  'torch.Tensor',
-  'torch.nn.parameter.Parameter',
-  'torch.per_tensor_affine',
-  'torch.per_channel_affine',
-  'torch.per_tensor_symmetric',
-  'torch.per_channel_symmetric',
-  'torch.per_channel_affine_float_qparams',
-];
-
 function rebuildTensor([storage, offset, shape, stride, , , type]: readonly unknown[]): TorchTensor {
   if (!(storage instanceof TorchStorage)) {
     throw new WeightsError('a tensor is constructed from something other than a storage');
@@ -193,6 +162,8 @@ const unsupported = (kind: string) => () => new OtherTensor(kind);
 const functions: Readonly<Record<string, Constructor['make']>> = {
   'collections.OrderedDict': makeDict,
   'collections.Counter': makeDict,
+  // Its argument is the class of missing items, which nothing here asks for.
+  'collections.defaultdict': () => new Map(),
   'torch.Size': ([sizes]) => (sizes instanceof Tuple ? sizes : new Tuple([])),
   'torch._utils._rebuild_tensor': (args) => rebuildTensor(args.slice(0, 4)),
   'torch._utils._rebuild_tensor_v2': (args) => rebuildTensor(args.slice(0, 4)),
@@ -207,8 +178,6 @@ const functions: Readonly<Record<string, Constructor['make']>> = {
 
 const globals: ReadonlyMap<string, unknown> = new Map<string, unknown>([
   ...Object.entries(functions).map(([name, make]) => [name, new Constructor(name, make)] as const),
-  ...ignoredNames.map((name) => [name, new Constructor(name, () => ignored)] as const),
-  ...tokens.map((name) => [name, ignored] as const),
   ...[...elementTypes.keys(), ...otherTypeBytes.keys(), ...newerTypes].map(
     (type) => [`torch.${type}`, new Type(type)] as const,
   ),
@@ -220,11 +189,28 @@ const globals: ReadonlyMap<string, unknown> = new Map<string, unknown>([
   ),
 ]);
 
-/** The table for one pickle, and the storages named in it. */
-export function torchTable(): { table: PickleTable; storages: ReadonlyMap<string, TorchStorage> } {
+export interface TorchTable {
+  readonly table: PickleTable;
+  /** The storages that the pickle names. */
+  readonly storages: ReadonlyMap<string, TorchStorage>;
+  /** Classes and functions outside of the table whose objects became placeholders. */
+  readonly skipped: ReadonlySet<string>;
+}
+
+/**
+ * The table for one pickle. What it does not know (NumPy arrays, dates, options, classes of one's own, `os.system`) is neither
+ * imported nor called: a placeholder takes its place.
+ */
+export function torchTable(): TorchTable {
   const storages = new Map<string, TorchStorage>();
+  const skipped = new Set<string>();
+  const unknown = (name: string) =>
+    new Constructor(name, () => {
+      skipped.add(name);
+      return new Placeholder(name);
+    });
   const table: PickleTable = {
-    global: (name) => globals.get(name),
+    global: (name) => globals.get(name) ?? unknown(name),
     persistent(id) {
       const storage = readStorage(id);
       const previous = storages.get(storage.key);
@@ -235,7 +221,7 @@ export function torchTable(): { table: PickleTable; storages: ReadonlyMap<string
       return storage;
     },
   };
-  return { table, storages };
+  return { table, storages, skipped };
 }
 
 /** `('storage', class, key, location, count)`, in old files followed by `None` or `(key, offset, count)` of a view. */

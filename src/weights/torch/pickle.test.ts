@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { WeightsError } from '../tensor-file.ts';
 import { torchTable } from './objects.ts';
-import { Constructor, Tuple, unpickle } from './pickle.ts';
+import { Constructor, Placeholder, Tuple, unpickle } from './pickle.ts';
 
 const bytesOf = (text: string) => Uint8Array.from(Buffer.from(text, 'latin1'));
 
@@ -13,6 +13,44 @@ const table = {
   persistent: (id: unknown) => ({ id }),
 };
 const run = (text: string) => unpickle(bytesOf(text), { table }).value;
+
+describe('what torchTable does not know', () => {
+  const torch = (text: string) => {
+    const { table, skipped } = torchTable();
+    return { value: unpickle(bytesOf(text), { table }).value, skipped: [...skipped] };
+  };
+
+  it('is neither imported nor called: a placeholder takes its place', () => {
+    const { value, skipped } = torch('cos\nsystem\nU\x02ls\x85R.');
+    expect(value).toBeInstanceOf(Placeholder);
+    expect(skipped).toEqual(['os.system']);
+  });
+
+  it.each<[string, string]>([
+    ['attributes', 'c__main__\nCfg\n)\x81}(U\x01aK\x01ub.'],
+    ['items of a dict', 'c__main__\nCfg\n)\x81(U\x01aK\x01u.'],
+    ['items of a list', 'ccollections\ndeque\n)R(K\x01K\x02e.'],
+    ['elements of a set', 'c__main__\nCfg\n)\x81(K\x01\x90.'],
+    ['keyword arguments', 'c__main__\nCfg\n)}\x92.'],
+    [
+      'an array of NumPy',
+      'cnumpy._core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R(K\x01K\x01\x85NN\x89tb.',
+    ],
+    ['a call of what is called', 'cbuiltins\ngetattr\ncos\nenviron\nU\x03get\x86RU\x04HOME\x85R.'],
+  ])('takes %s', (_, text) => {
+    expect(torch(text).value).toBeInstanceOf(Placeholder);
+  });
+
+  it('is a dict where it is a defaultdict', () => {
+    expect(torch('ccollections\ndefaultdict\nc__builtin__\nlist\n\x85R(U\x01aK\x01u.').value).toEqual(
+      new Map([['a', 1]]),
+    );
+  });
+
+  it('has bounded memory', () => {
+    expect(() => torch(`${'cx\ny\n'.repeat(1_000_000)}.`)).toThrow('constructs more than 48 MB of objects');
+  });
+});
 
 describe('unpickle', () => {
   // The right sides are what CPython's pickle.loads gives for the same bytes.

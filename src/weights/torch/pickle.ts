@@ -26,8 +26,20 @@ export class Constructor {
   }
 }
 
+/**
+ * Stands for an object of a class that is not in the table. Nothing of it is constructed or called: items are dropped, and the
+ * attributes are kept as data.
+ */
+export class Placeholder {
+  readonly className: string;
+  attributes: unknown;
+  constructor(className: string) {
+    this.className = className;
+  }
+}
+
 export interface PickleTable {
-  /** A Constructor, or a token that is only passed on; undefined for an unknown name (`os.system`). */
+  /** A Constructor; undefined for a name that refuses the pickle. */
   global(name: string): unknown;
   /** An object outside the pickle, by its id. */
   persistent(id: unknown): unknown;
@@ -176,6 +188,8 @@ class Machine extends PickleReader {
 
   pushGlobal(module: unknown, name: unknown): void {
     const path = `${typeof module === 'string' ? module : '?'}.${typeof name === 'string' ? name : '?'}`;
+    // A name may cost an object of its own.
+    this.spend(memoryCosts.map + 2 * path.length);
     const value = this.#table.global(path);
     if (value === undefined) throw unknownGlobal(path);
     this.push(value);
@@ -189,6 +203,10 @@ class Machine extends PickleReader {
   call(): void {
     const args = this.pop();
     const callee = this.pop();
+    if (callee instanceof Placeholder && args instanceof Tuple) {
+      this.push(callee);
+      return;
+    }
     if (!(callee instanceof Constructor && args instanceof Tuple)) {
       throw new WeightsError('a pickle calls something that is not callable');
     }
@@ -200,6 +218,7 @@ class Machine extends PickleReader {
 
   setItems(pairs: readonly unknown[]): void {
     const map = this.top();
+    if (map instanceof Placeholder) return;
     if (!(map instanceof Map)) throw new WeightsError('a pickle sets an item of something other than a dict');
     if (pairs.length % 2 !== 0) throw new WeightsError('a pickle sets a key without a value');
     this.spend(pairs.length * memoryCosts.item);
@@ -208,6 +227,7 @@ class Machine extends PickleReader {
 
   append(items: readonly unknown[]): void {
     const list = this.top();
+    if (list instanceof Placeholder) return;
     if (!Array.isArray(list)) throw new WeightsError('a pickle appends to something other than a list');
     this.spend(items.length * memoryCosts.slot);
     for (const item of items) list.push(item);
@@ -215,15 +235,17 @@ class Machine extends PickleReader {
 
   addItems(items: readonly unknown[]): void {
     const set = this.top();
+    if (set instanceof Placeholder) return;
     if (!(set instanceof Set)) throw new WeightsError('a pickle adds to something other than a set');
     this.spend(items.length * memoryCosts.item);
     for (const item of items) set.add(item);
   }
 
-  /** Attributes (such as a state_dict's `_metadata`) are ignored. */
-  dropState(): void {
-    this.pop();
+  /** Attributes (such as a state_dict's `_metadata`) are ignored, except those of placeholders. */
+  setState(): void {
+    const state = this.pop();
     const target = this.top();
+    if (target instanceof Placeholder) target.attributes = state;
     if (typeof target !== 'object' || target === null || target instanceof Tuple || Array.isArray(target)) {
       throw new WeightsError('a pickle sets attributes of a value that cannot have any');
     }
@@ -318,7 +340,11 @@ const instructions: readonly (Instruction | undefined)[] = bySign({
   Q: (m) => m.pushPersistent(),
   R: (m) => m.call(),
   '\x81': (m) => m.call(),
-  b: (m) => m.dropState(),
+  '\x92': (m) => {
+    m.pop(); // keyword arguments
+    m.call();
+  },
+  b: (m) => m.setState(),
 });
 
 function bySign(table: Readonly<Record<string, Instruction>>): (Instruction | undefined)[] {

@@ -1,7 +1,6 @@
-/** Child processes for work that must stay out of the server: parsing untrusted files, and blocking computations. */
+/** Child processes for work that must stay out of this one: parsing and running untrusted files, and blocking computations. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { lowerPriority } from './priority.ts';
 
 export interface Helper {
   readonly child: ChildProcess;
@@ -14,11 +13,14 @@ const maxTail = 500;
 
 /** Tests run the sources, which Node.js 20 cannot fork; the child process then runs the build. */
 export const builtProgram = (name: string): string =>
-  fileURLToPath(new URL(`../../dist/server/${name}.js`, import.meta.url));
+  fileURLToPath(new URL(`../dist/${name}.js`, import.meta.url));
 
 export function startHelper(
   program: string,
-  { env, niceness }: { readonly env: NodeJS.ProcessEnv; readonly niceness: number },
+  {
+    env,
+    onSpawn,
+  }: { readonly env: NodeJS.ProcessEnv; readonly onSpawn?: ((pid: number) => void) | undefined },
 ): Helper {
   const child = fork(program, [], {
     serialization: 'advanced',
@@ -26,7 +28,7 @@ export function startHelper(
     execArgv: [],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
-  if (child.pid !== undefined) lowerPriority(child.pid, niceness);
+  if (child.pid !== undefined) onSpawn?.(child.pid);
   child.on('error', () => child.kill('SIGKILL'));
   let tail = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {

@@ -1,0 +1,20 @@
+/** The operators of the files that are written here, in any precision: none of them repeats, or makes a size from values. */
+export const writtenOperators: ReadonlySet<string> = new Set([
+  'Add',
+  'AveragePool',
+  'BatchNormalization',
+  'Cast',
+  'Concat',
+  'Conv',
+  'DequantizeLinear',
+  'Flatten',
+  'Gemm',
+  'GlobalAveragePool',
+  'MaxPool',
+  'Mul',
+  'QuantizeLinear',
+  'Relu',
+  'Softmax',
+  'Split',
+  'Transpose',
+]);
