@@ -100,7 +100,10 @@ describe('wrong usage', () => {
       'summary inception-v5',
       "inception: no network is called 'inception-v5'; there are inception-v3, inception-v4, inception-resnet-v1, inception-resnet-v2, inception-resnet-v2-released, inception-resnet-v1-facenet\n",
     ],
-    ['summary inception-v4 --width wide', "inception: --width: expected a number above 0, received 'wide'\n"],
+    [
+      'summary inception-v4 --width wide',
+      "inception: --width: expected a number above 0 and at most 64, received 'wide'\n",
+    ],
     [
       'summary inception-v4 --classes 2.5',
       "inception: --classes: expected a whole number of at most 1000000, 0 for no classifier, received '2.5'\n",

@@ -262,9 +262,17 @@ describe('an .onnx file of another tool', () => {
     expect([result.status, result.stderr]).toEqual([status, expect.stringMatching(message)]);
   });
 
-  it('is the only kind of model with these options', () => {
-    const { status, stderr } = run(['classify', image, '--model', model, '--mean', '0.5']);
-    expect([status, stderr]).toEqual([2, expect.stringMatching(/apply to \.onnx files only; received none/)]);
+  it('is the only kind of model whose outputs may be probabilities; labels and scaling are for weights, too', () => {
+    const refused = run(['classify', image, '--model', model, '--probabilities']);
+    expect([refused.status, refused.stderr]).toEqual([
+      2,
+      expect.stringMatching(/applies to \.onnx files only; received none/),
+    ]);
+    const [usual, scaled] = [[], ['--mean', '0', '--std', '1']].map((args) =>
+      run(['classify', image, '--model', model, '--json', ...args]),
+    );
+    expect([usual?.status, scaled?.status]).toEqual([0, 0]);
+    expect(scaled?.stdout).not.toBe(usual?.stdout);
   });
 });
 

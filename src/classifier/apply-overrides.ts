@@ -1,6 +1,6 @@
 /** Applies overrides of labels and preprocessing to a weights model. */
 import { UsageError } from '../errors.ts';
-import { ModelError } from '../model/description.ts';
+import { checkScaling, type ModelDescription, ModelError } from '../model/description.ts';
 import type { ModelFile } from '../model/model-file.ts';
 import type { ModelOverrides } from './predicting-model.ts';
 
@@ -18,15 +18,21 @@ export function applyOverrides(
     throw new UsageError(
       `preprocessing.size: ${source} needs images of ${height}×${width}, received ${size.join('×')}`,
     );
+  checkScaling(preprocessing, source);
   checkLabels(classes, { source, outputs: graph.network.classes });
   return {
     ...model,
     description: {
-      ...description,
+      ...(classes ? withoutIds(description) : description),
       ...(classes && { classes }),
       preprocessing: { ...description.preprocessing, ...preprocessing },
     },
   };
+}
+
+/** Identifiers belong to the labels that are replaced. */
+function withoutIds({ classIds: _, ...description }: ModelDescription): ModelDescription {
+  return description;
 }
 
 /** @throws ModelError */

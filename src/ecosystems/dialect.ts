@@ -33,6 +33,8 @@ export interface DialectNetwork extends DialectNames {
   readonly preprocessing?: Partial<Preprocessing>;
   /** Its `architecture` in the hub's config.json. */
   readonly architecture?: string;
+  /** Names that it had there before, with the preprocessing of the weights that such a name stood for. */
+  readonly legacyArchitectures?: Readonly<Record<string, Partial<Preprocessing>>>;
 }
 
 /** The ecosystem's vocabulary in the hub's config.json, besides the architectures of its networks. */

@@ -112,17 +112,20 @@ describe('the config.json of the hub', () => {
 
   it('is read back as it was written', async () => {
     expect(readHubConfig(await readFile(path(), 'utf8'), 'config.json')).toEqual({
-      from: 'timm',
-      network: 'inception-resnet-v2-released',
-      preprocessing: {
-        protocol: 'timm',
-        kernel: 'pillow-bilinear',
-        crop: 0.9,
-        mean: [0.5, 0.5, 0.5],
-        std: [0.5, 0.5, 0.5],
+      decisions: [],
+      options: {
+        from: 'timm',
+        network: 'inception-resnet-v2-released',
+        preprocessing: {
+          protocol: 'timm',
+          kernel: 'pillow-bilinear',
+          crop: 0.9,
+          mean: [0.5, 0.5, 0.5],
+          std: [0.5, 0.5, 0.5],
+        },
+        classes: ['cat', 'dog', 'bird'],
+        classIds: ['n1', 'n2', 'n3'],
       },
-      classes: ['cat', 'dog', 'bird'],
-      classIds: ['n1', 'n2', 'n3'],
     });
   });
 

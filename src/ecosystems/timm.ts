@@ -17,6 +17,12 @@ export const timm: Dialect<'timm'> = {
       countPadding: true,
       auxiliaryHead: true,
       architecture: 'inception_v3',
+      // Before timm 0.8, the name of a network said whose weights they were.
+      legacyArchitectures: {
+        tf_inception_v3: {},
+        adv_inception_v3: {},
+        gluon_inception_v3: { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
+      },
     },
     'inception-v4': {
       // Identical to Cadene's names: the two cannot be told apart.
@@ -30,6 +36,7 @@ export const timm: Dialect<'timm'> = {
       // The crop fraction that timm evaluated it with.
       preprocessing: { crop: 0.8975 },
       architecture: 'inception_resnet_v2',
+      legacyArchitectures: { ens_adv_inception_resnet_v2: {} },
     },
   },
   preprocessing: preprocessingPresets.inception,

@@ -39,7 +39,12 @@ export interface Download {
   readonly blob: string;
   readonly patience: HubPatience;
   readonly onProgress?: ((progress: HubProgress) => void) | undefined;
+  /** For a response of unknown length. */
+  readonly maxBytes: number;
 }
+
+/** The response is longer than any such file. */
+class TooLongError extends HubError {}
 
 /** `W/"abc"` and `"abc"` become abc. */
 export const bareEtag = (header: string): string => header.replace(/^W\//, '').replace(/^"(.*)"$/, '$1');
@@ -60,6 +65,8 @@ export async function downloadBlob(download: Download): Promise<void> {
         const { size } = await file.stat();
         const advanced = size > furthest;
         furthest = Math.max(furthest, size);
+        // What was received is of no use.
+        if (error instanceof TooLongError) await file.truncate(0);
         if (error instanceof TemporaryError && advanced)
           throw new TemporaryError(error.message, { advanced, cause: error });
         throw error;
@@ -156,6 +163,7 @@ async function receive(
     answer,
     received: start,
     watcher,
+    maxBytes,
   }: Download & { answer: HubResponse; received: number; watcher: ReturnType<typeof watch> },
 ): Promise<void> {
   const label = describe(request);
@@ -174,6 +182,8 @@ async function receive(
       report();
       // The size is verified at the end; this keeps an endless response from filling the disk.
       if (total !== undefined && received > total) return;
+      if (received > maxBytes)
+        throw new TooLongError(`${label}: ${answer.url.host} sent more than ${maxBytes} bytes, the limit`);
     }
   } finally {
     await reader?.cancel().catch(() => undefined);

@@ -40,21 +40,34 @@ export interface HubFileOptions extends HubRequest {
   /** For messages that the user should see although nothing failed. */
   readonly onNotice?: ((line: string) => void) | undefined;
   readonly patience?: Partial<HubPatience> | undefined;
+  /** A larger file is refused, before it is downloaded or at this byte. Default 8 GiB. */
+  readonly maxBytes?: number | undefined;
 }
 
-type FileRequest = HubFileOptions & { readonly cache: HubCache; readonly patience: HubPatience };
+const defaultMaxBytes = 8 * 2 ** 30;
+
+/** Offline, and the cache does not have the file. */
+export class NotCachedError extends HubError {
+  override name = 'NotCachedError';
+}
+
+type FileRequest = HubFileOptions & {
+  readonly cache: HubCache;
+  readonly patience: HubPatience;
+  readonly maxBytes: number;
+};
 
 /**
  * Returns the path of a file in the cache's snapshot, downloading it if necessary.
  * @throws HubError saying what was requested and what to do; the signal's reason if it fires.
  */
 export async function hubFile(options: HubFileOptions): Promise<string | undefined> {
-  const { repository, file, settings, patience, signal } = options;
+  const { repository, file, settings, patience, signal, maxBytes = defaultMaxBytes } = options;
   checkHubName(options);
   checkFileName(file, repository);
   signal?.throwIfAborted();
   const cache = hubCache(settings.cache, repository);
-  const fileRequest = { ...options, cache, patience: { ...hubPatience, ...patience } };
+  const fileRequest = { ...options, cache, patience: { ...hubPatience, ...patience }, maxBytes };
   try {
     return await locate(fileRequest);
   } catch (error) {
@@ -79,7 +92,7 @@ async function locate(request: FileRequest): Promise<string | undefined> {
 function fromCache({ optional, ...request }: FileRequest, cached: CachedFile): string | undefined {
   if (cached.path !== undefined) return cached.path;
   if (cached.absent && optional) return undefined;
-  throw new HubError(
+  throw new NotCachedError(
     `${describe(request)}: not in the cache ${request.settings.cache}, and HF_HUB_OFFLINE forbids downloading it`,
   );
 }
@@ -96,6 +109,10 @@ async function fromHub(request: FileRequest, cached: CachedFile): Promise<string
     return cached.path;
   }
   const path = cache.snapshot(metadata.commit, file);
+  if ((metadata.size ?? 0) > request.maxBytes)
+    throw new HubError(
+      `${describe(request)}: it has ${metadata.size} bytes, the limit is ${request.maxBytes}`,
+    );
   if (!(await exists(path))) {
     const blob = cache.blob(metadata.etag);
     if (!(await exists(blob))) await downloadOnce(request, metadata, blob);
@@ -152,14 +169,15 @@ function parseMetadata(
 
 /** If several processes need the same blob, one downloads it and the others wait. */
 async function downloadOnce(request: FileRequest, metadata: HubMetadata, blob: string): Promise<void> {
-  const { cache, onNotice, onProgress, patience, signal } = request;
+  const { cache, onNotice, onProgress, patience, signal, maxBytes } = request;
   const lock = cache.lock(metadata.etag);
   await mkdir(dirname(lock), { recursive: true });
   await mkdir(dirname(blob), { recursive: true });
   const onWait = (pid: string): void =>
     onNotice?.(`${describe(request)}: process ${pid} is downloading it; waiting`);
   await withLock(lock, { signal, onWait, wait: patience.wait }, async () => {
-    if (!(await exists(blob))) await downloadBlob({ request, metadata, blob, patience, onProgress });
+    if (!(await exists(blob)))
+      await downloadBlob({ request, metadata, blob, patience, onProgress, maxBytes });
   });
 }
 

@@ -12,7 +12,7 @@ import { resamplingKernels } from '../images/resize.ts';
 import { type NetworkOptions, networkOptions } from '../networks/network-options.ts';
 import { configure, findNetwork, registeredNetwork } from '../networks/networks.ts';
 import type { Network } from '../networks/notation.ts';
-import { parseJson } from '../parse-json.ts';
+import { describeIssues, parseJson } from '../parse-json.ts';
 import { figureSchema } from './figure-schema.ts';
 import { partialOptionSchema } from './option-schema.ts';
 
@@ -46,6 +46,20 @@ export const meanSchema = z.tuple([mean, mean, mean]);
 export const stdSchema = z.tuple([deviation, deviation, deviation]);
 /** A smaller crop would be resized to an image of more than ten times the input's side. */
 export const cropSchema = z.number().min(0.1).max(1);
+/** The numbers of a preprocessing that a caller may override. */
+const scalingSchema = z.object({
+  crop: cropSchema.optional(),
+  mean: meanSchema.optional(),
+  std: stdSchema.optional(),
+});
+
+/** @throws ModelError for values that would make every image alike. */
+export function checkScaling(preprocessing: Partial<Preprocessing> | undefined, source: string): void {
+  const result = scalingSchema.safeParse(preprocessing ?? {});
+  if (!result.success)
+    throw new ModelError(`${source}: ${describeIssues(result.error.issues, { root: 'preprocessing' })}`);
+}
+
 export const networkOptionsSchema = partialOptionSchema(networkOptions);
 
 export const preprocessingSchema: z.ZodType<Preprocessing> = z.strictObject({

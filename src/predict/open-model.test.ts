@@ -3,7 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { exportWeights } from '../ecosystems/export-weights.ts';
+import { openImport } from '../ecosystems/import/import-weights.ts';
+import { elementCount } from '../graph/graph.ts';
 import { standardPreprocessing } from '../images/preprocess.ts';
+import { graphOf } from '../model/description.ts';
 import { encodeSafetensors } from '../weights/safetensors/safetensors.ts';
 import { openModel } from './open-model.ts';
 
@@ -71,5 +75,62 @@ describe('a model file', () => {
         `pointer.${ending}: it is a Git LFS pointer, not the file itself; download the file with 'git lfs pull'`,
       );
     }
+  });
+});
+
+describe("a folder in timm's form", () => {
+  const small = 'inception-resnet-v2-released';
+  const classes = ['cat', 'dog'];
+  const model = {
+    network: small,
+    options: { classes: 2, inputSize: 75 },
+    classes,
+    preprocessing: standardPreprocessing([75, 75], { mean: [0.1, 0.2, 0.3], std: [0.4, 0.5, 0.6] }),
+  };
+  const exported = join(folder, 'timm');
+
+  it('is a MODEL, with its labels and preprocessing', async () => {
+    await exportWeights(
+      {
+        description: model,
+        graph: graphOf(model),
+        source: 'model',
+        read: async ({ shape }) => new Float32Array(elementCount(shape)),
+        close: async () => undefined,
+      },
+      { to: 'timm', output: `${exported}/` },
+    );
+    const notices: string[] = [];
+    const notice = { onNotice: (line: string) => notices.push(line) };
+    const expected = {
+      network: small,
+      classes,
+      preprocessing: { size: [75, 75], mean: [0.1, 0.2, 0.3], std: [0.4, 0.5, 0.6] },
+    };
+    for (const path of [exported, join(exported, 'model.safetensors')]) {
+      const opened = await openModel(path, notice);
+      expect(opened.description).toMatchObject(expected);
+      expect(opened.source).toBe(path);
+      await opened.close();
+    }
+    expect(notices).toEqual([
+      `${join(exported, 'model.safetensors')}: labels and preprocessing from ${join(exported, 'config.json')}`,
+    ]);
+  });
+
+  it('beside whose file the config.json of another program stands is said to have one', async () => {
+    const config = join(exported, 'config.json');
+    for (const text of ['{"architecture":"vit"}', '{"model_type":"bert"}', '[', 'null']) {
+      writeFileSync(config, text);
+      const plan = await openImport(join(exported, 'model.safetensors'));
+      expect(plan.decisions[0]).toBe(`${config} says no network that is known here and was not used`);
+      await plan.close();
+    }
+    writeFileSync(config, '{"architecture":"vit"}');
+    await expect(openModel(exported)).rejects.toThrow("unknown architecture 'vit'");
+    writeFileSync(config, '{"architecture":"inception_resnet_v2","std":[0,0,0]}');
+    await expect(openModel(join(exported, 'model.safetensors'))).rejects.toThrow(
+      'std.0: expected a standard deviation',
+    );
   });
 });

@@ -1,8 +1,9 @@
 /** Opens a model's description and parameters from a run folder, our own files, or files of other ecosystems. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openImport } from '../ecosystems/import/import-weights.ts';
-import { type ImportPlan, planImport } from '../ecosystems/import/plan-import.ts';
+import { hubFolder } from '../ecosystems/import/hub-folder.ts';
+import { openImport, planFile } from '../ecosystems/import/import-weights.ts';
+import type { ImportPlan } from '../ecosystems/import/plan-import.ts';
 import { type Graph, isStatistic, type Parameter, parametersOf } from '../graph/graph.ts';
 import { graphOf, type ModelDescription, ModelError, parseDescription } from '../model/description.ts';
 import type { ModelFile, Notices } from '../model/model-file.ts';
@@ -35,6 +36,8 @@ export async function openModel(path: string, notices: Notices = {}): Promise<Mo
 async function openFile(path: string, notices: Notices): Promise<ModelFile> {
   if (modelKind(path) === 'hub') return announced(await openImport(path, notices), notices);
   const info = await stat(path).catch(() => undefined);
+  if (info?.isDirectory() && (await isForeignFolder(path)))
+    return announced(await openImport(path, notices), notices);
   const run = info?.isDirectory() ? await runFile(path) : undefined;
   if (run) {
     const file = await openSafetensors(run.path);
@@ -47,11 +50,20 @@ async function openFile(path: string, notices: Notices): Promise<ModelFile> {
       `${path}: an ONNX file can only predict ('classify', 'evaluate', 'serve'); expected a model with weights: a run folder, a .safetensors file, or hub:owner/name`,
     );
   const file = await openWeights(path);
-  return closeOnError(file, () =>
+  return closeOnError(file, async () =>
     file.metadata.has('model')
       ? describedModel(file, { path, prefix: '' })
-      : announced(planImport(file, path), notices),
+      : announced(await planFile(file, path), notices),
   );
+}
+
+/** Whether a folder is in timm's form. Ours have files of the same names, but describe the model in the file of weights. */
+async function isForeignFolder(path: string): Promise<boolean> {
+  const folder = await hubFolder(path);
+  if (!folder?.weights.endsWith('.safetensors')) return folder !== undefined;
+  const file = await openSafetensors(folder.weights);
+  await file.close();
+  return !file.metadata.has('model');
 }
 
 /** Says what was decided about a file of another ecosystem. */

@@ -15,7 +15,6 @@ import { type CropCount, describeViews, type Views } from '../../images/crops.ts
 import { type Preprocessing, standardPreprocessing } from '../../images/preprocess.ts';
 import { ModelError } from '../../model/description.ts';
 import type { Notices } from '../../model/model-file.ts';
-import { modelKind } from '../../model/model-kind.ts';
 import type { Member } from '../../predict/predict-images.ts';
 import { addEngineOptions, type EngineOptions, runtimeOptions } from '../options/engine-options.ts';
 import { noticesTo, predictingArgument, readCrops } from '../options/model-options.ts';
@@ -24,6 +23,7 @@ import {
   addOnnxOptions,
   type CropOptions,
   cropOf,
+  isOverridden,
   type OnnxOptions,
   readOnnxOptions,
 } from '../options/onnx-options.ts';
@@ -101,7 +101,7 @@ async function run(paths: readonly string[], values: Values): Promise<void> {
     ...runtimeOptions(values),
     ...notices,
     batch: values.batch,
-    overridesOf: (path) => (modelKind(path) === 'onnx' ? overrides : undefined),
+    overridesOf: (path) => (isOverridden(path, paths) ? overrides : undefined),
   });
   try {
     const models = open.models as readonly [RunningModel, ...RunningModel[]];

@@ -11,11 +11,17 @@ import { networks } from '../../networks/networks.ts';
 import { modelLabels, readLabelFile } from '../options/label-file.ts';
 import { noticesTo } from '../options/model-options.ts';
 import { inputSize } from '../options/network-options.ts';
-import { addCropOptions, cropOf } from '../options/onnx-options.ts';
+import {
+  addCropOptions,
+  addScalingOptions,
+  cropOf,
+  type OnnxOptions,
+  scalingOf,
+} from '../options/onnx-options.ts';
 import { grouped } from '../output/format.ts';
 import { addOutput, oneOf, renamed, wholeNumber } from '../usage.ts';
 
-interface ImportValues {
+interface ImportValues extends Pick<OnnxOptions, 'preprocessing' | 'mean' | 'std'> {
   output: string;
   from?: DialectName;
   network?: string;
@@ -36,10 +42,13 @@ export function addImport(program: Command): void {
   const command = program
     .command('import')
     .description(`convert weights of ${ecosystems} into a model`)
-    .argument('<file>', '.safetensors, .h5, .pth, .pt, .bin, a TensorFlow checkpoint, or hub:owner/name');
+    .argument(
+      '<file>',
+      ".safetensors, .h5, .pth, .pt, .bin, .ckpt, a TensorFlow checkpoint, a folder in timm's form, or hub:owner/name",
+    );
   addOutput(command, { value: 'file', about: 'the model: a .safetensors file' });
   addImportOptions(command);
-  addCropOptions(command, "the dialect's")
+  addCropOptions(addScalingOptions(command), "the dialect's")
     .option('--report', 'print the source of every parameter')
     .option('--json', 'print JSON')
     .addHelpText(
@@ -99,7 +108,7 @@ async function importOptions(values: ImportValues): Promise<ImportOptions> {
   const { modelLabels: labelFile, ...rest } = values;
   const optional = <K extends keyof typeof rest>(key: K) =>
     rest[key] === undefined ? {} : ({ [key]: rest[key] } as Pick<typeof rest, K>);
-  const preprocessing = cropOf(values);
+  const preprocessing = { ...scalingOf(values), ...cropOf(values) };
   return {
     ...optional('from'),
     ...optional('network'),

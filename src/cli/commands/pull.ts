@@ -1,5 +1,6 @@
 /** `inception pull`: downloads a model into the cache shared by all tools of the hub. */
 import type { Command } from 'commander';
+import { readConfigFile } from '../../ecosystems/import/hub-folder.ts';
 import { UsageError } from '../../errors.ts';
 import { pullHubModel } from '../../hub/pull-model.ts';
 import { modelKind } from '../../model/model-kind.ts';
@@ -25,7 +26,10 @@ Example:
         throw new UsageError(`pull: expected hub:owner/name, received '${name}'`);
       const notices = noticesTo(process.stderr);
       try {
-        const files = await pullHubModel(name, notices);
+        const files = await pullHubModel(name, {
+          ...notices,
+          onConfig: async (path) => void (await readConfigFile(path)),
+        });
         process.stdout.write(
           json ? `${JSON.stringify(files, null, 2)}\n` : `${files.config}\n${files.weights}\n`,
         );

@@ -12,6 +12,7 @@ import {
   addCropOptions,
   addOnnxOptions,
   type CropOptions,
+  isOverridden,
   type OnnxOptions,
   readOnnxOptions,
 } from '../options/onnx-options.ts';
@@ -166,7 +167,7 @@ async function run(args: readonly string[], values: Values): Promise<number> {
     ...runtimeOptions(values),
     ...notices,
     batch: values.batch,
-    overrides,
+    overridesOf: (path) => (isOverridden(path, paths) ? overrides : undefined),
   });
   notices.end();
   try {

@@ -1,4 +1,4 @@
-/** Options for .onnx files from other tools, which lack our metadata. */
+/** Options for files of other tools, which do not say how images are prepared. */
 import type { Command } from 'commander';
 import type { ModelOverrides } from '../../classifier/predicting-model.ts';
 import { UsageError } from '../../errors.ts';
@@ -35,22 +35,28 @@ export interface CropOptions {
 const names = Object.keys(preprocessingPresets) as PreprocessingPreset[];
 
 export function addOnnxOptions(command: Command): Command {
-  return command
-    .optionsGroup('Overrides for .onnx files without metadata:')
-    .option('--model-labels <file>', modelLabels)
-    .option(
-      '--preprocessing <name>',
-      `cropping and normalisation preset: ${names.join(', ')}`,
-      oneOf('--preprocessing', names),
-    )
-    .option('--mean <r,g,b>', 'mean of the normalisation (x / 255 − mean) / std; one value or three', mean)
-    .option('--std <r,g,b>', 'standard deviation of the normalisation; one value or three', std)
+  const grouped = command
+    .optionsGroup('Overrides for files without metadata (.onnx files, or if there are none, all models):')
+    .option('--model-labels <file>', modelLabels);
+  return addScalingOptions(grouped)
     .option(
       '--input-size <pixels>',
       "input resolution, as 299 or HEIGHTxWIDTH (default: the file's)",
       inputSize,
     )
     .option('--probabilities', 'treat the outputs as probabilities instead of logits');
+}
+
+/** How the images were scaled that a network was trained on, which files of weights do not say. */
+export function addScalingOptions(command: Command): Command {
+  return command
+    .option(
+      '--preprocessing <name>',
+      `cropping and normalisation preset: ${names.join(', ')}`,
+      oneOf('--preprocessing', names),
+    )
+    .option('--mean <r,g,b>', 'mean of the normalisation (x / 255 − mean) / std; one value or three', mean)
+    .option('--std <r,g,b>', 'standard deviation of the normalisation; one value or three', std);
 }
 
 export function addCropOptions(command: Command, defaults: string): Command {
@@ -72,34 +78,39 @@ export function addCropOptions(command: Command, defaults: string): Command {
     );
 }
 
-/**
- * The overrides for `loadClassifier`, the same for all .onnx files of a command.
- * @throws UsageError if there are overrides but no .onnx file.
- */
+/** Whether a command's overrides are for a model: for .onnx files, which may say nothing of their images, or if there are none, for all. */
+export const isOverridden = (path: string, paths: readonly string[]): boolean =>
+  modelKind(path) === 'onnx' || paths.every((other) => modelKind(other) !== 'onnx');
+
+/** The overrides for `loadClassifier`, the same for all models that `isOverridden` names. */
 export async function readOnnxOptions(
   values: OnnxOptions & CropOptions,
   { paths, crop }: { paths: readonly string[]; crop: boolean },
 ): Promise<ModelOverrides> {
-  const { modelLabels: labelFile, preprocessing: name, mean, std, inputSize: side, probabilities } = values;
+  const { modelLabels: labelFile, inputSize: side, probabilities } = values;
+  if (probabilities !== undefined && !paths.some((path) => modelKind(path) === 'onnx'))
+    throw new UsageError('--probabilities applies to .onnx files only; received none');
   const preprocessing: Partial<Preprocessing> = {
-    ...(name !== undefined && preprocessingPresets[name]),
-    ...(mean && { mean }),
-    ...(std && { std }),
+    ...scalingOf(values),
     ...(side !== undefined && { size: typeof side === 'number' ? [side, side] : side }),
     ...(crop && cropOf(values)),
   };
-  const options: ModelOverrides = {
+  return {
     ...(labelFile !== undefined && { classes: await readLabelFile(labelFile, '--model-labels') }),
     ...(Object.keys(preprocessing).length > 0 && { preprocessing }),
     ...(probabilities !== undefined && { probabilities }),
   };
-  const hasOverrides = Object.keys(options).length > 0;
-  if (hasOverrides && !paths.some((path) => modelKind(path) === 'onnx'))
-    throw new UsageError(
-      '--model-labels, --preprocessing, --mean, --std, --input-size and --probabilities apply to .onnx files only; received none',
-    );
-  return options;
 }
+
+export const scalingOf = ({
+  preprocessing: name,
+  mean,
+  std,
+}: Pick<OnnxOptions, 'preprocessing' | 'mean' | 'std'>): Partial<Preprocessing> => ({
+  ...(name !== undefined && preprocessingPresets[name]),
+  ...(mean && { mean }),
+  ...(std && { std }),
+});
 
 export const cropOf = ({ protocol, crop, kernel }: CropOptions): Partial<Preprocessing> => ({
   ...(protocol !== undefined && { protocol }),

@@ -1,5 +1,4 @@
 /** Weights of another ecosystem, from a file or the hub: opened as a model, or converted to a model file of this project. */
-import { readFile } from 'node:fs/promises';
 import { parametersOf } from '../../graph/graph.ts';
 import { pullHubModel } from '../../hub/pull-model.ts';
 import type { Notices } from '../../model/model-file.ts';
@@ -7,30 +6,83 @@ import { modelKind } from '../../model/model-kind.ts';
 import { writeModel } from '../../model/write-model.ts';
 import { closeOnError } from '../../weights/byte-source.ts';
 import { openWeights } from '../../weights/open-weights.ts';
-import { readHubConfig } from '../hub-config.ts';
+import { type TensorFile, WeightsError } from '../../weights/tensor-file.ts';
+import type { HubConfig } from '../hub-config.ts';
+import { configBeside, hubFolder, readConfigFile } from './hub-folder.ts';
 import { type ImportOptions, type ImportPlan, planImport } from './plan-import.ts';
 
 /**
- * Opens a file or `hub:owner/name`. `options` take precedence over config.json. Close the plan after reading its values.
+ * Opens a file, a folder in timm's form or `hub:owner/name`. `options` take precedence over config.json. Close the plan after
+ * reading its values.
  * @throws WeightsError with one report of every mismatch; ModelError for an unsupported config.json.
  */
 export async function openImport(path: string, options: ImportOptions & Notices = {}): Promise<ImportPlan> {
-  if (modelKind(path) !== 'hub') return planFile(path, path, options);
-  const { config, weights } = await pullHubModel(path, options);
-  const hub = readHubConfig(await readFile(config, 'utf8'), config);
-  const preprocessing = { ...hub.preprocessing, ...options.preprocessing };
-  // An explicit label offset applies whatever the number of outputs in the file.
-  const expectedClasses = options.labelOffset === undefined ? hub.expectedClasses : undefined;
-  return planFile(weights, path, { ...hub, expectedClasses, ...options, preprocessing });
+  if (modelKind(path) === 'hub') {
+    let config: HubConfig | undefined;
+    const onConfig = async (file: string) => {
+      config = await readConfigFile(file);
+    };
+    const { weights } = await pullHubModel(path, { ...options, onConfig });
+    return openConfigured(weights, { source: path, options, config });
+  }
+  const folder = await hubFolder(path);
+  if (folder)
+    return openConfigured(folder.weights, {
+      source: path,
+      options,
+      config: await readConfigFile(folder.config),
+    });
+  const file = await openWeights(path);
+  return closeOnError(file, () => planFile(file, path, options));
 }
 
-async function planFile(weights: string, source: string, options: ImportOptions): Promise<ImportPlan> {
+/** Plans the import of an open file, with what a config.json beside it says. */
+export async function planFile(
+  file: TensorFile,
+  path: string,
+  options: ImportOptions = {},
+): Promise<ImportPlan> {
+  if (file.metadata.has('model'))
+    throw new WeightsError(
+      `${path}: it is a model of this package already, which every command takes as it is; expected weights of another one`,
+    );
+  return planConfigured(file, { source: path, options, config: await configBeside(path, options) });
+}
+
+interface Configured {
+  readonly source: string;
+  readonly options: ImportOptions;
+  readonly config: Partial<HubConfig> | undefined;
+}
+
+async function openConfigured(weights: string, configured: Configured): Promise<ImportPlan> {
   const file = await openWeights(weights);
-  return closeOnError(file, () => planImport(file, source, options));
+  return closeOnError(file, () => planConfigured(file, configured));
+}
+
+function planConfigured(file: TensorFile, { source, options, config = {} }: Configured): ImportPlan {
+  const { options: configured, decisions = [] } = config;
+  const plan = planImport(file, source, configured ? merged(configured, options) : options);
+  return { ...plan, decisions: [...decisions, ...plan.decisions] };
+}
+
+/** The caller's options before those of a config.json. */
+function merged(config: ImportOptions, options: ImportOptions): ImportOptions {
+  const { labelOffset, resetClassifier } = options;
+  // Labels of a classifier that is replaced are of no use.
+  const { classes, classIds, ...rest } = config;
+  return {
+    ...(resetClassifier === undefined ? config : rest),
+    // An explicit label offset applies whatever the number of outputs in the file.
+    ...(labelOffset !== undefined && { expectedClasses: undefined }),
+    ...options,
+    ...(options.classes && classIds && { classIds: [] }),
+    preprocessing: { ...config.preprocessing, ...options.preprocessing },
+  };
 }
 
 /**
- * Imports weights from a file or `hub:owner/name` and writes them as a model file with their description.
+ * Imports weights from a file, a folder in timm's form or `hub:owner/name` and writes them as a model file with their description.
  * @throws WeightsError with one report of every mismatch; nothing is written then.
  */
 export async function importWeights(

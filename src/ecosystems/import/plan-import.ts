@@ -8,7 +8,7 @@ import {
   parametersOf,
 } from '../../graph/graph.ts';
 import { type Preprocessing, standardPreprocessing } from '../../images/preprocess.ts';
-import type { ModelDescription } from '../../model/description.ts';
+import { checkScaling, type ModelDescription } from '../../model/description.ts';
 import { initialValues } from '../../model/initialise.ts';
 import type { ModelFile } from '../../model/model-file.ts';
 import { configure, findNetwork, type NetworkOptions } from '../../networks/networks.ts';
@@ -71,6 +71,7 @@ export interface ImportPlan extends ModelFile {
  * @throws WeightsError listing every mismatch.
  */
 export function planImport(file: TensorFile, path: string, options: ImportOptions = {}): ImportPlan {
+  checkScaling(options.preprocessing, path);
   const recognised = recognise(file, path, options);
   const { dialect, network } = recognised;
   const { layout } = dialect;

@@ -1,6 +1,7 @@
 /** MODELs of any kind for the server, each computed by the runtime that is chosen for it. */
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
+import { applyOverrides } from '../../classifier/apply-overrides.ts';
 import type { ModelOverrides } from '../../classifier/predicting-model.ts';
 import { describeRuntime, type RuntimeOptions, Runtimes } from '../../classifier/runtime.ts';
 import type { Precision } from '../../compile/options.ts';
@@ -55,8 +56,8 @@ export function checkNames(models: readonly NamedModel[]): void {
 export interface ServedModelsOptions extends RuntimeOptions, Notices {
   /** Images of one batch at most. Default: measured for each model. */
   readonly batch?: number | undefined;
-  /** What is said in the place of the .onnx files among them. */
-  readonly overrides?: ModelOverrides;
+  /** What is said in a model's place. */
+  readonly overridesOf?: (path: string) => ModelOverrides | undefined;
 }
 
 /** Models that are ready to be served, and what they share. */
@@ -88,10 +89,11 @@ export async function openServedModels(
 
 async function openServed(
   { name, path }: NamedModel,
-  { runtimes, overrides, batch, threads, ...notices }: ServedModelsOptions & { runtimes: Runtimes },
+  { runtimes, overridesOf, batch, threads, ...notices }: ServedModelsOptions & { runtimes: Runtimes },
 ): Promise<ServedModel> {
   const { engine, runtime } = await runtimes.choose(path);
   const about = { runtime: describeRuntime(runtime) };
+  const overrides = overridesOf?.(path);
   if (modelKind(path) === 'onnx')
     return {
       ...(await serveByOnnx(path, { name, batch, threads, overrides, onNotice: notices.onNotice })),
@@ -100,9 +102,9 @@ async function openServed(
   // Downloaded, where it is on a hub, before a process of its own opens it.
   const model = await openModel(path, notices);
   try {
-    if (!engine) return { ...(await serveByOnnx(path, { name, batch, threads })), ...about };
+    if (!engine) return { ...(await serveByOnnx(path, { name, batch, threads, overrides })), ...about };
     const precision = runtime.precision as Precision;
-    const loaded = await loadModel(model, { engine, precision, batch: 1 });
+    const loaded = await loadModel(applyOverrides(model, overrides), { engine, precision, batch: 1 });
     return { ...(await serveLoadedModel(loaded, { name, batch })), ...about };
   } finally {
     await model.close();
