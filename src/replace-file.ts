@@ -15,9 +15,16 @@ export async function replaceFile<Result>(
     await rename(temporary, path);
     return result;
   } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw namingFile(error, path);
   }
+}
+
+/** A system's error says which file it is about; those of `write` and `fsync` do not. */
+export function namingFile(error: unknown, path: string): unknown {
+  if (!(error instanceof Error) || typeof (error as NodeJS.ErrnoException).syscall !== 'string') return error;
+  if (!error.message.includes(path)) error.message = `${path}: ${error.message}`;
+  return error;
 }
 
 /** Writes a text, to the disk, before it gets its name. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { graphOf } from '../model/description.ts';
-import { deathNotice, refuseNonFinite } from './failures.ts';
+import { replaceFile } from '../replace-file.ts';
+import { deathNotice, explainSystemError, refuseNonFinite } from './failures.ts';
 
 const where = (network: string) => ({
   step: 7,
@@ -33,5 +34,36 @@ describe('a training that cannot go on', () => {
     expect(deathNotice(where('inception-v4'))).toMatch(
       /Start a new run with a lower --learning-rate or --clip-norm 1$/,
     );
+  });
+});
+
+describe('a file that cannot be written', () => {
+  const failure = (code: string, message: string) =>
+    Object.assign(new Error(`${code}: ${message}, write`), { code, syscall: 'write' });
+
+  it.each([
+    [
+      'ENOSPC',
+      'no space left on device',
+      /; make space, and then 'inception train --resume --out runs\/a' continues/,
+    ],
+    [
+      'EROFS',
+      'read-only file system',
+      /; the file system has become read-only: make it writable, and then 'inc/,
+    ],
+  ])('is named with the step and what to do (%s)', async (code, message, remedy) => {
+    const path = '/nowhere/runs/a/checkpoints/20.safetensors';
+    const error = await replaceFile(path, () => Promise.reject(failure(code, message))).catch(
+      (caught) => caught,
+    );
+    const explained = explainSystemError(error, { step: 20, folder: 'runs/a' }) as Error;
+    expect(explained.message).toMatch(remedy);
+    expect(explained.message).toContain(`after step 20: ${path}: ${code}: ${message}, write; `);
+  });
+
+  it('is told from other errors', () => {
+    const error = new TypeError('no');
+    expect(explainSystemError(error, { step: 1, folder: 'runs/a' })).toBe(error);
   });
 });

@@ -35,3 +35,31 @@ export function refuseNonFinite(
 
 export const deathNotice = ({ step, graph }: Pick<Where, 'step' | 'graph'>): string =>
   `step ${step}: the network has died: for ${maxDeadSteps} steps every feature before the classifier was zero. ${hasResiduals(graph) ? 'The paper saw this in residual networks with more than 1000 filters: scale the residuals down in a new run (--residual-scale 0.1 to 0.3); lower learning rates did not help there' : 'Start a new run with a lower --learning-rate or --clip-norm 1'}`;
+
+/** What mends an error of the file system, as the end of 'after step 20: …; '. */
+const remedies: Readonly<Record<string, string>> = {
+  ENOSPC: 'make space, and then',
+  EDQUOT: 'the quota is used up: make space, and then',
+  EFBIG: 'a limit on the size of files was reached: raise it, and then',
+  EROFS: 'the file system has become read-only: make it writable, and then',
+  EIO: 'the disk does not answer as it should: copy the run folder to another one, and there',
+  ESTALE: 'the network file system is gone: mount it again, and then',
+  EACCES: 'make it accessible to this user, and then',
+  EPERM: 'make it accessible to this user, and then',
+  EMFILE: 'too many files are open: raise the limit (ulimit -n), and then',
+};
+
+/** An error of the file system with the step and what to do; any other as it is. The files written before are whole. */
+export function explainSystemError(
+  error: unknown,
+  { step, folder }: Pick<Where, 'step' | 'folder'>,
+): unknown {
+  if (!(error instanceof Error)) return error;
+  const { syscall, code = '' } = error as NodeJS.ErrnoException;
+  if (typeof syscall !== 'string') return error;
+  const remedy = remedies[code] ?? 'when that is mended,';
+  return new TrainingError(
+    `after step ${step}: ${error.message}; ${remedy} 'inception train --resume --out ${folder}' continues from the last checkpoint`,
+    { cause: error },
+  );
+}

@@ -16,7 +16,7 @@ import { planPredictor } from '../predict/torch-predictor.ts';
 import { type Configuration, RunError } from './configuration.ts';
 import { dataPath, differenceOf, filesOf } from './data-files.ts';
 import { DataRecorder } from './data-record.ts';
-import { deathNotice, maxDeadSteps, refuseNonFinite } from './failures.ts';
+import { deathNotice, explainSystemError, maxDeadSteps, refuseNonFinite } from './failures.ts';
 import { addStep, type Measured, meansOf } from './metrics-window.ts';
 import { averageDecayAt, batchNormMomentumAt, learningRateAt, stepOptionsOf } from './recipe.ts';
 import { type Recorder, recordInto } from './run/recorder.ts';
@@ -196,8 +196,12 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
     await recorder.finish();
     const summary = data.summary();
     if (summary !== undefined) options.onWarning?.(summary);
-  } finally {
     await data.save();
+  } catch (error) {
+    throw explainSystemError(error, { step: position.step, folder: folder.path });
+  } finally {
+    // A disk that is full is told already.
+    await data.save().catch(() => undefined);
     await batches.return(undefined);
   }
   const evaluated = evaluation !== undefined || (await wasEvaluated(folder, position.step));

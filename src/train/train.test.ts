@@ -4,6 +4,7 @@
  */
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -197,10 +198,11 @@ describe('a training on the command line', () => {
     expect([missing.code, missing.stderr]).toEqual([1, expect.stringMatching(/none\.png: no such file/)]);
   }
 
-  it('saves a checkpoint on Ctrl-C and exits with 130, on SIGTERM with 143', async () => {
+  it('saves a checkpoint on Ctrl-C and exits with 130, on SIGTERM with 143, on SIGHUP with 129', async () => {
     for (const [signal, code] of [
       ['SIGINT', 130],
       ['SIGTERM', 143],
+      ['SIGHUP', 129],
     ] as const) {
       const path = join(root, signal);
       const running = start([...small, '--epochs', '50', '--out', path]);
@@ -211,6 +213,18 @@ describe('a training on the command line', () => {
       expect(ended.stderr).toMatch(/stopped after step \d+; 'inception train --resume --out .*' continues/);
       expect(await new RunFolder(path).checkpoints()).not.toEqual([]);
     }
+  });
+
+  it('is not ended by a standard error that is closed and a standard output that is full', async () => {
+    const path = join(root, 'closed');
+    const full = existsSync('/dev/full') ? openSync('/dev/full', 'w') : 'ignore';
+    const args = [...small, '--limit-train', '32', '--epochs', '1', '--out', path];
+    const child = spawn(process.execPath, [bin, ...args], { stdio: ['ignore', full, 'pipe'] });
+    child.stderr?.once('data', () => child.stderr?.destroy());
+    const code = await new Promise((resolve) => child.on('close', resolve));
+    expect(code).toBe(0);
+    expect(await new RunFolder(path).checkpoints()).toEqual([2]);
+    if (typeof full === 'number') closeSync(full);
   });
 
   it('stops if the loss is not finite, and suggests a remedy', async () => {

@@ -18,6 +18,7 @@ import { addNetworkOptions, readNetworkOptions } from '../options/network-option
 import { addRecipeOptions, readChanges, readRecipe } from '../options/recipe-options.ts';
 import { duration, grouped, percent, short } from '../output/format.ts';
 import { openProgress, type ProgressView } from '../output/progress.ts';
+import { goOnWithoutOutput } from '../output/standard-streams.ts';
 import { addOutput } from '../usage.ts';
 
 type Values = EngineOptions & {
@@ -80,15 +81,18 @@ function refuseWithResume(command: Command): void {
 async function run(network: string | undefined, values: Values): Promise<number> {
   const interruption = new AbortController();
   let exitCode = 0;
+  goOnWithoutOutput();
   const interrupt = (signal: NodeJS.Signals, code: number) => () => {
-    // A second signal exits without waiting for the step.
-    if (interruption.signal.aborted) process.exit(code);
+    // A second signal exits without waiting for the step. A closing terminal sends SIGHUP more than once.
+    if (interruption.signal.aborted && signal !== 'SIGHUP') process.exit(code);
+    if (interruption.signal.aborted) return;
     exitCode = code;
     process.stderr.write(`\n${signal}: saving a checkpoint after this step; repeat to stop without saving\n`);
     interruption.abort();
   };
   process.on('SIGINT', interrupt('SIGINT', 130));
   process.on('SIGTERM', interrupt('SIGTERM', 143));
+  process.on('SIGHUP', interrupt('SIGHUP', 129));
   const { saveEvery: saveEverySteps, evaluateEvery } = readDeclared(runNumbers, values);
   const { device, threads } = values;
   const common = { device, threads, evaluateEvery, saveEverySteps, signal: interruption.signal };

@@ -10,11 +10,11 @@
  *     evaluation.json              confusion and worst mistakes of the last evaluation
  *     pid                          the lock: the training process, while it runs
  */
-import { appendFile, mkdir, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access, appendFile, constants, mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { withFigure } from '../../model/description.ts';
 import { checkpointFile, checkpointFolder, checkpointSteps, runFiles } from '../../model/run-layout.ts';
-import { removeIncomplete, replaceText } from '../../replace-file.ts';
+import { namingFile, removeIncomplete, replaceText } from '../../replace-file.ts';
 import { type Configuration, parseConfiguration, RunError } from '../configuration.ts';
 import type { Metrics } from './records.ts';
 import { isLocked, releaseLock, takeLock } from './run-lock.ts';
@@ -71,7 +71,7 @@ export class RunFolder {
 
   /** Locks the run against other processes. @throws RunError if one is training in it. */
   async lock(): Promise<void> {
-    await mkdir(this.path, { recursive: true });
+    await makeFolder(this.path);
     await takeLock(this.file('pid'));
   }
 
@@ -85,7 +85,10 @@ export class RunFolder {
   }
 
   async append(metrics: Metrics): Promise<void> {
-    await appendFile(this.file(runFiles.metrics), `${JSON.stringify(metrics)}\n`, { flush: true });
+    const path = this.file(runFiles.metrics);
+    await appendFile(path, `${JSON.stringify(metrics)}\n`, { flush: true }).catch((error) => {
+      throw namingFile(error, path);
+    });
   }
 
   /** All lines that are whole. */
@@ -146,6 +149,19 @@ function readMetrics(line: string): Metrics | undefined {
     return known && Number.isFinite(value.step) && Number.isFinite(value.epoch) ? value : undefined;
   } catch {
     return undefined;
+  }
+}
+
+/** For a folder that cannot be made Node.js says ENOENT, whatever the reason: the folder above it has that. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    let above = resolve(path);
+    while (above !== dirname(above) && (await stat(above).catch(() => undefined)) === undefined)
+      above = dirname(above);
+    await access(above, constants.W_OK);
+    throw error;
   }
 }
 
