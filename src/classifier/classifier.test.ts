@@ -8,9 +8,9 @@ import { decodeImage, encodePng } from '../data/decode.ts';
 import { UsageError } from '../errors.ts';
 import type { Image } from '../images/image.ts';
 import { ModelError } from '../model/description.ts';
+import type { OnnxGraph } from '../onnx/onnx-graph.ts';
 import { encodeModel } from '../onnx/write/encode-model.ts';
 import { exportOnnx } from '../onnx/write/export-onnx.ts';
-import type { OnnxGraph } from '../onnx/write/onnx-graph.ts';
 import { onnxGraphOf } from '../onnx/write/onnx-graph-of.ts';
 import { type Classifier, loadClassifier } from './classifier.ts';
 

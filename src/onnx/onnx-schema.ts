@@ -24,6 +24,7 @@ const messages: Readonly<Record<string, Readonly<Record<string, Field>>>> = {
     initializer: ['TensorProto', 5, 'repeated'],
     input: ['ValueInfoProto', 11, 'repeated'],
     output: ['ValueInfoProto', 12, 'repeated'],
+    valueInfo: ['ValueInfoProto', 13, 'repeated'],
   },
   NodeProto: {
     input: ['string', 1, 'repeated'],

@@ -14,7 +14,7 @@ import { networks } from '../../src/networks/networks.ts';
 import { encodeModel } from '../../src/onnx/write/encode-model.ts';
 import { toFloat16 } from '../../src/onnx/write/float16.ts';
 import { planQuantisation, quantise } from '../../src/onnx/write/int8/quantise.ts';
-import type { OnnxGraph } from '../../src/onnx/write/onnx-graph.ts';
+import type { OnnxGraph } from '../../src/onnx/onnx-graph.ts';
 import { exportGraph, onnxGraphOf } from '../../src/onnx/write/onnx-graph-of.ts';
 import { writeGraph } from '../../src/onnx/write/write-graph.ts';
 import { sampleModel } from '../sample-model.ts';

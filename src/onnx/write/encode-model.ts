@@ -1,6 +1,5 @@
 /** Encodes a graph as an ONNX file. */
 
-import { encodeModelProto } from '../onnx-schema.ts';
 import {
   type AttributeValue,
   elementTypes,
@@ -8,7 +7,9 @@ import {
   type OnnxNode,
   type OnnxTensor,
   type OnnxValue,
-} from './onnx-graph.ts';
+} from '../onnx-graph.ts';
+import { encodeModelProto } from '../onnx-schema.ts';
+import { innerValues } from './inner-values.ts';
 
 /** Opset 17 contains everything that is written, and is supported by every runtime since 2022. */
 const opset = 17;
@@ -36,6 +37,8 @@ export const encodeModel = ({ graph, metadata, producerVersion }: ModelFile): Ui
       initializer: [...graph.constants].map(([name, tensor]) => encodeTensor(name, tensor)),
       input: [encodeValue(graph.input)],
       output: graph.outputs.map(encodeValue),
+      // Viewers show these; a runtime infers them again.
+      valueInfo: innerValues(graph).map(encodeValue),
     },
     metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
   });

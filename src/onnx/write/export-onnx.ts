@@ -7,6 +7,7 @@ import { replaceFile } from '../../replace-file.ts';
 import { packageVersion } from '../../version.ts';
 import { DeployError } from '../deploy-error.ts';
 import { onnxMetadata } from '../model-metadata.ts';
+import type { OnnxGraph } from '../onnx-graph.ts';
 import { type OnnxPredictor, openOnnxPredictor } from '../run/onnx-predictor.ts';
 import { validateModel } from '../run/validate-model.ts';
 import { encodeModel } from './encode-model.ts';
@@ -15,7 +16,6 @@ import { type AccuracyReport, compareAccuracy } from './int8/accuracy.ts';
 import { calibrate } from './int8/calibrate.ts';
 import { planQuantisation, quantise } from './int8/quantise.ts';
 import type { CalibrationMethod } from './int8/range-finding.ts';
-import type { OnnxGraph } from './onnx-graph.ts';
 import { type GraphOptions, onnxGraphOf } from './onnx-graph-of.ts';
 import { checkParity, type Parity, type ParityReference, parityImages, parityTolerance } from './parity.ts';
 

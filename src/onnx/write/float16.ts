@@ -1,7 +1,7 @@
 /** Converts a float32 graph to one that stores and computes in float16, with float32 inputs and outputs. */
 import { DeployError } from '../deploy-error.ts';
 import { float16Bits } from '../float16-bits.ts';
-import { elementTypes, type OnnxGraph, type OnnxNode, type OnnxTensor } from './onnx-graph.ts';
+import { elementTypes, type OnnxGraph, type OnnxNode, type OnnxTensor } from '../onnx-graph.ts';
 
 /** Largest finite float16. */
 const maxFloat16 = 65504;

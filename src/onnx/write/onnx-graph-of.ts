@@ -8,7 +8,7 @@ import { mergeSiblings } from '../../passes/merge-siblings.ts';
 import { type Choices, type Pass, runPasses } from '../../passes/pass.ts';
 import { withoutAuxiliary } from '../../passes/rewrite.ts';
 import type { ModelInput } from '../model-metadata.ts';
-import type { OnnxGraph } from './onnx-graph.ts';
+import type { OnnxGraph } from '../onnx-graph.ts';
 import { writeGraph } from './write-graph.ts';
 
 /**

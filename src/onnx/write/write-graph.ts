@@ -10,8 +10,8 @@ import {
   type Parameter,
 } from '../../graph/graph.ts';
 import type { ModelInput } from '../model-metadata.ts';
+import type { AttributeValue, OnnxGraph, OnnxNode, OnnxTensor, OnnxValue, Part } from '../onnx-graph.ts';
 import { convolutionWeights, type ReadParameter } from './folded-weights.ts';
-import type { AttributeValue, OnnxGraph, OnnxNode, OnnxTensor, OnnxValue, Part } from './onnx-graph.ts';
 import { parameterName, valueNames } from './value-names.ts';
 
 export interface WriteOptions {

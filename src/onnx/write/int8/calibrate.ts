@@ -1,10 +1,10 @@
 /** Runs a float32 graph on images and finds the range of every value to be quantised. */
 import type { Dataset } from '../../../data/dataset.ts';
 import { inputBytes, type Preprocessing, preprocess } from '../../../images/preprocess.ts';
+import type { OnnxGraph } from '../../onnx-graph.ts';
 import { scaledPlanes } from '../../run/onnx-predictor.ts';
 import { type InferenceSession, loadRuntime, openSession, type Tensor } from '../../run/runtime.ts';
 import { encodeModel } from '../encode-model.ts';
-import type { OnnxGraph } from '../onnx-graph.ts';
 import {
   type CalibrationMethod,
   chooseRange,

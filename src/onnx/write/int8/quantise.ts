@@ -3,8 +3,9 @@
  * are uint8 with one scale, weights int8 with one scale per filter, biases int32. A runtime with int8 support fuses them; any other
  * computes the same in float.
  */
+
+import { type OnnxGraph, type OnnxNode, type OnnxTensor, readersOf } from '../../onnx-graph.ts';
 import { scaledImages } from '../float16.ts';
-import { type OnnxGraph, type OnnxNode, type OnnxTensor, readersOf } from '../onnx-graph.ts';
 import type { Range } from './range-finding.ts';
 
 /** Operators that compute in 8 bits; pooling to 1×1 and the classifier cost little and stay float32. */
