@@ -16,7 +16,7 @@ export interface ServerSettings {
   readonly receiveMs: number;
   /** Processes that decode images. */
   readonly decoders: number;
-  /** How long decoding one image may take. */
+  /** How long one image may take to be decoded and resized; it is then refused, and its process replaced. */
   readonly decodeMs: number;
   /** If unset, requests need no token. */
   readonly token?: string;
@@ -44,7 +44,7 @@ export const defaultSettings: ServerSettings = {
   images: 64,
   receiveMs: 30_000,
   decoders: 2,
-  decodeMs: 10_000,
+  decodeMs: 2000,
   cors: [],
   allowHosts: [],
 };

@@ -62,7 +62,7 @@ export const classifySchema = {
   },
   response: {
     200: {
-      description: 'Labels of each image, most probable first.',
+      description: 'Labels of each image, most probable first; an error for those that cannot be decoded.',
       type: 'object',
       properties: {
         model: text,
@@ -72,6 +72,7 @@ export const classifySchema = {
             type: 'object',
             properties: {
               name: text,
+              error: { ...text, description: 'Instead of labels: why the image cannot be decoded.' },
               labels: {
                 type: 'array',
                 items: {

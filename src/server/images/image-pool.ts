@@ -1,6 +1,6 @@
 /**
- * A pool of processes that decode images. One that dies or hangs is replaced. Its image is retried once by another process,
- * because the process may have been at fault, and then refused.
+ * A pool of processes that decode images. One that dies or hangs is replaced. The image of one that died is retried once by
+ * another process, because the process may have been at fault, and then refused; that of one that hung is refused.
  */
 import type { ChildProcess } from 'node:child_process';
 import { builtProgram, startHelper } from '../../helper-process.ts';
@@ -93,8 +93,10 @@ export async function openImagePool(options: ImagePoolOptions): Promise<ImagePoo
     const died = `the process died (${exitReason})${worker.stderrTail()}`;
     const reason = worker.hung ? 'an image took too long' : died;
     const { task } = worker;
-    if (task && ++task.failures < 2) tasks.unshift(task);
-    else task?.reject(refusal(task, worker.hung ? `took more than ${timeoutMs} ms to decode` : undefined));
+    // An image that took all of its time gets no second try: two tries would hold a place for twice as long.
+    if (task && worker.hung) task.reject(refusal(task, `took more than ${timeoutMs} ms`));
+    else if (task && ++task.failures < 2) tasks.unshift(task);
+    else task?.reject(refusal(task, 'ended the process that decoded it, twice'));
     options.onReplaced?.(reason);
     if (worker.ready) start().catch(() => {});
     else setTimeout(() => start().catch(() => {}), restartDelayMs).unref();
@@ -187,5 +189,5 @@ export async function openImagePool(options: ImagePoolOptions): Promise<ImagePoo
   return pool;
 }
 
-const refusal = ({ job }: Task, reason = 'ended the process that decoded it') =>
-  new RequestError(400, `${job.name}: cannot be decoded: it ${reason}, twice`);
+const refusal = ({ job }: Task, reason: string) =>
+  new RequestError(400, `${job.name}: cannot be decoded: it ${reason}`);

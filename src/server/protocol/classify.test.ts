@@ -157,10 +157,35 @@ describe('POST /classify', () => {
     expect(answer).toMatchObject({ status: 400, json: { error: expect.stringContaining('pixel limit') } });
   });
 
-  it('refuses a form whose second file is corrupt, naming it', async () => {
-    const answer = await post(form({ 'a.png': await imageFile('red'), 'b.png': Buffer.from('no') }));
+  it('answers for the other images of a form when one is corrupt, and names it', async () => {
+    const answer = await post(
+      form({ 'a.png': await imageFile('red'), 'b.png': Buffer.from('no'), 'c.png': await imageFile('blue') }),
+    );
+    expect(answer.status).toBe(200);
+    const { results } = answer.json;
+    expect(results).toMatchObject([
+      { name: 'a.png', labels: [{ label: 'red' }, {}, {}] },
+      { name: 'b.png', error: expect.stringMatching(/^b\.png: cannot be decoded/) },
+      { name: 'c.png', labels: [{ label: 'blue' }, {}, {}] },
+    ]);
+  });
+
+  it('refuses a form of which no image can be decoded', async () => {
+    const answer = await post(form({ 'a.png': Buffer.from('no'), 'b.png': Buffer.from('no') }));
     expect(answer.status).toBe(400);
-    expect(answer.json.error).toMatch(/^b\.png: cannot be decoded/);
+    expect(answer.json.error).toMatch(/^[ab]\.png: cannot be decoded/);
+  });
+
+  it('takes an image of one row of 65,000 pixels like any other, and refuses one of a million', async () => {
+    const row = (width: number) =>
+      sharp({ create: { width, height: 1, channels: 3, background: 'red' } })
+        .png()
+        .toBuffer();
+    expect(best(await image(await row(65_000)))).toEqual(['red']);
+    expect(await image(await row(1_000_000))).toMatchObject({
+      status: 400,
+      json: { error: expect.stringContaining('it has 1000000×1 pixels') },
+    });
   });
 
   it.each<

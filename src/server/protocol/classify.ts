@@ -6,19 +6,24 @@ import type { ClassifyRequest } from './classify-request.ts';
 
 export interface ClassifyAnswer {
   readonly model: string;
-  readonly results: readonly {
-    readonly name: string;
-    readonly labels: readonly {
-      readonly label: string;
-      /** The data set's identifier of the class, where the model has one. */
-      readonly id?: string;
-      readonly index: number;
-      readonly probability: number;
-    }[];
-  }[];
+  /** In the order of the images. */
+  readonly results: readonly ImageResult[];
 }
 
-/** @throws RequestError when the model is unknown, the queue is full, or an image cannot be decoded. */
+/** The labels of an image, or why it has none: one corrupt image does not take the others' answers. */
+export type ImageResult =
+  | { readonly name: string; readonly labels: readonly Label[] }
+  | { readonly name: string; readonly error: string };
+
+interface Label {
+  readonly label: string;
+  /** The data set's identifier of the class, where the model has one. */
+  readonly id?: string;
+  readonly index: number;
+  readonly probability: number;
+}
+
+/** @throws RequestError when the model is unknown, the queue is full, or no image can be decoded. */
 export async function classify(
   service: Service,
   { model: name, top = 5, images }: ClassifyRequest,
@@ -42,20 +47,29 @@ export async function classify(
     throw new RequestError(400, `at most ${maxImages} images per request, received ${images.length}`);
   const options = { rows: images.length, ...(signal && { signal }) };
   return service.run(hosted, options, async (ticket) => {
-    const results = images.map(async ({ name: imageName, bytes }) => {
-      const job = { bytes, preprocessing, name: imageName };
-      const row = await service.images.prepare(job, { signal: ticket.signal });
+    const labelsOf = async (job: { name: string; bytes: Uint8Array }): Promise<Label[]> => {
+      const row = await service.images.prepare({ ...job, preprocessing }, { signal: ticket.signal });
       const probabilities = await ticket.submit(row);
-      const labels = topClasses(probabilities, { classes: classes.length, k: top }).map(
-        ({ label, probability }) => ({
-          label: classes[label] as string,
-          ...(classIds?.[label] !== undefined && { id: classIds[label] }),
-          index: label,
-          probability,
-        }),
-      );
-      return { name: imageName, labels };
-    });
-    return { model, results: await Promise.all(results) };
+      return topClasses(probabilities, { classes: classes.length, k: top }).map(({ label, probability }) => ({
+        label: classes[label] as string,
+        ...(classIds?.[label] !== undefined && { id: classIds[label] }),
+        index: label,
+        probability,
+      }));
+    };
+    const failures: RequestError[] = [];
+    const results = await Promise.all(
+      images.map(async ({ name, bytes }): Promise<ImageResult> => {
+        try {
+          return { name, labels: await labelsOf({ name, bytes }) };
+        } catch (error) {
+          if (!(error instanceof RequestError) || error.status !== 400) throw error;
+          failures.push(error);
+          return { name, error: error.message };
+        }
+      }),
+    );
+    if (failures.length === images.length) throw failures[0];
+    return { model, results };
   });
 }
