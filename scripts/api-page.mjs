@@ -10,6 +10,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 export const subpaths = [
   { name: 'inception-networks', file: 'src/index.ts', leaves: 'src/api/networks.ts' },
   { name: 'inception-networks/networks', file: 'src/api/networks.ts' },
+  { name: 'inception-networks/web', file: 'src/api/web.ts', leaves: 'src/api/networks.ts' },
   { name: 'inception-networks/onnx', file: 'src/api/onnx.ts' },
   { name: 'inception-networks/server', file: 'src/api/server.ts' },
   { name: 'inception-networks/compiler', file: 'src/api/compiler.ts' },

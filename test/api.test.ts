@@ -60,6 +60,23 @@ describe('the public API', () => {
     expect([...files].filter((file) => heavy.test(file))).toEqual([]);
   });
 
+  it('has a web subpath that needs no Node.js, and only packages that run in a browser', () => {
+    const { packages, node, files } = loadedWith('src/api/web.ts');
+    expect([...packages].sort()).toEqual(['protobufjs/minimal.js', 'zod']);
+    expect([...node]).toEqual([]);
+    const globals = [...files].filter((file) =>
+      /\b(?:Buffer|process)\.\w/.test(readFileSync(join(root, file), 'utf8')),
+    );
+    expect(globals).toEqual([]);
+  });
+
+  it('is the web subpath for a bundler', () => {
+    const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+      exports: Readonly<Record<string, Readonly<Record<string, string>>>>;
+    };
+    expect(exports['.']?.browser).toBe(exports['./web']?.default);
+  });
+
   it('has a networks subpath that needs neither Node.js nor any package', () => {
     const { packages, node, files } = loadedWith('src/api/networks.ts');
     expect([...packages, ...node]).toEqual([]);

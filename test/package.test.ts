@@ -12,15 +12,17 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Classifications } from '../src/classifier/classification.ts';
 import { parametersOf } from '../src/graph/graph.ts';
 import { writeModel } from '../src/model/write-model.ts';
 import { exportOnnx } from '../src/onnx/write/export-onnx.ts';
@@ -90,6 +92,14 @@ function classified(model: string, ...options: readonly string[]): (string | und
   return image.labels.map(({ label }) => label);
 }
 
+const types: Readonly<Record<string, string>> = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.mjs': 'text/javascript',
+  '.png': 'image/png',
+  '.wasm': 'application/wasm',
+};
+
 const megabytes = (path: string): number =>
   readdirSync(path, { recursive: true, encoding: 'utf8' })
     .map((name) => statSync(join(path, name)).size)
@@ -151,7 +161,10 @@ describe('the packed package', () => {
 import { buildGraph, configure, conv, costsOf, filterConcat, findNetwork, type Layer } from 'inception-networks/networks';
 import { exportOnnx } from 'inception-networks/onnx';
 import { startServer } from 'inception-networks/server';
+import { loadClassifier as loadInPage } from 'inception-networks/web';
 
+export const inPage = async (file: Blob): Promise<string> =>
+  (await (await loadInPage(new URL('https://app.example/photos.onnx'))).classify(file))[0].label;
 export const block: Layer = filterConcat([conv('1x1', 96)], [conv('1x1', 64), conv('3x3', 96)]);
 export const later = { exportOnnx, startServer };
 const graph = buildGraph(configure(findNetwork('inception-v4'), { classes: 10 }));
@@ -255,8 +268,8 @@ describe('npx inception setup', () => {
   });
 });
 
-describe.skipIf(browserPath === undefined)('inception-networks/networks', () => {
-  it('is bundled by Vite and draws a network in a browser', { timeout: 120_000 }, async () => {
+describe.skipIf(browserPath === undefined)('in a page', () => {
+  it('is bundled by Vite, draws a network, and classifies as in Node.js', { timeout: 120_000 }, async () => {
     const page = join(project, 'page');
     mkdirSync(page);
     writeFileSync(
@@ -266,10 +279,16 @@ describe.skipIf(browserPath === undefined)('inception-networks/networks', () => 
     writeFileSync(
       join(page, 'page.ts'),
       `import { buildGraph, configure, costsOf, drawDiagram, findNetwork } from 'inception-networks/networks';
+import { loadClassifier } from 'inception-networks';
 const network = configure(findNetwork('inception-v4'), { classes: 10 });
 document.querySelector('main')!.innerHTML = drawDiagram(network);
-document.title = String(costsOf(buildGraph(network)).parameters);`,
+const classifier = await loadClassifier('small.onnx');
+const found = await classifier.classify('teal.png');
+await classifier.close();
+document.title = JSON.stringify([costsOf(buildGraph(network)).parameters, found]);`,
     );
+    // An optional peer of 100 MB, of which the page takes 12.
+    symlinkSync(join(root, 'node_modules/onnxruntime-web'), join(project, 'node_modules/onnxruntime-web'));
     const output = succeed(process.execPath, [
       join(root, 'node_modules/vite/bin/vite.js'),
       'build',
@@ -280,8 +299,11 @@ document.title = String(costsOf(buildGraph(network)).parameters);`,
     // Vite warns if it has to leave out a module of Node.js.
     expect(output).not.toContain('externalized');
     const host = createServer((request, response) => {
-      const file = join(page, 'dist', request.url === '/' ? 'index.html' : (request.url ?? ''));
-      const type = file.endsWith('.js') ? 'text/javascript' : 'text/html';
+      const { url = '' } = request;
+      const file = ['/small.onnx', '/teal.png'].includes(url)
+        ? join(project, url)
+        : join(page, 'dist', url === '/' ? 'index.html' : url);
+      const type = types[extname(file)] ?? 'application/octet-stream';
       if (existsSync(file)) response.writeHead(200, { 'content-type': type }).end(readFileSync(file));
       else response.writeHead(404).end();
     });
@@ -290,9 +312,17 @@ document.title = String(costsOf(buildGraph(network)).parameters);`,
     const opened = await openBrowser(`http://127.0.0.1:${port}`, async () => host.close());
     try {
       const shown = await opened.page('');
-      // 42,679,816 less the classifier's 1,537,000, and 15,370 for ten classes.
-      await shown.waitForFunction('document.title === "41158186"');
       await shown.locator('main svg').waitFor();
+      await shown.waitForFunction('document.title !== ""');
+      const [parameters, found] = JSON.parse(await shown.title()) as [number, Classifications];
+      // 42,679,816 less the classifier's 1,537,000, and 15,370 for ten classes.
+      expect(parameters).toBe(41_158_186);
+      const expected = JSON.parse(
+        inception('classify', 'teal.png', '--model', 'small.onnx', '--json').stdout,
+      )[0].labels as Classifications;
+      expect(found.map(({ label }) => label)).toEqual(expected.map(({ label }) => label));
+      for (const [index, { probability }] of found.entries())
+        expect(probability).toBeCloseTo(expected[index]?.probability ?? Number.NaN, 4);
       await shown.context().close();
       expect(opened.complaints).toEqual([]);
     } finally {

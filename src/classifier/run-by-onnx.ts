@@ -1,13 +1,11 @@
 /** Runs a model of any kind with ONNX Runtime, without libtorch. */
 import { readFile } from 'node:fs/promises';
 import { lfsPointerProblem } from '../git-lfs.ts';
-import { type Preprocessing, preprocessingPresets } from '../images/preprocess.ts';
 import { graphOf } from '../model/description.ts';
 import type { ModelFile, Notices } from '../model/model-file.ts';
 import { modelKind } from '../model/model-kind.ts';
 import { DeployError } from '../onnx/deploy-error.ts';
 import { describedBy } from '../onnx/model-metadata.ts';
-import type { SizedByFile } from '../onnx/run/file-input.ts';
 import { openOnnxPredictor } from '../onnx/run/onnx-predictor.ts';
 import type { SessionOptions } from '../onnx/run/runtime.ts';
 import { validateModel } from '../onnx/run/validate-model.ts';
@@ -16,7 +14,7 @@ import { onnxGraphOf } from '../onnx/write/onnx-graph-of.ts';
 import { writtenOperators } from '../onnx/written-operators.ts';
 import { openModel } from '../predict/open-model.ts';
 import { packageVersion } from '../version.ts';
-import { applyOverrides, checkLabels } from './apply-overrides.ts';
+import { applyOverrides, labelsFor, preprocessingFor } from './apply-overrides.ts';
 import { openOnnxProcess } from './onnx-process/onnx-process.ts';
 import type { ModelOverrides, PredictingModel } from './predicting-model.ts';
 
@@ -48,7 +46,7 @@ async function runFile(path: string, options: OnnxRunOptions): Promise<Predictin
   const bytes = await readBytes(path);
   const { metadata, operators } = validateModel(bytes, path);
   const description = describedBy(metadata, path);
-  const requested = preprocessingOf(path, { ...description?.preprocessing, ...overrides.preprocessing });
+  const requested = preprocessingFor(path, { ...description?.preprocessing, ...overrides.preprocessing });
   const isOwn =
     description !== undefined && [...operators].every((operator) => writtenOperators.has(operator));
   if (!isOwn && !isolated) return runIsolated(path, options);
@@ -58,11 +56,10 @@ async function runFile(path: string, options: OnnxRunOptions): Promise<Predictin
     preprocessing: requested,
     softmax: overrides.probabilities ?? metadata.get('output') === 'probabilities',
   });
-  const classes =
-    overrides.classes ??
-    description?.classes ??
-    Array.from({ length: predictor.classes }, (_, index) => `class ${index}`);
-  checkLabels(classes, { source: path, outputs: predictor.classes });
+  const classes = labelsFor(overrides.classes ?? description?.classes, {
+    source: path,
+    outputs: predictor.classes,
+  });
   return {
     description: { ...description, classes, preprocessing },
     ...(description && { graph: graphOf(description) }),
@@ -107,14 +104,6 @@ async function runWeights(model: ModelFile, session: OnnxRunOptions): Promise<Pr
     softmax: false,
   });
   return { description, graph, source, precision: 'float32', predictor, release: predictor.release };
-}
-
-/** Cropping has a reasonable default, scaling has none. @throws DeployError */
-function preprocessingOf(path: string, { mean, std, ...rest }: Partial<Preprocessing>): SizedByFile {
-  if (mean && std) return { ...preprocessingPresets.imagenet, ...rest, mean, std };
-  throw new DeployError(
-    `${path}: the file does not state how images are scaled; expected a preprocessing with 'mean' and 'std' (--preprocessing ${Object.keys(preprocessingPresets).join(', ')}, or --mean and --std)`,
-  );
 }
 
 async function readBytes(path: string): Promise<Uint8Array> {

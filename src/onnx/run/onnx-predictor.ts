@@ -1,123 +1,22 @@
-/** Predictions with ONNX Runtime: images as bytes in, probabilities out, whatever the file's input and output are. */
-import type { Preprocessing } from '../../images/preprocess.ts';
-import { inputBytes } from '../../images/preprocess.ts';
-import { problemWith } from '../../predict/check-values.ts';
-import type { Predictor } from '../../predict/predict-images.ts';
-import { DeployError } from '../deploy-error.ts';
-import { float16Bits } from '../float16-bits.ts';
-import { type FileInput, inputOf, type SizedByFile } from './file-input.ts';
-import { floatsOf, outputOf } from './file-output.ts';
-import { planesOf, probabilitiesOf, scaledPixels, scaledPlanes } from './image-tensors.ts';
-import { loadRuntime, openSession, type SessionOptions, type Tensor } from './runtime.ts';
+/** Opens a validated model with ONNX Runtime in Node.js. */
+import { loadRuntime, openSession, type SessionOptions } from './runtime.ts';
+import {
+  type OnnxPredictor,
+  type OnnxSession,
+  predictorOf,
+  type SessionPredictorOptions,
+} from './session-predictor.ts';
 
-export { probabilitiesOf, scaledPlanes };
+export type { OnnxPredictor } from './session-predictor.ts';
 
-export interface OnnxPredictor extends Predictor {
-  /** As requested, with the file's size if none was given. */
-  readonly preprocessing: Preprocessing;
-  /** The model's outputs, [n, classes]: logits or probabilities. Images are bytes [n, height, width, channels]. */
-  outputs(images: Uint8Array): Promise<Float32Array>;
-  /** Maps bytes [n, height, width, channels], n ≥ 1, to probabilities [n, classes]. */
-  predict(images: Uint8Array): Promise<Float32Array>;
-  /** Releases the session. Should not be repeated many times in one process. */
-  release(): Promise<void>;
-}
+export interface PredictorOptions extends SessionOptions, SessionPredictorOptions {}
 
-export interface PredictorOptions extends SessionOptions {
-  readonly path: string;
-  readonly preprocessing: SizedByFile;
-  /** Whether the file's output is already probabilities. */
-  readonly softmax: boolean;
-  /** Batch size in evaluation. Default 16. */
-  readonly batch?: number | undefined;
-  /** Called with what was chosen in the user's place. */
-  readonly onNotice?: ((line: string) => void) | undefined;
-}
-
-/**
- * Opens a validated model for prediction.
- * @throws DeployError if it does not take images and give scores, and, at each call, if ONNX Runtime fails or the scores are no numbers
- */
+/** @throws DeployError if it does not take images and give scores, and, at each call, if ONNX Runtime fails or the scores are no numbers */
 export async function openOnnxPredictor(
   model: Uint8Array,
   options: PredictorOptions,
 ): Promise<OnnxPredictor> {
   const session = await openSession(model, options);
   const { Tensor } = await loadRuntime();
-  const { path, softmax, batch = 16 } = options;
-  const input = inputOf(session, options);
-  const { fixedBatch, preprocessing } = input;
-  const [height, width] = preprocessing.size;
-  const channels = preprocessing.channels ?? 3;
-  const pixels = inputBytes(preprocessing);
-  const { name: outputName, classes, unused } = outputOf(session, options);
-  if (unused.length > 0)
-    options.onNotice?.(`${path}: its output '${outputName}' is used, and not ${unused.join(', ')}`);
-  const run = async (images: Uint8Array): Promise<Float32Array> => {
-    const count = images.length / pixels;
-    const dims =
-      input.layout === 'nhwc' ? [count, height, width, channels] : [count, channels, height, width];
-    const tensor = new Tensor(input.type, valuesFor(input, images), dims) as Tensor;
-    let values: Float32Array;
-    try {
-      values = floatsOf((await session.run({ [input.name]: tensor }))[outputName] as Tensor);
-    } catch (error) {
-      throw new DeployError(`${path}: ONNX Runtime cannot run it: ${(error as Error).message}`, {
-        cause: error,
-      });
-    }
-    if (values.length !== count * classes)
-      throw new DeployError(
-        `${path}: expected ${count} × ${classes} outputs, as the file says, received ${values.length}`,
-      );
-    const problem = problemWith(values, { outputs: classes, kind: softmax ? 'probabilities' : 'logits' });
-    if (problem !== undefined) throw new DeployError(`${path}: ${problem}${softmax ? adviceOnLogits : ''}`);
-    return values;
-  };
-  const outputs = async (images: Uint8Array): Promise<Float32Array> => {
-    const count = images.length / pixels;
-    if (!Number.isInteger(count) || count === 0) {
-      throw new DeployError(
-        `${path}: expected images of n × ${[height, width, channels].join('×')} bytes, received ${images.length}`,
-      );
-    }
-    if (fixedBatch === undefined || count === fixedBatch) return run(images);
-    const values = new Float32Array(count * classes);
-    for (let start = 0; start < count; start += fixedBatch) {
-      const rows = Math.min(fixedBatch, count - start);
-      // The last batch is padded with black images.
-      const part = new Uint8Array(fixedBatch * pixels);
-      part.set(images.subarray(start * pixels, (start + rows) * pixels));
-      values.set((await run(part)).subarray(0, rows * classes), start * classes);
-    }
-    return values;
-  };
-  return {
-    batch,
-    classes,
-    preprocessing,
-    outputs,
-    predict: async (images) => {
-      const values = await outputs(images);
-      const probabilities = softmax ? values : probabilitiesOf(values, classes);
-      // Logits that are all −∞ have no softmax.
-      const problem = problemWith(probabilities, { outputs: classes, kind: 'probabilities' });
-      if (problem !== undefined) throw new DeployError(`${path}: ${problem}`);
-      return probabilities;
-    },
-    release: () => session.release(),
-  };
-}
-
-const adviceOnLogits =
-  '; the file, or --probabilities, says that its outputs are probabilities: without that they are taken for logits';
-
-/** The images in the model's own type and layout. */
-function valuesFor(
-  { type, layout, preprocessing }: FileInput,
-  images: Uint8Array,
-): Uint8Array | Float32Array | Uint16Array {
-  if (type === 'uint8') return layout === 'nhwc' ? images : planesOf(images, preprocessing);
-  const scaled = (layout === 'nhwc' ? scaledPixels : scaledPlanes)(images, preprocessing);
-  return type === 'float16' ? Uint16Array.from(scaled, float16Bits) : scaled;
+  return predictorOf({ session, Tensor: Tensor as unknown as OnnxSession['Tensor'] }, options);
 }

@@ -1,7 +1,7 @@
 /** Compares the outputs of a file with those of another engine for the same model and images. */
 import { inputBytes, type Preprocessing } from '../../images/preprocess.ts';
 import { DeployError } from '../deploy-error.ts';
-import { probabilitiesOf } from '../run/onnx-predictor.ts';
+import { probabilitiesOf } from '../run/image-tensors.ts';
 
 /** How near a file's outputs are to another engine's. */
 export interface Parity {

@@ -1,27 +1,21 @@
 /** ONNX Runtime in the browser: WebGPU if available, otherwise WebAssembly with as many threads as allowed. */
-import type { InferenceSession, Tensor } from 'onnxruntime-web';
 import asyncModule from 'onnxruntime-web/ort-wasm-simd-threaded.asyncify.mjs?url';
 import asyncBinary from 'onnxruntime-web/ort-wasm-simd-threaded.asyncify.wasm?url';
 import module from 'onnxruntime-web/ort-wasm-simd-threaded.mjs?url';
 import binary from 'onnxruntime-web/ort-wasm-simd-threaded.wasm?url';
-import { inputBytes, type Preprocessing } from '../../../src/images/preprocess.ts';
-import { probabilitiesOf, scaledPlanes } from '../../../src/onnx/run/image-tensors.ts';
+import { type OnnxSession, predictorOf } from '../../../src/onnx/run/session-predictor.ts';
 import type { Backend } from './messages.ts';
+
+type Options = Parameters<typeof predictorOf>[1];
 
 export interface Network {
   readonly backend: Backend;
   /** Maps bytes [n, height, width, channels] to probabilities, n rows. */
-  predict(images: Uint8Array<ArrayBuffer>): Promise<Float32Array>;
+  predict(images: Uint8Array): Promise<Float32Array>;
   close(): Promise<void>;
 }
 
 type Runtime = typeof import('onnxruntime-web');
-
-interface Options {
-  readonly preprocessing: Preprocessing;
-  /** Whether the model's output is already probabilities. */
-  readonly softmax: boolean;
-}
 
 /** More threads do not speed up a single image. */
 const maxThreads = 8;
@@ -74,34 +68,14 @@ async function gpuProblem(): Promise<string | undefined> {
 }
 
 async function open(
-  { InferenceSession: sessions, Tensor: TensorOf }: Runtime,
-  { model, provider, preprocessing, softmax }: Options & { model: Uint8Array; provider: string },
+  { InferenceSession: sessions, Tensor }: Runtime,
+  { model, provider, ...options }: Options & { model: Uint8Array; provider: string },
 ): Promise<Omit<Network, 'backend'>> {
-  const session: InferenceSession = await sessions.create(model, {
+  const session = await sessions.create(model, {
     executionProviders: [provider],
     graphOptimizationLevel: 'all',
     logSeverityLevel: 3,
   });
-  const [input] = session.inputMetadata;
-  const outputName = session.outputNames[0] as string;
-  if (!input?.isTensor || (input.type !== 'uint8' && input.type !== 'float32'))
-    throw new Error(
-      `the model's input is ${input?.isTensor ? input.type : 'not a tensor'}; expected float32 or uint8`,
-    );
-  const { name, type } = input;
-  const [height, width] = preprocessing.size;
-  const channels = preprocessing.channels ?? 3;
-  return {
-    predict: async (images) => {
-      const count = images.length / inputBytes(preprocessing);
-      const tensor =
-        type === 'uint8'
-          ? new TensorOf('uint8', images, [count, height, width, channels])
-          : new TensorOf('float32', scaledPlanes(images, preprocessing), [count, channels, height, width]);
-      const output = (await session.run({ [name]: tensor }))[outputName] as Tensor;
-      const values = output.data as Float32Array;
-      return softmax ? values : probabilitiesOf(values, values.length / count);
-    },
-    close: () => session.release(),
-  };
+  const { predict, release } = predictorOf({ session, Tensor } as unknown as OnnxSession, options);
+  return { predict, close: release };
 }

@@ -1,9 +1,9 @@
 /** Decodes, preprocesses and runs the network in a worker, so that the page stays responsive. */
+import { decodeImage } from '../../../src/classifier/web/decode-image.ts';
 import { inputBytes, type Preprocessing, preprocess } from '../../../src/images/preprocess.ts';
 import type { ModelDescription } from '../../../src/model/description.ts';
 import { describedBy } from '../../../src/onnx/model-metadata.ts';
 import { validateModel } from '../../../src/onnx/run/validate-model.ts';
-import { decodeImage } from './decode.ts';
 import type { Event, ModelSource, Request, Result } from './messages.ts';
 import { readModel } from './model-file.ts';
 import { occlusion } from './occlusion.ts';
@@ -33,6 +33,7 @@ async function load(source: ModelSource): Promise<void> {
   await network?.close();
   [network, input, probabilities] = [undefined, undefined, undefined];
   network = await openNetwork(file.bytes, {
+    path: file.name,
     preprocessing: described.preprocessing,
     softmax: metadata.get('output') === 'probabilities',
   });

@@ -2,7 +2,7 @@
 import type { Dataset } from '../../../data/dataset.ts';
 import { inputBytes, type Preprocessing, preprocess } from '../../../images/preprocess.ts';
 import type { OnnxGraph } from '../../onnx-graph.ts';
-import { scaledPlanes } from '../../run/onnx-predictor.ts';
+import { scaledPlanes } from '../../run/image-tensors.ts';
 import { type InferenceSession, loadRuntime, openSession, type Tensor } from '../../run/runtime.ts';
 import { encodeModel } from '../encode-model.ts';
 import {
