@@ -32,7 +32,7 @@ const get = (url: string) => app.inject({ url, headers: { host: 'localhost' } })
 const lists = async (reason: string | undefined) => {
   const { runs, broken } = (await get('/api/runs')).json();
   expect(runs.map(({ id }: { id: string }) => id)).toContain('good');
-  expect(broken).toEqual(reason === undefined ? [] : [{ id: 'bad', reason: `bad: ${reason}` }]);
+  expect(broken).toEqual(reason === undefined ? [] : [{ id: 'bad', reason: `bad/${reason}` }]);
 };
 const startRun = async () => new RunFolder(run('bad')).create(sampleConfiguration);
 
@@ -114,7 +114,7 @@ describe('a file of a run folder', () => {
     await writeFile(join(run('bad'), 'metrics.jsonl'), `${good}\n${line}\n${good}\n`);
     const { runs, broken } = (await get('/api/runs')).json();
     expect(runs.map(({ id }: { id: string }) => id)).toEqual(['good']);
-    expect(broken).toEqual([{ id: 'bad', reason: expect.stringContaining(`bad: metrics.jsonl: ${reason}`) }]);
+    expect(broken).toEqual([{ id: 'bad', reason: expect.stringContaining(`bad/metrics.jsonl: ${reason}`) }]);
   });
 
   it('may have lines of a kind that a newer version writes', async () => {

@@ -53,7 +53,7 @@ export async function listRuns(root: string): Promise<RunList> {
     try {
       runs.push(await summarise(id, folder));
     } catch (error) {
-      broken.push({ id, reason: `${id}: ${(error as Error).message.slice(0, 500)}` });
+      broken.push({ id, reason: `${id}/${(error as Error).message.slice(0, 500)}` });
     }
   }
   return { runs: runs.sort((a, b) => b.changed - a.changed), broken };

@@ -18,6 +18,7 @@ import { checkToken } from './access/token.ts';
 import { metricsSchema } from './api-schemas.ts';
 import { addClassifyRoute } from './classify-route.ts';
 import { ClientDisconnected } from './client-signal.ts';
+import { imagePage } from './image-page.ts';
 import { observeRequests } from './observe-requests.ts';
 import { addProtocolRoutes } from './protocol-routes.ts';
 import { RequestError } from './request-error.ts';
@@ -129,6 +130,10 @@ export async function buildServer(
   };
   await app.register(swaggerPage, { routePrefix: '/docs', staticCSP: policy });
   app.get('/openapi.json', { config: { open: true }, schema: { hide: true } }, async () => app.swagger());
+  const page = imagePage({ hasToken: settings.token !== undefined });
+  app.get('/', { config: { open: true }, schema: { hide: true } }, async (_request, reply) =>
+    reply.headers(page.headers).send(page.html),
+  );
   await app.ready();
   return app;
 }
