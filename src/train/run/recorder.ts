@@ -3,9 +3,9 @@ import type { Dataset } from '../../data/dataset.ts';
 import type { Store } from '../../engine/engine.ts';
 import type { Prediction } from '../../evaluate/score.ts';
 import type { Graph } from '../../graph/graph.ts';
-import { modelMetadata } from '../../model/description.ts';
+import { modelMetadata, withFigure } from '../../model/description.ts';
 import { runFiles } from '../../model/run-layout.ts';
-import type { Configuration } from '../configuration.ts';
+import { type Configuration, parseConfiguration } from '../configuration.ts';
 import { saveCheckpoint, saveModel } from './checkpoint.ts';
 import { writeCurves } from './curves.ts';
 import { writeEvaluation } from './evaluation-record.ts';
@@ -46,12 +46,16 @@ export function recordInto(
   },
 ): Recorder {
   const metadata = modelMetadata(configuration);
+  // In the order of keys that config.json is read in, so that a resumed training writes the same bytes.
+  const recorded = JSON.stringify(
+    parseConfiguration(JSON.stringify(withFigure(configuration)), runFiles.configuration),
+  );
   const writeModel = (step: number) =>
     saveModel(folder.file(runFiles.model), {
       store,
       graph,
       step,
-      metadata: { ...metadata, configuration: JSON.stringify(configuration) },
+      metadata: { ...metadata, configuration: recorded },
     });
   return {
     rewind: async (step) => {

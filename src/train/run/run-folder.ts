@@ -46,6 +46,7 @@ export class RunFolder {
   async create(configuration: Configuration): Promise<void> {
     await this.refuseExisting();
     await mkdir(checkpointFolder(this.path), { recursive: true });
+    await this.removeIncomplete();
     await this.write(configuration);
   }
 
