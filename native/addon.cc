@@ -47,10 +47,7 @@ Napi::Value createEngine(const Napi::CallbackInfo& info) {
   const int threads = info[1].ToNumber().Int32Value();
   // A program's shapes never change, so cuDNN benchmarks its algorithms once, in the warm-up runs.
   if (device.is_cuda()) at::globalContext().setBenchmarkCuDNN(true);
-  const auto callback = Napi::Function::New(env, [](const Napi::CallbackInfo&) {});
-  auto toMain = Napi::ThreadSafeFunction::New(env, callback, "inception engine", 0, 1);
-  toMain.Unref(env);
-  return makeHandle(env, std::make_shared<Engine>(device, threads > 0 ? threads : availableCores(), toMain));
+  return makeHandle(env, std::make_shared<Engine>(env, device, threads > 0 ? threads : availableCores()));
 }
 
 Napi::Value facts(const Napi::CallbackInfo& info) {
@@ -210,6 +207,7 @@ void add(Napi::Env env, Napi::Object exports, const char* name) {
 }  // namespace
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+  prepareEngines(env);
   add<createEngine>(env, exports, "createEngine");
   add<facts>(env, exports, "facts");
   add<useInstructionSet>(env, exports, "useInstructionSet");

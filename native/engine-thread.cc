@@ -6,9 +6,16 @@
 
 namespace inception {
 
+namespace {
+
+thread_local const std::atomic<bool>* stoppedHere = nullptr;
+
+}  // namespace
+
 EngineThread::EngineThread(int threads) : thread_([this, threads] { loop(threads); }) {}
 
 EngineThread::~EngineThread() {
+  if (!thread_.joinable()) return;
   {
     const std::lock_guard<std::mutex> guard(mutex_);
     closing_ = true;
@@ -20,12 +27,31 @@ EngineThread::~EngineThread() {
 void EngineThread::enqueue(std::function<void()> work) {
   {
     const std::lock_guard<std::mutex> guard(mutex_);
+    if (stopped_) return;
     queue_.push_back(std::move(work));
   }
   wake_.notify_one();
 }
 
+void EngineThread::stop() {
+  std::deque<std::function<void()>> dropped;
+  {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    stopped_ = true;
+    closing_ = true;
+    dropped.swap(queue_);
+  }
+  wake_.notify_one();
+  if (thread_.joinable()) thread_.join();
+  interrupted_ = nullptr;
+}
+
+void EngineThread::throwIfStopped() {
+  if (stoppedHere && stoppedHere->load(std::memory_order_relaxed)) throw Stopped();
+}
+
 void EngineThread::loop(int threads) {
+  stoppedHere = &stopped_;
   // libtorch's thread count is a setting of the calling thread.
   at::set_num_threads(threads);
   // Denormals are a hundred times slower and carry no information here. The flag is per worker thread.
@@ -39,7 +65,13 @@ void EngineThread::loop(int threads) {
       work = std::move(queue_.front());
       queue_.pop_front();
     }
-    work();
+    try {
+      work();
+    } catch (const Stopped&) {
+      // What it holds belongs to the JavaScript thread, which is in `stop`.
+      interrupted_ = std::move(work);
+      return;
+    }
   }
 }
 

@@ -3,51 +3,111 @@
 #include <c10/util/Exception.h>
 
 #include <new>
-#include <string>
+#include <set>
 #include <utility>
 
 namespace inception {
 
 namespace {
 
-struct Job {
-  Napi::Promise::Deferred deferred;
-  std::vector<Napi::ObjectReference> keptAlive;
-  std::shared_ptr<Engine> engine;
-  Finish finish;
-  std::string error;
-};
+using OpenEngines = std::set<Engine*>;
 
-void settle(Napi::Env env, Job* pointer) {
-  const std::unique_ptr<Job> job(pointer);
-  Engine& engine = *job->engine;
-  if (--engine.pending == 0) engine.toMain.Unref(env);
-  if (!job->error.empty()) {
-    job->deferred.Reject(Napi::Error::New(env, job->error).Value());
-    return;
-  }
+OpenEngines& openEngines(napi_env env) { return *Napi::Env(env).GetInstanceData<OpenEngines>(); }
+
+// libtorch's statics, which are destroyed after this, must not be used by a thread any more.
+void stopAtExit(void* engine) { static_cast<Engine*>(engine)->stop(); }
+
+// In a worker that is being terminated nobody waits, and every call into JavaScript throws.
+void settle(Napi::Env env, Job& job) {
   try {
-    job->deferred.Resolve(job->finish(env));
-  } catch (const std::exception& error) {
-    job->deferred.Reject(Napi::Error::New(env, error.what()).Value());
+    if (job.error.empty()) {
+      try {
+        job.deferred.Resolve(job.finish(env));
+        return;
+      } catch (const std::exception& error) {
+        job.error = error.what();
+      }
+    }
+    job.deferred.Reject(Napi::Error::New(env, job.error).Value());
+  } catch (...) {
   }
 }
 
 }  // namespace
+
+Engine::Engine(Napi::Env env, at::Device device, int threads)
+    : device(device),
+      thread(std::make_unique<EngineThread>(threads)),
+      wake(Wake::New(env, "inception engine", 0, 1, this)),
+      env_(env) {
+  wake.Unref(env);
+  // Hooks run in reverse order: this one before that of `wake`, which the thread calls.
+  napi_add_env_cleanup_hook(env_, stopAtExit, this);
+  openEngines(env_).insert(this);
+}
+
+Engine::~Engine() { close(); }
+
+void Engine::close() {
+  if (!thread) return;
+  thread.reset();
+  openEngines(env_).erase(this);
+  napi_remove_env_cleanup_hook(env_, stopAtExit, this);
+  wake.Abort();
+}
+
+void Engine::stop() {
+  if (!thread) return;
+  thread->stop();
+  thread.reset();
+  openEngines(env_).erase(this);
+  finished.clear();
+}
+
+void prepareEngines(Napi::Env env) {
+  env.SetInstanceData(new OpenEngines());
+  // process.exit() runs no cleanup hooks.
+  const auto stopAll = [](const Napi::CallbackInfo& info) {
+    auto& open = openEngines(info.Env());
+    while (!open.empty()) (*open.begin())->stop();
+  };
+  const auto process = env.Global().Get("process").As<Napi::Object>();
+  process.Get("once").As<Napi::Function>().Call(process, {Napi::String::New(env, "exit"), Napi::Function::New(env, stopAll)});
+}
+
+void settleFinished(Napi::Env env, Napi::Function, Engine* engine, void*) {
+  // Called without an environment for wake-ups that were left when the engine was closed and may be gone.
+  if (static_cast<napi_env>(env) == nullptr) return;
+  std::deque<std::shared_ptr<Job>> finished;
+  {
+    const std::lock_guard<std::mutex> guard(engine->mutex);
+    finished.swap(engine->finished);
+  }
+  for (const auto& job : finished) {
+    const Napi::HandleScope scope(env);
+    if (--engine->pending == 0) engine->wake.Unref(env);
+    settle(env, *job);
+  }
+}
 
 Finish nothing() {
   return [](Napi::Env env) { return env.Undefined(); };
 }
 
 Napi::Value submit(Napi::Env env, const std::shared_ptr<Engine>& engine, Work work, std::vector<Napi::ObjectReference> keptAlive) {
-  auto* job = new Job{Napi::Promise::Deferred::New(env), std::move(keptAlive), engine, {}, {}};
+  auto job = std::make_shared<Job>(Job{Napi::Promise::Deferred::New(env), std::move(keptAlive), engine, {}, {}});
   const auto promise = job->deferred.Promise();
+  if (!engine->thread) {
+    job->deferred.Reject(Napi::Error::New(env, "this engine has been closed").Value());
+    return promise;
+  }
   // Keep Node's event loop alive only while jobs are pending.
-  if (engine->pending++ == 0) engine->toMain.Ref(env);
-  auto toMain = engine->toMain;
-  engine->thread->enqueue([job, work = std::move(work), toMain]() mutable {
+  if (engine->pending++ == 0) engine->wake.Ref(env);
+  engine->thread->enqueue([job, work = std::move(work)]() mutable {
     try {
       job->finish = work();
+    } catch (const Stopped&) {
+      throw;
     } catch (const c10::Error& error) {
       job->error = error.what_without_backtrace();
     } catch (const std::bad_alloc&) {
@@ -58,13 +118,19 @@ Napi::Value submit(Napi::Env env, const std::shared_ptr<Engine>& engine, Work wo
       job->error = "an unknown error in libtorch";
     }
     work = nullptr;  // release its captures before JavaScript continues
-    toMain.BlockingCall(job, [](Napi::Env env, Napi::Function, Job* finished) { settle(env, finished); });
+    Engine& engine = *job->engine;
+    {
+      // Not kept here: a job is destroyed on the main thread.
+      const std::lock_guard<std::mutex> guard(engine.mutex);
+      engine.finished.push_back(std::move(job));
+    }
+    engine.wake.BlockingCall();
   });
   return promise;
 }
 
 void runAfterJobs(const std::shared_ptr<Engine>& engine, std::function<void()> task) {
-  if (engine->pending == 0) {
+  if (engine->pending == 0 || !engine->thread) {
     task();
   } else {
     engine->thread->enqueue(std::move(task));
@@ -72,14 +138,12 @@ void runAfterJobs(const std::shared_ptr<Engine>& engine, std::function<void()> t
 }
 
 Napi::Value closeEngine(Napi::Env env, const std::shared_ptr<Engine>& engine) {
-  auto work = [engine]() -> Finish {
+  return submit(env, engine, [engine]() -> Finish {
     return [engine](Napi::Env env) {
-      engine->thread.reset();
-      engine->toMain.Release();
+      engine->close();
       return env.Undefined();
     };
-  };
-  return submit(env, engine, work);
+  });
 }
 
 }  // namespace inception

@@ -4,34 +4,69 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <deque>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <string>
 #include <vector>
 
 #include "engine-thread.h"
 
 namespace inception {
 
-struct Engine {
-  Engine(at::Device device, int threads, Napi::ThreadSafeFunction toMain)
-      : device(device), toMain(toMain), thread(std::make_unique<EngineThread>(threads)) {}
-
-  at::Device device;
-  Napi::ThreadSafeFunction toMain;
-  int pending = 0;  // unsettled jobs; used on the main thread only
-  std::unique_ptr<EngineThread> thread;
-};
-
 // Creates a job's JavaScript result; runs on the main thread.
 using Finish = std::function<Napi::Value(Napi::Env)>;
 // Runs on the engine's thread, where JavaScript values must not be touched.
 using Work = std::function<Finish()>;
 
+struct Engine;
+
+struct Job {
+  Napi::Promise::Deferred deferred;
+  // JavaScript objects whose memory the work reads.
+  std::vector<Napi::ObjectReference> keptAlive;
+  std::shared_ptr<Engine> engine;
+  Finish finish;
+  std::string error;
+};
+
+// Settles the jobs in `finished`, on the main thread.
+void settleFinished(Napi::Env env, Napi::Function, Engine* engine, void*);
+
+// An engine's thread, and its way back to JavaScript. Destroyed on the thread of its JavaScript environment (the main thread
+// or a worker), because every job holds it until it is settled there.
+struct Engine {
+  using Wake = Napi::TypedThreadSafeFunction<Engine, void, settleFinished>;
+
+  Engine(Napi::Env env, at::Device device, int threads);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // After the last job.
+  void close();
+  // At the end of the environment: ends the running job at its next step and drops the others. Their promises never settle.
+  void stop();
+
+  at::Device device;
+  int pending = 0;  // unsettled jobs; used on the main thread only
+  std::mutex mutex;
+  std::deque<std::shared_ptr<Job>> finished;  // guarded by `mutex`
+  std::unique_ptr<EngineThread> thread;       // null once closed or stopped
+  Wake wake;
+
+ private:
+  napi_env env_;
+};
+
 // The result of a job that returns nothing.
 Finish nothing();
 
-// Queues work after that of earlier calls and returns its promise, which rejects with what `work` throws. `keptAlive` holds
-// the JavaScript objects whose memory the work reads.
+// Before the first engine of an environment: sees to it that engines are stopped when its process exits.
+void prepareEngines(Napi::Env env);
+
+// Queues work after that of earlier calls and returns its promise, which rejects with what `work` throws.
 Napi::Value submit(Napi::Env env, const std::shared_ptr<Engine>& engine, Work work, std::vector<Napi::ObjectReference> keptAlive = {});
 
 // Runs `task` after the queued jobs, or immediately if there are none.

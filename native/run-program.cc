@@ -12,6 +12,7 @@
 #include <stdexcept>
 
 #include "dtypes.h"
+#include "engine-thread.h"
 
 namespace inception {
 
@@ -191,6 +192,7 @@ void LoadedProgram::runCall(Call& call, const Step& step) {
 void LoadedProgram::runSteps(std::vector<at::Tensor> inputs, bool profile, RunResult& result, size_t& number) {
   if (profile) result.stepMicroseconds.resize(program_.steps.size());
   for (number = 0; number < program_.steps.size(); number++) {
+    EngineThread::throwIfStopped();
     const Step& step = program_.steps[number];
     const auto begin = profile ? std::chrono::steady_clock::now() : std::chrono::steady_clock::time_point();
     switch (step.kind) {
@@ -264,6 +266,8 @@ RunResult LoadedProgram::run(std::vector<at::Tensor> inputs, bool profile) {
     }
     for (auto& [name, tensor] : result.outputs) tensor = tensor.to(at::kCPU).clone(at::MemoryFormat::Contiguous);
     return result;
+  } catch (const Stopped&) {
+    throw;
   } catch (const std::exception& error) {
     // Past the last step, the failure was in copying the outputs.
     number = std::min(number, program_.steps.size() - 1);

@@ -36,7 +36,9 @@ inline int64_t rowStride(const at::Tensor& tensor) {
 // The tensor itself where it consists of rows; otherwise a contiguous copy.
 inline at::Tensor inRows(const at::Tensor& tensor) { return rowStride(tensor) > 0 ? tensor : contiguousChannelsLast(tensor); }
 
+// The first value of a tensor is read before any loop over its rows.
 inline void expectPrecision(const at::Tensor& x) {
+  TORCH_CHECK(x.numel() > 0, "expected at least one value, received a tensor of sizes ", x.sizes());
   TORCH_CHECK(x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16, "expected float32 or bfloat16, received ",
               x.scalar_type());
 }

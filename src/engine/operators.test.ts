@@ -282,3 +282,35 @@ describe.each(instructionSets)('inception::scaled_add, %s loops', (instructionSe
     },
   );
 });
+
+describe('native operators', () => {
+  withLoops(instructionSets[0] as string, use);
+  const [x, gamma] = [s(0), s(1)];
+  it.each<[operator: string, args: Parameters<typeof call>[1], results: number]>([
+    ['inception::batch_norm_relu', [x, gamma, gamma, gamma, gamma, 0.1, 0.001], 3],
+    ['inception::batch_norm_relu_again', [x, gamma, gamma, gamma, gamma], 1],
+    ['inception::batch_norm_relu_backward', [x, x, gamma, gamma, gamma, gamma], 3],
+    ['inception::scaled_add', [x, x, 0.5, true], 1],
+    ['inception::scaled_add_backward', [x, null, null, 0.5], 2],
+  ])('%s refuses a tensor without values', async (operator, args, results) => {
+    const program = freeSlots({
+      name: 'empty',
+      inputs: [
+        { name: 'x', dtype: 'float32', shape: [0, 4, 2, 2] },
+        { name: 'gamma', dtype: 'float32', shape: [4] },
+      ],
+      outputs: [],
+      slots: 5,
+      steps: [
+        { do: 'input', name: 'x', to: 0 },
+        { do: 'input', name: 'gamma', to: 1 },
+        call(operator, args, [2, 3, 4].slice(0, results)),
+      ],
+    });
+    const store = await engine.createStore({ tensors: [], views: [] });
+    const loaded = await engine.load(program, store);
+    await expect(loaded.run({ x: new Float32Array(), gamma: Float32Array.of(1, 1, 1, 1) })).rejects.toThrow(
+      /: expected at least one value, received a tensor of sizes \[0, 4, 2, 2\]/,
+    );
+  });
+});
