@@ -2,6 +2,7 @@
 import { UsageError } from '../errors.ts';
 import { type Preprocessing, preprocessingPresets } from '../images/preprocess.ts';
 import { checkScaling, type ModelDescription, ModelError } from '../model/description.ts';
+import { unnamedLabels } from '../model/imagenet-labels.ts';
 import type { ModelFile } from '../model/model-file.ts';
 import { DeployError } from '../onnx/deploy-error.ts';
 import type { SizedByFile } from '../onnx/run/file-input.ts';
@@ -10,7 +11,7 @@ import type { ModelOverrides } from './predicting-model.ts';
 /** @throws ModelError if the number of labels does not match the outputs, UsageError for options that weights determine themselves. */
 export function applyOverrides(
   model: ModelFile,
-  { classes, preprocessing, probabilities }: ModelOverrides = {},
+  { classes, classIds, preprocessing, probabilities }: ModelOverrides = {},
 ): ModelFile {
   const { source, description, graph } = model;
   if (probabilities !== undefined)
@@ -27,7 +28,7 @@ export function applyOverrides(
     ...model,
     description: {
       ...(classes ? withoutIds(description) : description),
-      ...(classes && { classes }),
+      ...(classes && { classes, ...(classIds && { classIds }) }),
       preprocessing: { ...description.preprocessing, ...preprocessing },
     },
   };
@@ -47,13 +48,33 @@ export function checkLabels(
   throw new ModelError(`${source}: expected ${outputs} labels, one per output, received ${classes.length}`);
 }
 
-/** The labels of an .onnx file: those that are known, or `class 0`, `class 1`, … @throws ModelError */
+interface KnownLabels {
+  readonly classes?: readonly string[];
+  readonly classIds?: readonly string[];
+}
+
+/** The labels of an .onnx file: the overrides', its own, or what its number of outputs suggests, which is said. @throws ModelError */
 export function labelsFor(
-  known: readonly string[] | undefined,
-  { source, outputs }: { readonly source: string; readonly outputs: number },
-): readonly string[] {
-  const labels = known ?? Array.from({ length: outputs }, (_, index) => `class ${index}`);
-  checkLabels(labels, { source, outputs });
+  file: KnownLabels | undefined,
+  {
+    overrides,
+    source,
+    outputs,
+    onNotice,
+  }: {
+    readonly overrides: KnownLabels;
+    readonly source: string;
+    readonly outputs: number;
+    readonly onNotice?: ((line: string) => void) | undefined;
+  },
+): Pick<ModelDescription, 'classes' | 'classIds'> {
+  const { classes, classIds } = overrides.classes ? overrides : (file ?? {});
+  if (classes) {
+    checkLabels(classes, { source, outputs });
+    return { classes, ...(classIds && { classIds }) };
+  }
+  const { decision, ...labels } = unnamedLabels(outputs);
+  if (decision !== undefined) onNotice?.(`${source}: ${decision} (--model-labels FILE gives others)`);
   return labels;
 }
 

@@ -71,9 +71,10 @@ export interface Classifier {
  * this model cannot follow; EngineUnavailableError where libtorch was asked for and is not there.
  */
 export async function loadClassifier(model: string, options: ClassifierOptions = {}): Promise<Classifier> {
-  const { classes, preprocessing, probabilities, batch = 16, ...rest } = options;
+  const { classes, classIds, preprocessing, probabilities, batch = 16, ...rest } = options;
   const overrides = {
     ...(classes && { classes }),
+    ...(classIds && { classIds }),
     ...(preprocessing && { preprocessing }),
     ...(probabilities !== undefined && { probabilities }),
   };

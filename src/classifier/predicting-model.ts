@@ -6,8 +6,13 @@ import type { Predictor } from '../predict/predict-images.ts';
 
 /** Overrides for what a file says about its model, or does not say. */
 export interface ModelOverrides {
-  /** Labels in the order of the outputs. Default: the file's own, or for an .onnx file without labels `class 0`, `class 1`, … */
+  /**
+   * Labels in the order of the outputs. Default: the file's own; for an .onnx file without labels ImageNet's if it has 1,000 or 1,001
+   * outputs, and otherwise `class 0`, `class 1`, …
+   */
   readonly classes?: readonly string[];
+  /** Identifiers of these labels, such as synsets. */
+  readonly classIds?: readonly string[];
   /**
    * Cropping and scaling of images. An .onnx file without metadata needs `mean` and `std`; its defaults are its own size and
    * torchvision's crop. `preprocessingPresets` has named presets.

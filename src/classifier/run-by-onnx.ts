@@ -56,12 +56,12 @@ async function runFile(path: string, options: OnnxRunOptions): Promise<Predictin
     preprocessing: requested,
     softmax: overrides.probabilities ?? metadata.get('output') === 'probabilities',
   });
-  const classes = labelsFor(overrides.classes ?? description?.classes, {
-    source: path,
-    outputs: predictor.classes,
-  });
+  const outputs = predictor.classes;
+  const { onNotice } = options;
+  const labels = labelsFor(description, { overrides, source: path, outputs, onNotice });
+  const { classIds: _, ...described } = description ?? {};
   return {
-    description: { ...description, classes, preprocessing },
+    description: { ...described, ...labels, preprocessing },
     ...(description && { graph: graphOf(description) }),
     source: path,
     precision: metadata.get('precision'),

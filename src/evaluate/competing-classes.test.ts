@@ -15,10 +15,15 @@ const labelsOf = (data: Dataset) => Array.from({ length: data.length }, (_, inde
 
 describe('competingClasses', () => {
   it('lets all outputs compete, and says that the data have fewer classes', () => {
-    const { dataset: scored, ...rest } = competingClasses(dataset(['red', 'blue']), [
+    const {
+      dataset: scored,
+      competing,
+      ...rest
+    } = competingClasses(dataset(['red', 'blue']), [
       model('a', 'blue', 'green', 'red'),
       model('b', 'red', 'green', 'blue'),
     ]);
+    expect(competing.classes).toEqual(scored.classes);
     expect([scored.classes, labelsOf(scored)]).toEqual([
       ['blue', 'green', 'red'],
       [2, 0],
@@ -36,11 +41,16 @@ describe('competingClasses', () => {
   });
 
   it('restricts all members to the classes of the data, and the protocol says so', () => {
-    const { dataset: scored, ...rest } = competingClasses(
+    const {
+      dataset: scored,
+      competing,
+      ...rest
+    } = competingClasses(
       dataset(['red', 'blue']),
       [model('a', 'blue', 'green', 'red'), model('b', 'red', 'blue')],
       { onlyDataClasses: true },
     );
+    expect(competing.classes).toEqual(scored.classes);
     expect([scored.classes, labelsOf(scored)]).toEqual([
       ['red', 'blue'],
       [0, 1],

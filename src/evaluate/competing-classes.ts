@@ -17,6 +17,8 @@ export interface NamedModel extends Labelled {
 export interface Competition {
   /** The images, labelled by the competing classes; −1 for images without labels. */
   readonly dataset: Dataset;
+  /** The classes that compete. */
+  readonly competing: Labelled;
   /** For each model, its output for each competing class. */
   readonly outputs: readonly (readonly number[])[];
   /** What was decided, in lines to be printed. */
@@ -43,9 +45,14 @@ export function competingClasses(
         `--only-data-classes: ${dataset.name} has all ${ofData} classes of ${reference.source}; omit it`,
       );
     const members = models.map((model) => dataOutputs(dataset, model, { reference, matched }));
-    const classes = matched.outputs.map((output) => reference.classes[output] as string);
+    const chosen = (labels: readonly string[]) => matched.outputs.map((output) => labels[output] as string);
+    const { classes, classIds } = reference;
     return {
-      dataset: relabelled(dataset, { classes, outputs: classes.map((_, index) => index) }),
+      dataset: relabelled(dataset, {
+        classes: chosen(classes),
+        outputs: matched.outputs.map((_, index) => index),
+      }),
+      competing: { classes: chosen(classes), ...(classIds && { classIds: chosen(classIds) }) },
       outputs: members.map(({ outputs }) => outputs),
       notices: noticesOf([matched, ...members]),
       restriction: `only the data's ${ofData} of ${ofModel} classes compete (--only-data-classes)`,
@@ -55,6 +62,7 @@ export function competingClasses(
   const missing = `${dataset.name} has ${ofData} of the ${ofModel} classes of ${reference.source}; all ${ofModel} compete (--only-data-classes lets only the data's)`;
   return {
     dataset: relabelled(dataset, { classes: reference.classes, outputs: matched.outputs }),
+    competing: reference,
     outputs: members.map(({ outputs }) => outputs),
     notices: [...noticesOf([matched, ...members]), ...(ofData > 0 && ofData < ofModel ? [missing] : [])],
     restriction: undefined,

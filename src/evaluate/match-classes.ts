@@ -1,6 +1,7 @@
 /** Maps the classes of a data set to the outputs of a model. */
 import type { Dataset } from '../data/dataset.ts';
 import { InceptionError } from '../errors.ts';
+import { background } from '../model/imagenet-labels.ts';
 
 /** Data set and model have different classes. */
 export class ClassesError extends InceptionError {
@@ -88,7 +89,7 @@ function byNumber(data: readonly string[], { classes }: Labelled, names: Names):
       throw new ClassesError(`${names.data}: its classes '${other}' and '${name}' are the same number`);
     seen.set(output, name);
   }
-  if (seen.has(0) && classes[0] === 'background')
+  if (seen.has(0) && classes[0] === background)
     throw new ClassesError(
       `${names.data} has a class '0', but output 0 of ${names.model} is the background: import the model with --label-offset 1, or name the classes by synset`,
     );

@@ -33,6 +33,8 @@ export interface WebClassifierOptions extends ModelOverrides {
   readonly runtime?: WebRuntime;
   /** ONNX Runtime's backends, in order of preference. Default `['wasm']`; `webgpu` needs `onnxruntime-web/webgpu` as `runtime`. */
   readonly executionProviders?: readonly string[];
+  /** Called with what is decided on opening, such as labels for a file without any. */
+  readonly onNotice?: (line: string) => void;
 }
 
 /** A model that is open for classification in a page. */
@@ -71,7 +73,7 @@ export interface WebClassifier {
  */
 export async function loadClassifier(
   model: WebModelSource,
-  { runtime, executionProviders = ['wasm'], ...overrides }: WebClassifierOptions = {},
+  { runtime, executionProviders = ['wasm'], onNotice, ...overrides }: WebClassifierOptions = {},
 ): Promise<WebClassifier> {
   const source = nameOf(model);
   const bytes = new Uint8Array(await (await blobOf(model)).arrayBuffer());
@@ -98,9 +100,11 @@ export async function loadClassifier(
   const { preprocessing } = predictor;
   if (description?.classes.length === 0)
     throw new ModelError(`${source}: the network has no classifier and therefore no labels`);
-  const classes = labelsFor(overrides.classes ?? description?.classes, {
+  const { classes, classIds } = labelsFor(description, {
+    overrides,
     source,
     outputs: predictor.classes,
+    onNotice,
   });
   return {
     classes,
@@ -112,7 +116,7 @@ export async function loadClassifier(
     classify: async (image, { top = 5 } = {}) => {
       const input = new Uint8Array(inputBytes(preprocessing));
       preprocess(isPixels(image) ? image : await decodeImage(await blobOf(image)), preprocessing, input);
-      return rank(await predictor.predict(input), { classes, top });
+      return rank(await predictor.predict(input), { classes, classIds, top });
     },
   };
 }

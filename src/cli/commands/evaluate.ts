@@ -9,6 +9,7 @@ import { openData, openImages, subset } from '../../data/open-data.ts';
 import { UsageError } from '../../errors.ts';
 import { competingClasses, type NamedModel } from '../../evaluate/competing-classes.ts';
 import { openPredictions } from '../../evaluate/predictions-file.ts';
+import { acceptedLabels } from '../../evaluate/real-labels.ts';
 import { type Prediction, predictions, ScoreError, scoreOf } from '../../evaluate/score.ts';
 import { costsOf } from '../../graph/costs.ts';
 import { type CropCount, describeViews, type Views } from '../../images/crops.ts';
@@ -114,7 +115,7 @@ async function run(paths: readonly string[], values: Values): Promise<void> {
       ...(classIds && { classIds }),
     })) as [NamedModel, ...NamedModel[]];
     const data = await openDataset(values, models[0], notices);
-    const { dataset, outputs, restriction, ...decided } = competingClasses(data, named, {
+    const { dataset, competing, outputs, restriction, ...decided } = competingClasses(data, named, {
       onlyDataClasses: values.onlyDataClasses ?? false,
     });
     for (const notice of decided.notices) notices.onNotice?.(notice);
@@ -140,10 +141,10 @@ async function run(paths: readonly string[], values: Values): Promise<void> {
       );
     const labelled = data.classes.length > 0;
     const accepted =
-      values.realLabels === undefined ? undefined : await readRealLabels(values.realLabels, dataset);
-    const score = labelled
-      ? scoreOf(results, { accepted: accepted && (({ index }) => accepted(index)) })
-      : undefined;
+      values.realLabels === undefined
+        ? undefined
+        : acceptedLabels(await readRealLabels(values.realLabels, dataset), competing);
+    const score = labelled ? scoreOf(results, { accepted }) : undefined;
     const speed = { crops, seconds, cropsPerSecond: crops / seconds };
     const { classes } = dataset;
     if (values.csv !== undefined && score)

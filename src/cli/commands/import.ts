@@ -1,6 +1,7 @@
 /** `inception import`: converts weights of another ecosystem to a model. */
 import Table from 'cli-table3';
 import type { Command } from 'commander';
+import { readModelLabels } from '../../data/labels/model-labels.ts';
 import { type DialectName, dialectNames, ecosystemTitles } from '../../ecosystems/dialects.ts';
 import { importWeights } from '../../ecosystems/import/import-weights.ts';
 import type { ImportOptions, ImportPlan } from '../../ecosystems/import/plan-import.ts';
@@ -8,7 +9,7 @@ import { costsOf } from '../../graph/costs.ts';
 import { describeProtocol, type Protocol } from '../../images/preprocess.ts';
 import type { ResamplingKernel } from '../../images/resize.ts';
 import { networks } from '../../networks/networks.ts';
-import { modelLabels, readLabelFile } from '../options/label-file.ts';
+import { modelLabels } from '../options/label-file.ts';
 import { noticesTo } from '../options/model-options.ts';
 import { inputSize } from '../options/network-options.ts';
 import {
@@ -118,7 +119,7 @@ async function importOptions(values: ImportValues): Promise<ImportOptions> {
     ...optional('inputSize'),
     auxiliary: rest.auxiliary,
     ...(Object.keys(preprocessing).length > 0 && { preprocessing }),
-    ...(labelFile !== undefined && { classes: await readLabelFile(labelFile, '--model-labels') }),
+    ...(labelFile !== undefined && (await readModelLabels(labelFile))),
   } as ImportOptions;
 }
 

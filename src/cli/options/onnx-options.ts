@@ -1,6 +1,7 @@
 /** Options for files of other tools, which do not say how images are prepared. */
 import type { Command } from 'commander';
 import type { ModelOverrides } from '../../classifier/predicting-model.ts';
+import { readModelLabels } from '../../data/labels/model-labels.ts';
 import { UsageError } from '../../errors.ts';
 import {
   type PerChannel,
@@ -13,7 +14,7 @@ import {
 import { type ResamplingKernel, resamplingKernels } from '../../images/resize.ts';
 import { modelKind } from '../../model/model-kind.ts';
 import { numberIn, oneOf } from '../usage.ts';
-import { modelLabels, readLabelFile } from './label-file.ts';
+import { modelLabels } from './label-file.ts';
 import { inputSize } from './network-options.ts';
 
 export interface OnnxOptions {
@@ -96,7 +97,7 @@ export async function readOnnxOptions(
     ...(crop && cropOf(values)),
   };
   return {
-    ...(labelFile !== undefined && { classes: await readLabelFile(labelFile, '--model-labels') }),
+    ...(labelFile !== undefined && (await readModelLabels(labelFile))),
     ...(Object.keys(preprocessing).length > 0 && { preprocessing }),
     ...(probabilities !== undefined && { probabilities }),
   };

@@ -76,7 +76,7 @@ function merged(config: ImportOptions, options: ImportOptions): ImportOptions {
     // An explicit label offset applies whatever the number of outputs in the file.
     ...(labelOffset !== undefined && { expectedClasses: undefined }),
     ...options,
-    ...(options.classes && classIds && { classIds: [] }),
+    ...(options.classes && classIds && !options.classIds && { classIds: [] }),
     preprocessing: { ...config.preprocessing, ...options.preprocessing },
   };
 }

@@ -9,6 +9,7 @@ import {
 } from '../../graph/graph.ts';
 import { type Preprocessing, standardPreprocessing } from '../../images/preprocess.ts';
 import { checkScaling, type ModelDescription } from '../../model/description.ts';
+import { type DecidedLabels, numberedLabels, unnamedLabels } from '../../model/imagenet-labels.ts';
 import { initialValues } from '../../model/initialise.ts';
 import type { ModelFile } from '../../model/model-file.ts';
 import { configure, findNetwork, type NetworkOptions } from '../../networks/networks.ts';
@@ -37,7 +38,10 @@ export interface ImportOptions {
   readonly inputSize?: NetworkOptions['inputSize'];
   /** Whether to keep an auxiliary classifier in the file. Default true. */
   readonly auxiliary?: boolean;
-  /** A label for each remaining output. Default: `class 0`, `class 1`, … */
+  /**
+   * A label for each remaining output. Default: ImageNet's for 1,000 outputs, or 1,001 with a background, and otherwise `class 0`,
+   * `class 1`, …
+   */
   readonly classes?: readonly string[];
   readonly classIds?: readonly string[];
   /** Overrides of the dialect's preprocessing. */
@@ -80,6 +84,7 @@ export function planImport(file: TensorFile, path: string, options: ImportOption
   const { options: inFile, tensors, ignored } = matched;
   const wanted = wantedOptions(inFile, options, path);
   const graph = buildGraph(configure(findNetwork(network), wanted));
+  const labels = labelsFor(graph.network.classes, options);
   const classifier = new Set(classifierParameters(graph).map(({ name }) => name));
   const parameters = parametersOf(graph).map((parameter): ImportedParameter => {
     const isClassifier = classifier.has(parameter.name);
@@ -96,12 +101,17 @@ export function planImport(file: TensorFile, path: string, options: ImportOption
   const byName = new Map(parameters.map((each) => [each.parameter.name, each]));
   return {
     dialect: dialect.name,
-    description: describe(graph, { dialect, wanted, path, options }),
+    description: describe(graph, { dialect, wanted, path, labels, options }),
     graph,
     source: path,
     parameters,
     ignored,
-    decisions: [...(file.decisions ?? []), ...recognised.decisions, ...matched.decisions],
+    decisions: [
+      ...(file.decisions ?? []),
+      ...recognised.decisions,
+      ...matched.decisions,
+      ...(labels.decision === undefined ? [] : [`${labels.decision} (--model-labels FILE gives others)`]),
+    ],
     read: ({ name }) => {
       const parameter = byName.get(name);
       if (parameter) return parameter.read();
@@ -120,7 +130,7 @@ function wantedOptions(inFile: MatchedTensors['options'], options: ImportOptions
   if (dropped > 0 && dropped >= outputs)
     throw new WeightsError(`${path}: a label offset of ${dropped} drops all ${outputs} outputs`);
   const classes = resetClassifier ?? outputs - dropped;
-  if (options.classes && resetClassifier === undefined && options.classes.length !== classes)
+  if (options.classes && options.classes.length !== classes)
     throw new WeightsError(
       `${path}: ${options.classes.length} labels for ${classes} outputs${outputs === options.classes.length + 1 ? '; --label-offset 1 drops the background' : ''}`,
     );
@@ -154,25 +164,35 @@ function adapted(
   };
 }
 
+/** Labels of the caller or the hub; otherwise ImageNet's, unless the classifier is a new one. */
+function labelsFor(outputs: number, { classes, classIds, resetClassifier }: ImportOptions): DecidedLabels {
+  if (classes) return { classes, ...(classIds?.length === outputs && { classIds }) };
+  return resetClassifier === undefined ? unnamedLabels(outputs) : numberedLabels(outputs);
+}
+
 function describe(
   { network }: Graph,
   {
     dialect,
     wanted,
     path,
+    labels,
     options,
-  }: { dialect: Dialect; wanted: NetworkOptions; path: string; options: ImportOptions },
+  }: {
+    dialect: Dialect;
+    wanted: NetworkOptions;
+    path: string;
+    labels: DecidedLabels;
+    options: ImportOptions;
+  },
 ): ModelDescription {
-  const { name, classes } = network;
+  const { name } = network;
   const [height, width, channels] = network.input;
   return {
     network: name,
     options: wanted,
-    classes:
-      options.classes?.length === classes
-        ? options.classes
-        : Array.from({ length: classes }, (_, index) => `class ${index}`),
-    ...(options.classIds?.length === classes && { classIds: options.classIds }),
+    classes: labels.classes,
+    ...(labels.classIds && { classIds: labels.classIds }),
     preprocessing: standardPreprocessing([height, width], {
       ...dialect.preprocessing,
       ...dialect.networks[name]?.preprocessing,
