@@ -281,7 +281,7 @@ describe('a network that people have changed', () => {
     const bare = shapes.filter(([name]) => !isAuxiliary(name));
     expect(planImport(fileOf(bare), 'x.pth').decisions).toEqual([
       "taken for timm's: the tensors' names are those of torchvision too, which prepares images otherwise (--from torchvision)",
-      "no labels: the 1,000 outputs are taken for ImageNet's classes ('import --model-labels FILE' gives others)",
+      "no labels: the 1,000 outputs are taken for ImageNet's classes (--model-labels FILE gives others)",
     ]);
   });
 });
