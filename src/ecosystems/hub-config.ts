@@ -30,6 +30,7 @@ const labels = {
   labels: labelsSchema.optional(),
 };
 
+const maxClasses = 1_000_000;
 const side = z.int().min(1).max(4096);
 const pretrained = {
   input_size: z.tuple([z.int().min(1), side, side]).optional(),
@@ -38,8 +39,8 @@ const pretrained = {
   crop_mode: z.string().optional(),
   mean: meanSchema.optional(),
   std: stdSchema.optional(),
-  num_classes: z.int().min(0).optional(),
-  label_offset: z.int().min(0).optional(),
+  num_classes: z.int().min(0).max(maxClasses).optional(),
+  label_offset: z.int().min(0).max(maxClasses).optional(),
   ...labels,
 };
 

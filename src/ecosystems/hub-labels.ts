@@ -19,7 +19,7 @@ export function listLabels(
   if (Array.isArray(labels)) return { names: labels, decisions: [] };
   const keys = Object.keys(labels);
   const count = classes ?? keys.reduce((most, key) => Math.max(most, Number(key) + 1), 0);
-  const wrong = keys.find((key) => !/^(0|[1-9]\d{0,6})$/.test(key) || Number(key) >= count);
+  const wrong = keys.find((key) => !/^(0|[1-9]\d{0,5})$/.test(key) || Number(key) >= count);
   if (wrong !== undefined)
     throw new ModelError(
       `${path}: label_names: expected the index of one of ${count} outputs, received ${quoted(wrong)}`,

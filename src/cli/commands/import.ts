@@ -9,6 +9,7 @@ import { costsOf } from '../../graph/costs.ts';
 import { describeProtocol, type Protocol } from '../../images/preprocess.ts';
 import type { ResamplingKernel } from '../../images/resize.ts';
 import { networks } from '../../networks/networks.ts';
+import { printable } from '../../printable.ts';
 import { modelLabels } from '../options/label-file.ts';
 import { noticesTo } from '../options/model-options.ts';
 import { inputSize } from '../options/network-options.ts';
@@ -162,7 +163,7 @@ function summary(
   const lines = [
     `network   ${network}${Object.keys(options).length > 1 ? ` ${JSON.stringify(options)}` : ''}`,
     `dialect   ${dialect}, ${grouped(parameters.length)} tensors, ${grouped(costsOf(graph).parameters)} parameters`,
-    `classes   ${classes.length === 0 ? 'none' : `${grouped(classes.length)}: ${classes.slice(0, 3).join(', ')}${classes.length > 3 ? ', …' : ''}`}`,
+    `classes   ${classes.length === 0 ? 'none' : `${grouped(classes.length)}: ${printable(classes.slice(0, 3).join(', '), 200)}${classes.length > 3 ? ', …' : ''}`}`,
     `protocol  ${describeProtocol(preprocessing)}`,
     ...[...changed].map(([note, names]) => `changed   ${names.join(', ')}: ${note}`),
     ...decisions.map((decision) => `decided   ${decision}`),
@@ -178,6 +179,6 @@ function importReport({ parameters }: ImportPlan): string {
     style: { head: [], border: [], compact: true },
   });
   for (const { parameter, from, note } of parameters)
-    table.push([parameter.name, parameter.shape.join('×'), from ?? '–', note ?? '']);
+    table.push([parameter.name, parameter.shape.join('×'), printable(from ?? '–', 200), note ?? '']);
   return `${table.toString()}\n`;
 }

@@ -3,6 +3,7 @@ import type { SingleBar } from 'cli-progress';
 import { UsageError } from '../../errors.ts';
 import { type CropCount, cropCounts } from '../../images/crops.ts';
 import type { Notices } from '../../model/model-file.ts';
+import { printable } from '../../printable.ts';
 import { short } from '../output/format.ts';
 import { openBar } from '../output/progress-bar.ts';
 
@@ -30,7 +31,7 @@ export function noticesTo(output: NodeJS.WriteStream): Notices & { end(): void }
     end,
     onNotice: (line) => {
       end();
-      output.write(`${line}\n`);
+      output.write(`${printable(line)}\n`);
     },
     onProgress: ({ file, done, total }) => {
       if (!output.isTTY) {
