@@ -56,7 +56,9 @@ export interface Dialect<Name extends string = string> {
   /** The preprocessing for its weights, where it differs from the standard one. */
   readonly preprocessing: Partial<Preprocessing>;
   /** Maps the tensor names in a file to canonical names. Default: identity. */
-  readonly canonical?: (names: Iterable<string>) => ReadonlyMap<string, string>;
+  readonly canonical?: (
+    tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>,
+  ) => ReadonlyMap<string, string>;
   /** Tensors to leave out: training state and bookkeeping. */
   readonly ignored: RegExp;
   /** Only for dialects whose models are on the hub. */

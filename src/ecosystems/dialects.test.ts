@@ -34,8 +34,8 @@ describe('the names of a dialect', () => {
 
   it.each(models)('identify %s', (model) => {
     const [dialect, network] = goldenModels[model];
-    const names = readParams(model).params.map(({ name }) => name);
-    const candidates = recogniseNames(names).map(({ dialect, network }) => [dialect.name, network]);
+    const tensors = new Map(readParams(model).params.map(({ name, shape }) => [name, { shape }]));
+    const candidates = recogniseNames(tensors).map(({ dialect, network }) => [dialect.name, network]);
     expect(candidates).toContainEqual([dialect, network]);
     // The first candidate has the right network, whichever of the dialects with those names it is.
     expect(candidates[0]?.[1]).toBe(network);
@@ -90,6 +90,8 @@ describe('stagesIn', () => {
 });
 
 describe('canonicalKerasNames', () => {
+  const asTensors = (names: readonly string[]) => new Map(names.map((name) => [name, { shape: [1] }]));
+
   it('counts from 1, whatever number the file begins with', () => {
     const names = [
       'conv2d/conv2d/kernel:0',
@@ -97,7 +99,7 @@ describe('canonicalKerasNames', () => {
       'batch_normalization_7/beta:0',
       'conv_7b/kernel',
     ];
-    expect([...canonicalKerasNames(names).values()]).toEqual([
+    expect([...canonicalKerasNames(asTensors(names)).values()]).toEqual([
       'conv2d_1/kernel',
       'conv2d_2/kernel',
       'batch_normalization_1/beta',
@@ -107,6 +109,9 @@ describe('canonicalKerasNames', () => {
       'model_weights/conv2d_95/conv2d_95/kernel:0',
       'model_weights/conv2d_96/conv2d_96/kernel:0',
     ];
-    expect([...canonicalKerasNames(later).values()]).toEqual(['conv2d_1/kernel', 'conv2d_2/kernel']);
+    expect([...canonicalKerasNames(asTensors(later)).values()]).toEqual([
+      'conv2d_1/kernel',
+      'conv2d_2/kernel',
+    ]);
   });
 });

@@ -35,10 +35,10 @@ export function recognise(
     const record = networkOf(dialect, findNetwork(network).name);
     return recognised(
       { dialect, network, record },
-      withoutPrefix(fileNamesBy(dialect, tensors.keys()), record.anchors),
+      withoutPrefix(fileNamesBy(dialect, tensors), record.anchors),
     );
   }
-  const candidates = recogniseNames(tensors.keys());
+  const candidates = recogniseNames(tensors);
   const likeliest = candidates.find(
     (file) =>
       (from === undefined || file.dialect.name === from || file.dialect.family === from) &&
@@ -116,11 +116,10 @@ export const firstOf = (names: readonly string[]): string =>
   ].join(', ');
 
 /** The dialects and networks that a file's names match; the one with the most anchors first. */
-export function recogniseNames(fileNames: Iterable<string>): Reading[] {
-  const present = [...fileNames];
+export function recogniseNames(tensors: Shapes): Reading[] {
   return dialects
     .flatMap((dialect) => {
-      const names = fileNamesBy(dialect, present);
+      const names = fileNamesBy(dialect, tensors);
       return Object.entries(dialect.networks)
         .flatMap(([network, record]) => {
           const prefixed = withoutPrefix(names, record.anchors);
@@ -131,8 +130,15 @@ export function recogniseNames(fileNames: Iterable<string>): Reading[] {
     .sort((a, b) => b.record.anchors.length - a.record.anchors.length);
 }
 
+type Shapes = ReadonlyMap<string, { readonly shape: readonly number[] }>;
+
 /** Tensor names in a file by the dialect's canonical names. */
-function fileNamesBy({ canonical }: Dialect, names: Iterable<string>): ReadonlyMap<string, string> {
-  const pairs = canonical ? [...canonical(names)] : Array.from(names, (name) => [name, name] as const);
-  return new Map(pairs.map(([fileName, canonicalName]) => [canonicalName, fileName]));
+function fileNamesBy({ canonical }: Dialect, tensors: Shapes): ReadonlyMap<string, string> {
+  const pairs = canonical
+    ? canonical(tensors)
+    : new Map(Array.from(tensors.keys(), (name) => [name, name] as const));
+  const names = new Map<string, string>();
+  // The second of one name is reported as unexpected.
+  for (const [fileName, name] of pairs) names.set(names.has(name) ? fileName : name, fileName);
+  return names;
 }

@@ -131,7 +131,9 @@ function byName(entries: readonly Entry[]): ReadonlyMap<string, Entry> {
       const names = variableNames
         .find(([layer]) => layer.test(kind))?.[1]
         .find((candidate) => candidate.length === counts.get(group(entry)));
-      return [`${entry.layer}/${names?.[Number(number)] ?? number}`, entry];
+      // An optimiser's and a metric's variables have no names.
+      const variable = names?.[Number(number)];
+      return [variable === undefined ? entry.path : `${entry.layer}/${variable}`, entry];
     }),
   );
 }
