@@ -59,6 +59,8 @@ export interface Dialect<Name extends string = string> {
   readonly canonical?: (
     tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>,
   ) => ReadonlyMap<string, string>;
+  /** Whether the layers of a user's head stand beside those of the network, with names that say nothing. Default false. */
+  readonly flat?: boolean;
   /** Tensors to leave out: training state and bookkeeping. */
   readonly ignored: RegExp;
   /** Only for dialects whose models are on the hub. */

@@ -51,9 +51,42 @@ describe('exportWeights', () => {
     ]);
     expect((await exported(model('inception-v3', { countPadding: true }), 'timm')).differences).toEqual([]);
     expect((await exported(model('inception-v4'), 'cadene')).differences).toEqual([]);
-    expect((await exported(model('inception-v4'), 'tf-slim')).differences).toEqual([
-      "runs/a: batch normalisation has a gamma here, but not in tf-slim's inception-v4: results will differ",
+    expect((await exported(model('inception-v4'), 'tf-slim')).differences).toEqual([]);
+  });
+
+  it('folds gammas that the other implementation cannot have, which then computes the same', async () => {
+    // Every value of a parameter by its role; with one output and one input, a layer is a product.
+    const values = { convWeight: 0.5, gamma: -3, beta: 0.25, movingMean: 2, movingVariance: 4 };
+    const source: ModelFile = {
+      ...model('inception-v3'),
+      read: async ({ role, shape }) =>
+        new Float32Array(elementCount(shape)).fill(role in values ? values[role as 'gamma'] : 1),
+    };
+    const { decisions, differences, parameters } = await exported(source, 'keras');
+    expect(differences).toEqual([]);
+    expect(decisions).toEqual([
+      "runs/a: 41 gammas folded into the convolutions before them: batch normalisation has none in keras's inception-v3",
     ]);
+    expect(parameters.find(({ parameter }) => parameter === 'stem/conv1/weight')).toMatchObject({
+      to: 'conv2d_1/kernel',
+      note: 'transposed, times gamma',
+    });
+    const file = await openSafetensors(join(folder, 'keras.safetensors'));
+    const firstOf = async (name: string) => Number((await file.read(name)).data[0]);
+    const [weight, mean] = [
+      await firstOf('conv2d_1/kernel'),
+      await firstOf('batch_normalization_1/moving_mean'),
+    ];
+    const [variance, beta] = [
+      await firstOf('batch_normalization_1/moving_variance'),
+      await firstOf('batch_normalization_1/beta'),
+    ];
+    expect([...file.tensors.keys()].filter((name) => name.endsWith('gamma'))).toEqual([]);
+    await file.close();
+    const deviation = Math.sqrt(4 + 0.001);
+    const withGamma = (x: number) => (-3 * (0.5 * x - 2)) / deviation + 0.25;
+    const without = (x: number) => (weight * x - mean) / Math.sqrt(variance + 0.001) + beta;
+    for (const x of [-2, 0, 7]) expect(without(x)).toBeCloseTo(withGamma(x), 6);
   });
 
   it('writes gammas of one for a network without gammas', async () => {

@@ -1,15 +1,16 @@
 /** Writes a model under the names and in the layout of another ecosystem. */
 import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { elementCount, parametersOf } from '../graph/graph.ts';
+import { elementCount, type Parameter, parametersOf } from '../graph/graph.ts';
 import { graphOf, type ModelDescription } from '../model/description.ts';
 import type { ModelFile } from '../model/model-file.ts';
 import { replaceText } from '../replace-file.ts';
 import { type TensorSource, writeSafetensors } from '../weights/safetensors/safetensors.ts';
 import type { Dialect } from './dialect.ts';
 import { type DialectName, dialectOptions, findDialect, namesIn } from './dialects.ts';
+import { foldGammas, gammasOf } from './fold-gammas.ts';
 import { hubConfig } from './hub-config.ts';
-import { shapeIn, toLayout } from './layouts.ts';
+import { type Layout, shapeIn, toLayout } from './layouts.ts';
 
 export interface ExportedParameter {
   readonly parameter: string;
@@ -25,6 +26,8 @@ export interface ExportReport {
   readonly parameters: readonly ExportedParameter[];
   /** How the other implementation's results will differ with the same weights, as sentences; empty if no difference is known. */
   readonly differences: readonly string[];
+  /** What was changed so that the other implementation gives the same results, as sentences. */
+  readonly decisions: readonly string[];
 }
 
 /**
@@ -39,13 +42,15 @@ export async function exportWeights(
   const { graph, description } = model;
   const dialect = findDialect(to);
   const { layout } = dialect;
-  const names = namesIn(to, graph);
-  const tensors = parametersOf(graph).map((parameter) => ({
+  const isFolded = graph.network.gamma && !dialect.gamma;
+  const source = isFolded ? foldGammas(model) : { ...model, folded: new Map<string, Parameter>() };
+  const names = namesIn(to, source.graph);
+  const tensors = parametersOf(source.graph).map((parameter) => ({
     parameter,
     name: names.get(parameter.name) as string,
     dtype: 'F32',
     shape: shapeIn(layout, parameter),
-    read: async () => toLayout(layout, parameter, await model.read(parameter)),
+    read: async () => toLayout(layout, parameter, await source.read(parameter)),
   }));
   // The dialect's layers always have a gamma: ones change nothing.
   const gammas = dialect.gamma && !graph.network.gamma ? onesFor(description, dialect) : [];
@@ -66,17 +71,33 @@ export async function exportWeights(
         parameter: parameter.name,
         to: name,
         shape,
-        note: layout === 'torch' || parameter.shape.length === 1 ? undefined : 'transposed',
+        note: noteOf(parameter, { layout, isFolded: source.folded.has(parameter.name) }),
       })),
       ...gammas.map(({ name, shape }) => ({ parameter: '–', to: name, shape, note: 'ones' })),
     ],
     differences: differencesIn(model, dialect),
+    decisions: isFolded
+      ? [
+          `${model.source}: ${gammasOf(graph).length} gammas folded into the convolutions before them: batch normalisation has none in ${dialect.name}'s ${graph.network.name}`,
+        ]
+      : [],
   };
+}
+
+function noteOf(
+  { shape }: Parameter,
+  { layout, isFolded }: { layout: Layout; isFolded: boolean },
+): string | undefined {
+  const notes = [
+    ...(layout === 'torch' || shape.length === 1 ? [] : ['transposed']),
+    ...(isFolded ? ['times gamma'] : []),
+  ];
+  return notes.length === 0 ? undefined : notes.join(', ');
 }
 
 /** The other implementation accepts the weights, but computes something else with them. */
 function differencesIn({ graph, source }: ModelFile, dialect: Dialect): string[] {
-  const { countPadding, gamma, name } = graph.network;
+  const { countPadding, name } = graph.network;
   const theirs = dialectOptions(dialect, name);
   const pads = graph.nodes.some(
     (node) => node.op === 'avgPool' && node.attributes.padding.some((side) => side > 0),
@@ -85,10 +106,6 @@ function differencesIn({ graph, source }: ModelFile, dialect: Dialect): string[]
   if (pads && countPadding !== (theirs.countPadding ?? false))
     differences.push(
       `${source}: average pooling ${countPadding ? 'counts' : 'does not count'} its padding here, but ${theirs.countPadding ? 'does' : 'does not'} in ${dialect.name}'s ${name}: results will differ`,
-    );
-  if (gamma && !dialect.gamma)
-    differences.push(
-      `${source}: batch normalisation has a gamma here, but not in ${dialect.name}'s ${name}: results will differ`,
     );
   return differences;
 }

@@ -170,5 +170,6 @@ export const keras: Dialect<'keras'> = {
   },
   preprocessing: preprocessingPresets['tf-slim'],
   canonical: canonicalNames,
+  flat: true,
   ignored,
 };

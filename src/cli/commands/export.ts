@@ -146,7 +146,7 @@ async function exportToDialect(
   process.stdout.write(
     `${report ? exportReport(result) : ''}${model.source}, ${network}: ${grouped(result.parameters.length)} tensors as ${to}'s in ${result.files.join(' and ')}\n`,
   );
-  for (const difference of result.differences) process.stderr.write(`${difference}\n`);
+  for (const sentence of [...result.differences, ...result.decisions]) process.stderr.write(`${sentence}\n`);
 }
 
 function exportReport({ parameters }: ExportReport): string {

@@ -33,6 +33,7 @@ interface ImportValues extends Pick<OnnxOptions, 'preprocessing' | 'mean' | 'std
   inputChannels?: number;
   inputSize?: number | [number, number];
   auxiliary: boolean;
+  averages: boolean;
   protocol?: Protocol;
   crop?: number;
   kernel?: ResamplingKernel;
@@ -100,7 +101,11 @@ function addImportOptions(command: Command): Command {
       wholeNumber('--input-channels'),
     )
     .option('--input-size <pixels>', 'input resolution, as 299 or HEIGHTxWIDTH', inputSize)
-    .option('--no-auxiliary', 'drop the auxiliary classifier');
+    .option('--no-auxiliary', 'drop the auxiliary classifier')
+    .option(
+      '--no-averages',
+      'the weights themselves, where a TensorFlow checkpoint has their moving averages too',
+    );
 }
 
 const ecosystems = new Intl.ListFormat('en', { type: 'disjunction' }).format(ecosystemTitles);
@@ -119,6 +124,7 @@ async function importOptions(values: ImportValues): Promise<ImportOptions> {
     ...optional('inputChannels'),
     ...optional('inputSize'),
     auxiliary: rest.auxiliary,
+    ...(!rest.averages && { averages: false }),
     ...(Object.keys(preprocessing).length > 0 && { preprocessing }),
     ...(labelFile !== undefined && (await readModelLabels(labelFile))),
   } as ImportOptions;

@@ -20,6 +20,8 @@ export interface ClassifierSearch {
   readonly free: ReadonlyMap<string, string>;
   /** Whether the classifier is replaced anyway. */
   readonly isReplaced: boolean;
+  /** Whether every free tensor that is not a convolution belongs to the head. */
+  readonly isFlat: boolean;
 }
 
 export interface FoundClassifier {
@@ -54,7 +56,9 @@ export function findClassifier(file: TensorFile, search: ClassifierSearch): Foun
   if (isReplaced) {
     // The whole head: `fc.0`, `fc.3` and what stands between them.
     const head = module.replace(/\d+[./]$/, '');
-    const leftOut = [...free.keys()].filter((name) => head !== '' && name.startsWith(head));
+    const inHead = ([name, from]: readonly [string, string]) =>
+      search.isFlat ? (file.tensors.get(from)?.shape.length ?? 0) <= 2 : head !== '' && name.startsWith(head);
+    const leftOut = [...free].filter(inHead).map(([name]) => name);
     return { ...nothing, leftOut: new Set(leftOut) };
   }
   const shown = (layers: readonly Linear[]) =>

@@ -119,6 +119,35 @@ describe('planImport', () => {
     expect(parameters[0]?.note).toBe('adapted from 3 to 1 input channels');
   });
 
+  describe('of a Keras network with a head of one’s own', () => {
+    const head = { 'predictions/kernel': undefined, 'predictions/bias': undefined };
+    const dense = (inputs: number, outputs: number, layer = 'dense') => ({
+      [`${layer}/kernel`]: [inputs, outputs],
+      [`${layer}/bias`]: [outputs],
+    });
+
+    it('reads the dense layer on the features as the classifier, whatever its name', () => {
+      const file = goldenFile('keras_inception_v3', { ...head, ...dense(2048, 5) });
+      const { description, decisions, parameters } = planImport(file, 'mine.h5');
+      expect(description.options.classes).toBe(5);
+      expect(decisions).toContain("classifier read from 'dense/kernel', 5 outputs");
+      expect(parameters.find(({ parameter }) => parameter.name === 'logits/bias')?.from).toBe('dense/bias');
+    });
+
+    it('says why several dense layers are no classifier, and leaves them out for a new one', () => {
+      const layers = { ...head, ...dense(2048, 16), ...dense(16, 5, 'dense_1') };
+      const file = goldenFile('keras_inception_v3', { ...layers, 'batch_normalization_95/beta': [16] });
+      expect(() => planImport(file, 'mine.h5')).toThrow(
+        /mine\.h5: its classifier has several linear layers: 'dense\/kernel' \(2048 to 16\), 'dense_1\/kernel' \(16 to 5\); .*--reset-classifier N leaves them out/,
+      );
+      const { decisions, description } = planImport(file, 'mine.h5', { resetClassifier: 3 });
+      expect(description.options.classes).toBe(3);
+      expect(decisions).toEqual([
+        'left out the classifier, which is replaced: dense/kernel, dense/bias, dense_1/kernel, and 2 more',
+      ]);
+    });
+  });
+
   it('lists missing, misshapen and unexpected tensors in one report', () => {
     const file = goldenFile('timm_inception_v4', {
       'features.0.conv.weight': [32, 3, 5, 5],

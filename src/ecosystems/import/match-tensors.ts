@@ -157,6 +157,7 @@ function readHeads(
     names: recognised.names,
     free: new Map([...recognised.names, ...recognised.outside].filter(([name]) => isFree(name))),
     isReplaced: reset !== undefined,
+    isFlat: dialect.flat ?? false,
   });
   const { names } = main;
   const outputsOf = (name: string | undefined): number | undefined => {

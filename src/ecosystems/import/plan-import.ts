@@ -17,6 +17,7 @@ import { type TensorFile, WeightsError } from '../../weights/tensor-file.ts';
 import type { Dialect } from '../dialect.ts';
 import type { DialectName } from '../dialects.ts';
 import { fromLayout, toFloat32 } from '../layouts.ts';
+import { chooseAverages } from './averages.ts';
 import { adaptChannels } from './channels.ts';
 import { type MatchedTensors, matchTensors } from './match-tensors.ts';
 import { recognise } from './recognise.ts';
@@ -38,6 +39,8 @@ export interface ImportOptions {
   readonly inputSize?: NetworkOptions['inputSize'];
   /** Whether to keep an auxiliary classifier in the file. Default true. */
   readonly auxiliary?: boolean;
+  /** Whether moving averages that a TensorFlow checkpoint has beside its weights are taken instead of them. Default true. */
+  readonly averages?: boolean;
   /**
    * A label for each remaining output. Default: ImageNet's for 1,000 outputs, or 1,001 with a background, and otherwise `class 0`,
    * `class 1`, …
@@ -74,7 +77,8 @@ export interface ImportPlan extends ModelFile {
  * Finds the source of every parameter. The plan reads from the file and closes it; if this throws, the file stays open.
  * @throws WeightsError listing every mismatch.
  */
-export function planImport(file: TensorFile, path: string, options: ImportOptions = {}): ImportPlan {
+export function planImport(given: TensorFile, path: string, options: ImportOptions = {}): ImportPlan {
+  const file = chooseAverages(given, { path, averages: options.averages });
   checkScaling(options.preprocessing, path);
   const recognised = recognise(file, path, options);
   const { dialect, network } = recognised;

@@ -39,6 +39,15 @@ describe('the path of a checkpoint', () => {
     expect(await readCheckpoint(await folderWith(name, checkpoints, state))).toEqual(expected[bundle]);
   });
 
+  it('may be the folder of a SavedModel', async () => {
+    const path = join(folder, 'saved model');
+    await mkdir(join(path, 'variables'), { recursive: true });
+    await writeFile(join(path, 'saved_model.pb'), '');
+    for (const end of ['.index', shard])
+      await copyFile(fixture(bundle + end), join(path, 'variables', `variables${end}`));
+    expect(await readCheckpoint(path)).toEqual(expected[bundle]);
+  });
+
   it.each<[string, string[], string | undefined, string]>([
     ['nothing', [], undefined, "neither a 'checkpoint' file nor an .index file"],
     ['two', ['a', 'b'], undefined, "the folder has 2 checkpoints ('a.index', 'b.index', …)"],

@@ -58,6 +58,9 @@ async function fromPrefix(prefix: string): Promise<CheckpointPath> {
 async function findInFolder(folder: string): Promise<CheckpointPath> {
   const names = await readdir(folder);
   if (names.includes('checkpoint')) return findNamed(folder, await readState(join(folder, 'checkpoint')));
+  // TensorFlow's SavedModel.
+  if (names.includes('saved_model.pb') && names.includes('variables'))
+    return fromPrefix(join(folder, 'variables', 'variables'));
   const [index, ...otherIndexes] = names.filter((name) => indexName.test(name)).sort();
   if (index === undefined) {
     throw new WeightsError(
