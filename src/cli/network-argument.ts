@@ -4,7 +4,14 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { UsageError } from '../errors.ts';
 import { figureSchema } from '../model/figure-schema.ts';
-import { findNetwork, registerNetwork } from '../networks/networks.ts';
+import { refuseIdleOptions } from '../networks/idle-options.ts';
+import {
+  type ConfiguredNetwork,
+  configure,
+  findNetwork,
+  type NetworkOptions,
+  registerNetwork,
+} from '../networks/networks.ts';
 import type { Network } from '../networks/notation.ts';
 import { parseJson } from '../parse-json.ts';
 
@@ -20,6 +27,16 @@ export const isNetworkFile = (text: string): boolean => /\.(m?[jt]s|json)$/.test
 export async function readNetwork(text: string): Promise<Network> {
   if (!isNetworkFile(text)) return findNetwork(text);
   return registerNetwork(text.endsWith('.json') ? await readFigure(text) : await importNetwork(text));
+}
+
+/**
+ * A network with the options that a command was given.
+ * @throws NetworkOptionError for one that cannot be applied or has no effect
+ */
+export async function readConfigured(text: string, options: NetworkOptions): Promise<ConfiguredNetwork> {
+  const network = await readNetwork(text);
+  refuseIdleOptions(network, options);
+  return configure(network, options);
 }
 
 const readFigure = async (path: string): Promise<Network> =>

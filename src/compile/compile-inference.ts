@@ -1,5 +1,6 @@
 /** Compiles a graph to two programs: `prepare` folds and packs the parameters once, `predict` runs a batch. */
 import type { Graph, Node, Parameter } from '../graph/graph.ts';
+import { checkOptions } from '../option.ts';
 import { runPasses } from '../passes/pass.ts';
 import { CompileError } from './compile-error.ts';
 import { Emitter } from './emitter.ts';
@@ -15,6 +16,7 @@ import { aten } from './rules/aten.ts';
 import { native } from './rules/native.ts';
 import { nativeInference } from './rules/native-inference.ts';
 import { lay, type Result, type Rules } from './rules/rule.ts';
+import { stepNumbers } from './step-numbers.ts';
 
 const rulesOf: Readonly<Record<Kernels, Rules<Result>>> = {
   aten,
@@ -27,6 +29,7 @@ const rulesOf: Readonly<Record<Kernels, Rules<Result>>> = {
  */
 export function compileInference(network: Graph, options: InferenceOptions): CompiledInference {
   const { batch, precision, kernels = 'native', passes: choices } = options;
+  checkOptions({ batch: stepNumbers.batch }, { batch }, { what: 'option', Failure: CompileError });
   const context = { native: kernels === 'native', endpoints: options.endpoints ?? [] };
   const graph = runPasses(network, inferenceGraphPasses, { context, choices });
   const endpoints = endpointIds(

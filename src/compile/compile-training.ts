@@ -1,5 +1,6 @@
 /** Compiles a graph and a recipe to one training step: forward, loss, backward, optimiser, averages. */
 import type { Graph, Node } from '../graph/graph.ts';
+import { checkOptions } from '../option.ts';
 import { runPasses } from '../passes/pass.ts';
 import { CompileError } from './compile-error.ts';
 import { Emitter } from './emitter.ts';
@@ -17,6 +18,7 @@ import { finish } from './program-passes/finish/finish.ts';
 import { aten } from './rules/aten.ts';
 import { native } from './rules/native.ts';
 import { type Lowered, type Lowering, lay } from './rules/rule.ts';
+import { stepNumbers } from './step-numbers.ts';
 import { trainingGraphPasses, trainingProgramPasses } from './training-passes.ts';
 
 const rulesOf = { aten, native: lay(native, aten) };
@@ -24,6 +26,7 @@ const rulesOf = { aten, native: lay(native, aten) };
 /** Compiles the training step. @throws CompileError naming the layer or the option that does not fit. */
 export function compileTraining(network: Graph, options: TrainingOptions): CompiledTraining {
   const { batch, precision, kernels = 'native', passes: choices } = options;
+  checkNumbers(options);
   if (network.network.classes === 0 && options.projectEndpoint === undefined)
     throw new CompileError(`${network.network.name} has no classifier to train (classes: 0)`);
   const batchStatistics = (options.batchNorm ?? 'batch') === 'batch';
@@ -126,6 +129,17 @@ function lowerLoss(
     emitter.output('auxiliaryLoss', auxiliary.loss);
   }
   return seeds;
+}
+
+/** @throws CompileError naming the number and its range */
+function checkNumbers(options: TrainingOptions): void {
+  const { batch, weightDecay, labelSmoothing, auxiliaryLossWeight, batchNormMomentum, clipNorm } = options;
+  const numbers = { batch, weightDecay, labelSmoothing, auxiliaryLossWeight, clipNorm };
+  const momentum = batchNormMomentum === 'input' ? {} : { batchNormMomentum };
+  const words = { what: 'training option', Failure: CompileError };
+  checkOptions(stepNumbers, { ...numbers, ...momentum }, words);
+  const { kind: _, ...values } = { kind: undefined, ...options.optimizer };
+  checkOptions(ruleOf(options.optimizer).options, values, { ...words, path: 'optimizer.' });
 }
 
 /** The variance of a single value is zero, and its unbiased estimate is infinite. */

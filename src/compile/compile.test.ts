@@ -57,6 +57,28 @@ describe('compileTraining', () => {
     },
   );
 
+  it.each<[options: Partial<TrainingOptions>, message: string]>([
+    [
+      { batch: 0 },
+      "training option 'batch': expected a whole number of at least 1 and at most 65536; received 0",
+    ],
+    [{ batch: 2.5 }, "training option 'batch'"],
+    [
+      { labelSmoothing: 1 },
+      "training option 'labelSmoothing': expected a number of at least 0 and below 1; received 1",
+    ],
+    [{ batchNormMomentum: -1 }, "training option 'batchNormMomentum'"],
+    [{ clipNorm: 0 }, "training option 'clipNorm'"],
+    [{ optimizer: { decay: 0.9, epsilon: -1, momentum: 0.9 } }, "training option 'optimizer.epsilon'"],
+  ])('refuses %o', (options, message) => {
+    const graph = graphOf('inception-v3');
+    expect(() => compileTraining(graph, { ...numbers, ...options })).toThrow(message);
+    if (options.batch !== undefined)
+      expect(() => compileInference(graph, { batch: options.batch as number, precision: 'float32' })).toThrow(
+        "option 'batch': expected a whole number",
+      );
+  });
+
   it('takes less than 300 ms for the largest network', () => {
     const graph = graphOf('inception-resnet-v2-released');
     // CPU time, so that other load on the machine does not count.

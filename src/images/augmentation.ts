@@ -28,6 +28,7 @@ export const augmentationOptions = {
   shift: numberOption({
     whole: true,
     atLeast: 0,
+    atMost: 4096,
     flag: '--shift <pixels>',
     about: 'maximum random shift in pixels of the image',
     label: 'Shift (pixels)',
@@ -76,11 +77,13 @@ type Pair = readonly [minimum: number, maximum: number];
 
 function isPair(value: unknown): value is Pair {
   if (!Array.isArray(value) || value.length !== 2) return false;
-  return value.every((end) => inRange(end, { above: 0 })) && Number(value[0]) <= Number(value[1]);
+  return (
+    value.every((end) => inRange(end, { above: 0, atMost: 1000 })) && Number(value[0]) <= Number(value[1])
+  );
 }
 
 function pairOption(words: OptionWords): Option<Pair> {
-  const expected = 'a minimum and a maximum above 0';
+  const expected = 'a minimum and a maximum above 0 and at most 1000';
   return {
     ...words,
     control: { kind: 'text' },

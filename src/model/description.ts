@@ -9,7 +9,7 @@ import { buildGraph } from '../graph/build-graph.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type Preprocessing, protocols } from '../images/preprocess.ts';
 import { resamplingKernels } from '../images/resize.ts';
-import { type NetworkOptions, networkOptions } from '../networks/network-options.ts';
+import { maxSide, type NetworkOptions, networkOptions } from '../networks/network-options.ts';
 import { configure, findNetwork, registeredNetwork } from '../networks/networks.ts';
 import type { Network } from '../networks/notation.ts';
 import { describeIssues, parseJson } from '../parse-json.ts';
@@ -38,7 +38,7 @@ export class ModelError extends InceptionError {
   override name = 'ModelError';
 }
 
-const side = z.int().min(1);
+const side = z.int().min(1).max(maxSide);
 const mean = z.number().min(-1000).max(1000);
 const deviation = z.number().min(1e-6, 'expected a standard deviation above 0').max(1000);
 /** Bounds beyond which the network's input would overflow or be constant. */

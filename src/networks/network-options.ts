@@ -19,7 +19,8 @@ export type PerStage = Readonly<Partial<Record<Stage, number>>>;
 const above0: Range = { above: 0 };
 /** Upper bounds are far above any use: beyond them, an option is a mistake or a hostile file, and memory would run out. */
 const count = (atMost: number): Range => ({ whole: true, atLeast: 1, atMost });
-const maxSide = 4096;
+/** Of an input, in pixels. */
+export const maxSide = 4096;
 
 /** Every network option. To add one, add an entry; the type checker then points to the two places that must implement it. */
 export const networkOptions = {

@@ -39,7 +39,10 @@ describe('a resumed run', () => {
       /^epochs: the run has 2; a resumed run takes the same number or more, received 1$/,
     ],
     [{ recipe: { learningRate: 0.2 } }, /^learning rate: the run has 0\.1; .* received 0\.2$/],
-    [{ recipe: { epochs: -1 } }, /^recipe option 'epochs': expected a number above 0; received -1$/],
+    [
+      { recipe: { epochs: -1 } },
+      /^recipe option 'epochs': expected a number above 0 and at most 1000000; received -1$/,
+    ],
     [{ recipe: { batch: 7 } }, /^recipe\.batch: cannot change when a run is resumed; only more epochs, /],
     [{ seed: 9 }, /^seed: cannot change when a run is resumed/],
     [{ options: { width: 3 } }, /^options: cannot change when a run is resumed/],

@@ -5,13 +5,14 @@ import type { EngineFacts } from '../engine/engine.ts';
 import { choosePrecision } from '../engine/precision.ts';
 import { UsageError } from '../errors.ts';
 import { standardPreprocessing } from '../images/preprocess.ts';
+import { refuseIdleOptions } from '../networks/idle-options.ts';
 import { findNetwork, type NetworkOptions, registerNetwork } from '../networks/networks.ts';
 import type { Network } from '../networks/notation.ts';
 import { checkOptions } from '../option.ts';
 import { packageVersion } from '../version.ts';
 import type { Configuration } from './configuration.ts';
 import { dataPath, filesOf } from './data-files.ts';
-import { type Recipe, type RecipeOverrides, resolveRecipe } from './recipe.ts';
+import { type Recipe, type RecipeOverrides, refuseIdleNumbers, resolveRecipe } from './recipe.ts';
 import { type RunPace, runNumbers } from './run-options.ts';
 
 /** The options of a new run. */
@@ -45,6 +46,8 @@ export async function createConfiguration(
 ): Promise<Configuration> {
   const network = networkOf(run);
   const recipe = recipeOf(run);
+  refuseIdleOptions(network, run.options ?? {});
+  refuseIdleNumbers(recipe, { auxiliary: run.options?.auxiliary ?? false });
   const numbers = { seed: run.seed, limitTrain: run.limitTrain, limitTest: run.limitTest };
   const { evaluateEvery, saveEverySteps } = run;
   checkOptions(runNumbers, { ...numbers, evaluateEvery, saveEvery: saveEverySteps }, runWords);

@@ -3,25 +3,20 @@
  * `recipe.ts`: a number added here does not compile until every recipe has it.
  */
 import { typicalLearningRates } from '../compile/optimizers/optimizers.ts';
-import { numberOption, numberOrOffOption, type OptionValues, type Variant } from '../option.ts';
+import { stepNumbers } from '../compile/step-numbers.ts';
+import { numberOption, type OptionValues, type Variant } from '../option.ts';
 
-const fraction = { atLeast: 0, atMost: 1 };
-const below1 = { atLeast: 0, below: 1 };
+const { batch, weightDecay, labelSmoothing, auxiliaryLossWeight, batchNormMomentum, clipNorm } = stepNumbers;
 
 export const recipeNumbers = {
   epochs: numberOption({
     above: 0,
+    atMost: 1_000_000,
     flag: '--epochs <n>',
     about: 'number of epochs; fractions are allowed',
     label: 'Epochs',
   }),
-  batch: numberOption({
-    whole: true,
-    atLeast: 1,
-    flag: '--batch <n>',
-    about: 'images per step; scales the default learning rate',
-    label: 'Batch',
-  }),
+  batch,
   /** Initial rate, after any warm-up. */
   learningRate: numberOption({
     above: 0,
@@ -29,45 +24,19 @@ export const recipeNumbers = {
     about: `initial learning rate, after any warm-up (sgd: ${typicalLearningRates.sgd}, adamw: ${typicalLearningRates.adamw})`,
     label: 'Learning rate',
   }),
-  weightDecay: numberOption({
-    atLeast: 0,
-    flag: '--weight-decay <factor>',
-    about: 'weight decay of convolution and dense weights',
-    label: 'Weight decay',
-  }),
-  labelSmoothing: numberOption({
-    ...below1,
-    flag: '--label-smoothing <factor>',
-    about: 'label smoothing factor',
-    label: 'Label smoothing',
-  }),
-  auxiliaryLossWeight: numberOption({
-    atLeast: 0,
-    flag: '--auxiliary-loss-weight <factor>',
-    about: "weight of the auxiliary classifier's loss (with --auxiliary)",
-    label: 'Auxiliary loss weight',
-  }),
-  /** Weight of a batch's statistics in the moving averages (1 − TensorFlow's decay); in step t at least 9 / (10 + t). */
-  batchNormMomentum: numberOption({
-    ...fraction,
-    flag: '--batch-norm-momentum <factor>',
-    about: "weight of a batch's statistics in the moving averages; in step t at least 9 / (10 + t)",
-    label: 'Batch norm momentum',
-  }),
+  weightDecay,
+  labelSmoothing,
+  auxiliaryLossWeight,
+  batchNormMomentum,
   /** Decay of the moving average of the weights; in step t at most (1 + t) / (10 + t), so that short runs benefit. */
   averageDecay: numberOption({
-    ...below1,
+    atLeast: 0,
+    below: 1,
     flag: '--average-decay <factor>',
     about: 'decay of the moving average of the weights; in step t at most (1 + t) / (10 + t)',
     label: 'Average decay',
   }),
-  /** Maximum norm of the gradient; null disables clipping. */
-  clipNorm: numberOrOffOption({
-    above: 0,
-    flag: '--clip-norm <norm>',
-    about: "clip the gradient's norm; 'off' to disable",
-    label: 'Clip norm',
-  }),
+  clipNorm,
   /** Fraction of each side that the evaluation's central crop keeps. */
   evaluationCrop: numberOption({
     above: 0,
@@ -93,6 +62,7 @@ export const schedules = {
     }),
     every: numberOption({
       above: 0,
+      atMost: 1_000_000,
       flag: '--decay-every <epochs>',
       about: 'epochs between the steps of the staircase schedule',
       label: 'Decay every (epochs)',
@@ -102,6 +72,7 @@ export const schedules = {
   cosine: {
     warmup: numberOption({
       atLeast: 0,
+      atMost: 1_000_000,
       flag: '--warmup <epochs>',
       about: 'linear warm-up of the cosine schedule, in epochs',
       label: 'Warm-up (epochs)',

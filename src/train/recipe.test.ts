@@ -91,11 +91,15 @@ describe('resolveRecipe', () => {
     ],
     ['paper', { learningRate: 0 }, "recipe option 'learningRate': expected a number above 0; received 0"],
     ['paper', { clipNorm: -1 }, "recipe option 'clipNorm': expected a number above 0, or null; received -1"],
-    ['paper', { batch: 2.5 }, "recipe option 'batch': expected a whole number of at least 1; received 2.5"],
+    [
+      'paper',
+      { batch: 2.5 },
+      "recipe option 'batch': expected a whole number of at least 1 and at most 65536; received 2.5",
+    ],
     [
       'paper',
       { schedule: { kind: 'cosine' } },
-      "recipe option 'schedule.warmup': expected a number of at least 0; received nothing",
+      "recipe option 'schedule.warmup': expected a number of at least 0 and at most 1000000; received nothing",
     ],
     [
       'paper',

@@ -109,6 +109,23 @@ function check({ name: _, schedule, optimizer, augmentation, ...numbers }: Recip
   checkOptions(augmentationOptions, augmentation, { ...words, path: 'augmentation.' });
 }
 
+/**
+ * Numbers that differ from the recipe's own and do nothing in this training.
+ * @throws RecipeError naming the number and what it needs
+ */
+export function refuseIdleNumbers(recipe: Recipe, { auxiliary }: { readonly auxiliary: boolean }): void {
+  const own = resolveRecipe(recipe.name);
+  if (!auxiliary && recipe.auxiliaryLossWeight !== own.auxiliaryLossWeight)
+    throw new RecipeError(
+      "recipe option 'auxiliaryLossWeight': has no effect without the network option auxiliary",
+    );
+  const { area, aspect } = recipe.augmentation;
+  if (area === null && aspect.join() !== own.augmentation.aspect.join())
+    throw new RecipeError(
+      "recipe option 'augmentation.aspect': has no effect without random crops; expected augmentation.area as well",
+    );
+}
+
 /** The options of the compiled step; the loop handles the rest. A new option does not compile until one of them uses it. */
 export function stepOptionsOf(recipe: Recipe) {
   const { name, epochs, learningRate, schedule, averageDecay, batchNormMomentum, ...rest } = recipe;

@@ -91,7 +91,10 @@ describe('train', () => {
   it.each<[differences: Partial<TrainOptions>, message: RegExp]>([
     [{ network: 'inception-v5' }, /no network is called 'inception-v5'; there are inception-v3, /],
     [{ recipe: 'big-data' }, /no recipe is called 'big-data'; there are paper, small-data/],
-    [{ recipe: { epochs: -1 } }, /recipe option 'epochs': expected a number above 0; received -1/],
+    [
+      { recipe: { epochs: -1 } },
+      /recipe option 'epochs': expected a number above 0 and at most 1000000; received -1/,
+    ],
     [{ options: { classes: 5 } }, /classes: fashion-mnist has 10 classes, received 5/],
     [{ options: { inputSize: 74 } }, /needs an input of at least 75×75 pixels, received 74×74/],
     [{ data: '/nowhere' }, /\/nowhere/],

@@ -254,7 +254,11 @@ describe('a training on the command line', () => {
   it.each([
     [['train'], 2, 'required option'],
     [['train', '--out', 'x'], 2, "expected a network; 'inception models' lists them"],
-    [[...small, '--epochs', 'two', '--out', 'x'], 2, "--epochs: expected a number above 0, received 'two'"],
+    [
+      [...small, '--epochs', 'two', '--out', 'x'],
+      2,
+      "--epochs: expected a number above 0 and at most 1000000, received 'two'",
+    ],
     [
       [...small, '--recipe', 'best', '--out', 'x'],
       2,

@@ -12,7 +12,9 @@ import { choosePrecision } from '../../engine/precision.ts';
 import { UsageError } from '../../errors.ts';
 import type { ModelFile } from '../../model/model-file.ts';
 import { modelKind } from '../../model/model-kind.ts';
+import { refuseIdleOptions } from '../../networks/idle-options.ts';
 import { networkOptions } from '../../networks/network-options.ts';
+import { findNetwork } from '../../networks/networks.ts';
 import { openModel } from '../../predict/open-model.ts';
 import { addDeclared } from '../options/declared-options.ts';
 import { addEngineOptions, type EngineOptions, openEngine } from '../options/engine-options.ts';
@@ -206,6 +208,7 @@ async function runNetwork(kind: Kind, values: Values, model: ModelFile | undefin
   const print = printer(json);
   const report = await import('../../bench/report.ts');
   const options = model?.description.options ?? readNetworkOptions(values);
+  if (!model) refuseIdleOptions(findNetwork(values.network ?? defaultNetwork), options);
   if (kind === 'data') {
     const { measureData } = await import('../../bench/data-rate.ts');
     const { graphOfWork } = await import('../../bench/our-step.ts');

@@ -163,9 +163,38 @@ describe('parseConfiguration', () => {
       recipe: { ...configuration.recipe, batch: null },
     });
     expect(() => parseConfiguration(text, 'config.json')).toThrow(
-      /^config\.json: recipe\.batch: expected a whole number of at least 1, received null; seed: expected a whole number of at least 0 and at most 4294967295, received "one"; top level: .*"speed"/,
+      /^config\.json: recipe\.batch: expected a whole number of at least 1 and at most 65536, received null; seed: expected a whole number of at least 0 and at most 4294967295, received "one"; top level: .*"speed"/,
     );
     expect(() => parseConfiguration('{', 'config.json')).toThrow(/^config\.json: not JSON/);
+  });
+});
+
+describe('the values of a configuration', () => {
+  const { recipe } = configuration;
+  const huge = [1e6, 1e6] as const;
+  it.each<[changes: object, key: string]>([
+    [{ recipe: { ...recipe, batch: 0 } }, 'recipe.batch'],
+    [{ recipe: { ...recipe, batch: 1e9 } }, 'recipe.batch'],
+    [{ recipe: { ...recipe, epochs: -1 } }, 'recipe.epochs'],
+    [{ recipe: { ...recipe, epochs: 1e308 } }, 'recipe.epochs'],
+    [{ recipe: { ...recipe, optimizer: { ...recipe.optimizer, epsilon: -1 } } }, 'recipe.optimizer.epsilon'],
+    [{ recipe: { ...recipe, averageDecay: 1 } }, 'recipe.averageDecay'],
+    [
+      { recipe: { ...recipe, augmentation: { ...recipe.augmentation, shift: 1e9 } } },
+      'recipe.augmentation.shift',
+    ],
+    [{ limitTrain: -5 }, 'limitTrain'],
+    [{ limitTest: 0.5 }, 'limitTest'],
+    [{ seed: 1e300 }, 'seed'],
+    [{ threads: 1e9 }, 'threads'],
+    [{ evaluateEvery: 0 }, 'evaluateEvery'],
+    [{ preprocessing: { ...configuration.preprocessing, size: huge } }, 'preprocessing'],
+    [{ options: { inputSize: huge } }, 'options.inputSize'],
+    [{ options: { blocks: { A: 1e9 } } }, 'options.blocks'],
+    [{ options: { width: 1e6 } }, 'options.width'],
+  ])('are held to the ranges of the command line: %j', (changes, key) => {
+    const text = JSON.stringify({ ...configuration, ...changes });
+    expect(() => parseConfiguration(text, 'config.json')).toThrow(`config.json: ${key}`);
   });
 });
 

@@ -2,8 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { drawDiagram } from '../../../diagram/diagram.ts';
-import { configure } from '../../../networks/networks.ts';
-import { networkArgument, readNetwork } from '../../network-argument.ts';
+import { networkArgument, readConfigured } from '../../network-argument.ts';
 import { addNetworkOptions, readNetworkOptions } from '../../options/network-options.ts';
 import { addOutput } from '../../usage.ts';
 
@@ -16,7 +15,7 @@ export function addDiagram(program: Command): void {
   addNetworkOptions(command)
     .addHelpText('after', '\nExample:\n  inception diagram inception-v4 -o inception-v4.svg')
     .action(async (name: string, values: Record<string, unknown> & { output: string }) => {
-      const svg = drawDiagram(configure(await readNetwork(name), readNetworkOptions(values)));
+      const svg = drawDiagram(await readConfigured(name, readNetworkOptions(values)));
       if (values.output === '-') process.stdout.write(svg);
       else await writeFile(values.output, svg);
     });

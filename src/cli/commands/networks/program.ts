@@ -4,10 +4,12 @@ import { compileInference } from '../../../compile/compile-inference.ts';
 import { compileTraining } from '../../../compile/compile-training.ts';
 import type { Precision } from '../../../compile/options.ts';
 import { printProgram } from '../../../compile/program.ts';
+import { UsageError } from '../../../errors.ts';
 import { buildGraph } from '../../../graph/build-graph.ts';
-import { configure } from '../../../networks/networks.ts';
+import { networkOptions } from '../../../networks/network-options.ts';
 import { stepOptionsOf } from '../../../train/recipe.ts';
-import { networkArgument, readNetwork } from '../../network-argument.ts';
+import { networkArgument, readConfigured } from '../../network-argument.ts';
+import { firstSet, nameOfFlag } from '../../options/declared-options.ts';
 import { addNetworkOptions, readNetworkOptions } from '../../options/network-options.ts';
 import { addStepOptions, readRecipe, refuseStepOptions } from '../../options/recipe-options.ts';
 import { oneOf, wholeNumber } from '../../usage.ts';
@@ -50,9 +52,12 @@ export function addProgram(program: Command): void {
 
 async function compile(name: string, values: Values) {
   const { batch, precision } = values;
-  const graph = buildGraph(configure(await readNetwork(name), readNetworkOptions(values)));
+  const graph = buildGraph(await readConfigured(name, readNetworkOptions(values)));
   if (values.for !== 'train') {
     refuseStepOptions(values);
+    for (const option of [networkOptions.auxiliary, networkOptions.dropoutKeep])
+      if (firstSet([option], values))
+        throw new UsageError(`${nameOfFlag(option)}: has no effect without --for train`);
     const { predict, prepare } = compileInference(graph, { batch, precision });
     return values.for === 'infer' ? predict : prepare;
   }

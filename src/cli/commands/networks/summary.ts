@@ -4,8 +4,8 @@ import type { Command } from 'commander';
 import { buildGraph } from '../../../graph/build-graph.ts';
 import { costsOf, type LayerSummary, summariseLayers, summariseParts } from '../../../graph/costs.ts';
 import { formatShape, type Graph } from '../../../graph/graph.ts';
-import { configure, type NetworkOptions } from '../../../networks/networks.ts';
-import { networkArgument, readNetwork } from '../../network-argument.ts';
+import type { NetworkOptions } from '../../../networks/networks.ts';
+import { networkArgument, readConfigured } from '../../network-argument.ts';
 import { addNetworkOptions, readNetworkOptions } from '../../options/network-options.ts';
 import { colours } from '../../output/colours.ts';
 import { grouped, short } from '../../output/format.ts';
@@ -26,7 +26,7 @@ export function addSummary(program: Command): void {
     )
     .action(async (name: string, values: Values) => {
       const options = readNetworkOptions(values);
-      const graph = buildGraph(configure(await readNetwork(name), options));
+      const graph = buildGraph(await readConfigured(name, options));
       process.stdout.write(values.json ? json(graph, options) : text(graph, values.layers ?? false));
     });
 }
