@@ -6,7 +6,9 @@ import type { ModelFile, Notices } from '../model/model-file.ts';
 import { modelKind } from '../model/model-kind.ts';
 import { DeployError } from '../onnx/deploy-error.ts';
 import { describedBy } from '../onnx/model-metadata.ts';
+import { measureGraph } from '../onnx/run/measure-graph.ts';
 import { openOnnxPredictor } from '../onnx/run/onnx-predictor.ts';
+import { readGraph } from '../onnx/run/read-graph.ts';
 import type { SessionOptions } from '../onnx/run/runtime.ts';
 import { validateModel } from '../onnx/run/validate-model.ts';
 import { encodeModel } from '../onnx/write/encode-model.ts';
@@ -40,6 +42,9 @@ export async function openByOnnx(path: string, options: OnnxRunOptions = {}): Pr
   }
 }
 
+/** Multiplications for an image, a hundred times those of Inception-v4: more than a few seconds need a process that can be ended. */
+const maxOwnWork = 1e12;
+
 /** The file is validated before ONNX Runtime loads it. */
 async function runFile(path: string, options: OnnxRunOptions): Promise<PredictingModel> {
   const { overrides = {}, isolated = false, ...session } = options;
@@ -47,8 +52,15 @@ async function runFile(path: string, options: OnnxRunOptions): Promise<Predictin
   const { metadata, operators } = validateModel(bytes, path);
   const description = describedBy(metadata, path);
   const requested = preprocessingFor(path, { ...description?.preprocessing, ...overrides.preprocessing });
+  const { work = Number.POSITIVE_INFINITY } = measureGraph(readGraph(bytes, path), {
+    path,
+    size: requested.size,
+  });
+  // Metadata alone can be copied into any file.
   const isOwn =
-    description !== undefined && [...operators].every((operator) => writtenOperators.has(operator));
+    description !== undefined &&
+    work <= maxOwnWork &&
+    [...operators].every((operator) => writtenOperators.has(operator));
   if (!isOwn && !isolated) return runIsolated(path, options);
   const { preprocessing, ...predictor } = await openOnnxPredictor(bytes, {
     ...session,

@@ -1,6 +1,7 @@
 /** The image input of any ONNX file: its name, type, layout, size and batch size. */
 import type { Preprocessing } from '../../images/preprocess.ts';
 import { DeployError } from '../deploy-error.ts';
+import { maxElements } from './measure-graph.ts';
 import type { InferenceSession } from './runtime.ts';
 
 /** A preprocessing whose size may be taken from the file. */
@@ -35,8 +36,6 @@ const layouts: Readonly<Record<FileInput['type'], readonly Layout[]>> = {
   float16: ['nchw', 'nhwc'],
 };
 
-/** Values of one image at most: 8192×8192 in RGB needs 800 MB as float32. */
-const maxValues = 3 * 8192 ** 2;
 /** Images that a file may demand at once. */
 const maxFixedBatch = 1024;
 
@@ -115,10 +114,10 @@ function checkSizes({
   values: number;
   fixedBatch: number | undefined;
 }): void {
-  const expected = !(values > 0 && values <= maxValues)
-    ? `images of at most ${maxValues} values`
-    : !(fixedBatch > 0 && fixedBatch <= maxFixedBatch && fixedBatch * values <= 4 * maxValues)
-      ? `batches of at most ${maxFixedBatch} images and ${4 * maxValues} values`
+  const expected = !(values > 0 && values <= maxElements)
+    ? `images of at most ${maxElements} values`
+    : !(fixedBatch > 0 && fixedBatch <= maxFixedBatch && fixedBatch * values <= 4 * maxElements)
+      ? `batches of at most ${maxFixedBatch} images and ${4 * maxElements} values`
       : undefined;
   if (expected !== undefined) throw new DeployError(`${path}: expected ${expected}, received ${received}`);
 }

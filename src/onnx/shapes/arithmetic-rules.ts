@@ -101,10 +101,13 @@ const matrices: Rule = ([a, b]) => {
     : unknown;
 };
 
+/** Every letter has its place in it. */
+const maxEquation = 1000;
+
 /** Every letter's size from the inputs; without an arrow the output has the letters that occur once, in order. */
 const einsum: Rule = (inputs, attributes) => {
   const equation = attributes.text('equation')?.replaceAll(' ', '');
-  if (equation === undefined || equation.includes('.')) return unknown;
+  if (equation === undefined || equation.includes('.') || equation.length > maxEquation) return unknown;
   const [left = '', right] = equation.split('->');
   const sizes = new Map<string, Dimension>();
   for (const [index, letters] of left.split(',').entries()) {

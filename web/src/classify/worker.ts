@@ -3,6 +3,8 @@ import { decodeImage } from '../../../src/classifier/web/decode-image.ts';
 import { inputBytes, type Preprocessing, preprocess } from '../../../src/images/preprocess.ts';
 import type { ModelDescription } from '../../../src/model/description.ts';
 import { describedBy } from '../../../src/onnx/model-metadata.ts';
+import { measureGraph } from '../../../src/onnx/run/measure-graph.ts';
+import { readGraph } from '../../../src/onnx/run/read-graph.ts';
 import { validateModel } from '../../../src/onnx/run/validate-model.ts';
 import type { Event, ModelSource, Request, Result } from './messages.ts';
 import { readModel } from './model-file.ts';
@@ -24,6 +26,7 @@ async function load(source: ModelSource): Promise<void> {
   send({ kind: 'starting' });
   const { metadata } = validateModel(file.bytes, file.name);
   const described = describedBy(metadata, file.name);
+  measureGraph(readGraph(file.bytes, file.name), { path: file.name, size: described?.preprocessing.size });
   if (!described) {
     throw new Error(
       `${file.name}: the file has no 'model' metadata with labels and preprocessing; use a file written by 'inception export'`,
