@@ -194,8 +194,16 @@ describe('a training on the command line', () => {
     const alone = await start(['classify', files[0] as string, '--model', run, '--json']).ended;
     const [best] = (JSON.parse(alone.stdout) as typeof results)[0]?.labels ?? [];
     expect({ label, probability: Number(probability) }, printed.stderr).toEqual(best);
-    const missing = await start(['classify', join(root, 'none.png'), '--model', run]).ended;
-    expect([missing.code, missing.stderr]).toEqual([1, expect.stringMatching(/none\.png: no such file/)]);
+    const none = join(root, 'none.png');
+    const missing = await start(['classify', none, files[0] as string, '--model', run, '--json']).ended;
+    expect([missing.code, missing.stderr]).toEqual([
+      1,
+      expect.stringMatching(/none\.png: no such file\n1 of 2 images could not be classified\n$/),
+    ]);
+    expect(JSON.parse(missing.stdout)).toMatchObject([
+      { file: none, error: `${none}: no such file` },
+      { file: files[0], labels: expect.any(Array) },
+    ]);
   }
 
   it('saves a checkpoint on Ctrl-C and exits with 130, on SIGTERM with 143, on SIGHUP with 129', async () => {

@@ -1,9 +1,13 @@
 /** `inception classify`: the most probable labels of image files. */
 import type { Command } from 'commander';
 import type { Classification } from '../../classifier/classification.ts';
-import { loadClassifier } from '../../classifier/classifier.ts';
+import { type Classifier, type ClassifyOptions, loadClassifier } from '../../classifier/classifier.ts';
+import { DataError } from '../../data/data-error.ts';
+import { decodeImage } from '../../data/decode.ts';
+import { findImages, type NamedImage } from '../../data/folders/find-images.ts';
 import { UsageError } from '../../errors.ts';
 import type { CropCount } from '../../images/crops.ts';
+import type { Image } from '../../images/image.ts';
 import { addEngineOptions, type EngineOptions, runtimeOptions } from '../options/engine-options.ts';
 import { noticesTo, predictingArgument, readCrops } from '../options/model-options.ts';
 import {
@@ -31,7 +35,7 @@ export function addClassify(program: Command): void {
     program
       .command('classify')
       .description('print the most probable labels of images')
-      .argument('<image...>', 'JPEG, PNG or WebP files')
+      .argument('<image...>', 'image files, folders of them, or patterns such as "photos/*.jpg"')
       .requiredOption('--model <model>', predictingArgument)
       .option('--top <k>', 'number of labels per image', wholeNumber('--top'), 5)
       .option('--crops <n>', 'crops per image: 1, 10, 12 or 144', readCrops, 1)
@@ -44,35 +48,82 @@ export function addClassify(program: Command): void {
       `
 Examples:
   inception classify shoe.jpg bag.png --model runs/fashion
-  inception classify cat.jpg --model photos.onnx
+  inception classify photos/ --model photos.onnx --top 1
   inception classify cat.jpg --model resnet50.onnx --model-labels imagenet.txt --preprocessing imagenet
   inception classify cat.jpg --model hub:timm/inception_v4.tf_in1k`,
     )
     .action(run);
 }
 
-async function run(files: readonly string[], values: Values): Promise<void> {
+async function run(names: readonly string[], values: Values): Promise<void> {
   const { model, crops, testFlip: flip = false, top, json } = values;
   if (flip && crops > 1)
     throw new UsageError(`--test-flip: has no effect with --crops ${crops}, which include mirror images`);
   const notices = noticesTo(process.stderr);
   const overrides = await readOnnxOptions(values, { paths: [model], crop: true });
+  const images = await findImages(names, notices);
   const classifier = await loadClassifier(model, { ...runtimeOptions(values), ...notices, ...overrides });
   try {
-    const labels = await classifier.classify(files, { top, views: { crops, flip } });
-    const results = files.map((file, index) => ({
-      file,
-      labels: labels[index] as readonly Classification[],
-    }));
-    process.stdout.write(json ? `${JSON.stringify(results, null, 2)}\n` : text(results, classifier.classes));
+    const results: Result[] = [];
+    for (let start = 0; start < images.length; start += atATime) {
+      const some = await classifyAll(classifier, images.slice(start, start + atATime), {
+        top,
+        views: { crops, flip },
+      });
+      results.push(...some);
+      for (const result of some) {
+        if ('error' in result) notices.onNotice?.(result.error);
+        else if (!json) process.stdout.write(text(result, classifier.classes));
+      }
+    }
+    if (json) process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
+    const failed = results.filter((result) => 'error' in result).length;
+    if (failed === 0) return;
+    process.exitCode = 1;
+    if (results.length > 1)
+      notices.onNotice?.(`${failed} of ${results.length} images could not be classified`);
   } finally {
     notices.end();
     await classifier.close();
   }
 }
 
+/** Files that are decoded and classified together: a batch. */
+const atATime = 16;
+
+type Result =
+  | { readonly file: string; readonly labels: readonly Classification[] }
+  | { readonly file: string; readonly error: string };
+
+/** One that cannot be read or decoded does not end the others. */
+async function classifyAll(
+  classifier: Classifier,
+  images: readonly NamedImage[],
+  options: ClassifyOptions,
+): Promise<Result[]> {
+  const decoded = await Promise.all(images.map(({ file, error }) => error ?? decodedOrError(file)));
+  const good = decoded.filter((image) => typeof image !== 'string');
+  const labels = good.length === 0 ? [] : await classifier.classify(good, options);
+  let next = 0;
+  return images.map(({ file }, index) => {
+    const image = decoded[index] as Image | string;
+    return typeof image === 'string'
+      ? { file, error: image }
+      : { file, labels: labels[next++] as readonly Classification[] };
+  });
+}
+
+async function decodedOrError(file: string): Promise<Image | string> {
+  try {
+    return await decodeImage(file);
+  } catch (error) {
+    if (error instanceof DataError) return error.message;
+    throw error;
+  }
+}
+
 function text(
-  results: readonly { file: string; labels: readonly Classification[] }[],
+  { file, labels }: { file: string; labels: readonly Classification[] },
   classes: readonly string[],
 ): string {
   const nameOf = ({ label, index, id }: Classification) => {
@@ -80,12 +131,9 @@ function text(
     const unique = classes.indexOf(label) === classes.lastIndexOf(label);
     return unique ? label : `${label} (${id === undefined ? '' : `${id}, `}output ${index})`;
   };
-  const lines = results.flatMap(({ file, labels }) => [
-    colours.bold(file),
-    ...labels.map((each) => {
-      const bar = '█'.repeat(Math.round(each.probability * 20)).padEnd(20, '░');
-      return `  ${(each.probability * 100).toFixed(1).padStart(5)}%  ${colours.cyan(bar)}  ${nameOf(each)}`;
-    }),
-  ]);
-  return `${lines.join('\n')}\n`;
+  const lines = labels.map((each) => {
+    const bar = '█'.repeat(Math.round(each.probability * 20)).padEnd(20, '░');
+    return `  ${(each.probability * 100).toFixed(1).padStart(5)}%  ${colours.cyan(bar)}  ${nameOf(each)}`;
+  });
+  return `${[colours.bold(file), ...lines].join('\n')}\n`;
 }

@@ -30,6 +30,8 @@ export interface Listing {
 export interface ScanOptions {
   readonly root: string;
   readonly leftOut: LeftOutCounter;
+  /** Whether images that cannot be read are counted too. Default true. */
+  readonly countUnreadable?: boolean;
 }
 
 /** @throws DataError if there is no such folder, or it may not be read. */
@@ -54,7 +56,10 @@ export async function listFolder(folder: string, options?: ScanOptions): Promise
     else if (imageExtensions.includes(endingOf(name))) listing.images.push(name);
     else {
       const ending = endingOf(name);
-      if (unreadableImages.includes(ending)) listing.unreadable.push(name);
+      if (unreadableImages.includes(ending)) {
+        listing.unreadable.push(name);
+        if (options?.countUnreadable === false) continue;
+      }
       leave(ending === '' ? 'files without an ending' : `${ending} files`, name);
     }
   }
