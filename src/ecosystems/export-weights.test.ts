@@ -165,8 +165,8 @@ describe('the config.json of the hub', () => {
   it.each([
     [{ architecture: 'resnet50' }, "c.json: unknown architecture 'resnet50'; expected one of inception_v3, "],
     [
-      { architecture: 'inception_v4', pretrained_cfg: { interpolation: 'lanczos' } },
-      "c.json: unknown interpolation 'lanczos'; expected bicubic or bilinear",
+      { architecture: 'inception_v4', pretrained_cfg: { interpolation: 'random' } },
+      "c.json: unknown interpolation 'random'; expected bicubic or bilinear or nearest or box or hamming or lanczos",
     ],
     [
       { architecture: 'inception_v4', pretrained_cfg: { crop_mode: 'squash' } },

@@ -168,7 +168,7 @@ export const keras: Dialect<'keras'> = {
       ...namesOf('inception-v3'),
     },
   },
-  preprocessing: preprocessingPresets['tf-slim'],
+  preprocessing: preprocessingPresets.keras,
   canonical: canonicalNames,
   flat: true,
   ignored,

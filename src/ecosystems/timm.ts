@@ -45,6 +45,10 @@ export const timm: Dialect<'timm'> = {
     interpolations: {
       'pillow-bicubic': 'bicubic',
       'pillow-bilinear': 'bilinear',
+      'pillow-nearest': 'nearest',
+      'pillow-box': 'box',
+      'pillow-hamming': 'hamming',
+      'pillow-lanczos': 'lanczos',
       'tf-bilinear': 'bilinear',
       'tf-bilinear-corners': 'bilinear',
       bilinear: 'bilinear',

@@ -49,6 +49,7 @@ export const torchvision: Dialect<'torchvision'> = {
       auxiliaryHead: true,
     },
   },
-  preprocessing: { protocol: 'timm', kernel: 'pillow-bilinear' },
+  // Inception_V3_Weights.IMAGENET1K_V1.transforms(): the shorter side to 342, and not to 299 / 0.875.
+  preprocessing: { protocol: 'timm', kernel: 'pillow-bilinear', crop: 299 / 342 },
   ignored: moduleBookkeeping,
 };

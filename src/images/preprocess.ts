@@ -68,7 +68,15 @@ export const preprocessingPresets = {
     mean: [0.5, 0.5, 0.5],
     std: [0.5, 0.5, 0.5],
   },
-  /** TF-Slim and Keras. */
+  /** Keras: `load_img(target_size=…)` with its default interpolation, then `preprocess_input` of its Inceptions. */
+  keras: {
+    protocol: 'tf-slim',
+    crop: 1,
+    kernel: 'pillow-nearest',
+    mean: [0.5, 0.5, 0.5],
+    std: [0.5, 0.5, 0.5],
+  },
+  /** TF-Slim. */
   'tf-slim': {
     protocol: 'tf-slim',
     crop: centralCrop,
@@ -147,8 +155,12 @@ function halfToEven(pixels: number): number {
 
 const kernelDescriptions: Readonly<Record<ResamplingKernel, string>> = {
   bilinear: 'bilinear, half-pixel centres',
+  'pillow-nearest': "Pillow's nearest",
+  'pillow-box': "Pillow's box",
   'pillow-bilinear': "Pillow's bilinear",
+  'pillow-hamming': "Pillow's Hamming",
   'pillow-bicubic': "Pillow's bicubic",
+  'pillow-lanczos': "Pillow's Lanczos",
   'tf-bilinear': "TensorFlow 1's bilinear",
   'tf-bilinear-corners': "TensorFlow 1's bilinear, corners aligned",
 };

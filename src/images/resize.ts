@@ -11,8 +11,12 @@ import { cropImage, type Image, type Part } from './image.ts';
 /** `bilinear` samples with half-pixel centres and no antialiasing ({@link resample}), as in training. */
 export const resamplingKernels = [
   'bilinear',
+  'pillow-nearest',
+  'pillow-box',
   'pillow-bilinear',
+  'pillow-hamming',
   'pillow-bicubic',
+  'pillow-lanczos',
   'tf-bilinear',
   'tf-bilinear-corners',
 ] as const;
@@ -60,6 +64,7 @@ interface Coefficients {
 /** Resizes a whole image, or computes a part of the resized image. */
 export function resize(image: Image, kernel: ResizeKernel, resizing: Resizing): Image {
   const axes = axesOf(image, resizing);
+  if (kernel === 'pillow-nearest') return pillowNearest(image, axes);
   const filter = pillowFilters[kernel];
   return filter
     ? pillowResize(image, filter, axes)
@@ -72,9 +77,17 @@ interface Filter {
 }
 
 const pillowFilters: Readonly<Partial<Record<ResizeKernel, Filter>>> = {
+  'pillow-box': { support: 0.5, weight: (x) => (x > -0.5 && x <= 0.5 ? 1 : 0) },
   'pillow-bilinear': { support: 1, weight: (x) => Math.max(0, 1 - Math.abs(x)) },
+  'pillow-hamming': {
+    support: 1,
+    weight: (x) => (Math.abs(x) < 1 ? sinc(x) * (0.54 + 0.46 * Math.cos(x * Math.PI)) : 0),
+  },
   'pillow-bicubic': { support: 2, weight: cubic },
+  'pillow-lanczos': { support: 3, weight: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) },
 };
+
+const sinc = (x: number): number => (x === 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI));
 
 /** The Keys cubic kernel with a = −1/2. */
 function cubic(distance: number): number {
@@ -205,6 +218,30 @@ function reach({ first, counts }: Coefficients): readonly [first: number, end: n
   // Both ends grow with the output position.
   const last = first.length - 1;
   return [first[0] as number, (first[last] as number) + (counts[last] as number)];
+}
+
+/** Pillow's nearest neighbour, for which it sums the step up instead of multiplying it. */
+function pillowNearest(image: Image, { rows, columns }: { rows: Axis; columns: Axis }): Image {
+  const { channels, data } = image;
+  const [sourceRows, sourceColumns] = [nearestPositions(rows), nearestPositions(columns)];
+  const result = new Uint8Array(rows.count * columns.count * channels);
+  let index = 0;
+  for (const y of sourceRows)
+    for (const x of sourceColumns)
+      for (let channel = 0; channel < channels; channel++)
+        result[index++] = data[(y * image.width + x) * channels + channel] as number;
+  return { height: rows.count, width: columns.count, channels, data: result };
+}
+
+function nearestPositions({ input, output, first, count }: Axis): Int32Array {
+  const positions = new Int32Array(count);
+  const step = input / output;
+  let position = step * 0.5;
+  for (let index = 0; index < first + count; index++) {
+    if (index >= first) positions[index - first] = Math.min(Math.trunc(position), input - 1);
+    position += step;
+  }
+  return positions;
 }
 
 interface Neighbours {
