@@ -18,7 +18,7 @@ export interface ModelOverrides {
    * torchvision's crop. `preprocessingPresets` has named presets.
    */
   readonly preprocessing?: Partial<Preprocessing>;
-  /** For .onnx files: whether the outputs are already probabilities. Default: as stated in the file, or false. */
+  /** For .onnx files: whether the outputs are already probabilities. Default: as stated in the file, or whether they come from a softmax. */
   readonly probabilities?: boolean;
 }
 

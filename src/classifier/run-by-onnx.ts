@@ -5,11 +5,12 @@ import { graphOf } from '../model/description.ts';
 import type { ModelFile, Notices } from '../model/model-file.ts';
 import { modelKind } from '../model/model-kind.ts';
 import { DeployError } from '../onnx/deploy-error.ts';
-import { describedBy } from '../onnx/model-metadata.ts';
+import { describedBy, statedSoftmax } from '../onnx/model-metadata.ts';
 import { measureGraph } from '../onnx/run/measure-graph.ts';
 import { openOnnxPredictor } from '../onnx/run/onnx-predictor.ts';
 import { readGraph } from '../onnx/run/read-graph.ts';
 import type { SessionOptions } from '../onnx/run/runtime.ts';
+import { softmaxOutputs } from '../onnx/run/softmax-outputs.ts';
 import { validateModel } from '../onnx/run/validate-model.ts';
 import { encodeModel } from '../onnx/write/encode-model.ts';
 import { onnxGraphOf } from '../onnx/write/onnx-graph-of.ts';
@@ -52,10 +53,8 @@ async function runFile(path: string, options: OnnxRunOptions): Promise<Predictin
   const { metadata, operators } = validateModel(bytes, path);
   const description = describedBy(metadata, path);
   const requested = preprocessingFor(path, { ...description?.preprocessing, ...overrides.preprocessing });
-  const { work = Number.POSITIVE_INFINITY } = measureGraph(readGraph(bytes, path), {
-    path,
-    size: requested.size,
-  });
+  const graph = readGraph(bytes, path);
+  const { work = Number.POSITIVE_INFINITY } = measureGraph(graph, { path, size: requested.size });
   // Metadata alone can be copied into any file.
   const isOwn =
     description !== undefined &&
@@ -66,7 +65,8 @@ async function runFile(path: string, options: OnnxRunOptions): Promise<Predictin
     ...session,
     path,
     preprocessing: requested,
-    softmax: overrides.probabilities ?? metadata.get('output') === 'probabilities',
+    softmax: overrides.probabilities ?? statedSoftmax(metadata),
+    softmaxOutputs: softmaxOutputs(graph),
   });
   const outputs = predictor.classes;
   const { onNotice } = options;

@@ -47,3 +47,9 @@ export function describedBy(
   const model = metadata.get('model');
   return model === undefined ? undefined : parseDescription(model, `${path} (metadata)`);
 }
+
+/** Whether a file says that its output is probabilities; undefined if it says nothing. */
+export function statedSoftmax(metadata: ReadonlyMap<string, string>): boolean | undefined {
+  const output = metadata.get('output');
+  return output === undefined ? undefined : output === 'probabilities';
+}

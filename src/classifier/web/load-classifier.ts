@@ -3,8 +3,11 @@ import type { Image } from '../../images/image.ts';
 import { inputBytes, type Preprocessing, preprocess } from '../../images/preprocess.ts';
 import { type ModelDescription, ModelError } from '../../model/description.ts';
 import { DeployError } from '../../onnx/deploy-error.ts';
-import { describedBy } from '../../onnx/model-metadata.ts';
+import { describedBy, statedSoftmax } from '../../onnx/model-metadata.ts';
+import { measureGraph } from '../../onnx/run/measure-graph.ts';
+import { readGraph } from '../../onnx/run/read-graph.ts';
 import { type OnnxSession, predictorOf } from '../../onnx/run/session-predictor.ts';
+import { softmaxOutputs } from '../../onnx/run/softmax-outputs.ts';
 import { validateModel } from '../../onnx/run/validate-model.ts';
 import { labelsFor, preprocessingFor } from '../apply-overrides.ts';
 import { type Classifications, rank } from '../classification.ts';
@@ -79,6 +82,9 @@ export async function loadClassifier(
   const bytes = new Uint8Array(await (await blobOf(model)).arrayBuffer());
   const { metadata } = validateModel(bytes, source);
   const description = describedBy(metadata, source);
+  const graph = readGraph(bytes, source);
+  const size = overrides.preprocessing?.size ?? description?.preprocessing.size;
+  measureGraph(graph, { path: source, size });
   const { InferenceSession, Tensor } = runtime ?? (await importRuntime());
   let session: OnnxSession['session'];
   try {
@@ -94,7 +100,9 @@ export async function loadClassifier(
     {
       path: source,
       preprocessing: preprocessingFor(source, { ...description?.preprocessing, ...overrides.preprocessing }),
-      softmax: overrides.probabilities ?? metadata.get('output') === 'probabilities',
+      softmax: overrides.probabilities ?? statedSoftmax(metadata),
+      softmaxOutputs: softmaxOutputs(graph),
+      onNotice,
     },
   );
   const { preprocessing } = predictor;

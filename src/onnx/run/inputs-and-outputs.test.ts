@@ -9,6 +9,7 @@ import { onnxGraphOf } from '../write/onnx-graph-of.ts';
 import { inputOf } from './file-input.ts';
 import { outputOf } from './file-output.ts';
 import { openOnnxPredictor } from './onnx-predictor.ts';
+import { softmaxOutputs } from './softmax-outputs.ts';
 
 const path = 'm.onnx';
 const preprocessing = { ...preprocessingPresets.inception, size: [2, 3] as [number, number] };
@@ -103,6 +104,32 @@ describe('a file of other tools', () => {
       outputs: [scores],
     });
     expect(await predictor.outputs(image)).toEqual(Float32Array.of(255, 51, 0));
+  });
+
+  it('gives the probabilities of its own softmax, and says that it does', async () => {
+    const nodes = [
+      node('GlobalAveragePool', ['planes'], ['mean']),
+      node('Flatten', ['mean'], ['flat'], { axis: 1 }),
+      node('Softmax', ['flat'], ['soft'], { axis: 1 }),
+      node('Identity', ['soft'], ['scores']),
+    ];
+    const graph = { name: 'g', nodes, constants: new Map(), input: planes, outputs: [scores] };
+    const notices: string[] = [];
+    const predictor = await openOnnxPredictor(encodeModel({ graph, metadata: {}, producerVersion: '0' }), {
+      path,
+      preprocessing,
+      softmaxOutputs: softmaxOutputs(graph),
+      onNotice: (line) => notices.push(line),
+    });
+    const values = await predictor.predict(image);
+    expect(values).toEqual(await predictor.outputs(image));
+    expect(values.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 5);
+    expect(notices).toEqual([
+      "m.onnx: its output 'scores' comes from a softmax and is taken for probabilities",
+    ]);
+    expect([
+      ...softmaxOutputs({ nodes: [node('Softmax', ['q'], ['a']), node('MatMul', ['a', 'v'], ['y'])] }),
+    ]).toEqual(['a']);
   });
 
   it('is an error where its outputs are not numbers', async () => {

@@ -28,8 +28,10 @@ export interface SessionPredictorOptions {
   /** Where the model is from, for messages. */
   readonly path: string;
   readonly preprocessing: SizedByFile;
-  /** Whether the file's output is already probabilities. */
-  readonly softmax: boolean;
+  /** Whether the file's output is already probabilities. Default: whether it is one of `softmaxOutputs`. */
+  readonly softmax?: boolean | undefined;
+  /** Values of the graph that a softmax gives. */
+  readonly softmaxOutputs?: ReadonlySet<string>;
   /** Batch size in evaluation. Default 16. */
   readonly batch?: number | undefined;
   /** Called with what was chosen in the user's place. */
@@ -54,7 +56,7 @@ export function predictorOf(
   { session, Tensor }: OnnxSession,
   options: SessionPredictorOptions,
 ): OnnxPredictor {
-  const { path, softmax, batch = 16 } = options;
+  const { path, softmaxOutputs = new Set(), batch = 16 } = options;
   const input = inputOf(session, options);
   const { fixedBatch, preprocessing } = input;
   const [height, width] = preprocessing.size;
@@ -63,6 +65,11 @@ export function predictorOf(
   const { name: outputName, classes, unused } = outputOf(session, options);
   if (unused.length > 0)
     options.onNotice?.(`${path}: its output '${outputName}' is used, and not ${unused.join(', ')}`);
+  const { softmax = softmaxOutputs.has(outputName) } = options;
+  if (options.softmax === undefined && softmax)
+    options.onNotice?.(
+      `${path}: its output '${outputName}' comes from a softmax and is taken for probabilities`,
+    );
   const run = async (images: Uint8Array): Promise<Float32Array> => {
     const count = images.length / pixels;
     const dims =
