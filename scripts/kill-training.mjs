@@ -1,5 +1,5 @@
 // Kills trainings with SIGKILL, resumes them, and compares what they end with, bit for bit, with a training that was left alone:
-//   node scripts/kill-training.mjs [--random 200] [--without-calls] [--folder DIR] [--seed 1] [--jobs 2]
+//   node scripts/kill-training.mjs [--random 200] [--without-calls] [--folder DIR] [--seed 1] [--jobs 2] [--only REGEXP]
 // Kills come at random moments, and at every write, sync, rename and removal of a whole training (a shared library that is
 // preloaded counts them: kill-training/kill-at-call.c). Prints a table; exits with 1 if any training ended otherwise.
 // Linux, a C compiler, and a built checkout ('npm run setup').
@@ -20,6 +20,8 @@ const { values: options } = parseArgs({
     folder: { type: 'string', default: '' },
     seed: { type: 'string', default: '1' },
     jobs: { type: 'string', default: '2' },
+    /** Of the calls. */
+    only: { type: 'string', default: '' },
   },
 });
 
@@ -200,6 +202,7 @@ async function killAtCalls() {
   const left = calls.entries();
   await inParallel(async () => {
     for (const [index, call] of left) {
+      if (!new RegExp(options.only).test(call)) continue;
       const run = join(work, `call-${index + 1}`);
       const killed = await inception(beginning(epochs), run, { at: index + 1 });
       if (!killed.killed) say(`call ${index + 1} (${call}) was not reached`);
@@ -213,7 +216,7 @@ async function killAtCalls() {
 /** A row of the table: numbers of processes and steps do not matter. */
 const nameOf = (call) =>
   call
-    .replace(/\.\d+\.\d+\.incomplete$/, '')
+    .replace(/\.(?:[\d.]+|[0-9a-f-]{36})\.incomplete$/, '')
     .replace(/\/\d+\.safetensors/, '/N.safetensors')
     .replace(/ \/?$/, ' of the folder')
     .replace(' /', ' of ');

@@ -34,7 +34,7 @@ export const replaceText = (path: string, text: string): Promise<void> =>
 /** Removes the temporary files of `names` that a killed process left in a folder. No other process may be writing there. */
 export async function removeIncomplete(folder: string, isOurs: (name: string) => boolean): Promise<void> {
   for (const entry of await readdir(folder, { withFileTypes: true })) {
-    const [, name] = /^(.+?)(?:\.\d+)+\.incomplete$/.exec(entry.name) ?? [];
+    const [, name] = /^(.+?)\.(?:[\d.]+|[0-9a-f-]{36})\.incomplete$/.exec(entry.name) ?? [];
     if (name !== undefined && entry.isFile() && isOurs(name))
       await rm(join(folder, entry.name), { force: true });
   }

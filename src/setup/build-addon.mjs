@@ -55,18 +55,7 @@ export function buildAddon(libtorch, { force = false } = {}) {
   try {
     // cmake caches the libtorch of the last build and would ignore a new one.
     rmSync(join(folder, 'CMakeCache.txt'), { force: true });
-    run('cmake', [
-      '-S',
-      join(packageRoot, 'native'),
-      '-B',
-      folder,
-      '-DCMAKE_BUILD_TYPE=Release',
-      `-DLIBTORCH_INCLUDE=${libtorch.include}`,
-      `-DLIBTORCH_LIB=${libtorch.lib}`,
-      `-DLIBTORCH_VERSION=${libtorch.version}`,
-      `-DLINK_ONEDNN=${libtorch.isSystem ? 'ON' : 'OFF'}`,
-      `-DNODE_API_INCLUDES=${includes.join(';')}`,
-    ]);
+    run('cmake', configureArguments(libtorch, folder));
     run('cmake', ['--build', folder, '--parallel', String(availableParallelism())]);
     const result = join(folder, addonName);
     checkAddon(result);
@@ -77,6 +66,23 @@ export function buildAddon(libtorch, { force = false } = {}) {
   say(`addon: built in ${((Date.now() - begin) / 1000).toFixed(1)} s`);
   return /** @type {string} */ (targets[0]);
 }
+
+/**
+ * Arguments of cmake that configure a build of the addon in a folder.
+ * @param {Libtorch} libtorch @param {string} folder
+ */
+export const configureArguments = (libtorch, folder) => [
+  '-S',
+  join(packageRoot, 'native'),
+  '-B',
+  folder,
+  '-DCMAKE_BUILD_TYPE=Release',
+  `-DLIBTORCH_INCLUDE=${libtorch.include}`,
+  `-DLIBTORCH_LIB=${libtorch.lib}`,
+  `-DLIBTORCH_VERSION=${libtorch.version}`,
+  `-DLINK_ONEDNN=${libtorch.isSystem ? 'ON' : 'OFF'}`,
+  `-DNODE_API_INCLUDES=${nodeApiIncludes().join(';')}`,
+];
 
 /** Include folders of Node-API, from two npm packages. */
 function nodeApiIncludes() {

@@ -121,6 +121,7 @@ describe('a run folder', () => {
       'model.safetensors.77.3',
       'metrics.jsonl.9',
       'curves.svg.1.2',
+      'pid.5c2f52b0-236c-4ef7-affa-b0942fc5dfb8',
     ];
     for (const name of incomplete) await writeFile(join(path, `${name}.incomplete`), '');
     const kept = [

@@ -137,7 +137,7 @@ export class RunFolder {
 
   /** Removes what a killed process left half-written. */
   async removeIncomplete(): Promise<void> {
-    const written: readonly string[] = Object.values(runFiles);
+    const written: readonly string[] = [...Object.values(runFiles), 'pid'];
     await removeIncomplete(this.path, (name) => written.includes(name));
     await removeIncomplete(checkpointFolder(this.path), (name) => /^\d+\.safetensors$/.test(name));
   }

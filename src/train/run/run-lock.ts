@@ -72,7 +72,8 @@ async function claim(file: string, path: string): Promise<boolean> {
     return true;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') return false;
+    // The process that has the lock removes files like this one when it begins.
+    if (code === 'EEXIST' || code === 'ENOENT') return false;
     // File systems without links (exFAT, some shares).
     if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'ENOSYS') throw error;
   }
