@@ -134,3 +134,10 @@ describe("a folder in timm's form", () => {
     );
   });
 });
+
+it('a model of this package is not imported again', async () => {
+  const path = modelFile({});
+  await expect(openImport(path)).rejects.toThrow(`${path}: it is a model of this package already`);
+  writeFileSync(join(folder, 'config.json'), '{}');
+  await expect(openImport(folder)).rejects.toThrow(`${folder}: it is a model of this package already`);
+});

@@ -26,12 +26,13 @@ export async function openImport(path: string, options: ImportOptions & Notices 
     return openConfigured(weights, { source: path, options, config });
   }
   const folder = await hubFolder(path);
-  if (folder)
-    return openConfigured(folder.weights, {
-      source: path,
-      options,
-      config: await readConfigFile(folder.config),
+  if (folder) {
+    const file = await openWeights(folder.weights);
+    return closeOnError(file, async () => {
+      refuseOwn(file, path);
+      return planConfigured(file, { source: path, options, config: await readConfigFile(folder.config) });
     });
+  }
   const file = await openWeights(path);
   return closeOnError(file, () => planFile(file, path, options));
 }
@@ -42,11 +43,15 @@ export async function planFile(
   path: string,
   options: ImportOptions = {},
 ): Promise<ImportPlan> {
+  refuseOwn(file, path);
+  return planConfigured(file, { source: path, options, config: await configBeside(path, options) });
+}
+
+function refuseOwn(file: TensorFile, path: string): void {
   if (file.metadata.has('model'))
     throw new WeightsError(
       `${path}: it is a model of this package already, which every command takes as it is; expected weights of another one`,
     );
-  return planConfigured(file, { source: path, options, config: await configBeside(path, options) });
 }
 
 interface Configured {

@@ -72,6 +72,18 @@ function checkByteOrder(content: Uint8Array): void {
   );
 }
 
+/** What else is a ZIP archive, by names of its members. */
+const otherArchives: readonly (readonly [RegExp, string])[] = [
+  [
+    /(^|\/)(archive_format|models\/[^/]+\.json|serialized_exported_program\.json)$/,
+    'it is a program of torch.export (.pt2), not a weights file; save the weights with torch.save(model.state_dict(), path)',
+  ],
+  [
+    /^[^/]+\.npy$/,
+    'it is an archive of NumPy arrays (.npz), whose names and layout nobody fixes; save the weights as safetensors: safetensors.numpy.save_file(dict(numpy.load(path)), path)',
+  ],
+];
+
 /** All members are in one folder, which torch names after the file. */
 function findRoot(members: ReadonlyMap<string, Member>): string {
   const names = [...members.keys()];
@@ -81,6 +93,8 @@ function findRoot(members: ReadonlyMap<string, Member>): string {
       'it is a TorchScript program, not a weights file; load it with torch.jit.load and save it with torch.save(model.state_dict(), path)',
     );
   }
+  const other = otherArchives.find(([pattern]) => names.some((name) => pattern.test(name)));
+  if (other) throw new WeightsError(other[1]);
   const roots = names.flatMap((name) => /^([^/]+)\/data\.pkl$/.exec(name)?.[1] ?? []);
   if (roots.length !== 1) {
     throw new WeightsError(

@@ -172,6 +172,22 @@ describe('a PyTorch file that is refused', () => {
     );
   });
 
+  it('is another archive', async () => {
+    const entry = 'PK\x01\x02';
+    const arrays = await changed('zip-1.13.pth', {
+      after: entry,
+      from: 'zip-1.13/data.pkl',
+      to: 'zip-1.13_data.npy',
+    });
+    await expect(openTorchFile(arrays)).rejects.toThrow('it is an archive of NumPy arrays (.npz)');
+    const program = await changed('zip-2.pth', {
+      after: entry,
+      from: 'zip-2/byteorder',
+      to: 'models/abc.json',
+    });
+    await expect(openTorchFile(program)).rejects.toThrow('it is a program of torch.export (.pt2)');
+  });
+
   it('has big-endian numbers', async () => {
     const zip = await changed('zip-2.pth', { after: 'byteorder', from: 'little', to: 'biiiig' });
     await expect(openTorchFile(zip)).rejects.toThrow('its numbers are "biiiig"-endian, only little-endian');
