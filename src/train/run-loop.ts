@@ -16,6 +16,7 @@ import { planPredictor } from '../predict/torch-predictor.ts';
 import { type Configuration, RunError } from './configuration.ts';
 import { dataPath, differenceOf, filesOf } from './data-files.ts';
 import { DataRecorder } from './data-record.ts';
+import { explainGap, isWorseThanGuessing } from './evaluation-gap.ts';
 import { deathNotice, explainSystemError, maxDeadSteps, refuseNonFinite } from './failures.ts';
 import { addStep, type Measured, meansOf } from './metrics-window.ts';
 import { averageDecayAt, batchNormMomentumAt, learningRateAt, stepOptionsOf } from './recipe.ts';
@@ -69,6 +70,9 @@ export interface TrainResult {
 
 const saveEveryMs = 10 * 60_000;
 
+/** Training images that tell why an evaluation is worse than guessing. */
+const gapImages = 256;
+
 /**
  * Trains until the recipe's last epoch or until the signal aborts. Writes metrics, checkpoints and, at every evaluation, the
  * model into the folder.
@@ -103,6 +107,16 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
       data.skip(trainData.nameOf(index), { reason: message, what: 'another image is used instead' }),
   });
 
+  const lossOnTrainingImages = async () => {
+    const results = await predictions(subset(trainData, gapImages), {
+      members: [{ predictor, preprocessing }],
+      views: { crops: 1 },
+      onBroken: () => undefined,
+    });
+    return { loss: scoreOf(results).loss, images: results.length };
+  };
+
+  let trainLoss: number | undefined;
   /** Undefined if interrupted: the weights are saved, and a resumed run evaluates again. */
   const evaluate = async (): Promise<EvaluationMetrics | undefined> => {
     await predictor.refresh();
@@ -117,6 +131,9 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
     const { loss, top1Error, top5Error } = scoreOf(results);
     await data.save();
     const skipped = testData.length - results.length;
+    const losses = { testLoss: loss, trainLoss, classes: configuration.classes.length };
+    const remark = isWorseThanGuessing(losses) ? explainGap(losses, await lossOnTrainingImages()) : undefined;
+    if (remark !== undefined) options.onWarning?.(remark);
     const { step, elapsedSeconds } = position;
     const epoch = step / stepsPerEpoch;
     const metrics = {
@@ -128,6 +145,7 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
       top5Error,
       elapsedSeconds,
       ...(skipped > 0 && { skipped }),
+      ...(remark !== undefined && { remark }),
     } as const;
     await recorder.evaluation(metrics, { predictions: results, dataset: testData });
     options.onEvaluation?.(metrics);
@@ -182,7 +200,9 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
       const ended = position.step === totalSteps;
       if (position.step % logEvery === 0 || ended) {
         const epoch = position.step / stepsPerEpoch;
-        await recorder.steps(meansOf(window, { batch: recipe.batch, position, learningRate, epoch }));
+        const means = meansOf(window, { batch: recipe.batch, position, learningRate, epoch });
+        trainLoss = means.loss;
+        await recorder.steps(means);
         window = emptyWindow;
       }
       const due = saveEverySteps !== undefined && position.step % saveEverySteps === 0;

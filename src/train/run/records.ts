@@ -36,6 +36,8 @@ export interface EvaluationMetrics {
   readonly elapsedSeconds: number;
   /** Images that could not be used and do not count, if there are any. */
   readonly skipped?: number;
+  /** Why this evaluation is worse than guessing while the training goes well, where that is so. */
+  readonly remark?: string;
 }
 
 /** A line of `metrics.jsonl`. */
