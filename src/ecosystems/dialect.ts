@@ -6,6 +6,7 @@ import { InceptionError } from '../errors.ts';
 import type { Graph, Parameter } from '../graph/graph.ts';
 import type { Preprocessing } from '../images/preprocess.ts';
 import type { ResamplingKernel } from '../images/resize.ts';
+import type { TensorFile } from '../weights/tensor-file.ts';
 import type { Layout } from './layouts.ts';
 
 /** A dialect has no name for a network or a parameter. */
@@ -43,6 +44,20 @@ export interface HubWords {
   readonly interpolations: Readonly<Record<ResamplingKernel, string>>;
 }
 
+/** What a file says of its model besides the weights. */
+export interface FileSettings {
+  readonly inputSize?: readonly [height: number, width: number];
+  /** How the model itself scales pixels. */
+  readonly preprocessing?: Partial<Preprocessing>;
+  /** Why its input cannot be prepared here, unless the caller says how. */
+  readonly inputProblem?: string;
+  /** Why its classifier cannot be read. */
+  readonly headProblem?: string;
+  /** What is assumed where the file says nothing. */
+  readonly unsaid?: string;
+  readonly decisions: readonly string[];
+}
+
 export interface Dialect<Name extends string = string> {
   readonly name: Name;
   /** The name as its authors write it. */
@@ -59,6 +74,8 @@ export interface Dialect<Name extends string = string> {
   readonly canonical?: (
     tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>,
   ) => ReadonlyMap<string, string>;
+  /** Reads what a file says of its model. Default: nothing. */
+  readonly settings?: (file: Pick<TensorFile, 'metadata'>) => FileSettings;
   /** Whether the layers of a user's head stand beside those of the network, with names that say nothing. Default false. */
   readonly flat?: boolean;
   /** Tensors to leave out: training state and bookkeeping. */

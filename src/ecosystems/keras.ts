@@ -6,6 +6,7 @@ import type { Graph, Role } from '../graph/graph.ts';
 import { layerOf } from '../graph/layer-names.ts';
 import { preprocessingPresets } from '../images/preprocess.ts';
 import type { Dialect, DialectNames } from './dialect.ts';
+import { settingsIn } from './model-settings.ts';
 import {
   type NumberedLayer,
   numberedLayers,
@@ -170,6 +171,7 @@ export const keras: Dialect<'keras'> = {
   },
   preprocessing: preprocessingPresets.keras,
   canonical: canonicalNames,
+  settings: settingsIn,
   flat: true,
   ignored,
 };

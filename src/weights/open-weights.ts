@@ -14,6 +14,8 @@ interface Ends {
 
 // Each reader is loaded when its format is met.
 const openH5File = async (path: string) => (await import('./keras/h5-file.ts')).openH5File(path);
+const openKerasArchive = async (path: string) =>
+  (await import('./keras/keras-archive.ts')).openKerasArchive(path);
 const openTorchFile = async (path: string) => (await import('./torch/file.ts')).openTorchFile(path);
 const openTensorFlowCheckpoint = async (path: string) =>
   (await import('./tensorflow/checkpoint.ts')).openTensorFlowCheckpoint(path);
@@ -27,7 +29,7 @@ const formats: readonly (readonly [
   open: (path: string) => Promise<TensorFile>,
 ])[] = [
   [({ head }) => startsWith(head, 0x89, 0x48, 0x44, 0x46), openH5File],
-  [({ head, path }) => startsWith(head, 0x50, 0x4b) && path.endsWith('.keras'), refuseKerasArchive],
+  [({ head, path }) => startsWith(head, 0x50, 0x4b) && path.endsWith('.keras'), openKerasArchive],
   [({ head }) => startsWith(head, 0x50, 0x4b) || (head[0] === 0x80 && (head[1] ?? 9) <= 5), openTorchFile],
   [({ tail }) => isTable(tail), openTensorFlowCheckpoint],
   [({ path }) => /\.(index|data-\d+-of-\d+)$/.test(path), openTensorFlowCheckpoint],
@@ -56,12 +58,6 @@ export async function openWeights(path: string): Promise<TensorFile> {
   const format = formats.find(([matches]) => matches(ends));
   if (format) return format[1](path);
   throw new WeightsError(
-    `${path}: not a supported weights format; expected safetensors, Keras (.h5), PyTorch (.pth, .pt, .bin) or a TensorFlow checkpoint`,
-  );
-}
-
-async function refuseKerasArchive(path: string): Promise<never> {
-  throw new WeightsError(
-    `${path}: .keras archives are not supported; use the 'model.weights.h5' inside it, or save with model.save_weights('x.weights.h5')`,
+    `${path}: not a supported weights format; expected safetensors, Keras (.h5, .keras), PyTorch (.pth, .pt, .bin) or a TensorFlow checkpoint`,
   );
 }

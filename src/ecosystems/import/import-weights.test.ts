@@ -134,6 +134,47 @@ describe('planImport', () => {
       expect(parameters.find(({ parameter }) => parameter.name === 'logits/bias')?.from).toBe('dense/bias');
     });
 
+    it('reads one output as two classes, of which it is the logit of the second', async () => {
+      const file = goldenFile('keras_inception_v3', { ...head, ...dense(2048, 1) });
+      const { description, decisions, parameters } = planImport(
+        {
+          ...file,
+          read: async (name) => ({
+            name,
+            dtype: 'F32',
+            shape: [1],
+            data: new Float32Array(name.endsWith('bias') ? 1 : 2048).fill(3),
+          }),
+        },
+        'mine.h5',
+      );
+      expect(description.classes).toEqual(['class 0', 'class 1']);
+      expect(decisions).toContain(
+        'its one output z is read as two classes with the logits 0 and z: the second has the probability sigmoid(z)',
+      );
+      const valuesOf = async (parameter: string) =>
+        await parameters.find((each) => each.parameter.name === parameter)?.read();
+      expect(await valuesOf('logits/bias')).toEqual(Float32Array.of(0, 3));
+      expect((await valuesOf('logits/weight'))?.subarray(2046, 2050)).toEqual(Float32Array.of(0, 0, 3, 3));
+    });
+
+    it('takes input size and scaling from the configuration, unless told otherwise', () => {
+      const layers = [
+        { class_name: 'Rescaling', config: { scale: 1 / 255, offset: 0 } },
+        { class_name: 'Conv2D', config: { batch_input_shape: [null, 150, 150, 3] } },
+      ];
+      const metadata = new Map([['model_config', JSON.stringify({ config: { layers } })]]);
+      const file = { ...goldenFile('keras_inception_v3'), metadata };
+      const { options, preprocessing } = planImport(file, 'mine.h5').description;
+      expect(options.inputSize).toEqual([150, 150]);
+      expect([preprocessing.size, preprocessing.mean]).toEqual([
+        [150, 150],
+        [0, 0, 0],
+      ]);
+      const told = planImport(file, 'mine.h5', { inputSize: 299 }).description;
+      expect(told.preprocessing.size).toEqual([299, 299]);
+    });
+
     it('says why several dense layers are no classifier, and leaves them out for a new one', () => {
       const layers = { ...head, ...dense(2048, 16), ...dense(16, 5, 'dense_1') };
       const file = goldenFile('keras_inception_v3', { ...layers, 'batch_normalization_95/beta': [16] });
@@ -142,9 +183,9 @@ describe('planImport', () => {
       );
       const { decisions, description } = planImport(file, 'mine.h5', { resetClassifier: 3 });
       expect(description.options.classes).toBe(3);
-      expect(decisions).toEqual([
+      expect(decisions[0]).toBe(
         'left out the classifier, which is replaced: dense/kernel, dense/bias, dense_1/kernel, and 2 more',
-      ]);
+      );
     });
   });
 

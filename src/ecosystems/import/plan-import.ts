@@ -14,7 +14,7 @@ import { initialValues } from '../../model/initialise.ts';
 import type { ModelFile } from '../../model/model-file.ts';
 import { configure, findNetwork, type NetworkOptions } from '../../networks/networks.ts';
 import { type TensorFile, WeightsError } from '../../weights/tensor-file.ts';
-import type { Dialect } from '../dialect.ts';
+import type { Dialect, FileSettings } from '../dialect.ts';
 import type { DialectName } from '../dialects.ts';
 import { fromLayout, toFloat32 } from '../layouts.ts';
 import { chooseAverages } from './averages.ts';
@@ -77,11 +77,12 @@ export interface ImportPlan extends ModelFile {
  * Finds the source of every parameter. The plan reads from the file and closes it; if this throws, the file stays open.
  * @throws WeightsError listing every mismatch.
  */
-export function planImport(given: TensorFile, path: string, options: ImportOptions = {}): ImportPlan {
-  const file = chooseAverages(given, { path, averages: options.averages });
-  checkScaling(options.preprocessing, path);
-  const recognised = recognise(file, path, options);
+export function planImport(given: TensorFile, path: string, asked: ImportOptions = {}): ImportPlan {
+  const file = chooseAverages(given, { path, averages: asked.averages });
+  checkScaling(asked.preprocessing, path);
+  const recognised = recognise(file, path, asked);
   const { dialect, network } = recognised;
+  const { options, decisions: settled } = withSettings(asked, dialect.settings?.(file), path);
   const { layout } = dialect;
   const { auxiliary, resetClassifier } = options;
   const matched = matchTensors(file, { path, recognised, unwanted: { auxiliary, resetClassifier } });
@@ -114,6 +115,8 @@ export function planImport(given: TensorFile, path: string, options: ImportOptio
       ...(file.decisions ?? []),
       ...recognised.decisions,
       ...matched.decisions,
+      ...settled,
+      ...(isBinary(inFile, options) ? [binaryDecision] : []),
       ...(labels.decision === undefined ? [] : [`${labels.decision} (--model-labels FILE gives others)`]),
     ],
     read: ({ name }) => {
@@ -125,6 +128,37 @@ export function planImport(given: TensorFile, path: string, options: ImportOptio
   };
 }
 
+/** The caller's options over what the file says of its model. @throws WeightsError if that cannot be imported. */
+function withSettings(
+  options: ImportOptions,
+  settings: FileSettings | undefined,
+  path: string,
+): { options: ImportOptions; decisions: readonly string[] } {
+  if (!settings) return { options, decisions: [] };
+  const { inputSize, preprocessing, inputProblem, headProblem, unsaid, decisions } = settings;
+  if (inputProblem !== undefined && options.preprocessing?.mean === undefined)
+    throw new WeightsError(`${path}: ${inputProblem}`);
+  if (headProblem !== undefined && options.resetClassifier === undefined)
+    throw new WeightsError(`${path}: ${headProblem}`);
+  const assumed =
+    options.inputSize === undefined && options.preprocessing?.mean === undefined ? unsaid : undefined;
+  return {
+    options: {
+      ...options,
+      ...(options.inputSize === undefined && inputSize && { inputSize }),
+      preprocessing: { ...preprocessing, ...options.preprocessing },
+    },
+    decisions: [...decisions, ...(assumed === undefined ? [] : [assumed])],
+  };
+}
+
+/** One output, of which a softmax would always give 1. */
+const isBinary = ({ classes }: MatchedTensors['options'], { resetClassifier }: ImportOptions): boolean =>
+  classes === 1 && resetClassifier === undefined;
+
+const binaryDecision =
+  'its one output z is read as two classes with the logits 0 and z: the second has the probability sigmoid(z)';
+
 /** Network options after the caller's changes: fewer classes, other channels, no auxiliary head. */
 function wantedOptions(inFile: MatchedTensors['options'], options: ImportOptions, path: string) {
   const { labelOffset = 0, expectedClasses, resetClassifier, inputChannels, inputSize } = options;
@@ -133,7 +167,7 @@ function wantedOptions(inFile: MatchedTensors['options'], options: ImportOptions
   const dropped = offsetApplies ? labelOffset : 0;
   if (dropped > 0 && dropped >= outputs)
     throw new WeightsError(`${path}: a label offset of ${dropped} drops all ${outputs} outputs`);
-  const classes = resetClassifier ?? outputs - dropped;
+  const classes = isBinary(inFile, options) ? 2 : (resetClassifier ?? outputs - dropped);
   if (options.classes && options.classes.length !== classes)
     throw new WeightsError(
       `${path}: ${options.classes.length} labels for ${classes} outputs${outputs === options.classes.length + 1 ? '; --label-offset 1 drops the background' : ''}`,
@@ -155,6 +189,13 @@ function adapted(
 ): Pick<ImportedParameter, 'note' | 'read'> {
   const [outputs = 0, inputs = 0] = original.shape;
   const [wantedOutputs = 0, wantedInputs = 0] = parameter.shape;
+  if (isClassifier && outputs === 1 && wantedOutputs === 2) {
+    const zeros = elementCount(original.shape);
+    return {
+      note: 'output 0 after an output of zeros',
+      read: async () => Float32Array.of(...new Float32Array(zeros), ...(await read())),
+    };
+  }
   if (isClassifier) {
     const dropped = outputs - wantedOutputs;
     return {

@@ -5,11 +5,13 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readFixture } from '../../../test/golden/fixture.ts';
+import { openWeights } from '../open-weights.ts';
 import { WeightsError } from '../tensor-file.ts';
 import { openH5File } from './h5-file.ts';
 
 const fixture = (name: string) => new URL(`../../../test/fixtures/keras/${name}`, import.meta.url).pathname;
 const files = ['small.h5', 'small-full.h5', 'small.weights.h5'];
+const archive = 'small.keras';
 
 /** Opens a file and reads all of it. */
 async function readAll(path: string): Promise<number> {
@@ -33,8 +35,9 @@ describe('openH5File', () => {
   });
   afterAll(() => rm(folder, { recursive: true }));
 
-  it.each(files)('reads %s as written by Keras', async (name) => {
-    const file = await openH5File(fixture(name));
+  it.each([...files, archive])('reads %s as written by Keras', async (name) => {
+    const file = await openWeights(fixture(name));
+    expect(file.metadata.has('model_config')).toBe(name === 'small-full.h5' || name === archive);
     const canonical = (own: string) => own.replace(/:\d+$/, '').split('/').slice(-2).join('/');
     expect(new Set([...file.tensors.keys()].map(canonical))).toEqual(new Set(Object.keys(tensors)));
     for (const own of file.tensors.keys()) {
@@ -55,6 +58,21 @@ describe('openH5File', () => {
     const file = await openH5File(fixture('small.h5'));
     await expect(file.read('nothing')).rejects.toThrow("there is no tensor 'nothing'");
     await file.close();
+  });
+
+  it('says what is wrong with an archive', async () => {
+    const path = join(folder, 'broken.keras');
+    const bytes = readFileSync(fixture(archive));
+    await writeFile(path, bytes.subarray(0, 5000));
+    await expect(openWeights(path)).rejects.toThrow(/broken\.keras: cannot be read as a ZIP archive/);
+    // The member's name in the directory at the end, and in its own header.
+    await writeFile(
+      path,
+      Buffer.from(bytes.toString('latin1').replaceAll('model.weights.h5', 'model.weights.xx'), 'latin1'),
+    );
+    await expect(openWeights(path)).rejects.toThrow(
+      "expected a member 'model.weights.h5' in a Keras archive",
+    );
   });
 
   // Every case starts a thread with an HDF5 of its own.

@@ -43,11 +43,17 @@ const variableNames: readonly (readonly [layer: RegExp, names: readonly (readonl
 /** A corrupt file can keep HDF5 busy for ever; no valid one takes this long for a header or a tensor. */
 const timeoutMs = 60_000;
 
-/** Opens a file. @throws WeightsError naming the file and the problem. */
-export async function openH5File(path: string): Promise<TensorFile> {
-  const { size } = await stat(path);
+/** Where an HDF5 file lies in another file. */
+export interface Window {
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** Opens a file, or one that lies in another. @throws WeightsError naming the file and the problem. */
+export async function openH5File(path: string, inside?: Window): Promise<TensorFile> {
+  const window = inside ?? { offset: 0, size: (await stat(path)).size };
   const worker = new Worker(new URL('./h5-worker.mjs', import.meta.url), {
-    workerData: { path, limits: h5Limits(size) },
+    workerData: { path, window, limits: h5Limits(window.size) },
     stdout: true,
     stderr: true,
     resourceLimits: { maxOldGenerationSizeMb: 256 },
@@ -92,7 +98,9 @@ export async function openH5File(path: string): Promise<TensorFile> {
   return {
     format: 'h5',
     tensors,
-    metadata: new Map(),
+    metadata: new Map(
+      'model' in opened && opened.model !== undefined ? [['model_config', opened.model]] : [],
+    ),
     read(name) {
       const entry = paths.get(name);
       if (!entry) return Promise.reject(new WeightsError(`${path}: there is no tensor '${name}'`));

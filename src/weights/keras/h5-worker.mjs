@@ -10,10 +10,12 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { Dataset, File, Group, ready } from 'h5wasm/node';
 
 /** @typedef {import('./h5-limits.ts').H5Limits} H5Limits */
+/** @typedef {{ fd: number, position: number }} Stream */
 /** @typedef {{ path: string, dtype: string, shape: number[], layer: unknown }} Entry */
 
 const port = /** @type {import('node:worker_threads').MessagePort} */ (parentPort);
-const { path, limits } = /** @type {{ path: string, limits: H5Limits }} */ (workerData);
+const { path, window, limits } =
+  /** @type {{ path: string, window: { offset: number, size: number }, limits: H5Limits }} */ (workerData);
 
 // The prototype is this thread's own. HDF5 takes a refusal for a full memory.
 let memoryRefused = false;
@@ -36,6 +38,8 @@ let refusedPath;
 /** @type {File | undefined} */
 let file;
 const { open } = hdf5.FS;
+/** Descriptors of the one file. @type {Set<number>} */
+const opened = new Set();
 const FileErrors = /** @type {{ ErrnoError: new (errno: number) => Error }} */ (
   /** @type {unknown} */ (hdf5.FS)
 );
@@ -44,12 +48,41 @@ const noSuchFile = 44;
 const exclusive = 128;
 /** @param {string} other @param {number} flags @param {unknown[]} rest */
 const openOnly = (other, flags, ...rest) => {
-  if ((file === undefined && resolve(other) === resolve(path)) || flags & exclusive)
-    return Reflect.apply(open, hdf5.FS, [other, flags, ...rest]);
+  if (flags & exclusive) return Reflect.apply(open, hdf5.FS, [other, flags, ...rest]);
+  if (file === undefined && resolve(other) === resolve(path)) {
+    const stream = Reflect.apply(open, hdf5.FS, [other, flags, ...rest]);
+    opened.add(stream.fd);
+    return stream;
+  }
   refusedPath ??= String(other);
   throw new FileErrors.ErrnoError(noSuchFile);
 };
 Object.assign(hdf5.FS, { open: openOnly, readFile: openOnly });
+showWindow();
+
+/** Shows HDF5 the part of the file that is HDF5's: a member of an archive that stores it. */
+function showWindow() {
+  const files =
+    /** @type {{ read(stream: Stream, ...rest: unknown[]): number, fstat(fd: number): { size: number } }} */ (
+      /** @type {unknown} */ (hdf5.FS)
+    );
+  const { read, fstat } = files;
+  /** @param {Stream} stream @param {Uint8Array} buffer @param {number} at @param {number} length @param {number} [position] */
+  const readInside = (stream, buffer, at, length, position) => {
+    if (!opened.has(stream.fd)) return read(stream, buffer, at, length, position);
+    const begin = position ?? stream.position;
+    const bytes = Math.max(0, Math.min(length, window.size - begin));
+    const done = read(stream, buffer, at, bytes, window.offset + begin);
+    if (position === undefined) stream.position += done;
+    return done;
+  };
+  /** @param {number} fd */
+  const sizeInside = (fd) => {
+    const info = fstat(fd);
+    return opened.has(fd) ? Object.assign(info, { size: window.size }) : info;
+  };
+  Object.assign(hdf5.FS, { read: readInside, fstat: sizeInside });
+}
 
 /** The file is whole, but is not read. */
 class Refusal extends Error {}

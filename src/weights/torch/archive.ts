@@ -2,9 +2,10 @@
  * PyTorch's files since 1.6: a ZIP archive of a pickle and one member per storage.
  * Format: torch/serialization.py, caffe2/serialize/inline_container.cc.
  */
-import { fromRandomAccessReaderPromise, RandomAccessReader, type ZipFile } from 'yauzl';
+import { fromRandomAccessReaderPromise, type ZipFile } from 'yauzl';
 import type { ByteSource } from '../byte-source.ts';
 import { WeightsError } from '../tensor-file.ts';
+import { SourceReader } from '../zip-source.ts';
 import { torchTable } from './objects.ts';
 import { unpickle } from './pickle.ts';
 import type { OpenPickle } from './state-dict.ts';
@@ -127,26 +128,6 @@ async function readingZip<T>(action: () => Promise<T>): Promise<T> {
     throw new WeightsError(
       `cannot be read as a ZIP archive (${(error as Error).message}); is the file complete?`,
       { cause: error },
-    );
-  }
-}
-
-/** Adapts our source, which checks ranges and stays open, to yauzl. */
-class SourceReader extends RandomAccessReader {
-  readonly #source: ByteSource;
-  constructor(source: ByteSource) {
-    super();
-    this.#source = source;
-  }
-  override read(
-    ...[buffer, offset, length, position, callback]: Parameters<RandomAccessReader['read']>
-  ): void {
-    this.#source.read(position, length).then(
-      (bytes) => {
-        buffer.set(bytes, offset);
-        callback(null);
-      },
-      (error: Error) => callback(error),
     );
   }
 }
