@@ -104,7 +104,7 @@ export function addServe(program: Command): void {
       )
       .option(
         '--allow-host <name...>',
-        'further host names by which this machine may be asked, as a proxy sends',
+        'further host names that requests may carry, such as those of a proxy',
       ),
   );
   addCropOptions(addOnnxOptions(command), "torchvision's")
