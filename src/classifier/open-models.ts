@@ -12,6 +12,8 @@ import { describeRuntime, type Runtime, type RuntimeOptions, Runtimes } from './
 export interface OpenModelsOptions extends RuntimeOptions, Notices {
   /** Batch size. */
   readonly batch: number;
+  /** Batch size of .onnx files of other tools, whose memory per image is not known. Default: `batch`. */
+  readonly foreignBatch?: number;
   /** Batch size of the program that libtorch compiles at once; others are compiled on demand. Default: `batch`. */
   readonly compiledBatch?: number;
   /** Overrides for each model. */

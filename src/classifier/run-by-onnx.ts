@@ -25,6 +25,8 @@ export interface OnnxRunOptions extends SessionOptions, Notices {
   readonly overrides?: ModelOverrides | undefined;
   /** Batch size. Default 16. */
   readonly batch?: number | undefined;
+  /** Batch size of a file that was not written here. Default: `batch`. */
+  readonly foreignBatch?: number | undefined;
   /** Whether this process may be ended: otherwise a file that was not written here gets a process of its own. Default false. */
   readonly isolated?: boolean;
 }
@@ -85,7 +87,7 @@ async function runFile(path: string, options: OnnxRunOptions): Promise<Predictin
 /** A file that anybody may have written computes in a process that can be ended. */
 async function runIsolated(
   path: string,
-  { overrides, threads, batch = 16, onNotice }: OnnxRunOptions,
+  { overrides, threads, batch = 16, foreignBatch = batch, onNotice }: OnnxRunOptions,
 ): Promise<PredictingModel> {
   const onnx = await openOnnxProcess(path, { overrides, threads, limitMemory: true });
   const { description, source, precision, outputs, notices } = onnx.facts;
@@ -96,7 +98,7 @@ async function runIsolated(
     ...(network !== undefined && options && { graph: graphOf({ ...description, network, options }) }),
     source,
     precision,
-    predictor: { batch, classes: outputs, predict: onnx.predict, outputs: onnx.outputs },
+    predictor: { batch: foreignBatch, classes: outputs, predict: onnx.predict, outputs: onnx.outputs },
     release: () => onnx.close(),
   };
 }

@@ -39,7 +39,7 @@ type Values = EngineOptions &
     data?: string;
     labels?: string;
     onlyDataClasses?: boolean;
-    batch: number;
+    batch?: number;
     limit?: number;
     crops: CropCount;
     testFlip?: boolean;
@@ -51,6 +51,9 @@ type Values = EngineOptions &
     confusion?: boolean;
     json?: boolean;
   };
+
+/** Crops per batch. A network of 5,000 classes may take 40 MB for each. */
+const batches = { batch: 64, foreignBatch: 4 } as const;
 
 export function addEvaluate(program: Command): void {
   const command = addEngineOptions(
@@ -69,7 +72,11 @@ export function addEvaluate(program: Command): void {
       )
       .option('--crops <n>', 'crops per image: 1, 10, 12 or 144', readCrops, 1)
       .option('--test-flip', 'average the single crop with its mirror image')
-      .option('--batch <n>', 'crops per batch', wholeNumber('--batch'), 64)
+      .option(
+        '--batch <n>',
+        `crops per batch (default: ${batches.batch}; ${batches.foreignBatch} for .onnx files of other tools, whose memory per image is not known)`,
+        wholeNumber('--batch'),
+      )
       .option('--limit <n>', 'evaluate at most n images', wholeNumber('--limit'))
       .option('--exclude <file>', "images to skip, by name or number, such as ImageNet's blacklist")
       .option('--real-labels <file>', 'reassessed ImageNet labels (ReaL), as real.json')
@@ -101,7 +108,7 @@ async function run(paths: readonly string[], values: Values): Promise<void> {
   const open = await openModels(paths, {
     ...runtimeOptions(values),
     ...notices,
-    batch: values.batch,
+    ...(values.batch === undefined ? batches : { batch: values.batch }),
     overridesOf: (path) => (isOverridden(path, paths) ? overrides : undefined),
   });
   try {
