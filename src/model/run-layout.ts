@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 export const runFiles = {
   configuration: 'config.json',
+  data: 'data.json',
   metrics: 'metrics.jsonl',
   model: 'model.safetensors',
   evaluation: 'evaluation.json',

@@ -12,6 +12,7 @@ import { predictions, scoreOf } from '../evaluate/score.ts';
 import type { Graph } from '../graph/graph.ts';
 import { graphOf } from '../model/description.ts';
 import { initialise } from '../model/initialise.ts';
+import { runFiles } from '../model/run-layout.ts';
 import { planPredictor } from '../predict/torch-predictor.ts';
 import { type Configuration, RunError } from './configuration.ts';
 import { dataPath, differenceOf, filesOf } from './data-files.ts';
@@ -90,7 +91,7 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
   const recorder = recordInto(folder, { store, graph, configuration, onWarning: options.onWarning });
   let { position, window, deadSteps } = await firstState(options, { store, graph, recorder });
   await options.onReady?.({ step: position.step, stepsPerEpoch });
-  const data = new DataRecorder(folder.file('data.json'), {
+  const data = new DataRecorder(folder.file(runFiles.data), {
     train: trainData,
     test: testData,
     onWarning: options.onWarning,

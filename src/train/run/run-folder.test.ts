@@ -120,6 +120,7 @@ describe('a run folder', () => {
       'checkpoints/40.safetensors.77.0',
       'model.safetensors.77.3',
       'metrics.jsonl.9',
+      'data.json.9.1',
       'curves.svg.1.2',
       'pid.5c2f52b0-236c-4ef7-affa-b0942fc5dfb8',
     ];
