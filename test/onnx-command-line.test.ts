@@ -245,17 +245,17 @@ describe('an .onnx file of another tool', () => {
     [
       ['--preprocessing', 'torch'],
       2,
-      /--preprocessing: expected imagenet or inception or tf-slim, received 'torch'/,
+      /--preprocessing: expected imagenet or inception or keras or tf-slim, received 'torch'/,
     ],
     [
       ['--preprocessing', 'imagenet', '--input-size', '32'],
       1,
-      /float32 \[n, 3, 32, 32\] .* received input\.1: float32 \[1, 3, 64, 64\]/,
+      /\[n, 3, 32, 32\] .* received input\.1: float32 \[1, 3, 64, 64\]/,
     ],
     [
       ['--preprocessing', 'imagenet', '--model-labels', foreign],
       1,
-      /expected 10 labels, one per output, received/,
+      /torchscript\.onnx: not a text file in UTF-8/,
     ],
   ])('is refused with %j', (args, status, message) => {
     const result = run(['classify', image, '--model', foreign, ...args]);
