@@ -337,9 +337,10 @@ describe('the engine', () => {
     const collectGarbage = runInNewContext('gc') as () => void;
     const other = openTorch({ device: 'cpu', threads: 1 });
     const steps = Array.from({ length: 400 }, (_, index) => call('aten::ones', [[1]], index));
+    const longProgram = freeSlots({ name: 'long', inputs: [], outputs: [], slots: 400, steps });
     const cycle = async () => {
       const localStore = await other.createStore(spec);
-      const long = await other.load({ ...program(steps), slots: 400 }, localStore);
+      const long = await other.load(longProgram, localStore);
       await long.run({});
       long.release();
       localStore.release();
