@@ -78,16 +78,16 @@ void prepareEngines(Napi::Env env) {
 void settleFinished(Napi::Env env, Napi::Function, Engine* engine, void*) {
   // Called without an environment for wake-ups that were left when the engine was closed and may be gone.
   if (static_cast<napi_env>(env) == nullptr) return;
-  std::deque<std::shared_ptr<Job>> finished;
+  std::shared_ptr<Job> job;
   {
     const std::lock_guard<std::mutex> guard(engine->mutex);
-    finished.swap(engine->finished);
+    if (engine->finished.empty()) return;
+    job = std::move(engine->finished.front());
+    engine->finished.pop_front();
   }
-  for (const auto& job : finished) {
-    const Napi::HandleScope scope(env);
-    if (--engine->pending == 0) engine->wake.Unref(env);
-    settle(env, *job);
-  }
+  // One for each wake-up: what JavaScript does after one promise comes before the next, and so before that of `close`.
+  if (--engine->pending == 0) engine->wake.Unref(env);
+  settle(env, *job);
 }
 
 Finish nothing() {

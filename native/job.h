@@ -31,7 +31,7 @@ struct Job {
   std::string error;
 };
 
-// Settles the jobs in `finished`, on the main thread.
+// Settles the first job of `finished`, on the main thread.
 void settleFinished(Napi::Env env, Napi::Function, Engine* engine, void*);
 
 // An engine's thread, and its way back to JavaScript. Destroyed on the thread of its JavaScript environment (the main thread
