@@ -193,7 +193,7 @@ describe('a training on the command line', () => {
     // With precision auto, as in the example.
     const alone = await start(['classify', files[0] as string, '--model', run, '--json']).ended;
     const [best] = (JSON.parse(alone.stdout) as typeof results)[0]?.labels ?? [];
-    expect({ label, probability: Number(probability) }, printed.stderr).toEqual(best);
+    expect(best, printed.stderr).toMatchObject({ label, probability: Number(probability) });
     const none = join(root, 'none.png');
     const missing = await start(['classify', none, files[0] as string, '--model', run, '--json']).ended;
     expect([missing.code, missing.stderr]).toEqual([
@@ -341,7 +341,7 @@ describe('train', () => {
       }),
     );
     await file.close();
-    await writeSafetensors(path, { tensors, metadata: Object.fromEntries(file.metadata) });
+    await writeSafetensors(path, { tensors, metadata: Object.fromEntries(file.metadata), checksums: true });
     await expect(runLoop({ configuration: config, folder, engine, resume: true })).rejects.toThrow(
       /^step 21: the network has died: for 20 steps every feature .* was zero\. Start a new run with a lower --learning-rate/,
     );
