@@ -73,6 +73,7 @@ async function calibrationFor(model: ModelFile, values: OnnxValues): Promise<Cal
     test: subset(await openImages(data, 'test'), values.testImages ?? 1000),
     method: values.calibrationMethod ?? 'min-max',
     onProgress: progressTo(process.stderr),
+    onBroken: ({ message }) => process.stderr.write(`warning: ${message}; it is left out\n`),
   };
 }
 

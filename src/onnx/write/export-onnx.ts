@@ -1,6 +1,7 @@
 /** Exports a model as an ONNX file in a given precision, and verifies the file before it gets its final name. */
 import { writeFile } from 'node:fs/promises';
 import type { Dataset } from '../../data/dataset.ts';
+import { SkippedImages } from '../../data/skipped-images.ts';
 import { inputBytes, preprocess } from '../../images/preprocess.ts';
 import type { ModelFile } from '../../model/model-file.ts';
 import { replaceFile } from '../../replace-file.ts';
@@ -30,6 +31,8 @@ export interface Calibration {
   /** Other images, to measure the accuracy of int8. */
   readonly test: Dataset;
   readonly onProgress?: (done: number, total: number) => void;
+  /** Called once for each image of either set that cannot be used, with its name in the message; it is left out. */
+  readonly onBroken?: (error: Error) => void;
 }
 
 /** What is written, and what it is compared with. */
@@ -98,7 +101,12 @@ async function inPrecision(
     throw new DeployError(`${options.output}: int8 needs images for calibration; received none`);
   const plan = planQuantisation(graph);
   const { preprocessing } = model.description;
-  const ranges = await calibrate(graph, plan.values, { ...calibration, preprocessing, threads });
+  const ranges = await calibrate(graph, plan.values, {
+    ...calibration,
+    preprocessing,
+    threads,
+    onBroken: (_, error) => calibration.onBroken?.(error),
+  });
   return quantise(graph, { plan, ranges });
 }
 
@@ -149,11 +157,20 @@ async function parityOf(
 }
 
 async function firstImages(dataset: Dataset, { description: { preprocessing } }: ModelFile) {
-  const count = Math.min(parityImageCount, dataset.length);
-  const images = new Uint8Array(count * inputBytes(preprocessing));
-  for (let index = 0; index < count; index++)
-    preprocess(await dataset.image(index), preprocessing, images, index * inputBytes(preprocessing));
-  return images;
+  const bytes = inputBytes(preprocessing);
+  const images = new Uint8Array(Math.min(parityImageCount, dataset.length) * bytes);
+  // The accuracy on all of them, which comes later, names those that cannot be used.
+  const skipped = new SkippedImages(dataset);
+  let count = 0;
+  for (let index = 0; index < dataset.length && count * bytes < images.length; index++) {
+    try {
+      preprocess(await dataset.image(index), preprocessing, images, count * bytes);
+      count++;
+    } catch (error) {
+      skipped.add(index, error);
+    }
+  }
+  return images.subarray(0, count * bytes);
 }
 
 async function accuracyOf(
@@ -167,6 +184,7 @@ async function accuracyOf(
     float32: float32(),
     other: predictor,
     description,
+    onBroken: (_, error) => calibration.onBroken?.(error),
     path,
     preprocessing,
     softmax,

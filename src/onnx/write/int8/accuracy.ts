@@ -31,24 +31,26 @@ export async function compareAccuracy(
     other,
     preprocessing,
     description,
+    onBroken,
     ...options
   }: {
     float32: Uint8Array;
     other: OnnxPredictor;
     description: Labels;
+    onBroken?: ((index: number, error: Error) => void) | undefined;
   } & PredictorOptions,
 ): Promise<AccuracyReport> {
   const reference = await openOnnxPredictor(float32, { ...options, preprocessing });
   try {
-    const input = { dataset, preprocessing: reference.preprocessing };
+    const input = { dataset, preprocessing: reference.preprocessing, onBroken };
     const [expected, received] = [await bestClasses(reference, input), await bestClasses(other, input)];
     const outputs = outputsFor(dataset, { description, path: options.path });
-    const errorOf = (predictions: readonly number[]): number | undefined =>
+    const errorOf = (predictions: BestClasses): number | undefined =>
       outputs && fraction(predictions, (best, index) => best !== outputs[dataset.label(index)]);
     return {
       data: dataset.name,
-      images: dataset.length,
-      sameTop1: fraction(received, (best, index) => best === expected[index]),
+      images: received.size,
+      sameTop1: fraction(received, (best, index) => best === expected.get(index)),
       float32Error: errorOf(expected),
       error: errorOf(received),
     };
@@ -72,16 +74,28 @@ function outputsFor(
   }
 }
 
-const fraction = (values: readonly number[], counts: (value: number, index: number) => boolean): number =>
-  values.filter(counts).length / values.length;
+/** The most probable class of each image by its index; images that cannot be used are left out. */
+type BestClasses = ReadonlyMap<number, number>;
+
+const fraction = (values: BestClasses, counts: (value: number, index: number) => boolean): number =>
+  [...values].filter(([index, value]) => counts(value, index)).length / values.size;
 
 async function bestClasses(
   predictor: OnnxPredictor,
-  { dataset, preprocessing }: { dataset: Dataset; preprocessing: Preprocessing },
-): Promise<number[]> {
-  const classes: number[] = [];
+  {
+    dataset,
+    preprocessing,
+    onBroken = () => {},
+  }: {
+    dataset: Dataset;
+    preprocessing: Preprocessing;
+    onBroken?: ((index: number, error: Error) => void) | undefined;
+  },
+): Promise<BestClasses> {
+  const classes = new Map<number, number>();
   const members = [{ predictor, preprocessing }];
-  for await (const { probabilities } of predictImages(dataset, { members, views: { crops: 1 } }))
-    classes.push(topClasses(probabilities, { classes: probabilities.length, k: 1 })[0]?.label ?? -1);
+  const options = { members, views: { crops: 1 as const }, onBroken };
+  for await (const { index, probabilities } of predictImages(dataset, options))
+    classes.set(index, topClasses(probabilities, { classes: probabilities.length, k: 1 })[0]?.label ?? -1);
   return classes;
 }

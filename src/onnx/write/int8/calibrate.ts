@@ -1,5 +1,7 @@
 /** Runs a float32 graph on images and finds the range of every value to be quantised. */
 import type { Dataset } from '../../../data/dataset.ts';
+import { SkippedImages } from '../../../data/skipped-images.ts';
+import type { Image } from '../../../images/image.ts';
 import { inputBytes, type Preprocessing, preprocess } from '../../../images/preprocess.ts';
 import type { OnnxGraph } from '../../onnx-graph.ts';
 import { scaledPlanes } from '../../run/image-tensors.ts';
@@ -19,6 +21,8 @@ export interface CalibrationOptions {
   readonly method: CalibrationMethod;
   readonly threads?: number | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Called once for an image that cannot be used, which is then left out. */
+  readonly onBroken?: ((index: number, error: Error) => void) | undefined;
 }
 
 /** Input values per batch, which bounds memory: all of the network's values are outputs. */
@@ -34,11 +38,12 @@ export async function calibrate(
   const outputs = values.map((name) => ({ name, type: 'float32', dims: undefined }) as const);
   const model = encodeModel({ graph: { ...graph, outputs }, metadata: {}, producerVersion: '' });
   const session = await openSession(model, { path: `${graph.name} (calibration)`, threads });
+  const skipped = new SkippedImages(dataset, options.onBroken);
   try {
     const passes = method === 'min-max' ? 1 : 2;
     let done = 0;
     const run = async (consume: (name: string, data: ArrayLike<number>) => void) => {
-      for await (const images of batches(options)) {
+      for await (const images of batches(options, skipped)) {
         await observe(session, { graph, images, options, consume });
         done += images.length / inputBytes(options.preprocessing);
         onProgress?.(done, passes * dataset.length);
@@ -53,15 +58,30 @@ export async function calibrate(
   }
 }
 
-async function* batches({ dataset, preprocessing }: CalibrationOptions): AsyncGenerator<Uint8Array> {
+async function* batches(
+  { dataset, preprocessing }: CalibrationOptions,
+  skipped: SkippedImages,
+): AsyncGenerator<Uint8Array> {
   const bytes = inputBytes(preprocessing);
   const batchSize = Math.max(1, Math.floor(maxInputs / bytes));
   for (let start = 0; start < dataset.length; start += batchSize) {
-    const count = Math.min(batchSize, dataset.length - start);
-    const images = new Uint8Array(count * bytes);
-    for (let index = 0; index < count; index++)
-      preprocess(await dataset.image(start + index), preprocessing, images, index * bytes);
-    yield images;
+    const images = new Uint8Array(Math.min(batchSize, dataset.length - start) * bytes);
+    let count = 0;
+    for (let index = start; index < Math.min(start + batchSize, dataset.length); index++) {
+      const image = await usable(dataset, index, skipped);
+      if (image) preprocess(image, preprocessing, images, count++ * bytes);
+    }
+    if (count > 0) yield images.subarray(0, count * bytes);
+  }
+}
+
+/** An image, or undefined for one that is skipped. */
+async function usable(dataset: Dataset, index: number, skipped: SkippedImages): Promise<Image | undefined> {
+  try {
+    return skipped.has(index) ? undefined : await dataset.image(index);
+  } catch (error) {
+    skipped.add(index, error);
+    return undefined;
   }
 }
 
