@@ -173,6 +173,8 @@ Napi::Value storeBytes(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(unwrap<Store>(info[0])->bytes()));
 }
 
+Napi::Value lateMs(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), unwrap<Engine>(info[0])->lateMs); }
+
 // release(engine, handle): frees a store or program once no queued job needs it. Programs keep their store alive.
 template <typename T>
 Napi::Value release(const Napi::CallbackInfo& info) {
@@ -220,6 +222,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   add<readRandomState>(env, exports, "readRandomState");
   add<writeRandomState>(env, exports, "writeRandomState");
   add<storeBytes>(env, exports, "storeBytes");
+  add<lateMs>(env, exports, "lateMs");
   add<release<Store>>(env, exports, "releaseStore");
   add<release<LoadedProgram>>(env, exports, "releaseProgram");
   add<close>(env, exports, "closeEngine");

@@ -87,6 +87,7 @@ void settleFinished(Napi::Env env, Napi::Function, Engine* engine, void*) {
   }
   // One for each wake-up: what JavaScript does after one promise comes before the next, and so before that of `close`.
   if (--engine->pending == 0) engine->wake.Unref(env);
+  engine->lateMs = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - job->finishedAt).count();
   settle(env, *job);
 }
 
@@ -95,7 +96,7 @@ Finish nothing() {
 }
 
 Napi::Value submit(Napi::Env env, const std::shared_ptr<Engine>& engine, Work work, std::vector<Napi::ObjectReference> keptAlive) {
-  auto job = std::make_shared<Job>(Job{Napi::Promise::Deferred::New(env), std::move(keptAlive), engine, {}, {}});
+  auto job = std::make_shared<Job>(Job{Napi::Promise::Deferred::New(env), std::move(keptAlive), engine, {}, {}, {}});
   const auto promise = job->deferred.Promise();
   if (!engine->thread) {
     job->deferred.Reject(Napi::Error::New(env, "this engine has been closed").Value());
@@ -118,6 +119,7 @@ Napi::Value submit(Napi::Env env, const std::shared_ptr<Engine>& engine, Work wo
       job->error = "an unknown error in libtorch";
     }
     work = nullptr;  // release its captures before JavaScript continues
+    job->finishedAt = std::chrono::steady_clock::now();
     Engine& engine = *job->engine;
     {
       // Not kept here: a job is destroyed on the main thread.

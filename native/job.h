@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -29,6 +30,7 @@ struct Job {
   std::shared_ptr<Engine> engine;
   Finish finish;
   std::string error;
+  std::chrono::steady_clock::time_point finishedAt{};
 };
 
 // Settles the first job of `finished`, on the main thread.
@@ -50,7 +52,8 @@ struct Engine {
   void stop();
 
   at::Device device;
-  int pending = 0;  // unsettled jobs; used on the main thread only
+  int pending = 0;    // unsettled jobs; used on the main thread only
+  double lateMs = 0;  // how long the job settled last had been finished; used on the main thread only
   std::mutex mutex;
   std::deque<std::shared_ptr<Job>> finished;  // guarded by `mutex`
   std::unique_ptr<EngineThread> thread;       // null once closed or stopped

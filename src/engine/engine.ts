@@ -87,6 +87,10 @@ export interface EngineFacts {
 /** Runs programs on one device. */
 export interface Engine {
   readonly facts: EngineFacts;
+  /**
+   * Milliseconds for which the result that was given last had been there: this thread was busy with something else, such as images.
+   */
+  readonly lateMs: number;
   createStore(spec: StoreSpec): Promise<Store>;
   /** Resolves each step's operator by its schema. @throws EngineError naming the step that does not match. */
   load(program: Program, store: Store): Promise<LoadedProgram>;

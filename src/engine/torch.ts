@@ -45,6 +45,7 @@ interface Native {
   readRandomState(engine: Handle, store: Handle): Promise<HostTensor>;
   writeRandomState(engine: Handle, store: Handle, state: Uint8Array): Promise<void>;
   storeBytes(store: Handle): number;
+  lateMs(engine: Handle): number;
   releaseStore(engine: Handle, store: Handle): void;
   releaseProgram(engine: Handle, program: Handle): void;
   closeEngine(engine: Handle): Promise<void>;
@@ -134,6 +135,10 @@ class TorchEngine implements Engine {
   #live(): Handle {
     if (!this.#handle) throw new EngineError('this engine has been closed');
     return this.#handle;
+  }
+
+  get lateMs(): number {
+    return this.#native.lateMs(this.#live());
   }
 
   async createStore(spec: StoreSpec): Promise<Store> {

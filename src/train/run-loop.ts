@@ -167,7 +167,7 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
     while (position.step < totalSteps && !signal?.aborted) {
       const begin = performance.now();
       const { images, labels, epoch, position: batchIndex } = (await batches.next()).value;
-      const waited = performance.now() - begin;
+      const waitedForBatch = performance.now() - begin;
       const learningRate = learningRateAt(position.step, { recipe, stepsPerEpoch });
       const outputs = await step.run({
         images,
@@ -178,6 +178,8 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
         ...scalarInputs(recipe.optimizer, position.step + 1),
       });
       const elapsed = performance.now() - begin;
+      // A step that has ended while this thread prepares images waits for data, too.
+      const waited = waitedForBatch + engine.lateMs;
       const last = batchIndex + 1 === stepsPerEpoch;
       position = {
         step: position.step + 1,

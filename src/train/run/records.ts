@@ -16,7 +16,7 @@ export interface StepMetrics {
   /** Fraction of zeros among the features before dropout; 1 means a dead network. */
   readonly zeroShare: number;
   readonly imagesPerSecond: number;
-  /** Fraction of the time spent waiting for data. */
+  /** Fraction of the time spent waiting for data: for the next batch, or for a thread that is busy with images. */
   readonly waitShare: number;
   readonly residentBytes: number;
   /** Training time, without evaluations; accumulated over resumed runs. */
