@@ -274,6 +274,17 @@ describe('a store', () => {
 });
 
 describe('the engine', () => {
+  it('tells how long a result had been there while this thread was busy', async () => {
+    const short = await loaded([call('aten::ones', [[2, 2]], 0)]);
+    const running = short.run({});
+    const end = performance.now() + 400;
+    while (performance.now() < end);
+    await running;
+    expect(engine.lateMs).toBeGreaterThan(100);
+    await short.run({});
+    expect(engine.lateMs).toBeLessThan(100);
+  });
+
   it('leaves the event loop free during a long run', async () => {
     const steps: Step[] = [call('aten::ones', [[1500, 1500]], 0)];
     for (let index = 0; index < 6; index++)
