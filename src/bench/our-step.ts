@@ -23,12 +23,15 @@ export const graphOfWork = ({ network, options }: Pick<WorkOptions, 'network' | 
   buildGraph(configure(findNetwork(network), options));
 
 /** Options of our training: the same work as the peers', so without running averages of the weights. */
-export const trainingOptions = (job: Job): TrainingOptions => ({
+export const trainingOptions = ({
+  optimizer: { decay, epsilon, momentum, weightDecay },
+  ...job
+}: Job): TrainingOptions => ({
   batch: job.batch,
   precision: job.precision,
   images: 'float32',
-  optimizer: job.optimizer,
-  weightDecay: job.optimizer.weightDecay,
+  optimizer: { decay, epsilon, momentum },
+  weightDecay,
   labelSmoothing: job.labelSmoothing,
   auxiliaryLossWeight: 0.4,
   batchNormMomentum: 0.0003,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { DataError } from '../data/data-error.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { standardPreprocessing } from '../images/preprocess.ts';
 import type { Member } from '../predict/predict-images.ts';
@@ -85,11 +86,11 @@ describe('score', () => {
     expect(() => scoreOf([])).toThrow('nothing to score: expected images with labels, received none');
     const broken: Dataset = {
       ...pixels([0], { classes: ['a'], labels: [0] }),
-      image: () => Promise.reject(new Error('broken')),
+      image: () => Promise.reject(new DataError('a.jpg: broken')),
     };
     const onBroken = () => undefined;
     await expect(score(broken, { members: [reader(3)], views, onBroken })).rejects.toThrow(
-      'nothing to score',
+      'none of the images can be used (a.jpg: broken)',
     );
     const unlabelled = await predictions(pixels([1], { classes: [], labels: [-1] }), {
       members: [reader(3)],

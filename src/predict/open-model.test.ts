@@ -52,9 +52,10 @@ describe('a model file', () => {
     ['labels for other classes', { options: { classes: 3 } }, '2 labels for 3 classes'],
     [
       'another size than its input',
-      preprocessing({ size: [20_000, 20_000] }),
-      "preprocessing.size is 20000×20000, the network's input is 75×75",
+      preprocessing({ size: [2000, 2000] }),
+      "preprocessing.size is 2000×2000, the network's input is 75×75",
     ],
+    ['a giant size', preprocessing({ size: [20_000, 20_000] }), 'expected number to be <=4096'],
     ['half a pixel', preprocessing({ size: [75.5, 75] }), 'preprocessing.size.0'],
     [
       'a standard deviation of 0',
