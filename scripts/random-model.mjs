@@ -1,11 +1,11 @@
-// Writes an untrained model: as costly to serve as a trained one, for load tests. From a built checkout:
-//   node src/bench/scripts/random-model.mjs NETWORK FILE.safetensors [WIDTH] [INPUT SIZE] [CLASSES] [BLOCKS A,B,C]
+// Writes an untrained model, for load tests and for trying commands: it costs what a trained one costs. From a built checkout:
+//   node scripts/random-model.mjs NETWORK FILE.safetensors [WIDTH] [INPUT SIZE] [CLASSES] [BLOCKS A,B,C]
 
-import { parametersOf } from '../../../dist/graph/graph.js';
-import { standardPreprocessing } from '../../../dist/images/preprocess.js';
-import { graphOf } from '../../../dist/model/description.js';
-import { initialValues } from '../../../dist/model/initialise.js';
-import { writeModel } from '../../../dist/model/write-model.js';
+import { parametersOf } from '../dist/graph/graph.js';
+import { standardPreprocessing } from '../dist/images/preprocess.js';
+import { graphOf } from '../dist/model/description.js';
+import { initialValues } from '../dist/model/initialise.js';
+import { writeModel } from '../dist/model/write-model.js';
 
 const [network, file, width = '1', inputSize = '299', classes = '1000', blocks] = process.argv.slice(2);
 if (file === undefined) {
