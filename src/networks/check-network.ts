@@ -1,6 +1,6 @@
 /** Checks that a network's figures are well formed before a graph is built from them. */
 import { UsageError } from '../errors.ts';
-import { blockAt, type Layer, type Network } from './notation.ts';
+import { blockAt, type Layer, layersInside, type Network } from './notation.ts';
 
 /** A network that is not well formed, or whose name is taken. */
 export class NetworkError extends UsageError {
@@ -44,32 +44,15 @@ export function checkNetwork(network: Network): void {
     fail(`auxiliary.after: there is no layer '${auxiliary.after}'`);
 }
 
-/** The number of layers in a layer, itself included. */
+/** The number of layers in a layer, itself included; a sequence is its layers. */
 function countLayers(layer: Layer): number {
-  switch (layer.kind) {
-    case 'sequence':
-      return layer.layers.reduce((sum, inner) => sum + countLayers(inner), 0);
-    case 'repeat': {
-      if (layer.count < 3) return sumOf(layer.count, (index) => countLayers(blockAt(layer, index)));
-      const ends = countLayers(blockAt(layer, 0)) + countLayers(blockAt(layer, layer.count - 1));
-      return ends + (layer.count - 2) * countLayers(layer.block);
-    }
-    case 'filterConcat':
-    case 'residual':
-    case 'sum':
-      return layer.branches.flat().reduce((sum, inner) => sum + countLayers(inner), 1);
-    // Listed one by one, so that the compiler asks about every new kind, which may contain layers.
-    case 'conv':
-    case 'depthwise':
-    case 'relu':
-    case 'maxPool':
-    case 'avgPool':
-    case 'globalAvgPool':
-    case 'dropout':
-    case 'fullyConnected':
-    case 'embedding':
-      return 1;
+  if (layer.kind === 'repeat') {
+    if (layer.count < 3) return sumOf(layer.count, (index) => countLayers(blockAt(layer, index)));
+    const ends = countLayers(blockAt(layer, 0)) + countLayers(blockAt(layer, layer.count - 1));
+    return ends + (layer.count - 2) * countLayers(layer.block);
   }
+  const itself = layer.kind === 'sequence' ? 0 : 1;
+  return layersInside(layer).reduce((sum, inner) => sum + countLayers(inner), itself);
 }
 
 const sumOf = (count: number, term: (index: number) => number): number =>

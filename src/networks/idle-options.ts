@@ -3,7 +3,7 @@
  * `configure` takes them; what a user asks for is refused here.
  */
 import { NetworkOptionError, type NetworkOptionName, type NetworkOptions } from './network-options.ts';
-import { type Layer, meaningOf, type Network, type Stage } from './notation.ts';
+import { type Layer, layersInside, meaningOf, type Network, type Stage } from './notation.ts';
 
 interface Asked {
   readonly network: Network;
@@ -56,29 +56,5 @@ export function refuseIdleOptions(network: Network, options: NetworkOptions): vo
 
 /** All layers, those inside others too. */
 function layersIn(layers: readonly Layer[]): Layer[] {
-  return layers.flatMap((layer) => [layer, ...layersIn(inside(layer))]);
-}
-
-function inside(layer: Layer): readonly Layer[] {
-  switch (layer.kind) {
-    case 'sequence':
-      return layer.layers;
-    case 'repeat':
-      return [layer.block, layer.first, layer.last].filter((inner) => inner !== undefined);
-    case 'filterConcat':
-    case 'residual':
-    case 'sum':
-      return layer.branches.flat();
-    // Listed one by one, so that the compiler asks about every new kind, which may contain layers.
-    case 'conv':
-    case 'depthwise':
-    case 'relu':
-    case 'maxPool':
-    case 'avgPool':
-    case 'globalAvgPool':
-    case 'dropout':
-    case 'fullyConnected':
-    case 'embedding':
-      return [];
-  }
+  return layers.flatMap((layer) => [layer, ...layersIn(layersInside(layer))]);
 }

@@ -249,6 +249,31 @@ export const fullyConnected = (): FullyConnected => ({ kind: 'fullyConnected' })
 export const blockAt = ({ count, block, first, last }: Repeat, index: number): Layer =>
   index === count - 1 && last ? last : index === 0 && first ? first : block;
 
+/** The layers directly inside a layer; of a repeat, each kind of block once. */
+export function layersInside(layer: Layer): readonly Layer[] {
+  switch (layer.kind) {
+    case 'sequence':
+      return layer.layers;
+    case 'repeat':
+      return [layer.block, layer.first, layer.last].filter((inner) => inner !== undefined);
+    case 'filterConcat':
+    case 'residual':
+    case 'sum':
+      return layer.branches.flat();
+    // Listed one by one, so that the compiler asks about every new kind, which may contain layers.
+    case 'conv':
+    case 'depthwise':
+    case 'relu':
+    case 'maxPool':
+    case 'avgPool':
+    case 'globalAvgPool':
+    case 'dropout':
+    case 'fullyConnected':
+    case 'embedding':
+      return [];
+  }
+}
+
 /** Height and width of a window; throws unless both are positive whole numbers. */
 export function windowSize(window: Window): readonly [height: number, width: number] {
   const match = /^([1-9]\d*)x([1-9]\d*)$/.exec(window);
