@@ -2,7 +2,8 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { describeProcess, isLocked, releaseLock, takeLock } from './run-lock.ts';
+import { removeIncomplete } from '../../replace-file.ts';
+import { describeProcess, isLocked, nextLock, releaseLock, takeLock } from './run-lock.ts';
 
 let folder: string;
 let path: string;
@@ -65,9 +66,24 @@ describe('the lock of a run', () => {
     expect(await readdir(folder)).toEqual(['pid']);
   });
 
-  it('says what to remove if a process ended while it replaced a stale lock', async () => {
+  it('is taken by exactly one of many if processes ended while they replaced a stale lock', async () => {
+    const stale = [`${gone}\n`, ...['first', 'second'].map((id) => JSON.stringify({ pid: gone, id }))];
+    await writeFile(path, stale[0] ?? '');
+    for (const [index, text] of stale.entries())
+      if (index > 0) await writeFile(nextLock(path, stale[index - 1] ?? ''), text);
+    const attempts = await Promise.allSettled(Array.from({ length: 20 }, () => takeLock(path)));
+    expect(attempts.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject({ pid: process.pid });
+    await removeIncomplete(folder, (name) => name === 'pid');
+    expect(await readdir(folder)).toEqual(['pid']);
+  });
+
+  it('says what to remove if it cannot be known whether another process is replacing a stale lock', async () => {
     await writeFile(path, `${gone}\n`);
-    await writeFile(`${path}.replacing`, '');
-    await expect(takeLock(path)).rejects.toThrow(`if none is, remove ${path}.replacing and try again`);
+    const next = nextLock(path, `${gone}\n`);
+    for (const text of ['', JSON.stringify({ pid: 1, host: 'elsewhere' })]) {
+      await writeFile(next, text);
+      await expect(takeLock(path)).rejects.toThrow(`if none is, remove ${next} and try again`);
+    }
   });
 });

@@ -2,7 +2,7 @@
  * The lock of a run folder: a file that names the process that trains in it. It is taken by one process only, whenever they start,
  * and a lock whose process is known to be gone is replaced.
  */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { RunError } from '../configuration.ts';
@@ -22,8 +22,10 @@ export type HolderState = 'runs' | 'gone' | 'unknown';
 
 /** Takes the lock. @throws RunError naming the process that has it, and the file to remove if it is known to have ended. */
 export async function takeLock(path: string): Promise<void> {
-  const mine = `${path}.${randomUUID()}.incomplete`;
-  await writeFile(mine, `${JSON.stringify(await describeProcess(process.pid))}\n`);
+  const id = randomUUID();
+  const mine = `${path}.${id}.incomplete`;
+  // With the id no two locks have the same text.
+  await writeFile(mine, `${JSON.stringify({ ...(await describeProcess(process.pid)), id })}\n`);
   try {
     if (await claim(mine, path)) return;
     const text = (await readOptional(path)) ?? '';
@@ -35,20 +37,31 @@ export async function takeLock(path: string): Promise<void> {
   }
 }
 
-/** Only the process that has the second file may replace the lock; moving it over the lock gives both up in one step. */
+/**
+ * Only the process that has the file named by the stale lock may replace it; moving that file over the lock gives both up in one step.
+ * If a process ended between the two, the next one is whoever has the file named by what that process left, and so on. The process that
+ * has the lock removes what is left of these files when it begins.
+ */
 async function replaceLock(mine: string, { path, stale }: { path: string; stale: string }): Promise<void> {
-  const second = `${path}.replacing`;
-  if (!(await claim(mine, second)))
-    throw new RunError(
-      `${path}: another process is just taking over this run; if none is, remove ${second} and try again`,
-    );
-  if ((await readOptional(path)) === stale) {
-    await rename(second, path);
-    return;
+  for (let gone = stale; ; ) {
+    const next = nextLock(path, gone);
+    if (await claim(mine, next)) {
+      if ((await readOptional(path)) === stale) return rename(next, path);
+      await rm(next, { force: true });
+      throw held(path, readHolder((await readOptional(path)) ?? ''));
+    }
+    gone = (await readOptional(next)) ?? '';
+    const holder = readHolder(gone);
+    if (holder === undefined || (await stateOf(holder)) !== 'gone')
+      throw new RunError(
+        `${path}: another process is just taking over this run; if none is, remove ${next} and try again`,
+      );
   }
-  await rm(second, { force: true });
-  throw held(path, readHolder((await readOptional(path)) ?? ''));
 }
+
+/** The file of the one process that may replace a lock with this text. */
+export const nextLock = (path: string, stale: string): string =>
+  `${path}.${createHash('sha256').update(stale).digest('hex').slice(0, 36)}.incomplete`;
 
 /** Gives the lock up if this process has it. */
 export async function releaseLock(path: string): Promise<void> {
