@@ -1,6 +1,6 @@
 /** Compiles a graph and a recipe to one training step: forward, loss, backward, optimiser, averages. */
 import type { Graph, Node } from '../graph/graph.ts';
-import { checkOptions } from '../option.ts';
+import { checkOptions, checkVariant } from '../option.ts';
 import { runPasses } from '../passes/pass.ts';
 import { CompileError } from './compile-error.ts';
 import { Emitter } from './emitter.ts';
@@ -10,7 +10,7 @@ import { crossEntropy } from './loss.ts';
 import { lowerBackward, type ParameterGradient } from './lower-backward.ts';
 import { lowerForward } from './lower-forward.ts';
 import { followBatches } from './moving-statistics.ts';
-import { ruleOf } from './optimizers/optimizers.ts';
+import { kindOf, optimizers, ruleOf } from './optimizers/optimizers.ts';
 import { flat, flatKinds, gradientNorm, Update } from './optimizers/update.ts';
 import { type CompiledTraining, inceptionScaling, type TrainingOptions } from './options.ts';
 import { checkProgram, type StoreSpec, type TensorSpec, type Value } from './program.ts';
@@ -138,8 +138,8 @@ function checkNumbers(options: TrainingOptions): void {
   const momentum = batchNormMomentum === 'input' ? {} : { batchNormMomentum };
   const words = { what: 'training option', Failure: CompileError };
   checkOptions(stepNumbers, { ...numbers, ...momentum }, words);
-  const { kind: _, ...values } = { kind: undefined, ...options.optimizer };
-  checkOptions(ruleOf(options.optimizer).options, values, { ...words, path: 'optimizer.' });
+  const { optimizer } = options;
+  checkVariant(optimizers, { ...optimizer, kind: kindOf(optimizer) }, { ...words, path: 'optimizer.' });
 }
 
 /** The variance of a single value is zero, and its unbiased estimate is infinite. */
