@@ -16,6 +16,7 @@ import { addDeclared, readDeclared, refuseOption } from '../options/declared-opt
 import { addEngineOptions, type EngineOptions } from '../options/engine-options.ts';
 import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
 import { addRecipeOptions, readChanges, readRecipe } from '../options/recipe-options.ts';
+import { hasTop5 } from '../output/evaluation-report.ts';
 import { duration, grouped, percent, short } from '../output/format.ts';
 import { openProgress, type ProgressView } from '../output/progress.ts';
 import { goOnWithoutOutput } from '../output/standard-streams.ts';
@@ -129,13 +130,16 @@ type StartEvent = Extract<TrainEvent, { kind: 'start' }>;
 
 async function showProgress(training: Run): Promise<void> {
   const progress = openProgress();
+  let classes: readonly string[] = [];
   try {
     for await (const event of training) {
-      if (event.kind === 'start') showStart(event, progress);
-      else if (event.kind === 'step') progress.step(event);
+      if (event.kind === 'start') {
+        ({ classes } = event.configuration);
+        showStart(event, progress);
+      } else if (event.kind === 'step') progress.step(event);
       else if (event.kind === 'warning') progress.say(`warning: ${event.message}`);
       else if (event.kind === 'note') progress.say(event.message);
-      else progress.say(evaluationText(event));
+      else progress.say(evaluationText(event, classes));
     }
   } finally {
     progress.stop();
@@ -162,10 +166,11 @@ function showStart(
   start({ step: position.step, totalSteps, batch: recipe.batch });
 }
 
-const evaluationText = (metrics: EvaluationMetrics): string => {
+const evaluationText = (metrics: EvaluationMetrics, classes: readonly string[]): string => {
   const { epoch, top1Error, top5Error, testLoss, elapsedSeconds, skipped = 0 } = metrics;
+  const top5 = hasTop5(classes) ? ` (top-5 ${percent(top5Error)})` : '';
   const without = skipped === 0 ? '' : `, without ${grouped(skipped)} skipped images`;
-  return `epoch ${+epoch.toFixed(2)}: test error ${percent(top1Error)} (top-5 ${percent(top5Error)}), loss ${testLoss.toFixed(3)}, after ${duration(elapsedSeconds)}${without}`;
+  return `epoch ${+epoch.toFixed(2)}: test error ${percent(top1Error)}${top5}, loss ${testLoss.toFixed(3)}, after ${duration(elapsedSeconds)}${without}`;
 };
 
 function conclude({ finished, evaluation, position }: TrainResult, folder: string): void {
