@@ -316,6 +316,13 @@ describe('the engine', () => {
     }
   });
 
+  it('refuses a number of threads that is none', () => {
+    for (const threads of [0, -1, 1.5, 1025])
+      expect(() => openTorch({ threads })).toThrow(
+        `engine option 'threads': expected a whole number of at least 1 and at most 1024; received ${threads}`,
+      );
+  });
+
   it('refuses work after it is closed', async () => {
     const other = openTorch({ device: 'cpu', threads: 1 });
     expect(other.facts.threads).toBe(1);

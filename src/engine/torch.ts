@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { checkProgram, type DType, type Program, type StoreSpec } from '../compile/program.ts';
+import { checkOptions } from '../option.ts';
 import { addonPath, setupCommand } from './addon-path.mjs';
 import {
   type Device,
@@ -14,6 +15,7 @@ import {
   type LoadedProgram,
   type Store,
 } from './engine.ts';
+import { threads as threadsOption } from './engine-options.ts';
 
 type Handle = { readonly brand: unique symbol };
 
@@ -79,8 +81,12 @@ export interface TorchOptions {
   readonly instructionSet?: string;
 }
 
-/** Opens an engine on libtorch. @throws EngineError if the addon is not built or the device is not available. */
-export function openTorch({ device = 'auto', threads = 0, instructionSet }: TorchOptions = {}): Engine {
+/**
+ * Opens an engine on libtorch.
+ * @throws EngineError if the addon is not built, the device is not available, or a number of threads is none.
+ */
+export function openTorch({ device = 'auto', threads, instructionSet }: TorchOptions = {}): Engine {
+  checkOptions({ threads: threadsOption }, { threads }, { what: 'engine option', Failure: EngineError });
   const native = loadNative();
   const { libtorch, cuda, fastBfloat16, cores, oneDnn, instructionSets } = native.facts();
   const chosenSet = instructionSet ?? (instructionSets.at(-1) as string);
@@ -100,13 +106,13 @@ export function openTorch({ device = 'auto', threads = 0, instructionSet }: Torc
     device: resolvedDevice,
     libtorch,
     hardware: resolvedDevice === 'cuda' ? 'CUDA device 0' : (cpus()[0]?.model ?? 'unknown processor'),
-    threads: threads > 0 ? threads : cores,
+    threads: threads ?? cores,
     fastBfloat16: resolvedDevice === 'cuda' || fastBfloat16,
     oneDnn,
     instructionSets,
     kernels: resolvedDevice === 'cpu' ? 'native' : 'aten',
   };
-  return new TorchEngine(native, native.createEngine(resolvedDevice, threads), facts);
+  return new TorchEngine(native, native.createEngine(resolvedDevice, facts.threads), facts);
 }
 
 /** Awaits a native job; a rejection becomes an EngineError with the caller's stack. */

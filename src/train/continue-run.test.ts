@@ -1,25 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { standardPreprocessing } from '../images/preprocess.ts';
+import { sampleConfiguration } from '../../test/sample-run.ts';
 import type { Configuration } from './configuration.ts';
 import { changesBetween, continued, describeChanges, onEngine } from './continue-run.ts';
 import { resolveRecipe } from './recipe.ts';
 import type { ResumeOptions } from './train-options.ts';
 
 const configuration: Configuration = {
-  format: 1,
-  network: 'inception-v4',
-  options: { classes: 2 },
+  ...sampleConfiguration,
   data: '/photos',
-  classes: ['cat', 'dog'],
-  preprocessing: standardPreprocessing([75, 75]),
   recipe: resolveRecipe('small-data', { epochs: 2, learningRate: 0.1 }),
-  seed: 1,
-  precision: 'float32',
-  device: 'cpu',
-  threads: 2,
-  limitTrain: null,
-  limitTest: null,
-  versions: { inception: '0.1.0', libtorch: '1.13.1', node: '20.19.0' },
 };
 
 describe('a resumed run', () => {
@@ -44,6 +33,7 @@ describe('a resumed run', () => {
       /^recipe option 'epochs': expected a number above 0 and at most 1000000; received -1$/,
     ],
     [{ recipe: { batch: 7 } }, /^recipe\.batch: cannot change when a run is resumed; only more epochs, /],
+    [{ evaluateEvery: 0 }, /^option 'evaluateEvery': expected .* at least 1; received 0$/],
     [{ seed: 9 }, /^seed: cannot change when a run is resumed/],
     [{ options: { width: 3 } }, /^options: cannot change when a run is resumed/],
     [{ network: 'inception-v3' }, /^runs\/a trains inception-v4, not inception-v3$/],

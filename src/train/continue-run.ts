@@ -7,6 +7,7 @@ import type { Configuration, ConfigurationChange } from './configuration.ts';
 import { dataPath } from './data-files.ts';
 import { learningRateAt } from './recipe.ts';
 import { recipeNumbers } from './recipe-options.ts';
+import { runNumbers } from './run-options.ts';
 import type { ResumeOptions } from './train-options.ts';
 
 /** Options of `train` beside `resume`; the run's configuration has all others. */
@@ -42,6 +43,11 @@ export function continued(configuration: Configuration, options: ResumeOptions):
     if (value !== undefined && !Object.hasOwn(acceptedOfRecipe, name))
       throw new UsageError(cannotChange(`recipe.${name}`));
   checkOptions(recipeNumbers, changes, { what: 'recipe option', Failure: UsageError });
+  checkOptions(
+    runNumbers,
+    { evaluateEvery, saveEvery: saveEverySteps },
+    { what: 'option', Failure: UsageError },
+  );
   if (network !== undefined && network !== configuration.network)
     throw new UsageError(`${resume} trains ${configuration.network}, not ${network}`);
   const { recipe } = configuration;
