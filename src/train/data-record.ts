@@ -33,32 +33,31 @@ export class DataRecorder {
   constructor(
     path: string,
     {
-      train,
-      test,
       onWarning,
+      ...data
     }: { train: Dataset; test: Dataset; onWarning: ((message: string) => void) | undefined },
   ) {
     this.#path = path;
-    this.#data = { train, test };
+    this.#data = data;
     this.#onWarning = onWarning;
   }
 
   /** Takes up the skipped images of the process that a run goes on from. */
   async resume(): Promise<void> {
-    const text = await readFile(this.#path, 'utf8').catch(() => undefined);
-    if (text === undefined) return;
     try {
-      const { skipped } = JSON.parse(text) as DataRecord;
+      const { skipped } = JSON.parse(await readFile(this.#path, 'utf8')) as DataRecord;
       for (const image of skipped) this.#skipped.set(image.file, image);
-    } catch {
+    } catch (error) {
+      // Runs of earlier versions do not have it, nor has one that was killed before it was written.
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
       this.#onWarning?.(`${this.#path}: cannot be read, and is written anew`);
     }
   }
 
   /** `what` is done instead: `another image takes its place`. */
   skip(file: string, { reason, what }: { reason: string; what: string }): void {
-    if (!this.#skipped.has(file)) this.#changed = true;
-    else if (this.#skipped.get(file)?.reason === reason) return;
+    if (this.#skipped.get(file)?.reason === reason) return;
+    this.#changed = true;
     this.#skipped.set(file, { file, reason });
     this.#warned++;
     if (this.#warned <= maxWarnings) this.#onWarning?.(`${reason}; ${what}`);

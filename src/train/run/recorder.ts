@@ -70,9 +70,8 @@ export function recordInto(
       const problem = evaluated === undefined ? undefined : await modelProblem(folder, evaluated);
       if (problem === undefined) return;
       if (step === evaluated) await writeModel(step);
-      onWarning(
-        `${problem}; ${step === evaluated ? 'it has been' : 'it will be'} written ${step === evaluated ? 'again' : 'at the next evaluation'}`,
-      );
+      const repair = step === evaluated ? 'has been written again' : 'will be written at the next evaluation';
+      onWarning(`${problem}; it ${repair}`);
     },
     steps: (metrics) => folder.append(metrics),
     checkpoint: async (state) => {

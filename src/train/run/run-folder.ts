@@ -107,11 +107,10 @@ export class RunFolder {
    * @returns the number of other lines that were dropped because they are no metrics.
    */
   async truncateMetrics(step: number): Promise<number> {
-    const lines = await this.#metricsLines();
-    const unreadable = lines.slice(0, -1).filter((line) => readMetrics(line) === undefined);
-    const kept = (await this.metrics()).filter((line) => line.step <= step);
+    const lines = (await this.#metricsLines()).map(readMetrics);
+    const kept = lines.filter((line) => line !== undefined && line.step <= step);
     await replaceText(this.file(runFiles.metrics), kept.map((line) => `${JSON.stringify(line)}\n`).join(''));
-    return unreadable.length;
+    return lines.slice(0, -1).filter((line) => line === undefined).length;
   }
 
   checkpoint(step: number): string {
