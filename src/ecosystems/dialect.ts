@@ -53,8 +53,6 @@ export interface FileSettings {
   readonly inputProblem?: string;
   /** Why its classifier cannot be read. */
   readonly headProblem?: string;
-  /** What is assumed where the file says nothing. */
-  readonly unsaid?: string;
   readonly decisions: readonly string[];
 }
 

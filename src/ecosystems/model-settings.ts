@@ -7,20 +7,17 @@ import { type ModelConfig, readModelConfig } from './model-config.ts';
 /** The activations after which the classes of the highest logits are the answer. */
 const activations = ['softmax', 'linear', 'sigmoid'];
 
-const unsaid =
-  'the file does not say the size of its input and its scaling of pixels: they are taken to be the usual ones (--input-size, --mean and --std)';
-
 export function settingsIn({ metadata }: Pick<TensorFile, 'metadata'>): FileSettings {
   const text = metadata.get('model_config');
-  if (text === undefined) return { decisions: [], unsaid };
+  if (text === undefined) return { decisions: [] };
   let config: ModelConfig | undefined;
   try {
     config = readModelConfig(text);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    return { decisions: ['its configuration is not JSON and was left out'], unsaid };
+    return { decisions: ['its configuration is not JSON and was left out'] };
   }
-  if (!config) return { decisions: [], unsaid };
+  if (!config) return { decisions: [] };
   const { inputSize, scaling, activation, unknownBefore, unknownAfter } = config;
   const isUnknown = activation !== undefined && !activations.includes(activation);
   const problems = [...unknownAfter, ...(isUnknown ? [`activation '${activation}'`] : [])];

@@ -29,6 +29,8 @@ export interface ModelDescription {
   readonly preprocessing: Preprocessing;
   /** Where the weights come from, as text. */
   readonly source?: string;
+  /** What was chosen, assumed or left out when they were imported, a sentence each. */
+  readonly decisions?: readonly string[];
   /** The data set that they were trained on, in the form of --data. */
   readonly data?: string;
 }
@@ -81,6 +83,7 @@ const description = z.object({
   classIds: z.array(z.string()).optional(),
   preprocessing: preprocessingSchema,
   source: z.string().optional(),
+  decisions: z.array(z.string()).optional(),
   data: z.string().optional(),
 });
 
@@ -106,7 +109,8 @@ export function withFigure<T extends Described>(description: T): T {
 
 /** The metadata of a model's file. */
 export const modelMetadata = (model: ModelDescription): Record<string, string> => {
-  const { network, figure, options, classes, classIds, preprocessing, source, data } = withFigure(model);
+  const { network, figure, options, classes, classIds, preprocessing, source, decisions, data } =
+    withFigure(model);
   return {
     format: 'pt',
     model: JSON.stringify({
@@ -117,6 +121,7 @@ export const modelMetadata = (model: ModelDescription): Record<string, string> =
       ...(classIds && { classIds }),
       preprocessing,
       ...(source !== undefined && { source }),
+      ...(decisions && { decisions }),
       ...(data !== undefined && { data }),
     }),
   };

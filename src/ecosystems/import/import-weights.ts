@@ -74,8 +74,8 @@ function planConfigured(file: TensorFile, { source, options, config = {} }: Conf
 /** The caller's options before those of a config.json. */
 function merged(config: ImportOptions, options: ImportOptions): ImportOptions {
   const { labelOffset, resetClassifier } = options;
-  // Labels of a classifier that is replaced are of no use.
-  const { classes, classIds, ...rest } = config;
+  // Of a classifier that is replaced, neither labels nor their offset are of use.
+  const { classes, classIds, labelOffset: theirOffset, expectedClasses, ...rest } = config;
   return {
     ...(resetClassifier === undefined ? config : rest),
     // An explicit label offset applies whatever the number of outputs in the file.
@@ -96,7 +96,8 @@ export async function importWeights(
 ): Promise<ImportPlan> {
   const plan = await openImport(path, options);
   try {
-    const { description, read } = plan;
+    const { decisions, read } = plan;
+    const description = { ...plan.description, ...(decisions.length > 0 && { decisions }) };
     await writeModel(output, { description, parameters: parametersOf(plan.graph), read });
     return plan;
   } finally {

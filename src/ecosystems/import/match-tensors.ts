@@ -1,4 +1,6 @@
 /** The tensor of every parameter, and the options of the network in a file, read off the shapes of its tensors. */
+
+import { UsageError } from '../../errors.ts';
 import { buildGraph } from '../../graph/build-graph.ts';
 import {
   classifierParameters,
@@ -18,7 +20,7 @@ import { firstOf, type RecognisedFile } from './recognise.ts';
 export interface MatchedTensors {
   /** Options of the network in the file; defaults are left out, except for the classes. */
   readonly options: NetworkOptions & { readonly classes: number };
-  /** The tensor of every parameter that is not replaced, by the parameter's name. */
+  /** By the parameter's name; those of a classifier that is replaced have none, nor has a bias that is not in the file. */
   readonly tensors: ReadonlyMap<string, MatchedTensor>;
   /** Tensors of training state and bookkeeping. */
   readonly ignored: readonly string[];
@@ -35,13 +37,16 @@ export interface MatchedTensor {
 
 /** What the caller does not want of the file. */
 export interface Unwanted {
-  /** False leaves out the auxiliary classifier, whatever its shapes. */
+  /** False leaves out the auxiliary classifier, whatever its shapes; refused if there is none. */
   readonly auxiliary?: boolean | undefined;
   /** The classifiers are replaced: whatever the file has in their place is left out. */
   readonly resetClassifier?: number | undefined;
 }
 
-/** @throws WeightsError with one report of all missing, unexpected and misshapen tensors. */
+/**
+ * @throws WeightsError with one report of all missing, unexpected and misshapen tensors; UsageError if what is not wanted is not
+ * there.
+ */
 export function matchTensors(
   file: TensorFile,
   { path, recognised, unwanted = {} }: { path: string; recognised: RecognisedFile; unwanted?: Unwanted },
@@ -53,14 +58,15 @@ export function matchTensors(
   const options = optionsInFile(file, { path, recognised, whole, heads });
   const graph = buildGraph(configure(findNetwork(network), options));
   const nameOf = record.names(graph);
-  const replaced = new Set(
-    unwanted.resetClassifier === undefined ? [] : classifierParameters(graph).map(({ name }) => name),
-  );
+  const classifiers = classifierParameters(graph).map(({ name }) => name);
+  const isReplaced = unwanted.resetClassifier !== undefined;
+  // Of the main classifier, which comes first, the bias is the second.
+  const notRead = new Set(isReplaced ? classifiers : heads.lacksBias ? classifiers.slice(1, 2) : []);
   const tensors = new Map<string, MatchedTensor>();
   const missing: string[] = [];
   const misshapen: string[] = [];
   for (const parameter of parametersOf(graph)) {
-    if (replaced.has(parameter.name)) continue;
+    if (notRead.has(parameter.name)) continue;
     const theirs = nameOf(parameter) ?? parameter.name;
     const from = names.get(theirs);
     const info = from === undefined ? undefined : file.tensors.get(from);
@@ -118,6 +124,8 @@ interface Heads {
   readonly names: ReadonlyMap<string, string>;
   readonly classes: number;
   readonly auxiliary: boolean;
+  /** Whether the classifier has weights only. */
+  readonly lacksBias: boolean;
   /** Whether a canonical name belongs to a head that is left out. */
   readonly isLeftOut: (name: string) => boolean;
   readonly decisions: readonly string[];
@@ -167,7 +175,12 @@ function readHeads(
   };
   // Weight or bias alone is enough to know the number of classes.
   const classes = reset ?? outputsOf(bias) ?? outputsOf(weight) ?? 0;
+  const lacksBias = reset === undefined && names.has(weight ?? '') && !names.has(bias ?? '');
   const present = auxiliaryNames.filter((name) => names.has(name));
+  if (unwanted.auxiliary === false && present.length === 0)
+    throw new UsageError(
+      `${path}: --no-auxiliary has no effect, no tensor of the file belongs to an auxiliary classifier`,
+    );
   const reason =
     unwanted.auxiliary === false
       ? 'as asked for'
@@ -183,12 +196,14 @@ function readHeads(
     names,
     classes,
     auxiliary: present.length > 0 && !isDropped,
+    lacksBias,
     isLeftOut: (name) =>
       (isDropped && isAuxiliary(name)) ||
       main.leftOut.has(name) ||
       resetModules.some((module) => name.startsWith(module)),
     decisions: [
       ...main.decisions,
+      ...(lacksBias ? ['the classifier has no bias in the file: zeros are taken'] : []),
       ...(isDropped ? [`auxiliary classifier left out: ${reason} (${present.length} tensors)`] : []),
       ...(main.leftOut.size > 0
         ? [`left out the classifier, which is replaced: ${firstOf([...main.leftOut])}`]

@@ -1,4 +1,5 @@
 /** Plans an import: which tensor each parameter comes from, and how it has to be adapted. */
+import { UsageError } from '../../errors.ts';
 import { buildGraph } from '../../graph/build-graph.ts';
 import {
   classifierParameters,
@@ -58,7 +59,7 @@ export interface ImportedParameter {
   readonly parameter: Parameter;
   /** The tensor's name in the file; undefined for a new parameter. */
   readonly from: string | undefined;
-  /** Changes other than the layout: `adapted from 3 to 1 input channels`, `outputs 1 to 1000`, `new`. */
+  /** Changes other than the layout: `adapted from 3 to 1 input channels`, `outputs 1 to 1000`, `new`, `zeros`. */
   readonly note: string | undefined;
   read(): Promise<Float32Array>;
 }
@@ -75,14 +76,18 @@ export interface ImportPlan extends ModelFile {
 
 /**
  * Finds the source of every parameter. The plan reads from the file and closes it; if this throws, the file stays open.
- * @throws WeightsError listing every mismatch.
+ * @throws WeightsError listing every mismatch; UsageError for an option without effect.
  */
 export function planImport(given: TensorFile, path: string, asked: ImportOptions = {}): ImportPlan {
   const file = chooseAverages(given, { path, averages: asked.averages });
-  checkScaling(asked.preprocessing, path);
+  if (asked.resetClassifier !== undefined && asked.labelOffset)
+    throw new UsageError(
+      `${path}: --label-offset has no effect with --reset-classifier, which replaces all outputs`,
+    );
   const recognised = recognise(file, path, asked);
   const { dialect, network } = recognised;
   const { options, decisions: settled } = withSettings(asked, dialect.settings?.(file), path);
+  checkScaling(options.preprocessing, path);
   const { layout } = dialect;
   const { auxiliary, resetClassifier } = options;
   const matched = matchTensors(file, { path, recognised, unwanted: { auxiliary, resetClassifier } });
@@ -94,9 +99,10 @@ export function planImport(given: TensorFile, path: string, asked: ImportOptions
   const parameters = parametersOf(graph).map((parameter): ImportedParameter => {
     const isClassifier = classifier.has(parameter.name);
     const tensor = tensors.get(parameter.name);
-    if (!tensor || (isClassifier && options.resetClassifier !== undefined)) {
+    if (!tensor) {
       const read = async () => initialValues(parameter, options.seed ?? 1);
-      return { parameter, from: undefined, note: 'new', read };
+      // A bias begins as zeros.
+      return { parameter, from: undefined, note: resetClassifier === undefined ? 'zeros' : 'new', read };
     }
     const { from, parameter: original } = tensor;
     const read = async () => fromLayout(layout, original, toFloat32(await file.read(from)));
@@ -135,20 +141,28 @@ function withSettings(
   path: string,
 ): { options: ImportOptions; decisions: readonly string[] } {
   if (!settings) return { options, decisions: [] };
-  const { inputSize, preprocessing, inputProblem, headProblem, unsaid, decisions } = settings;
+  const { inputSize, preprocessing, inputProblem, headProblem, decisions } = settings;
   if (inputProblem !== undefined && options.preprocessing?.mean === undefined)
     throw new WeightsError(`${path}: ${inputProblem}`);
   if (headProblem !== undefined && options.resetClassifier === undefined)
     throw new WeightsError(`${path}: ${headProblem}`);
-  const assumed =
-    options.inputSize === undefined && options.preprocessing?.mean === undefined ? unsaid : undefined;
+  const size = options.inputSize ?? inputSize;
+  const mean = options.preprocessing?.mean ?? preprocessing?.mean;
   return {
     options: {
       ...options,
-      ...(options.inputSize === undefined && inputSize && { inputSize }),
+      ...(size !== undefined && { inputSize: size }),
       preprocessing: { ...preprocessing, ...options.preprocessing },
     },
-    decisions: [...decisions, ...(assumed === undefined ? [] : [assumed])],
+    decisions: [
+      ...decisions,
+      ...(size === undefined
+        ? ['the file does not say the size of its input: the usual one is taken (--input-size)']
+        : []),
+      ...(mean === undefined
+        ? ['the file does not say how pixels are scaled: the usual way is taken (--mean and --std)']
+        : []),
+    ],
   };
 }
 

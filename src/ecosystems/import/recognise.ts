@@ -33,9 +33,9 @@ export function recognise(
   if (from !== undefined && network !== undefined) {
     const dialect = findDialect(from);
     const record = networkOf(dialect, findNetwork(network).name);
-    return recognised(
-      { dialect, network, record },
-      withoutPrefix(fileNamesBy(dialect, tensors), record.anchors),
+    return onlyOnce(
+      recognised({ dialect, network, record }, withoutPrefix(fileNamesBy(dialect, tensors), record.anchors)),
+      path,
     );
   }
   const candidates = recogniseNames(tensors);
@@ -44,13 +44,9 @@ export function recognise(
       (from === undefined || file.dialect.name === from || file.dialect.family === from) &&
       (network === undefined || file.network === network),
   );
-  if (likeliest && likeliest.alternatives.length > 0)
-    throw new WeightsError(
-      `${path}: ${likeliest.dialect.name}'s ${likeliest.network} is in it several times, under ${[likeliest.prefix, ...likeliest.alternatives].map(quoted).join(', ')}; save the one that is meant`,
-    );
   if (likeliest)
     return {
-      ...likeliest,
+      ...onlyOnce(likeliest, path),
       decisions: [...likeliest.decisions, ...(from === undefined ? otherReadings(likeliest) : [])],
     };
   const request = [from, network].filter(Boolean).join(' ');
@@ -63,6 +59,15 @@ export function recognise(
       .join(', ') || 'none';
   throw new WeightsError(
     `${path}: its ${tensors.size} tensors are not those of ${expected}${looks === '' ? '' : `; they look like ${looks}`}; the first are ${first}; use --from and --network to say what they are`,
+  );
+}
+
+/** @throws WeightsError if the network is in the file under several prefixes, of which none is preferred. */
+function onlyOnce(reading: Reading, path: string): Reading {
+  const { dialect, network, prefix, alternatives } = reading;
+  if (alternatives.length === 0) return reading;
+  throw new WeightsError(
+    `${path}: ${dialect.name}'s ${network} is in it several times, under ${[prefix, ...alternatives].map(quoted).join(', ')}; save the one that is meant`,
   );
 }
 
