@@ -60,9 +60,9 @@ export {
   predictImages,
 } from './predict/predict-images.ts';
 export { topClasses } from './predict/top-classes.ts';
-export { type Configuration, RunError } from './train/configuration.ts';
-export type { NewRun } from './train/create-configuration.ts';
-export { type Recipe, RecipeError, type RecipeOverrides, resolveRecipe } from './train/recipe.ts';
+export { type Configuration, RunError } from './train/configuration/configuration.ts';
+export type { NewRun } from './train/configuration/create-configuration.ts';
+export { type Recipe, RecipeError, type RecipeOverrides, resolveRecipe } from './train/recipe/recipe.ts';
 export type { EvaluationMetrics, Metrics, StepMetrics } from './train/run/records.ts';
 export { RunFolder } from './train/run/run-folder.ts';
 export type { Progress, TrainResult } from './train/run-loop.ts';

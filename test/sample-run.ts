@@ -2,8 +2,8 @@
 import { writeFile } from 'node:fs/promises';
 import { encodePng } from '../src/data/decode.ts';
 import { standardPreprocessing } from '../src/images/preprocess.ts';
-import type { Configuration } from '../src/train/configuration.ts';
-import { resolveRecipe } from '../src/train/recipe.ts';
+import type { Configuration } from '../src/train/configuration/configuration.ts';
+import { resolveRecipe } from '../src/train/recipe/recipe.ts';
 import type { EvaluationMetrics, EvaluationRecord, StepMetrics } from '../src/train/run/records.ts';
 import { RunFolder } from '../src/train/run/run-folder.ts';
 

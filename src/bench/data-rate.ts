@@ -1,7 +1,7 @@
 /** Measures how many images per second become training batches; this must exceed what a step consumes. */
 import { trainingBatches } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { resolveRecipe } from '../train/recipe.ts';
+import { resolveRecipe } from '../train/recipe/recipe.ts';
 import { type Summary, summarise } from './statistics.ts';
 
 export interface DataRate {

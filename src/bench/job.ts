@@ -6,7 +6,7 @@ import type { Device } from '../engine/engine.ts';
 import { elementCount, type Graph, type Node, type Parameter, parametersOf } from '../graph/graph.ts';
 import type { NetworkOptions } from '../networks/networks.ts';
 import { randomFor } from '../random.ts';
-import { resolveRecipe } from '../train/recipe.ts';
+import { resolveRecipe } from '../train/recipe/recipe.ts';
 
 export type Work = 'train' | 'infer';
 

@@ -13,7 +13,7 @@ import { score } from '../evaluate/score.ts';
 import { describeProtocol, preprocess } from '../images/preprocess.ts';
 import { type LoadedModel, loadModel } from '../predict/load-model.ts';
 import { topClasses } from '../predict/top-classes.ts';
-import type { Configuration } from '../train/configuration.ts';
+import type { Configuration } from '../train/configuration/configuration.ts';
 import { RunFolder } from '../train/run/run-folder.ts';
 import { train } from '../train/start-run.ts';
 import { openEngine } from './options/engine-options.ts';

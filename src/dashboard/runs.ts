@@ -3,7 +3,7 @@ import { readdir, realpath } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { parseJson } from '../parse-json.ts';
-import { parseConfiguration } from '../train/configuration.ts';
+import { parseConfiguration } from '../train/configuration/configuration.ts';
 import type { EvaluationMetrics } from '../train/run/records.ts';
 import { RunFolder } from '../train/run/run-folder.ts';
 import type { MetricsPart, RunList, RunSummary } from './api.ts';

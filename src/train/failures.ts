@@ -1,7 +1,7 @@
 /** Trainings that cannot go on, and what to do: every advice can be followed as it is printed. */
 import type { Graph } from '../graph/graph.ts';
 import type { Measured } from './metrics-window.ts';
-import type { Recipe } from './recipe.ts';
+import type { Recipe } from './recipe/recipe.ts';
 import { TrainingError } from './training-error.ts';
 
 /** Number of consecutive steps with all features zero after which a network counts as dead. */

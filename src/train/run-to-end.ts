@@ -2,9 +2,9 @@
 import type { Device, EngineFacts } from '../engine/engine.ts';
 import { openTorch } from '../engine/torch.ts';
 import { graphOf } from '../model/description.ts';
-import type { Configuration } from './configuration.ts';
-import { changesBetween, continued, describeChanges, onEngine } from './continue-run.ts';
-import { createConfiguration, networkOf } from './create-configuration.ts';
+import type { Configuration } from './configuration/configuration.ts';
+import { changesBetween, continued, describeChanges, onEngine } from './configuration/continue-run.ts';
+import { createConfiguration, networkOf } from './configuration/create-configuration.ts';
 import { type EvaluationMetrics, RunFolder } from './run/run-folder.ts';
 import { type LoopOptions, runLoop, type TrainResult } from './run-loop.ts';
 import type { ResumeOptions, TrainEvent, TrainingControls, TrainOptions } from './train-options.ts';

@@ -1,10 +1,10 @@
 /** The options and events of a training. */
 import type { Device, Engine, EngineFacts } from '../engine/engine.ts';
-import type { Configuration } from './configuration.ts';
-import type { NewRun } from './create-configuration.ts';
+import type { Configuration } from './configuration/configuration.ts';
+import type { NewRun } from './configuration/create-configuration.ts';
+import type { RunPace } from './configuration/run-options.ts';
 import type { EvaluationMetrics } from './run/run-folder.ts';
 import type { Progress, Start } from './run-loop.ts';
-import type { RunPace } from './run-options.ts';
 
 /** Options of both new and resumed runs. */
 export interface TrainingControls extends RunPace {

@@ -20,8 +20,8 @@ import { graphOf } from '../model/description.ts';
 import { initialise } from '../model/initialise.ts';
 import { loadModel } from '../predict/load-model.ts';
 import { openSafetensors, writeSafetensors } from '../weights/safetensors/safetensors.ts';
-import type { Configuration } from './configuration.ts';
-import { resolveRecipe } from './recipe.ts';
+import type { Configuration } from './configuration/configuration.ts';
+import { resolveRecipe } from './recipe/recipe.ts';
 import { RunFolder } from './run/run-folder.ts';
 import { runLoop } from './run-loop.ts';
 

@@ -4,8 +4,8 @@ import { optimizers, usualOptimizers } from '../../compile/optimizers/optimizers
 import { UsageError } from '../../errors.ts';
 import { augmentationOptions } from '../../images/augmentation.ts';
 import type { Option, OptionTable } from '../../option.ts';
-import { type Recipe, type RecipeOverrides, recipeNames, resolveRecipe } from '../../train/recipe.ts';
-import { recipeNumbers, schedules, usualSchedules } from '../../train/recipe-options.ts';
+import { type Recipe, type RecipeOverrides, recipeNames, resolveRecipe } from '../../train/recipe/recipe.ts';
+import { recipeNumbers, schedules, usualSchedules } from '../../train/recipe/recipe-options.ts';
 import { oneOf } from '../usage.ts';
 import {
   addDeclared,

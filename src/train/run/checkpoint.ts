@@ -11,7 +11,7 @@ import {
   writeSafetensors,
 } from '../../weights/safetensors/safetensors.ts';
 import { WeightsError } from '../../weights/tensor-file.ts';
-import { RunError } from '../configuration.ts';
+import { RunError } from '../configuration/configuration.ts';
 import { TrainingError } from '../training-error.ts';
 import { initialState, type TrainingState, trainingState } from './training-state.ts';
 

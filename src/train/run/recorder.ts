@@ -5,7 +5,7 @@ import type { Prediction } from '../../evaluate/score.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { modelMetadata, withFigure } from '../../model/description.ts';
 import { runFiles } from '../../model/run-layout.ts';
-import { type Configuration, parseConfiguration } from '../configuration.ts';
+import { type Configuration, parseConfiguration } from '../configuration/configuration.ts';
 import { saveCheckpoint, saveModel } from './checkpoint.ts';
 import { writeCurves } from './curves.ts';
 import { writeEvaluation } from './evaluation-record.ts';

@@ -2,7 +2,7 @@
 import { runFiles } from '../../model/run-layout.ts';
 import { openSafetensors } from '../../weights/safetensors/safetensors.ts';
 import { WeightsError } from '../../weights/tensor-file.ts';
-import { RunError } from '../configuration.ts';
+import { RunError } from '../configuration/configuration.ts';
 import { DamagedCheckpointError, restoreCheckpoint, type Trained } from './checkpoint.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { TrainingState } from './training-state.ts';

@@ -15,7 +15,7 @@ import { dirname, join, resolve } from 'node:path';
 import { withFigure } from '../../model/description.ts';
 import { checkpointFile, checkpointFolder, checkpointSteps, runFiles } from '../../model/run-layout.ts';
 import { namingFile, removeIncomplete, replaceText } from '../../replace-file.ts';
-import { type Configuration, parseConfiguration, RunError } from '../configuration.ts';
+import { type Configuration, parseConfiguration, RunError } from '../configuration/configuration.ts';
 import type { Metrics } from './records.ts';
 import { isLocked, releaseLock, takeLock } from './run-lock.ts';
 

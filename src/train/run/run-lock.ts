@@ -5,7 +5,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { RunError } from '../configuration.ts';
+import { RunError } from '../configuration/configuration.ts';
 
 /** A process, so described that another one with the same number is not taken for it. */
 export interface Holder {

@@ -7,7 +7,7 @@ import { printProgram } from '../../../compile/program.ts';
 import { UsageError } from '../../../errors.ts';
 import { buildGraph } from '../../../graph/build-graph.ts';
 import { networkOptions } from '../../../networks/network-options.ts';
-import { stepOptionsOf } from '../../../train/recipe.ts';
+import { stepOptionsOf } from '../../../train/recipe/recipe.ts';
 import { networkArgument, readConfigured } from '../../network-argument.ts';
 import { firstSet, nameOfFlag } from '../../options/declared-options.ts';
 import { addNetworkOptions, readNetworkOptions } from '../../options/network-options.ts';

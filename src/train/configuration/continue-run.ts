@@ -1,14 +1,14 @@
 /** What may change when a run is resumed. Pure: gives the configuration to go on with, and what to say and record. */
-import type { EngineFacts } from '../engine/engine.ts';
-import { UsageError } from '../errors.ts';
-import { checkOptions } from '../option.ts';
-import { packageVersion } from '../version.ts';
+import type { EngineFacts } from '../../engine/engine.ts';
+import { UsageError } from '../../errors.ts';
+import { checkOptions } from '../../option.ts';
+import { packageVersion } from '../../version.ts';
+import { learningRateAt } from '../recipe/recipe.ts';
+import { recipeNumbers } from '../recipe/recipe-options.ts';
+import type { ResumeOptions } from '../train-options.ts';
 import type { Configuration, ConfigurationChange } from './configuration.ts';
 import { dataPath } from './data-files.ts';
-import { learningRateAt } from './recipe.ts';
-import { recipeNumbers } from './recipe-options.ts';
 import { runNumbers } from './run-options.ts';
-import type { ResumeOptions } from './train-options.ts';
 
 /** Options of `train` beside `resume`; the run's configuration has all others. */
 const accepted: { readonly [K in Exclude<keyof ResumeOptions, 'resume'>]-?: true } = {

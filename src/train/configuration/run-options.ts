@@ -1,5 +1,5 @@
 /** The numbers of a run that are not the recipe's, each declared once: range, flag, file and help. */
-import { numberOption } from '../option.ts';
+import { numberOption } from '../../option.ts';
 
 const count = { whole: true, atLeast: 1 };
 

@@ -1,14 +1,14 @@
 /** The full configuration of a run, with every default resolved: `config.json` of its folder. */
 import { z } from 'zod';
-import { optimizers } from '../compile/optimizers/optimizers.ts';
-import { threads } from '../engine/engine-options.ts';
-import { InceptionError } from '../errors.ts';
-import { augmentationOptions } from '../images/augmentation.ts';
-import { networkOptionsSchema, preprocessingSchema } from '../model/description.ts';
-import { figureSchema } from '../model/figure-schema.ts';
-import { optionSchema, valueSchema, variantSchema } from '../model/option-schema.ts';
-import { parseJson } from '../parse-json.ts';
-import { recipeNumbers, schedules } from './recipe-options.ts';
+import { optimizers } from '../../compile/optimizers/optimizers.ts';
+import { threads } from '../../engine/engine-options.ts';
+import { InceptionError } from '../../errors.ts';
+import { augmentationOptions } from '../../images/augmentation.ts';
+import { networkOptionsSchema, preprocessingSchema } from '../../model/description.ts';
+import { figureSchema } from '../../model/figure-schema.ts';
+import { optionSchema, valueSchema, variantSchema } from '../../model/option-schema.ts';
+import { parseJson } from '../../parse-json.ts';
+import { recipeNumbers, schedules } from '../recipe/recipe-options.ts';
 import { runNumbers } from './run-options.ts';
 
 const recipe = optionSchema(recipeNumbers).extend({

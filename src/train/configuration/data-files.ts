@@ -1,7 +1,7 @@
 /** Which files a run is trained and evaluated on: how many, and a hash of their names, so that a resumed run notices others. */
 import { createHash } from 'node:crypto';
 import { resolve, sep } from 'node:path';
-import type { Dataset } from '../data/dataset.ts';
+import type { Dataset } from '../../data/dataset.ts';
 
 /** A folder's whole path: a run can be resumed from anywhere. */
 export const dataPath = (data: string): string => (data === 'fashion-mnist' ? data : resolve(data));

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { sampleConfiguration } from '../../test/sample-run.ts';
+import { sampleConfiguration } from '../../../test/sample-run.ts';
+import { resolveRecipe } from '../recipe/recipe.ts';
+import type { ResumeOptions } from '../train-options.ts';
 import type { Configuration } from './configuration.ts';
 import { changesBetween, continued, describeChanges, onEngine } from './continue-run.ts';
-import { resolveRecipe } from './recipe.ts';
-import type { ResumeOptions } from './train-options.ts';
 
 const configuration: Configuration = {
   ...sampleConfiguration,

@@ -4,15 +4,15 @@ import {
   optimizers,
   typicalLearningRates,
   usualOptimizers,
-} from '../compile/optimizers/optimizers.ts';
-import { UsageError } from '../errors.ts';
+} from '../../compile/optimizers/optimizers.ts';
+import { UsageError } from '../../errors.ts';
 import {
   type Augmentation,
   augmentationOptions,
   mildAugmentation,
   paperAugmentation,
-} from '../images/augmentation.ts';
-import { checkOptions, checkVariant, nothingLeft } from '../option.ts';
+} from '../../images/augmentation.ts';
+import { checkOptions, checkVariant, nothingLeft } from '../../option.ts';
 import {
   type RecipeNumbers,
   recipeNumbers,

@@ -2,9 +2,9 @@
  * The numbers of a training recipe, each declared once: type, validation, file format, flag and help follow. Values are in
  * `recipe.ts`: a number added here does not compile until every recipe has it.
  */
-import { typicalLearningRates } from '../compile/optimizers/optimizers.ts';
-import { stepNumbers } from '../compile/step-numbers.ts';
-import { numberOption, type OptionValues, type Variant } from '../option.ts';
+import { typicalLearningRates } from '../../compile/optimizers/optimizers.ts';
+import { stepNumbers } from '../../compile/step-numbers.ts';
+import { numberOption, type OptionValues, type Variant } from '../../option.ts';
 
 const { batch, weightDecay, labelSmoothing, auxiliaryLossWeight, batchNormMomentum, clipNorm } = stepNumbers;
 

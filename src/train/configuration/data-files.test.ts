@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Dataset } from '../data/dataset.ts';
+import type { Dataset } from '../../data/dataset.ts';
 import { differenceOf, filesOf } from './data-files.ts';
 
 const dataset = (files: readonly (readonly [name: string, label: number])[]): Dataset => ({

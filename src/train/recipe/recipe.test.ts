@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { usualOptimizers } from '../compile/optimizers/optimizers.ts';
+import { usualOptimizers } from '../../compile/optimizers/optimizers.ts';
 import {
   averageDecayAt,
   batchNormMomentumAt,

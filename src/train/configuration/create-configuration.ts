@@ -1,18 +1,18 @@
 /** Builds the configuration of a run from the caller's options; everything else is derived. */
-import type { Precision } from '../compile/options.ts';
-import { openData } from '../data/open-data.ts';
-import type { EngineFacts } from '../engine/engine.ts';
-import { choosePrecision } from '../engine/precision.ts';
-import { UsageError } from '../errors.ts';
-import { standardPreprocessing } from '../images/preprocess.ts';
-import { refuseIdleOptions } from '../networks/idle-options.ts';
-import { findNetwork, type NetworkOptions, registerNetwork } from '../networks/networks.ts';
-import type { Network } from '../networks/notation.ts';
-import { checkOptions } from '../option.ts';
-import { packageVersion } from '../version.ts';
+import type { Precision } from '../../compile/options.ts';
+import { openData } from '../../data/open-data.ts';
+import type { EngineFacts } from '../../engine/engine.ts';
+import { choosePrecision } from '../../engine/precision.ts';
+import { UsageError } from '../../errors.ts';
+import { standardPreprocessing } from '../../images/preprocess.ts';
+import { refuseIdleOptions } from '../../networks/idle-options.ts';
+import { findNetwork, type NetworkOptions, registerNetwork } from '../../networks/networks.ts';
+import type { Network } from '../../networks/notation.ts';
+import { checkOptions } from '../../option.ts';
+import { packageVersion } from '../../version.ts';
+import { type Recipe, type RecipeOverrides, refuseIdleNumbers, resolveRecipe } from '../recipe/recipe.ts';
 import type { Configuration } from './configuration.ts';
 import { dataPath, filesOf } from './data-files.ts';
-import { type Recipe, type RecipeOverrides, refuseIdleNumbers, resolveRecipe } from './recipe.ts';
 import { type RunPace, runNumbers } from './run-options.ts';
 
 /** The options of a new run. */
