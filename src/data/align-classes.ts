@@ -1,6 +1,12 @@
-/** Gives a data set the classes of another one: a split that lacks images of some class keeps the other's numbers. */
+/** Gives a data set other classes, such as those of another split, of whose classes it may lack some. */
 import { DataError } from './data-error.ts';
 import type { Dataset } from './dataset.ts';
+
+/** The same images, labelled with other classes: `outputs` has the new label of each class. */
+export const relabelled = (
+  dataset: Dataset,
+  { classes, outputs }: { classes: readonly string[]; outputs: readonly number[] },
+): Dataset => ({ ...dataset, classes, label: (index) => outputs[dataset.label(index)] ?? -1 });
 
 /**
  * The data set with the labels of `classes`, matched by name. Classes without images are said in its report.
@@ -14,15 +20,13 @@ export function alignClasses(dataset: Dataset, classes: readonly string[]): Data
     throw new DataError(
       `${dataset.name}: expected the classes of training (${listed(classes)}), received others too: ${listed(unknown)}`,
     );
-  const labels = dataset.classes.map((name) => indexOf.get(name) as number);
+  const outputs = dataset.classes.map((name) => indexOf.get(name) as number);
   const known = new Set(dataset.classes);
   const lacking = classes.filter((name) => !known.has(name));
   const decision = `${dataset.name}: has no images of ${lacking.length} of the ${classes.length} classes (${listed(lacking)})`;
   const { leftOut = [], decisions = [] } = dataset.report ?? {};
   return {
-    ...dataset,
-    classes,
-    label: (index) => labels[dataset.label(index)] as number,
+    ...relabelled(dataset, { classes, outputs }),
     report: { leftOut, decisions: [...decisions, decision] },
   };
 }

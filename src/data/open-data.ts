@@ -32,12 +32,10 @@ export function subset(dataset: Dataset, length: number): Dataset {
   const chosen = permutation(dataset.length, randomFor(length)).subarray(0, length).sort();
   const original = (index: number) => chosen[index] as number;
   return {
-    name: dataset.name,
+    ...dataset,
     length,
-    classes: dataset.classes,
     label: (index) => dataset.label(original(index)),
     image: (index) => dataset.image(original(index)),
     nameOf: (index) => dataset.nameOf(original(index)),
-    ...(dataset.report && { report: dataset.report }),
   };
 }

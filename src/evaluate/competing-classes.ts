@@ -1,4 +1,5 @@
 /** Which classes compete in an evaluation: all outputs of the models, or only the classes of the data. */
+import { relabelled } from '../data/align-classes.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { UsageError } from '../errors.ts';
 import {
@@ -7,7 +8,6 @@ import {
   type Labelled,
   type MatchedClasses,
   matchClasses,
-  relabelled,
 } from './match-classes.ts';
 
 export interface NamedModel extends Labelled {

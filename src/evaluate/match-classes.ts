@@ -1,5 +1,4 @@
 /** Maps the classes of a data set to the outputs of a model. */
-import type { Dataset } from '../data/dataset.ts';
 import { InceptionError } from '../errors.ts';
 import { background } from '../model/imagenet-labels.ts';
 
@@ -114,18 +113,4 @@ function mismatch(data: readonly string[], { classes, classIds }: Labelled, name
   return new ClassesError(
     `${names.model} lacks ${missing.length} of the ${data.length} classes of ${names.data}: ${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ', …' : ''}; it has ${classes.length}: ${classes.slice(0, 5).join(', ')}${classes.length > 5 ? ', …' : ''}`,
   );
-}
-
-/** The same images, labelled with other classes: `outputs` has the new label of each class. */
-export function relabelled(
-  dataset: Dataset,
-  { classes, outputs }: { classes: readonly string[]; outputs: readonly number[] },
-): Dataset {
-  return {
-    ...dataset,
-    classes,
-    label: (index) => outputs[dataset.label(index)] ?? -1,
-    image: (index) => dataset.image(index),
-    nameOf: (index) => dataset.nameOf(index),
-  };
 }

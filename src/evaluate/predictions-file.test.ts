@@ -74,6 +74,16 @@ describe('openPredictions', () => {
     await third.close();
   });
 
+  it('predicts images again whose rows hold no numbers', async () => {
+    const first = await open(false);
+    first.add(prediction(0));
+    await first.close();
+    await appendFile(path, '1,1.jpg,cat,x,cat,0,0.75,0.25,0 1\n2,2.jpg,cat,0,cat,0,0.75,x,0 1\n');
+    const second = await open(true);
+    expect(second.previous).toEqual([prediction(0)]);
+    await second.close();
+  });
+
   it('refuses to mix two evaluations, and starts over when not resumed', async () => {
     const first = await open(false);
     first.add(prediction(0));

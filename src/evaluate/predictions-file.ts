@@ -24,11 +24,13 @@ const columns = [
 ] as const;
 
 /** Empty cells stand for an image without a label. */
+const emptyAs = (value: number) => z.literal('').transform(() => value);
+
 const row = z.object({
   index: z.coerce.number().int().min(0),
-  label_index: z.string().transform((text) => (text === '' ? -1 : Number(text))),
+  label_index: emptyAs(-1).or(z.coerce.number().int().min(0)),
   probability: z.coerce.number(),
-  loss: z.string().transform((text) => (text === '' ? Number.NaN : Number(text))),
+  loss: emptyAs(Number.NaN).or(z.coerce.number()),
   top5: z.string().regex(/^\d+( \d+)*$/),
 });
 

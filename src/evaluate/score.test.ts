@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { relabelled } from '../data/align-classes.ts';
 import { DataError } from '../data/data-error.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { standardPreprocessing } from '../images/preprocess.ts';
 import type { Member } from '../predict/predict-images.ts';
-import { matchClasses, relabelled } from './match-classes.ts';
+import { matchClasses } from './match-classes.ts';
 import { type Prediction, predictions, score, scoreOf } from './score.ts';
 
 const preprocessing = standardPreprocessing([1, 1], { crop: 1 });

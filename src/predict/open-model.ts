@@ -90,8 +90,8 @@ function describedModel(file: TensorFile, { path, prefix }: { path: string; pref
     throw new ModelError(
       `${path}: its metadata contain no model; expected a file written by 'inception train' or 'inception import'`,
     );
-  const description = parseDescription(stored, `${path} (metadata)`);
   const name = `${path} (metadata)`;
+  const description = parseDescription(stored, name);
   checkCounts(description, { path: name, tensors: file.tensors.size });
   const graph = graphOf(description);
   checkInput(description, { path: name, graph });

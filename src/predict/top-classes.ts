@@ -12,15 +12,13 @@ export function topClasses(
 ): Ranked[] {
   const values = probabilities.subarray(row * classes, (row + 1) * classes);
   const top: Ranked[] = [];
-  let least = Number.NEGATIVE_INFINITY;
+  // Sorted insertion: a list of thousands of classes is not sorted for five of them.
   values.forEach((probability, label) => {
-    if (top.length >= k && probability <= least) return;
-    // Sorted insertion: a list of thousands of classes is not sorted for five of them.
     let place = top.length;
     while (place > 0 && (top[place - 1] as Ranked).probability < probability) place--;
+    if (place >= k) return;
     top.splice(place, 0, { label, probability });
     if (top.length > k) top.pop();
-    least = (top.at(-1) as Ranked).probability;
   });
   return top;
 }

@@ -68,5 +68,10 @@ function segmentExpression(segment: string): RegExp {
       return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
     },
   );
-  return new RegExp(`^${source}${')'.repeat(depth)}$`, 's');
+  try {
+    return new RegExp(`^${source}${')'.repeat(depth)}$`, 's');
+  } catch {
+    // A range whose end comes first, as [z-a], matches nothing, as in a shell.
+    return /(?!)/;
+  }
 }

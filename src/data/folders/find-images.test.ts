@@ -68,6 +68,7 @@ describe('the images that arguments name', () => {
     ['?.*', ['a.PNG', 'b.jpg']],
     ['[!a]*.jpg', ['b.jpg']],
     ['[ab].{jpg,PNG}', ['a.PNG', 'b.jpg']],
+    ['[z-a]*', ['ROOT/[z-a]*: no file matches']],
     ['.h*', ['.hidden.jpg']],
     ['**/*.png', ['more/deep/d.png']],
     ['more/**/*.*', ['more/c.jpg', 'more/deep/d.png']],
