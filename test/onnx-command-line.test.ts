@@ -77,13 +77,16 @@ describe('inception export -o FILE.onnx', () => {
       '--input',
       'uint8',
     ];
-    const { status, stdout } = run([...args, '--calibration-method', 'percentile', '--json']);
-    expect(status).toBe(0);
+    writeFileSync(join(data, 'dark', 'notes.txt'), '');
+    const leftOut = `${data}: left out 1 .txt file (dark/notes.txt)`;
+    const { status, stdout, stderr } = run([...args, '--calibration-method', 'percentile', '--json']);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: `${leftOut}\n` });
     expect(JSON.parse(stdout)).toMatchObject({
       network: 'inception-resnet-v2',
       precision: 'int8',
       parity: { images: 4 },
       accuracy: { images: 12, data },
+      notices: [leftOut],
     });
   });
 
@@ -228,10 +231,27 @@ describe('an .onnx file of another tool', () => {
     const ten = join(folder, 'ten');
     for (let index = 0; index < 10; index++)
       cpSync(join(data, 'dark', `${index % 6}.png`), join(ten, `class-${index}`, 'a.png'));
-    const { status, stdout } = run(['evaluate', foreign, '--data', ten, '--crop', '1', '--json', ...options]);
+    mkdirSync(join(ten, 'empty'));
+    const { status, stdout, stderr } = run([
+      'evaluate',
+      foreign,
+      '--data',
+      ten,
+      '--crop',
+      '1',
+      '--json',
+      ...options,
+    ]);
+    const leftOut = `${ten}: left out 1 folder without images (empty)`;
+    expect(stderr).toContain(`${leftOut}\n`);
     expect([status, JSON.parse(stdout)]).toMatchObject([
       0,
-      { count: 10, networks: ['unknown'], protocol: expect.stringContaining('shorter side to 64') },
+      {
+        count: 10,
+        networks: ['unknown'],
+        protocol: expect.stringContaining('shorter side to 64'),
+        notices: expect.arrayContaining([leftOut]),
+      },
     ]);
   });
 

@@ -1,5 +1,5 @@
 /** Measures how many images per second become training batches; this must exceed what a step consumes. */
-import { trainingBatches } from '../data/batches.ts';
+import { type TrainingBatchOptions, trainingBatches } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { resolveRecipe } from '../train/recipe/recipe.ts';
 import { type Summary, summarise } from './statistics.ts';
@@ -15,10 +15,14 @@ export interface DataRate {
 
 export async function measureData(
   dataset: Dataset,
-  { batch, size, rounds }: { batch: number; size: readonly [number, number]; rounds: number },
+  {
+    rounds,
+    ...options
+  }: { readonly rounds: number } & Pick<TrainingBatchOptions, 'batch' | 'size' | 'onBroken'>,
 ): Promise<DataRate> {
+  const { batch, size } = options;
   const { augmentation } = resolveRecipe('paper', { batch });
-  const batches = trainingBatches(dataset, { batch, size, augmentation, seed: 1 });
+  const batches = trainingBatches(dataset, { ...options, augmentation, seed: 1 });
   const times: number[] = [];
   // The first few are already prefetched.
   const prefetched = 4;

@@ -1,4 +1,5 @@
 /** `inception export -o FILE.onnx`: writes the file, compares it with libtorch if available, and prints a report. */
+import { describeReport } from '../data/data-report.ts';
 import { openImages, subset } from '../data/open-data.ts';
 import type { Engine } from '../engine/engine.ts';
 import { UsageError } from '../errors.ts';
@@ -14,6 +15,7 @@ import type { CalibrationMethod } from '../onnx/write/int8/range-finding.ts';
 import { type ExportPasses, exportPasses } from '../onnx/write/onnx-graph-of.ts';
 import type { ParityReference } from '../onnx/write/parity.ts';
 import { loadModel } from '../predict/load-model.ts';
+import { noticesTo } from './options/model-options.ts';
 import { grouped, percent } from './output/format.ts';
 
 export interface OnnxValues {
@@ -41,7 +43,14 @@ export function readPasses(text: string): ExportPasses {
 }
 
 export async function exportToOnnx(model: ModelFile, values: OnnxValues): Promise<void> {
-  const calibration = values.precision === 'int8' ? await calibrationFor(model, values) : undefined;
+  const notices = new Set<string>();
+  const { onNotice } = noticesTo(process.stderr);
+  /** Says a line once: an image may serve for both the scales and the comparison. */
+  const say = (line: string) => {
+    if (!notices.has(line)) onNotice?.(line);
+    notices.add(line);
+  };
+  const calibration = values.precision === 'int8' ? await calibrationFor(model, values, say) : undefined;
   const engine = await libtorch(values);
   try {
     const report = await exportOnnx(model, {
@@ -52,7 +61,7 @@ export async function exportToOnnx(model: ModelFile, values: OnnxValues): Promis
     const { network } = model.description;
     process.stdout.write(
       values.json
-        ? `${JSON.stringify({ network, ...report }, null, 2)}\n`
+        ? `${JSON.stringify({ network, ...report, ...(calibration && { notices: [...notices] }) }, null, 2)}\n`
         : `${parityText(report)}${accuracyText(report)}${model.source}, ${network}: ${report.precision}, ${grouped(report.nodes)} nodes, ${(report.bytes / 1e6).toFixed(1)} MB in ${report.file}\n`,
     );
   } finally {
@@ -61,19 +70,25 @@ export async function exportToOnnx(model: ModelFile, values: OnnxValues): Promis
 }
 
 /** Images for int8: training images to choose the scales, test images to measure the loss of accuracy. */
-async function calibrationFor(model: ModelFile, values: OnnxValues): Promise<Calibration> {
+async function calibrationFor(
+  model: ModelFile,
+  values: OnnxValues,
+  say: (line: string) => void,
+): Promise<Calibration> {
   const data = values.calibrate ?? model.description.data;
   if (data === undefined) {
     throw new UsageError(
       `--calibrate: ${model.source} does not say what it was trained on; expected 'fashion-mnist' or a folder of representative images`,
     );
   }
+  const [train, test] = [await openImages(data, 'train'), await openImages(data, 'test')];
+  for (const line of [train, test].flatMap(describeReport)) say(line);
   return {
-    dataset: subset(await openImages(data, 'train'), values.calibrationImages ?? 256),
-    test: subset(await openImages(data, 'test'), values.testImages ?? 1000),
+    dataset: subset(train, values.calibrationImages ?? 256),
+    test: subset(test, values.testImages ?? 1000),
     method: values.calibrationMethod ?? 'min-max',
     onProgress: progressTo(process.stderr),
-    onBroken: ({ message }) => process.stderr.write(`warning: ${message}; it is left out\n`),
+    onBroken: ({ message }) => say(`warning: ${message}; it is left out`),
   };
 }
 

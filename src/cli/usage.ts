@@ -24,6 +24,10 @@ export const oneOf =
     return choice;
   };
 
+/** calibrationMethod → --calibration-method */
+export const flagOf = (attribute: string): string =>
+  `--${attribute.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
 /** Adds `-o, --output`, with `--out` as an alias. `value` is the placeholder in the help. */
 export function addOutput(command: Command, { value, about }: { value: string; about: string }): Command {
   return command

@@ -7,6 +7,7 @@ import type { CompareOptions } from '../../bench/compare-sides.ts';
 import type { Work, WorkOptions } from '../../bench/job.ts';
 import type { PeerName } from '../../bench/peers.ts';
 import type { Clock } from '../../bench/side.ts';
+import { describeReport } from '../../data/data-report.ts';
 import { openData } from '../../data/open-data.ts';
 import { choosePrecision } from '../../engine/precision.ts';
 import { UsageError } from '../../errors.ts';
@@ -20,7 +21,7 @@ import { addDeclared } from '../options/declared-options.ts';
 import { addEngineOptions, type EngineOptions, openEngine } from '../options/engine-options.ts';
 import { noticesTo, predictingArgument } from '../options/model-options.ts';
 import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
-import { oneOf, wholeNumber } from '../usage.ts';
+import { flagOf, oneOf, wholeNumber } from '../usage.ts';
 
 type Kind = 'train' | 'infer' | 'data' | 'memory' | 'compile' | 'profile';
 
@@ -188,7 +189,7 @@ async function run(kind: Kind, values: Values): Promise<string> {
   const idle = Object.keys({ ...(values.network && { network: '' }), ...readNetworkOptions(values) });
   if (idle.length > 0)
     throw new UsageError(
-      `--${kebab(idle[0] as string)}: has no effect with a model, which has its own network; received ${values.model} as well`,
+      `${flagOf(idle[0] as string)}: has no effect with a model, which has its own network; received ${values.model} as well`,
     );
   const notices = noticesTo(process.stderr);
   const model = await openModel(values.model, notices);
@@ -200,8 +201,6 @@ async function run(kind: Kind, values: Values): Promise<string> {
     await model.close();
   }
 }
-
-const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 async function runNetwork(kind: Kind, values: Values, model: ModelFile | undefined): Promise<string> {
   const { rounds, batch = 8, json } = values;
@@ -215,7 +214,15 @@ async function runNetwork(kind: Kind, values: Values, model: ModelFile | undefin
     const { network } = graphOfWork({ network: values.network ?? defaultNetwork, options });
     const [height, width] = network.input;
     const dataset = await openData(values.data, 'train');
-    return print(await measureData(dataset, { batch, size: [height, width], rounds }), report.formatData);
+    const { onNotice } = noticesTo(process.stderr);
+    for (const line of describeReport(dataset)) onNotice?.(line);
+    const rate = await measureData(dataset, {
+      batch,
+      size: [height, width],
+      rounds,
+      onBroken: ({ message }) => onNotice?.(`warning: ${message}; another image replaces it`),
+    });
+    return print(rate, report.formatData);
   }
   const step = kind === 'train' || kind === 'infer' ? kind : values.for;
   const work = await describeWork({ work: step, options, batch }, values);
@@ -250,7 +257,7 @@ async function runOnnx(kind: Kind, path: string, values: Values): Promise<string
     ...(values.precision !== 'auto' && { precision: '' }),
     ...others,
   })[0];
-  if (idle !== undefined) throw new UsageError(`--${kebab(idle)}: has no effect with an .onnx file`);
+  if (idle !== undefined) throw new UsageError(`${flagOf(idle)}: has no effect with an .onnx file`);
   const unsupported = values.against?.find((name) => name !== 'onnxruntime');
   if (unsupported !== undefined)
     throw new UsageError(

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { openModels, type RunningModel } from '../../classifier/open-models.ts';
 import type { RuntimeName } from '../../classifier/runtime.ts';
+import { describeReport } from '../../data/data-report.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import { openLabelledFolder } from '../../data/folders/image-folder.ts';
 import { readExclusions, readRealLabels } from '../../data/image-lists.ts';
@@ -15,7 +16,6 @@ import { costsOf } from '../../graph/costs.ts';
 import { type CropCount, describeViews, type Views } from '../../images/crops.ts';
 import { type Preprocessing, standardPreprocessing } from '../../images/preprocess.ts';
 import { ModelError } from '../../model/description.ts';
-import type { Notices } from '../../model/model-file.ts';
 import type { Member } from '../../predict/predict-images.ts';
 import { addEngineOptions, type EngineOptions, runtimeOptions } from '../options/engine-options.ts';
 import { noticesTo, predictingArgument, readCrops } from '../options/model-options.ts';
@@ -31,7 +31,7 @@ import {
 import { appendResultsRow, evaluationText, hasTop5 } from '../output/evaluation-report.ts';
 import { duration, grouped } from '../output/format.ts';
 import { openBar } from '../output/progress-bar.ts';
-import { InterruptedError, wholeNumber } from '../usage.ts';
+import { flagOf, InterruptedError, wholeNumber } from '../usage.ts';
 
 type Values = EngineOptions &
   OnnxOptions &
@@ -121,7 +121,9 @@ async function run(paths: readonly string[], values: Values): Promise<void> {
       classes,
       ...(classIds && { classIds }),
     })) as [NamedModel, ...NamedModel[]];
-    const data = await openDataset(values, models[0], notices);
+    const data = await openDataset(values, models[0]);
+    const aboutData = describeReport(data);
+    for (const notice of aboutData) notices.onNotice?.(notice);
     const { dataset, competing, outputs, restriction, ...decided } = competingClasses(data, named, {
       onlyDataClasses: values.onlyDataClasses ?? false,
     });
@@ -166,7 +168,7 @@ async function run(paths: readonly string[], values: Values): Promise<void> {
     if (values.json) {
       const everything = {
         ...description,
-        notices: decided.notices,
+        notices: [...aboutData, ...decided.notices],
         count: results.length,
         ...score,
         ...(score && !hasTop5(classes) && { top5Error: null }),
@@ -230,21 +232,17 @@ function aboutRuntimes(models: readonly RunningModel[]): Readonly<Record<string,
 }
 
 /** Images with labels, or, if only predictions are wanted, possibly without. */
-async function openDataset(values: Values, model: RunningModel, notices: Notices): Promise<Dataset> {
+async function openDataset(values: Values, model: RunningModel): Promise<Dataset> {
   const data = values.data ?? dataOf(model);
   const open = values.predictions === undefined ? openData : openImages;
   const whole =
-    values.labels === undefined
-      ? await open(data, 'test')
-      : await openLabelledFolder(data, values.labels, notices);
+    values.labels === undefined ? await open(data, 'test') : await openLabelledFolder(data, values.labels);
   if (whole.classes.length === 0) {
     const unscored = (['onlyDataClasses', 'realLabels', 'csv', 'confusion'] as const).find(
       (option) => values[option] !== undefined,
     );
     if (unscored)
-      throw new UsageError(
-        `--${unscored.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}: ${whole.name} has no labels; give them with --labels FILE`,
-      );
+      throw new UsageError(`${flagOf(unscored)}: ${whole.name} has no labels; give them with --labels FILE`);
   }
   return values.limit === undefined ? whole : subset(whole, values.limit);
 }

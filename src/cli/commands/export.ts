@@ -14,7 +14,7 @@ import { openModel } from '../../predict/open-model.ts';
 import { exportToOnnx, type OnnxValues, readPasses } from '../export-to-onnx.ts';
 import { modelArgument, noticesTo } from '../options/model-options.ts';
 import { grouped } from '../output/format.ts';
-import { addOutput, oneOf, wholeNumber } from '../usage.ts';
+import { addOutput, flagOf, oneOf, wholeNumber } from '../usage.ts';
 
 interface Values extends OnnxValues {
   to?: DialectName;
@@ -93,10 +93,6 @@ Examples:
 const onnxOnly = ['precision', 'input', 'softmax', 'passes', 'calibrate', 'calibrationMethod'] as const;
 const int8Only = ['calibrate', 'calibrationMethod', 'calibrationImages', 'testImages'] as const;
 
-/** calibrationMethod → --calibration-method */
-const optionOf = (name: string): string =>
-  `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-
 async function run(path: string, values: Values): Promise<void> {
   checkUsage(values);
   const notices = noticesTo(process.stderr);
@@ -121,13 +117,13 @@ function checkUsage(values: Values): void {
     if (values.report) throw new UsageError('--report: has no effect without --to');
     const idle =
       values.precision === 'int8' ? undefined : int8Only.find((name) => values[name] !== undefined);
-    if (idle !== undefined) throw new UsageError(`${optionOf(idle)}: has no effect without --precision int8`);
+    if (idle !== undefined) throw new UsageError(`${flagOf(idle)}: has no effect without --precision int8`);
     return;
   }
   const unsupported = onnxOnly.find((name) => values[name] !== undefined);
   if (unsupported !== undefined)
     throw new UsageError(
-      `${optionOf(unsupported)}: has no effect with --to, which exports weights; expected an ONNX file`,
+      `${flagOf(unsupported)}: has no effect with --to, which exports weights; expected an ONNX file`,
     );
   if (isOnnxFile(output))
     throw new UsageError(`--to: exports weights, not ONNX files; received --to ${to} with '${output}'`);

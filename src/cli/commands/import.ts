@@ -10,13 +10,13 @@ import { describeProtocol, type Protocol } from '../../images/preprocess.ts';
 import type { ResamplingKernel } from '../../images/resize.ts';
 import { networks } from '../../networks/networks.ts';
 import { printable } from '../../printable.ts';
-import { modelLabels } from '../options/label-file.ts';
 import { noticesTo } from '../options/model-options.ts';
 import { inputSize } from '../options/network-options.ts';
 import {
   addCropOptions,
   addScalingOptions,
   cropOf,
+  modelLabels,
   type OnnxOptions,
   scalingOf,
 } from '../options/onnx-options.ts';

@@ -14,7 +14,6 @@ import {
 import { type ResamplingKernel, resamplingKernels } from '../../images/resize.ts';
 import { modelKind } from '../../model/model-kind.ts';
 import { numberIn, oneOf } from '../usage.ts';
-import { modelLabels } from './label-file.ts';
 import { inputSize } from './network-options.ts';
 
 export interface OnnxOptions {
@@ -32,6 +31,10 @@ export interface CropOptions {
   readonly crop?: number;
   readonly kernel?: ResamplingKernel;
 }
+
+/** Help of --model-labels, in every command that has it. */
+export const modelLabels =
+  'labels of the outputs: a file with one per line, optionally numbered or behind their synsets, or JSON';
 
 const names = Object.keys(preprocessingPresets) as PreprocessingPreset[];
 

@@ -74,25 +74,20 @@ function tooFewClasses(folder: string, classes: readonly ClassFolder[], inner: s
 }
 
 /** A flat folder with a file of labels; the classes are the sorted labels. @throws DataError */
-export async function openLabelledFolder(
-  folder: string,
-  labelsFile: string,
-  { onNotice }: { readonly onNotice?: (line: string) => void } = {},
-): Promise<Dataset> {
+export async function openLabelledFolder(folder: string, labelsFile: string): Promise<Dataset> {
   const leftOut = new LeftOutCounter();
   const { images, folders } = await listFolder(folder, { root: folder, leftOut });
   for (const name of folders) leftOut.add('folders beside the labelled images', name);
   const files = images.map((name) => join(folder, name));
   if (files.length === 0) throw noImages(folder);
   const { labels: names, notices } = await readLabels(labelsFile, files);
-  for (const notice of notices) onNotice?.(notice);
   const classes = sortedLabels(names);
   const classIndex = new Map(classes.map((name, index) => [name, index]));
   return {
     ...imageFiles(folder, files),
     classes,
     label: (index) => classIndex.get(names[index] as string) as number,
-    report: { leftOut: leftOut.list(), decisions: [] },
+    report: { leftOut: leftOut.list(), decisions: notices },
   };
 }
 

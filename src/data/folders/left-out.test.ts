@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { describeReport } from '../data-report.ts';
 import type { Split } from '../dataset.ts';
 import { openData, openImages } from '../open-data.ts';
+import { openLabelledFolder } from './image-folder.ts';
 
 let root: string;
 
@@ -156,5 +157,18 @@ describe('images without labels', () => {
   it('are not one stray image beside class folders', async () => {
     await make('stray.jpg', 'cat/a.jpg', 'dog/a.jpg');
     expect((await open('train', '', openImages)).classes).toEqual(['cat', 'dog']);
+  });
+});
+
+describe('a file of labels', () => {
+  it('has its lines that name no image said with what else is left out', async () => {
+    await make('a.jpg', 'b.jpg', 'more/c.jpg');
+    const labels = join(root, 'labels.csv');
+    await writeFile(labels, 'a.jpg,cat\nb.jpg,dog\ngone.jpg,cat\n');
+    const { said } = await open('test', '', (folder) => openLabelledFolder(folder, labels));
+    expect(said).toEqual([
+      "ROOT/labels.csv: 1 of its 3 lines name no image (the first: 'gone.jpg')",
+      'ROOT: left out 1 .csv file (labels.csv), 1 folder beside the labelled images (more)',
+    ]);
   });
 });

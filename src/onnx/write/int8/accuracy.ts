@@ -42,8 +42,10 @@ export async function compareAccuracy(
 ): Promise<AccuracyReport> {
   const reference = await openOnnxPredictor(float32, { ...options, preprocessing });
   try {
-    const input = { dataset, preprocessing: reference.preprocessing, onBroken };
-    const [expected, received] = [await bestClasses(reference, input), await bestClasses(other, input)];
+    const input = { dataset, preprocessing: reference.preprocessing };
+    // The second time the same images cannot be used.
+    const expected = await bestClasses(reference, { ...input, onBroken });
+    const received = await bestClasses(other, input);
     const outputs = outputsFor(dataset, { description, path: options.path });
     const errorOf = (predictions: BestClasses): number | undefined =>
       outputs && fraction(predictions, (best, index) => best !== outputs[dataset.label(index)]);

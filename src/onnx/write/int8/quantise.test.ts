@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { sampleModel } from '../../../../test/sample-model.ts';
+import { DataError } from '../../../data/data-error.ts';
 import type { Dataset } from '../../../data/dataset.ts';
 import type { OnnxGraph, OnnxTensor } from '../../onnx-graph.ts';
 import { exportOnnx } from '../export-onnx.ts';
@@ -37,6 +38,15 @@ const images = (length: number): Dataset => {
   };
 };
 
+/** The same images, of which one is corrupt. */
+const withCorrupt = (dataset: Dataset, corrupt: number): Dataset => ({
+  ...dataset,
+  image: (index) => {
+    if (index === corrupt) throw new DataError(`${index}: cannot be decoded`);
+    return dataset.image(index);
+  },
+});
+
 const whole = { ...preprocessing, crop: 1 };
 
 async function quantised(method: CalibrationMethod): Promise<{ float32: OnnxGraph; int8: OnnxGraph }> {
@@ -49,6 +59,28 @@ async function quantised(method: CalibrationMethod): Promise<{ float32: OnnxGrap
   });
   return { float32, int8: quantise(float32, { plan, ranges }) };
 }
+
+describe('calibrate', () => {
+  it('leaves out a corrupt image and names it once, over both passes', async () => {
+    const float32 = await onnxGraphOf(model);
+    const { values } = planQuantisation(float32);
+    const eight = images(8);
+    const seven = {
+      ...eight,
+      length: 7,
+      image: (index: number) => eight.image(index < 3 ? index : index + 1),
+    };
+    const options = { preprocessing: whole, method: 'percentile' } as const;
+    const broken: [number, string][] = [];
+    const ranges = await calibrate(float32, values, {
+      ...options,
+      dataset: withCorrupt(eight, 3),
+      onBroken: (index, { message }) => broken.push([index, message]),
+    });
+    expect(broken).toEqual([[3, '3: cannot be decoded']]);
+    expect(ranges).toEqual(await calibrate(float32, values, { ...options, dataset: seven }));
+  });
+});
 
 describe('quantise', () => {
   it('keeps the images, the first convolution and the classifier float, and makes every other weight int8', async () => {
@@ -132,6 +164,22 @@ describe('an int8 file', () => {
       calibration: { dataset: unknownClasses, test: unknownClasses, method: 'min-max' },
     });
     expect(accuracy).toMatchObject({ images: 4, float32Error: undefined, error: undefined });
+  });
+
+  it('is compared on the images that can be used; a corrupt one of the test images is named once', async () => {
+    const broken: string[] = [];
+    const { accuracy } = await exportOnnx(model, {
+      output: join(folder, 'corrupt.onnx'),
+      precision: 'int8',
+      calibration: {
+        dataset: images(4),
+        test: withCorrupt(images(4), 0),
+        method: 'min-max',
+        onBroken: ({ message }) => broken.push(message),
+      },
+    });
+    expect(accuracy?.images).toBe(3);
+    expect(broken).toEqual(['0: cannot be decoded']);
   });
 
   it('is not written without images to calibrate on', async () => {
