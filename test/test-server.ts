@@ -1,4 +1,5 @@
 /** A server on the loopback interface for tests. */
+import { afterEach } from 'vitest';
 import type { ServedModel } from '../src/server/models/served-model.ts';
 import type { ServerSettings } from '../src/server/settings.ts';
 import { startServer } from '../src/server/start-server.ts';
@@ -46,5 +47,18 @@ export async function startTestServer(
       const json = isJson ? JSON.parse(bytes.toString()) : undefined;
       return { status: response.status, headers: response.headers, json, bytes };
     },
+  };
+}
+
+/** A function like `startTestServer` whose servers are closed after each test. */
+export function closedAfterEach(): typeof startTestServer {
+  const servers: TestServer[] = [];
+  afterEach(async () => {
+    for (const server of servers.splice(0)) await server.drain();
+  });
+  return async (...parameters) => {
+    const server = await startTestServer(...parameters);
+    servers.push(server);
+    return server;
   };
 }

@@ -1,21 +1,11 @@
 /** Who may use the server, and what it does with requests that are none: token, hosts, origins, limits on what arrives. */
 import { connect } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { colourModel, imageFile } from '../../test/server-models.ts';
 import { inferBody, post, raw } from '../../test/server-requests.ts';
-import { startTestServer, type TestServer } from '../../test/test-server.ts';
+import { closedAfterEach } from '../../test/test-server.ts';
 
-let server: TestServer | undefined;
-
-async function start(...parameters: Parameters<typeof startTestServer>): Promise<TestServer> {
-  server = await startTestServer(...parameters);
-  return server;
-}
-
-afterEach(async () => {
-  await server?.drain();
-  server = undefined;
-});
+const start = closedAfterEach();
 
 const infer = '/v2/models/colours/infer';
 

@@ -1,22 +1,13 @@
 /** The whole server over loopback: protocol, token, full queue, disconnecting clients, shutdown. */
 import { gzipSync } from 'node:zlib';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { colourModel, imageFile } from '../../test/server-models.ts';
 import { inferBody, pixels, post, raw } from '../../test/server-requests.ts';
-import { startTestServer, type TestServer } from '../../test/test-server.ts';
+import { closedAfterEach } from '../../test/test-server.ts';
+import { DeployError } from '../onnx/deploy-error.ts';
 import type { ServedModel } from './models/served-model.ts';
 
-let server: TestServer | undefined;
-
-async function start(...parameters: Parameters<typeof startTestServer>): Promise<TestServer> {
-  server = await startTestServer(...parameters);
-  return server;
-}
-
-afterEach(async () => {
-  await server?.drain();
-  server = undefined;
-});
+const start = closedAfterEach();
 
 const infer = '/v2/models/colours/infer';
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -120,7 +111,7 @@ describe('the Open Inference Protocol', () => {
   });
 
   it('accepts and sends compressed bodies, within the size limit', async () => {
-    const { send } = await start([colourModel()], { bodyBytes: 20_000 });
+    const { send, address } = await start([colourModel()], { bodyBytes: 20_000 });
     const compressed = (value: string) => ({
       ...post(''),
       body: gzipSync(value),
@@ -138,10 +129,34 @@ describe('the Open Inference Protocol', () => {
     });
     const text = JSON.stringify(inferBody(50));
     const answer = await raw(
-      (server as TestServer).address,
+      address,
       `POST ${infer} HTTP/1.0\r\naccept-encoding: gzip\r\ncontent-length: ${text.length}\r\n\r\n${text}`,
     );
     expect(answer).toContain('content-encoding: gzip');
+  });
+});
+
+describe('a model without an answer', () => {
+  it('is an error that says why, by the name of the model and not by its file', async () => {
+    const source = '/secret/m.onnx';
+    const problem =
+      '3 of the 3 probabilities of image 1 of 1 are not numbers between 0 and 1, the first is NaN';
+    const run = () => Promise.reject(new DeployError(`${source}: ${problem}`));
+    const { send, log } = await start([{ ...colourModel(), source, run }]);
+    expect(await send(infer, post(inferBody()))).toMatchObject({
+      status: 500,
+      json: { error: `'colours': ${problem}` },
+    });
+    expect(log).toContainEqual(expect.objectContaining({ msg: 'a request failed' }));
+    const image = {
+      method: 'POST',
+      body: new Uint8Array(await imageFile('red')),
+      headers: { 'content-type': 'image/png' },
+    };
+    expect(await send('/classify', image)).toMatchObject({
+      status: 500,
+      json: { error: expect.stringContaining('NaN') },
+    });
   });
 });
 
@@ -258,7 +273,6 @@ describe('shutdown', () => {
     expect(await drained).toBe(true);
     await expect(fetch(`${address}/v2`)).rejects.toThrow('fetch failed');
     for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow('ESRCH');
-    server = undefined;
   });
 
   it('refuses politely for a while, so that load balancers notice before connections fail', async () => {
@@ -271,7 +285,6 @@ describe('shutdown', () => {
     // A later call ends the grace.
     expect(await drain()).toBe(true);
     expect(await drained).toBe(true);
-    server = undefined;
   });
 
   it('has a time limit', async () => {
@@ -280,6 +293,5 @@ describe('shutdown', () => {
     await sleep(50);
     expect(await drain(100)).toBe(false);
     expect(await cut).toBe('fetch failed');
-    server = undefined;
   });
 });

@@ -1,5 +1,6 @@
 /** What the handlers share: models with their queues, decoders and metrics, and whether new work is accepted. */
 
+import { InceptionError } from '../errors.ts';
 import { RequestError } from './http/request-error.ts';
 import { type ImagePool, openImagePool } from './images/image-pool.ts';
 import type { ServedModel, Values } from './models/served-model.ts';
@@ -157,9 +158,16 @@ function host(model: ServedModel, settings: ServerSettings, metrics: Metrics): H
   return { model, queue, statistics };
 }
 
-/** Runs rows of several requests as one batch and splits the results. */
+/**
+ * Runs rows of several requests as one batch and splits the results.
+ * @throws RequestError 500 with the reason if the model has no answer, such as outputs that are not numbers
+ */
 async function runRows(model: ServedModel, rows: readonly Values[]): Promise<Float32Array[]> {
-  const results = await model.run(concatenate(rows));
+  const results = await model.run(concatenate(rows)).catch((error) => {
+    if (!(error instanceof InceptionError) || error instanceof RequestError) throw error;
+    // Clients know the model by its name; where its file lies is not for them.
+    throw new RequestError(500, `'${model.name}': ${error.message.replace(`${model.source}: `, '')}`);
+  });
   const length = results.length / rows.length;
   return rows.map((_, index) => results.subarray(index * length, (index + 1) * length));
 }

@@ -1,7 +1,7 @@
 /** A request that is answered with an error: the status, the message for the client, and when to retry. */
 import { InceptionError } from '../../errors.ts';
 
-export type ErrorStatus = 400 | 401 | 403 | 404 | 405 | 413 | 415 | 503;
+export type ErrorStatus = 400 | 401 | 403 | 404 | 405 | 413 | 415 | 500 | 503;
 
 export class RequestError extends InceptionError {
   override name = 'RequestError';
@@ -31,5 +31,6 @@ const reasons: Readonly<Record<ErrorStatus, string>> = {
   405: 'method',
   413: 'too_large',
   415: 'media_type',
+  500: 'model',
   503: 'unavailable',
 };
