@@ -166,10 +166,13 @@ class Packer {
     this.#running.catch(() => undefined);
   }
 
-  /** Predicts an incomplete last batch. */
+  /** Predicts an incomplete last batch, filled up with its first image: for a black one a network may have no number. */
   async flush(): Promise<void> {
     await this.#running;
-    if (this.#slots.length > 0) await this.#predict();
+    if (this.#slots.length === 0) return;
+    for (let at = this.#slots.length * this.#bytes; at < this.#images.length; at += this.#bytes)
+      this.#images.copyWithin(at, 0, this.#bytes);
+    await this.#predict();
   }
 
   async #predict(): Promise<void> {

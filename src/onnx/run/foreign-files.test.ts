@@ -57,7 +57,7 @@ describe("a file of PyTorch's", () => {
         /dynamo\.onnx: the file does not state how images are scaled; expected a preprocessing with 'mean' and 'std' \(--preprocessing imagenet, inception, keras, tf-slim, or --mean and --std\)/,
       );
     await expect(loadClassifier(path, { preprocessing, probabilities: true })).rejects.toThrow(
-      /dynamo\.onnx: 10 of the 10 probabilities of image 1 of 1 are not numbers between 0 and 1, the first is [\d.]+; the file, or --probabilities, says that its outputs are probabilities/,
+      /dynamo\.onnx: 10 of the 10 probabilities of image 1 of 1 are not numbers between 0 and 1, the first is -?[\d.]+; the file, or --probabilities, says that its outputs are probabilities/,
     );
   });
 });

@@ -97,6 +97,18 @@ describe('a file of other tools', () => {
       expect(values[index]).toBeCloseTo(value, 2);
   });
 
+  it('with a fixed batch is filled up with an image that has an answer', async () => {
+    // The mean divided by itself: a number for every image but one whose mean is 0.
+    const predictor = await open({
+      input: { name: 'bytes', type: 'uint8', dims: [2, 3, 2, 3] },
+      before: [cast('bytes', 'planes', 'float32')],
+      after: [node('Div', ['mean', 'mean'], ['ratio']), node('Flatten', ['ratio'], ['scores'], { axis: 1 })],
+      outputs: [{ ...scores, dims: [2, 3] }],
+    });
+    expect(await predictor.outputs(new Uint8Array(18).fill(9))).toEqual(Float32Array.of(1, 1, 1));
+    await expect(predictor.outputs(new Uint8Array(18))).rejects.toThrow(/are not numbers, the first is NaN/);
+  });
+
   it('is told bytes in planes, which it scales itself', async () => {
     const predictor = await open({
       input: { name: 'bytes', type: 'uint8', dims: ['n', 3, 2, 3] },

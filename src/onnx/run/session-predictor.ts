@@ -2,8 +2,7 @@
  * Predictions with a session of ONNX Runtime, in Node.js or a browser: images as bytes in, probabilities out, whatever the file's input and
  * output are. Pure.
  */
-import type { Preprocessing } from '../../images/preprocess.ts';
-import { inputBytes } from '../../images/preprocess.ts';
+import { inputBytes, type Preprocessing } from '../../images/preprocess.ts';
 import { problemWith } from '../../predict/check-values.ts';
 import type { Predictor } from '../../predict/predict-images.ts';
 import { DeployError } from '../deploy-error.ts';
@@ -102,9 +101,10 @@ export function predictorOf(
     const values = new Float32Array(count * classes);
     for (let start = 0; start < count; start += fixedBatch) {
       const rows = Math.min(fixedBatch, count - start);
-      // The last batch is padded with black images.
       const part = new Uint8Array(fixedBatch * pixels);
       part.set(images.subarray(start * pixels, (start + rows) * pixels));
+      // The last batch is padded with its first image: for a black one a network may have no number.
+      for (let row = rows; row < fixedBatch; row++) part.copyWithin(row * pixels, 0, pixels);
       values.set((await run(part)).subarray(0, rows * classes), start * classes);
     }
     return values;
@@ -116,7 +116,8 @@ export function predictorOf(
     outputs,
     predict: async (images) => {
       const values = await outputs(images);
-      const probabilities = softmax ? values : probabilitiesOf(values, classes);
+      if (softmax) return values;
+      const probabilities = probabilitiesOf(values, classes);
       // Logits that are all −∞ have no softmax.
       const problem = problemWith(probabilities, { outputs: classes, kind: 'probabilities' });
       if (problem !== undefined) throw new DeployError(`${path}: ${problem}`);

@@ -1,8 +1,7 @@
 /** A libtorch model behind the server's interface. */
-import { inputBytes } from '../../images/preprocess.ts';
 import type { LoadedModel } from '../../predict/load-model.ts';
 import { chooseBatch } from '../queue/choose-batch.ts';
-import { imagesInput, type ServedModel, type ServeModelOptions } from './served-model.ts';
+import { imagesInput, type ServedModel, type ServeModelOptions, syntheticBatches } from './served-model.ts';
 
 /** Serves a loaded model; a network without a classifier returns its embedding. */
 export async function serveLoadedModel(
@@ -12,9 +11,9 @@ export async function serveLoadedModel(
   const { preprocessing, classes, classIds } = model.description;
   const hasClasses = classes.length > 0;
   const run = (rows: Uint8Array) => (hasClasses ? model.probabilities(rows) : model.embed(rows));
-  const black = (count: number) => run(new Uint8Array(count * inputBytes(preprocessing)));
-  const batch = await chooseBatch(black, { fixed });
-  const { shape } = await black(1);
+  const images = syntheticBatches(preprocessing);
+  const batch = await chooseBatch((count) => run(images(count)), { fixed });
+  const { shape } = await run(images(1));
   return {
     name,
     platform: 'inception_libtorch',

@@ -2,12 +2,11 @@
 import { openOnnxProcess } from '../../classifier/onnx-process/onnx-process.ts';
 import { ProcessLostError } from '../../classifier/onnx-process/watched-process.ts';
 import type { ModelOverrides } from '../../classifier/predicting-model.ts';
-import { inputBytes } from '../../images/preprocess.ts';
 import { modelKind } from '../../model/model-kind.ts';
 import { RequestError } from '../http/request-error.ts';
 import { lowerPriority, niceness } from '../priority.ts';
 import { chooseBatch } from '../queue/choose-batch.ts';
-import { imagesInput, type ServedModel, type ServeModelOptions } from './served-model.ts';
+import { imagesInput, type ServedModel, type ServeModelOptions, syntheticBatches } from './served-model.ts';
 
 export interface ServeOnnxOptions extends ServeModelOptions {
   /** In place of what an .onnx file says, or does not say. */
@@ -40,7 +39,7 @@ export async function serveByOnnx(
   const { classes, classIds, preprocessing } = description;
   const hasClasses = classes.length > 0;
   const run = hasClasses ? onnx.predict : onnx.outputs;
-  const black = (count: number) => run(new Uint8Array(count * inputBytes(preprocessing)));
+  const images = syntheticBatches(preprocessing);
   try {
     return {
       name,
@@ -51,7 +50,7 @@ export async function serveByOnnx(
       preprocessing,
       input: imagesInput(preprocessing),
       output: { name: hasClasses ? 'probabilities' : 'embedding', datatype: 'FP32', shape: [outputs] },
-      batch: await chooseBatch(black, { fixed }),
+      batch: await chooseBatch((count) => run(images(count)), { fixed }),
       run: (rows) => run(rows as Uint8Array).catch((error) => Promise.reject(lost(error, name))),
       healthy: () => onnx.healthy,
       onReplaced: (listen) => {

@@ -1,5 +1,6 @@
 /** The server's interface to a model, whatever runs it: rows of values in, rows of values out. */
 import type { Preprocessing } from '../../images/preprocess.ts';
+import { parityImages } from '../../onnx/write/parity.ts';
 
 /** The Open Inference Protocol datatypes that our networks use. */
 export type Datatype = 'UINT8' | 'FP32';
@@ -54,6 +55,16 @@ export const imagesInput = ({ size, channels = 3 }: Preprocessing): TensorSpec =
   datatype: 'UINT8',
   shape: [...size, channels],
 });
+
+/** Batches of one synthetic image, to measure a model with: for a black one a network may have no number. */
+export function syntheticBatches(preprocessing: Preprocessing): (count: number) => Uint8Array {
+  const image = parityImages(preprocessing, 1);
+  return (count) => {
+    const images = new Uint8Array(count * image.length);
+    for (let row = 0; row < count; row++) images.set(image, row * image.length);
+    return images;
+  };
+}
 
 /** Number of values in a row. */
 export const rowLength = ({ shape }: TensorSpec): number =>
