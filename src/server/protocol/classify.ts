@@ -1,5 +1,5 @@
 /** `POST /classify`: images in, the most probable labels out. */
-import { topClasses } from '../../predict/top-classes.ts';
+import { type Classifications, rank } from '../../classifier/classification.ts';
 import { RequestError } from '../http/request-error.ts';
 import type { Service } from '../service.ts';
 import type { ClassifyRequest } from './classify-request.ts';
@@ -12,16 +12,8 @@ export interface ClassifyAnswer {
 
 /** The labels of an image, or why it has none: one corrupt image does not take the others' answers. */
 export type ImageResult =
-  | { readonly name: string; readonly labels: readonly Label[] }
+  | { readonly name: string; readonly labels: Classifications }
   | { readonly name: string; readonly error: string };
-
-interface Label {
-  readonly label: string;
-  /** The data set's identifier of the class, where the model has one. */
-  readonly id?: string;
-  readonly index: number;
-  readonly probability: number;
-}
 
 /** @throws RequestError when the model is unknown, the queue is full, or no image can be decoded. */
 export async function classify(
@@ -47,15 +39,9 @@ export async function classify(
     throw new RequestError(400, `at most ${maxImages} images per request, received ${images.length}`);
   const options = { rows: images.length, ...(signal && { signal }) };
   return service.run(hosted, options, async (ticket) => {
-    const labelsOf = async (job: { name: string; bytes: Uint8Array }): Promise<Label[]> => {
+    const labelsOf = async (job: { name: string; bytes: Uint8Array }): Promise<Classifications> => {
       const row = await service.images.prepare({ ...job, preprocessing }, { signal: ticket.signal });
-      const probabilities = await ticket.submit(row);
-      return topClasses(probabilities, { classes: classes.length, k: top }).map(({ label, probability }) => ({
-        label: classes[label] as string,
-        ...(classIds?.[label] !== undefined && { id: classIds[label] }),
-        index: label,
-        probability,
-      }));
+      return rank(await ticket.submit(row), { classes, classIds, top });
     };
     const failures: RequestError[] = [];
     const results = await Promise.all(
