@@ -89,7 +89,12 @@ async function runIsolated(
   path: string,
   { overrides, threads, batch = 16, foreignBatch = batch, onNotice }: OnnxRunOptions,
 ): Promise<PredictingModel> {
-  const onnx = await openOnnxProcess(path, { overrides, threads, limitMemory: true });
+  const onnx = await openOnnxProcess(path, {
+    overrides,
+    threads,
+    limitMemory: true,
+    onReplaced: (reason) => onNotice?.(`${reason}; another one takes its place`),
+  });
   const { description, source, precision, outputs, notices } = onnx.facts;
   for (const line of notices) onNotice?.(line);
   const { network, options } = description;
