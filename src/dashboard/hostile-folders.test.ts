@@ -117,6 +117,14 @@ describe('a file of a run folder', () => {
     expect(broken).toEqual([{ id: 'bad', reason: expect.stringContaining(`bad/metrics.jsonl: ${reason}`) }]);
   });
 
+  it('is named with the place of a malformed line, also in a part of the file', async () => {
+    await startRun();
+    const good = `${JSON.stringify(evaluationLine(10))}\n`;
+    await writeFile(join(run('bad'), 'metrics.jsonl'), `${good}null\n`);
+    const { body } = await get(`/api/runs/bad/metrics?from=${good.length}`);
+    expect(body).toContain(`metrics.jsonl: line 1 after byte ${good.length}: expected an object`);
+  });
+
   it('may have lines of a kind that a newer version writes', async () => {
     await startRun();
     await writeFile(join(run('bad'), 'metrics.jsonl'), '{"kind":"note","text":"…"}\n');

@@ -29,16 +29,19 @@ const metricsSchema = z.discriminatedUnion('kind', [
 ]);
 
 /**
- * Parses complete lines. Lines of other kinds, which a newer version may write, are left out.
+ * Parses complete lines, the first of which begins at byte `start`. Lines of other kinds, which a newer version may write, are left out.
  * @throws RunFileError naming the first line that is malformed.
  */
-export function parseMetrics(text: string): Metrics[] {
-  return text.split('\n').flatMap((line, index) => (line === '' ? [] : parseLine(line, index + 1)));
+export function parseMetrics(text: string, { start }: { readonly start: number }): Metrics[] {
+  const after = start === 0 ? '' : ` after byte ${start}`;
+  return text
+    .split('\n')
+    .flatMap((line, index) => (line === '' ? [] : parseLine(line, `line ${index + 1}${after}`)));
 }
 
-function parseLine(text: string, number: number): Metrics[] {
+function parseLine(text: string, place: string): Metrics[] {
   const refuse = (problem: string) => {
-    throw new RunFileError(`metrics.jsonl: line ${number}: ${problem}`);
+    throw new RunFileError(`metrics.jsonl: ${place}: ${problem}`);
   };
   let line: unknown;
   try {

@@ -57,17 +57,17 @@ export async function readText(
   const file = await openRegular(folder, name);
   if (!file) return undefined;
   try {
-    return (await readPart(file, { name, from: 0, maxBytes })).toString('utf8');
+    return (await readPart(file, { name, from: 0, maxBytes })).bytes.toString('utf8');
   } finally {
     await file.close();
   }
 }
 
-/** The bytes of an open file after the offset `from`, all of it if `from` is past the end. @throws RunFileError */
+/** The bytes of an open file from an offset on, which is 0 if `from` is past the end. @throws RunFileError */
 export async function readPart(
   file: FileHandle,
   { name, from, maxBytes }: { readonly name: string; readonly from: number; readonly maxBytes: number },
-): Promise<Buffer> {
+): Promise<{ readonly start: number; readonly bytes: Buffer }> {
   const { size } = await file.stat();
   if (size > maxBytes)
     throw new RunFileError(
@@ -75,7 +75,7 @@ export async function readPart(
     );
   const start = from <= size ? from : 0;
   const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(size - start), position: start });
-  return buffer.subarray(0, bytesRead);
+  return { start, bytes: buffer.subarray(0, bytesRead) };
 }
 
 /** Size and time of a file, or of whatever else has its name, without opening it. */

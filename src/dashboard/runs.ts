@@ -4,7 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { parseJson } from '../parse-json.ts';
 import { parseConfiguration } from '../train/configuration/configuration.ts';
-import type { EvaluationMetrics } from '../train/run/records.ts';
+import type { EvaluationMetrics, EvaluationRecord } from '../train/run/records.ts';
 import { RunFolder } from '../train/run/run-folder.ts';
 import type { MetricsPart, RunList, RunSummary } from './api.ts';
 import { parseMetrics } from './metrics-lines.ts';
@@ -82,17 +82,19 @@ async function summarise(id: string, folder: string): Promise<RunSummary> {
   };
 }
 
-/** The complete lines of metrics.jsonl from byte offset `from` on. @throws RunFileError naming a malformed line. */
+/** The complete lines of metrics.jsonl from a byte offset on. @throws RunFileError naming a malformed line. */
 export async function readMetrics(folder: string, offset: number): Promise<MetricsPart> {
   const file = await openRegular(folder, 'metrics.jsonl');
   if (!file) return { continues: offset === 0, next: 0, metrics: [] };
   try {
-    const { size } = await file.stat();
-    const start = offset <= size ? offset : 0;
-    const bytes = await readPart(file, { name: 'metrics.jsonl', from: start, ...limits.metrics });
+    const { start, bytes } = await readPart(file, {
+      name: 'metrics.jsonl',
+      from: offset,
+      ...limits.metrics,
+    });
     // An incomplete last line is left for the next part.
     const end = bytes.lastIndexOf('\n') + 1;
-    const metrics = parseMetrics(bytes.toString('utf8', 0, end));
+    const metrics = parseMetrics(bytes.toString('utf8', 0, end), { start });
     return { continues: start === offset, next: start + end, metrics };
   } finally {
     await file.close();
@@ -122,7 +124,7 @@ const evaluationSchema = z.object({
  * `evaluation.json` of the last evaluation, or undefined for a run without one.
  * @throws RunFileError unless it is what an evaluation writes: nothing else is sent.
  */
-export async function readEvaluation(folder: string): Promise<z.infer<typeof evaluationSchema> | undefined> {
+export async function readEvaluation(folder: string): Promise<EvaluationRecord | undefined> {
   const text = await readText(folder, 'evaluation.json', limits.evaluation);
   if (text === undefined) return undefined;
   return parseJson(text, { schema: evaluationSchema, path: 'evaluation.json', Failure: RunFileError });
