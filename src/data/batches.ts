@@ -73,12 +73,8 @@ export function trainingBatches(
   const readableImage = async (start: number): Promise<{ image: Image; index: number }> => {
     for (let step = 0; step < dataset.length; step++) {
       const index = (start + step) % dataset.length;
-      if (skipped.has(index)) continue;
-      try {
-        return { image: await dataset.image(index), index };
-      } catch (error) {
-        skipped.add(index, error);
-      }
+      const image = await skipped.read(index);
+      if (image) return { image, index };
     }
     throw new DataError(`${dataset.name}: none of the images can be used`);
   };

@@ -1,4 +1,6 @@
 /** What every loop over images does with one that cannot be used: counts it, names it and goes on, within limits. */
+
+import type { Image } from '../images/image.ts';
 import { DataError, MissingImageError, StorageError } from './data-error.ts';
 import type { Dataset } from './dataset.ts';
 
@@ -19,6 +21,17 @@ export class SkippedImages {
 
   has(index: number): boolean {
     return this.#indices.has(index);
+  }
+
+  /** The image, or undefined for one that is skipped. @throws as `add` */
+  async read(index: number): Promise<Image | undefined> {
+    if (this.#indices.has(index)) return undefined;
+    try {
+      return await this.#dataset.image(index);
+    } catch (error) {
+      this.add(index, error);
+      return undefined;
+    }
   }
 
   /**

@@ -163,12 +163,8 @@ async function firstImages(dataset: Dataset, { description: { preprocessing } }:
   const skipped = new SkippedImages(dataset);
   let count = 0;
   for (let index = 0; index < dataset.length && count * bytes < images.length; index++) {
-    try {
-      preprocess(await dataset.image(index), preprocessing, images, count * bytes);
-      count++;
-    } catch (error) {
-      skipped.add(index, error);
-    }
+    const image = await skipped.read(index);
+    if (image) preprocess(image, preprocessing, images, count++ * bytes);
   }
   return images.subarray(0, count * bytes);
 }

@@ -1,7 +1,6 @@
 /** Runs a float32 graph on images and finds the range of every value to be quantised. */
 import type { Dataset } from '../../../data/dataset.ts';
 import { SkippedImages } from '../../../data/skipped-images.ts';
-import type { Image } from '../../../images/image.ts';
 import { inputBytes, type Preprocessing, preprocess } from '../../../images/preprocess.ts';
 import type { OnnxGraph } from '../../onnx-graph.ts';
 import { scaledPlanes } from '../../run/image-tensors.ts';
@@ -68,20 +67,10 @@ async function* batches(
     const images = new Uint8Array(Math.min(batchSize, dataset.length - start) * bytes);
     let count = 0;
     for (let index = start; index < Math.min(start + batchSize, dataset.length); index++) {
-      const image = await usable(dataset, index, skipped);
+      const image = await skipped.read(index);
       if (image) preprocess(image, preprocessing, images, count++ * bytes);
     }
     if (count > 0) yield images.subarray(0, count * bytes);
-  }
-}
-
-/** An image, or undefined for one that is skipped. */
-async function usable(dataset: Dataset, index: number, skipped: SkippedImages): Promise<Image | undefined> {
-  try {
-    return skipped.has(index) ? undefined : await dataset.image(index);
-  } catch (error) {
-    skipped.add(index, error);
-    return undefined;
   }
 }
 
