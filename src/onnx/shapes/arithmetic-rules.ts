@@ -1,5 +1,5 @@
 /** Shapes of arithmetic: element by element, over axes, and products of matrices. */
-import { type Dimension, type ShapeRule, unknown, type Value } from './value.ts';
+import { type Dimension, positiveAxis, type ShapeRule, unknown, type Value } from './value.ts';
 
 /** Every one has a single output. */
 type Rule = (...parameters: Parameters<ShapeRule>) => Value;
@@ -62,7 +62,7 @@ const reduction: Rule = ([input, axesInput], attributes, { inputs }) => {
   if (!dims) return unknown;
   const given = attributes.ints('axes') ?? axesInput?.values;
   if (!given && inputs[1]) return unknown;
-  const axes = (given ?? []).map((axis) => (axis < 0 ? axis + dims.length : axis));
+  const axes = (given ?? []).map((axis) => positiveAxis(axis, dims.length));
   const all = axes.length === 0;
   if (all && attributes.int('noop_with_empty_axes', 0) === 1) return { dims };
   const reduced = (axis: number) => all || axes.includes(axis);
@@ -80,8 +80,7 @@ const product: Rule = (inputs, attributes, node) => {
 
 const bestIndex: Rule = ([input], attributes) => {
   if (!input?.dims) return unknown;
-  const chosen = attributes.int('axis', 0);
-  const axis = chosen < 0 ? chosen + input.dims.length : chosen;
+  const axis = positiveAxis(attributes.int('axis', 0), input.dims.length);
   return attributes.int('keepdims', 1) === 1
     ? { dims: input.dims.map((size, index) => (index === axis ? 1 : size)) }
     : { dims: input.dims.filter((_, index) => index !== axis) };

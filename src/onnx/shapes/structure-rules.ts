@@ -4,12 +4,11 @@ import {
   type Dimension,
   elementsOf,
   maxKnownValues,
+  positiveAxis,
   type ShapeRule,
   unknown,
   type Value,
 } from './value.ts';
-
-const positive = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);
 
 /** Sum of sizes, if all are numbers. */
 function sum(sizes: readonly (Dimension | undefined)[]): Dimension {
@@ -24,7 +23,7 @@ function sum(sizes: readonly (Dimension | undefined)[]): Dimension {
 const concat: ShapeRule = (inputs, attributes) => {
   const [first] = inputs;
   if (!first?.dims || inputs.some((input) => input?.dims?.length !== first.dims?.length)) return unknown;
-  const axis = positive(attributes.int('axis', 0), first.dims.length);
+  const axis = positiveAxis(attributes.int('axis', 0), first.dims.length);
   const dims = first.dims.map((size, index) =>
     index === axis ? sum(inputs.map((input) => input?.dims?.[axis])) : size,
   );
@@ -34,13 +33,14 @@ const concat: ShapeRule = (inputs, attributes) => {
 };
 
 /** Sizes of the parts are an attribute, the second input, or equal. */
-const split: ShapeRule = ([input, sizesInput], attributes, { outputs }) => {
+const split: ShapeRule = ([input, sizesInput], attributes, { inputs, outputs }) => {
   const dims = input?.dims;
   if (!dims) return unknown;
-  const axis = positive(attributes.int('axis', 0), dims.length);
+  const axis = positiveAxis(attributes.int('axis', 0), dims.length);
   const whole = dims[axis];
-  const equal = typeof whole === 'number' ? Math.ceil(whole / outputs.length) : undefined;
   const sizes = attributes.ints('split') ?? sizesInput?.values;
+  const isEqual = !sizes && !inputs[1];
+  const equal = isEqual && typeof whole === 'number' ? Math.ceil(whole / outputs.length) : undefined;
   return outputs.map((_, part) => {
     const rest = equal === undefined ? undefined : Math.min(equal, (whole as number) - part * equal);
     const size = sizes?.[part] ?? rest ?? 'unknown';
@@ -50,7 +50,7 @@ const split: ShapeRule = ([input, sizesInput], attributes, { outputs }) => {
 
 const flatten: ShapeRule = ([input], attributes) => {
   if (!input?.dims) return unknown;
-  const axis = positive(attributes.int('axis', 1), input.dims.length);
+  const axis = positiveAxis(attributes.int('axis', 1), input.dims.length);
   const sideOf = (dims: readonly Dimension[]): Dimension =>
     dims.length === 1 ? (dims[0] as Dimension) : (elementsOf({ dims }) ?? 'unknown');
   return { dims: [sideOf(input.dims.slice(0, axis)), sideOf(input.dims.slice(axis))] };
@@ -78,7 +78,7 @@ const axesOf = (attributes: Attributes, input: Value | undefined): readonly numb
 const squeeze: ShapeRule = ([input, axesInput], attributes, { inputs }) => {
   const dims = input?.dims;
   if (!dims) return unknown;
-  const axes = axesOf(attributes, axesInput)?.map((axis) => positive(axis, dims.length));
+  const axes = axesOf(attributes, axesInput)?.map((axis) => positiveAxis(axis, dims.length));
   if (!axes && inputs[1]) return unknown;
   return {
     dims: dims.filter((size, axis) => (axes ? !axes.includes(axis) : size !== 1)),
@@ -90,7 +90,7 @@ const unsqueeze: ShapeRule = ([input, axesInput], attributes) => {
   const axes = axesOf(attributes, axesInput);
   if (!input?.dims || !axes) return unknown;
   const rank = input.dims.length + axes.length;
-  const added = new Set(axes.map((axis) => positive(axis, rank)));
+  const added = new Set(axes.map((axis) => positiveAxis(axis, rank)));
   const rest = [...input.dims];
   const dims = Array.from({ length: rank }, (_, axis) => (added.has(axis) ? 1 : (rest.shift() ?? 1)));
   return { dims, values: input.values };
@@ -114,7 +114,7 @@ const slice: ShapeRule = ([input, startsInput, endsInput, axesInput, stepsInput]
   let values = input.values;
   const sizes = [...dims];
   for (const [index, given] of axes.entries()) {
-    const axis = positive(given, dims.length);
+    const axis = positiveAxis(given, dims.length);
     const [size, step = 1] = [dims[axis], steps[index]];
     if (typeof size !== 'number' || step === 0) continue;
     const within = (place: number) =>
@@ -130,7 +130,7 @@ const slice: ShapeRule = ([input, startsInput, endsInput, axesInput, stepsInput]
 
 const gather: ShapeRule = ([input, indices], attributes) => {
   if (!input?.dims || !indices?.dims) return unknown;
-  const axis = positive(attributes.int('axis', 0), input.dims.length);
+  const axis = positiveAxis(attributes.int('axis', 0), input.dims.length);
   const dims = [...input.dims.slice(0, axis), ...indices.dims, ...input.dims.slice(axis + 1)];
   if (input.dims.length !== 1 || !input.values || !indices.values) return { dims };
   const { values } = input;

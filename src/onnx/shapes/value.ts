@@ -41,6 +41,9 @@ export type ShapeRule = (
   node: ShapedNode,
 ) => Value | readonly Value[];
 
+/** An axis that may be counted from the end. */
+export const positiveAxis = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);
+
 /** Number of elements, if every size is known. */
 export function elementsOf({ dims }: Value): number | undefined {
   let product = 1;

@@ -1,8 +1,5 @@
 /** Shapes of what slides a window over an image: convolutions and pooling. */
-import { type Attributes, type Dimension, type ShapeRule, unknown, type Value } from './value.ts';
-
-/** Every one has a single output. */
-type Rule = (...parameters: Parameters<ShapeRule>) => Value;
+import { type Attributes, type Dimension, type ShapeRule, unknown } from './value.ts';
 
 interface Window {
   readonly sides: readonly number[];
@@ -42,7 +39,7 @@ function slid(sizes: readonly Dimension[], window: Window, attributes: Attribute
 
 /** The weights are [filters, channels of a group, ...window]; those of QLinearConv are its fourth input. */
 const convolution =
-  (weightInput: number): Rule =>
+  (weightInput: number): ShapeRule =>
   (inputs, attributes) => {
     const dims = inputs[0]?.dims;
     const weight = knownSizes(inputs[weightInput]?.dims);
@@ -52,7 +49,7 @@ const convolution =
     return { dims: [batch, weight[0] as number, ...slid(sizes, windowOf(attributes, sides), attributes)] };
   };
 
-const pooling: Rule = ([input], attributes) => {
+const pooling: ShapeRule = ([input], attributes) => {
   const sides = attributes.ints('kernel_shape');
   if (!input?.dims || !sides || sides.length !== input.dims.length - 2) return unknown;
   const [batch = 1, channels = 1, ...sizes] = input.dims;
@@ -60,11 +57,11 @@ const pooling: Rule = ([input], attributes) => {
 };
 
 /** The window's sizes become one. */
-const globalPooling: Rule = ([input]) =>
+const globalPooling: ShapeRule = ([input]) =>
   input?.dims ? { dims: input.dims.map((size, axis) => (axis < 2 ? size : 1)) } : unknown;
 
 /** The weights are [channels, filters of a group, ...window]. */
-const transposed: Rule = ([input, weights], attributes) => {
+const transposed: ShapeRule = ([input, weights], attributes) => {
   const weight = knownSizes(weights?.dims);
   if (!input?.dims || !weight || weight.length !== input.dims.length) return unknown;
   const [batch = 1, , ...sizes] = input.dims;
@@ -84,7 +81,7 @@ const transposed: Rule = ([input, weights], attributes) => {
   return { dims: [batch, filters, ...(stated ? stated.slice(-sizes.length) : enlarged)] };
 };
 
-export const windowRules: Readonly<Record<string, Rule>> = {
+export const windowRules: Readonly<Record<string, ShapeRule>> = {
   Conv: convolution(1),
   ConvInteger: convolution(1),
   QLinearConv: convolution(3),
