@@ -17,7 +17,7 @@ export interface ClassifierOptions extends ModelOverrides, RuntimeOptions, Notic
   readonly batch?: number;
 }
 
-/** An image file, the bytes of a JPEG, PNG or WebP, or decoded pixels. */
+/** An image file or its bytes (JPEG, PNG, WebP, GIF, TIFF or AVIF), or decoded pixels. */
 export type ImageSource = string | Uint8Array | Image;
 
 /** How images are classified. */

@@ -82,6 +82,8 @@ export async function loadClassifier(
   const bytes = new Uint8Array(await (await blobOf(model)).arrayBuffer());
   const { metadata } = validateModel(bytes, source);
   const description = describedBy(metadata, source);
+  if (description?.classes.length === 0)
+    throw new ModelError(`${source}: the network has no classifier and therefore no labels`);
   const graph = readGraph(bytes, source);
   const size = overrides.preprocessing?.size ?? description?.preprocessing.size;
   measureGraph(graph, { path: source, size });
@@ -106,8 +108,6 @@ export async function loadClassifier(
     },
   );
   const { preprocessing } = predictor;
-  if (description?.classes.length === 0)
-    throw new ModelError(`${source}: the network has no classifier and therefore no labels`);
   const { classes, classIds } = labelsFor(description, {
     overrides,
     source,

@@ -42,7 +42,7 @@ function forOneImage(
   { name, dims }: ShapedGraph['inputs'][number],
   size: readonly [number, number] | undefined,
 ): ShapedGraph['inputs'][number] {
-  if (!dims || dims.length !== 4) return { name, dims };
+  if (dims?.length !== 4) return { name, dims };
   const [batch, ...rest] = dims;
   const open = rest.filter((side) => typeof side === 'string').length;
   let side = 0;

@@ -15,7 +15,6 @@ export interface Upload {
 
 interface State {
   readonly address: string;
-  readonly pause: () => void;
   readonly resume: () => void;
   bytes: number;
 }
@@ -39,8 +38,11 @@ export class ReceiveBudget {
     return this.#total < this.#limit && (this.#byAddress.get(address) ?? 0) < this.#share;
   }
 
-  open(address: string, { pause, resume }: Pick<State, 'pause' | 'resume'>): Upload {
-    const state: State = { address, pause, resume, bytes: 0 };
+  open(
+    address: string,
+    { pause, resume }: { readonly pause: () => void; readonly resume: () => void },
+  ): Upload {
+    const state: State = { address, resume, bytes: 0 };
     this.#arriving.add(state);
     return {
       add: (bytes) => {

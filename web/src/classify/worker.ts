@@ -2,7 +2,7 @@
 import { decodeImage } from '../../../src/classifier/web/decode-image.ts';
 import { inputBytes, type Preprocessing, preprocess } from '../../../src/images/preprocess.ts';
 import type { ModelDescription } from '../../../src/model/description.ts';
-import { describedBy } from '../../../src/onnx/model-metadata.ts';
+import { describedBy, statedSoftmax } from '../../../src/onnx/model-metadata.ts';
 import { measureGraph } from '../../../src/onnx/run/measure-graph.ts';
 import { readGraph } from '../../../src/onnx/run/read-graph.ts';
 import { validateModel } from '../../../src/onnx/run/validate-model.ts';
@@ -38,7 +38,7 @@ async function load(source: ModelSource): Promise<void> {
   network = await openNetwork(file.bytes, {
     path: file.name,
     preprocessing: described.preprocessing,
-    softmax: metadata.get('output') === 'probabilities',
+    softmax: statedSoftmax(metadata),
   });
   description = described;
   // The first run allocates memory; measured times exclude it.
