@@ -5,7 +5,7 @@
 import { Worker } from 'node:worker_threads';
 import { InceptionError } from '../../errors.ts';
 import { inputBytes } from '../../images/preprocess.ts';
-import { parityImages } from '../../onnx/write/parity.ts';
+import { syntheticImages } from '../../images/synthetic-images.ts';
 import type { PredictingModel } from '../predicting-model.ts';
 import { openByOnnx } from '../run-by-onnx.ts';
 import type { OnnxFacts, OnnxJob, OpenOnnx } from './messages.ts';
@@ -32,7 +32,7 @@ async function open({
   model = await openByOnnx(path, { ...options, isolated: true, onNotice: (line) => notices.push(line) });
   const { description, source, precision, predictor } = model;
   // Not black: a network that divides by the image's own deviation has no answer to that.
-  const image = parityImages(description.preprocessing, 1);
+  const image = syntheticImages(description.preprocessing, 1);
   const [begin, rss] = [performance.now(), process.memoryUsage.rss()];
   // The first image: what a file computes without end, or beyond all memory, shows here.
   const { length: outputs } = await predictor.outputs(image);

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import type { Dataset } from '../../data/dataset.ts';
 import { SkippedImages } from '../../data/skipped-images.ts';
 import { inputBytes, preprocess } from '../../images/preprocess.ts';
+import { syntheticImages } from '../../images/synthetic-images.ts';
 import type { ModelFile } from '../../model/model-file.ts';
 import { replaceFile } from '../../replace-file.ts';
 import { packageVersion } from '../../version.ts';
@@ -18,7 +19,7 @@ import { calibrate } from './int8/calibrate.ts';
 import { planQuantisation, quantise } from './int8/quantise.ts';
 import type { CalibrationMethod } from './int8/range-finding.ts';
 import { type GraphOptions, onnxGraphOf } from './onnx-graph-of.ts';
-import { checkParity, type Parity, type ParityReference, parityImages, parityTolerance } from './parity.ts';
+import { checkParity, type Parity, type ParityReference, parityTolerance } from './parity.ts';
 
 export const onnxPrecisions = ['float32', 'float16', 'int8'] as const;
 /** The precisions of ONNX files. */
@@ -146,7 +147,7 @@ async function parityOf(
   // int8's ranges are chosen for real images, so that it is compared on real ones.
   const images = calibration
     ? await firstImages(calibration.test, model)
-    : parityImages(preprocessing, parityImageCount);
+    : syntheticImages(preprocessing, parityImageCount);
   return checkParity(images, {
     file: { path, outputs: predictor.outputs },
     reference,

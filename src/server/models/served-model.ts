@@ -1,6 +1,6 @@
 /** The server's interface to a model, whatever runs it: rows of values in, rows of values out. */
 import type { Preprocessing } from '../../images/preprocess.ts';
-import { parityImages } from '../../onnx/write/parity.ts';
+import { syntheticImages } from '../../images/synthetic-images.ts';
 
 /** The Open Inference Protocol datatypes that our networks use. */
 export type Datatype = 'UINT8' | 'FP32';
@@ -58,7 +58,7 @@ export const imagesInput = ({ size, channels = 3 }: Preprocessing): TensorSpec =
 
 /** Batches of one synthetic image, to measure a model with: for a black one a network may have no number. */
 export function syntheticBatches(preprocessing: Preprocessing): (count: number) => Uint8Array {
-  const image = parityImages(preprocessing, 1);
+  const image = syntheticImages(preprocessing, 1);
   return (count) => {
     const images = new Uint8Array(count * image.length);
     for (let row = 0; row < count; row++) images.set(image, row * image.length);

@@ -5,10 +5,10 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { sampleModel } from '../../../../test/sample-model.ts';
 import { DataError } from '../../../data/data-error.ts';
 import type { Dataset } from '../../../data/dataset.ts';
+import { syntheticImages } from '../../../images/synthetic-images.ts';
 import type { OnnxGraph, OnnxTensor } from '../../onnx-graph.ts';
 import { exportOnnx } from '../export-onnx.ts';
 import { onnxGraphOf } from '../onnx-graph-of.ts';
-import { parityImages } from '../parity.ts';
 import { calibrate } from './calibrate.ts';
 import { planQuantisation, quantisationOf, quantise } from './quantise.ts';
 import { type CalibrationMethod, calibrationMethods } from './range-finding.ts';
@@ -21,7 +21,7 @@ const { preprocessing, classes } = model.description;
 
 /** Images without labels. */
 const images = (length: number): Dataset => {
-  const all = parityImages(preprocessing, length);
+  const all = syntheticImages(preprocessing, length);
   const bytes = all.length / length;
   return {
     name: `${length} images`,
