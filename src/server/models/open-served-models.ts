@@ -56,7 +56,7 @@ export function checkNames(models: readonly NamedModel[]): void {
 export interface ServedModelsOptions extends RuntimeOptions, Notices {
   /** Images of one batch at most. Default: measured for each model. */
   readonly batch?: number | undefined;
-  /** What is said in a model's place. */
+  /** Labels, preprocessing and the like that replace a model's own, by its path. */
   readonly overridesOf?: (path: string) => ModelOverrides | undefined;
 }
 
