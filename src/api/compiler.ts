@@ -1,7 +1,6 @@
 /** `inception-networks/compiler`: graphs as programs for an engine. Its names may change with every version. */
 export { CompileError } from '../compile/compile-error.ts';
-export { compileInference } from '../compile/compile-inference.ts';
-export { compileTraining } from '../compile/compile-training.ts';
+export { compileInference } from '../compile/inference/compile-inference.ts';
 export { mergeStores } from '../compile/merge-stores.ts';
 export type {
   CompiledInference,
@@ -17,4 +16,5 @@ export {
   type Step,
   type StoreSpec,
 } from '../compile/program.ts';
+export { compileTraining } from '../compile/training/compile-training.ts';
 export type { HostArray, HostTensor, LoadedProgram, Store } from '../engine/engine.ts';

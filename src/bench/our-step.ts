@@ -1,8 +1,8 @@
 /** Our side of a comparison: the compiled program with the job's weights, ready to run steps. */
-import { compileInference } from '../compile/compile-inference.ts';
-import { compileTraining } from '../compile/compile-training.ts';
+import { compileInference } from '../compile/inference/compile-inference.ts';
 import type { Kernels, TrainingOptions } from '../compile/options.ts';
 import type { Program, StoreSpec } from '../compile/program.ts';
+import { compileTraining } from '../compile/training/compile-training.ts';
 import type { Engine, HostArray, HostTensor, LoadedProgram, Store } from '../engine/engine.ts';
 import { buildGraph } from '../graph/build-graph.ts';
 import { type Graph, type Parameter, parametersOf } from '../graph/graph.ts';

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { buildGraph } from '../graph/build-graph.ts';
 import { configure, findNetwork, type NetworkOptions, networks } from '../networks/networks.ts';
-import { compileInference } from './compile-inference.ts';
-import { compileTraining } from './compile-training.ts';
+import { compileInference } from './inference/compile-inference.ts';
 import { mergeStores } from './merge-stores.ts';
 import { scalarInputs, stateNames, usualOptimizers } from './optimizers/optimizers.ts';
 import type { TrainingOptions } from './options.ts';
 import { type Program, printProgram } from './program.ts';
+import { compileTraining } from './training/compile-training.ts';
 
 const numbers: TrainingOptions = {
   batch: 8,

@@ -1,9 +1,9 @@
 /** The options and results of compilation. */
 import type { Choices } from '../passes/pass.ts';
-import type { inferenceGraphPasses, inferenceProgramPasses } from './inference-passes.ts';
+import type { inferenceGraphPasses, inferenceProgramPasses } from './inference/inference-passes.ts';
 import type { Optimizer, RmsProp } from './optimizers/optimizers.ts';
 import type { Program, StoreSpec } from './program.ts';
-import type { trainingGraphPasses, trainingProgramPasses } from './training-passes.ts';
+import type { trainingGraphPasses, trainingProgramPasses } from './training/training-passes.ts';
 
 /** The type of activations and convolutions; weights, optimiser state, statistics and loss are always float32. */
 export type Precision = 'float32' | 'bfloat16';

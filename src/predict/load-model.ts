@@ -1,5 +1,5 @@
 /** A model loaded into an engine. */
-import { compileInference } from '../compile/compile-inference.ts';
+import { compileInference } from '../compile/inference/compile-inference.ts';
 import type { Precision } from '../compile/options.ts';
 import type { Program } from '../compile/program.ts';
 import type { Engine, HostTensor, LoadedProgram, Store } from '../engine/engine.ts';

@@ -1,5 +1,5 @@
 /** Predictions with libtorch, from parameters in a store. */
-import { compileInference } from '../compile/compile-inference.ts';
+import { compileInference } from '../compile/inference/compile-inference.ts';
 import type { CompiledInference, InferenceOptions } from '../compile/options.ts';
 import type { Engine, Store } from '../engine/engine.ts';
 import type { Graph } from '../graph/graph.ts';

@@ -1,7 +1,8 @@
 /** The training loop, in order of execution. */
-import { compileTraining } from '../compile/compile-training.ts';
+
 import { mergeStores } from '../compile/merge-stores.ts';
 import { scalarInputs } from '../compile/optimizers/optimizers.ts';
+import { compileTraining } from '../compile/training/compile-training.ts';
 import { alignClasses } from '../data/align-classes.ts';
 import { batchesInEpoch, trainingBatches } from '../data/batches.ts';
 import { DataError } from '../data/data-error.ts';

@@ -9,7 +9,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compileTraining } from '../compile/compile-training.ts';
+import { compileTraining } from '../compile/training/compile-training.ts';
 import { encodePng } from '../data/decode.ts';
 import { openData } from '../data/open-data.ts';
 import type { Engine } from '../engine/engine.ts';

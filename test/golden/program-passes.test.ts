@@ -1,8 +1,8 @@
 /** A training step gives the same bits with and without each program pass, on the engine and with the real list of passes. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compileTraining } from '../../src/compile/compile-training.ts';
 import type { Passes, TrainingOptions } from '../../src/compile/options.ts';
-import { trainingProgramPasses } from '../../src/compile/training-passes.ts';
+import { compileTraining } from '../../src/compile/training/compile-training.ts';
+import { trainingProgramPasses } from '../../src/compile/training/training-passes.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import { openTorch } from '../../src/engine/torch.ts';
 import { buildGraph } from '../../src/graph/build-graph.ts';

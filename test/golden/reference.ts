@@ -1,7 +1,7 @@
 /** A network of the fixtures with its reproducible weights, in an engine, for the parity tests. */
-import { compileInference } from '../../src/compile/compile-inference.ts';
-import { compileTraining } from '../../src/compile/compile-training.ts';
+import { compileInference } from '../../src/compile/inference/compile-inference.ts';
 import type { InferenceOptions, TrainingOptions } from '../../src/compile/options.ts';
+import { compileTraining } from '../../src/compile/training/compile-training.ts';
 import { dialectOptions, findDialect, namesIn, stagesIn } from '../../src/ecosystems/dialects.ts';
 import { fromLayout } from '../../src/ecosystems/layouts.ts';
 import type { Engine, HostArray, HostTensor, Store } from '../../src/engine/engine.ts';

@@ -2,8 +2,8 @@
  * Every pass of the training compiler against the same step without it: weights, averages, momentum and outputs. What only moves work about must give the same bits; what computes in another order, the same up to rounding.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compileTraining } from '../../src/compile/compile-training.ts';
 import type { TrainingOptions } from '../../src/compile/options.ts';
+import { compileTraining } from '../../src/compile/training/compile-training.ts';
 import type { Engine, HostTensor } from '../../src/engine/engine.ts';
 import { openTorch } from '../../src/engine/torch.ts';
 import { buildGraph } from '../../src/graph/build-graph.ts';

@@ -1,9 +1,9 @@
 /** `inception program`: prints the compiled program. */
 import type { Command } from 'commander';
-import { compileInference } from '../../../compile/compile-inference.ts';
-import { compileTraining } from '../../../compile/compile-training.ts';
+import { compileInference } from '../../../compile/inference/compile-inference.ts';
 import type { Precision } from '../../../compile/options.ts';
 import { printProgram } from '../../../compile/program.ts';
+import { compileTraining } from '../../../compile/training/compile-training.ts';
 import { UsageError } from '../../../errors.ts';
 import { buildGraph } from '../../../graph/build-graph.ts';
 import { networkOptions } from '../../../networks/network-options.ts';

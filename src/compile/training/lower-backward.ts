@@ -1,8 +1,8 @@
 /** Lowers the backward pass: from the loss back to the parameters. */
-import type { Graph, Node } from '../graph/graph.ts';
-import { mergedName } from './layout.ts';
-import type { Value } from './program.ts';
-import { type Lowered, type Lowering, membersOf, type Part, sizesOf } from './rules/rule.ts';
+import type { Graph, Node } from '../../graph/graph.ts';
+import { mergedName } from '../layout.ts';
+import type { Value } from '../program.ts';
+import { type Lowered, type Lowering, membersOf, type Part, sizesOf } from '../rules/rule.ts';
 
 /** The gradient of a parameter, or of merged siblings' parameters. */
 export interface ParameterGradient {

@@ -1,17 +1,17 @@
 /** The training passes: over the graph before lowering, and over the program after. */
-import type { Graph } from '../graph/graph.ts';
-import { exchangePooling } from '../passes/exchange-pooling.ts';
-import { fuseRelu } from '../passes/fuse-relu.ts';
-import { mergeSiblings } from '../passes/merge-siblings.ts';
-import type { Pass } from '../passes/pass.ts';
-import type { Program, Slot, StoreSpec } from './program.ts';
-import { absorbSums } from './program-passes/absorb-sums.ts';
-import { compactParts } from './program-passes/compact-parts.ts';
-import { placeInConcat } from './program-passes/place-in-concat.ts';
-import { isRecomputationWorthwhile, rematerialise } from './program-passes/rematerialise.ts';
-import { reuseResults } from './program-passes/reuse-results.ts';
-import { updateEarly } from './program-passes/update-early.ts';
-import { writeToStore } from './program-passes/write-to-store.ts';
+import type { Graph } from '../../graph/graph.ts';
+import { exchangePooling } from '../../passes/exchange-pooling.ts';
+import { fuseRelu } from '../../passes/fuse-relu.ts';
+import { mergeSiblings } from '../../passes/merge-siblings.ts';
+import type { Pass } from '../../passes/pass.ts';
+import type { Program, Slot, StoreSpec } from '../program.ts';
+import { absorbSums } from '../program-passes/absorb-sums.ts';
+import { compactParts } from '../program-passes/compact-parts.ts';
+import { placeInConcat } from '../program-passes/place-in-concat.ts';
+import { isRecomputationWorthwhile, rematerialise } from '../program-passes/rematerialise.ts';
+import { reuseResults } from '../program-passes/reuse-results.ts';
+import { updateEarly } from '../program-passes/update-early.ts';
+import { writeToStore } from '../program-passes/write-to-store.ts';
 
 export const trainingGraphPasses = [
   { name: 'exchangePooling', run: exchangePooling },

@@ -1,11 +1,11 @@
 /** What inference computes once from the parameters: convolution weights and biases, folded, cast and packed. */
-import { type Graph, isStatistic, type Node, type NodeOf, type Parameter } from '../graph/graph.ts';
-import { Emitter } from './emitter.ts';
-import { mergedName } from './layout.ts';
-import type { InferenceOptions } from './options.ts';
-import type { Program, Value } from './program.ts';
-import { isPacked, packingOf } from './rules/native-inference.ts';
-import { channelsLast, sizesOf } from './rules/rule.ts';
+import { type Graph, isStatistic, type Node, type NodeOf, type Parameter } from '../../graph/graph.ts';
+import { Emitter } from '../emitter.ts';
+import { mergedName } from '../layout.ts';
+import type { InferenceOptions } from '../options.ts';
+import type { Program, Value } from '../program.ts';
+import { isPacked, packingOf } from '../rules/native-inference.ts';
+import { channelsLast, sizesOf } from '../rules/rule.ts';
 
 /** The stored name of a parameter, or of its running average. */
 export const sourceName = (

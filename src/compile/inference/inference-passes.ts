@@ -1,15 +1,15 @@
 /** The inference passes: over the graph before lowering, and over the program after. */
-import type { Graph } from '../graph/graph.ts';
-import { exchangePooling } from '../passes/exchange-pooling.ts';
-import { foldBatchNorm, foldResidualScale } from '../passes/fold.ts';
-import { fuseRelu } from '../passes/fuse-relu.ts';
-import { fuseSum } from '../passes/fuse-sum.ts';
-import { mergeSiblings } from '../passes/merge-siblings.ts';
-import type { Pass } from '../passes/pass.ts';
-import { withoutAuxiliary } from '../passes/rewrite.ts';
-import type { Program } from './program.ts';
-import { compactParts } from './program-passes/compact-parts.ts';
-import { reuseResults } from './program-passes/reuse-results.ts';
+import type { Graph } from '../../graph/graph.ts';
+import { exchangePooling } from '../../passes/exchange-pooling.ts';
+import { foldBatchNorm, foldResidualScale } from '../../passes/fold.ts';
+import { fuseRelu } from '../../passes/fuse-relu.ts';
+import { fuseSum } from '../../passes/fuse-sum.ts';
+import { mergeSiblings } from '../../passes/merge-siblings.ts';
+import type { Pass } from '../../passes/pass.ts';
+import { withoutAuxiliary } from '../../passes/rewrite.ts';
+import type { Program } from '../program.ts';
+import { compactParts } from '../program-passes/compact-parts.ts';
+import { reuseResults } from '../program-passes/reuse-results.ts';
 
 /** What the graph passes need besides the graph. */
 export interface InferenceContext {

@@ -1,6 +1,6 @@
 /** The moving statistics of batch normalisation, where a batch's weight in them is an input of the step. */
-import type { Emitter } from './emitter.ts';
-import type { TrainingOptions } from './options.ts';
+import type { Emitter } from '../emitter.ts';
+import type { TrainingOptions } from '../options.ts';
 
 interface MovingStatistics {
   /** What the operators of batch normalisation are told. */

@@ -1,6 +1,6 @@
 /** Cross-entropy with label smoothing, forward and backward. */
-import type { Emitter } from './emitter.ts';
-import type { Value } from './program.ts';
+import type { Emitter } from '../emitter.ts';
+import type { Value } from '../program.ts';
 
 export interface CrossEntropy {
   /** Mean over the batch, float32 []. */

@@ -1,22 +1,22 @@
 /** Compiles a graph to two programs: `prepare` folds and packs the parameters once, `predict` runs a batch. */
-import type { Graph, Node, Parameter } from '../graph/graph.ts';
-import { checkOptions } from '../option.ts';
-import { runPasses } from '../passes/pass.ts';
-import { CompileError } from './compile-error.ts';
-import { Emitter } from './emitter.ts';
-import { endpointIds, returnEndpoints } from './endpoints.ts';
+import type { Graph, Node, Parameter } from '../../graph/graph.ts';
+import { checkOptions } from '../../option.ts';
+import { runPasses } from '../../passes/pass.ts';
+import { CompileError } from '../compile-error.ts';
+import { Emitter } from '../emitter.ts';
+import { endpointIds, returnEndpoints } from '../endpoints.ts';
+import { flatTensor, layOut } from '../layout.ts';
+import { lowerForward } from '../lower-forward.ts';
+import { type CompiledInference, type InferenceOptions, inceptionScaling, type Kernels } from '../options.ts';
+import { checkProgram, type Program, type StoreSpec, type Value } from '../program.ts';
+import { finish } from '../program-passes/finish/finish.ts';
+import { aten } from '../rules/aten.ts';
+import { native } from '../rules/native.ts';
+import { nativeInference } from '../rules/native-inference.ts';
+import { lay, type Result, type Rules } from '../rules/rule.ts';
+import { stepNumbers } from '../step-numbers.ts';
 import { inferenceGraphPasses, inferenceProgramPasses } from './inference-passes.ts';
-import { flatTensor, layOut } from './layout.ts';
-import { lowerForward } from './lower-forward.ts';
-import { type CompiledInference, type InferenceOptions, inceptionScaling, type Kernels } from './options.ts';
 import { compilePreparation, preparedName, sourceName } from './prepare.ts';
-import { checkProgram, type Program, type StoreSpec, type Value } from './program.ts';
-import { finish } from './program-passes/finish/finish.ts';
-import { aten } from './rules/aten.ts';
-import { native } from './rules/native.ts';
-import { nativeInference } from './rules/native-inference.ts';
-import { lay, type Result, type Rules } from './rules/rule.ts';
-import { stepNumbers } from './step-numbers.ts';
 
 const rulesOf: Readonly<Record<Kernels, Rules<Result>>> = {
   aten,
