@@ -57,11 +57,15 @@ export interface Comparison {
   readonly failed: readonly { readonly name: string; readonly reason: string }[];
 }
 
-const ourCommand = (name: 'ours' | 'floor', job: string, program = 'worker'): SideCommand => ({
+const ourCommand = (
+  name: 'ours' | 'floor',
+  job: string,
+  worker: 'libtorch' | 'onnx-runtime' = 'libtorch',
+): SideCommand => ({
   name,
   command: process.execPath,
   // Resolves from src/bench and from dist/bench; the child process needs JavaScript.
-  args: [fileURLToPath(new URL(`../../dist/bench/${program}.js`, import.meta.url)), job, name],
+  args: [fileURLToPath(new URL(`../../dist/bench/workers/${worker}.js`, import.meta.url)), job, name],
 });
 
 /**
@@ -82,7 +86,7 @@ export function compare(work: WorkOptions, options: CompareOptions): Promise<Com
 export async function compareOnnx(file: OnnxWork, options: CompareOptions): Promise<Comparison> {
   const comparison = await compareSides(file.work, options, async (folder) => {
     const job = writeOnnxJob(file, folder);
-    return { job, ourSides: [ourCommand('ours', job, 'onnx-worker')], exports: false };
+    return { job, ourSides: [ourCommand('ours', job, 'onnx-runtime')], exports: false };
   });
   return { ...comparison, precision: file.precision };
 }

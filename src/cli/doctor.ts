@@ -1,7 +1,7 @@
 /** Checks the machine: what is installed, and how to install what is missing. */
 import { existsSync } from 'node:fs';
 import { readFile, statfs } from 'node:fs/promises';
-import { fashionMnistFolder } from '../data/fashion-mnist.ts';
+import { fashionMnistFolder } from '../data/fashion-mnist/fashion-mnist.ts';
 import { setupCommand } from '../engine/addon-path.mjs';
 
 export interface Finding {

@@ -2,7 +2,7 @@
 
 import { permutation, randomFor } from '../random.ts';
 import type { Dataset, Split } from './dataset.ts';
-import { openFashionMnist } from './fashion-mnist.ts';
+import { openFashionMnist } from './fashion-mnist/fashion-mnist.ts';
 import { openImageFolder, openUnlabelledFolder } from './folders/image-folder.ts';
 import { countClassFolders, listFolder } from './folders/scan-folder.ts';
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { formulaImage } from '../../test/formula-image.ts';
 import { readFixture } from '../../test/golden/fixture.ts';
-import type { Image } from '../images/image.ts';
 import { describeProtocol, preprocess, standardPreprocessing } from '../images/preprocess.ts';
 import type { ResamplingKernel } from '../images/resize.ts';
 import { keras } from './keras.ts';
@@ -11,17 +11,6 @@ interface Case {
   readonly kernel: ResamplingKernel;
   readonly from: readonly [number, number];
   readonly sha256: string;
-}
-
-/** The formula of test/fixtures/protocols/make.py. */
-function formulaImage([height, width]: readonly [number, number]): Image {
-  const data = new Uint8Array(height * width * 3);
-  for (let index = 0; index < data.length; index++) {
-    const [y, x, c] = [Math.floor(index / 3 / width), Math.floor(index / 3) % width, index % 3];
-    const edge = (x + y) % 11 === 0;
-    data[index] = edge ? (c === 1 ? 255 : 0) : (y * 37 + x * 101 + c * 59 + ((y * x * 13) % 97)) % 256;
-  }
-  return { height, width, channels: 3, data };
 }
 
 const size = [299, 299] as const;

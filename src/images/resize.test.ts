@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { formulaImage } from '../../test/formula-image.ts';
 import { readFixture } from '../../test/golden/fixture.ts';
 import { resizeAny } from './geometry.ts';
 import { cropImage, type Image } from './image.ts';
@@ -10,17 +11,6 @@ interface Case {
   readonly from: readonly [number, number];
   readonly to: readonly [number, number];
   readonly base64: string;
-}
-
-/** The formula of test/fixtures/kernels/make.py. */
-function formulaImage([height, width]: readonly [number, number]): Image {
-  const data = new Uint8Array(height * width * 3);
-  for (let index = 0; index < data.length; index++) {
-    const [y, x, c] = [Math.floor(index / 3 / width), Math.floor(index / 3) % width, index % 3];
-    const edge = (x + y) % 11 === 0;
-    data[index] = edge ? (c === 1 ? 255 : 0) : (y * 37 + x * 101 + c * 59 + ((y * x * 13) % 97)) % 256;
-  }
-  return { height, width, channels: 3, data };
 }
 
 describe('resize', () => {

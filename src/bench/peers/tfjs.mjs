@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { answerSteps } from '../../../dist/bench/answer-steps.js';
+import { answerSteps } from '../../../dist/bench/workers/answer-steps.js';
 import { openSafetensors } from '../../../dist/weights/safetensors/safetensors.js';
 
 // A library that prints must not come between the answers.

@@ -5,7 +5,7 @@ import type { RuntimeName } from '../../classifier/runtime.ts';
 import { describeReport } from '../../data/data-report.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import { openLabelledFolder } from '../../data/folders/image-folder.ts';
-import { readExclusions, readRealLabels } from '../../data/image-lists.ts';
+import { readExclusions, readRealLabels } from '../../data/labels/image-lists.ts';
 import { openData, openImages, subset } from '../../data/open-data.ts';
 import { UsageError } from '../../errors.ts';
 import { competingClasses, type NamedModel } from '../../evaluate/competing-classes.ts';

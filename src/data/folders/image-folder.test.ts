@@ -9,13 +9,7 @@ import { openData } from '../open-data.ts';
 
 let root: string;
 
-/** A plain image with a white upper left corner that shows its orientation. */
-function image(colour: string, { width = 40, height = 24 } = {}) {
-  const corner = { create: { width: 8, height: 8, channels: 3 as const, background: '#ffffff' } };
-  return sharp({ create: { width, height, channels: 3, background: colour } }).composite([
-    { input: corner, top: 0, left: 0 },
-  ]);
-}
+const image = (background: string) => sharp({ create: { width: 40, height: 24, channels: 3, background } });
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'inception-folder-'));

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Dataset } from './dataset.ts';
+import type { Dataset } from '../dataset.ts';
 import { readExclusions, readRealLabels } from './image-lists.ts';
 
 const names = [1, 2, 3].map((number) => `n01440764/ILSVRC2012_val_0000000${number}.JPEG`);

@@ -1,7 +1,7 @@
 /** IDX, the format of MNIST and Fashion-MNIST: a big-endian header, then unsigned bytes; usually gzipped. */
 
 import { gunzipSync } from 'node:zlib';
-import { DataError } from './data-error.ts';
+import { DataError } from '../data-error.ts';
 
 export interface IdxArray {
   readonly shape: readonly number[];

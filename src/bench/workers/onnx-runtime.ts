@@ -1,8 +1,8 @@
 /** Runs an .onnx file on ONNX Runtime, as our commands do, in a process of its own. Argument: the job's path. */
 import { readFileSync } from 'node:fs';
-import { loadRuntime, openSession } from '../onnx/run/runtime.ts';
+import { loadRuntime, openSession } from '../../onnx/run/runtime.ts';
+import type { OnnxJob } from '../onnx-job.ts';
 import { answerSteps } from './answer-steps.ts';
-import type { OnnxJob } from './onnx-job.ts';
 
 const { onnx, images, tensor, threads } = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as OnnxJob;
 const session = await openSession(readFileSync(onnx), { path: onnx, threads, spinOnlyInRuns: true });

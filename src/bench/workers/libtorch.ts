@@ -3,11 +3,11 @@
  * Arguments: the job's path, and `ours` or `floor`.
  */
 import { readFileSync } from 'node:fs';
-import { openTorch } from '../engine/torch.ts';
-import { openSafetensors } from '../weights/safetensors/safetensors.ts';
+import { openTorch } from '../../engine/torch.ts';
+import { openSafetensors } from '../../weights/safetensors/safetensors.ts';
+import type { Job } from '../job.ts';
+import { openFloor, openOurStep } from '../our-step.ts';
 import { answerSteps } from './answer-steps.ts';
-import type { Job } from './job.ts';
-import { openFloor, openOurStep } from './our-step.ts';
 
 const [path = '', side = 'ours'] = process.argv.slice(2);
 const job = JSON.parse(readFileSync(path, 'utf8')) as Job;

@@ -1,8 +1,8 @@
 /** Fashion-MNIST (arXiv 1708.07747): 60,000 training and 10,000 test images, 28×28 grey, from Debian's package. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DataError } from './data-error.ts';
-import type { Dataset, Split } from './dataset.ts';
+import { DataError } from '../data-error.ts';
+import type { Dataset, Split } from '../dataset.ts';
 import { type IdxArray, readIdx } from './idx.ts';
 
 /** Where Debian's package dataset-fashion-mnist installs it. */

@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DataError } from './data-error.ts';
+import { DataError } from '../data-error.ts';
 import { openFashionMnist } from './fashion-mnist.ts';
 import { readIdx } from './idx.ts';
 

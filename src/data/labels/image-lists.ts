@@ -1,14 +1,8 @@
 /** Lists that go with a data set: ImageNet's blacklist, and the ReaL labels. */
 import { basename } from 'node:path';
-import { DataError } from './data-error.ts';
-import type { Dataset } from './dataset.ts';
-import { readText } from './labels/read-text.ts';
-
-const lines = (text: string): string[] =>
-  text
-    .split(/\r?\n/)
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !line.startsWith('#'));
+import { DataError } from '../data-error.ts';
+import type { Dataset } from '../dataset.ts';
+import { linesOf, readText } from './read-text.ts';
 
 /** The number in a validation image's name: ILSVRC2012_val_00000293.JPEG is 293. */
 const numberOf = (name: string): number | undefined => {
@@ -21,7 +15,9 @@ const numberOf = (name: string): number | undefined => {
  * @throws DataError if no line matches an image.
  */
 export async function readExclusions(path: string, dataset: Dataset): Promise<ReadonlySet<number>> {
-  const entries = new Set(lines(await readText(path)));
+  const entries = new Set(
+    linesOf(await readText(path)).filter((line) => line !== '' && !line.startsWith('#')),
+  );
   const excluded = new Set<number>();
   for (let index = 0; index < dataset.length; index++) {
     const name = dataset.nameOf(index);
