@@ -19,5 +19,12 @@ export function printable(text: string, maxLength = 2000): string {
     .join('\n');
 }
 
+/** The first three names, on one line, and how many more there are: `a, b, c, and 2 more`. */
+export const firstOf = (names: readonly string[]): string =>
+  [
+    ...names.slice(0, 3).map((name) => printable(name, 100).replaceAll('\n', ' ')),
+    ...(names.length > 3 ? [`and ${names.length - 3} more`] : []),
+  ].join(', ');
+
 /** A name from a file in quotes, on one line: `'features.0.conv.weight'`. */
 export const quoted = (name: string): string => `'${printable(name, 200).replaceAll('\n', '\\n')}'`;

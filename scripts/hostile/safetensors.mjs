@@ -42,10 +42,10 @@ const model = (changes) =>
 const withOptions = (options) => model({ options: { inputSize: 75, classes: 2, ...options } });
 const withPreprocessing = (changes) => model({ preprocessing: { ...preprocessing, ...changes } });
 
-const manyTensors = (count) => {
+const manyTensors = (count, nameOf = (index) => `t${index}`) => {
   const entries = Array.from(
     { length: count },
-    (_, index) => `"t${index}":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}`,
+    (_, index) => `"${nameOf(index)}":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}`,
   );
   return file(`{${entries.join(',')}}`);
 };
@@ -137,6 +137,16 @@ export const reader = {
       expected: /plain digits/,
     },
     { name: '90,000 empty tensors', make: manyTensors(90_000), expected: /its 90000 tensors/ },
+    {
+      name: 'numbered layers in 90,000 models',
+      make: manyTensors(90_000, (index) => `m${index}/layers/conv2d/vars/0`),
+      expected: /its 90000 tensors/,
+    },
+    {
+      name: '20,000 names of 1,000 characters',
+      make: manyTensors(20_000, (index) => `${'a'.repeat(990)}${index}`),
+      expected: /its 20000 tensors/,
+    },
     {
       name: '1.5 million empty tensors',
       make: manyTensors(1_500_000),

@@ -2,8 +2,7 @@
 import { writeFileSync } from 'node:fs';
 
 const latin = (text) => Buffer.from(text, 'latin1');
-const int = (value) =>
-  `J${latin('').toString()}${Buffer.from(Int32Array.of(value).buffer).toString('latin1')}`;
+const int = (value) => `J${Buffer.from(Int32Array.of(value).buffer).toString('latin1')}`;
 const text = (value) => {
   const length = Buffer.alloc(4);
   length.writeUInt32LE(value.length);

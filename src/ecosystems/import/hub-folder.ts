@@ -9,12 +9,15 @@ const isFile = async (path: string): Promise<boolean> =>
   (await stat(path).catch(() => undefined))?.isFile() ?? false;
 
 /** Reads a config.json of bounded size. @throws ModelError */
-export async function readConfigFile(path: string): Promise<HubConfig> {
+export const readConfigFile = async (path: string): Promise<HubConfig> =>
+  readHubConfig(await readBounded(path), path);
+
+async function readBounded(path: string): Promise<string> {
   const info = await stat(path);
   if (!info.isFile()) throw new ModelError(`${path}: not a file`);
   if (info.size > maxConfigBytes)
     throw new ModelError(`${path}: it has ${info.size} bytes, the limit is ${maxConfigBytes}`);
-  return readHubConfig(await readFile(path, 'utf8'), path);
+  return readFile(path, 'utf8');
 }
 
 /** The two files of a folder in timm's form, as `inception export --to timm -o DIR/` writes it; undefined for other folders. */
@@ -35,22 +38,23 @@ export async function configBeside(
 ): Promise<Partial<HubConfig>> {
   const path = join(dirname(weights), 'config.json');
   if (!weightsNames.some((name) => name === basename(weights)) || !(await isFile(path))) return {};
+  const text = await readBounded(path);
   try {
-    const config = await readConfigFile(path);
+    const config = readHubConfig(text, path);
     if (network !== undefined && network !== config.options.network)
       return { decisions: [`${path} is of ${config.options.network} and was not used`] };
     return { ...config, decisions: [`labels and preprocessing from ${path}`, ...config.decisions] };
   } catch (error) {
-    if (error instanceof UnknownArchitectureError || !(await saysArchitecture(path)))
+    if (error instanceof UnknownArchitectureError || !saysArchitecture(text))
       return { decisions: [`${path} says no network that is known here and was not used`] };
     throw error;
   }
 }
 
 /** Other programs write files of this name, too. */
-async function saysArchitecture(path: string): Promise<boolean> {
+function saysArchitecture(text: string): boolean {
   try {
-    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
+    const value: unknown = JSON.parse(text);
     return typeof value === 'object' && value !== null && 'architecture' in value;
   } catch {
     return false;

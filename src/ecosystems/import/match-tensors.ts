@@ -11,11 +11,11 @@ import {
   parametersOfHead,
 } from '../../graph/graph.ts';
 import { configure, findNetwork, type NetworkOptions } from '../../networks/networks.ts';
-import { printable, quoted } from '../../printable.ts';
+import { firstOf, printable, quoted } from '../../printable.ts';
 import { type TensorFile, WeightsError } from '../../weights/tensor-file.ts';
 import { fits, shapeIn } from '../layouts.ts';
 import { findClassifier, moduleOf } from './find-classifier.ts';
-import { firstOf, type RecognisedFile } from './recognise.ts';
+import type { RecognisedFile } from './recognise.ts';
 
 export interface MatchedTensors {
   /** Options of the network in the file; defaults are left out, except for the classes. */

@@ -113,13 +113,6 @@ function recognised(
   };
 }
 
-/** Up to three names, and how many more. */
-export const firstOf = (names: readonly string[]): string =>
-  [
-    ...names.slice(0, 3).map((name) => printable(name, 100).replaceAll('\n', ' ')),
-    ...(names.length > 3 ? [`and ${names.length - 3} more`] : []),
-  ].join(', ');
-
 /** The dialects and networks that a file's names match; the one with the most anchors first. */
 export function recogniseNames(tensors: Shapes): Reading[] {
   return dialects

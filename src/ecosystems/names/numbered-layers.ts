@@ -27,7 +27,9 @@ const objectName = new RegExp(
   `^(?<container>.*?)(?<layer>(?:layer(?:_with_weights)?-|_operations/|_layers/|layers/)(?<number>\\d+))/_?(?<part>kernel|bias|gamma|beta|moving_mean|moving_variance)${attribute}`,
 );
 const listName = new RegExp(`^(?<container>.*?)variables/(?<number>\\d+)${attribute}`);
-const variableName = /^(?<container>.*?)(?<layer>[^/]+?(?:_(?<number>\d+))?)\/vars\/(?<part>\d+)$/;
+// One way to match each name: a container that could end anywhere takes time by the square of a name's length.
+const variableName = /^(?<container>(?:.*\/)?)(?<layer>[^/]+)\/vars\/(?<part>\d+)$/;
+const numberOf = (layer: string): string | undefined => /(?<=_)\d+$/.exec(layer)?.[0];
 
 const normParts = ['gamma', 'beta', 'moving_mean', 'moving_variance'];
 
@@ -43,7 +45,7 @@ export function numberedLayers(tensors: Shapes): readonly NumberedLayer[] {
     }
     const match = (objectName.exec(name) ?? variableName.exec(name))?.groups;
     if (!match) continue;
-    const { container = '', layer = '', number = 0, part = '' } = match;
+    const { container = '', layer = '', number = numberOf(layer) ?? 0, part = '' } = match;
     const key = `${container}${layer}`;
     if (!layers.has(key)) layers.set(key, { key, container, number: Number(number), parts: new Map() });
     layers.get(key)?.parts.set(part, name);
@@ -97,14 +99,18 @@ export function numberedTensors(
   layers: readonly NumberedLayer[],
   { tensors, networks }: { tensors: Shapes; networks: readonly string[] },
 ): ReadonlyMap<string, { readonly network: string; readonly path: string; readonly part: string }> {
-  const sorted = (container: string, has: (layer: NumberedLayer) => boolean) =>
-    layers.filter((layer) => layer.container === container && has(layer)).sort((a, b) => a.number - b.number);
+  const containers = new Map<string, NumberedLayer[]>();
+  for (const layer of [...layers].sort((a, b) => a.number - b.number)) {
+    const inside = containers.get(layer.container);
+    if (inside) inside.push(layer);
+    else containers.set(layer.container, [layer]);
+  }
   const isConvolution = ({ parts }: NumberedLayer) =>
     tensors.get(parts.get('kernel') ?? '')?.shape.length === 4;
   const result = new Map<string, { network: string; path: string; part: string }>();
-  for (const container of new Set(layers.map((layer) => layer.container))) {
-    const convolutions = sorted(container, isConvolution);
-    const norms = sorted(container, ({ parts }) => parts.has('moving_mean'));
+  for (const inside of containers.values()) {
+    const convolutions = inside.filter(isConvolution);
+    const norms = inside.filter(({ parts }) => parts.has('moving_mean'));
     for (const network of convolutions.length > 0 ? networks : []) {
       const order = layerOrderIn(network);
       if (order.convolutions.length !== convolutions.length || order.norms.length > norms.length) continue;

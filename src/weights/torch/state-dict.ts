@@ -1,5 +1,5 @@
 /** Finds the weights in a PyTorch checkpoint. */
-import { printable, quoted } from '../../printable.ts';
+import { firstOf, quoted } from '../../printable.ts';
 import { WeightsError } from '../tensor-file.ts';
 import { OtherTensor, TorchTensor } from './objects.ts';
 import { Placeholder, Tuple } from './pickle.ts';
@@ -66,17 +66,10 @@ export function findStateDict(value: unknown, skipped: ReadonlySet<string> = new
             `weights under the key ${path}${alternatives.length > 0 ? `, not ${alternatives.join(', ')}` : ''}`,
           ]),
       ...(left > 0 ? [`${left} entries beside the weights are no tensors and were left out`] : []),
-      ...(skipped.size > 0 ? [`skipped unread, nothing of it was run: ${listed(skipped)}`] : []),
+      ...(skipped.size > 0 ? [`skipped unread, nothing of it was run: ${firstOf([...skipped])}`] : []),
     ],
   };
 }
-
-const listed = (names: ReadonlySet<string>): string => {
-  const shown = [...names].slice(0, 4).map((name) => printable(name, 100).replaceAll('\n', ' '));
-  return names.size > shown.length
-    ? `${shown.join(', ')} and ${names.size - shown.length} more`
-    : shown.join(', ');
-};
 
 function candidatesIn(value: unknown): Candidate[] {
   const found: Candidate[] = [];
