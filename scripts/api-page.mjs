@@ -75,6 +75,17 @@ const firstSentence = (docstring) =>
     .replace(/\|/g, '\\|')
     .trim();
 
+/**
+ * What a list of names says of itself at its top, behind the subpath's name.
+ * @param {string} file
+ */
+function aboutOf(file) {
+  const [, comment] = /^\/\*\*\s+(?:\* )?`[^`]*`: ([\s\S]*?)\s*\*\/$/m.exec(read(file)) ?? [];
+  if (comment === undefined)
+    throw new Error(`${file}: expected a comment that begins with the subpath's name`);
+  return comment.replace(/\n \* /g, ' ');
+}
+
 export function apiPage() {
   const sections = subpaths.map(({ name, file, leaves }) => {
     const rows = namesOf(file)
@@ -84,7 +95,7 @@ export function apiPage() {
         ({ name: exported, kind, docstring = '', from }) =>
           `| [\`${exported}\`](../${from}) | ${kind} | ${firstSentence(docstring)} |`,
       );
-    const about = /^\/\*\* `[^`]*`: (.*) \*\/$/m.exec(read(file))?.[1] ?? '';
+    const about = aboutOf(file);
     const also = leaves ? `\n\nAll names of \`inception-networks/networks\` as well.` : '';
     return `## \`${name}\`\n\n${about[0]?.toUpperCase()}${about.slice(1)}${also}\n\n| name | is a | |\n| --- | --- | --- |\n${rows.join('\n')}\n`;
   });

@@ -31,7 +31,7 @@ export class LeftOutCounter {
 }
 
 /** `24 .bmp files`, `1 folder without images`. */
-export const countOf = (count: number, what: string): string =>
+const countOf = (count: number, what: string): string =>
   `${count} ${count === 1 ? what.replace(/\b(file|folder|image|link)s\b/, '$1') : what}`;
 
 /** One line: `photos/train: left out 24 .bmp files (cat/a.bmp, …), 1 folder without images (empty)`; undefined if nothing was. */

@@ -141,7 +141,7 @@ function pillowResize(image: Image, filter: Filter, { rows, columns }: { rows: A
   const vertical = rows.output === rows.input ? undefined : pillowCoefficients(rows, filter);
   const horizontal = columns.output === columns.input ? undefined : pillowCoefficients(columns, filter);
   // The rows of the image that the result depends on.
-  const [top, bottom] = vertical ? reach(vertical) : [rows.first, rows.first + rows.count];
+  const [top, bottom] = vertical ? inputsOf(vertical) : [rows.first, rows.first + rows.count];
   const band = { top, left: 0, height: bottom - top, width: image.width };
   const narrowed = horizontal
     ? pillowColumns(image, band, horizontal)
@@ -214,7 +214,7 @@ function pillowRows(
 }
 
 /** The input positions from the first to behind the last that any output reads. */
-function reach({ first, counts }: Coefficients): readonly [first: number, end: number] {
+function inputsOf({ first, counts }: Coefficients): readonly [first: number, end: number] {
   // Both ends grow with the output position.
   const last = first.length - 1;
   return [first[0] as number, (first[last] as number) + (counts[last] as number)];

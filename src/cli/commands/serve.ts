@@ -136,7 +136,7 @@ export function addServe(program: Command): void {
     )
     .addOption(timeOption('--drain', 'maximum time to finish open requests on shutdown', 30_000))
     .addOption(
-      timeOption('--grace', 'time after SIGTERM in which new requests are still refused politely', 2000),
+      timeOption('--grace', 'time after SIGTERM in which new requests still get an answer, 503', 2000),
     )
     .optionsGroup('Output:')
     .option('--log <level>', `log level: ${levels.join(', ')}`, oneOf('--log', levels), 'info')
