@@ -39,6 +39,7 @@ describe('reading an image file', () => {
 
   it.each([
     ['ENOENT', 'a.jpg: no such file'],
+    ['ENAMETOOLONG', 'a.jpg: no such file, the name is too long'],
     ['EACCES', 'a.jpg: may not be read (EACCES)'],
   ])('does not try again after %s', async (code, message) => {
     const failing = disk(code, 1);

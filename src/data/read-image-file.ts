@@ -10,6 +10,7 @@ const maxBytes = 2 ** 29;
 const missing: Readonly<Record<string, string>> = {
   ENOENT: 'no such file',
   ENOTDIR: 'no such file',
+  ENAMETOOLONG: 'no such file, the name is too long',
   EISDIR: 'is a folder, expected an image file',
   EACCES: 'may not be read (EACCES)',
   EPERM: 'may not be read (EPERM)',
