@@ -132,6 +132,20 @@ export function numberOrOffOption(words: OptionWords & Range & NumberShown): Opt
   };
 }
 
+/** A name that may be left out: null in a file, 'off' as a text. Which names there are depends on the rest. */
+export const nameOrOffOption = (
+  words: OptionWords & { readonly expected: string },
+): Option<string | null> => ({
+  ...words,
+  control: { kind: 'text' },
+  expected: `${words.expected}, or null`,
+  written: `${words.expected}, or off`,
+  accepts: (value): value is string | null =>
+    value === null || (typeof value === 'string' && value.trim() !== '' && value !== 'off'),
+  parse: (text) => (text === 'off' ? null : text),
+  format: (value) => value ?? 'off',
+});
+
 export const booleanOption = (words: OptionWords): Option<boolean> => ({
   ...words,
   control: { kind: 'boolean' },

@@ -41,6 +41,8 @@ export interface TrainingOptions {
   readonly batchNormMomentum: number | 'input';
   /** Maximum gradient norm; larger gradients are scaled down. Undefined: no clipping. */
   readonly clipNorm: number | undefined;
+  /** Factor of the learning rate from each part of the network to the one before it (`layerRates`). Undefined: one rate. */
+  readonly layerDecay?: number | undefined;
   /** Normalise by the batch's statistics, or by the moving ones as a frozen network does. Default 'batch'. */
   readonly batchNorm?: 'batch' | 'moving';
   /** Default true; false switches off the dropout of the network's figure. */

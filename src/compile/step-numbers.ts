@@ -49,4 +49,13 @@ export const stepNumbers = {
     about: "clip the gradient's norm; 'off' to disable",
     label: 'Clip norm',
   }),
+  /** Of the learning rate, from each part of the network to the part before it; null: the same rate everywhere. */
+  layerDecay: numberOrOffOption({
+    above: 0,
+    below: 1,
+    flag: '--layer-decay <factor>',
+    about:
+      "factor of the learning rate from each part to the one before it; 1 at the classifier; 'off' to disable",
+    label: 'Layer decay',
+  }),
 };

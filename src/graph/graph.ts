@@ -127,6 +127,8 @@ export interface Graph {
   readonly auxiliaryLogits: number | undefined;
   /** Node ids of the outputs of named parts: `stem`, `inceptionA/0`, …, in the order of the network. */
   readonly endpoints: ReadonlyMap<string, number>;
+  /** Nodes with smaller ids are frozen in training: see `freeze`. Default 0. */
+  readonly frozenNodes?: number;
 }
 
 /** Every parameter and statistic of the graph, in the order of its nodes. */

@@ -21,7 +21,13 @@ import { DataRecorder } from './data-record.ts';
 import { explainGap, isWorseThanGuessing } from './evaluation-gap.ts';
 import { deathNotice, explainSystemError, maxDeadSteps, refuseNonFinite } from './failures.ts';
 import { addStep, type Measured, meansOf } from './metrics-window.ts';
-import { averageDecayAt, batchNormMomentumAt, learningRateAt, stepOptionsOf } from './recipe/recipe.ts';
+import {
+  averageDecayAt,
+  batchNormMomentumAt,
+  graphToTrain,
+  learningRateAt,
+  stepOptionsOf,
+} from './recipe/recipe.ts';
 import { type Recorder, recordInto } from './run/recorder.ts';
 import { restoreLatest } from './run/restore-latest.ts';
 import type { EvaluationMetrics, RunFolder } from './run/run-folder.ts';
@@ -84,7 +90,7 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
   const { configuration, folder, engine, signal } = options;
   const { recipe, seed, preprocessing } = configuration;
   const [trainData, testData] = [await openSplit(options, 'train'), await openSplit(options, 'validation')];
-  const graph = graphOf(configuration);
+  const graph = graphToTrain(graphOf(configuration), recipe);
   const stepsPerEpoch = batchesInEpoch(trainData, recipe.batch);
   const totalSteps = Math.max(1, Math.round(recipe.epochs * stepsPerEpoch));
 

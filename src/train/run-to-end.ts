@@ -5,6 +5,7 @@ import { graphOf } from '../model/description.ts';
 import type { Configuration } from './configuration/configuration.ts';
 import { changesBetween, continued, describeChanges, onEngine } from './configuration/continue-run.ts';
 import { createConfiguration, networkOf } from './configuration/create-configuration.ts';
+import { graphToTrain } from './recipe/recipe.ts';
 import { type EvaluationMetrics, RunFolder } from './run/run-folder.ts';
 import { type LoopOptions, runLoop, type TrainResult } from './run-loop.ts';
 import type { ResumeOptions, TrainEvent, TrainingControls, TrainOptions } from './train-options.ts';
@@ -34,7 +35,7 @@ async function start(options: TrainOptions, hooks: RunHooks): Promise<TrainResul
     options,
     async (facts) => {
       const configuration = await createConfiguration(options, facts);
-      graphOf(configuration);
+      graphToTrain(graphOf(configuration), configuration.recipe);
       const onReady = async () => {
         await folder.lock();
         await folder.create(configuration);

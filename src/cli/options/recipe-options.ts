@@ -61,8 +61,8 @@ export function addRecipeOptions(command: Command): Command {
   return addDeclared(command, augmentationOptions, { defaults });
 }
 
-const { weightDecay, labelSmoothing, auxiliaryLossWeight, clipNorm } = recipeNumbers;
-const stepNumbers = { weightDecay, labelSmoothing, auxiliaryLossWeight, clipNorm };
+const { weightDecay, labelSmoothing, auxiliaryLossWeight, clipNorm, freeze, layerDecay } = recipeNumbers;
+const stepNumbers = { weightDecay, labelSmoothing, auxiliaryLossWeight, clipNorm, freeze, layerDecay };
 
 /** The options that affect the compiled training step. */
 export function addStepOptions(command: Command): Command {

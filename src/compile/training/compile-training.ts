@@ -29,6 +29,8 @@ export function compileTraining(network: Graph, options: TrainingOptions): Compi
   checkNumbers(options);
   if (network.network.classes === 0 && options.projectEndpoint === undefined)
     throw new CompileError(`${network.network.name} has no classifier to train (classes: 0)`);
+  if (network.frozenNodes !== undefined || options.layerDecay !== undefined)
+    throw new CompileError('freeze and layerDecay are not compiled yet');
   const batchStatistics = (options.batchNorm ?? 'batch') === 'batch';
   const graph = runPasses(network, trainingGraphPasses, { context: undefined, choices });
   if (batchStatistics) refuseSingleValues(graph, batch);

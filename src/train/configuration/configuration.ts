@@ -79,10 +79,15 @@ export class RunError extends InceptionError {
 export const parseConfiguration = (text: string, path: string): Configuration =>
   parseJson(text, { schema: configuration, path, Failure: RunError });
 
-/** Upgrades a recipe written before optimisers were selectable. */
+/** What recipes written before an option existed did. */
+const beforeOptions = { freeze: null, layerDecay: null };
+
+/** Upgrades a recipe written before optimisers were selectable, or before fine-tuning. */
 function upgradeRecipe(recipe: unknown): unknown {
-  if (typeof recipe !== 'object' || recipe === null || !('rmsDecay' in recipe)) return recipe;
-  const { rmsDecay, rmsEpsilon, momentum, distortion, ...rest } = recipe as Record<string, unknown>;
+  if (typeof recipe !== 'object' || recipe === null) return recipe;
+  const whole = { ...beforeOptions, ...recipe };
+  if (!('rmsDecay' in whole)) return whole;
+  const { rmsDecay, rmsEpsilon, momentum, distortion, ...rest } = whole as Record<string, unknown>;
   const optimizer = { kind: 'rmsprop', decay: rmsDecay, epsilon: rmsEpsilon, momentum };
   return { ...rest, optimizer, augmentation: distortion };
 }

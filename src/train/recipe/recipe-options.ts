@@ -4,9 +4,10 @@
  */
 import { typicalLearningRates } from '../../compile/optimizers/optimizers.ts';
 import { stepNumbers } from '../../compile/step-numbers.ts';
-import { numberOption, type OptionValues, type Variant } from '../../option.ts';
+import { nameOrOffOption, numberOption, type OptionValues, type Variant } from '../../option.ts';
 
-const { batch, weightDecay, labelSmoothing, auxiliaryLossWeight, batchNormMomentum, clipNorm } = stepNumbers;
+const { batch, weightDecay, labelSmoothing, auxiliaryLossWeight, batchNormMomentum, clipNorm, layerDecay } =
+  stepNumbers;
 
 export const recipeNumbers = {
   epochs: numberOption({
@@ -37,6 +38,15 @@ export const recipeNumbers = {
     label: 'Average decay',
   }),
   clipNorm,
+  /** Everything up to and including this part of the network keeps its weights; null: everything is trained. */
+  freeze: nameOrOffOption({
+    expected: "the name of a part ('stem', 'inceptionA/2', 'reductionB', …) or 'all'",
+    flag: '--freeze <part>',
+    about:
+      "keep everything up to and including this part as it is; 'all': everything but the classifier; 'off' to disable",
+    label: 'Freeze',
+  }),
+  layerDecay,
   /** Fraction of each side that the evaluation's central crop keeps. */
   evaluationCrop: numberOption({
     above: 0,

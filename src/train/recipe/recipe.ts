@@ -6,6 +6,8 @@ import {
   usualOptimizers,
 } from '../../compile/optimizers/optimizers.ts';
 import { UsageError } from '../../errors.ts';
+import type { Graph } from '../../graph/graph.ts';
+import { allParts, freeze, isAuxiliaryIdle } from '../../graph/parts.ts';
 import {
   type Augmentation,
   augmentationOptions,
@@ -49,6 +51,8 @@ const paper = (batch: number): Recipe => ({
   batchNormMomentum: 0.0003,
   averageDecay: 0.9999,
   clipNorm: null,
+  freeze: null,
+  layerDecay: null,
   augmentation: paperAugmentation,
   evaluationCrop: 0.875,
 });
@@ -115,6 +119,10 @@ function check({ name: _, schedule, optimizer, augmentation, ...numbers }: Recip
  */
 export function refuseIdleNumbers(recipe: Recipe, { auxiliary }: { readonly auxiliary: boolean }): void {
   const own = resolveRecipe(recipe.name);
+  if (recipe.freeze === allParts && recipe.layerDecay !== null)
+    throw new RecipeError(
+      "recipe option 'layerDecay': has no effect with freeze 'all', which trains the classifier alone; expected one of them",
+    );
   if (!auxiliary && recipe.auxiliaryLossWeight !== own.auxiliaryLossWeight)
     throw new RecipeError(
       "recipe option 'auxiliaryLossWeight': has no effect without the network option auxiliary",
@@ -126,12 +134,27 @@ export function refuseIdleNumbers(recipe: Recipe, { auxiliary }: { readonly auxi
     );
 }
 
+/**
+ * The graph with what the recipe freezes.
+ * @throws PartError listing the network's parts; RecipeError for an auxiliary head that could train nothing but itself.
+ */
+export function graphToTrain(graph: Graph, recipe: Pick<Recipe, 'freeze'>): Graph {
+  if (recipe.freeze === null) return graph;
+  const frozen = freeze(graph, recipe.freeze);
+  if (isAuxiliaryIdle(frozen))
+    throw new RecipeError(
+      `freeze: the auxiliary head reads '${graph.network.auxiliary?.after}', which '${recipe.freeze}' freezes, so that its loss would train nothing but itself; expected no auxiliary head, or an earlier part`,
+    );
+  return frozen;
+}
+
 /** The options of the compiled step; the loop handles the rest. A new option does not compile until one of them uses it. */
 export function stepOptionsOf(recipe: Recipe) {
   const { name, epochs, learningRate, schedule, averageDecay, batchNormMomentum, ...rest } = recipe;
   const { augmentation, evaluationCrop, ...stepOptions } = rest;
   const { batch, optimizer, weightDecay, labelSmoothing, clipNorm, ...others } = stepOptions;
-  const { auxiliaryLossWeight, ...unapplied } = others;
+  // What is frozen is a property of the graph: `graphToTrain`.
+  const { auxiliaryLossWeight, layerDecay, freeze: _, ...unapplied } = others;
   return {
     batch,
     optimizer,
@@ -140,6 +163,7 @@ export function stepOptionsOf(recipe: Recipe) {
     auxiliaryLossWeight,
     batchNormMomentum: 'input' as const,
     clipNorm: clipNorm ?? undefined,
+    layerDecay: layerDecay ?? undefined,
     ...nothingLeft(unapplied),
   };
 }

@@ -7,7 +7,7 @@ import { compileTraining } from '../../../compile/training/compile-training.ts';
 import { UsageError } from '../../../errors.ts';
 import { buildGraph } from '../../../graph/build-graph.ts';
 import { networkOptions } from '../../../networks/network-options.ts';
-import { stepOptionsOf } from '../../../train/recipe/recipe.ts';
+import { graphToTrain, stepOptionsOf } from '../../../train/recipe/recipe.ts';
 import { networkArgument, readConfigured } from '../../network-argument.ts';
 import { firstSet, nameOfFlag } from '../../options/declared-options.ts';
 import { addNetworkOptions, readNetworkOptions } from '../../options/network-options.ts';
@@ -61,5 +61,6 @@ async function compile(name: string, values: Values) {
     const { predict, prepare } = compileInference(graph, { batch, precision });
     return values.for === 'infer' ? predict : prepare;
   }
-  return compileTraining(graph, { ...stepOptionsOf(readRecipe(values)), precision }).step;
+  const recipe = readRecipe(values);
+  return compileTraining(graphToTrain(graph, recipe), { ...stepOptionsOf(recipe), precision }).step;
 }
