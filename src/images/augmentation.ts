@@ -73,6 +73,13 @@ export const mildAugmentation: Augmentation = {
   erase: 0,
 };
 
+/** For trained weights and few images: crops that keep most of the object, mirrored, in their own colours. */
+export const fineTuneAugmentation: Augmentation = {
+  ...paperAugmentation,
+  area: [0.35, 1],
+  colour: false,
+};
+
 type Pair = readonly [minimum: number, maximum: number];
 
 function isPair(value: unknown): value is Pair {

@@ -13,6 +13,7 @@ import { predictions, scoreOf } from '../evaluate/score.ts';
 import type { Graph } from '../graph/graph.ts';
 import { graphOf } from '../model/description.ts';
 import { initialise } from '../model/initialise.ts';
+import type { ModelFile } from '../model/model-file.ts';
 import { runFiles } from '../model/run-layout.ts';
 import { planPredictor } from '../predict/torch-predictor.ts';
 import { type Configuration, RunError } from './configuration/configuration.ts';
@@ -32,6 +33,7 @@ import { type Recorder, recordInto } from './run/recorder.ts';
 import { restoreLatest } from './run/restore-latest.ts';
 import type { EvaluationMetrics, RunFolder } from './run/run-folder.ts';
 import { emptyWindow, initialState, type Position, type TrainingState } from './run/training-state.ts';
+import { fillStore } from './starting/fill-store.ts';
 import { TrainingError } from './training-error.ts';
 
 /** Progress after a training step. */
@@ -58,6 +60,8 @@ export interface LoopOptions {
   readonly folder: RunFolder;
   readonly engine: Engine;
   readonly resume: boolean;
+  /** The model that a new run starts from; it stays open. Default: random weights. */
+  readonly startingModel?: ModelFile | undefined;
   /** Aborting saves a checkpoint and ends the training. */
   readonly signal?: AbortSignal;
   /** Called when everything is open, before anything is written. */
@@ -89,6 +93,7 @@ const gapImages = 256;
 export async function runLoop(options: LoopOptions): Promise<TrainResult> {
   const { configuration, folder, engine, signal } = options;
   const { recipe, seed, preprocessing } = configuration;
+  const trained = configuration.weights !== undefined;
   const [trainData, testData] = [await openSplit(options, 'train'), await openSplit(options, 'validation')];
   const graph = graphToTrain(graphOf(configuration), recipe);
   const stepsPerEpoch = batchesInEpoch(trainData, recipe.batch);
@@ -98,6 +103,8 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
   const recorder = recordInto(folder, { store, graph, configuration, onWarning: options.onWarning });
   let { position, window, deadSteps } = await firstState(options, { store, graph, recorder });
   await options.onReady?.({ step: position.step, stepsPerEpoch });
+  // From here on the run has its weights itself, whatever becomes of the file that they came from.
+  if (options.startingModel) await recorder.checkpoint(initialState);
   const data = new DataRecorder(folder.file(runFiles.data), {
     train: trainData,
     test: testData,
@@ -181,7 +188,9 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
         labels,
         learningRate: new Float32Array([learningRate]),
         averageDecay: new Float32Array([averageDecayAt(position.step, recipe.averageDecay)]),
-        batchNormMomentum: new Float32Array([batchNormMomentumAt(position.step, recipe.batchNormMomentum)]),
+        batchNormMomentum: new Float32Array([
+          batchNormMomentumAt(position.step, recipe.batchNormMomentum, { trained }),
+        ]),
         ...scalarInputs(recipe.optimizer, position.step + 1),
       });
       const elapsed = performance.now() - begin;
@@ -300,14 +309,20 @@ async function openPrograms(engine: Engine, graph: Graph, configuration: Configu
 
 /** Initialises the weights, or restores the latest checkpoint. */
 async function firstState(
-  { configuration, folder, resume, onWarning }: LoopOptions,
+  { configuration, folder, resume, startingModel, onWarning }: LoopOptions,
   { store, graph, recorder }: { store: Store; graph: Graph; recorder: Recorder },
 ): Promise<TrainingState> {
   const { optimizer } = configuration.recipe;
   const restored = resume ? await restoreLatest(folder, { store, graph, optimizer }, onWarning) : undefined;
   if (resume) await recorder.rewind((restored ?? initialState).position.step);
   if (restored) return restored;
-  await initialise(store, graph, configuration.seed);
+  const { seed, classes, weights } = configuration;
+  if (startingModel) await fillStore(store, { model: startingModel, graph, classes, seed });
+  else if (weights)
+    throw new RunError(
+      `${folder.path}: it was stopped before it had saved the weights that it starts from; remove the folder and start it again from ${weights.source}`,
+    );
+  else await initialise(store, graph, seed);
   return initialState;
 }
 

@@ -2,12 +2,14 @@
 import type { Device, EngineFacts } from '../engine/engine.ts';
 import { openTorch } from '../engine/torch.ts';
 import { graphOf } from '../model/description.ts';
+import type { Notices } from '../model/model-file.ts';
 import type { Configuration } from './configuration/configuration.ts';
 import { changesBetween, continued, describeChanges, onEngine } from './configuration/continue-run.ts';
 import { createConfiguration, networkOf } from './configuration/create-configuration.ts';
 import { graphToTrain } from './recipe/recipe.ts';
 import { type EvaluationMetrics, RunFolder } from './run/run-folder.ts';
 import { type LoopOptions, runLoop, type TrainResult } from './run-loop.ts';
+import { openStartingWeights, type StartingWeights } from './starting/starting-weights.ts';
 import type { ResumeOptions, TrainEvent, TrainingControls, TrainOptions } from './train-options.ts';
 
 export interface RunHooks {
@@ -21,6 +23,7 @@ interface Begun {
   readonly configuration: Configuration;
   /** Writes the configuration; called when everything else is open. */
   readonly onReady: NonNullable<LoopOptions['onReady']>;
+  readonly starting?: StartingWeights | undefined;
 }
 
 /** @throws the errors of `train`. */
@@ -28,24 +31,34 @@ export const runToEnd = (options: TrainOptions | ResumeOptions, hooks: RunHooks)
   'resume' in options ? resume(options, hooks) : start(options, hooks);
 
 async function start(options: TrainOptions, hooks: RunHooks): Promise<TrainResult> {
-  networkOf(options);
-  const folder = new RunFolder(options.out);
+  const { weights, network, out } = options;
+  if (weights === undefined || network !== undefined) networkOf({ network });
+  const folder = new RunFolder(out);
   await folder.refuseExisting();
-  return onAnEngine(
-    options,
-    async (facts) => {
-      const configuration = await createConfiguration(options, facts);
-      graphToTrain(graphOf(configuration), configuration.recipe);
-      const onReady = async () => {
-        await folder.lock();
-        await folder.create(configuration);
-      };
-      // Nothing is written before the data, the programs and the memory are there: a refused start leaves nothing behind.
-      return { folder, configuration, onReady };
-    },
-    hooks,
-  );
+  const starting = weights === undefined ? undefined : await openStartingWeights(weights, noticesTo(hooks));
+  try {
+    return await onAnEngine(
+      options,
+      async (facts) => {
+        const configuration = await createConfiguration(options, facts, { starting });
+        graphToTrain(graphOf(configuration), configuration.recipe);
+        const onReady = async () => {
+          await folder.lock();
+          await folder.create(configuration);
+        };
+        // Nothing is written before the data, the programs and the memory are there: a refused start leaves nothing behind.
+        return { folder, configuration, onReady, starting };
+      },
+      hooks,
+    );
+  } finally {
+    await starting?.model.close();
+  }
 }
+
+const noticesTo = ({ emit }: RunHooks): Notices => ({
+  onNotice: (message) => emit({ kind: 'note', message }),
+});
 
 async function resume(options: ResumeOptions, hooks: RunHooks): Promise<TrainResult> {
   const folder = new RunFolder(options.resume);
@@ -84,13 +97,14 @@ async function onAnEngine(
   let folder: RunFolder | undefined;
   try {
     const begun = await begin(engine.facts);
-    const { configuration, onReady } = begun;
+    const { configuration, onReady, starting } = begun;
     folder = begun.folder;
     const result = await runLoop({
       configuration,
       folder,
       engine,
       resume: options.resume !== undefined,
+      startingModel: starting?.model,
       signal,
       onReady,
       onStart: (start) => emit({ kind: 'start', configuration, engine: engine.facts, ...start }),

@@ -10,10 +10,12 @@ import { runNumbers } from '../../train/configuration/run-options.ts';
 import type { EvaluationMetrics } from '../../train/run/records.ts';
 import type { TrainResult } from '../../train/run-loop.ts';
 import { type Run, train } from '../../train/start-run.ts';
+import { describeWeights } from '../../train/starting/describe-weights.ts';
 import type { TrainEvent, TrainOptions } from '../../train/train-options.ts';
 import { networkArgument, readNetwork } from '../network-argument.ts';
 import { addDeclared, readDeclared, refuseOption } from '../options/declared-options.ts';
 import { addEngineOptions, type EngineOptions } from '../options/engine-options.ts';
+import { modelArgument } from '../options/model-options.ts';
 import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
 import { addRecipeOptions, readChanges, readRecipe } from '../options/recipe-options.ts';
 import { hasTop5 } from '../output/evaluation-report.ts';
@@ -26,13 +28,15 @@ type Values = EngineOptions & {
   readonly data?: string;
   readonly output: string;
   readonly resume?: boolean;
+  readonly weights?: string;
 } & Record<string, unknown>;
 
 export function addTrain(program: Command): void {
   const command = program
     .command('train')
     .description('train a network')
-    .argument('[network]', `${networkArgument}; not needed with --resume`)
+    .argument('[network]', `${networkArgument}; not needed with --weights or --resume`)
+    .option('--weights <model>', `start from trained weights: ${modelArgument}`)
     .option('--data <data>', "'fashion-mnist' or a folder of class folders");
   addOutput(command, { value: 'run', about: 'run folder to write' }).option(
     '--resume',
@@ -52,6 +56,7 @@ The run folder contains config.json, metrics.jsonl, checkpoints/, model.safetens
 Ctrl-C saves a checkpoint; 'inception train --resume --out RUN' continues from it, bit for bit.
 
 Examples:
+  inception train --weights hub:timm/inception_v3.tv_in1k --data photos/ --out runs/photos
   inception train inception-v4 --data photos/ --out runs/photos
   inception train inception-resnet-v2 --data fashion-mnist --recipe small-data \\
     --width 0.25 --blocks 1,2,1 --input-size 75 --epochs 5 --out runs/fashion`,
@@ -109,16 +114,21 @@ async function run(network: string | undefined, values: Values): Promise<number>
 
 /** @throws UsageError */
 async function newRun(network: string | undefined, values: Values): Promise<TrainOptions> {
-  if (network === undefined) throw new UsageError("train: expected a network; 'inception models' lists them");
+  const { weights } = values;
+  if (network === undefined && weights === undefined)
+    throw new UsageError(
+      "train: expected a network ('inception models' lists them), or --weights MODEL to start from trained weights",
+    );
   if (values.data === undefined)
     throw new UsageError("--data: expected 'fashion-mnist' or a folder of class folders");
   const { seed, limitTrain, limitTest } = readDeclared(runNumbers, values);
   return {
-    network: await readNetwork(network),
+    ...(network !== undefined && { network: await readNetwork(network) }),
+    weights,
     data: values.data,
     out: values.output,
     options: readNetworkOptions(values),
-    recipe: readRecipe(values),
+    recipe: readRecipe(values, { weights }),
     ...(seed !== undefined && { seed }),
     precision: values.precision,
     limitTrain,
@@ -156,6 +166,8 @@ function showStart(
   say(`${network}: ${grouped(parameters)} parameters, ${short(macs)} multiply-adds per image`);
   say(`data: ${data.name}, ${grouped(data.length)} images; ${test.name}, ${grouped(test.length)}`);
   say(`classes: ${describeClasses(summarise(data))}`);
+  if (configuration.weights && position.step === 0)
+    for (const line of describeWeights(configuration.weights, graph)) say(line);
   for (const line of new Set([...describeReport(data), ...describeReport(test)])) say(line);
   say(
     `recipe: ${recipe.name}, ${recipe.epochs} epochs of batch ${recipe.batch}, ${grouped(totalSteps)} steps`,

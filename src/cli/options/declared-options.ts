@@ -44,8 +44,9 @@ export function addDeclared(
     }
     if (option.control.kind !== 'boolean') flag.argParser((text) => readText(option, text));
     command.addOption(flag);
-    // commander defaults an option with only a --no- flag to true; here an unset option stays undefined.
-    if (flag.negate) command.setOptionValueWithSource(flag.attributeName(), undefined, 'default');
+    // commander defaults an option whose --no- flag comes first to true; here an unset option stays undefined.
+    if (flag.negate || option.flag.includes('[no-]'))
+      command.setOptionValueWithSource(flag.attributeName(), undefined, 'default');
   }
   return command;
 }

@@ -4,7 +4,13 @@ import { optimizers, usualOptimizers } from '../../compile/optimizers/optimizers
 import { UsageError } from '../../errors.ts';
 import { augmentationOptions } from '../../images/augmentation.ts';
 import type { Option, OptionTable } from '../../option.ts';
-import { type Recipe, type RecipeOverrides, recipeNames, resolveRecipe } from '../../train/recipe/recipe.ts';
+import {
+  defaultRecipe,
+  type Recipe,
+  type RecipeOverrides,
+  recipeNames,
+  resolveRecipe,
+} from '../../train/recipe/recipe.ts';
 import { recipeNumbers, schedules, usualSchedules } from '../../train/recipe/recipe-options.ts';
 import { oneOf } from '../usage.ts';
 import {
@@ -17,8 +23,6 @@ import {
   readDeclared,
   readVariant,
 } from './declared-options.ts';
-
-const [defaultRecipe = 'paper'] = recipeNames;
 
 const schedule: DeclaredVariant<typeof schedules> = {
   flag: '--schedule <name>',
@@ -37,7 +41,7 @@ const optimizer: DeclaredVariant<typeof optimizers> = {
 const addName = (command: Command): Command =>
   command.option(
     '--recipe <name>',
-    `training recipe: ${recipeNames.join(', ')} (default: ${defaultRecipe})`,
+    `training recipe: ${recipeNames.join(', ')} (default: ${defaultRecipe()}; with --weights ${defaultRecipe({ weights: true })})`,
     oneOf('--recipe', recipeNames),
   );
 
@@ -90,9 +94,15 @@ export const readChanges = (
   return readDeclared({ epochs, learningRate }, values);
 };
 
-/** The recipe chosen on the command line. @throws UsageError for options that would have no effect */
-export function readRecipe(values: Readonly<Record<string, unknown>>): Recipe {
-  const name = (values.recipe as string | undefined) ?? defaultRecipe;
+/**
+ * The recipe chosen on the command line, and what is changed of it; with weights to start from, they decide what is left open.
+ * @throws UsageError for options that would have no effect
+ */
+export function readRecipe(
+  values: Readonly<Record<string, unknown>>,
+  given: { readonly weights?: unknown } = {},
+): RecipeOverrides & { readonly name: string } {
+  const name = (values.recipe as string | undefined) ?? defaultRecipe(given);
   const base = resolveRecipe(name);
   const [scheduled, optimized] = [
     readVariant(schedule, base.schedule, values),
@@ -109,14 +119,14 @@ export function readRecipe(values: Readonly<Record<string, unknown>>): Recipe {
     throw new UsageError('--crop-aspect: has no effect without random crops; expected --crop-area as well');
   if (overrides.auxiliaryLossWeight !== undefined && values.auxiliary !== true)
     throw new UsageError('--auxiliary-loss-weight: has no effect without --auxiliary');
-  return recipe;
+  return { name, ...overrides };
 }
 
 /** Defaults by recipe, as '160; small-data: 20', or one text if all agree. */
 function perRecipe(textOf: (recipe: Recipe) => string): string {
-  const common = textOf(resolveRecipe(defaultRecipe));
+  const common = textOf(resolveRecipe(defaultRecipe()));
   const others = recipeNames
-    .filter((name) => name !== defaultRecipe)
+    .filter((name) => name !== defaultRecipe())
     .map((name) => ({ name, text: textOf(resolveRecipe(name)) }))
     .filter(({ text }) => text !== common)
     .map(({ name, text }) => `${name}: ${text}`);

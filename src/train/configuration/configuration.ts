@@ -31,6 +31,19 @@ const change = z
   })
   .readonly();
 
+/** See `WeightsRecord`. */
+const weights = z
+  .strictObject({
+    source: z.string(),
+    sha256: z.string(),
+    kept: z.array(z.string()).readonly(),
+    reinitialised: z.array(z.string()).readonly(),
+    auxiliary: z.enum(['kept', 'new', 'dropped', 'none']),
+    changed: z.array(z.string()).readonly(),
+    decisions: z.array(z.string()).readonly(),
+  })
+  .readonly();
+
 /** A change made when the run was resumed. */
 export type ConfigurationChange = z.infer<typeof change>;
 
@@ -57,6 +70,8 @@ const configuration = z
     limitTrain: valueSchema(limitTrain).nullable(),
     /** Maximum number of test images; null for all. */
     limitTest: valueSchema(limitTest).nullable(),
+    /** What the run began with, where that are no initial values. */
+    weights: z.exactOptional(weights),
     /** Epochs between evaluations. */
     evaluateEvery: z.exactOptional(valueSchema(evaluateEvery)),
     /** Steps between additional checkpoints. */

@@ -10,20 +10,33 @@ import { findNetwork, type NetworkOptions, registerNetwork } from '../../network
 import type { Network } from '../../networks/notation.ts';
 import { checkOptions } from '../../option.ts';
 import { packageVersion } from '../../version.ts';
-import { type Recipe, type RecipeOverrides, refuseIdleNumbers, resolveRecipe } from '../recipe/recipe.ts';
+import {
+  defaultRecipe,
+  type Recipe,
+  type RecipeOverrides,
+  refuseIdleNumbers,
+  resolveRecipe,
+} from '../recipe/recipe.ts';
+import { type Asked, startFrom } from '../starting/start-from.ts';
+import type { StartingWeights } from '../starting/starting-weights.ts';
 import type { Configuration } from './configuration.ts';
 import { dataPath, filesOf } from './data-files.ts';
 import { type RunPace, runNumbers } from './run-options.ts';
 
 /** The options of a new run. */
 export interface NewRun {
-  /** The name of a built-in network, or a custom network. */
-  readonly network: string | Network;
+  /** The name of a built-in network, or a custom network. Not needed with `weights`, which bring theirs. */
+  readonly network?: string | Network | undefined;
+  /**
+   * A model to start from, instead of random weights: a run folder, a file of weights of any ecosystem, `hub:owner/name`. The
+   * network, its options and the preprocessing come with it; the classifier is new but for classes of the same label.
+   */
+  readonly weights?: string | undefined;
   /** A folder with class folders in `train/` and `test/`, or 'fashion-mnist'. */
   readonly data: string;
-  /** Options of the network. Its classes are those of the data. */
+  /** Options of the network. Its classes are those of the data; with `weights`, only `auxiliary`, `dropoutKeep` and `inputSize` may differ from theirs. */
   readonly options?: NetworkOptions;
-  /** The name of a recipe, or overrides of the recipe `name`. Default 'paper'. */
+  /** The name of a recipe, or overrides of the recipe `name`. Default 'paper'; with `weights`, 'fine-tune'. */
   readonly recipe?: string | (RecipeOverrides & { readonly name?: string });
   /** Random seed (initialisation, shuffling, augmentation, dropout). Default 1. */
   readonly seed?: number;
@@ -43,10 +56,9 @@ const runWords = { what: 'option', Failure: UsageError };
 export async function createConfiguration(
   run: NewRun & RunPace,
   facts: Pick<EngineFacts, 'device' | 'threads' | 'libtorch' | 'fastBfloat16'>,
+  { starting }: { readonly starting?: StartingWeights | undefined } = {},
 ): Promise<Configuration> {
-  const network = networkOf(run);
-  const recipe = recipeOf(run);
-  refuseIdleOptions(network, run.options ?? {});
+  const recipe = recipeOf(run, starting);
   refuseIdleNumbers(recipe, { auxiliary: run.options?.auxiliary ?? false });
   const numbers = { seed: run.seed, limitTrain: run.limitTrain, limitTest: run.limitTest };
   const { evaluateEvery, saveEverySteps } = run;
@@ -57,16 +69,19 @@ export async function createConfiguration(
   const { classes: requested = classes.length, ...options } = run.options ?? {};
   if (requested !== classes.length)
     throw new UsageError(`classes: ${data} has ${classes.length} classes, received ${requested}`);
-  const { inputSize = [network.input[0], network.input[1]] } = options;
-  const size = typeof inputSize === 'number' ? ([inputSize, inputSize] as const) : inputSize;
+  const asked = { network: run.network, options, classes };
+  const { network, preprocessing, ...started } = starting
+    ? startFrom(starting, asked)
+    : fromScratch(networkOf(run), asked);
+  refuseIdleOptions(network, run.options ?? {});
   return {
     format: 1,
     network: network.name,
-    options: { ...options, classes: classes.length },
+    ...started,
     data,
     files: { train: filesOf(train, data), test: filesOf(await openData(data, 'validation'), data) },
     classes,
-    preprocessing: standardPreprocessing(size, { crop: recipe.evaluationCrop }),
+    preprocessing: { ...preprocessing, crop: recipe.evaluationCrop },
     recipe,
     seed: run.seed ?? 1,
     precision: choosePrecision(run.precision ?? 'auto', facts),
@@ -81,12 +96,28 @@ export async function createConfiguration(
 }
 
 /** Looks up a network; a custom one is registered. @throws NetworkOptionError or NetworkError */
-export const networkOf = ({ network }: Pick<NewRun, 'network'>): Network =>
-  typeof network === 'string' ? findNetwork(network) : registerNetwork(network);
+export function networkOf({ network }: Pick<NewRun, 'network'>): Network {
+  if (network === undefined)
+    throw new UsageError(
+      "expected a network ('inception models' lists them), or a model to start from, which brings its own",
+    );
+  return typeof network === 'string' ? findNetwork(network) : registerNetwork(network);
+}
 
-/** @throws RecipeError */
-function recipeOf({ recipe = 'paper' }: Pick<NewRun, 'recipe'>): Recipe {
-  if (typeof recipe === 'string') return resolveRecipe(recipe);
-  const { name = 'paper', ...overrides } = recipe;
-  return resolveRecipe(name, overrides);
+function fromScratch(network: Network, { options, classes }: Required<Asked>) {
+  const { inputSize = [network.input[0], network.input[1]] } = options ?? {};
+  const size = typeof inputSize === 'number' ? ([inputSize, inputSize] as const) : inputSize;
+  return {
+    network,
+    options: { ...options, classes: classes.length },
+    preprocessing: standardPreprocessing(size, {}),
+  };
+}
+
+/** The recipe; the evaluation's crop comes with the weights, as the rest of the preprocessing does. @throws RecipeError */
+function recipeOf({ recipe = {} }: Pick<NewRun, 'recipe'>, starting?: StartingWeights): Recipe {
+  const { name = defaultRecipe({ weights: starting }), ...overrides } =
+    typeof recipe === 'string' ? { name: recipe } : recipe;
+  const crop = starting && { evaluationCrop: starting.model.description.preprocessing.crop };
+  return resolveRecipe(name, { ...crop, ...overrides });
 }

@@ -11,6 +11,7 @@ import { allParts, freeze, isAuxiliaryIdle } from '../../graph/parts.ts';
 import {
   type Augmentation,
   augmentationOptions,
+  fineTuneAugmentation,
   mildAugmentation,
   paperAugmentation,
 } from '../../images/augmentation.ts';
@@ -72,10 +73,33 @@ const smallData = (batch: number): Recipe => ({
   evaluationCrop: 1,
 });
 
-const recipes: Readonly<Record<string, (batch: number) => Recipe>> = { paper, 'small-data': smallData };
-const defaultBatch: Readonly<Record<string, number>> = { paper: 32, 'small-data': 64 };
+/** For trained weights and new classes; docs/fine-tuning.md gives the argument and the source of each number. */
+const fineTune = (batch: number): Recipe => ({
+  ...paper(batch),
+  name: 'fine-tune',
+  epochs: 10,
+  learningRate: (3e-4 * batch) / 32,
+  schedule: usualSchedules.cosine,
+  optimizer: usualOptimizers.adamw,
+  weightDecay: 0.01,
+  labelSmoothing: 0,
+  batchNormMomentum: 0.01,
+  averageDecay: 0.998,
+  augmentation: fineTuneAugmentation,
+});
+
+const recipes: Readonly<Record<string, (batch: number) => Recipe>> = {
+  paper,
+  'small-data': smallData,
+  'fine-tune': fineTune,
+};
+const defaultBatch: Readonly<Record<string, number>> = { paper: 32, 'small-data': 64, 'fine-tune': 32 };
 
 export const recipeNames: readonly string[] = Object.keys(recipes);
+
+/** The recipe of a training that names none. */
+export const defaultRecipe = ({ weights }: { readonly weights?: unknown } = {}): string =>
+  weights === undefined ? 'paper' : 'fine-tune';
 
 /** An unknown recipe or an invalid option of one. */
 export class RecipeError extends UsageError {
@@ -190,6 +214,12 @@ export function learningRateAt(
 export const averageDecayAt = (step: number, decay: number): number =>
   Math.min(decay, (1 + step) / (10 + step));
 
-/** The same rule for batch normalisation's moving statistics, so that they belong to the averaged weights. */
-export const batchNormMomentumAt = (step: number, momentum: number): number =>
-  Math.max(momentum, 1 - averageDecayAt(step, 1));
+/**
+ * The same rule for batch normalisation's moving statistics, so that they belong to the averaged weights. Statistics of trained
+ * weights are worth keeping: no batch counts for more than a tenth there, as in PyTorch.
+ */
+export const batchNormMomentumAt = (
+  step: number,
+  momentum: number,
+  { trained = false }: { readonly trained?: boolean } = {},
+): number => Math.max(momentum, Math.min(trained ? 0.1 : 1, 1 - averageDecayAt(step, 1)));

@@ -7,7 +7,7 @@ import { compileTraining } from '../../../compile/training/compile-training.ts';
 import { UsageError } from '../../../errors.ts';
 import { buildGraph } from '../../../graph/build-graph.ts';
 import { networkOptions } from '../../../networks/network-options.ts';
-import { graphToTrain, stepOptionsOf } from '../../../train/recipe/recipe.ts';
+import { graphToTrain, resolveRecipe, stepOptionsOf } from '../../../train/recipe/recipe.ts';
 import { networkArgument, readConfigured } from '../../network-argument.ts';
 import { firstSet, nameOfFlag } from '../../options/declared-options.ts';
 import { addNetworkOptions, readNetworkOptions } from '../../options/network-options.ts';
@@ -61,6 +61,7 @@ async function compile(name: string, values: Values) {
     const { predict, prepare } = compileInference(graph, { batch, precision });
     return values.for === 'infer' ? predict : prepare;
   }
-  const recipe = readRecipe(values);
+  const { name: base, ...overrides } = readRecipe(values);
+  const recipe = resolveRecipe(base, overrides);
   return compileTraining(graphToTrain(graph, recipe), { ...stepOptionsOf(recipe), precision }).step;
 }

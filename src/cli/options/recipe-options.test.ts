@@ -1,0 +1,20 @@
+/** The recipe that the command line gives to `train`. */
+import { Command } from 'commander';
+import { describe, expect, it } from 'vitest';
+import { addRecipeOptions, readRecipe } from './recipe-options.ts';
+
+const read = (args: readonly string[], given = {}) =>
+  readRecipe(addRecipeOptions(new Command()).parse(args, { from: 'user' }).opts(), given);
+
+describe('readRecipe', () => {
+  it('changes nothing of a recipe that is only named', () =>
+    expect(read(['--recipe', 'small-data'])).toEqual({ name: 'small-data', augmentation: {} }));
+
+  it('is paper by default, and fine-tune for weights to start from', () => {
+    expect(read([])).toMatchObject({ name: 'paper' });
+    expect(read([], { weights: 'runs/first' })).toMatchObject({ name: 'fine-tune' });
+  });
+
+  it('takes both forms of a switch', () =>
+    expect(read(['--no-flip', '--colour'])).toMatchObject({ augmentation: { flip: false, colour: true } }));
+});

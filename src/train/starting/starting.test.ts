@@ -1,0 +1,102 @@
+/** A training from weights in a file, stopped before its first step. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sampleModel, sampleValues } from '../../../test/sample-model.ts';
+import type { Engine } from '../../engine/engine.ts';
+import { openTorch } from '../../engine/torch.ts';
+import { classifierParameters, isStatistic, parametersOf } from '../../graph/graph.ts';
+import { writeModel } from '../../model/write-model.ts';
+import { openSafetensors } from '../../weights/safetensors/safetensors.ts';
+import { RunFolder } from '../run/run-folder.ts';
+import { train } from '../start-run.ts';
+import type { TrainEvent } from '../train-options.ts';
+import { openStartingWeights } from './starting-weights.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'inception-starting-'));
+const weights = join(root, 'weights.safetensors');
+const data = join(root, 'data');
+const model = sampleModel('inception-v3', { width: 0.125 });
+let engine: Engine;
+
+beforeAll(async () => {
+  engine = openTorch({ device: 'cpu' });
+  await writeModel(weights, { ...model, parameters: parametersOf(model.graph) });
+  for (const [index, label] of ['class 5', 'emu'].entries())
+    for (const split of ['train', 'val']) {
+      const folder = join(data, split, label);
+      await mkdir(folder, { recursive: true });
+      for (const shade of [0, 100]) {
+        const background = { r: shade, g: 255 * index, b: split === 'val' ? 50 : 0 };
+        await sharp({ create: { width: 75, height: 75, channels: 3, background } })
+          .png()
+          .toFile(join(folder, `${shade}.png`));
+      }
+    }
+});
+afterAll(async () => {
+  await engine.close();
+  rmSync(root, { recursive: true });
+});
+
+const common = { weights, data, recipe: { epochs: 1, batch: 2 }, precision: 'float32' } as const;
+
+describe('a training from weights', () => {
+  it('begins with a checkpoint of the values in the file and of new rows of the classifier', async () => {
+    const out = join(root, 'run');
+    const run = train({ ...common, engine, out });
+    const events: TrainEvent[] = [];
+    for await (const event of run) {
+      events.push(event);
+      if (event.kind === 'start') run.stop();
+    }
+    const { configuration } = events.find((event) => event.kind === 'start') as TrainEvent & {
+      kind: 'start';
+    };
+    expect(configuration).toMatchObject({
+      network: 'inception-v3',
+      classes: ['class 5', 'emu'],
+      recipe: { name: 'fine-tune', evaluationCrop: 0.875 },
+      weights: { source: weights, kept: ['class 5'], reinitialised: ['emu'], auxiliary: 'none' },
+    });
+    const begin = await openSafetensors(new RunFolder(out).checkpoint(0));
+    const classifier = new Set(classifierParameters(model.graph).map(({ name }) => name));
+    for (const parameter of parametersOf(model.graph)) {
+      const expected = sampleValues(parameter);
+      const names = isStatistic(parameter) ? [''] : ['', 'averages/'];
+      for (const prefix of names) {
+        const values = (await begin.read(prefix + parameter.name)).data as Float32Array;
+        if (!classifier.has(parameter.name)) expect(values, parameter.name).toEqual(expected);
+        else {
+          const row = expected.length / 7;
+          expect(values.subarray(0, row)).toEqual(expected.subarray(5 * row, 6 * row));
+          expect(values.length).toBe(2 * row);
+        }
+      }
+    }
+    await begin.close();
+    expect((await new RunFolder(out).configuration()).weights).toEqual(configuration.weights);
+  });
+
+  it('writes nothing where the weights cannot be used', async () => {
+    const out = join(root, 'refused');
+    await expect(train({ ...common, engine, network: 'inception-v4', out }).result).rejects.toThrow(
+      `${weights} holds the weights of inception-v3, not of inception-v4`,
+    );
+    await expect(train({ ...common, engine, weights: join(root, 'none'), out }).result).rejects.toThrow(
+      'no such run folder or file',
+    );
+    expect(await new RunFolder(out).exists()).toBe(false);
+  });
+});
+
+describe('openStartingWeights', () => {
+  it('hashes the values, whatever file they come in', async () => {
+    const [file, memory] = [await openStartingWeights(weights), await openStartingWeights(model)];
+    await file.model.close();
+    expect(file.sha256).toBe(memory.sha256);
+  });
+});
