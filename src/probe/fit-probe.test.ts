@@ -1,0 +1,166 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Engine } from '../engine/engine.ts';
+import { openTorch } from '../engine/torch.ts';
+import { chooseStrength, foldsOf, strengths } from './choose-strength.ts';
+import { fitProbe } from './fit-probe.ts';
+import { nearestNeighbours, vote } from './nearest-neighbours.ts';
+import { openRegression } from './softmax-regression.ts';
+import { scalingOf, standardise, unscaled } from './standardise.ts';
+
+/** By scikit-learn 1.9.1: `python test/fixtures/probe/make.py`. */
+const expected = JSON.parse(
+  readFileSync(new URL('../../test/fixtures/probe/expected.json', import.meta.url), 'utf8'),
+);
+
+const features = 4;
+const rows = 36;
+const learnt = 24;
+const labels = Array.from({ length: rows }, (_, row) => row % 3);
+/** The formula of the script. */
+const values = Float32Array.from({ length: rows * features }, (_, at) => {
+  const [i, j] = [Math.floor(at / features), at % features];
+  return 3 * Math.sin(1.7 * i + 0.9 * i * j + j) + (j === i % 3 ? 2 : 0) + (j === 3 ? 5 : 0);
+});
+const train = { values: values.subarray(0, learnt * features), labels: labels.slice(0, learnt) };
+const validation = { values: values.subarray(learnt * features), labels: labels.slice(learnt) };
+const part = { name: 'classifier', endpoint: 'dropout', length: features };
+
+let engine: Engine;
+beforeAll(() => {
+  engine = openTorch({ device: 'cpu', threads: 1 });
+});
+afterAll(() => engine.close());
+
+const maxDifference = (a: ArrayLike<number>, b: readonly number[]): number => {
+  expect(a.length).toBe(b.length);
+  return Math.max(...b.map((each, at) => Math.abs(each - (a[at] as number))));
+};
+
+describe('softmax regression', () => {
+  it.each([
+    { name: 'plain', strength: 0.1, classWeights: [1, 1, 1] },
+    { name: 'weighted', strength: 0.01, classWeights: [1, 3, 0.5] },
+  ])("has scikit-learn's solution: $name", async ({ name, strength, classWeights }) => {
+    const scaling = scalingOf(train.values, { features });
+    const regression = await openRegression(engine, {
+      values: standardise(values, scaling),
+      labels,
+      classes: 3,
+    });
+    const weights = labels.map((label, row) => (row < learnt ? (classWeights[label] as number) : 0));
+    const fit = await regression.fit({ weights, strength, tolerance: 1e-6 });
+    regression.release();
+    const solution = expected[name];
+    const { weight, bias } = unscaled(fit, scaling);
+    expect(fit.converged).toBe(true);
+    expect(maxDifference(weight, solution.weight.flat())).toBeLessThan(2e-4);
+    expect(maxDifference(bias, solution.bias)).toBeLessThan(2e-3);
+    const held = [...fit.losses].slice(learnt);
+    expect(held.reduce((sum, each) => sum + each, 0) / held.length).toBeCloseTo(solution.loss, 3);
+    const wrong = fit.predicted.slice(learnt).filter((each, row) => each !== validation.labels[row]);
+    expect(wrong.length / held.length).toBeCloseTo(solution.error, 9);
+  });
+});
+
+describe('chooseStrength', () => {
+  it("takes the strength with the smallest of scikit-learn's held-out losses and stops when they grow", async () => {
+    const scaling = scalingOf(train.values, { features });
+    const data = { values: standardise(values, scaling), labels, classes: 3 };
+    const regression = await openRegression(engine, data);
+    const rowWeights = labels.map(() => 1);
+    const weights = labels.map((_, row) => (row < learnt ? 1 : 0));
+    const heldOut = labels.flatMap((_, row) => (row < learnt ? [] : [row]));
+    const { best, tried } = await chooseStrength(regression, { folds: [{ weights, heldOut }], rowWeights });
+    regression.release();
+    const smallest = Math.min(...expected.losses);
+    const at = expected.losses.indexOf(smallest);
+    expect(best.strength).toBe(strengths[at]);
+    expect(best.loss).toBeCloseTo(smallest, 3);
+    expect(tried.length).toBe(at + 4);
+  });
+});
+
+describe('foldsOf', () => {
+  it('gives every fold its share of every class, and every row to one fold', () => {
+    const folds = foldsOf([0, 0, 0, 0, 1, 1], { count: 2, rowWeights: [1, 1, 1, 1, 2, 2] });
+    expect(folds).toEqual([
+      { weights: [0, 1, 0, 1, 0, 2], heldOut: [0, 2, 4] },
+      { weights: [1, 0, 1, 0, 2, 0], heldOut: [1, 3, 5] },
+    ]);
+  });
+
+  it('makes no empty fold of a class with fewer images', () => {
+    expect(foldsOf([0, 0, 1], { count: 5, rowWeights: [1, 1, 1] }).map(({ heldOut }) => heldOut)).toEqual([
+      [0, 2],
+      [1],
+    ]);
+  });
+});
+
+describe('nearestNeighbours', () => {
+  it("finds scikit-learn's, with their cosines", async () => {
+    const { rows, similarities, count } = await nearestNeighbours(engine, {
+      reference: train.values,
+      queries: validation.values.subarray(0, 2 * features),
+      features,
+      count: 3,
+    });
+    expect(count).toBe(3);
+    expect([...rows]).toEqual(expected.nearest[0].flat());
+    expect(maxDifference(similarities, expected.nearest[1].flat())).toBeLessThan(1e-5);
+  });
+
+  it('finds those among each other without the image itself', async () => {
+    const reference = Float32Array.of(1, 0, 1, 0.1, 0, 1);
+    const { rows, count } = await nearestNeighbours(engine, { reference, features: 2, count: 5 });
+    expect({ rows: [...rows], count }).toEqual({ rows: [1, 2, 0, 2, 1, 0], count: 2 });
+  });
+});
+
+describe('vote', () => {
+  const neighbours = {
+    rows: Int32Array.of(0, 1, 2, 3),
+    similarities: Float32Array.of(0.9, 0.8, 0.7, 0.1),
+    count: 4,
+  };
+
+  it('goes with the majority, and of equal numbers with the nearer ones', () => {
+    const labels = [0, 1, 1, 0];
+    expect(vote(neighbours, { query: 0, k: 1, labels })).toBe(0);
+    expect(vote(neighbours, { query: 0, k: 3, labels })).toBe(1);
+    expect(vote(neighbours, { query: 0, k: 4, labels })).toBe(1);
+  });
+});
+
+describe('fitProbe', () => {
+  it("reports scikit-learn's errors on the validation", async () => {
+    const probe = await fitProbe(engine, { part, train, validation, classes: 3 });
+    expect(probe.neighbours.filter(({ k }) => k < 20)).toEqual([
+      { k: 1, error: expected.kErrors[1] },
+      { k: 5, error: expected.kErrors[5] },
+    ]);
+    expect(probe.loss).toBeCloseTo(Math.min(...expected.losses), 3);
+    expect(probe.weight.length).toBe(3 * features);
+    expect(probe.folds).toBeUndefined();
+  });
+
+  it('cross-validates where there is no validation', async () => {
+    const probe = await fitProbe(engine, { part, train, classes: 3 });
+    expect(probe.folds).toBe(5);
+    expect(probe.error).toBeGreaterThan(0);
+    expect(probe.error).toBeLessThan(1);
+  });
+});
+
+describe('standardise', () => {
+  it('leaves a constant feature at 0', () => {
+    const scaling = scalingOf(Float32Array.of(0.1, 1, 0.1, 3), { features: 2 });
+    expect([...standardise(Float32Array.of(0.1, 1, 0.1, 3), scaling)]).toEqual([
+      expect.closeTo(0, 6),
+      -1,
+      expect.closeTo(0, 6),
+      1,
+    ]);
+  });
+});
