@@ -24,6 +24,7 @@ export { importWeights } from './ecosystems/import/import-weights.ts';
 export { type ImportOptions, type ImportPlan, planImport } from './ecosystems/import/plan-import.ts';
 export { type Engine, EngineError, type EngineFacts, EngineUnavailableError } from './engine/engine.ts';
 export { openTorch, type TorchOptions } from './engine/torch.ts';
+export type { ClassScore, ClassScores, ConfusedPair } from './evaluate/class-scores.ts';
 export { ClassesError } from './evaluate/match-classes.ts';
 export { PredictionsError } from './evaluate/predictions-error.ts';
 export { type Prediction, predictions, type Score, score, scoreOf } from './evaluate/score.ts';

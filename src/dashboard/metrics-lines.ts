@@ -25,6 +25,7 @@ const metricsSchema = z.discriminatedUnion('kind', [
     testLoss: optional,
     top1Error: z.number(),
     top5Error: z.number(),
+    balancedAccuracy: optional,
   }),
 ]);
 

@@ -39,11 +39,14 @@ const reader = (classes: number): Member => ({
 describe('score', () => {
   it('counts errors, the cross-entropy and the pairs of label and prediction that occur', async () => {
     const data = pixels([0, 0, 1, 2, 0], { classes: ['a', 'b', 'c'], labels: [0, 1, 1, 2, 1] });
-    const { loss, ...rest } = await score(data, { members: [reader(3)], views });
+    const { loss, perClass, ...rest } = await score(data, { members: [reader(3)], views });
+    expect(perClass.map(({ images }) => images)).toEqual([1, 3, 1]);
     expect(rest).toEqual({
       count: 5,
       top1Error: 0.4,
       top5Error: 0,
+      balancedAccuracy: expect.closeTo((1 + 1 / 3 + 1) / 3, 12),
+      macroF1: expect.closeTo((0.5 + 0.5 + 1) / 3, 12),
       confusion: [
         [0, 0, 1],
         [1, 0, 2],

@@ -1,8 +1,9 @@
-/** Top-1 and top-5 error, cross-entropy and confusion, from the predictions of single images. */
+/** Top-1 and top-5 error, cross-entropy, confusion and scores of each class, from the predictions of single images. */
 import type { Dataset } from '../data/dataset.ts';
 import { InceptionError } from '../errors.ts';
 import { type PredictOptions, predictImages } from '../predict/predict-images.ts';
 import { topClasses } from '../predict/top-classes.ts';
+import { type ClassScores, type ConfusedPair, classScores } from './class-scores.ts';
 
 /** There is nothing to compute a score from. */
 export class ScoreError extends InceptionError {
@@ -22,11 +23,8 @@ export interface Prediction {
   readonly loss: number;
 }
 
-/** How many images of a label got a prediction. */
-export type ConfusedPair = readonly [label: number, predicted: number, images: number];
-
-/** Errors of a model on a data set. */
-export interface Score {
+/** Errors of a model on a data set. Balanced accuracy and the scores of each class are by the data's labels, as the confusion is. */
+export interface Score extends ClassScores {
   /** Images that were scored. */
   readonly count: number;
   /** Fraction of images whose label is not the most probable class, 0–1. */
@@ -90,12 +88,14 @@ export function scoreOf(
     scored.filter(({ labels, top }) => !top.some((candidate) => labels.includes(candidate))).length,
     scored.reduce((sum, prediction) => sum + prediction.loss, 0),
   ];
+  const confusion = confusedPairs(scored);
   return {
     count,
     top1Error: missed1 / count,
     top5Error: missed5 / count,
     loss: loss / count,
-    confusion: confusedPairs(scored),
+    ...classScores(confusion),
+    confusion,
   };
 }
 

@@ -143,7 +143,7 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
         data.skip(testData.nameOf(index), { reason: message, what: 'it does not count' }),
     });
     if (signal?.aborted) return undefined;
-    const { loss, top1Error, top5Error } = scoreOf(results);
+    const { loss, top1Error, top5Error, balancedAccuracy } = scoreOf(results);
     await data.save();
     const skipped = testData.length - results.length;
     const losses = { testLoss: loss, trainLoss, classes: configuration.classes.length };
@@ -158,6 +158,7 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
       testLoss: loss,
       top1Error,
       top5Error,
+      balancedAccuracy,
       elapsedSeconds,
       ...(skipped > 0 && { skipped }),
       ...(remark !== undefined && { remark }),

@@ -54,6 +54,9 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     const counts = await matrix.locator('td.right, td.wrong').allTextContents();
     const total = counts.reduce((sum, count) => sum + (Number(count) || 0), 0);
     expect(total).toBe(60);
+    const scores = page.getByRole('region', { name: 'Scores of each class' });
+    await scores.getByRole('rowheader', { name: 'Ankle boot' }).waitFor();
+    await scores.getByText(/balanced accuracy \d+\.\d\d%, macro F1 \d+\.\d\d%/).waitFor();
     const mistakes = page.getByRole('list', { name: 'Most confident mistakes' }).getByRole('listitem');
     expect(await mistakes.count()).toBeGreaterThan(0);
     expect(await page.evaluate("document.querySelector('.mistakes img').naturalWidth")).toBe(28);

@@ -172,6 +172,9 @@ async function run(paths: readonly string[], values: Values): Promise<void> {
         count: results.length,
         ...score,
         ...(score && !hasTop5(classes) && { top5Error: null }),
+        ...(score && {
+          perClass: score.perClass.map((each) => ({ ...each, name: classes[each.class] })),
+        }),
         ...speed,
         broken,
         excluded,
@@ -195,6 +198,7 @@ async function run(paths: readonly string[], values: Values): Promise<void> {
         predicted: results.length,
         speed,
         confusion: values.confusion ?? false,
+        realLabels: accepted !== undefined,
       }),
     );
   } finally {

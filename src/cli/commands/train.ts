@@ -179,10 +179,11 @@ function showStart(
 }
 
 const evaluationText = (metrics: EvaluationMetrics, classes: readonly string[]): string => {
-  const { epoch, top1Error, top5Error, testLoss, elapsedSeconds, skipped = 0 } = metrics;
+  const { epoch, top1Error, top5Error, balancedAccuracy, testLoss, elapsedSeconds, skipped = 0 } = metrics;
   const top5 = hasTop5(classes) ? ` (top-5 ${percent(top5Error)})` : '';
+  const balanced = balancedAccuracy === undefined ? '' : `, balanced accuracy ${percent(balancedAccuracy)}`;
   const without = skipped === 0 ? '' : `, without ${grouped(skipped)} skipped images`;
-  return `epoch ${+epoch.toFixed(2)}: test error ${percent(top1Error)}${top5}, loss ${testLoss.toFixed(3)}, after ${duration(elapsedSeconds)}${without}`;
+  return `epoch ${+epoch.toFixed(2)}: test error ${percent(top1Error)}${top5}${balanced}, loss ${testLoss.toFixed(3)}, after ${duration(elapsedSeconds)}${without}`;
 };
 
 function conclude({ finished, evaluation, position }: TrainResult, folder: string): void {

@@ -1,6 +1,6 @@
 /** The confusion matrix as a table: rows are labels, columns predictions; the last column is the class's error. */
 import Table from 'cli-table3';
-import type { ConfusedPair } from '../../evaluate/score.ts';
+import type { ConfusedPair } from '../../evaluate/class-scores.ts';
 import { colours } from './colours.ts';
 import { percent } from './format.ts';
 

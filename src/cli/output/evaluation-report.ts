@@ -3,6 +3,7 @@ import { appendFile, stat } from 'node:fs/promises';
 import Papa from 'papaparse';
 import type { Score } from '../../evaluate/score.ts';
 import type { Preprocessing } from '../../images/preprocess.ts';
+import { classScoresTable } from './class-scores-table.ts';
 import { confusionTable } from './confusion-table.ts';
 import { grouped, percent } from './format.ts';
 
@@ -18,6 +19,8 @@ export interface EvaluationReport {
   readonly predicted: number;
   readonly speed: { readonly crops: number; readonly cropsPerSecond: number };
   readonly confusion: boolean;
+  /** Whether other labels than the data's decide on the errors. */
+  readonly realLabels: boolean;
 }
 
 export function evaluationText({ description, ...report }: EvaluationReport): string {
@@ -34,7 +37,7 @@ export function evaluationText({ description, ...report }: EvaluationReport): st
   const reasons = Object.entries(report.skipped).filter(([, count]) => count > 0);
   if (reasons.length > 0)
     lines.push(`skipped   ${reasons.map(([reason, count]) => `${grouped(count)} ${reason}`).join(', ')}`);
-  const { score, classes, confusion, predicted } = report;
+  const { score, classes, confusion, predicted, realLabels } = report;
   const { crops, cropsPerSecond } = report.speed;
   const speed = `${cropsPerSecond.toFixed(cropsPerSecond < 10 ? 1 : 0)} crops/s (${grouped(crops)})`;
   if (!score) {
@@ -42,8 +45,11 @@ export function evaluationText({ description, ...report }: EvaluationReport): st
     return `${lines.join('\n')}\n`;
   }
   if (confusion) lines.push('', confusionTable(score.confusion, classes));
-  const { count, loss, top1Error, top5Error } = score;
+  lines.push('', classScoresTable(score, classes));
+  if (realLabels) lines.push("the classes' scores are by the data's labels; the errors are by --real-labels");
+  const { count, loss, top1Error, top5Error, balancedAccuracy, macroF1 } = score;
   lines.push('', `loss ${loss.toFixed(4)} nats, ${grouped(count)} images, ${speed}`);
+  lines.push(`balanced accuracy ${percent(balancedAccuracy)}, macro F1 ${percent(macroF1)}`);
   lines.push(
     `top-1 error ${percent(top1Error)}${hasTop5(classes) ? `, top-5 error ${percent(top5Error)}` : ''}`,
   );

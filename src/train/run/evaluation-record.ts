@@ -1,10 +1,11 @@
 /**
- * `evaluation.json` of a run: the confusion matrix and worst mistakes of its last evaluation, for the dashboard. Images are
+ * `evaluation.json` of a run: the confusion matrix, scores of each class and worst mistakes of its last evaluation, for the dashboard. Images are
  * embedded as small PNGs, so that one rename replaces everything and viewing it does not need the data.
  */
 import { DataError } from '../../data/data-error.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import { encodePng } from '../../data/decode.ts';
+import { classScores } from '../../evaluate/class-scores.ts';
 import { confusedPairs, type Prediction } from '../../evaluate/score.ts';
 import { resizeAny } from '../../images/geometry.ts';
 import type { Image } from '../../images/image.ts';
@@ -24,12 +25,14 @@ export async function writeEvaluation(
   { dataset, step, epoch }: { dataset: Dataset; step: number; epoch: number },
 ): Promise<void> {
   const { classes } = dataset;
+  const confusion = confusedPairs(predictions);
   const record: EvaluationRecord = {
     format: 1,
     step,
     epoch,
     classes,
-    confusion: confusedPairs(predictions),
+    ...classScores(confusion),
+    confusion,
     mistakes: await worstMistakes(predictions, dataset),
   };
   await replaceText(folder.file(runFiles.evaluation), `${JSON.stringify(record)}\n`);

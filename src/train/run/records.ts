@@ -1,4 +1,5 @@
 /** Types of the lines of metrics.jsonl and of evaluation.json. Pure; also for browsers. */
+import type { ClassScores, ConfusedPair } from '../../evaluate/class-scores.ts';
 
 /** Metrics of a range of training steps: a line of `metrics.jsonl`. */
 export interface StepMetrics {
@@ -33,6 +34,8 @@ export interface EvaluationMetrics {
   /** 0–1 */
   readonly top1Error: number;
   readonly top5Error: number;
+  /** Mean recall of the classes, 0–1; runs of earlier versions do not have it. */
+  readonly balancedAccuracy?: number;
   readonly elapsedSeconds: number;
   /** Images that could not be used and do not count, if there are any. */
   readonly skipped?: number;
@@ -55,13 +58,14 @@ export interface Mistake {
   readonly image: string;
 }
 
-export interface EvaluationRecord {
+/** The scores of each class follow from the confusion; runs of earlier versions do not have them. */
+export interface EvaluationRecord extends Partial<ClassScores> {
   readonly format: 1;
   readonly step: number;
   readonly epoch: number;
   readonly classes: readonly string[];
   /** Non-zero entries of the confusion matrix; a thousand classes have a million pairs, nearly all empty. */
-  readonly confusion: readonly (readonly [label: number, predicted: number, images: number])[];
+  readonly confusion: readonly ConfusedPair[];
   /** Most confident first. */
   readonly mistakes: readonly Mistake[];
 }

@@ -1,7 +1,8 @@
-/** Mistakes of a run's last evaluation: the confusion matrix and the most confident errors. */
+/** Mistakes of a run's last evaluation: the confusion matrix, the scores of each class and the most confident errors. */
 import { useEffect, useState } from 'react';
+import { classScores, worstClasses } from '../../../src/evaluate/class-scores.ts';
 import type { EvaluationRecord } from '../../../src/train/run/records.ts';
-import { percent } from '../format.ts';
+import { grouped, percent } from '../format.ts';
 import { fetchEvaluation } from './api.ts';
 
 export function EvaluationView({ id, version }: { id: string; version: number }) {
@@ -27,6 +28,7 @@ export function EvaluationView({ id, version }: { id: string; version: number })
         <Confusion record={record} />
         <Mistakes record={record} />
       </div>
+      <ClassScoresTable record={record} />
     </>
   );
 }
@@ -118,6 +120,56 @@ function CommonConfusions({ classes, confusion }: Pick<EvaluationRecord, 'classe
         ))}
       </tbody>
     </table>
+  );
+}
+
+/** From the confusion, which runs of earlier versions have as well. */
+function ClassScoresTable({ record: { classes, confusion } }: { record: EvaluationRecord }) {
+  if (confusion.length === 0) return null;
+  const { perClass, balancedAccuracy, macroF1 } = classScores(confusion);
+  const shown = perClass.length <= maxClasses ? perClass : worstClasses(perClass, maxClasses);
+  const undefinedFor = (fraction: 'precision' | 'recall') =>
+    perClass.filter((each) => each[fraction] === null).length;
+  const share = (fraction: number | null) => (fraction === null ? '–' : percent(fraction, 1));
+  const notes = [
+    shown.length < perClass.length &&
+      `The ${shown.length} classes with the lowest F1 of ${grouped(perClass.length)}.`,
+    undefinedFor('precision') > 0 && `${undefinedFor('precision')} never predicted: no precision (–).`,
+    undefinedFor('recall') > 0 &&
+      `${undefinedFor('recall')} without images: no recall (–), and no part in balanced accuracy.`,
+  ].filter((note) => note !== false);
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: scrollable regions must be focusable by keyboard
+    <section className="scroller" tabIndex={0} aria-label="Scores of each class">
+      <table className="class-scores">
+        <caption>
+          Scores of each class: balanced accuracy {percent(balancedAccuracy)}, macro F1 {percent(macroF1)}
+        </caption>
+        <thead>
+          <tr>
+            <th scope="col">Class</th>
+            {['Images', 'Predicted', 'Precision', 'Recall', 'F1'].map((name) => (
+              <th key={name} scope="col" className="number">
+                {name}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {shown.map(({ class: index, images, predicted, precision, recall, f1 }) => (
+            <tr key={index}>
+              <th scope="row">{classes[index]}</th>
+              <td className="number">{grouped(images)}</td>
+              <td className="number">{grouped(predicted)}</td>
+              <td className="number">{share(precision)}</td>
+              <td className="number">{share(recall)}</td>
+              <td className="number">{share(f1)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {notes.length > 0 && <p className="quiet">{notes.join(' ')}</p>}
+    </section>
   );
 }
 
