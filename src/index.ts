@@ -15,7 +15,7 @@ export type { Precision } from './compile/options.ts';
 export { trainingBatches } from './data/batches.ts';
 export { DataError } from './data/data-error.ts';
 export type { Dataset, Split } from './data/dataset.ts';
-export { decodeImage } from './data/decode.ts';
+export { decodeImage, encodePng } from './data/decode.ts';
 export { openData, subset } from './data/open-data.ts';
 export { NamesError } from './ecosystems/dialect.ts';
 export { namesIn } from './ecosystems/dialects.ts';
@@ -28,6 +28,13 @@ export type { ClassScore, ClassScores, ConfusedPair } from './evaluate/class-sco
 export { ClassesError } from './evaluate/match-classes.ts';
 export { PredictionsError } from './evaluate/predictions-error.ts';
 export { type Prediction, predictions, type Score, score, scoreOf } from './evaluate/score.ts';
+export { describeExplanation, drawExplanation } from './explain/draw-explanation.ts';
+export {
+  type ExplainOptions,
+  type Explanation,
+  type ExplanationMethod,
+  explain,
+} from './explain/explain.ts';
 export { HubError } from './hub/settings.ts';
 export { augment } from './images/augment.ts';
 export type { Augmentation } from './images/augmentation.ts';
@@ -48,8 +55,10 @@ export { writeModel } from './model/write-model.ts';
 export { DeployError } from './onnx/deploy-error.ts';
 export {
   type FeatureOptions,
+  type GradientOptions,
   type LoadedModel,
   type LoadModelOptions,
+  type LogitGradient,
   loadModel,
 } from './predict/load-model.ts';
 export { openModel } from './predict/open-model.ts';

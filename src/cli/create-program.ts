@@ -6,6 +6,7 @@ import { addClassify } from './commands/classify.ts';
 import { addDashboard } from './commands/dashboard.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addEvaluate } from './commands/evaluate.ts';
+import { addExplain } from './commands/explain.ts';
 import { addExport } from './commands/export.ts';
 import { addImport } from './commands/import.ts';
 import { addCompare } from './commands/networks/compare.ts';
@@ -50,6 +51,7 @@ Run 'inception COMMAND --help' for the options of a command, and 'inception doct
     addTrain,
     addEvaluate,
     addClassify,
+    addExplain,
     addServe,
     addImport,
     addExport,

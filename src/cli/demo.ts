@@ -31,7 +31,7 @@ const demo = {
   images: 24,
 } as const;
 
-const engine = await openEngine({ device: 'auto', precision: 'auto' });
+const engine = await openEngine({ device: 'auto' });
 try {
   const configuration = await trainDemo(engine);
   const model = await loadModel(demo.folder, { engine, batch: 100, precision: configuration.precision });

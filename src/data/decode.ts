@@ -37,7 +37,7 @@ export function allowFormats(allowed: readonly ImageFormat[]): void {
 let loading: Promise<typeof sharp> | undefined;
 
 /** Loaded on first use: sharp takes 100 ms to load, and most commands need no images. */
-function loadSharp(): Promise<typeof sharp> {
+export function loadSharp(): Promise<typeof sharp> {
   loading ??= import('sharp').then(({ default: loaded }) => {
     loaded.block({ operation: ['VipsForeignLoad'] });
     loaded.unblock({ operation: formats.map((format) => `VipsForeignLoad${loaders[format]}Buffer`) });

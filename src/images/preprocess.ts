@@ -2,7 +2,7 @@
 
 import { InceptionError } from '../errors.ts';
 import { coveringSize, resizeAny, writeInput } from './geometry.ts';
-import { cropImage, type Image, resample } from './image.ts';
+import { type Box, cropImage, type Image, type Part, resample } from './image.ts';
 import type { ResamplingKernel } from './resize.ts';
 
 /**
@@ -122,29 +122,58 @@ export function singleCrop(image: Image, preprocessing: Preprocessing): Image {
     : stretchedCentre(image, preprocessing);
 }
 
-function stretchedCentre(image: Image, { size, crop, kernel }: Preprocessing): Image {
+/** The part of an image that its single crop shows, in pixels of the image. */
+export function seenBox(image: Sides, preprocessing: Preprocessing): Box {
+  if (preprocessing.protocol === 'tf-slim') return stretchedBox(image, preprocessing);
+  const { whole, part } = coveredPart(image, preprocessing);
+  const [vertical, horizontal] = [image.height / whole[0], image.width / whole[1]];
+  return {
+    top: part.top * vertical,
+    left: part.left * horizontal,
+    height: part.height * vertical,
+    width: part.width * horizontal,
+  };
+}
+
+type Sides = Pick<Image, 'height' | 'width'>;
+
+function stretchedBox(image: Sides, { crop, kernel }: Preprocessing): Box {
   if (kernel === 'bilinear') {
     const [height, width] = [image.height * crop, image.width * crop];
-    const box = { top: (image.height - height) / 2, left: (image.width - width) / 2, height, width };
-    const data = new Uint8Array(size[0] * size[1] * 3);
-    resample(image, { box, size }, data);
-    return { height: size[0], width: size[1], channels: 3, data };
+    return { top: (image.height - height) / 2, left: (image.width - width) / 2, height, width };
   }
   // Whole pixels, like tf.image.central_crop.
   const [top, left] = [image.height, image.width].map((side) => Math.floor((side - side * crop) / 2)) as [
     number,
     number,
   ];
-  const part = { top, left, height: image.height - 2 * top, width: image.width - 2 * left };
-  return resizeAny(cropImage(image, part), kernel, { size });
+  return { top, left, height: image.height - 2 * top, width: image.width - 2 * left };
 }
 
-function centreCrop(image: Image, { size, crop, kernel }: Preprocessing): Image {
+function stretchedCentre(image: Image, preprocessing: Preprocessing): Image {
+  const { size, kernel } = preprocessing;
+  const box = stretchedBox(image, preprocessing);
+  if (kernel !== 'bilinear') return resizeAny(cropImage(image, box), kernel, { size });
+  const data = new Uint8Array(size[0] * size[1] * 3);
+  resample(image, { box, size }, data);
+  return { height: size[0], width: size[1], channels: 3, data };
+}
+
+/** The size that the whole image is resized to, and the part of it that is kept. */
+function coveredPart(
+  image: Sides,
+  { size, crop }: Preprocessing,
+): { readonly whole: readonly [height: number, width: number]; readonly part: Part } {
   const cover = size.map((side) => Math.floor(side / crop)) as [number, number];
   const whole = coveringSize(image, cover);
   const [top, left] = [whole[0] - size[0], whole[1] - size[1]].map(halfToEven) as [number, number];
+  return { whole, part: { top, left, height: size[0], width: size[1] } };
+}
+
+function centreCrop(image: Image, preprocessing: Preprocessing): Image {
+  const { whole, part } = coveredPart(image, preprocessing);
   // Only what the crop keeps is computed: the whole of a very long image may be a thousand times larger.
-  return resizeAny(image, kernel, { size: whole, part: { top, left, height: size[0], width: size[1] } });
+  return resizeAny(image, preprocessing.kernel, { size: whole, part });
 }
 
 /** Half a number of pixels, rounded to even like Python's round(), as in torchvision's centre crop. */

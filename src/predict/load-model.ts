@@ -1,4 +1,5 @@
 /** A model loaded into an engine. */
+import { compileExplanation } from '../compile/explanation/compile-explanation.ts';
 import { compileInference } from '../compile/inference/compile-inference.ts';
 import type { Precision } from '../compile/options.ts';
 import type { Program } from '../compile/program.ts';
@@ -32,6 +33,22 @@ export interface FeatureOptions {
   readonly strides?: readonly number[];
 }
 
+/** Of which logits, and with respect to what, a gradient is taken. */
+export interface GradientOptions {
+  /** [n, classes] */
+  readonly logitWeights: Float32Array;
+  /** A named part of the network. Default: the scaled input. */
+  readonly endpoint?: string;
+}
+
+/** All float32: [n, classes] and, of the part or of the scaled input, [n, c, h, w]. */
+export interface LogitGradient {
+  readonly logits: HostTensor;
+  readonly probabilities: HostTensor;
+  readonly activation: HostTensor;
+  readonly gradient: HostTensor;
+}
+
 /** A model in an engine. */
 export interface LoadedModel {
   readonly description: ModelDescription;
@@ -50,6 +67,12 @@ export interface LoadedModel {
   logits(images: Images): Promise<HostTensor>;
   /** Float32 [n, classes], for any number of images, whereas `predictor` has a fixed batch size. @throws as `logits`. */
   probabilities(images: Images): Promise<HostTensor>;
+  /**
+   * How logits change with a part's result, or with the scaled input: the gradient of each image's sum(logits · logitWeights), so that
+   * 1 for a class and 0 elsewhere explains that class. In float32, whatever the precision of predictions.
+   * @throws ModelError for a network without a classifier
+   */
+  gradient(images: Images, options: GradientOptions): Promise<LogitGradient>;
   /** The same network with a new classifier for these labels and everything else kept. This model is not changed. */
   resetClassifier(classes: readonly string[], options?: { readonly seed?: number }): Promise<LoadedModel>;
   /** Frees the memory. */
@@ -108,14 +131,15 @@ async function openInEngine(
     auxiliaryPrepared = true;
   };
 
+  const countOf = ({ length }: Images): number => {
+    const count = length / imageLength;
+    if (Number.isInteger(count) && count > 0) return count;
+    throw new ModelError(`images: expected n × ${graph.network.input.join('×')} values, received ${length}`);
+  };
+
   /** Runs a program compiled for this number of images, which is cached. */
   const run = async (images: Images, endpoints: readonly string[]): Promise<Record<string, HostTensor>> => {
-    const count = images.length / imageLength;
-    if (!Number.isInteger(count) || count === 0) {
-      throw new ModelError(
-        `images: expected n × ${graph.network.input.join('×')} values, received ${images.length}`,
-      );
-    }
+    const count = countOf(images);
     const type = images instanceof Uint8Array ? 'uint8' : 'float32';
     const key = `${count} ${type} ${endpoints.join()}`;
     let program = programs.get(key);
@@ -126,6 +150,27 @@ async function openInEngine(
       programs.set(key, program);
     }
     return program.run({ images });
+  };
+
+  const gradient: LoadedModel['gradient'] = async (images, { logitWeights, endpoint }) => {
+    const count = countOf(images);
+    if (graph.network.classes === 0) throw new ModelError(`${source}: the network has no classifier`);
+    const type = images instanceof Uint8Array ? 'uint8' : 'float32';
+    const key = `gradient ${count} ${type} ${endpoint}`;
+    const program = programs.get(key) ?? (await load());
+    programs.set(key, program);
+    return (await program.run({ images, logitWeights })) as unknown as LogitGradient;
+    function load(): Promise<LoadedProgram> {
+      const { scaling } = common;
+      const options = {
+        batch: count,
+        images: type,
+        kernels,
+        scaling,
+        ...(endpoint && { endpoint }),
+      } as const;
+      return engine.load(compileExplanation(graph, options).explain, store);
+    }
   };
 
   const output = async (images: Images, name: 'features' | 'logits' | 'probabilities') => {
@@ -159,6 +204,7 @@ async function openInEngine(
     embed: (images) => output(images, 'features'),
     logits: (images) => output(images, 'logits'),
     probabilities: (images) => output(images, 'probabilities'),
+    gradient,
     resetClassifier: (classes, { seed = 1 } = {}) =>
       withNewClassifier({ description, store, source, classes, seed }, options),
     release: () => {

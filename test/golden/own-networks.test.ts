@@ -21,16 +21,7 @@ import { standardPreprocessing } from '../../src/images/preprocess.ts';
 import type { ModelFile } from '../../src/model/model-file.ts';
 import type { NetworkOptions } from '../../src/networks/network-options.ts';
 import { configure } from '../../src/networks/networks.ts';
-import {
-  conv,
-  depthwise,
-  fullyConnected,
-  globalAvgPool,
-  linearSum,
-  maxPool,
-  type Network,
-  relu,
-} from '../../src/networks/notation.ts';
+import type { Network } from '../../src/networks/notation.ts';
 import { exportOnnx } from '../../src/onnx/write/export-onnx.ts';
 import type { ParityReference } from '../../src/onnx/write/parity.ts';
 import { loadModel } from '../../src/predict/load-model.ts';
@@ -38,6 +29,7 @@ import { sampleModel, sampleValues } from '../sample-model.ts';
 import { readFixture } from './fixture.ts';
 import { goldenImages } from './prng.ts';
 import { channelsLast } from './reference.ts';
+import { smallNetwork } from './small-network.ts';
 
 interface ExpectedLogits {
   readonly source: string;
@@ -111,22 +103,7 @@ describe.each<[network: Network, fixture: string]>([
 });
 
 describe('a network with every mark, TensorFlow’s padding and groups', () => {
-  const small: Network = {
-    name: 'small',
-    about: 'the network of make.py',
-    input: [20, 20, 3],
-    classes: 5,
-    layers: {
-      first: conv('3x3', 8, 'stride 2'), // 10×10
-      pooling: maxPool('3x3', 'stride 2'), // 5×5
-      grouped: conv('3x3', 16, undefined, { groups: 4, norm: false }),
-      deep: depthwise('5x5', 'stride 2'), // 3×3
-      added: linearSum([conv('1x1', 16, 'Linear')], [relu(), conv('1x1', 16, 'Linear')]),
-      averagePooling: globalAvgPool(),
-      logits: fullyConnected(),
-    },
-  };
-  const graph = buildGraph(configure(small));
+  const graph = buildGraph(configure(smallNetwork));
   const expected = readFixture<ExpectedGradients>('own-networks/small.json');
   const labels = BigInt64Array.of(0n, 1n, 2n, 3n);
 
@@ -150,8 +127,8 @@ describe('a network with every mark, TensorFlow’s padding and groups', () => {
   });
 
   it.each<[name: string, network: Network, side: number, width: number, precision: Precision]>([
-    ['this network', small, 20, 1, 'float32'],
-    ['this network in bfloat16', small, 20, 1, 'bfloat16'],
+    ['this network', smallNetwork, 20, 1, 'float32'],
+    ['this network in bfloat16', smallNetwork, 20, 1, 'bfloat16'],
     ['ResNet-50', resnet50, 64, 0.125, 'float32'],
     ['Xception', xception, 75, 0.125, 'float32'],
     ['Xception in bfloat16', xception, 75, 0.125, 'bfloat16'],

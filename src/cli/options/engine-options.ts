@@ -14,23 +14,28 @@ export interface EngineOptions {
 }
 
 export function addEngineOptions(command: Command): Command {
-  command
-    .option(
-      '--device <device>',
-      'device: auto, cpu or cuda',
-      oneOf('--device', ['auto', 'cpu', 'cuda']),
-      'auto',
-    )
-    .option(
-      '--precision <precision>',
-      'compute precision: float32, bfloat16, or auto (bfloat16 if the hardware supports it)',
-      oneOf('--precision', ['auto', 'float32', 'bfloat16']),
-      'auto',
-    );
+  addDevice(command).option(
+    '--precision <precision>',
+    'compute precision: float32, bfloat16, or auto (bfloat16 if the hardware supports it)',
+    oneOf('--precision', ['auto', 'float32', 'bfloat16']),
+    'auto',
+  );
   return addDeclared(command, { threads });
 }
 
-export async function openEngine({ device, threads }: EngineOptions): Promise<Engine> {
+/** For commands that compute in float32 whatever the hardware. */
+export const addFloat32EngineOptions = (command: Command): Command =>
+  addDeclared(addDevice(command), { threads });
+
+const addDevice = (command: Command): Command =>
+  command.option(
+    '--device <device>',
+    'device: auto, cpu or cuda',
+    oneOf('--device', ['auto', 'cpu', 'cuda']),
+    'auto',
+  );
+
+export async function openEngine({ device, threads }: Omit<EngineOptions, 'precision'>): Promise<Engine> {
   const { openTorch } = await import('../../engine/torch.ts');
   return openTorch({ device, ...(threads !== undefined && { threads }) });
 }

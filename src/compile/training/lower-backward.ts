@@ -1,4 +1,4 @@
-/** Lowers the backward pass: from the loss back to the parameters. */
+/** Lowers the backward pass: from the loss back to the parameters, or from a classifier back to one node. */
 import type { Graph, Node } from '../../graph/graph.ts';
 import { mergedName } from '../layout.ts';
 import type { Value } from '../program.ts';
@@ -22,26 +22,54 @@ export function lowerBackward(
   lowered: readonly Lowered[],
   { seeds, receive }: { seeds: ReadonlyMap<number, Value>; receive: (gradient: ParameterGradient) => void },
 ): void {
+  walkBack(lowering, lowered, { seeds, receive, reaches: reachesParameters(lowering.graph) });
+}
+
+/** The gradient of a node's result; undefined if no seed depends on it. */
+export function lowerGradientOf(
+  target: number,
+  lowering: Lowering,
+  { lowered, seeds }: { lowered: readonly Lowered[]; seeds: ReadonlyMap<number, Value> },
+): Value | undefined {
+  const reaches = reachesNode(lowering.graph, target);
+  return walkBack(lowering, lowered, { seeds, receive: () => undefined, reaches, target });
+}
+
+interface Walk {
+  readonly seeds: ReadonlyMap<number, Value>;
+  readonly receive: (gradient: ParameterGradient) => void;
+  /** For every node, whether a gradient that is asked for lies in it or before it. */
+  readonly reaches: readonly boolean[];
+  /** The walk ends here, with the gradient of this node's result. */
+  readonly target?: number;
+}
+
+function walkBack(
+  lowering: Lowering,
+  lowered: readonly Lowered[],
+  { seeds, receive, reaches, target }: Walk,
+): Value | undefined {
   const { emitter, graph } = lowering;
-  const trainable = reachesParameters(graph);
   const contributions = new Map<number, (Value | Part)[]>([...seeds].map(([id, seed]) => [id, [seed]]));
   for (const node of graph.nodes.toReversed()) {
     emitter.layer = `${node.path} backward`;
     const gradient = sumOf(contributions.get(node.id) ?? [], node, lowering);
     contributions.delete(node.id);
+    if (node.id === target) return gradient;
     if (gradient === undefined) continue;
     emitter.describe(gradient, sizesOf(node, lowering.batch));
-    const needsInput = node.inputs.some((id) => trainable[id]);
+    const needsInput = node.inputs.some((id) => reaches[id]);
     const { inputs, parameters = {} } = (lowered[node.id] as Lowered).gradients(gradient, needsInput);
     for (const [part, value] of Object.entries(parameters)) {
       receive({ name: mergedName(membersOf(node, part)), part, value });
     }
     inputs.forEach((contribution, index) => {
       const id = node.inputs[index] as number;
-      if (contribution === null || !trainable[id]) return;
+      if (contribution === null || !reaches[id]) return;
       contributions.set(id, [...(contributions.get(id) ?? []), contribution]);
     });
   }
+  return undefined;
 }
 
 const isPart = (contribution: Value | Part): contribution is Part => 'from' in contribution;
@@ -83,5 +111,12 @@ function reachesParameters({ nodes }: Graph): readonly boolean[] {
     const hasParameters = node.parameters.members.some((member) => Object.keys(member).length > 0);
     reaches.push(hasParameters || node.inputs.some((id) => reaches[id]));
   }
+  return reaches;
+}
+
+/** For every node, whether it is the target or computed from it. */
+function reachesNode({ nodes }: Graph, target: number): readonly boolean[] {
+  const reaches: boolean[] = [];
+  for (const { id, inputs } of nodes) reaches.push(id === target || inputs.some((input) => reaches[input]));
   return reaches;
 }

@@ -1,0 +1,105 @@
+/** `inception explain`: the parts of an image that its label depends on. */
+import { writeFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { decodeImage, encodePng } from '../../data/decode.ts';
+import { UsageError } from '../../errors.ts';
+import { describeExplanation, drawExplanation } from '../../explain/draw-explanation.ts';
+import { type ExplanationMethod, explain, explanationMethods } from '../../explain/explain.ts';
+import { modelKind } from '../../model/model-kind.ts';
+import { loadModel } from '../../predict/load-model.ts';
+import { openModel } from '../../predict/open-model.ts';
+import { replaceFile } from '../../replace-file.ts';
+import { addFloat32EngineOptions, type EngineOptions, openEngine } from '../options/engine-options.ts';
+import { modelArgument, noticesTo } from '../options/model-options.ts';
+import { addOutput, oneOf, wholeNumber } from '../usage.ts';
+
+type Values = Omit<EngineOptions, 'precision'> & {
+  output: string;
+  method: ExplanationMethod;
+  part?: string;
+  class?: string;
+  samples?: number;
+  json?: boolean;
+};
+
+export function addExplain(program: Command): void {
+  const command = program
+    .command('explain')
+    .description('draw which parts of an image its label depends on')
+    .argument('<model>', modelArgument)
+    .argument('<image>', 'image file');
+  addOutput(command, { value: 'file', about: 'a .png file: the image under its heatmap, with a legend' })
+    .option(
+      '--method <method>',
+      `method: ${explanationMethods.join(', ')}`,
+      oneOf('--method', explanationMethods),
+      'grad-cam',
+    )
+    .option(
+      '--part <part>',
+      'part of the network that grad-cam looks at (default: the last with a grid of more than one cell)',
+    )
+    .option(
+      '--class <label>',
+      'label, its identifier, or the number of an output (default: the most probable)',
+    )
+    .option('--samples <n>', 'noisy copies for smooth-grad (default: 25)', wholeNumber('--samples', 2))
+    .option('--json', 'print JSON, with the values of the map');
+  addFloat32EngineOptions(command)
+    .addHelpText(
+      'after',
+      `
+Computed by libtorch in float32, through the single crop of the model's preprocessing; what lies outside it is dark.
+
+Examples:
+  inception explain runs/photos cat.jpg -o heatmap.png
+  inception explain runs/photos cat.jpg -o dog.png --class dog --part inceptionB
+  inception explain hub:timm/inception_v4.tf_in1k cat.jpg -o pixels.png --method smooth-grad`,
+    )
+    .action(run);
+}
+
+async function run(path: string, file: string, values: Values): Promise<void> {
+  const { output, method, part, class: label, samples, json } = values;
+  if (!/\.png$/i.test(output))
+    throw new UsageError(`--output: expected a file that ends in .png, received '${output}'`);
+  if (modelKind(path) === 'onnx')
+    throw new UsageError(
+      `${path}: an ONNX file has no gradients; expected a model with weights: a run folder, a .safetensors file, or hub:owner/name`,
+    );
+  const notices = noticesTo(process.stderr);
+  const opened = await openModel(path, notices);
+  try {
+    const image = await decodeImage(file);
+    const engine = await openEngine(values);
+    try {
+      const model = await loadModel(opened, { engine, precision: 'float32' });
+      const options = {
+        method,
+        ...(part !== undefined && { part }),
+        ...(samples !== undefined && { samples }),
+      };
+      const explanation = await explain(model, image, {
+        ...options,
+        ...(label !== undefined && { class: label }),
+      });
+      for (const notice of explanation.notices) notices.onNotice?.(notice);
+      const drawn = await drawExplanation(image, explanation);
+      if (!drawn.legible)
+        notices.onNotice?.(`${output} has no text: no font is installed here (fontconfig finds none)`);
+      const bytes = await encodePng(drawn.image);
+      await replaceFile(output, (temporary) => writeFile(temporary, bytes));
+      const { map, ...facts } = explanation;
+      process.stdout.write(
+        json
+          ? `${JSON.stringify({ model: opened.source, file, output, ...facts, map: { ...map, values: [...map.values] } }, null, 2)}\n`
+          : `${file}: ${describeExplanation(explanation)}, in ${output}\n`,
+      );
+    } finally {
+      await engine.close();
+    }
+  } finally {
+    notices.end();
+    await opened.close();
+  }
+}
