@@ -6,6 +6,7 @@ import type { Notices } from '../model/model-file.ts';
 import type { Configuration } from './configuration/configuration.ts';
 import { changesBetween, continued, describeChanges, onEngine } from './configuration/continue-run.ts';
 import { createConfiguration, networkOf } from './configuration/create-configuration.ts';
+import { estimator } from './estimate/estimate.ts';
 import { graphToTrain } from './recipe/recipe.ts';
 import { type EvaluationMetrics, RunFolder } from './run/run-folder.ts';
 import { type LoopOptions, runLoop, type TrainResult } from './run-loop.ts';
@@ -99,6 +100,7 @@ async function onAnEngine(
     const begun = await begin(engine.facts);
     const { configuration, onReady, starting } = begun;
     folder = begun.folder;
+    let estimate: ReturnType<typeof estimator> | undefined;
     const result = await runLoop({
       configuration,
       folder,
@@ -107,8 +109,15 @@ async function onAnEngine(
       startingModel: starting?.model,
       signal,
       onReady,
-      onStart: (start) => emit({ kind: 'start', configuration, engine: engine.facts, ...start }),
-      onStep: (progress) => emit({ kind: 'step', ...progress }),
+      onStart: (start) => {
+        estimate = estimator(configuration, start);
+        emit({ kind: 'start', configuration, engine: engine.facts, ...start });
+      },
+      onStep: (progress) => {
+        emit({ kind: 'step', ...progress });
+        const estimated = estimate?.(progress);
+        if (estimated) emit({ kind: 'estimate', ...estimated });
+      },
       onEvaluation: emit,
       onWarning: (message) => emit({ kind: 'warning', message }),
     });

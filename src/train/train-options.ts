@@ -3,6 +3,7 @@ import type { Device, Engine, EngineFacts } from '../engine/engine.ts';
 import type { Configuration } from './configuration/configuration.ts';
 import type { NewRun } from './configuration/create-configuration.ts';
 import type { RunPace } from './configuration/run-options.ts';
+import type { Estimate } from './estimate/estimate.ts';
 import type { EvaluationMetrics } from './run/run-folder.ts';
 import type { Progress, Start } from './run-loop.ts';
 
@@ -49,6 +50,8 @@ export type TrainEvent =
   /** Everything is loaded and compiled; the first step is next. */
   | ({ readonly kind: 'start'; readonly configuration: Configuration; readonly engine: EngineFacts } & Start)
   | ({ readonly kind: 'step' } & Progress)
+  /** After the fourth step: how long the rest will take. */
+  | ({ readonly kind: 'estimate' } & Estimate)
   | EvaluationMetrics
   /** An image could not be decoded, or a resumed run may differ in its last bits. */
   | { readonly kind: 'warning'; readonly message: string }

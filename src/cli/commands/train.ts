@@ -18,6 +18,7 @@ import { addEngineOptions, type EngineOptions } from '../options/engine-options.
 import { modelArgument } from '../options/model-options.ts';
 import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
 import { addRecipeOptions, readChanges, readRecipe } from '../options/recipe-options.ts';
+import { estimateText } from '../output/estimate-text.ts';
 import { hasTop5 } from '../output/evaluation-report.ts';
 import { duration, grouped, percent, short } from '../output/format.ts';
 import { openProgress, type ProgressView } from '../output/progress.ts';
@@ -149,6 +150,7 @@ async function showProgress(training: Run): Promise<void> {
       } else if (event.kind === 'step') progress.step(event);
       else if (event.kind === 'warning') progress.say(`warning: ${event.message}`);
       else if (event.kind === 'note') progress.say(event.message);
+      else if (event.kind === 'estimate') for (const line of estimateText(event)) progress.say(line);
       else progress.say(evaluationText(event, classes));
     }
   } finally {
