@@ -32,6 +32,13 @@ export interface TrainingOptions {
   /** For convolution and dense weights, not for biases or batch normalisation; the optimiser decides how it is applied. */
   readonly weightDecay: number;
   readonly labelSmoothing: number;
+  /** Whether the loss weighs classes, by the input `classWeights`, float32 [classes]. Default false. */
+  readonly classWeights?: boolean;
+  /**
+   * Whether an image may be two images mixed: the inputs `otherLabels`, int64 [n], and `labelShare`, float32 [n, 1], are the label of
+   * the other image and the part of `labels`. Default false.
+   */
+  readonly mixedLabels?: boolean;
   /** Weight of the auxiliary classifier's loss, if the network has one. */
   readonly auxiliaryLossWeight: number;
   /**

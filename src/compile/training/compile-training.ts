@@ -16,7 +16,7 @@ import { aten } from '../rules/aten.ts';
 import { native } from '../rules/native.ts';
 import { type Lowered, type Lowering, lay } from '../rules/rule.ts';
 import { stepNumbers } from '../step-numbers.ts';
-import { crossEntropy } from './loss.ts';
+import { crossEntropy, type Labels } from './loss.ts';
 import { lowerBackward, type ParameterGradient } from './lower-backward.ts';
 import { followBatches } from './moving-statistics.ts';
 import { trainingGraphPasses, trainingProgramPasses } from './training-passes.ts';
@@ -109,14 +109,14 @@ function lowerLoss(
   }
   const { classes } = graph.network;
   const { labelSmoothing } = options;
-  const labels = emitter.input('labels', 'int64', [batch]);
+  const labels = labelsOf(emitter, options, classes);
   const seeds = new Map<number, Value>();
   const logits = resultOf(graph.logits);
   const main = crossEntropy(emitter, { logits, labels }, { batch, classes, labelSmoothing, weight: 1 });
   seeds.set(graph.logits, main.gradient);
   emitter.output('loss', main.loss);
   const predictions = emitter.call('aten::argmax', [logits, 1, false]);
-  const errors = emitter.call('aten::ne.Tensor', [predictions, labels]);
+  const errors = emitter.call('aten::ne.Tensor', [predictions, labels.labels]);
   emitter.output('wrong', emitter.call('aten::sum', [errors]));
   const features = graph.nodes.findLast((node) => node.op === 'globalAvgPool' && node.head === 'main');
   if (features) {
@@ -132,6 +132,22 @@ function lowerLoss(
   }
   return seeds;
 }
+
+/** The inputs that say what the images are. */
+const labelsOf = (
+  emitter: Emitter,
+  { batch, mixedLabels = false, classWeights = false }: TrainingOptions,
+  classes: number,
+): Labels => ({
+  labels: emitter.input('labels', 'int64', [batch]),
+  mixed: mixedLabels
+    ? {
+        otherLabels: emitter.input('otherLabels', 'int64', [batch]),
+        labelShare: emitter.input('labelShare', 'float32', [batch, 1]),
+      }
+    : undefined,
+  classWeights: classWeights ? emitter.input('classWeights', 'float32', [classes]) : undefined,
+});
 
 /** @throws CompileError naming the number and its range */
 function checkNumbers(options: TrainingOptions): void {
