@@ -146,6 +146,20 @@ export const nameOrOffOption = (
   format: (value) => value ?? 'off',
 });
 
+/** One of a few words. */
+export const choiceOption = <Choice extends string>({
+  choices,
+  ...words
+}: OptionWords & { readonly choices: readonly Choice[] }): Option<Choice> => ({
+  ...words,
+  control: { kind: 'text' },
+  expected: choices.map((choice) => `'${choice}'`).join(' or '),
+  written: choices.join(' or '),
+  accepts: (value): value is Choice => choices.some((choice) => choice === value),
+  parse: (text) => text,
+  format: String,
+});
+
 export const booleanOption = (words: OptionWords): Option<boolean> => ({
   ...words,
   control: { kind: 'boolean' },

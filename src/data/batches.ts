@@ -6,9 +6,10 @@ import pLimit from 'p-limit';
 import { augment } from '../images/augment.ts';
 import type { Augmentation } from '../images/augmentation.ts';
 import type { Image } from '../images/image.ts';
-import { permutation, randomFor } from '../random.ts';
+import { randomFor } from '../random.ts';
 import { DataError } from './data-error.ts';
 import type { Dataset } from './dataset.ts';
+import { type EpochOrder, epochOrders, type Sampling } from './epoch-order.ts';
 import { SkippedImages } from './skipped-images.ts';
 
 export interface Batch {
@@ -32,6 +33,8 @@ export interface TrainingBatchOptions {
   readonly size: readonly [height: number, width: number];
   readonly augmentation: Augmentation;
   readonly seed: number;
+  /** Default 'shuffle'. */
+  readonly sampling?: Sampling;
   /** Where to begin; a resumed training run sees exactly the batches that it would have seen. */
   readonly start?: { readonly epoch: number; readonly position: number };
   /** Called once for every image that cannot be used; another image replaces it. */
@@ -58,16 +61,17 @@ export function trainingBatches(
   dataset: Dataset,
   options: TrainingBatchOptions,
 ): AsyncGenerator<TrainingBatch> {
-  const { batch, size, augmentation, seed, start = { epoch: 0, position: 0 }, onBroken } = options;
+  const { batch, size, augmentation, seed, sampling = 'shuffle', onBroken } = options;
+  const { start = { epoch: 0, position: 0 } } = options;
   const perEpoch = batchesInEpoch(dataset, batch);
   const limit = pLimit(concurrentDecodes);
   const bytes = size[0] * size[1] * 3;
   const skipped = new SkippedImages(dataset, (index, error) => onBroken?.(error, index));
-  let order: { epoch: number; indices: Uint32Array } | undefined;
-  const orderOf = (epoch: number): Uint32Array => {
-    if (order?.epoch !== epoch)
-      order = { epoch, indices: permutation(dataset.length, randomFor(seed, epoch)) };
-    return order.indices;
+  const makeOrder = epochOrders(dataset, { seed, sampling });
+  let known: (EpochOrder & { epoch: number }) | undefined;
+  const orderOf = (epoch: number): EpochOrder => {
+    if (known?.epoch !== epoch) known = { epoch, ...makeOrder(epoch) };
+    return known;
   };
 
   const readableImage = async (start: number): Promise<{ image: Image; index: number }> => {
@@ -83,7 +87,8 @@ export function trainingBatches(
     { epoch, position }: { epoch: number; position: number },
     closed: AbortSignal,
   ): Promise<TrainingBatch> => {
-    const chosen = orderOf(epoch).subarray(position * batch, (position + 1) * batch);
+    const order = orderOf(epoch);
+    const chosen = order.indices.subarray(position * batch, (position + 1) * batch);
     const images = new Uint8Array(batch * bytes);
     const labels = new BigInt64Array(batch);
     const indices = await Promise.all(
@@ -91,7 +96,8 @@ export function trainingBatches(
         limit(async () => {
           closed.throwIfAborted();
           const { image, index } = await readableImage(preferred);
-          const random = randomFor(seed, epoch, index);
+          const repeat = order.repeats?.[position * batch + slot] ?? 0;
+          const random = repeat === 0 ? randomFor(seed, epoch, index) : randomFor(seed, epoch, index, repeat);
           augment(image, { augmentation, size, random }, images, slot * bytes);
           labels[slot] = BigInt(dataset.label(index));
           return index;

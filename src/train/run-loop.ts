@@ -6,6 +6,7 @@ import { compileTraining } from '../compile/training/compile-training.ts';
 import { alignClasses } from '../data/align-classes.ts';
 import { batchesInEpoch, trainingBatches } from '../data/batches.ts';
 import { DataError } from '../data/data-error.ts';
+import { summarise } from '../data/data-report.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { openData, subset } from '../data/open-data.ts';
 import type { Engine, HostTensor, Store } from '../engine/engine.ts';
@@ -22,6 +23,7 @@ import { DataRecorder } from './data-record.ts';
 import { explainGap, isWorseThanGuessing } from './evaluation-gap.ts';
 import { deathNotice, explainSystemError, maxDeadSteps, refuseNonFinite } from './failures.ts';
 import { addStep, type Measured, meansOf } from './metrics-window.ts';
+import { weightsOf } from './recipe/class-weights.ts';
 import {
   averageDecayAt,
   batchNormMomentumAt,
@@ -99,6 +101,7 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
   const stepsPerEpoch = batchesInEpoch(trainData, recipe.batch);
   const totalSteps = Math.max(1, Math.round(recipe.epochs * stepsPerEpoch));
 
+  const classWeights = weightsOf(recipe.classWeights, summarise(trainData));
   const { store, step, predictor } = await openPrograms(engine, graph, configuration);
   const recorder = recordInto(folder, { store, graph, configuration, onWarning: options.onWarning });
   let { position, window, deadSteps } = await firstState(options, { store, graph, recorder });
@@ -116,6 +119,7 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
     batch: recipe.batch,
     size: preprocessing.size,
     augmentation: recipe.augmentation,
+    sampling: recipe.sampling,
     seed,
     start: position,
     onBroken: ({ message }, index) =>
@@ -187,6 +191,7 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
       const outputs = await step.run({
         images,
         labels,
+        ...(classWeights && { classWeights }),
         learningRate: new Float32Array([learningRate]),
         averageDecay: new Float32Array([averageDecayAt(position.step, recipe.averageDecay)]),
         batchNormMomentum: new Float32Array([

@@ -2,11 +2,13 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { describeClasses, describeReport, summarise } from '../../data/data-report.ts';
+import { readClassWeights } from '../../data/labels/class-weights-file.ts';
 import { UsageError } from '../../errors.ts';
 import { costsOf } from '../../graph/costs.ts';
 import { describeProtocol } from '../../images/preprocess.ts';
 import { networkOptions } from '../../networks/network-options.ts';
 import { runNumbers } from '../../train/configuration/run-options.ts';
+import { describeBalance } from '../../train/recipe/class-weights.ts';
 import type { EvaluationMetrics } from '../../train/run/records.ts';
 import type { TrainResult } from '../../train/run-loop.ts';
 import { type Run, train } from '../../train/start-run.ts';
@@ -129,13 +131,17 @@ async function newRun(network: string | undefined, values: Values): Promise<Trai
     data: values.data,
     out: values.output,
     options: readNetworkOptions(values),
-    recipe: readRecipe(values, { weights }),
+    recipe: readRecipe({ ...values, classWeights: await readWeightsFile(values.classWeights) }, { weights }),
     ...(seed !== undefined && { seed }),
     precision: values.precision,
     limitTrain,
     limitTest,
   };
 }
+
+/** The words stay as they are; anything else is a file of weights. */
+const readWeightsFile = async (text: unknown): Promise<unknown> =>
+  typeof text !== 'string' || text === 'none' || text === 'balanced' ? text : readClassWeights(text);
 
 type StartEvent = Extract<TrainEvent, { kind: 'start' }>;
 
@@ -170,6 +176,7 @@ function showStart(
   say(`classes: ${describeClasses(summarise(data))}`);
   if (configuration.weights && position.step === 0)
     for (const line of describeWeights(configuration.weights, graph)) say(line);
+  for (const line of describeBalance(summarise(data), recipe)) say(line);
   for (const line of new Set([...describeReport(data), ...describeReport(test)])) say(line);
   say(
     `recipe: ${recipe.name}, ${recipe.epochs} epochs of batch ${recipe.batch}, ${grouped(totalSteps)} steps`,

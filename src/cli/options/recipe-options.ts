@@ -47,7 +47,13 @@ const addName = (command: Command): Command =>
 
 export function addRecipeOptions(command: Command): Command {
   addName(command.optionsGroup('Recipe:'));
-  addDeclared(command, recipeNumbers, { defaults: defaultsOf(recipeNumbers, (recipe) => recipe) });
+  const { classWeights, ...others } = recipeNumbers;
+  addDeclared(command, others, { defaults: defaultsOf(others, (recipe) => recipe) });
+  // What is neither word is a file, which is read later.
+  command.option(
+    classWeights.flag,
+    `${classWeights.about} (default: ${perRecipe((recipe) => classWeights.format(recipe.classWeights))})`,
+  );
   command.optionsGroup('Learning rate schedule:');
   addVariant(
     command,

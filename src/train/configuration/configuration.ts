@@ -95,7 +95,7 @@ export const parseConfiguration = (text: string, path: string): Configuration =>
   parseJson(text, { schema: configuration, path, Failure: RunError });
 
 /** What recipes written before an option existed did. */
-const beforeOptions = { freeze: null, layerDecay: null };
+const beforeOptions = { freeze: null, layerDecay: null, classWeights: 'none', sampling: 'shuffle' };
 
 /** Upgrades a recipe written before optimisers were selectable, or before fine-tuning. */
 function upgradeRecipe(recipe: unknown): unknown {

@@ -4,7 +4,14 @@
  */
 import { typicalLearningRates } from '../../compile/optimizers/optimizers.ts';
 import { stepNumbers } from '../../compile/step-numbers.ts';
-import { nameOrOffOption, numberOption, type OptionValues, type Variant } from '../../option.ts';
+import {
+  choiceOption,
+  nameOrOffOption,
+  numberOption,
+  type OptionValues,
+  type Variant,
+} from '../../option.ts';
+import { classWeightsOption } from './class-weights.ts';
 
 const { batch, weightDecay, labelSmoothing, auxiliaryLossWeight, batchNormMomentum, clipNorm, layerDecay } =
   stepNumbers;
@@ -47,6 +54,20 @@ export const recipeNumbers = {
     label: 'Freeze',
   }),
   layerDecay,
+  /** How much each class counts in the loss; 'balanced' is images / (classes · images of the class), as scikit-learn's. */
+  classWeights: classWeightsOption({
+    flag: '--class-weights <none|balanced|file>',
+    about:
+      "how much each class counts in the loss; 'balanced': inversely to its number of images; a file: labels and weights as CSV or JSON",
+    label: 'Class weights',
+  }),
+  /** Which images an epoch has: each once, or as many images as there are with each class drawn equally often. */
+  sampling: choiceOption({
+    choices: ['shuffle', 'balanced'],
+    flag: '--sampling <shuffle|balanced>',
+    about: "images of an epoch; 'shuffle': each once; 'balanced': as many, each class equally often",
+    label: 'Sampling',
+  }),
   /** Fraction of each side that the evaluation's central crop keeps. */
   evaluationCrop: numberOption({
     above: 0,

@@ -54,6 +54,8 @@ const paper = (batch: number): Recipe => ({
   clipNorm: null,
   freeze: null,
   layerDecay: null,
+  classWeights: 'none',
+  sampling: 'shuffle',
   augmentation: paperAugmentation,
   evaluationCrop: 0.875,
 });
@@ -147,6 +149,10 @@ export function refuseIdleNumbers(recipe: Recipe, { auxiliary }: { readonly auxi
     throw new RecipeError(
       "recipe option 'layerDecay': has no effect with freeze 'all', which trains the classifier alone; expected one of them",
     );
+  if (recipe.classWeights === 'balanced' && recipe.sampling === 'balanced')
+    throw new RecipeError(
+      "recipe options 'classWeights' and 'sampling': both 'balanced' would make up for unequal classes twice; expected one of them",
+    );
   if (!auxiliary && recipe.auxiliaryLossWeight !== own.auxiliaryLossWeight)
     throw new RecipeError(
       "recipe option 'auxiliaryLossWeight': has no effect without the network option auxiliary",
@@ -175,10 +181,10 @@ export function graphToTrain(graph: Graph, recipe: Pick<Recipe, 'freeze'>): Grap
 /** The options of the compiled step; the loop handles the rest. A new option does not compile until one of them uses it. */
 export function stepOptionsOf(recipe: Recipe) {
   const { name, epochs, learningRate, schedule, averageDecay, batchNormMomentum, ...rest } = recipe;
-  const { augmentation, evaluationCrop, ...stepOptions } = rest;
+  const { augmentation, evaluationCrop, sampling, ...stepOptions } = rest;
   const { batch, optimizer, weightDecay, labelSmoothing, clipNorm, ...others } = stepOptions;
   // What is frozen is a property of the graph: `graphToTrain`.
-  const { auxiliaryLossWeight, layerDecay, freeze: _, ...unapplied } = others;
+  const { auxiliaryLossWeight, layerDecay, classWeights, freeze: _, ...unapplied } = others;
   return {
     batch,
     optimizer,
@@ -188,6 +194,7 @@ export function stepOptionsOf(recipe: Recipe) {
     batchNormMomentum: 'input' as const,
     clipNorm: clipNorm ?? undefined,
     layerDecay: layerDecay ?? undefined,
+    classWeights: classWeights !== 'none',
     ...nothingLeft(unapplied),
   };
 }
