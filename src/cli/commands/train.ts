@@ -177,6 +177,7 @@ function showStart(
   if (configuration.weights && position.step === 0)
     for (const line of describeWeights(configuration.weights, graph)) say(line);
   for (const line of describeBalance(summarise(data), recipe)) say(line);
+  if (position.step === 0) for (const line of configuration.decisions ?? []) say(line);
   for (const line of new Set([...describeReport(data), ...describeReport(test)])) say(line);
   say(
     `recipe: ${recipe.name}, ${recipe.epochs} epochs of batch ${recipe.batch}, ${grouped(totalSteps)} steps`,

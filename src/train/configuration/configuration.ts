@@ -72,6 +72,8 @@ const configuration = z
     limitTest: valueSchema(limitTest).nullable(),
     /** What the run began with, where that are no initial values. */
     weights: z.exactOptional(weights),
+    /** What was decided in the user's place, or is left out, a sentence each. */
+    decisions: z.exactOptional(z.array(z.string()).readonly()),
     /** Epochs between evaluations. */
     evaluateEvery: z.exactOptional(valueSchema(evaluateEvery)),
     /** Steps between additional checkpoints. */

@@ -21,6 +21,7 @@ import { type Asked, startFrom } from '../starting/start-from.ts';
 import type { StartingWeights } from '../starting/starting-weights.ts';
 import type { Configuration } from './configuration.ts';
 import { dataPath, filesOf } from './data-files.ts';
+import { fitToImages } from './fit-to-images.ts';
 import { type RunPace, runNumbers } from './run-options.ts';
 
 /** The options of a new run. */
@@ -58,14 +59,22 @@ export async function createConfiguration(
   facts: Pick<EngineFacts, 'device' | 'threads' | 'libtorch' | 'fastBfloat16'>,
   { starting }: { readonly starting?: StartingWeights | undefined } = {},
 ): Promise<Configuration> {
-  const recipe = recipeOf(run, starting);
-  refuseIdleNumbers(recipe, { auxiliary: run.options?.auxiliary ?? false });
+  const chosen = recipeOf(run, starting);
+  refuseIdleNumbers(chosen, { auxiliary: run.options?.auxiliary ?? false });
   const numbers = { seed: run.seed, limitTrain: run.limitTrain, limitTest: run.limitTest };
   const { evaluateEvery, saveEverySteps } = run;
   checkOptions(runNumbers, { ...numbers, evaluateEvery, saveEvery: saveEverySteps }, runWords);
   const data = dataPath(run.data);
   const train = await openData(data, 'train');
   const { classes } = train;
+  const { recipe, decisions } = fitToImages(chosen, {
+    images: Math.min(train.length, run.limitTrain ?? train.length),
+    fromWeights: starting !== undefined,
+    ofBatch:
+      typeof run.recipe === 'object' && run.recipe.batch !== undefined
+        ? undefined
+        : (batch) => recipeOf(run, starting, { batch }),
+  });
   const { classes: requested = classes.length, ...options } = run.options ?? {};
   if (requested !== classes.length)
     throw new UsageError(`classes: ${data} has ${classes.length} classes, received ${requested}`);
@@ -89,6 +98,7 @@ export async function createConfiguration(
     threads: facts.threads,
     limitTrain: run.limitTrain ?? null,
     limitTest: run.limitTest ?? null,
+    ...(decisions.length > 0 && { decisions }),
     ...(evaluateEvery !== undefined && { evaluateEvery }),
     ...(saveEverySteps !== undefined && { saveEverySteps }),
     versions: { inception: packageVersion, libtorch: facts.libtorch, node: process.versions.node },
@@ -115,9 +125,13 @@ function fromScratch(network: Network, { options, classes }: Required<Asked>) {
 }
 
 /** The recipe; the evaluation's crop comes with the weights, as the rest of the preprocessing does. @throws RecipeError */
-function recipeOf({ recipe = {} }: Pick<NewRun, 'recipe'>, starting?: StartingWeights): Recipe {
+function recipeOf(
+  { recipe = {} }: Pick<NewRun, 'recipe'>,
+  starting: StartingWeights | undefined,
+  changes: RecipeOverrides = {},
+): Recipe {
   const { name = defaultRecipe({ weights: starting }), ...overrides } =
     typeof recipe === 'string' ? { name: recipe } : recipe;
   const crop = starting && { evaluationCrop: starting.model.description.preprocessing.crop };
-  return resolveRecipe(name, { ...crop, ...overrides });
+  return resolveRecipe(name, { ...crop, ...overrides, ...changes });
 }

@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { resolveRecipe } from '../recipe/recipe.ts';
+import { fitToImages } from './fit-to-images.ts';
+
+const fitted = (images: number, isAsked = false) =>
+  fitToImages(resolveRecipe('fine-tune', { batch: 32 }), {
+    images,
+    fromWeights: true,
+    ofBatch: isAsked ? undefined : (batch) => resolveRecipe('fine-tune', { batch }),
+  });
+
+describe('fitToImages', () => {
+  it('makes one batch of fewer images than the recipe’s, and its learning rate follows', () => {
+    const { recipe, decisions } = fitted(8);
+    expect(recipe).toMatchObject({
+      batch: 8,
+      learningRate: resolveRecipe('fine-tune', { batch: 8 }).learningRate,
+    });
+    expect(decisions).toEqual([
+      `batch of 8, which are all training images, instead of 32; learning rate ${recipe.learningRate} with it`,
+    ]);
+  });
+
+  it('leaves a batch that was asked for', () =>
+    expect(fitted(8, true)).toMatchObject({ recipe: { batch: 32 } }));
+
+  it('counts the images that each epoch leaves out', () => {
+    expect(fitted(33).decisions).toEqual([
+      '1 of 33 training images do not fill a batch of 32: each epoch leaves out as many, chosen at random',
+    ]);
+    expect(fitted(64).decisions).toEqual([]);
+  });
+
+  const advice = (name: string, images: number, fromWeights = false) =>
+    fitToImages(resolveRecipe(name), { images, fromWeights, ofBatch: undefined }).decisions;
+
+  it('names weights and small-data to who trains the paper’s recipe on a few hundred images', () => {
+    expect(advice('paper', 384)).toEqual([
+      "384 images are few for recipe paper and random weights, which were made for ImageNet's 1.28 million: --weights MODEL starts from trained weights, and --recipe small-data is for less",
+    ]);
+    expect([advice('paper', 384, true), advice('small-data', 384), advice('paper', 10_016)]).toEqual([
+      [],
+      [],
+      [],
+    ]);
+  });
+});
