@@ -7,6 +7,8 @@ export const runFiles = {
   data: 'data.json',
   metrics: 'metrics.jsonl',
   model: 'model.safetensors',
+  /** The last evaluation's averages, where the model is the best one's. */
+  last: 'last.safetensors',
   evaluation: 'evaluation.json',
   curves: 'curves.svg',
 } as const;

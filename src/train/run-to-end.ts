@@ -8,7 +8,7 @@ import { changesBetween, continued, describeChanges, onEngine } from './configur
 import { createConfiguration, networkOf } from './configuration/create-configuration.ts';
 import { estimator } from './estimate/estimate.ts';
 import { graphToTrain } from './recipe/recipe.ts';
-import { type EvaluationMetrics, RunFolder } from './run/run-folder.ts';
+import { RunFolder } from './run/run-folder.ts';
 import { type LoopOptions, runLoop, type TrainResult } from './run-loop.ts';
 import { openStartingWeights, type StartingWeights } from './starting/starting-weights.ts';
 import type { ResumeOptions, TrainEvent, TrainingControls, TrainOptions } from './train-options.ts';
@@ -101,7 +101,7 @@ async function onAnEngine(
     const { configuration, onReady, starting } = begun;
     folder = begun.folder;
     let estimate: ReturnType<typeof estimator> | undefined;
-    const result = await runLoop({
+    return await runLoop({
       configuration,
       folder,
       engine,
@@ -121,7 +121,6 @@ async function onAnEngine(
       onEvaluation: emit,
       onWarning: (message) => emit({ kind: 'warning', message }),
     });
-    return { ...result, evaluation: result.evaluation ?? (await lastEvaluation(folder)) };
   } finally {
     await folder?.unlock();
     if (!options.engine) await engine.close();
@@ -132,7 +131,3 @@ const engineOptions = ({ device = 'auto', threads }: TrainingControls) => ({
   device,
   ...(threads !== undefined && { threads }),
 });
-
-/** The last evaluation of a run that is already finished. */
-const lastEvaluation = async (folder: RunFolder): Promise<EvaluationMetrics | undefined> =>
-  (await folder.metrics()).findLast((line) => line.kind === 'evaluation');

@@ -6,6 +6,7 @@ import { readClassWeights } from '../../data/labels/class-weights-file.ts';
 import { UsageError } from '../../errors.ts';
 import { costsOf } from '../../graph/costs.ts';
 import { describeProtocol } from '../../images/preprocess.ts';
+import { runFiles } from '../../model/run-layout.ts';
 import { networkOptions } from '../../networks/network-options.ts';
 import { runNumbers } from '../../train/configuration/run-options.ts';
 import { describeBalance } from '../../train/recipe/class-weights.ts';
@@ -196,15 +197,31 @@ const evaluationText = (metrics: EvaluationMetrics, classes: readonly string[]):
   return `epoch ${+epoch.toFixed(2)}: test error ${percent(top1Error)}${top5}${balanced}, loss ${testLoss.toFixed(3)}, after ${duration(elapsedSeconds)}${without}`;
 };
 
-function conclude({ finished, evaluation, position }: TrainResult, folder: string): void {
+function conclude(
+  { finished, stoppedEarly, evaluation, model, position }: TrainResult,
+  folder: string,
+): void {
   if (!finished) {
     process.stderr.write(
       `stopped after step ${position.step}; 'inception train --resume --out ${folder}' continues\n`,
     );
     return;
   }
+  if (stoppedEarly && evaluation && model)
+    process.stderr.write(
+      `ended after epoch ${+evaluation.epoch.toFixed(2)}: none was better than epoch ${+model.epoch.toFixed(2)} (--patience)\n`,
+    );
   process.stderr.write(
-    `model: ${join(folder, 'model.safetensors')}\ncurves: ${join(folder, 'curves.svg')}\n`,
+    `model: ${join(folder, runFiles.model)}${model?.chosen ? `, ${choiceText(model, evaluation)}` : ''}\ncurves: ${join(folder, runFiles.curves)}\n`,
   );
-  if (evaluation) process.stdout.write(`test error ${percent(evaluation.top1Error)}\n`);
+  if (model) process.stdout.write(`test error ${percent(model.top1Error)}\n`);
+}
+
+/** Which averages the model holds, and by what number they were chosen. */
+function choiceText(model: EvaluationMetrics, last: EvaluationMetrics | undefined): string {
+  const told = ({ epoch, top1Error, testLoss }: EvaluationMetrics) =>
+    `epoch ${+epoch.toFixed(2)} (error ${percent(top1Error)}, loss ${testLoss.toFixed(3)})`;
+  return last === undefined || last.step === model.step
+    ? `the averages after the last epoch, which has the lowest error: ${told(model)}`
+    : `the averages after ${told(model)}, chosen by the lowest error; those of the last, ${told(last)}, are in ${runFiles.last}`;
 }

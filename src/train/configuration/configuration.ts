@@ -97,7 +97,14 @@ export const parseConfiguration = (text: string, path: string): Configuration =>
   parseJson(text, { schema: configuration, path, Failure: RunError });
 
 /** What recipes written before an option existed did. */
-const beforeOptions = { freeze: null, layerDecay: null, classWeights: 'none', sampling: 'shuffle' };
+const beforeOptions = {
+  freeze: null,
+  layerDecay: null,
+  classWeights: 'none',
+  sampling: 'shuffle',
+  patience: null,
+  keepBest: false,
+};
 
 /** Upgrades a recipe written before optimisers were selectable, or before fine-tuning. */
 function upgradeRecipe(recipe: unknown): unknown {

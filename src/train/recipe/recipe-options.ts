@@ -5,9 +5,11 @@
 import { typicalLearningRates } from '../../compile/optimizers/optimizers.ts';
 import { stepNumbers } from '../../compile/step-numbers.ts';
 import {
+  booleanOption,
   choiceOption,
   nameOrOffOption,
   numberOption,
+  numberOrOffOption,
   type OptionValues,
   type Variant,
 } from '../../option.ts';
@@ -67,6 +69,21 @@ export const recipeNumbers = {
     flag: '--sampling <shuffle|balanced>',
     about: "images of an epoch; 'shuffle': each once; 'balanced': as many, each class equally often",
     label: 'Sampling',
+  }),
+  /** The training ends when no evaluation has been better for so many epochs; null: never before its last epoch. */
+  patience: numberOrOffOption({
+    above: 0,
+    atMost: 1_000_000,
+    flag: '--patience <epochs>',
+    about: 'end after this many epochs without a better evaluation; implies --keep-best',
+    label: 'Patience (epochs)',
+    step: 1,
+  }),
+  /** Whether the model is the best evaluation's averages instead of the last one's. */
+  keepBest: booleanOption({
+    flag: '--[no-]keep-best',
+    about: "the model is the best evaluation's averages instead of the last one's",
+    label: 'Keep the best',
   }),
   /** Fraction of each side that the evaluation's central crop keeps. */
   evaluationCrop: numberOption({

@@ -56,6 +56,8 @@ const paper = (batch: number): Recipe => ({
   layerDecay: null,
   classWeights: 'none',
   sampling: 'shuffle',
+  patience: null,
+  keepBest: false,
   augmentation: paperAugmentation,
   evaluationCrop: 0.875,
 });
@@ -124,6 +126,8 @@ export function resolveRecipe(name: string, overrides: RecipeOverrides = {}): Re
   const recipe = {
     ...base,
     ...rate,
+    // Who waits for something better wants the best.
+    ...(overrides.patience != null && { keepBest: true }),
     ...overrides,
     augmentation: { ...base.augmentation, ...overrides.augmentation },
   };
@@ -181,7 +185,7 @@ export function graphToTrain(graph: Graph, recipe: Pick<Recipe, 'freeze'>): Grap
 /** The options of the compiled step; the loop handles the rest. A new option does not compile until one of them uses it. */
 export function stepOptionsOf(recipe: Recipe) {
   const { name, epochs, learningRate, schedule, averageDecay, batchNormMomentum, ...rest } = recipe;
-  const { augmentation, evaluationCrop, sampling, ...stepOptions } = rest;
+  const { augmentation, evaluationCrop, sampling, patience, keepBest, ...stepOptions } = rest;
   const { batch, optimizer, weightDecay, labelSmoothing, clipNorm, ...others } = stepOptions;
   // What is frozen is a property of the graph: `graphToTrain`.
   const { auxiliaryLossWeight, layerDecay, classWeights, freeze: _, ...unapplied } = others;

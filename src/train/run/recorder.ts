@@ -5,10 +5,11 @@ import type { Prediction } from '../../evaluate/score.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { modelMetadata, withFigure } from '../../model/description.ts';
 import { runFiles } from '../../model/run-layout.ts';
+import { writeCurves } from '../charts/curves.ts';
 import { type Configuration, parseConfiguration } from '../configuration/configuration.ts';
 import { saveCheckpoint, saveModel } from './checkpoint.ts';
-import { writeCurves } from './curves.ts';
 import { writeEvaluation } from './evaluation-record.ts';
+import { evaluationsOf, isBetter, modelOf } from './model-choice.ts';
 import { modelProblem } from './restore-latest.ts';
 import type { EvaluationMetrics, RunFolder, StepMetrics } from './run-folder.ts';
 import type { TrainingState } from './training-state.ts';
@@ -21,11 +22,14 @@ export interface Recorder {
   steps(metrics: StepMetrics): Promise<void>;
   /** Saves everything needed to resume from here. */
   checkpoint(state: TrainingState): Promise<void>;
-  /** Writes the results on the test split, and the evaluated averaged weights as the model. */
+  /**
+   * Writes the evaluated averaged weights and the results on the test split: as the model, if it is the last one that counts or
+   * this is the best one, which the metrics that are returned then say.
+   */
   evaluation(
     metrics: EvaluationMetrics,
     results: { readonly predictions: readonly Prediction[]; readonly dataset: Dataset },
-  ): Promise<void>;
+  ): Promise<EvaluationMetrics>;
   /** Writes the curves of the whole run. */
   finish(): Promise<void>;
 }
@@ -50,8 +54,11 @@ export function recordInto(
   const recorded = JSON.stringify(
     parseConfiguration(JSON.stringify(withFigure(configuration)), runFiles.configuration),
   );
-  const writeModel = (step: number) =>
-    saveModel(folder.file(runFiles.model), {
+  const { keepBest } = configuration.recipe;
+  /** With `keepBest`: the evaluation whose averages the model holds. */
+  let chosen: EvaluationMetrics | undefined;
+  const writeModel = (step: number, file: 'model' | 'last' = 'model') =>
+    saveModel(folder.file(runFiles[file]), {
       store,
       graph,
       step,
@@ -64,14 +71,36 @@ export function recordInto(
       const unreadable = await folder.truncateMetrics(step);
       if (unreadable > 0)
         onWarning(`${folder.file(runFiles.metrics)}: ${unreadable} lines that are no metrics were dropped`);
+      const expected = modelOf(await folder.metrics(), { keepBest });
+      // A kill may have left a model whose evaluation is not recorded: the next one is then compared with none.
+      const lost = expected && (await modelProblem(folder, { step: expected.step })) !== undefined;
+      chosen = lost ? undefined : expected;
     },
     repairModel: async (step) => {
-      const evaluated = (await folder.metrics()).findLast(({ kind }) => kind === 'evaluation')?.step;
-      const problem = evaluated === undefined ? undefined : await modelProblem(folder, evaluated);
-      if (problem === undefined) return;
-      if (step === evaluated) await writeModel(step);
-      const repair = step === evaluated ? 'has been written again' : 'will be written at the next evaluation';
-      onWarning(`${problem}; it ${repair}`);
+      const metrics = await folder.metrics();
+      const [evaluated, model] = [evaluationsOf(metrics).at(-1), modelOf(metrics, { keepBest })];
+      if (!evaluated || !model) return;
+      const isHere = step === evaluated.step;
+      const repair = isHere ? 'has been written again' : 'will be written at the next evaluation';
+      const problem = await modelProblem(folder, { step: model.step });
+      if (problem !== undefined) {
+        const isGone = isHere && model.step !== step;
+        if (isHere) await writeModel(step);
+        if (isGone) {
+          chosen = { ...evaluated, chosen: true };
+          await folder.append(chosen);
+        }
+        onWarning(
+          isGone
+            ? `${problem}; the weights of that evaluation are lost, and those of the last one, after step ${step}, have been written in their place`
+            : `${problem}; it ${repair}`,
+        );
+      }
+      if (!keepBest) return;
+      const lastProblem = await modelProblem(folder, { step: evaluated.step, file: 'last' });
+      if (lastProblem === undefined) return;
+      if (isHere) await writeModel(step, 'last');
+      onWarning(`${lastProblem}; it ${repair}`);
     },
     steps: (metrics) => folder.append(metrics),
     checkpoint: async (state) => {
@@ -86,10 +115,15 @@ export function recordInto(
     },
     evaluation: async (metrics, { predictions, dataset }) => {
       const { step, epoch } = metrics;
-      await writeEvaluation(folder, predictions, { dataset, step, epoch });
+      const isModel = !keepBest || chosen === undefined || isBetter(metrics, chosen);
+      const written: EvaluationMetrics = keepBest && isModel ? { ...metrics, chosen: true } : metrics;
+      if (isModel) await writeEvaluation(folder, predictions, { dataset, step, epoch });
       // The line comes last: it says that everything else of this evaluation is there.
-      await writeModel(step);
-      await folder.append(metrics);
+      if (isModel) await writeModel(step);
+      if (keepBest) await writeModel(step, 'last');
+      await folder.append(written);
+      if (isModel) chosen = written;
+      return written;
     },
     finish: () => writeCurves(folder),
   };

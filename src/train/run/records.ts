@@ -41,6 +41,8 @@ export interface EvaluationMetrics {
   readonly skipped?: number;
   /** Why this evaluation is worse than guessing while the training goes well, where that is so. */
   readonly remark?: string;
+  /** Where the best evaluation's averages are the model (`keepBest`): these are, until a later line that is chosen. */
+  readonly chosen?: true;
 }
 
 /** A line of `metrics.jsonl`. */

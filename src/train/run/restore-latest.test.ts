@@ -3,53 +3,19 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { memoryStore, smallestGraph, smallestNetwork } from '../../../test/memory-store.ts';
 import { usualOptimizers } from '../../compile/optimizers/optimizers.ts';
-import type { HostArray, Store } from '../../engine/engine.ts';
 import { buildGraph } from '../../graph/build-graph.ts';
-import { parametersOf } from '../../graph/graph.ts';
 import { configure } from '../../networks/networks.ts';
-import { conv, fullyConnected, globalAvgPool } from '../../networks/notation.ts';
+import { conv } from '../../networks/notation.ts';
 import { openSafetensors, writeSafetensors } from '../../weights/safetensors/safetensors.ts';
 import { restoreCheckpoint, saveCheckpoint, saveModel } from './checkpoint.ts';
 import { modelProblem, restoreLatest } from './restore-latest.ts';
 import { RunFolder } from './run-folder.ts';
 import { initialState, type TrainingState } from './training-state.ts';
 
-const network = {
-  name: 'smallest',
-  about: 'one convolution and a classifier',
-  input: [8, 8, 3],
-  classes: 2,
-  layers: { stem: conv('3x3', 2), averagePooling: globalAvgPool(), logits: fullyConnected() },
-} as const;
-const graph = buildGraph(configure(network, {}));
+const graph = smallestGraph;
 const optimizer = usualOptimizers.sgd;
-
-/** A store that gives every tensor this value until another is written. */
-function memoryStore(fill: number) {
-  const written = new Map<string, HostArray>();
-  const shapes = new Map(
-    parametersOf(graph).flatMap(({ name, shape }) =>
-      ['', 'averages/', 'momentum/'].map((prefix) => [prefix + name, shape] as const),
-    ),
-  );
-  const store: Store = {
-    names: [...shapes.keys()],
-    bytes: 0,
-    write: async (name, data) => void written.set(name, data),
-    read: async (name) => {
-      const shape = shapes.get(name) ?? [];
-      const length = shape.reduce((product, size) => product * size, 1);
-      const data = written.get(name) ?? new Float32Array(length).fill(fill);
-      return { dtype: 'float32', shape, data };
-    },
-    seed: async () => {},
-    randomState: async () => Uint8Array.of(fill, 7),
-    setRandomState: async (state) => void written.set('randomState', state),
-    release: () => {},
-  };
-  return { store, written };
-}
 
 const stateAt = (step: number): TrainingState => ({
   ...initialState,
@@ -173,7 +139,9 @@ describe('a resumed training', () => {
 
   it('does not take a checkpoint of another network for a damaged one', async () => {
     await save(40);
-    const other = buildGraph(configure({ ...network, layers: { stem: conv('1x1', 3) }, classes: 0 }, {}));
+    const other = buildGraph(
+      configure({ ...smallestNetwork, layers: { stem: conv('1x1', 3) }, classes: 0 }, {}),
+    );
     const { store } = memoryStore(0);
     await expect(restoreLatest(folder, { store, graph: other, optimizer })).rejects.toThrow(
       /40\.safetensors: not a checkpoint of this network \('stem\/weight' \[3, 3, 1, 1\] is missing or has another shape\)$/,
@@ -217,17 +185,17 @@ describe('a run’s model', () => {
 
   it('is whole if it is that of the last evaluation', async () => {
     await write();
-    expect(await modelProblem(folder, 40)).toBeUndefined();
-    expect(await modelProblem(folder, 60)).toMatch(
+    expect(await modelProblem(folder, { step: 40 })).toBeUndefined();
+    expect(await modelProblem(folder, { step: 60 })).toMatch(
       /model\.safetensors: expected the model of the evaluation after step 60, received that after step 40$/,
     );
   });
 
   it('is missed, and known to be damaged', async () => {
-    expect(await modelProblem(folder, 40)).toMatch(/model\.safetensors: no such file$/);
+    expect(await modelProblem(folder, { step: 40 })).toMatch(/model\.safetensors: no such file$/);
     await write();
     await invert(path(), (bytes) => bytes.length - 1);
-    expect(await modelProblem(folder, 40)).toMatch(
+    expect(await modelProblem(folder, { step: 40 })).toMatch(
       /model\.safetensors: tensor 'logits\S*' does not match its checksum/,
     );
   });

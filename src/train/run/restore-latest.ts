@@ -43,8 +43,11 @@ export async function restoreLatest(
 }
 
 /** Why the run's model is not whole or not that of the evaluation after this step; undefined if it is. */
-export async function modelProblem(folder: RunFolder, step: number): Promise<string | undefined> {
-  const path = folder.file(runFiles.model);
+export async function modelProblem(
+  folder: RunFolder,
+  { step, file: name = 'model' }: { readonly step: number; readonly file?: 'model' | 'last' },
+): Promise<string | undefined> {
+  const path = folder.file(runFiles[name]);
   try {
     const file = await openSafetensors(path);
     try {

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { standardPreprocessing } from '../../images/preprocess.ts';
+import { drawCurves } from '../charts/curves.ts';
 import { type Configuration, parseConfiguration } from '../configuration/configuration.ts';
 import { resolveRecipe } from '../recipe/recipe.ts';
-import { drawCurves } from './curves.ts';
 import { type EvaluationMetrics, RunFolder, type StepMetrics } from './run-folder.ts';
 
 const configuration: Configuration = {

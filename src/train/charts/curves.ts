@@ -1,8 +1,8 @@
 /** `curves.svg`: loss and error of a run over its epochs. */
 import { runFiles } from '../../model/run-layout.ts';
 import { replaceText } from '../../replace-file.ts';
+import type { EvaluationMetrics, Metrics, RunFolder, StepMetrics } from '../run/run-folder.ts';
 import { type Box, drawPanel, escapeXml, ink, type Line, type Panel, rangeAround } from './line-chart.ts';
-import type { EvaluationMetrics, Metrics, RunFolder, StepMetrics } from './run-folder.ts';
 
 /** Draws the curves from the run's metrics into its folder. */
 export async function writeCurves(folder: RunFolder): Promise<void> {
