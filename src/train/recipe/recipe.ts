@@ -89,6 +89,7 @@ const fineTune = (batch: number): Recipe => ({
   labelSmoothing: 0,
   batchNormMomentum: 0.01,
   averageDecay: 0.998,
+  keepBest: true,
   augmentation: fineTuneAugmentation,
 });
 
