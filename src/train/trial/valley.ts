@@ -28,7 +28,7 @@ export const hasDiverged = (smoothedLosses: readonly number[]): boolean => {
  */
 export function valleyOf(losses: readonly number[]): number | undefined {
   const lengths: number[] = [];
-  for (const [index, loss] of losses.entries()) {
+  for (const loss of losses) {
     const before = lengths.filter((_, earlier) => loss < (losses[earlier] as number));
     lengths.push(1 + Math.max(0, ...before));
   }
