@@ -46,21 +46,28 @@ export interface ScoreOptions extends PredictOptions {
 export async function predictions(dataset: Dataset, options: ScoreOptions): Promise<Prediction[]> {
   const results: Prediction[] = [];
   for await (const { index, probabilities, views } of predictImages(dataset, options)) {
-    const top = topClasses(probabilities, { classes: probabilities.length, k: 5 });
-    const label = dataset.label(index);
-    // Log of zero is avoided by using the smallest normal float32 instead.
-    const loss = label < 0 ? Number.NaN : -Math.log(Math.max(probabilities[label] as number, 1.1754944e-38));
-    const prediction = {
-      index,
-      label,
-      top: top.map((entry) => entry.label),
-      probability: top[0]?.probability ?? 0,
-      loss,
-    };
+    const prediction = predictionOf(probabilities, { index, label: dataset.label(index) });
     results.push(prediction);
     options.onPrediction?.(prediction, views);
   }
   return results;
+}
+
+/** What the scores need of one image's probabilities. */
+export function predictionOf(
+  probabilities: Float32Array | Float64Array,
+  { index, label }: { readonly index: number; readonly label: number },
+): Prediction {
+  const top = topClasses(probabilities, { classes: probabilities.length, k: 5 });
+  // Log of zero is avoided by using the smallest normal float32 instead.
+  const loss = label < 0 ? Number.NaN : -Math.log(Math.max(probabilities[label] as number, 1.1754944e-38));
+  return {
+    index,
+    label,
+    top: top.map((entry) => entry.label),
+    probability: top[0]?.probability ?? 0,
+    loss,
+  };
 }
 
 /** Accepted labels of an image that replace the data's; an empty list excludes the image. */

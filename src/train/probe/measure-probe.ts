@@ -1,0 +1,81 @@
+/** Probes of a model on a data set: features of the parts, and a classifier on each. */
+import type { Dataset } from '../../data/dataset.ts';
+import type { Engine } from '../../engine/engine.ts';
+import { UsageError } from '../../errors.ts';
+import { type FeatureOptions, type FeatureTable, featuresOf } from '../../features/compute-features.ts';
+import type { FeatureModel } from '../../features/feature-model.ts';
+import type { Part } from '../../features/parts.ts';
+import { fitProbe, type Probe } from '../../probe/fit-probe.ts';
+
+export interface MeasureOptions extends Omit<FeatureOptions, 'model' | 'parts' | 'onBroken'> {
+  readonly engine: Engine;
+  readonly model: FeatureModel;
+  readonly parts: readonly Part[];
+  readonly train: Dataset;
+  /** Undefined: the figures are those of a cross-validation. */
+  readonly validation: Dataset | undefined;
+  readonly classWeights?: readonly number[] | undefined;
+  /** Called for an image that cannot be used. */
+  readonly onBroken?: (dataset: Dataset, index: number, error: Error) => void;
+}
+
+export interface MeasuredProbes {
+  /** One for each part, the best first. */
+  readonly probes: readonly [Probe, ...Probe[]];
+  readonly validation: FeatureTable | undefined;
+}
+
+/** @throws UsageError if a split has no image of some kind that the figures need. */
+export async function measureProbes(options: MeasureOptions): Promise<MeasuredProbes> {
+  const { engine, model, parts, train, validation, classWeights, onNotice, onBroken, ...rest } = options;
+  const tableOf = async (dataset: Dataset) => {
+    const table = await featuresOf(dataset, {
+      ...rest,
+      model,
+      parts,
+      onNotice,
+      onBroken: (index, error) => onBroken?.(dataset, index, error),
+    });
+    onNotice?.(describeTable(table, { dataset, cache: rest.cache }));
+    return { table, labels: table.indices.map((index) => dataset.label(index)) };
+  };
+  const learnt = await tableOf(train);
+  const held = validation && (await tableOf(validation));
+  const classes = train.classes.length;
+  if (new Set(learnt.labels).size < 2)
+    throw new UsageError(
+      `${train.name}: expected images of at least two classes to learn from, received ${learnt.labels.length} images of one`,
+    );
+  const probes: Probe[] = [];
+  for (const [which, part] of parts.entries()) {
+    const valuesOf = ({ table, labels }: typeof learnt) => ({
+      values: table.parts[which]?.values as Float32Array,
+      labels,
+    });
+    probes.push(
+      await fitProbe(engine, {
+        part,
+        train: valuesOf(learnt),
+        validation: held && valuesOf(held),
+        classes,
+        classWeights,
+      }),
+    );
+    rest.signal?.throwIfAborted();
+  }
+  // Ties of the error, which is coarse for small sets, go to the smaller loss.
+  probes.sort((a, b) => a.error - b.error || a.loss - b.loss);
+  return { probes: probes as [Probe, ...Probe[]], validation: held?.table };
+}
+
+/** One line: how many images, and how many of them were in the cache. */
+export function describeTable(
+  { indices, cached, computed, seconds, parts }: FeatureTable,
+  { dataset, cache }: { readonly dataset: Dataset; readonly cache: string | undefined },
+): string {
+  const count = (value: number) => value.toLocaleString('en-US');
+  const names = parts.map(({ part }) => part.name).join(', ');
+  const from = cached === 0 ? '' : `${count(cached)} from the cache, `;
+  const kept = cache === undefined || computed === 0 ? '' : `, kept in ${cache}`;
+  return `features: ${dataset.name}, ${count(indices.length)} images (${names}): ${from}${count(computed)} computed in ${seconds.toFixed(1)} s${kept}`;
+}
