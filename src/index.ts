@@ -9,6 +9,7 @@ export {
   type ImageSource,
   loadClassifier,
 } from './classifier/classifier.ts';
+export type { PredictedFiles, PredictFilesOptions } from './classifier/files/predict-files.ts';
 export type { ImagePredictor, ModelOverrides } from './classifier/predicting-model.ts';
 export type { Runtime, RuntimeName, RuntimeOptions } from './classifier/runtime.ts';
 export type { Precision } from './compile/options.ts';

@@ -1,5 +1,6 @@
 /** The library's prediction API: any MODEL and images in, labels with probabilities out. */
 import { decodeImage } from '../data/decode.ts';
+import { findImages } from '../data/folders/find-images.ts';
 import type { Views } from '../images/crops.ts';
 import type { Image } from '../images/image.ts';
 import { inputBytes, type Preprocessing, preprocess } from '../images/preprocess.ts';
@@ -7,6 +8,7 @@ import { type ModelDescription, ModelError } from '../model/description.ts';
 import type { Notices } from '../model/model-file.ts';
 import { predictImages } from '../predict/predict-images.ts';
 import { type Classifications, rank } from './classification.ts';
+import { type PredictedFiles, type PredictFilesOptions, predictFiles } from './files/predict-files.ts';
 import type { RunningModel } from './open-models.ts';
 import type { ImagePredictor, ModelOverrides } from './predicting-model.ts';
 import type { Runtime, RuntimeOptions } from './runtime.ts';
@@ -48,6 +50,12 @@ export interface Classifier {
   classify(image: ImageSource, options?: ClassifyOptions): Promise<Classifications>;
   /** Classifies several images in batches; results are in the same order. */
   classify(images: readonly ImageSource[], options?: ClassifyOptions): Promise<readonly Classifications[]>;
+  /**
+   * Writes the most probable labels of any number of images to a `.csv`, `.jsonl` or `.parquet` file, as `inception predict` does.
+   * `images` are files, folders and patterns (`photos/**\/*.jpg`). An image that cannot be decoded has no row and is in the result.
+   * @throws ModelError if the network has no classifier; UsageError or PredictionsError if the file exists and is not continued.
+   */
+  predictFiles(images: readonly string[], options: PredictFilesOptions): Promise<PredictedFiles>;
   /** Frees the memory. Call it once at the end: ONNX Runtime should not be opened and released repeatedly. */
   close(): Promise<void>;
   /** `close`, for `await using`. */
@@ -85,10 +93,8 @@ export async function loadClassifier(model: string, options: ClassifierOptions =
 
 const singleCrop: Views = { crops: 1 };
 
-function classifierOf(
-  { description, source, runtime, predictor }: RunningModel,
-  close: () => Promise<void>,
-): Classifier {
+function classifierOf(model: RunningModel, close: () => Promise<void>): Classifier {
+  const { description, source, runtime, predictor } = model;
   const { classes, classIds, preprocessing, network } = description;
   const refuse = () => {
     throw new ModelError(`${source}: the network has no classifier and therefore no labels`);
@@ -138,6 +144,7 @@ function classifierOf(
     source,
     predictor,
     classify,
+    predictFiles: async (images, options) => predictFiles(model, await findImages(images), options),
     close,
     [Symbol.asyncDispose]: close,
   };

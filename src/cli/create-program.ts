@@ -14,6 +14,7 @@ import { addDiagram } from './commands/networks/diagram.ts';
 import { addModels } from './commands/networks/models.ts';
 import { addProgram } from './commands/networks/program.ts';
 import { addSummary } from './commands/networks/summary.ts';
+import { addPredict } from './commands/predict.ts';
 import { addPull } from './commands/pull.ts';
 import { addServe } from './commands/serve.ts';
 import { addSetup } from './commands/setup.ts';
@@ -52,6 +53,7 @@ Run 'inception COMMAND --help' for the options of a command, and 'inception doct
     addEvaluate,
     addClassify,
     addExplain,
+    addPredict,
     addServe,
     addImport,
     addExport,

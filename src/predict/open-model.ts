@@ -47,7 +47,7 @@ async function openFile(path: string, notices: Notices): Promise<ModelFile> {
     throw new ModelError(`${path}: no such run folder or file; a model on the hub is written hub:owner/name`);
   if (modelKind(path) === 'onnx')
     throw new ModelError(
-      `${path}: an ONNX file can only predict ('classify', 'evaluate', 'serve'); expected a model with weights: a run folder, a .safetensors file, or hub:owner/name`,
+      `${path}: an ONNX file can only predict ('classify', 'predict', 'evaluate', 'serve'); expected a model with weights: a run folder, a .safetensors file, or hub:owner/name`,
     );
   const file = await openWeights(path);
   return closeOnError(file, async () =>

@@ -29,9 +29,10 @@ import {
   readOnnxOptions,
 } from '../options/onnx-options.ts';
 import { appendResultsRow, evaluationText, hasTop5 } from '../output/evaluation-report.ts';
-import { duration, grouped } from '../output/format.ts';
-import { openBar } from '../output/progress-bar.ts';
-import { flagOf, InterruptedError, wholeNumber } from '../usage.ts';
+import { grouped } from '../output/format.ts';
+import { progressOver } from '../output/image-progress.ts';
+import { onInterruption } from '../signals.ts';
+import { flagOf, wholeNumber } from '../usage.ts';
 
 type Values = EngineOptions &
   OnnxOptions &
@@ -303,13 +304,7 @@ async function measure(
     (index) => !known.has(index) && !excluded.has(index),
   );
   if (known.size > 0) process.stderr.write(`${grouped(known.size)} images are already predicted\n`);
-  const interruption = new AbortController();
-  let stoppedBy: 'SIGINT' | 'SIGTERM' | undefined;
-  const stop = (signal: NodeJS.Signals) => {
-    stoppedBy = signal as 'SIGINT' | 'SIGTERM';
-    interruption.abort();
-  };
-  process.once('SIGINT', stop).once('SIGTERM', stop);
+  const interruption = onInterruption();
   const broken: string[] = [];
   const progress = progressOver(indices.length);
   let crops = 0;
@@ -331,12 +326,9 @@ async function measure(
       },
     });
     const seconds = (performance.now() - begin) / 1000;
-    if (stoppedBy !== undefined) {
-      throw new InterruptedError(
-        stoppedBy,
-        `interrupted after ${results.length} of ${indices.length} images${file ? `; --resume continues ${values.predictions}` : ''}`,
-      );
-    }
+    interruption.throwIfInterrupted(
+      `interrupted after ${results.length} of ${indices.length} images${file ? `; --resume continues ${values.predictions}` : ''}`,
+    );
     return {
       results: [...(file?.previous ?? []), ...results],
       crops,
@@ -347,30 +339,6 @@ async function measure(
   } finally {
     progress.stop();
     await file?.close();
-    process.off('SIGINT', stop).off('SIGTERM', stop);
+    interruption.end();
   }
-}
-
-/** A progress bar on a terminal, otherwise a line every ten seconds. */
-function progressOver(total: number, output: NodeJS.WriteStream = process.stderr) {
-  let done = 0;
-  let last = performance.now();
-  const bar = openBar(output, '{bar} {value}/{total} images  {speed} crops/s  {left} left');
-  const begin = performance.now();
-  bar?.start(total, 0, { speed: '–', left: '–' });
-  return {
-    say: (line: string) => {
-      if (bar) output.write('\r\u001b[K');
-      output.write(`${line}\n`);
-    },
-    step: (cropsPerSecond: number) => {
-      done++;
-      const left = duration(((performance.now() - begin) / 1000 / done) * (total - done));
-      bar?.update(done, { speed: cropsPerSecond.toFixed(0), left });
-      if (bar || performance.now() - last < 10_000) return;
-      last = performance.now();
-      output.write(`${done}/${total} images  ${cropsPerSecond.toFixed(0)} crops/s  ${left} left\n`);
-    },
-    stop: () => bar?.stop(),
-  };
 }
