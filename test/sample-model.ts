@@ -12,6 +12,7 @@ const roles: Readonly<Record<Role, GoldenRole>> = {
   residualWeight: 'conv_weight',
   convBias: 'conv_bias',
   linearWeight: 'linear_weight',
+  hiddenWeight: 'linear_weight',
   linearBias: 'linear_bias',
   gamma: 'bn_weight',
   beta: 'bn_bias',

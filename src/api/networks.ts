@@ -39,6 +39,7 @@ export {
   type ConvMarks,
   type ConvOptions,
   conv,
+  dense,
   depthwise,
   dropout,
   embedding,

@@ -112,7 +112,7 @@ export function describeNodes(graph: Graph, batchNormMomentum: number): PeerNode
 export function benchValues({ name, role, shape }: Parameter): Float32Array {
   const values = new Float32Array(elementCount(shape));
   if (role === 'gamma' || role === 'movingVariance') return values.fill(1);
-  const followedByRelu = role === 'convWeight';
+  const followedByRelu = role === 'convWeight' || role === 'hiddenWeight';
   if (!followedByRelu && role !== 'linearWeight' && role !== 'residualWeight') return values;
   const fanIn = elementCount(shape.slice(1));
   const half = Math.sqrt((followedByRelu ? 2 : 1) * (3 / fanIn));

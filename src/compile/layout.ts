@@ -39,7 +39,7 @@ export interface Layout {
 }
 
 const trainableOrder: readonly (readonly Role[])[] = [
-  ['linearWeight'],
+  ['linearWeight', 'hiddenWeight'],
   ['convWeight', 'residualWeight'],
   ['convBias'],
   ['linearBias', 'gamma', 'beta'],

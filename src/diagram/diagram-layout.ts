@@ -292,6 +292,8 @@ export function figure(layer: Layer, context: FigureContext = {}): Drawing {
       return layerBox('act', ['Fully connected'], context);
     case 'embedding':
       return layerBox('act', ['Embedding', `${layer.features}, batch norm`], context);
+    case 'dense':
+      return layerBox('act', ['Fully connected', `${layer.units}, ReLU`], context);
   }
 }
 

@@ -79,6 +79,7 @@ function detail(layer: Layer, classes: number): string[] {
   }
   if (layer.kind === 'dropout') return [`keep ${layer.keep}`];
   if (layer.kind === 'embedding') return [`fully connected, ${layer.features}`, 'batch normalisation'];
+  if (layer.kind === 'dense') return [`fully connected, ${layer.units}`, 'ReLU'];
   return layer.kind === 'fullyConnected' ? [`fully connected, ${classes}`] : [];
 }
 
@@ -98,6 +99,7 @@ const composed: Readonly<Record<Layer['kind'], boolean>> = {
   dropout: false,
   fullyConnected: false,
   embedding: false,
+  dense: false,
 };
 
 /** A figure for every layer with branches or several boxes, with its input and output shapes. */

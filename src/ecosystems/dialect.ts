@@ -51,6 +51,10 @@ export interface FileSettings {
   readonly preprocessing?: Partial<Preprocessing>;
   /** Why its input cannot be prepared here, unless the caller says how. */
   readonly inputProblem?: string;
+  /** Whether it says that the hidden layers of its head end in ReLU; other activations are a `headProblem`. */
+  readonly saysHidden?: boolean;
+  /** Window of the pooling before its head, where that is not over the whole grid by definition. */
+  readonly pooling?: readonly [height: number, width: number];
   /** Why its classifier cannot be read. */
   readonly headProblem?: string;
   readonly decisions: readonly string[];

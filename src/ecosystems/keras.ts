@@ -30,6 +30,7 @@ const suffixes: Readonly<Record<Role, string>> = {
   residualWeight: 'kernel',
   convBias: 'bias',
   linearWeight: 'kernel',
+  hiddenWeight: 'kernel',
   linearBias: 'bias',
   gamma: 'gamma',
   beta: 'beta',

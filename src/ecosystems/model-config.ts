@@ -13,6 +13,10 @@ export interface ModelConfig {
   readonly unknownBefore: readonly string[];
   /** Layers after the network that the classifier here does not have. */
   readonly unknownAfter: readonly string[];
+  /** Of each fully connected layer before the classifier. */
+  readonly hidden: readonly { readonly name: string; readonly activation: string }[];
+  /** [height, width] of an average pooling whose windows do not overlap, after the network. */
+  readonly pooling: readonly [height: number, width: number] | undefined;
   /** Of the classifier: `softmax`, `sigmoid`, `linear`, …. */
   readonly activation: string | undefined;
 }
@@ -41,13 +45,22 @@ export function readModelConfig(text: string): ModelConfig | undefined {
   const { scaling, unknown } = scalingOf(before);
   // In a flat model, the network's last convolution stands among its other layers; the head follows its pooling.
   const pooled = after.findLastIndex(({ kind }) => /Pooling|Flatten/.test(kind));
-  const dense = after.filter(({ kind }) => kind === 'Dense').at(-1);
+  const denses = after.flatMap(({ kind }, index) => (kind === 'Dense' ? [index] : []));
+  const dense = after[denses.at(-1) ?? -1];
+  const pool = after.find(isWholePooling);
   const closing = after.slice(pooled + 1).filter(({ kind }) => /^(Activation|Softmax)$/.test(kind));
   return {
     inputSize: sizeOf(layers, first),
     scaling,
     unknownBefore: unknown,
-    unknownAfter: after.filter(({ kind }) => !neutral.test(kind) && !afterKnown.test(kind)).map(label),
+    unknownAfter: after
+      .filter((each) => each !== pool && !neutral.test(each.kind) && !afterKnown.test(each.kind))
+      .map(label),
+    hidden: denses.slice(0, -1).map((from, index) => {
+      const layers = after.slice(from, denses[index + 1]);
+      return { name: layers[0]?.name ?? '', activation: activationsOf(layers).join(' and ') || 'linear' };
+    }),
+    pooling: pool && (pool.config.pool_size as [number, number]),
     activation: dense && activationOf([dense, ...closing]),
   };
 }
@@ -146,6 +159,22 @@ function constantIn(nodes: unknown): number | undefined {
   };
   visit(nodes, 0);
   return numbers.length === 1 ? numbers[0] : undefined;
+}
+
+/** Average pooling by windows beside each other, as `AveragePooling2D((8, 8))` before `Flatten`. */
+function isWholePooling({ kind, config: { pool_size: window, strides, padding } }: Layer): boolean {
+  const isPair = Array.isArray(window) && window.length === 2 && window.every(isSize);
+  return kind === 'AveragePooling2D' && isPair && String(strides) === String(window) && padding === 'valid';
+}
+
+/** All that are not the identity, in order. */
+function activationsOf(layers: readonly Layer[]): string[] {
+  const words = layers.map(({ kind, config }) => {
+    if (kind !== 'ReLU') return config.activation;
+    const isPlain = !config.max_value && !config.threshold && !config.negative_slope;
+    return isPlain ? 'relu' : 'a ReLU with bounds';
+  });
+  return words.filter((word) => typeof word === 'string' && word !== 'linear') as string[];
 }
 
 /** Of the last layer that has one which is not the identity. */

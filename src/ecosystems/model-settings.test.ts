@@ -61,6 +61,26 @@ describe('the configuration of a Keras model', () => {
     expect(settings(base(75), dense('sigmoid')).decisions[0]).toMatch(/^its classifier ends in a sigmoid/);
   });
 
+  it('says how hidden layers end, which are ReLUs here', () => {
+    const named = (name: string, activation: string) => layer('Dense', { name, activation });
+    const pooled = [base(75), layer('GlobalAveragePooling2D')];
+    const relus = [named('a', 'relu'), layer('Dropout'), named('b', 'linear'), layer('ReLU')];
+    expect(settings(...pooled, ...relus, dense('softmax'))).toMatchObject({ saysHidden: true });
+    expect(settings(...pooled, ...relus, dense('softmax')).headProblem).toBeUndefined();
+    const other = [named('a', 'elu'), named('b', 'linear'), layer('ReLU', { max_value: 6 })];
+    expect(settings(...pooled, ...other, named('c', 'linear'), dense('softmax')).headProblem).toBe(
+      "its head has activation 'elu' of the hidden layer 'a', activation 'a ReLU with bounds' of the hidden layer 'b', activation 'linear' of the hidden layer 'c', which the networks here do not have; --reset-classifier N leaves the head out",
+    );
+  });
+
+  it('may pool by windows beside each other, which may be the whole grid', () => {
+    const pool = (more: Layer) =>
+      settings(base(75), layer('AveragePooling2D', { pool_size: [8, 8], padding: 'valid', ...more }));
+    expect(pool({ strides: [8, 8] })).toMatchObject({ pooling: [8, 8] });
+    expect(pool({ strides: [8, 8] }).headProblem).toBeUndefined();
+    expect(pool({ strides: [1, 1] }).headProblem).toMatch("its head has AveragePooling2D 'averagepooling2d'");
+  });
+
   it('may be missing or broken', () => {
     expect(settingsIn({ metadata: new Map() })).toEqual({ decisions: [] });
     expect(settingsIn({ metadata: new Map([['model_config', '{']]) }).decisions).toEqual([

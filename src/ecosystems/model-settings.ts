@@ -18,15 +18,24 @@ export function settingsIn({ metadata }: Pick<TensorFile, 'metadata'>): FileSett
     return { decisions: ['its configuration is not JSON and was left out'] };
   }
   if (!config) return { decisions: [] };
-  const { inputSize, scaling, activation, unknownBefore, unknownAfter } = config;
+  const { inputSize, scaling, activation, unknownBefore, unknownAfter, hidden, pooling } = config;
   const isUnknown = activation !== undefined && !activations.includes(activation);
-  const problems = [...unknownAfter, ...(isUnknown ? [`activation '${activation}'`] : [])];
+  const unknownHidden = hidden.filter((layer) => layer.activation !== 'relu');
+  const problems = [
+    ...unknownAfter,
+    ...unknownHidden.map(
+      ({ name, activation: theirs }) => `activation '${theirs}' of the hidden layer '${name}'`,
+    ),
+    ...(isUnknown ? [`activation '${activation}'`] : []),
+  ];
   return {
     ...(inputSize && { inputSize }),
     ...(scaling && { preprocessing: preprocessingOf(scaling) }),
     ...(unknownBefore.length > 0 && {
       inputProblem: `it changes its input by ${unknownBefore.join(', ')}, which is not known here; --mean and --std say what reaches the network`,
     }),
+    ...(hidden.length > 0 && { saysHidden: true }),
+    ...(pooling && { pooling }),
     ...(problems.length > 0 && {
       headProblem: `its head has ${problems.join(', ')}, which the networks here do not have; --reset-classifier N leaves the head out`,
     }),

@@ -1,5 +1,5 @@
 /** Builds the graph of a network: shapes, padding, names and parameters are derived here and only here. */
-import type { ConfiguredNetwork } from '../networks/networks.ts';
+import { type ConfiguredNetwork, hiddenKey } from '../networks/networks.ts';
 import {
   type Branch,
   blockAt,
@@ -74,9 +74,17 @@ function build(network: ConfiguredNetwork): Graph {
     network,
     nodes: builder.nodes,
     logits: afterLayers,
+    features: featuresOf(network, builder.nodes, afterLayers),
     auxiliaryLogits,
     endpoints: builder.endpoints,
   };
+}
+
+/** What the first hidden layer reads, or the classifier. */
+function featuresOf({ classes }: ConfiguredNetwork, nodes: readonly Node[], logits: number): number {
+  if (classes === 0) return logits;
+  const first = nodes.find(({ path }) => path.startsWith(`${hiddenKey}/`)) ?? nodes[logits];
+  return first?.inputs[0] as number;
 }
 
 class Builder {
@@ -165,6 +173,10 @@ class Builder {
         return this.#linear(this.#network.classes, input, path, { bias: true });
       case 'embedding':
         return this.#batchNorm(this.#linear(layer.features, input, path, { bias: false }), path);
+      case 'dense': {
+        const dense = this.#linear(layer.units, input, path, { bias: true, role: 'hiddenWeight' });
+        return this.add('relu', [dense], path, this.#shape(dense), {});
+      }
     }
   }
 
@@ -210,7 +222,12 @@ class Builder {
     );
   }
 
-  #linear(outputs: number, input: number, path: string, { bias }: { bias: boolean }): number {
+  #linear(
+    outputs: number,
+    input: number,
+    path: string,
+    { bias, role = 'linearWeight' }: { bias: boolean; role?: Role },
+  ): number {
     const features = this.#shape(input)[2];
     return this.add(
       'linear',
@@ -219,7 +236,7 @@ class Builder {
       [1, 1, outputs],
       { bias },
       {
-        weight: parameter(path, 'weight', 'linearWeight', [outputs, features]),
+        weight: parameter(path, 'weight', role, [outputs, features]),
         ...(bias && { bias: parameter(path, 'bias', 'linearBias', [outputs]) }),
       },
     );

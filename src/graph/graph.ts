@@ -86,6 +86,8 @@ export type Role =
   | 'residualWeight'
   | 'convBias'
   | 'linearWeight'
+  /** Of a fully connected layer that a ReLU follows. */
+  | 'hiddenWeight'
   | 'linearBias'
   | 'gamma'
   | 'beta'
@@ -124,6 +126,8 @@ export interface Graph {
   readonly nodes: readonly Node[];
   /** Id of the logits; of the features for a network without a classifier. */
   readonly logits: number;
+  /** Id of what the classifier reads, its hidden layers included; of the last node for a network without a classifier. */
+  readonly features: number;
   readonly auxiliaryLogits: number | undefined;
   /** Node ids of the outputs of named parts: `stem`, `inceptionA/0`, …, in the order of the network. */
   readonly endpoints: ReadonlyMap<string, number>;
@@ -145,6 +149,13 @@ export function classifierParameters(graph: Graph): readonly Parameter[] {
   const { logits, auxiliaryLogits, network } = graph;
   const ids = auxiliaryLogits === undefined ? [logits] : [logits, auxiliaryLogits];
   return network.classes === 0 ? [] : ids.flatMap((id) => parametersAt(graph, id));
+}
+
+/** Parameters of everything that reads the features: the classifier's and its hidden layers', and the auxiliary head's classifier's. */
+export function parametersAfterFeatures(graph: Graph): readonly Parameter[] {
+  const { nodes, features, logits } = graph;
+  const hidden = nodes.filter(({ id, head }) => head === 'main' && id > features && id < logits);
+  return [...hidden.flatMap(({ id }) => parametersAt(graph, id)), ...classifierParameters(graph)];
 }
 
 /** The convolutions that read the images, whose weights depend on the number of input channels. */

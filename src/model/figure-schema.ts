@@ -56,6 +56,7 @@ const fields: { readonly [K in Kind]: SchemaOf<K> } = {
   dropout: { keep: fraction },
   fullyConnected: {},
   embedding: { features: whole },
+  dense: { units: whole },
 };
 
 const layer: z.ZodType = z.lazy(() => z.discriminatedUnion('kind', kinds as never));

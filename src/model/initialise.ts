@@ -38,6 +38,7 @@ const initialisers: Readonly<Record<Role, Initialiser>> = {
   residualWeight: varianceScaling(1),
   convBias: constant(0),
   linearWeight: varianceScaling(1),
+  hiddenWeight: varianceScaling(2),
   linearBias: constant(0),
   gamma: constant(1),
   beta: constant(0),

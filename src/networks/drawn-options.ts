@@ -29,6 +29,7 @@ export function drawnOptions(network: Network): DrawnOptions {
     dropoutKeep: firstOf(layers, 'dropout')?.keep,
     inputChannels,
     embedding: firstOf(layers, 'embedding')?.features,
+    hidden: [],
     gamma: true,
     countPadding: false,
   };

@@ -8,6 +8,11 @@ describe('options without effect', () => {
     ['inception-v4', { residualScale: 0.1 }, 'it has no scaled residual connections'],
     ['inception-v3', { residualScale: 'off' }, 'it has no scaled residual connections'],
     ['inception-v4', { classes: 0, dropoutKeep: 0.5 }, 'without a classifier (classes: 0) it has no dropout'],
+    [
+      'inception-v3',
+      { classes: 0, hidden: [8] },
+      'without a classifier (classes: 0) it has no hidden layers',
+    ],
     ['inception-resnet-v1', { countPadding: true }, 'it has no average pooling with padding'],
   ])('%s refuses %o, and files that hold it still open', (name, options, reason) => {
     const network = findNetwork(name);

@@ -33,6 +33,10 @@ const lacks: { readonly [K in NetworkOptionName]?: (asked: Asked) => string | un
       : classes === 0
         ? 'without a classifier (classes: 0) it has no dropout'
         : undefined,
+  hidden: ({ options: { classes, hidden = [] } }) =>
+    classes === 0 && hidden.length > 0
+      ? 'without a classifier (classes: 0) it has no hidden layers'
+      : undefined,
   gamma: ({ layers }) =>
     layers.some((layer) => (layer.kind === 'conv' || layer.kind === 'depthwise') && layer.norm !== false)
       ? undefined

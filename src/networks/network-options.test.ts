@@ -18,6 +18,8 @@ describe('an option of a network', () => {
     ['residualScale', 'off', 'off'],
     ['residualScale', '0.2', 0.2],
     ['residualScale', '0.17,0.1,0.2', { A: 0.17, B: 0.1, C: 0.2 }],
+    ['hidden', '256,128', [256, 128]],
+    ['hidden', 'none', []],
     ['gamma', 'false', false],
   ])('%s is parsed from the text %s', (name, text, value) => {
     const option = networkOptions[name];
@@ -40,6 +42,9 @@ describe('an option of a network', () => {
     ['residualScale', 'on'],
     ['residualScale', '0'],
     ['dropoutKeep', '1.01'],
+    ['hidden', ''],
+    ['hidden', '256,'],
+    ['hidden', '1,2,3,4,5,6,7,8,9'],
     ['gamma', 'no'],
   ])('%s rejects the text %j', (name, text) => {
     const option = networkOptions[name];
@@ -58,6 +63,7 @@ describe('an option of a network', () => {
       classes: 1000,
       inputSize: 299,
       width: 1,
+      hidden: [],
       blocks: { A: 4, B: 7, C: 3 },
       auxiliary: false,
       dropoutKeep: 0.8,

@@ -102,6 +102,18 @@ export const networkOptions = {
     label: 'Embedding',
     default: '512',
   }),
+  /**
+   * Units of the fully connected layers, each with a ReLU, between the features and the classifier: they are part of the classifier.
+   * Default none.
+   */
+  hidden: countsOption({
+    range: count(100_000),
+    atMost: 8,
+    flag: '--hidden <units>',
+    about: 'hidden layers of the classifier, fully connected with ReLU, as 256,128; none for none',
+    label: 'Hidden layers of the classifier',
+    default: 'none',
+  }),
   /** Whether batch normalisation multiplies by a learned gamma; TF-Slim's and Keras's do not. Default true. */
   gamma: booleanOption({
     flag: '--no-gamma',
@@ -151,6 +163,25 @@ function sizeOption(words: OptionWords): Option<Size> {
       return sides.length === 2 ? sides : parseNumber(text);
     },
     format: (size) => (typeof size === 'number' ? String(size) : size.join('x')),
+  };
+}
+
+/** A list of counts: `256,128`, or `none`. */
+function countsOption({
+  range,
+  atMost,
+  ...words
+}: OptionWords & { readonly range: Range; readonly atMost: number }): Option<readonly number[]> {
+  const counts = `at most ${atMost} whole numbers from ${range.atLeast} to ${range.atMost}`;
+  return {
+    ...words,
+    control: { kind: 'text' },
+    expected: `a list of ${counts}`,
+    written: `${counts}, as 256,128, or none`,
+    accepts: (value): value is readonly number[] =>
+      Array.isArray(value) && value.length <= atMost && value.every((entry) => inRange(entry, range)),
+    parse: (text) => (text === 'none' ? [] : text.split(',').map(parseNumber)),
+    format: (values) => (values.length === 0 ? 'none' : values.join(',')),
   };
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { buildGraph, GraphError, smallestInput } from '../graph/build-graph.ts';
 import { costsOf } from '../graph/costs.ts';
-import type { Graph, Node, NodeOf, Op } from '../graph/graph.ts';
+import { type Graph, type Node, type NodeOf, type Op, parametersAfterFeatures } from '../graph/graph.ts';
 import { NetworkError } from './check-network.ts';
 import { auxiliaryHead } from './figures/auxiliary-head.ts';
 import {
@@ -140,11 +140,53 @@ describe('a released Inception-ResNet-v2', () => {
   });
 });
 
+describe('hidden layers of the classifier', () => {
+  const parameters = (options: NetworkOptions, network = 'inception-v3') =>
+    costsOf(graphOf(network, options)).parameters;
+
+  it('stand between the features and the classifier, before its dropout', () => {
+    const graph = graphOf('inception-v3', { classes: 5, hidden: [256, 128] });
+    expect([...graph.endpoints.keys()].slice(-6)).toEqual([
+      'averagePooling',
+      'hidden/dense1',
+      'hidden/dense2',
+      'hidden',
+      'dropout',
+      'logits',
+    ]);
+    expect(endpoint(graph, 'hidden')).toMatchObject({ op: 'relu', shape: [1, 1, 128] });
+    expect(graph.features).toBe(graph.endpoints.get('averagePooling'));
+    // Keras: Dense(256), Dense(128), Dense(5) on 2048 features, instead of Dense(5).
+    const head = (2048 + 1) * 256 + (256 + 1) * 128 + (128 + 1) * 5;
+    const without = parameters({ classes: 5 });
+    expect(parameters({ classes: 5, hidden: [256, 128] }) - without).toBe(head - (2048 + 1) * 5);
+    const after = parametersAfterFeatures(graph).map(({ name }) => name);
+    expect(after).toEqual(
+      ['hidden/dense1', 'hidden/dense2', 'logits'].flatMap((path) => [`${path}/weight`, `${path}/bias`]),
+    );
+  });
+
+  it('read an embedding where there is one, and go with the classifier', () => {
+    const facenet = graphOf('inception-resnet-v1-facenet', { hidden: [8] });
+    expect(facenet.features).toBe(facenet.endpoints.get('embedding'));
+    expect(parameters({ classes: 0, hidden: [8] })).toBe(parameters({ classes: 0 }));
+    expect(parameters({ hidden: [] })).toBe(parameters({}));
+    const own: Network = {
+      ...findNetwork('inception-v3'),
+      layers: { hidden: conv('1x1', 8), averagePooling: globalAvgPool(), logits: fullyConnected() },
+      stages: {},
+    };
+    expect(() => configure(own, { hidden: [8] })).toThrow(
+      "inception-v3 has a layer 'hidden' of its own; received hidden: 8",
+    );
+  });
+});
+
 describe('an option that cannot be applied', () => {
   it.each<[options: object, message: string]>([
     [
       { widht: 2 },
-      "unknown network option 'widht'; there are classes, inputSize, width, blocks, residualScale, auxiliary, dropoutKeep, inputChannels, embedding, gamma, countPadding",
+      "unknown network option 'widht'; there are classes, inputSize, width, blocks, residualScale, auxiliary, dropoutKeep, inputChannels, embedding, hidden, gamma, countPadding",
     ],
     [
       { classes: -1 },
@@ -155,6 +197,10 @@ describe('an option that cannot be applied', () => {
       'an auxiliary classifier needs classes; received classes: 0, auxiliary: true',
     ],
     [{ embedding: 128 }, 'inception-v4 has no embedding; received embedding: 128'],
+    [
+      { hidden: [0] },
+      "network option 'hidden': expected a list of at most 8 whole numbers from 1 to 100000; received [0]",
+    ],
     [
       { inputSize: [299] },
       "network option 'inputSize': expected a whole number of pixels of at most 4096, or [height, width]; received [299]",

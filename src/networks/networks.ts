@@ -8,7 +8,16 @@ import { inceptionResnetV2Released } from './figures/inception-resnet-v2-release
 import { inceptionV3 } from './figures/inception-v3.ts';
 import { inceptionV4 } from './figures/inception-v4.ts';
 import { checkNetworkOptions, NetworkOptionError, type NetworkOptions } from './network-options.ts';
-import type { Auxiliary, Branch, Layer, Layers, Network, Stage } from './notation.ts';
+import {
+  type Auxiliary,
+  type Branch,
+  dense,
+  type Layer,
+  type Layers,
+  type Network,
+  type Stage,
+  sequence,
+} from './notation.ts';
 
 export { NetworkOptionError, type NetworkOptions } from './network-options.ts';
 export type { Stage } from './notation.ts';
@@ -67,7 +76,15 @@ export function configure(network: Network, options: NetworkOptions = {}): Confi
   checkNetworkOptions(options);
   const { classes = network.classes, inputSize, auxiliary = false, ...others } = options;
   const { inputChannels = network.input[2], gamma = true, countPadding = false, ...layerOptions } = others;
-  const { width = 1, blocks, residualScale, dropoutKeep, embedding, ...unapplied } = layerOptions;
+  const {
+    width = 1,
+    blocks,
+    residualScale,
+    dropoutKeep,
+    embedding,
+    hidden = [],
+    ...unapplied
+  } = layerOptions;
   const transformation = { width, blocks, residualScale, dropoutKeep, embedding, ...nothingLeft(unapplied) };
   if (classes === 0 && auxiliary)
     throw new NetworkOptionError(
@@ -79,8 +96,9 @@ export function configure(network: Network, options: NetworkOptions = {}): Confi
       : typeof inputSize === 'number'
         ? [inputSize, inputSize]
         : inputSize;
+  const figure = classes > 0 ? withHidden(network, hidden) : network.layers;
   const layers = Object.fromEntries(
-    Object.entries(network.layers)
+    Object.entries(figure)
       .filter(([, { kind }]) => classes > 0 || (kind !== 'fullyConnected' && kind !== 'dropout'))
       .map(([key, layer]) => [key, transform(layer, { ...transformation, stage: stageOf(network, key) })]),
   );
@@ -98,6 +116,22 @@ export function configure(network: Network, options: NetworkOptions = {}): Confi
     countPadding,
     auxiliary: auxiliary && head ? { ...head, layers: widen(head.layers, transformation) } : undefined,
   };
+}
+
+/** Key of the hidden layers, and what their parameters' names begin with: `hidden/dense1/weight`. */
+export const hiddenKey = 'hidden';
+
+/** The layers with hidden ones before the classifier and its dropout. */
+function withHidden({ name, layers }: Network, units: readonly number[]): Layers {
+  if (units.length === 0) return layers;
+  if (layers[hiddenKey])
+    throw new NetworkOptionError(
+      `${name} has a layer '${hiddenKey}' of its own; received hidden: ${units.join(',')}`,
+    );
+  const entries = Object.entries(layers);
+  const at = entries.at(-2)?.[1].kind === 'dropout' ? -2 : -1;
+  const hidden = [hiddenKey, sequence(...units.map(dense))] as const;
+  return Object.fromEntries([...entries.slice(0, at), hidden, ...entries.slice(at)]);
 }
 
 /** Stage A, B or C of a network's layer, or undefined for the layers between the stages. */
@@ -166,6 +200,7 @@ function transform(layer: Layer, transformation: Transformation): Layer {
     case 'avgPool':
     case 'globalAvgPool':
     case 'fullyConnected':
+    case 'dense':
       return layer;
   }
 }

@@ -114,6 +114,12 @@ export interface Embedding {
   readonly features: number;
 }
 
+/** Fully connected with a bias, then ReLU: a hidden layer of a classifier. No released network has one; fine-tuned ones often do. */
+export interface Dense {
+  readonly kind: 'dense';
+  readonly units: number;
+}
+
 /** A box of a figure, or several combined. */
 export type Layer =
   | Conv
@@ -128,7 +134,8 @@ export type Layer =
   | GlobalAvgPool
   | Dropout
   | FullyConnected
-  | Embedding;
+  | Embedding
+  | Dense;
 
 /** Layers one after the other. */
 export type Branch = readonly Layer[];
@@ -242,6 +249,9 @@ export const dropout = ({ keep }: { keep: number }): Dropout => ({ kind: 'dropou
 /** Fully connected without bias, then batch normalisation without ReLU: a feature vector for the image. */
 export const embedding = (features: number): Embedding => ({ kind: 'embedding', features });
 
+/** Fully connected with a bias, then ReLU: a hidden layer between the features and the classifier. */
+export const dense = (units: number): Dense => ({ kind: 'dense', units });
+
 /** The classifier: a dense layer with one output per class. */
 export const fullyConnected = (): FullyConnected => ({ kind: 'fullyConnected' });
 
@@ -270,6 +280,7 @@ export function layersInside(layer: Layer): readonly Layer[] {
     case 'dropout':
     case 'fullyConnected':
     case 'embedding':
+    case 'dense':
       return [];
   }
 }

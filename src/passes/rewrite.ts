@@ -56,11 +56,12 @@ export class Rewriting {
   }
 
   finish(): Graph {
-    const { network, logits, auxiliaryLogits, endpoints } = this.#graph;
+    const { network, logits, features, auxiliaryLogits, endpoints } = this.#graph;
     return {
       network,
       nodes: this.#nodes,
       logits: this.find(logits),
+      features: this.find(features),
       auxiliaryLogits: auxiliaryLogits === undefined ? undefined : this.find(auxiliaryLogits),
       endpoints: new Map([...endpoints].map(([name, id]) => [name, this.find(id)])),
     };

@@ -124,6 +124,43 @@ describe('loadModel', () => {
     for (const each of [model, changed, again]) each.release();
   });
 
+  it('computes hidden layers between the features and the logits, and a new classifier has none', async () => {
+    const options = { ...description.options, hidden: [6, 5] };
+    const graph = graphOf({ ...description, options });
+    const file: ModelFile = {
+      description: { ...description, options },
+      graph,
+      source: 'hidden',
+      read: async (parameter) => initialValues(parameter, 3),
+      close: async () => undefined,
+    };
+    const model = await loadModel(file, { engine, precision: 'float32' });
+    const features = await model.embed(images);
+    const byName = new Map(parametersOf(graph).map((each) => [each.name, each]));
+    const layer = (input: readonly number[], path: string, relu: boolean) => {
+      const weight = initialValues(byName.get(`${path}/weight`) as never, 3);
+      return Array.from({ length: weight.length / input.length }, (_, output) => {
+        const terms = input.map((value, index) => value * (weight[output * input.length + index] as number));
+        const sum = terms.reduce((total, term) => total + term, 0);
+        return relu ? Math.max(0, sum) : sum;
+      });
+    };
+    const width = features.shape[1] as number;
+    const logits = values(await model.logits(images));
+    expect(logits.slice(0, 4)).not.toEqual(logits.slice(4, 8));
+    for (let row = 0; row < 5; row++) {
+      let current = values(features).slice(row * width, (row + 1) * width);
+      current = layer(layer(current, 'hidden/dense1', true), 'hidden/dense2', true);
+      layer(current, 'logits', false).forEach((value, label) => {
+        expect(logits[row * 4 + label]).toBeCloseTo(value, 4);
+      });
+    }
+    const changed = await model.resetClassifier(['rose', 'tulip']);
+    expect(changed.description.options.hidden).toBeUndefined();
+    expect(values(await changed.embed(images))).toEqual(values(features));
+    for (const each of [model, changed]) each.release();
+  });
+
   it('refuses weights that are not finite numbers: ReLU would make them zeros, and the results look like results', async () => {
     const parameters = parametersOf(graphOf(description));
     const spoiled = (parameter: (typeof parameters)[number]) => {

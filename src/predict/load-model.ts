@@ -61,7 +61,7 @@ export interface LoadedModel {
    * [n, features] where a part has no grid any more, as `logits`.
    */
   features(images: Images, options: FeatureOptions): Promise<Record<string, HostTensor>>;
-  /** The classifier's input, float32 [n, features], or the embedding of a network that has one. */
+  /** What the classifier and its hidden layers read, float32 [n, features]: the embedding of a network that has one. */
   embed(images: Images): Promise<HostTensor>;
   /** Float32 [n, classes]. @throws ModelError for a network without a classifier, or if they are not numbers. */
   logits(images: Images): Promise<HostTensor>;
@@ -73,7 +73,7 @@ export interface LoadedModel {
    * @throws ModelError for a network without a classifier
    */
   gradient(images: Images, options: GradientOptions): Promise<LogitGradient>;
-  /** The same network with a new classifier for these labels and everything else kept. This model is not changed. */
+  /** The same network with a new classifier for these labels, without hidden layers, and everything else kept. This model is not changed. */
   resetClassifier(classes: readonly string[], options?: { readonly seed?: number }): Promise<LoadedModel>;
   /** Frees the memory. */
   release(): void;
@@ -232,10 +232,11 @@ function withNewClassifier(
     classes: readonly string[];
     seed: number;
   },
-  options: LoadModelOptions,
+  load: LoadModelOptions,
 ): Promise<LoadedModel> {
   const { classIds: _, ...rest } = description;
-  const changed = { ...rest, classes, options: { ...description.options, classes: classes.length } };
+  const { hidden: _hidden, ...options } = description.options;
+  const changed = { ...rest, classes, options: { ...options, classes: classes.length } };
   const graph = graphOf(changed);
   const classifier = new Set(classifierParameters(graph).map(({ name }) => name));
   const values: Contents['values'] = async (write) => {
@@ -246,7 +247,7 @@ function withNewClassifier(
       await write(parameter.name, data as Float32Array);
     }
   };
-  return openInEngine({ description: changed, graph, source, values }, options);
+  return openInEngine({ description: changed, graph, source, values }, load);
 }
 
 /** The last part at each stride before pooling. Strides are multiplied along the graph, since sizes are rounded by valid windows. */

@@ -8,7 +8,7 @@ import { endpointIds, returnEndpoints } from '../endpoints.ts';
 import { flatTensor, layOut } from '../layout.ts';
 import { lowerForward } from '../lower-forward.ts';
 import { type CompiledInference, type InferenceOptions, inceptionScaling, type Kernels } from '../options.ts';
-import { checkProgram, type Program, type StoreSpec, type Value } from '../program.ts';
+import { checkProgram, type Program, type StoreSpec } from '../program.ts';
 import { finish } from '../program-passes/finish/finish.ts';
 import { aten } from '../rules/aten.ts';
 import { native } from '../rules/native.ts';
@@ -56,7 +56,7 @@ export function compileInference(network: Graph, options: InferenceOptions): Com
   const lowered = lowerForward(lowering, rulesOf[kernels]);
   returnEndpoints(emitter, endpoints, lowered);
   const last = (lowered[graph.logits] as Result).value;
-  emitter.output('features', graph.network.classes === 0 ? last : featuresOf(graph, lowered));
+  emitter.output('features', (lowered[graph.features] as Result).value);
   if (graph.network.classes > 0) {
     emitter.layer = 'probabilities';
     emitter.output('logits', last);
@@ -77,12 +77,6 @@ function isOutput(graph: Graph, endpoint: string): boolean {
   throw new CompileError(
     `the endpoint '${endpoint}' has the name of an output of every prediction; give the layer another name`,
   );
-}
-
-/** The classifier's input. */
-function featuresOf(graph: Graph, lowered: readonly Result[]): Value {
-  const [source] = (graph.nodes[graph.logits] as Node).inputs;
-  return (lowered[source as number] as Result).value;
 }
 
 function inferenceStore(network: Graph, prepare: Program, options: InferenceOptions): StoreSpec {

@@ -1,7 +1,9 @@
 /**
  * Finds the classifier of a fine-tuned network, which people call as they like: `fc.1` after a dropout, `classifier`, `head`,
- * `dense`. It is the only linear layer that reads the network's features.
+ * `dense`. It is the only linear layer that reads the network's features, or hidden layers stand between: each reads the outputs of the
+ * one before it.
  */
+import { hiddenKey } from '../../networks/networks.ts';
 import { quoted } from '../../printable.ts';
 import { type TensorFile, WeightsError } from '../../weights/tensor-file.ts';
 import type { Layout } from '../layouts.ts';
@@ -29,6 +31,8 @@ export interface FoundClassifier {
   readonly names: ReadonlyMap<string, string>;
   /** Canonical names of tensors of a classifier that is replaced. */
   readonly leftOut: ReadonlySet<string>;
+  /** Units of the hidden layers, in order, which have our names of parameters in `names`. */
+  readonly hidden: readonly number[];
   readonly decisions: readonly string[];
 }
 
@@ -43,12 +47,14 @@ interface Linear {
 export const moduleOf = (name: string | undefined): string | undefined =>
   /^(.*[./])[^./]+$/.exec(name ?? '')?.[1];
 
-/** @throws WeightsError if the features are read by several layers, or the classifier has several. */
+/** @throws WeightsError if the features are read by several layers. */
 export function findClassifier(file: TensorFile, search: ClassifierSearch): FoundClassifier {
   const { names, free, features, weight, bias, path, isReplaced } = search;
-  const nothing = { names, leftOut: new Set<string>(), decisions: [] };
-  if (names.has(weight) || names.has(bias)) return nothing;
-  const linears = linearsIn(file, search);
+  const nothing = { names, leftOut: new Set<string>(), hidden: [], decisions: [] };
+  const own = names.get(weight);
+  const linears = linearsIn(file, search, own === undefined ? [] : [[weight, own]]);
+  const isDirect = linears.some(({ from, inputs }) => from === own && inputs === features);
+  if (isDirect || (own === undefined && names.has(bias))) return nothing;
   const readers = linears.filter(({ inputs }) => inputs === features);
   const [found] = readers;
   if (!found) return nothing;
@@ -67,27 +73,57 @@ export function findClassifier(file: TensorFile, search: ClassifierSearch): Foun
     throw new WeightsError(
       `${path}: several layers read its ${features} features: ${shown(readers)}; the networks here have one classifier: import the rest with --reset-classifier N, or save one of them`,
     );
-  const after = linears.filter((layer) => layer !== found && layer.inputs === found.outputs);
-  if (after.length > 0)
-    throw new WeightsError(
-      `${path}: its classifier has several linear layers: ${shown([found, ...after])}; the networks here have one: --reset-classifier N leaves them out and imports the rest`,
-    );
-  const theirBias = module + (/[^./]+$/.exec(bias)?.[0] ?? '');
-  const from = free.get(theirBias);
-  const isSame = (name: string) => name === found.name || name === theirBias;
+  const chain = chainFrom(found, linears);
+  const last = chain.at(-1) as Linear;
+  const biasPart = /[^./]+$/.exec(bias)?.[0] ?? '';
+  const ours = chain.map((layer, index) => {
+    const theirBias = (moduleOf(layer.name) ?? '') + biasPart;
+    const isLast = layer === last;
+    return {
+      theirs: [layer.name, theirBias],
+      weight: [isLast ? weight : hiddenName(index, 'weight'), layer.from] as const,
+      bias: [isLast ? bias : hiddenName(index, 'bias'), free.get(theirBias) ?? names.get(theirBias)] as const,
+    };
+  });
+  const theirs = new Set(ours.flatMap((layer) => layer.theirs));
+  const read = ours.flatMap((layer) => [layer.weight, layer.bias]);
   return {
     names: new Map([
-      ...[...names].filter(([name]) => !isSame(name)),
-      [weight, found.from],
-      ...(from === undefined ? [] : ([[bias, from]] as const)),
+      ...[...names].filter(([name]) => !theirs.has(name)),
+      ...read.flatMap(([name, from]) => (from === undefined ? [] : [[name, from] as const])),
     ]),
     leftOut: new Set(),
-    decisions: [`classifier read from ${quoted(found.from)}, ${found.outputs} outputs`],
+    hidden: chain.slice(0, -1).map(({ outputs }) => outputs),
+    decisions: [
+      chain.length === 1
+        ? `classifier read from ${quoted(last.from)}, ${last.outputs} outputs`
+        : `classifier with hidden layers read from ${shown(chain)}`,
+    ],
   };
 }
 
-function linearsIn(file: TensorFile, { free, layout }: ClassifierSearch): Linear[] {
-  return [...free].flatMap(([name, from]) => {
+/** Our name of a hidden layer's parameter, which no ecosystem has a name for. */
+const hiddenName = (index: number, part: 'weight' | 'bias') => `${hiddenKey}/dense${index + 1}/${part}`;
+
+/** Of several layers that fit, as after one with as many outputs as inputs, the next by name. */
+function chainFrom(first: Linear, linears: readonly Linear[]): readonly Linear[] {
+  const { compare } = new Intl.Collator('en', { numeric: true });
+  const rest = linears.filter((layer) => layer !== first).sort((a, b) => compare(a.name, b.name));
+  const chain = [first];
+  for (;;) {
+    const { outputs } = chain.at(-1) as Linear;
+    const next = rest.findIndex(({ inputs }) => inputs === outputs);
+    if (next < 0) return chain;
+    chain.push(...rest.splice(next, 1));
+  }
+}
+
+function linearsIn(
+  file: TensorFile,
+  { free, layout }: ClassifierSearch,
+  own: readonly (readonly [name: string, from: string])[],
+): Linear[] {
+  return [...free, ...own].flatMap(([name, from]) => {
     const shape = file.tensors.get(from)?.shape ?? [];
     const [outputs, inputs] = layout === 'torch' ? shape : shape.toReversed();
     return shape.length === 2 && inputs !== undefined && outputs !== undefined

@@ -117,15 +117,33 @@ describe('a network that people have changed', () => {
     },
   );
 
-  it('has hidden layers in its classifier, which are refused by name and can be left out', () => {
+  it('has hidden layers in its classifier, which are read in their order or left out', () => {
     const head = [
       ['fc.0.weight', [256, 2048]],
       ['fc.0.bias', [256]],
       ['fc.3.weight', [5, 256]],
       ['fc.3.bias', [5]],
     ] as const;
-    expect(() => read([...body, ...head])).toThrow(
-      "x.pth: its classifier has several linear layers: 'fc.0.weight' (2048 to 256), 'fc.3.weight' (256 to 5); the networks here have one: --reset-classifier N leaves them out and imports the rest",
+    expect(read([...body, ...head])).toMatchObject({
+      classes: 5,
+      from: 'fc.3.weight',
+      decisions: [
+        "classifier with hidden layers read from 'fc.0.weight' (2048 to 256), 'fc.3.weight' (256 to 5)",
+        dropped,
+        'the file does not say the activation of the hidden layers: ReLU is taken (--reset-classifier N leaves the head out)',
+      ],
+    });
+    // Of layers with as many inputs as outputs, the numbers in the names say the order.
+    const square = [
+      ['fc.0.weight', [256, 2048]],
+      ['fc.0.bias', [256]],
+      ['fc.10.weight', [5, 256]],
+      ['fc.10.bias', [5]],
+      ['fc.2.weight', [256, 256]],
+      ['fc.2.bias', [256]],
+    ] as const;
+    expect(read([...body, ...square]).decisions[0]).toBe(
+      "classifier with hidden layers read from 'fc.0.weight' (2048 to 256), 'fc.2.weight' (256 to 256), 'fc.10.weight' (256 to 5)",
     );
     expect(read([...body, ...head], { resetClassifier: 5 })).toMatchObject({
       classes: 5,

@@ -88,6 +88,8 @@ export function matchTensors(
   const report = Object.entries(problems).flatMap(([what, list]) =>
     list.length === 0 ? [] : [`  ${list.length} ${what}:`, ...linesOf(list)],
   );
+  if (heads.hidden.length > 0 && problems.unexpected.length > 0)
+    report.push('  --reset-classifier N leaves the head out and imports the rest');
   if (report.length > 0)
     throw new WeightsError(
       `${path}: the tensors do not match ${dialect.name}'s ${network} (${options.classes} classes${options.auxiliary ? ', with the auxiliary classifier' : ''}):\n${report.join('\n')}`,
@@ -123,6 +125,8 @@ interface Heads {
   /** Tensor names in the file by canonical names, with the classifier under its own. */
   readonly names: ReadonlyMap<string, string>;
   readonly classes: number;
+  /** Units of the hidden layers before the main classifier. */
+  readonly hidden: readonly number[];
   readonly auxiliary: boolean;
   /** Whether the classifier has weights only. */
   readonly lacksBias: boolean;
@@ -195,6 +199,7 @@ function readHeads(
   return {
     names,
     classes,
+    hidden: main.hidden,
     auxiliary: present.length > 0 && !isDropped,
     lacksBias,
     isLeftOut: (name) =>
@@ -249,6 +254,7 @@ function optionsInFile(
   const hasGamma = parametersOf(whole).some((parameter) => parameter.role === 'gamma' && shapeOf(parameter));
   return {
     classes: heads.classes,
+    ...(heads.hidden.length > 0 && { hidden: heads.hidden }),
     ...(!hasGamma && { gamma: false }),
     ...(record.countPadding && { countPadding: true }),
     ...(heads.auxiliary && { auxiliary: true }),

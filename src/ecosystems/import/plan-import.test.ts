@@ -152,6 +152,24 @@ describe('planImport', () => {
       expect(told.preprocessing.size).toEqual([299, 299]);
     });
 
+    it('refuses a pooling that is not the mean over the grid, which is 8×8 at 299 pixels', () => {
+      const withPool = (size: number, options: ImportOptions = {}) => {
+        const config = { pool_size: [size, size], strides: [size, size], padding: 'valid' };
+        const layers = [
+          { class_name: 'Conv2D', config: { batch_input_shape: [null, 299, 299, 3] } },
+          { class_name: 'AveragePooling2D', config },
+        ];
+        const metadata = new Map([['model_config', JSON.stringify({ config: { layers } })]]);
+        return planImport({ ...goldenFile('keras_inception_v3'), metadata }, 'mine.h5', options).graph;
+      };
+      expect(() => withPool(8)).not.toThrow();
+      expect(() => withPool(7)).toThrow(
+        'mine.h5: its head pools windows of 7×7, the grid is 8×8: the networks here take the mean over all of it; --reset-classifier N leaves the head out',
+      );
+      expect(() => withPool(7, { resetClassifier: 2 })).not.toThrow();
+      expect(() => withPool(7, { inputSize: 75 })).not.toThrow();
+    });
+
     it('says what the configuration does not', () => {
       const decided = (layers: readonly unknown[], options: ImportOptions = {}) => {
         const metadata = new Map([['model_config', JSON.stringify({ config: { layers } })]]);
@@ -171,11 +189,23 @@ describe('planImport', () => {
       expect(decided([rescaling, sized])).toEqual([]);
     });
 
-    it('says why several dense layers are no classifier, and leaves them out for a new one', () => {
+    it('reads hidden dense layers, names what stands between them, and leaves all out for a new classifier', () => {
       const layers = { ...head, ...dense(2048, 16), ...dense(16, 5, 'dense_1') };
+      const read = planImport(goldenFile('keras_inception_v3', layers), 'mine.h5');
+      expect(read.description.options).toMatchObject({ classes: 5, hidden: [16] });
+      expect(read.parameters.slice(-4).map(({ parameter, from }) => [parameter.name, from])).toEqual([
+        ['hidden/dense1/weight', 'dense/kernel'],
+        ['hidden/dense1/bias', 'dense/bias'],
+        ['logits/weight', 'dense_1/kernel'],
+        ['logits/bias', 'dense_1/bias'],
+      ]);
+      // The last one may have the name that Keras gives its own.
+      const named = { ...head, ...dense(2048, 16), ...dense(16, 5, 'predictions') };
+      const { options } = planImport(goldenFile('keras_inception_v3', named), 'mine.h5').description;
+      expect(options).toMatchObject({ classes: 5, hidden: [16] });
       const file = goldenFile('keras_inception_v3', { ...layers, 'batch_normalization_95/beta': [16] });
       expect(() => planImport(file, 'mine.h5')).toThrow(
-        /mine\.h5: its classifier has several linear layers: 'dense\/kernel' \(2048 to 16\), 'dense_1\/kernel' \(16 to 5\); .*--reset-classifier N leaves them out/,
+        /1 unexpected:\n {4}batch_normalization_95\/beta\n {2}--reset-classifier N leaves the head out/,
       );
       const { decisions, description } = planImport(file, 'mine.h5', { resetClassifier: 3 });
       expect(description.options.classes).toBe(3);

@@ -13,7 +13,7 @@ import { checkScaling, type ModelDescription } from '../../model/description.ts'
 import { type DecidedLabels, numberedLabels, unnamedLabels } from '../../model/imagenet-labels.ts';
 import { initialValues } from '../../model/initialise.ts';
 import type { ModelFile } from '../../model/model-file.ts';
-import { configure, findNetwork, type NetworkOptions } from '../../networks/networks.ts';
+import { configure, findNetwork, hiddenKey, type NetworkOptions } from '../../networks/networks.ts';
 import { type TensorFile, WeightsError } from '../../weights/tensor-file.ts';
 import type { Dialect, FileSettings } from '../dialect.ts';
 import type { DialectName } from '../dialects.ts';
@@ -86,7 +86,8 @@ export function planImport(given: TensorFile, path: string, asked: ImportOptions
     );
   const recognised = recognise(file, path, asked);
   const { dialect, network } = recognised;
-  const { options, decisions: settled } = withSettings(asked, dialect.settings?.(file), path);
+  const settings = dialect.settings?.(file);
+  const { options, decisions: settled } = withSettings(asked, settings, path);
   checkScaling(options.preprocessing, path);
   const { layout } = dialect;
   const { auxiliary, resetClassifier } = options;
@@ -94,6 +95,7 @@ export function planImport(given: TensorFile, path: string, asked: ImportOptions
   const { options: inFile, tensors, ignored } = matched;
   const wanted = wantedOptions(inFile, options, path);
   const graph = buildGraph(configure(findNetwork(network), wanted));
+  const head = decideHead(graph, { path, options, settings });
   const labels = labelsFor(graph.network.classes, options);
   const classifier = new Set(classifierParameters(graph).map(({ name }) => name));
   const parameters = parametersOf(graph).map((parameter): ImportedParameter => {
@@ -122,6 +124,7 @@ export function planImport(given: TensorFile, path: string, asked: ImportOptions
       ...recognised.decisions,
       ...matched.decisions,
       ...settled,
+      ...head,
       ...(isBinary(inFile, options) ? [binaryDecision] : []),
       ...(labels.decision === undefined ? [] : [`${labels.decision} (--model-labels FILE gives others)`]),
     ],
@@ -164,6 +167,27 @@ function withSettings(
         : []),
     ],
   };
+}
+
+/** What the head's layers are taken for. @throws WeightsError if its pooling is not the mean over the whole grid. */
+function decideHead(
+  { nodes, network: { layers } }: Graph,
+  { path, options, settings }: { path: string; options: ImportOptions; settings: FileSettings | undefined },
+): string[] {
+  if (options.resetClassifier !== undefined) return [];
+  const { pooling, inputSize, saysHidden = false } = settings ?? {};
+  const pool = nodes.find(({ op, head }) => op === 'globalAvgPool' && head === 'main');
+  const [height, width] = nodes[pool?.inputs[0] ?? -1]?.shape ?? [];
+  // Of another size of input, the mean over the whole grid is what was meant.
+  const isOwnSize = inputSize !== undefined && String(options.inputSize) === String(inputSize);
+  if (pooling && isOwnSize && pooling.join() !== [height, width].join())
+    throw new WeightsError(
+      `${path}: its head pools windows of ${pooling.join('×')}, the grid is ${height}×${width}: the networks here take the mean over all of it; --reset-classifier N leaves the head out`,
+    );
+  if (layers[hiddenKey] === undefined || saysHidden) return [];
+  return [
+    'the file does not say the activation of the hidden layers: ReLU is taken (--reset-classifier N leaves the head out)',
+  ];
 }
 
 /** One output, of which a softmax would always give 1. */

@@ -20,6 +20,7 @@ const suffixes: Readonly<Record<Role, string>> = {
   residualWeight: '.weight',
   convBias: '.bias',
   linearWeight: '.weight',
+  hiddenWeight: '.weight',
   linearBias: '.bias',
   gamma: '.bn.weight',
   beta: '.bn.bias',

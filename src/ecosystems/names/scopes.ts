@@ -51,6 +51,7 @@ const suffixes: Readonly<Record<Role, string>> = {
   residualWeight: '/weights',
   convBias: '/biases',
   linearWeight: '/weights',
+  hiddenWeight: '/weights',
   linearBias: '/biases',
   gamma: '/BatchNorm/gamma',
   beta: '/BatchNorm/beta',

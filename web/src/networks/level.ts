@@ -128,6 +128,7 @@ function step(place: Place, name: string, nodes: readonly Node[]): Place | undef
     case 'dropout':
     case 'fullyConnected':
     case 'embedding':
+    case 'dense':
       return undefined;
   }
   return layer satisfies never;
