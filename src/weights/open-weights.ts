@@ -1,5 +1,6 @@
 /** Opens a weights file of any supported format, recognised by its content. */
 import { open, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { lfsPointerProblem } from '../git-lfs.ts';
 import { openSafetensors } from './safetensors/safetensors.ts';
 import { type TensorFile, WeightsError } from './tensor-file.ts';
@@ -20,6 +21,9 @@ const openTorchFile = async (path: string) => (await import('./torch/file.ts')).
 const openTensorFlowCheckpoint = async (path: string) =>
   (await import('./tensorflow/checkpoint.ts')).openTensorFlowCheckpoint(path);
 
+const openLayersModel = async (path: string) =>
+  (await import('./tensorflow-js/layers-model.ts')).openLayersModel(path);
+
 const startsWith = (head: Uint8Array, ...bytes: readonly number[]): boolean =>
   bytes.every((byte, index) => head[index] === byte);
 
@@ -33,12 +37,17 @@ const formats: readonly (readonly [
   [({ head }) => startsWith(head, 0x50, 0x4b) || (head[0] === 0x80 && (head[1] ?? 9) <= 5), openTorchFile],
   [({ tail }) => isTable(tail), openTensorFlowCheckpoint],
   [({ path }) => /\.(index|data-\d+-of-\d+)$/.test(path), openTensorFlowCheckpoint],
+  [({ path }) => path.endsWith('.json'), openLayersModel],
   [({ head, path }) => head[8] === 0x7b || path.endsWith('.safetensors'), openSafetensors],
 ];
 
 /** Opens a file of weights for reading, whatever its format. @throws WeightsError naming the file, and the formats if it is none of them. */
 export async function openWeights(path: string): Promise<TensorFile> {
   const info = await stat(path).catch(() => undefined);
+  if (info?.isDirectory()) {
+    const model = join(path, 'model.json');
+    if ((await stat(model).catch(() => undefined))?.isFile()) return openLayersModel(model);
+  }
   // A folder of checkpoints, or a TensorFlow prefix, which is not a file itself.
   if (!info?.isFile()) {
     const prefix = await stat(`${path}.index`).catch(() => undefined);
@@ -58,6 +67,6 @@ export async function openWeights(path: string): Promise<TensorFile> {
   const format = formats.find(([matches]) => matches(ends));
   if (format) return format[1](path);
   throw new WeightsError(
-    `${path}: not a supported weights format; expected safetensors, Keras (.h5, .keras), PyTorch (.pth, .pt, .bin) or a TensorFlow checkpoint`,
+    `${path}: not a supported weights format; expected safetensors, Keras (.h5, .keras), PyTorch (.pth, .pt, .bin), a TensorFlow checkpoint or a TensorFlow.js layers model (model.json)`,
   );
 }

@@ -17,7 +17,7 @@ export interface NamedTensor extends TensorInfo {
   readonly data: TensorData;
 }
 
-export type WeightsFormat = 'safetensors' | 'h5' | 'torch' | 'tf-checkpoint';
+export type WeightsFormat = 'safetensors' | 'h5' | 'torch' | 'tf-checkpoint' | 'tfjs-layers';
 
 /** An open file. Its header has been read and checked; values are read on demand. */
 export interface TensorFile {
