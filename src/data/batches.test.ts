@@ -41,6 +41,20 @@ describe('trainingBatches', () => {
     expect(resumed).toEqual(whole[9]);
   });
 
+  it('mix images where that is asked for, and go on with the same mixtures', async () => {
+    const [plain] = await first(1);
+    const augmentation = { ...mildAugmentation, mixup: 0.4, cutMix: 1 };
+    const mixed = await first(8, { augmentation });
+    expect([plain?.mixed, mixed[0]?.indices]).toEqual([undefined, plain?.indices]);
+    expect(mixed[0]?.images).not.toEqual(plain?.images);
+    const shares = [...(mixed[0]?.mixed?.labelShare ?? [])];
+    expect(shares).toHaveLength(32);
+    expect(shares.every((share) => share >= 0.5 && share <= 1)).toBe(true);
+    expect(new Set(shares).size).toBeGreaterThan(20);
+    const [resumed] = await first(1, { augmentation, start: { epoch: 1, position: 1 } });
+    expect(resumed).toEqual(mixed[7]);
+  });
+
   it('depend on the seed', async () => {
     const [one] = await first(1);
     const [reseeded] = await first(1, { seed: 8 });

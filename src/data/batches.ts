@@ -4,6 +4,7 @@
  */
 import pLimit from 'p-limit';
 import { augment } from '../images/augment.ts';
+import { isMixing, type MixedLabels, mixBatch } from '../images/augmentation/mix.ts';
 import type { Augmentation } from '../images/augmentation.ts';
 import type { Image } from '../images/image.ts';
 import { randomFor } from '../random.ts';
@@ -17,6 +18,8 @@ export interface Batch {
   readonly images: Uint8Array;
   /** [n] */
   readonly labels: BigInt64Array;
+  /** Where images are mixed: the labels of the other images. */
+  readonly mixed: MixedLabels | undefined;
   /** Indices into the data set. */
   readonly indices: readonly number[];
 }
@@ -104,7 +107,12 @@ export function trainingBatches(
         }),
       ),
     );
-    return { images, labels, indices, epoch, position };
+    // Each image's share is its own; an image's augmentation takes keys of three or, repeated, of four small numbers.
+    const randomOf = (slot: number) => randomFor(seed, epoch, indices[slot] as number, -1 - slot);
+    const mixed = isMixing(augmentation)
+      ? mixBatch({ images, labels }, augmentation, { size, randomOf })
+      : undefined;
+    return { images, labels, mixed, indices, epoch, position };
   };
 
   return inAdvance(function* () {

@@ -1,11 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { randomFor } from '../random.ts';
 import { augment } from './augment.ts';
-import { type Augmentation, mildAugmentation, paperAugmentation } from './augmentation.ts';
+import {
+  type Augmentation,
+  mildAugmentation,
+  paperAugmentation,
+  unusedAugmentation,
+} from './augmentation.ts';
 import type { Image } from './image.ts';
 
 const size = [32, 32] as const;
-const identity: Augmentation = { area: null, aspect: [1, 1], shift: 0, flip: false, colour: false, erase: 0 };
+const identity: Augmentation = {
+  ...unusedAugmentation,
+  ...{ area: null, aspect: [1, 1], shift: 0, flip: false, colour: false, erase: 0 },
+};
 
 function gradient(): Image {
   const data = new Uint8Array(32 * 32 * 3);
@@ -95,6 +103,35 @@ describe('augment', () => {
     }
     expect(erased).toBeGreaterThan(70);
     expect(erased).toBeLessThan(130);
+  });
+
+  it('turns about half of the images upside down', () => {
+    const rows = (pixels: Uint8Array) => Array.from({ length: 32 }, (_, y) => pixels[y * 96]);
+    const upside = rows(gradient().data).reverse();
+    const turned = Array.from({ length: 200 }, (_, seed) =>
+      rows(augmented({ ...identity, verticalFlip: true }, seed)),
+    ).filter((each) => each.join() === upside.join());
+    expect(Math.abs(turned.length - 100)).toBeLessThan(30);
+  });
+
+  it('rotates by up to the maximum: the corners are black, the middle is not', () => {
+    const corners = Array.from({ length: 50 }, (_, seed) => {
+      const pixels = augmented({ ...identity, rotation: 20 }, seed, flat(100));
+      expect(pixels[(16 * 32 + 16) * 3]).toBe(100);
+      return pixels.filter((value) => value === 0).length / pixels.length;
+    });
+    expect(Math.max(...corners)).toBeGreaterThan(0.02);
+    // 4 triangles of 20° at a square: (1 − cos) … of its area; a fifth is far beyond.
+    expect(Math.max(...corners)).toBeLessThan(0.2);
+  });
+
+  it('applies operations of TrivialAugment and RandAugment', () => {
+    for (const policy of [{ trivialAugment: true }, { randAugment: 9 }]) {
+      const results = Array.from({ length: 40 }, (_, seed) => augmented({ ...identity, ...policy }, seed));
+      expect(
+        results.filter((pixels) => pixels.toString() !== gradient().data.toString()).length,
+      ).toBeGreaterThan(25);
+    }
   });
 
   it('has a mild setting that keeps nearly the whole image in place', () => {

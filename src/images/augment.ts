@@ -2,6 +2,8 @@
 
 import { nothingLeft } from '../option.ts';
 import { type Random, uniform } from '../random.ts';
+import { flipVertically, rotationBy, transform } from './augmentation/affine.ts';
+import { randAugment, trivialAugment } from './augmentation/policies.ts';
 import type { Augmentation } from './augmentation.ts';
 import { type Box, type Image, resample } from './image.ts';
 
@@ -18,11 +20,19 @@ export function augment(
   target: Uint8Array,
   offset = 0,
 ): void {
-  const { area, aspect, shift, flip, colour, erase: erased, ...unapplied } = augmentation;
+  const { area, aspect, shift, flip, colour, erase: erased, ...others } = augmentation;
+  // Mixing needs the other images of the batch, and is done there.
+  const { verticalFlip, rotation, trivialAugment: trivial, randAugment: strength, ...mixing } = others;
+  const { mixup, cutMix, ...unapplied } = mixing;
   nothingLeft(unapplied);
   const box = shifted(randomBox(image, { area, aspect }, random), shift, random);
   resample(image, { box, size, flip: flip && random() < 0.5 }, target, offset);
   const pixels = target.subarray(offset, offset + size[0] * size[1] * 3);
+  const canvas = { pixels, size };
+  if (verticalFlip && random() < 0.5) flipVertically(canvas);
+  if (rotation > 0) transform(canvas, rotationBy(uniform(random, -rotation, rotation)), 'bilinear');
+  if (trivial) trivialAugment(canvas, random);
+  if (strength !== null) randAugment(canvas, strength, random);
   if (colour) distortColour(pixels, random);
   if (erased > 0 && random() < erased) erase(pixels, size, random);
 }

@@ -3,6 +3,7 @@ import {
   booleanOption,
   inRange,
   numberOption,
+  numberOrOffOption,
   type Option,
   type OptionValues,
   type OptionWords,
@@ -48,13 +49,71 @@ export const augmentationOptions = {
     about: 'probability of random erasing',
     label: 'Erase',
   }),
+  /** Turns half of the images upside down. */
+  verticalFlip: booleanOption({
+    flag: '--[no-]vertical-flip',
+    about: 'turn images upside down at random',
+    label: 'Vertical flip',
+  }),
+  /** Rotates by up to this many degrees in either direction, filling with black. */
+  rotation: numberOption({
+    atLeast: 0,
+    atMost: 180,
+    flag: '--rotation <degrees>',
+    about: 'maximum random rotation in degrees, either way',
+    label: 'Rotation (degrees)',
+  }),
+  /** One operation of TrivialAugment's wide space, of random strength; instead of `colour`, unless that is given as well. */
+  trivialAugment: booleanOption({
+    flag: '--[no-]trivial-augment',
+    about: 'one random operation of random strength for each image (TrivialAugment); turns --colour off',
+    label: 'TrivialAugment',
+  }),
+  /** Two operations of RandAugment's space, of this strength; instead of `colour`, unless that is given as well. */
+  randAugment: numberOrOffOption({
+    whole: true,
+    atLeast: 0,
+    atMost: 30,
+    flag: '--rand-augment <strength>',
+    about:
+      "two random operations of this strength for each image (RandAugment; its authors' usual is 9); turns --colour off",
+    label: 'RandAugment',
+  }),
+  /** Parameter of the Beta distribution of the shares in which two images are mixed; 0 mixes none (mixup, arXiv 1710.09412). */
+  mixup: numberOption({
+    atLeast: 0,
+    atMost: 100,
+    flag: '--mixup <alpha>',
+    about: 'mix every image with another one, by shares from Beta(alpha, alpha); 0 to disable',
+    label: 'Mixup',
+  }),
+  /** The same for a rectangle that is cut out of another image (CutMix, arXiv 1905.04899); with mixup, each for half of the images. */
+  cutMix: numberOption({
+    atLeast: 0,
+    atMost: 100,
+    flag: '--cutmix <alpha>',
+    about:
+      'paste a rectangle of another image into every image, its area from Beta(alpha, alpha); 0 to disable',
+    label: 'CutMix',
+  }),
 };
 
 /** The random changes of training images. */
 export type Augmentation = OptionValues<typeof augmentationOptions>;
 
+/** What recipes do not use. */
+export const unusedAugmentation = {
+  verticalFlip: false,
+  rotation: 0,
+  trivialAugment: false,
+  randAugment: null,
+  mixup: 0,
+  cutMix: 0,
+} as const satisfies Partial<Augmentation>;
+
 /** The paper's augmentation, with the crops of arXiv 1409.4842. */
 export const paperAugmentation: Augmentation = {
+  ...unusedAugmentation,
   area: [0.08, 1],
   aspect: [3 / 4, 4 / 3],
   shift: 0,
@@ -65,6 +124,7 @@ export const paperAugmentation: Augmentation = {
 
 /** For small images of centred objects. */
 export const mildAugmentation: Augmentation = {
+  ...unusedAugmentation,
   area: null,
   aspect: [1, 1],
   shift: 2,

@@ -144,12 +144,13 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
     }
     while (!isEnded() && !signal?.aborted) {
       const begin = performance.now();
-      const { images, labels, epoch, position: batchIndex } = (await batches.next()).value;
+      const { images, labels, mixed, epoch, position: batchIndex } = (await batches.next()).value;
       const waitedForBatch = performance.now() - begin;
       const learningRate = learningRateAt(position.step, { recipe, stepsPerEpoch });
       const outputs = await step.run({
         images,
         labels,
+        ...mixed,
         ...(classWeights && { classWeights }),
         learningRate: new Float32Array([learningRate]),
         averageDecay: new Float32Array([averageDecayAt(position.step, recipe.averageDecay)]),

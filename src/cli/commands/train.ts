@@ -5,6 +5,7 @@ import { describeClasses, describeReport, summarise } from '../../data/data-repo
 import { readClassWeights } from '../../data/labels/class-weights-file.ts';
 import { UsageError } from '../../errors.ts';
 import { costsOf } from '../../graph/costs.ts';
+import { describeAugmentation } from '../../images/augmentation/describe.ts';
 import { describeProtocol } from '../../images/preprocess.ts';
 import { runFiles } from '../../model/run-layout.ts';
 import { networkOptions } from '../../networks/network-options.ts';
@@ -183,6 +184,7 @@ function showStart(
   say(
     `recipe: ${recipe.name}, ${recipe.epochs} epochs of batch ${recipe.batch}, ${grouped(totalSteps)} steps`,
   );
+  say(`augmentation: ${describeAugmentation(recipe.augmentation)}`);
   say(`engine: libtorch ${libtorch}, ${precision}, ${threads} threads, ${hardware}`);
   say(`evaluation: ${describeProtocol(preprocessing)}, averaged weights`);
   if (position.step > 0) say(`resumed after step ${grouped(position.step)}`);

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { optimizers } from '../../compile/optimizers/optimizers.ts';
 import { threads } from '../../engine/engine-options.ts';
 import { InceptionError } from '../../errors.ts';
-import { augmentationOptions } from '../../images/augmentation.ts';
+import { augmentationOptions, unusedAugmentation } from '../../images/augmentation.ts';
 import { networkOptionsSchema, preprocessingSchema } from '../../model/description.ts';
 import { figureSchema } from '../../model/figure-schema.ts';
 import { optionSchema, valueSchema, variantSchema } from '../../model/option-schema.ts';
@@ -109,7 +109,10 @@ const beforeOptions = {
 /** Upgrades a recipe written before optimisers were selectable, or before fine-tuning. */
 function upgradeRecipe(recipe: unknown): unknown {
   if (typeof recipe !== 'object' || recipe === null) return recipe;
-  const whole = { ...beforeOptions, ...recipe };
+  const whole: Record<string, unknown> = { ...beforeOptions, ...recipe };
+  const key = 'distortion' in whole ? 'distortion' : 'augmentation';
+  const { [key]: augmentation } = whole;
+  if (typeof augmentation === 'object') whole[key] = { ...unusedAugmentation, ...augmentation };
   if (!('rmsDecay' in whole)) return whole;
   const { rmsDecay, rmsEpsilon, momentum, distortion, ...rest } = whole as Record<string, unknown>;
   const optimizer = { kind: 'rmsprop', decay: rmsDecay, epsilon: rmsEpsilon, momentum };

@@ -1,12 +1,35 @@
 import { describe, expect, it } from 'vitest';
 import { usualOptimizers } from '../../compile/optimizers/optimizers.ts';
+import type { Augmentation } from '../../images/augmentation.ts';
 import {
   averageDecayAt,
   batchNormMomentumAt,
   learningRateAt,
   type RecipeOverrides,
+  refuseIdleNumbers,
   resolveRecipe,
 } from './recipe.ts';
+
+describe('augmentation of a recipe', () => {
+  it('leaves colours to TrivialAugment or RandAugment, unless both are asked for', () => {
+    const colourOf = (augmentation: Partial<Augmentation>) =>
+      resolveRecipe('paper', { augmentation }).augmentation.colour;
+    expect(colourOf({})).toBe(true);
+    expect(colourOf({ trivialAugment: true })).toBe(false);
+    expect(colourOf({ randAugment: 9 })).toBe(false);
+    expect(colourOf({ randAugment: 9, colour: true })).toBe(true);
+  });
+
+  it('refuses two policies, and to mix an image with itself', () => {
+    const refuse = (overrides: RecipeOverrides) => () =>
+      refuseIdleNumbers(resolveRecipe('paper', overrides), { auxiliary: false });
+    expect(refuse({ augmentation: { trivialAugment: true, randAugment: 9 } })).toThrow(
+      "'augmentation.trivialAugment' and 'augmentation.randAugment': expected one of them",
+    );
+    expect(refuse({ batch: 1, augmentation: { mixup: 0.2 } })).toThrow('expected a batch of at least 2');
+    expect(refuse({ batch: 2, augmentation: { mixup: 0.2 } })).not.toThrow();
+  });
+});
 
 describe('the recipe of the paper', () => {
   const recipe = resolveRecipe('paper');

@@ -8,6 +8,7 @@ import {
 import { UsageError } from '../../errors.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { allParts, freeze, isAuxiliaryIdle } from '../../graph/parts.ts';
+import { isMixing } from '../../images/augmentation/mix.ts';
 import {
   type Augmentation,
   augmentationOptions,
@@ -130,11 +131,19 @@ export function resolveRecipe(name: string, overrides: RecipeOverrides = {}): Re
     // Who waits for something better wants the best.
     ...(overrides.patience != null && { keepBest: true }),
     ...overrides,
-    augmentation: { ...base.augmentation, ...overrides.augmentation },
+    augmentation: {
+      ...base.augmentation,
+      ...withoutColour(overrides.augmentation),
+      ...overrides.augmentation,
+    },
   };
   check(recipe);
   return recipe;
 }
+
+/** TrivialAugment and RandAugment change colours themselves: as in timm, they take the place of the recipe's own distortion. */
+const withoutColour = ({ trivialAugment = false, randAugment = null }: Partial<Augmentation> = {}) =>
+  trivialAugment || randAugment !== null ? { colour: false } : {};
 
 function check({ name: _, schedule, optimizer, augmentation, ...numbers }: Recipe): void {
   const words = { what: 'recipe option', Failure: RecipeError };
@@ -162,7 +171,15 @@ export function refuseIdleNumbers(recipe: Recipe, { auxiliary }: { readonly auxi
     throw new RecipeError(
       "recipe option 'auxiliaryLossWeight': has no effect without the network option auxiliary",
     );
-  const { area, aspect } = recipe.augmentation;
+  const { area, aspect, trivialAugment, randAugment } = recipe.augmentation;
+  if (trivialAugment && randAugment !== null)
+    throw new RecipeError(
+      "recipe options 'augmentation.trivialAugment' and 'augmentation.randAugment': expected one of them",
+    );
+  if (isMixing(recipe.augmentation) && recipe.batch === 1)
+    throw new RecipeError(
+      "recipe options 'augmentation.mixup' and 'augmentation.cutMix': an image is mixed with another one of its batch; expected a batch of at least 2",
+    );
   if (area === null && aspect.join() !== own.augmentation.aspect.join())
     throw new RecipeError(
       "recipe option 'augmentation.aspect': has no effect without random crops; expected augmentation.area as well",
@@ -200,6 +217,7 @@ export function stepOptionsOf(recipe: Recipe) {
     clipNorm: clipNorm ?? undefined,
     layerDecay: layerDecay ?? undefined,
     classWeights: classWeights !== 'none',
+    mixedLabels: isMixing(augmentation),
     ...nothingLeft(unapplied),
   };
 }

@@ -157,6 +157,14 @@ describe('parseConfiguration', () => {
     expect(parseConfiguration(text, 'config.json')).toEqual(configuration);
   });
 
+  it('reads a recipe written before it could balance classes, mix images and freeze parts', () => {
+    const { classWeights, sampling, freeze, layerDecay, augmentation, ...recipe } = configuration.recipe;
+    const { area, aspect, shift, flip, colour, erase } = augmentation;
+    const old = { ...recipe, augmentation: { area, aspect, shift, flip, colour, erase } };
+    const text = JSON.stringify({ ...configuration, recipe: old });
+    expect(parseConfiguration(text, 'config.json')).toEqual(configuration);
+  });
+
   it('names every invalid key', () => {
     const text = JSON.stringify({
       ...configuration,
