@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hubFolder } from '../ecosystems/import/hub-folder.ts';
 import { openImport, planFile } from '../ecosystems/import/import-weights.ts';
-import type { ImportPlan } from '../ecosystems/import/plan-import.ts';
+import type { ImportOptions, ImportPlan } from '../ecosystems/import/plan-import.ts';
 import { type Graph, isStatistic, type Parameter, parametersOf } from '../graph/graph.ts';
 import { graphOf, type ModelDescription, ModelError, parseDescription } from '../model/description.ts';
 import type { ModelFile, Notices } from '../model/model-file.ts';
@@ -15,13 +15,16 @@ import { openWeights } from '../weights/open-weights.ts';
 import { openSafetensors } from '../weights/safetensors/safetensors.ts';
 import { type TensorFile, WeightsError } from '../weights/tensor-file.ts';
 
+/** `resetClassifier`: what another ecosystem's file has for a classifier is left out, and a new one has so many outputs. */
+export type OpenOptions = Notices & Pick<ImportOptions, 'resetClassifier'>;
+
 /**
  * Opens `hub:owner/name`, a run folder, a model of this package, or a file of another ecosystem. Reading a parameter that holds
  * a value that is not a finite number is an error.
  * @throws ModelError or WeightsError naming the file and what is missing.
  */
-export async function openModel(path: string, notices: Notices = {}): Promise<ModelFile> {
-  const file = await openFile(path, notices);
+export async function openModel(path: string, options: OpenOptions = {}): Promise<ModelFile> {
+  const file = await openFile(path, options);
   return {
     ...file,
     read: async (parameter) => {
@@ -33,11 +36,11 @@ export async function openModel(path: string, notices: Notices = {}): Promise<Mo
   };
 }
 
-async function openFile(path: string, notices: Notices): Promise<ModelFile> {
-  if (modelKind(path) === 'hub') return announced(await openImport(path, notices), notices);
+async function openFile(path: string, options: OpenOptions): Promise<ModelFile> {
+  if (modelKind(path) === 'hub') return announced(await openImport(path, options), options);
   const info = await stat(path).catch(() => undefined);
   if (info?.isDirectory() && (await isForeignFolder(path)))
-    return announced(await openImport(path, notices), notices);
+    return announced(await openImport(path, options), options);
   const run = info?.isDirectory() ? await runFile(path) : undefined;
   if (run) {
     const file = await openSafetensors(run.path);
@@ -53,7 +56,7 @@ async function openFile(path: string, notices: Notices): Promise<ModelFile> {
   return closeOnError(file, async () =>
     file.metadata.has('model')
       ? describedModel(file, { path, prefix: '' })
-      : announced(await planFile(file, path), notices),
+      : announced(await planFile(file, path, importOptions(options)), options),
   );
 }
 
@@ -65,6 +68,9 @@ async function isForeignFolder(path: string): Promise<boolean> {
   await file.close();
   return !file.metadata.has('model');
 }
+
+const importOptions = ({ resetClassifier }: OpenOptions): ImportOptions =>
+  resetClassifier === undefined ? {} : { resetClassifier };
 
 /** Says what was decided about a file of another ecosystem. */
 function announced(plan: ImportPlan, { onNotice }: Notices): ImportPlan {

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { parametersOf } from '../../graph/graph.ts';
 import type { ModelFile, Notices } from '../../model/model-file.ts';
 import { openModel } from '../../predict/open-model.ts';
+import { WeightsError } from '../../weights/tensor-file.ts';
 
 /** A model to start from. */
 export interface StartingWeights {
@@ -27,12 +28,39 @@ export async function openStartingWeights(
     decisions.push(line);
     notices.onNotice?.(line);
   };
-  const model = typeof weights === 'string' ? await openModel(weights, { ...notices, onNotice }) : weights;
+  const model =
+    typeof weights === 'string'
+      ? await withoutStrangeClassifier(
+          (options) => openModel(weights, { ...notices, ...options, onNotice }),
+          onNotice,
+        )
+      : weights;
   try {
     return { model, sha256: await hashOf(model), decisions };
   } catch (error) {
     await model.close();
     throw error;
+  }
+}
+
+/**
+ * Opens a model, or all but its classifier where that is one that no network here has, since it would be new in any case.
+ * @throws what opening the whole model throws, if the rest cannot be opened either.
+ */
+export async function withoutStrangeClassifier(
+  open: (options: { readonly resetClassifier?: number }) => Promise<ModelFile>,
+  onNotice: (line: string) => void,
+): Promise<ModelFile> {
+  try {
+    return await open({});
+  } catch (error) {
+    if (!(error instanceof WeightsError)) throw error;
+    const rest = await open({ resetClassifier: 2 }).catch(() => {
+      throw error;
+    });
+    // What the message says of importing is not for here.
+    onNotice(`${error.message.replace(/[:;][^:;]*--reset-classifier.*$/s, '')}: it is left out`);
+    return { ...rest, description: { ...rest.description, classes: [] } };
   }
 }
 

@@ -11,10 +11,11 @@ import { openTorch } from '../../engine/torch.ts';
 import { classifierParameters, isStatistic, parametersOf } from '../../graph/graph.ts';
 import { writeModel } from '../../model/write-model.ts';
 import { openSafetensors } from '../../weights/safetensors/safetensors.ts';
+import { WeightsError } from '../../weights/tensor-file.ts';
 import { RunFolder } from '../run/run-folder.ts';
 import { train } from '../start-run.ts';
 import type { TrainEvent } from '../train-options.ts';
-import { openStartingWeights } from './starting-weights.ts';
+import { openStartingWeights, withoutStrangeClassifier } from './starting-weights.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'inception-starting-'));
 const weights = join(root, 'weights.safetensors');
@@ -36,7 +37,8 @@ beforeAll(async () => {
           .toFile(join(folder, `${shade}.png`));
       }
     }
-});
+  // libtorch is loaded here.
+}, 60_000);
 afterAll(async () => {
   await engine.close();
   rmSync(root, { recursive: true });
@@ -99,4 +101,29 @@ describe('openStartingWeights', () => {
     await file.model.close();
     expect(file.sha256).toBe(memory.sha256);
   });
+});
+
+describe('a classifier that no network here has', () => {
+  const several = `x.pth: its classifier has several linear layers: 'fc.0', 'fc.3'; the networks here have one: --reset-classifier N leaves them out`;
+  const lines: string[] = [];
+
+  it('is left out, and said to be', async () => {
+    const open = async ({ resetClassifier }: { resetClassifier?: number }) => {
+      if (resetClassifier === undefined) throw new WeightsError(several);
+      return model;
+    };
+    const opened = await withoutStrangeClassifier(open, (line) => lines.push(line));
+    expect(opened.description.classes).toEqual([]);
+    expect(lines).toEqual([
+      "x.pth: its classifier has several linear layers: 'fc.0', 'fc.3'; the networks here have one: it is left out",
+    ]);
+  });
+
+  it('is not what is wrong with a file that cannot be opened without it either', () =>
+    expect(
+      withoutStrangeClassifier(
+        () => Promise.reject(new WeightsError('x.pth: empty')),
+        (line) => lines.push(line),
+      ),
+    ).rejects.toThrow('x.pth: empty'));
 });
