@@ -3,11 +3,11 @@ import type { Store } from '../../engine/engine.ts';
 import { classifierParameters, type Graph, parametersOf } from '../../graph/graph.ts';
 import { initialValues, startAverages } from '../../model/initialise.ts';
 import type { ModelFile } from '../../model/model-file.ts';
-import { keptRows, withKeptRows } from './kept-classes.ts';
+import { hasSameHidden, hiddenParameters, keptRowsOf, withKeptRows } from './kept-classes.ts';
 
 /**
  * Writes the weights and moving statistics of the model, and initial values where it has none: rows of the classifier for new
- * classes, a new auxiliary classifier. The averages begin as these weights.
+ * classes, other hidden layers, a new auxiliary classifier. The averages begin as these weights.
  */
 export async function fillStore(
   store: Store,
@@ -18,13 +18,16 @@ export async function fillStore(
     seed,
   }: { model: ModelFile; graph: Graph; classes: readonly string[]; seed: number },
 ): Promise<void> {
-  const rows = keptRows(classes, model.description);
+  const rows = keptRowsOf(graph, { classes, model });
+  const isNew = new Set(
+    hasSameHidden(graph, model.graph) ? [] : hiddenParameters(graph).map(({ name }) => name),
+  );
   const classifier = new Set(classifierParameters(graph).map(({ name }) => name));
   const trained = new Map(parametersOf(model.graph).map((parameter) => [parameter.name, parameter]));
   for (const parameter of parametersOf(graph)) {
     const { name, shape } = parameter;
     const source = trained.get(name);
-    const values = source && (await model.read(source));
+    const values = source && !isNew.has(name) ? await model.read(source) : undefined;
     if (values && !classifier.has(name)) await store.write(name, values);
     else {
       const fresh = initialValues(parameter, seed);

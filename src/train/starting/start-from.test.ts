@@ -54,6 +54,26 @@ describe('startFrom', () => {
     });
   });
 
+  it.each<[string, Partial<Asked>, readonly number[] | undefined, readonly string[]]>([
+    ['leaves out hidden layers for other classes', {}, [], []],
+    ['keeps hidden layers that are asked for', { options: { hidden: [16] } }, [16], ['class 4', 'class 0']],
+    ['keeps no rows behind other hidden layers', { options: { hidden: [8, 16] } }, [8, 16], []],
+    [
+      'keeps the whole head for the same classes',
+      { classes: ['class 1', 'class 0'] },
+      [16],
+      ['class 1', 'class 0'],
+    ],
+  ])('%s', (_, asked, hidden, kept) => {
+    const { options, weights } = start(asked, { hidden: [16] });
+    expect({ hidden: options.hidden, kept: weights.kept }).toEqual({ hidden, kept });
+    expect(weights.changed).toEqual(
+      hidden?.join() === '16'
+        ? []
+        : [`hidden: 16 in the weights, ${hidden?.join() || 'none'} here (--hidden 16 keeps them)`],
+    );
+  });
+
   it.each<[string, NetworkOptions, NetworkOptions, string]>([
     ['keeps the auxiliary head that is asked for', { auxiliary: true }, { auxiliary: true }, 'kept'],
     ['drops the auxiliary head otherwise', {}, { auxiliary: true }, 'dropped'],
@@ -76,12 +96,12 @@ describe('startFrom', () => {
     [
       'another width',
       { options: { width: 0.5 } },
-      "network option 'width': a small inception-v3 has 0.25, received 0.5; it comes with the weights (auxiliary, dropoutKeep, inputSize may differ)",
+      "network option 'width': a small inception-v3 has 0.25, received 0.5; it comes with the weights (auxiliary, dropoutKeep, hidden, inputSize may differ)",
     ],
     [
       'other blocks',
       { options: { blocks: { A: 2 } } },
-      "network option 'blocks': a small inception-v3 has 1,1,1, received 2,,; it comes with the weights (auxiliary, dropoutKeep, inputSize may differ)",
+      "network option 'blocks': a small inception-v3 has 1,1,1, received 2,,; it comes with the weights (auxiliary, dropoutKeep, hidden, inputSize may differ)",
     ],
   ])('refuses %s', (_, asked, message) => expect(() => start(asked)).toThrow(message));
 

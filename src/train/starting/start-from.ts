@@ -4,7 +4,7 @@
  */
 import { UsageError } from '../../errors.ts';
 import { buildGraph } from '../../graph/build-graph.ts';
-import { classifierParameters, type Graph, parametersOf } from '../../graph/graph.ts';
+import { type Graph, parametersAfterFeatures, parametersOf } from '../../graph/graph.ts';
 import type { Preprocessing } from '../../images/preprocess.ts';
 import { networkOf } from '../../model/description.ts';
 import type { ModelFile } from '../../model/model-file.ts';
@@ -15,7 +15,7 @@ import {
 } from '../../networks/network-options.ts';
 import { configure } from '../../networks/networks.ts';
 import type { Network } from '../../networks/notation.ts';
-import { keptRows } from './kept-classes.ts';
+import { keptRows, keptRowsOf } from './kept-classes.ts';
 import type { StartingWeights } from './starting-weights.ts';
 
 /** What of the weights a run began with, in its config.json. */
@@ -54,7 +54,12 @@ export interface Asked {
 }
 
 /** Options that say nothing about parameters, or whose parameters may be new. */
-const mayChange: ReadonlySet<NetworkOptionName> = new Set(['auxiliary', 'dropoutKeep', 'inputSize']);
+const mayChange: ReadonlySet<NetworkOptionName> = new Set([
+  'auxiliary',
+  'dropoutKeep',
+  'hidden',
+  'inputSize',
+]);
 
 /** @throws UsageError naming what contradicts the weights. */
 export function startFrom({ model, sha256, decisions }: StartingWeights, asked: Asked): Started {
@@ -65,7 +70,8 @@ export function startFrom({ model, sha256, decisions }: StartingWeights, asked: 
   if (channels !== 3)
     throw new UsageError(`${source}: it takes ${channels} input channels; training images are RGB`);
   const { classes: _, auxiliary: hasAuxiliary = false, ...theirs } = description.options;
-  const { classes: __, auxiliary = false, ...ours } = asked.options ?? {};
+  const { classes: __, auxiliary = false, ...given } = asked.options ?? {};
+  const ours = { ...newHead(model, asked), ...given };
   const changed = changesOf(network, { source, theirs, ours });
   const options = {
     ...theirs,
@@ -75,7 +81,7 @@ export function startFrom({ model, sha256, decisions }: StartingWeights, asked: 
   };
   const graph = buildGraph(configure(network, options));
   refuseOtherShapes(graph, model);
-  const rows = keptRows(asked.classes, description);
+  const rows = keptRowsOf(graph, { classes: asked.classes, model });
   const [height, width] = graph.network.input;
   return {
     network,
@@ -93,6 +99,14 @@ export function startFrom({ model, sha256, decisions }: StartingWeights, asked: 
     },
   };
 }
+
+/**
+ * Hidden layers of a classifier are bent to its classes: those of other classes begin without, unless they are asked for.
+ */
+const newHead = ({ description }: ModelFile, { classes }: Asked): NetworkOptions =>
+  description.options.hidden?.length && keptRows(classes, description).includes(undefined)
+    ? { hidden: [] }
+    : {};
 
 function refuseOtherNetwork(
   network: Network,
@@ -121,6 +135,8 @@ function changesOf(
     const [now, before] = [value, theirs[name]].map((each) =>
       each === undefined ? "the network's own" : option.format(each),
     );
+    if (name === 'hidden')
+      return [`hidden: ${before} in the weights, ${now} here (--hidden ${before} keeps them)`];
     if (mayChange.has(name)) return [`${name}: ${before} in the weights, ${now} here`];
     throw new UsageError(
       `network option '${name}': ${source} has ${before}, received ${now}; it comes with the weights (${[...mayChange].join(', ')} may differ)`,
@@ -130,7 +146,7 @@ function changesOf(
 
 /** An input size is free where every layer slides over its input. @throws UsageError naming the first layer that does not. */
 function refuseOtherShapes(graph: Graph, { graph: trained, source }: ModelFile): void {
-  const ours = new Set(classifierParameters(graph).map(({ name }) => name));
+  const ours = new Set(parametersAfterFeatures(graph).map(({ name }) => name));
   const theirs = new Map(parametersOf(trained).map((parameter) => [parameter.name, parameter]));
   for (const { name, shape } of parametersOf(graph)) {
     const before = theirs.get(name)?.shape;
