@@ -68,7 +68,8 @@ export default registerNetwork(network);
 /** Trains and exports the network; returns the exported file. */
 export async function trainAndExport(options: Omit<TrainOptions, 'network'>): Promise<string> {
   for await (const event of train({ ...options, network: network.name }))
-    if (event.kind === 'evaluation') console.error(`epoch ${event.epoch}: test error ${event.top1Error}`);
+    if (event.kind === 'evaluation' || event.kind === 'test')
+      console.error(`epoch ${event.epoch}: ${event.kind} error ${event.top1Error}`);
   const model = await openModel(options.out);
   const { file } = await exportOnnx(model, {
     output: `${options.out}/model.onnx`,

@@ -17,7 +17,14 @@ export { trainingBatches } from './data/batches.ts';
 export { DataError } from './data/data-error.ts';
 export type { Dataset, Split } from './data/dataset.ts';
 export { decodeImage, encodePng } from './data/decode.ts';
-export { openData, subset } from './data/open-data.ts';
+export { openData } from './data/open-data.ts';
+export { subset } from './data/selection.ts';
+export {
+  openSplits,
+  type SplitOptions,
+  type Splits,
+  type ValidationSource,
+} from './data/splits/open-splits.ts';
 export { NamesError } from './ecosystems/dialect.ts';
 export { namesIn } from './ecosystems/dialects.ts';
 export { type ExportReport, exportWeights } from './ecosystems/export-weights.ts';
@@ -74,7 +81,7 @@ export { topClasses } from './predict/top-classes.ts';
 export { type Configuration, RunError } from './train/configuration/configuration.ts';
 export type { NewRun } from './train/configuration/create-configuration.ts';
 export { type Recipe, RecipeError, type RecipeOverrides, resolveRecipe } from './train/recipe/recipe.ts';
-export type { EvaluationMetrics, Metrics, StepMetrics } from './train/run/records.ts';
+export type { EvaluationMetrics, Metrics, StepMetrics, TestMetrics } from './train/run/records.ts';
 export { RunFolder } from './train/run/run-folder.ts';
 export type { Progress, TrainResult } from './train/run-loop.ts';
 export { type Run, train } from './train/start-run.ts';

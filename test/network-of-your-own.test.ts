@@ -74,6 +74,7 @@ describe('a custom network', () => {
       out,
       options: { inputSize: 32 },
       recipe: { name: 'small-data', epochs: 1, batch: 16 },
+      validation: 0,
       limitTrain: 64,
       limitTest: 32,
     });

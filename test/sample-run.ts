@@ -43,7 +43,7 @@ export const evaluationLine = (step: number): EvaluationMetrics => ({
   kind: 'evaluation',
   step,
   epoch: step / 10,
-  testLoss: 1 / step,
+  validationLoss: 1 / step,
   top1Error: 0.5,
   top5Error: 0,
   elapsedSeconds: step,

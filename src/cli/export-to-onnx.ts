@@ -1,6 +1,9 @@
 /** `inception export -o FILE.onnx`: writes the file, compares it with libtorch if available, and prints a report. */
 import { describeReport } from '../data/data-report.ts';
-import { openImages, subset } from '../data/open-data.ts';
+import { openUnlabelledFolder } from '../data/folders/image-folder.ts';
+import { isUnlabelled, openData } from '../data/open-data.ts';
+import { subset } from '../data/selection.ts';
+import { openEvaluationImages } from '../data/splits/evaluation-images.ts';
 import type { Engine } from '../engine/engine.ts';
 import { UsageError } from '../errors.ts';
 import type { ModelFile } from '../model/model-file.ts';
@@ -81,7 +84,12 @@ async function calibrationFor(
       `--calibrate: ${model.source} does not say what it was trained on; expected 'fashion-mnist' or a folder of representative images`,
     );
   }
-  const [train, test] = [await openImages(data, 'train'), await openImages(data, 'test')];
+  const [train, test] = (await isUnlabelled(data))
+    ? [await openUnlabelledFolder(data), await openUnlabelledFolder(data)]
+    : [
+        await openData(data, 'train'),
+        await openEvaluationImages(data, [{ ...model.description, source: model.source }]),
+      ];
   for (const line of [train, test].flatMap(describeReport)) say(line);
   return {
     dataset: subset(train, values.calibrationImages ?? 256),

@@ -1,6 +1,6 @@
 /** The dashboard's API as types, shared by server and page. Pure; also for browsers. */
 import type { NetworkOptions } from '../networks/networks.ts';
-import type { EvaluationMetrics, Metrics } from '../train/run/records.ts';
+import type { EvaluationMetrics, Metrics, TestMetrics } from '../train/run/records.ts';
 
 export interface RunSummary {
   /** The folder's name. */
@@ -14,8 +14,10 @@ export interface RunSummary {
   /** Step of the last line of metrics.jsonl. */
   readonly step: number;
   readonly epoch: number;
-  /** The last evaluation, if any. */
+  /** The last evaluation on the validation images, if any. */
   readonly evaluation: EvaluationMetrics | undefined;
+  /** The score on the test images at the end, if any. */
+  readonly test: TestMetrics | undefined;
   readonly training: boolean;
   /** Bytes of metrics.jsonl. */
   readonly size: number;

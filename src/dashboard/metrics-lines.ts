@@ -1,12 +1,13 @@
 /** The lines of metrics.jsonl, checked before the page computes with them. */
 import { z } from 'zod';
 import { describeIssues } from '../parse-json.ts';
-import type { Metrics } from '../train/run/records.ts';
+import { type Metrics, metricsKinds, upgradeMetrics } from '../train/run/records.ts';
 import { RunFileError } from './run-file.ts';
 
 /** A number that the page may leave out of a chart: JSON has no infinity and writes it as null. */
 const optional = z.number().nullish();
 const common = { step: z.number(), epoch: z.number(), elapsedSeconds: optional };
+const errors = { top1Error: z.number(), top5Error: z.number(), balancedAccuracy: optional };
 
 const metricsSchema = z.discriminatedUnion('kind', [
   z.object({
@@ -21,12 +22,11 @@ const metricsSchema = z.discriminatedUnion('kind', [
   }),
   z.object({
     ...common,
+    ...errors,
     kind: z.literal('evaluation'),
-    testLoss: optional,
-    top1Error: z.number(),
-    top5Error: z.number(),
-    balancedAccuracy: optional,
+    validationLoss: optional,
   }),
+  z.object({ ...common, ...errors, kind: z.literal('test'), testLoss: optional }),
 ]);
 
 /**
@@ -53,8 +53,9 @@ function parseLine(text: string, place: string): Metrics[] {
   if (typeof line !== 'object' || line === null || Array.isArray(line))
     return refuse(`expected an object, received '${text.slice(0, 40)}'`);
   const { kind } = line as { kind?: unknown };
-  if (typeof kind === 'string' && kind !== 'train' && kind !== 'evaluation') return [];
-  const { error } = metricsSchema.safeParse(line);
+  if (typeof kind === 'string' && !metricsKinds.includes(kind)) return [];
+  const upgraded = upgradeMetrics(line);
+  const { error } = metricsSchema.safeParse(upgraded);
   if (error) return refuse(describeIssues(error.issues, { limit: 3 }));
-  return [line as Metrics];
+  return [upgraded as Metrics];
 }

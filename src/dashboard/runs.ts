@@ -4,7 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { parseJson } from '../parse-json.ts';
 import { parseConfiguration } from '../train/configuration/configuration.ts';
-import type { EvaluationMetrics, EvaluationRecord } from '../train/run/records.ts';
+import type { EvaluationMetrics, EvaluationRecord, TestMetrics } from '../train/run/records.ts';
 import { RunFolder } from '../train/run/run-folder.ts';
 import type { MetricsPart, RunList, RunSummary } from './api.ts';
 import { parseMetrics } from './metrics-lines.ts';
@@ -76,6 +76,7 @@ async function summarise(id: string, folder: string): Promise<RunSummary> {
     step: last?.step ?? 0,
     epoch: last?.epoch ?? 0,
     evaluation: metrics.findLast((line): line is EvaluationMetrics => line.kind === 'evaluation'),
+    test: metrics.findLast((line): line is TestMetrics => line.kind === 'test'),
     training: await isTraining(folder),
     size: file?.size ?? 0,
     changed: file?.mtimeMs ?? 0,
@@ -107,6 +108,7 @@ const evaluationSchema = z.object({
   format: z.literal(1),
   step: z.number(),
   epoch: z.number(),
+  split: z.exactOptional(z.enum(['validation', 'test'])),
   classes: z.array(z.string()),
   confusion: z.array(z.tuple([index, index, index])),
   mistakes: z.array(

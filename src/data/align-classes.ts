@@ -1,5 +1,6 @@
 /** Gives a data set other classes, such as those of another split, of whose classes it may lack some. */
 import { DataError } from './data-error.ts';
+import { withDecisions } from './data-report.ts';
 import type { Dataset } from './dataset.ts';
 
 /** The same images, labelled with other classes: `outputs` has the new label of each class. */
@@ -24,11 +25,7 @@ export function alignClasses(dataset: Dataset, classes: readonly string[]): Data
   const known = new Set(dataset.classes);
   const lacking = classes.filter((name) => !known.has(name));
   const decision = `${dataset.name}: has no images of ${lacking.length} of the ${classes.length} classes (${listed(lacking)})`;
-  const { leftOut = [], decisions = [] } = dataset.report ?? {};
-  return {
-    ...relabelled(dataset, { classes, outputs }),
-    report: { leftOut, decisions: [...decisions, decision] },
-  };
+  return withDecisions(relabelled(dataset, { classes, outputs }), [decision]);
 }
 
 const maxListed = 10;

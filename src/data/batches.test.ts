@@ -2,7 +2,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { mildAugmentation } from '../images/augmentation.ts';
 import { type TrainingBatch, trainingBatches } from './batches.ts';
 import type { Dataset } from './dataset.ts';
-import { openData, subset } from './open-data.ts';
+import { openData } from './open-data.ts';
+import { subset } from './selection.ts';
 
 const options = { batch: 32, size: [28, 28] as const, augmentation: mildAugmentation, seed: 7 };
 let data: Dataset;

@@ -51,6 +51,12 @@ export function describeReport({ name, report }: Dataset): string[] {
   return [...report.decisions, ...(leftOut === undefined ? [] : [leftOut])];
 }
 
+/** The data set with more to be said of it. */
+export function withDecisions(dataset: Dataset, added: readonly string[]): Dataset {
+  const { leftOut = [], decisions = [] } = dataset.report ?? {};
+  return { ...dataset, report: { leftOut, decisions: [...decisions, ...added] } };
+}
+
 /** Counts the images of every class. */
 export function summarise(dataset: Dataset): DataSummary {
   const { name, length, classes, report } = dataset;

@@ -2,8 +2,8 @@
 import type { Image } from '../images/image.ts';
 
 /**
- * Which part of a data set: `train`; `validation`, for evaluations during training; `test`, for the end. Where one of the last
- * two is missing, the other serves as both.
+ * Which part of a data set: `train`; `validation`, for evaluations during training, by which a model is chosen; `test`, which is
+ * looked at once, at the end.
  */
 export type Split = 'train' | 'validation' | 'test';
 

@@ -33,6 +33,8 @@ export interface ModelDescription {
   readonly decisions?: readonly string[];
   /** The data set that they were trained on, in the form of --data. */
   readonly data?: string;
+  /** Its validation images: a `folder` of their own, or that fraction of the training images, 0 for none. */
+  readonly validation?: 'folder' | number;
 }
 
 /** A model that is missing, or whose description is incomplete. */
@@ -85,6 +87,7 @@ const description = z.object({
   source: z.string().optional(),
   decisions: z.array(z.string()).optional(),
   data: z.string().optional(),
+  validation: z.union([z.literal('folder'), z.number().min(0).lt(1)]).optional(),
 });
 
 /** Reads a description. @throws ModelError naming the file and every invalid key. */
@@ -109,7 +112,7 @@ export function withFigure<T extends Described>(description: T): T {
 
 /** The metadata of a model's file. */
 export const modelMetadata = (model: ModelDescription): Record<string, string> => {
-  const { network, figure, options, classes, classIds, preprocessing, source, decisions, data } =
+  const { network, figure, options, classes, classIds, preprocessing, source, decisions, data, validation } =
     withFigure(model);
   return {
     format: 'pt',
@@ -123,6 +126,7 @@ export const modelMetadata = (model: ModelDescription): Record<string, string> =
       ...(source !== undefined && { source }),
       ...(decisions && { decisions }),
       ...(data !== undefined && { data }),
+      ...(validation !== undefined && { validation }),
     }),
   };
 };

@@ -35,6 +35,7 @@ const begin = (out: string) =>
     data: 'fashion-mnist',
     recipe: { name: 'small-data', batch: 4, epochs: 4, patience: 1, learningRate: 0.2 },
     limitTrain: 8,
+    limitValidation: 4,
     limitTest: 4,
     precision: 'float32',
     engine,

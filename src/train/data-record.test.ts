@@ -29,7 +29,8 @@ function recorder() {
   const path = join(root, 'data.json');
   const data = new DataRecorder(path, {
     train: dataset('train', 3),
-    test: dataset('val', 2),
+    validation: dataset('val', 2),
+    test: undefined,
     onWarning: (message) => warnings.push(message),
   });
   return { data, path, warnings };
@@ -52,7 +53,7 @@ describe('the record of the data of a run', () => {
         ],
         leftOut: [{ what: '.bmp files', count: 1, examples: ['cat/a.bmp'] }],
       },
-      test: { name: 'val', images: 2 },
+      validation: { name: 'val', images: 2 },
       skipped: [],
     });
   });

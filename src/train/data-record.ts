@@ -1,8 +1,8 @@
 /** `data.json` of a run: the images that it trains and is evaluated on, what was left out of them, and which were skipped. */
 import { readFile } from 'node:fs/promises';
 import { type DataSummary, summarise } from '../data/data-report.ts';
-import type { Dataset } from '../data/dataset.ts';
 import { replaceText } from '../replace-file.ts';
+import type { RunData } from './run-data.ts';
 
 /** An image that could not be used. */
 export interface SkippedImage {
@@ -14,7 +14,8 @@ export interface SkippedImage {
 export interface DataRecord {
   readonly format: 1;
   readonly train: DataSummary;
-  readonly test: DataSummary;
+  readonly validation?: DataSummary;
+  readonly test?: DataSummary;
   readonly skipped: readonly SkippedImage[];
 }
 
@@ -24,7 +25,7 @@ const maxWarnings = 10;
 /** Keeps the record of a run, and warns of skipped images once each. */
 export class DataRecorder {
   readonly #path: string;
-  readonly #data: { readonly train: Dataset; readonly test: Dataset };
+  readonly #data: RunData;
   readonly #onWarning: ((message: string) => void) | undefined;
   readonly #skipped = new Map<string, SkippedImage>();
   #warned = 0;
@@ -32,10 +33,7 @@ export class DataRecorder {
 
   constructor(
     path: string,
-    {
-      onWarning,
-      ...data
-    }: { train: Dataset; test: Dataset; onWarning: ((message: string) => void) | undefined },
+    { onWarning, ...data }: RunData & { onWarning: ((message: string) => void) | undefined },
   ) {
     this.#path = path;
     this.#data = data;
@@ -69,10 +67,12 @@ export class DataRecorder {
   async save(): Promise<void> {
     if (!this.#changed) return;
     this.#changed = false;
+    const { train, validation, test } = this.#data;
     const record: DataRecord = {
       format: 1,
-      train: summarise(this.#data.train),
-      test: summarise(this.#data.test),
+      train: summarise(train),
+      ...(validation && { validation: summarise(validation) }),
+      ...(test && { test: summarise(test) }),
       skipped: [...this.#skipped.values()],
     };
     await replaceText(this.#path, `${JSON.stringify(record, null, 2)}\n`);

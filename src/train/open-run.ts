@@ -1,17 +1,12 @@
-/** What a training needs before its first step: its data, its programs and its first state. */
+/** What a training needs before its first step: its programs and its first state. */
 import { mergeStores } from '../compile/merge-stores.ts';
 import { compileTraining } from '../compile/training/compile-training.ts';
-import { alignClasses } from '../data/align-classes.ts';
-import { DataError } from '../data/data-error.ts';
-import type { Dataset } from '../data/dataset.ts';
-import { openData, subset } from '../data/open-data.ts';
 import type { Engine, LoadedProgram, Store } from '../engine/engine.ts';
 import type { Graph } from '../graph/graph.ts';
 import { initialise } from '../model/initialise.ts';
 import type { ModelFile } from '../model/model-file.ts';
 import { planPredictor, type TorchPredictor } from '../predict/torch-predictor.ts';
 import { type Configuration, RunError } from './configuration/configuration.ts';
-import { dataPath, differenceOf, filesOf } from './configuration/data-files.ts';
 import { stepOptionsOf } from './recipe/recipe.ts';
 import type { Recorder } from './run/recorder.ts';
 import { restoreLatest } from './run/restore-latest.ts';
@@ -26,40 +21,6 @@ interface RunToOpen {
   /** The model that a new run's weights come from. */
   readonly startingModel?: ModelFile | undefined;
   readonly onWarning?: ((message: string) => void) | undefined;
-}
-
-const moved = 'if the data have moved, add --data with their new folder to --resume';
-
-/** @throws RunError if it holds other classes, or other files than the run began with; DataError if it is missing. */
-export async function openSplit(
-  { configuration, resume, folder, onWarning }: RunToOpen,
-  split: 'train' | 'validation',
-): Promise<Dataset> {
-  const { files, limitTrain, limitTest, classes } = configuration;
-  // Runs of earlier versions hold the path as it was typed.
-  const data = dataPath(configuration.data);
-  const opened = await openData(data, split).catch((error) => {
-    throw resume && error instanceof DataError ? new DataError(`${error.message}; ${moved}`) : error;
-  });
-  // A test split may lack images of some classes.
-  const dataset = split === 'train' ? opened : alignClasses(opened, classes);
-  if (dataset.classes.join() !== classes.join()) {
-    throw new RunError(
-      `${dataset.name}: its classes are ${dataset.classes.join(', ')}; the run has ${classes.join(', ')}`,
-    );
-  }
-  const began = files?.[split === 'train' ? 'train' : 'test'];
-  const difference = began && differenceOf(began, filesOf(opened, data));
-  if (difference !== undefined)
-    throw new RunError(
-      `${dataset.name}: ${difference}. ${folder.path} goes on with the files that it began with: put them back, or start a new run`,
-    );
-  if (resume && !files && split === 'train')
-    onWarning?.(
-      `${folder.path} is of an earlier version, which did not record its files: whether ${data} is as it was is not known`,
-    );
-  const limit = split === 'train' ? limitTrain : limitTest;
-  return limit === null ? dataset : subset(dataset, limit);
 }
 
 /** A training step and a predictor for the averaged weights, with one store for both. */

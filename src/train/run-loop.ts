@@ -3,7 +3,6 @@
 import { scalarInputs } from '../compile/optimizers/optimizers.ts';
 import { batchesInEpoch, trainingBatches } from '../data/batches.ts';
 import { summarise } from '../data/data-report.ts';
-import type { Dataset } from '../data/dataset.ts';
 import type { Engine, HostTensor } from '../engine/engine.ts';
 import type { Graph } from '../graph/graph.ts';
 import { graphOf } from '../model/description.ts';
@@ -11,16 +10,17 @@ import type { ModelFile } from '../model/model-file.ts';
 import { runFiles } from '../model/run-layout.ts';
 import type { Configuration } from './configuration/configuration.ts';
 import { DataRecorder } from './data-record.ts';
-import { evaluateRun } from './evaluate-run.ts';
+import { concludeRun, evaluateRun } from './evaluate-run.ts';
 import { deathNotice, explainSystemError, maxDeadSteps, refuseNonFinite } from './failures.ts';
 import { addStep, type Measured, meansOf } from './metrics-window.ts';
-import { firstState, openPrograms, openSplit } from './open-run.ts';
+import { firstState, openPrograms } from './open-run.ts';
 import { weightsOf } from './recipe/class-weights.ts';
 import { averageDecayAt, batchNormMomentumAt, graphToTrain, learningRateAt } from './recipe/recipe.ts';
 import { evaluationsOf, isOutOfPatience, modelOf } from './run/model-choice.ts';
 import { recordInto } from './run/recorder.ts';
-import type { EvaluationMetrics, RunFolder } from './run/run-folder.ts';
+import type { EvaluationMetrics, RunFolder, TestMetrics } from './run/run-folder.ts';
 import { emptyWindow, initialState, type Position } from './run/training-state.ts';
+import { openRunData, type RunData } from './run-data.ts';
 import { TrainingError } from './training-error.ts';
 
 /** Progress after a training step. */
@@ -34,10 +34,9 @@ export interface Progress {
   readonly imagesPerSecond: number;
 }
 
-export interface Start {
+/** What a training begins with; its images are those that it uses, within its limits. */
+export interface Start extends RunData {
   readonly graph: Graph;
-  readonly train: Dataset;
-  readonly test: Dataset;
   readonly position: Position;
   readonly totalSteps: number;
 }
@@ -55,7 +54,7 @@ export interface LoopOptions {
   readonly onReady?: (at: { readonly step: number; readonly stepsPerEpoch: number }) => Promise<void>;
   readonly onStart?: (start: Start) => void;
   readonly onStep?: (progress: Progress) => void;
-  readonly onEvaluation?: (metrics: EvaluationMetrics) => void;
+  readonly onEvaluation?: (metrics: EvaluationMetrics | TestMetrics) => void;
   readonly onWarning?: (message: string) => void;
 }
 
@@ -66,10 +65,12 @@ export interface TrainResult {
   /** Whether it finished before its last epoch, because no evaluation had been better for as long as `patience`. */
   readonly stoppedEarly: boolean;
   readonly position: Position;
-  /** The last evaluation, if there was one. */
+  /** The last evaluation on the validation images, if there was one. */
   readonly evaluation: EvaluationMetrics | undefined;
   /** The evaluation whose averaged weights are the model, if there is one. */
   readonly model: EvaluationMetrics | undefined;
+  /** The score of the model on the test images at the end, if there are any. */
+  readonly test: TestMetrics | undefined;
 }
 
 const saveEveryMs = 10 * 60_000;
@@ -83,7 +84,8 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
   const { configuration, folder, engine, signal } = options;
   const { recipe, seed, preprocessing } = configuration;
   const trained = configuration.weights !== undefined;
-  const [train, test] = [await openSplit(options, 'train'), await openSplit(options, 'validation')];
+  const splits = await openRunData(options);
+  const { train, validation } = splits;
   const graph = graphToTrain(graphOf(configuration), recipe);
   const stepsPerEpoch = batchesInEpoch(train, recipe.batch);
   const totalSteps = Math.max(1, Math.round(recipe.epochs * stepsPerEpoch));
@@ -97,12 +99,11 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
   // From here on the run has its weights itself, whatever becomes of the file that they came from.
   if (options.startingModel) await recorder.checkpoint(initialState);
   const data = new DataRecorder(folder.file(runFiles.data), {
-    train,
-    test,
+    ...splits,
     onWarning: options.onWarning,
   });
   if (options.resume) await data.resume();
-  options.onStart?.({ graph, train, test, position, totalSteps });
+  options.onStart?.({ graph, ...splits, position, totalSteps });
   const batches = trainingBatches(train, {
     batch: recipe.batch,
     size: preprocessing.size,
@@ -115,11 +116,15 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
   });
 
   let trainLoss: number | undefined;
-  const evaluate = async (): Promise<EvaluationMetrics | undefined> => {
+  const now = () => {
     const { step, elapsedSeconds } = position;
-    const at = { step, epoch: step / stepsPerEpoch, elapsedSeconds, trainLoss };
+    return { step, epoch: step / stepsPerEpoch, elapsedSeconds };
+  };
+  const evaluate = async (): Promise<EvaluationMetrics | undefined> => {
+    if (!validation) return undefined;
     const { predictor } = programs;
-    const metrics = await evaluateRun({ ...options, predictor, train, test, data, recorder }, at);
+    const run = { ...options, predictor, train, validation, data, recorder };
+    const metrics = await evaluateRun(run, { ...now(), trainLoss });
     if (metrics) options.onEvaluation?.(metrics);
     return metrics;
   };
@@ -130,6 +135,8 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
     if (evaluation) evaluations = [...evaluations, evaluation];
   };
   const wasEvaluated = () => evaluations.some((evaluation) => evaluation.step === position.step);
+  const isEvaluated = () => !validation || wasEvaluated();
+  let test: TestMetrics | undefined;
   const isEnded = () => position.step === totalSteps || isOutOfPatience(evaluations, recipe.patience);
   let saved = performance.now();
   const { evaluateEvery = 1, saveEverySteps } = configuration;
@@ -198,6 +205,11 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
       }
       if (!signal?.aborted && isDue()) add(await evaluate());
     }
+    if (isEnded() && isEvaluated()) {
+      const concluded = await concludeRun({ ...options, ...splits, data, recorder }, now());
+      test = concluded.test;
+      if (test && concluded.isNew) options.onEvaluation?.(test);
+    }
     await recorder.finish();
     const summary = data.summary();
     if (summary !== undefined) options.onWarning?.(summary);
@@ -209,13 +221,14 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
     await data.save().catch(() => undefined);
     await batches.return(undefined);
   }
-  const finished = isEnded() && wasEvaluated();
+  const finished = isEnded() && isEvaluated() && (!splits.test || test !== undefined);
   return {
     finished,
     stoppedEarly: finished && position.step < totalSteps,
     position,
     evaluation: evaluations.at(-1),
     model: modelOf(evaluations, recipe),
+    test,
   };
 }
 

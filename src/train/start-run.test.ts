@@ -27,6 +27,7 @@ const small = (name: string): TrainOptions => ({
   options: { width: 0.125, blocks: { A: 1, B: 1, C: 1 }, inputSize: 75 },
   recipe: { name: 'small-data', epochs: 1, batch: 16 },
   precision: 'float32',
+  validation: 0,
   limitTrain: 64,
   limitTest: 32,
   engine,
@@ -34,14 +35,28 @@ const small = (name: string): TrainOptions => ({
 
 describe('train', () => {
   it('emits events in order, and writes a run with everything derived from a few options', async () => {
-    const run = train(small('run'));
+    const run = train({ ...small('run'), validation: 0.1, limitValidation: 16 });
     const events: TrainEvent[] = [];
     for await (const event of run) events.push(event);
-    expect(events.map(({ kind }) => kind)).toEqual(['start', 'step', 'step', 'step', 'step', 'evaluation']);
+    expect(events.map(({ kind }) => kind)).toEqual([
+      'start',
+      'step',
+      'step',
+      'step',
+      'step',
+      'evaluation',
+      'test',
+    ]);
     expect(events[0]).toMatchObject({ totalSteps: 4, position: { step: 0 }, engine: { device: 'cpu' } });
+    expect(events[0]).toMatchObject({
+      train: { length: 64 },
+      validation: { length: 16 },
+      test: { length: 32 },
+    });
     expect(events[4]).toMatchObject({ step: 4, totalSteps: 4 });
     const result = await run.result;
-    expect(result).toMatchObject({ finished: true, position: { step: 4, epoch: 1 }, evaluation: events[5] });
+    expect(result).toMatchObject({ finished: true, position: { step: 4, epoch: 1 } });
+    expect(result).toMatchObject({ evaluation: events[5], test: events[6] });
     expect(await new RunFolder(run.folder).configuration()).toMatchObject({
       format: 1,
       network: 'inception-resnet-v2',
@@ -51,7 +66,9 @@ describe('train', () => {
       seed: 1,
       precision: 'float32',
       device: 'cpu',
+      validation: 0.1,
       limitTrain: 64,
+      limitValidation: 16,
       versions: { libtorch: engine.facts.libtorch },
     });
     expect(readFileSync(join(run.folder, 'curves.svg'), 'utf8')).toContain('test error');
@@ -73,10 +90,11 @@ describe('train', () => {
     const second = train({ resume: first.folder, engine });
     for await (const event of second) if (event.kind === 'step') steps.push(event.step);
     expect(steps).toEqual([2, 3, 4]);
-    const { evaluation } = await second.result;
+    const { test } = await second.result;
+    expect(test).toMatchObject({ kind: 'test', step: 4 });
     // Nothing is left to do: the result is that of before.
     const third = train({ resume: first.folder, network: 'inception-resnet-v2', engine });
-    expect(await third.result).toMatchObject({ finished: true, evaluation });
+    expect(await third.result).toMatchObject({ finished: true, evaluation: undefined, test });
     // Iterating after the end gives no events.
     for await (const event of third) expect(event).toBeUndefined();
   });
@@ -98,6 +116,15 @@ describe('train', () => {
     [{ options: { classes: 5 } }, /classes: fashion-mnist has 10 classes, received 5/],
     [{ options: { inputSize: 74 } }, /needs an input of at least 75×75 pixels, received 74×74/],
     [{ data: '/nowhere' }, /\/nowhere/],
+    [
+      { limitValidation: 5 },
+      /^option 'limitValidation': has no effect: fashion-mnist has no validation images here$/,
+    ],
+    [
+      { evaluateEvery: 5 },
+      /^option 'evaluateEvery': has no effect: fashion-mnist has no validation images here$/,
+    ],
+    [{ validation: 1 }, /^option 'validation': expected a number of at least 0 and below 1; received 1$/],
   ])('refuses %o before anything is written', async (differences, message) => {
     const run = train({ ...small('refused'), ...differences });
     const iterating = (async () => {

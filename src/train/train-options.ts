@@ -4,7 +4,7 @@ import type { Configuration } from './configuration/configuration.ts';
 import type { NewRun } from './configuration/create-configuration.ts';
 import type { RunPace } from './configuration/run-options.ts';
 import type { Estimate } from './estimate/estimate.ts';
-import type { EvaluationMetrics } from './run/run-folder.ts';
+import type { EvaluationMetrics, TestMetrics } from './run/run-folder.ts';
 import type { Progress, Start } from './run-loop.ts';
 
 /** Options of both new and resumed runs. */
@@ -52,7 +52,10 @@ export type TrainEvent =
   | ({ readonly kind: 'step' } & Progress)
   /** After the fourth step: how long the rest will take. */
   | ({ readonly kind: 'estimate' } & Estimate)
+  /** An evaluation on the validation images. */
   | EvaluationMetrics
+  /** The score on the test images, once, at the end. */
+  | TestMetrics
   /** An image could not be decoded, or a resumed run may differ in its last bits. */
   | { readonly kind: 'warning'; readonly message: string }
   /** What has changed in a resumed run. */

@@ -57,9 +57,13 @@ const small = [
   '320',
   '--limit-test',
   '64',
+  '--validation',
+  '0',
   '--precision',
   'float32',
 ];
+/** The same with evaluations after every epoch. */
+const validated = [...small, '--validation', '0.1', '--limit-validation', '32'];
 
 interface Ended {
   readonly code: number | null;
@@ -105,11 +109,11 @@ async function tensorsOf(path: string): Promise<Map<string, Buffer>> {
 describe('a training on the command line', () => {
   it('gives the same weights if it is killed and resumed', async () => {
     const [whole, killed] = [join(root, 'whole'), join(root, 'killed')];
-    const uninterrupted = await start([...small, '--epochs', '2', '--out', whole]).ended;
+    const uninterrupted = await start([...validated, '--epochs', '2', '--out', whole]).ended;
     expect(uninterrupted.code, uninterrupted.stderr).toBe(0);
     expect(uninterrupted.stdout).toMatch(/^test error \d+\.\d\d%\n$/);
 
-    const first = start([...small, '--epochs', '2', '--save-every', '7', '--out', killed]);
+    const first = start([...validated, '--epochs', '2', '--save-every', '7', '--out', killed]);
     const folder = new RunFolder(killed);
     while ((await folder.checkpoints()).length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
     first.child.kill('SIGKILL');
@@ -130,6 +134,14 @@ describe('a training on the command line', () => {
     );
     const steps = (await folder.metrics()).map(({ step }) => step);
     expect(steps).toEqual([...steps].sort((a, b) => a - b));
+    const evaluated = (await folder.metrics()).flatMap(({ kind, step }) =>
+      kind === 'train' ? [] : [[kind, step]],
+    );
+    expect(evaluated).toEqual([
+      ['evaluation', 20],
+      ['evaluation', 40],
+      ['test', 40],
+    ]);
     expect(await readFile(join(killed, 'curves.svg'), 'utf8')).toContain('test error');
 
     const again = await start(['train', '--resume', '--out', whole]).ended;
@@ -139,12 +151,12 @@ describe('a training on the command line', () => {
 
   /** A finished run evaluates to the error that its training reported, and classifies files. */
   async function expectUsable(run: string): Promise<void> {
-    const last = (await new RunFolder(run).metrics()).findLast((line) => line.kind === 'evaluation');
+    const last = (await new RunFolder(run).metrics()).findLast((line) => line.kind === 'test');
     const evaluated = await start(['evaluate', run, '--limit', '64', '--precision', 'float32', '--json'])
       .ended;
     expect(evaluated.code, evaluated.stderr).toBe(0);
     const { top1Error, confusion, protocol, count } = JSON.parse(evaluated.stdout);
-    expect(top1Error).toBe(last?.kind === 'evaluation' && last.top1Error);
+    expect(top1Error).toBe(last?.kind === 'test' && last.top1Error);
     expect(confusion.reduce((sum: number, [, , images]: number[]) => sum + (images ?? 0), 0)).toBe(count);
     expect(protocol).toBe(
       'single crop, whole image, stretched to 75×75 (bilinear, half-pixel centres), values in [−1, 1]',
@@ -309,6 +321,7 @@ const configuration = (overrides: Partial<Configuration> = {}): Configuration =>
   device: 'cpu',
   threads: 2,
   limitTrain: 320,
+  validation: 0,
   limitTest: 16,
   versions: { inception: '0.1.0', libtorch: '1.13.1', node: process.versions.node },
   ...overrides,

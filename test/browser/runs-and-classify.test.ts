@@ -47,7 +47,9 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     await training;
     await row.getByText('finished').waitFor();
     await page
-      .getByRole('img', { name: /^Error, last values: first: training [\d.]+, test [\d.]+/ })
+      .getByRole('img', {
+        name: /^Error, last values: first: training [\d.]+, validation [\d.]+, test [\d.]+/,
+      })
       .waitFor();
     const matrix = page.getByRole('region', { name: 'Confusion matrix' });
     await matrix.getByRole('rowheader', { name: 'Ankle boot' }).waitFor();

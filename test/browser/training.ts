@@ -27,7 +27,7 @@ export const trainSmall = (out: string): Promise<void> =>
   inception([
     ...['train', 'inception-resnet-v2', '--data', 'fashion-mnist', '--recipe', 'small-data'],
     ...['--width', '0.125', '--blocks', '1,1,1', '--input-size', '75', '--limit-train', '160'],
-    ...['--limit-test', '60', '--batch', '16', '--epochs', '2', '--out', out],
+    ...['--limit-validation', '60', '--limit-test', '60', '--batch', '16', '--epochs', '2', '--out', out],
   ]);
 
 /** Writes one image of Fashion-MNIST's test data as PNG. */

@@ -4,9 +4,11 @@ import { openModels, type RunningModel } from '../../classifier/open-models.ts';
 import type { RuntimeName } from '../../classifier/runtime.ts';
 import { describeReport } from '../../data/data-report.ts';
 import type { Dataset } from '../../data/dataset.ts';
-import { openLabelledFolder } from '../../data/folders/image-folder.ts';
+import { openLabelledFolder, openUnlabelledFolder } from '../../data/folders/image-folder.ts';
 import { readExclusions, readRealLabels } from '../../data/labels/image-lists.ts';
-import { openData, openImages, subset } from '../../data/open-data.ts';
+import { isUnlabelled } from '../../data/open-data.ts';
+import { subset } from '../../data/selection.ts';
+import { openEvaluationImages } from '../../data/splits/evaluation-images.ts';
 import { UsageError } from '../../errors.ts';
 import { competingClasses, type NamedModel } from '../../evaluate/competing-classes.ts';
 import { openPredictions } from '../../evaluate/predictions-file.ts';
@@ -122,7 +124,7 @@ async function run(paths: readonly string[], values: Values): Promise<void> {
       classes,
       ...(classIds && { classIds }),
     })) as [NamedModel, ...NamedModel[]];
-    const data = await openDataset(values, models[0]);
+    const data = await openDataset(values, models);
     const aboutData = describeReport(data);
     for (const notice of aboutData) notices.onNotice?.(notice);
     const { dataset, competing, outputs, restriction, ...decided } = competingClasses(data, named, {
@@ -237,11 +239,18 @@ function aboutRuntimes(models: readonly RunningModel[]): Readonly<Record<string,
 }
 
 /** Images with labels, or, if only predictions are wanted, possibly without. */
-async function openDataset(values: Values, model: RunningModel): Promise<Dataset> {
-  const data = values.data ?? dataOf(model);
-  const open = values.predictions === undefined ? openData : openImages;
+async function openDataset(
+  values: Values,
+  models: readonly [RunningModel, ...RunningModel[]],
+): Promise<Dataset> {
+  const data = values.data ?? dataOf(models[0]);
+  const trained = models.map(({ source, description }) => ({ ...description, source }));
   const whole =
-    values.labels === undefined ? await open(data, 'test') : await openLabelledFolder(data, values.labels);
+    values.labels !== undefined
+      ? await openLabelledFolder(data, values.labels)
+      : values.predictions !== undefined && (await isUnlabelled(data))
+        ? await openUnlabelledFolder(data)
+        : await openEvaluationImages(data, trained);
   if (whole.classes.length === 0) {
     const unscored = (['onlyDataClasses', 'realLabels', 'csv', 'confusion'] as const).find(
       (option) => values[option] !== undefined,

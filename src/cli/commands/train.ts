@@ -11,7 +11,7 @@ import { runFiles } from '../../model/run-layout.ts';
 import { networkOptions } from '../../networks/network-options.ts';
 import { runNumbers } from '../../train/configuration/run-options.ts';
 import { describeBalance } from '../../train/recipe/class-weights.ts';
-import type { EvaluationMetrics } from '../../train/run/records.ts';
+import type { EvaluationMetrics, TestMetrics } from '../../train/run/records.ts';
 import type { TrainResult } from '../../train/run-loop.ts';
 import { type Run, train } from '../../train/start-run.ts';
 import { describeWeights } from '../../train/starting/describe-weights.ts';
@@ -42,7 +42,7 @@ export function addTrain(program: Command): void {
     .description('train a network')
     .argument('[network]', `${networkArgument}; not needed with --weights or --resume`)
     .option('--weights <model>', `start from trained weights: ${modelArgument}`)
-    .option('--data <data>', "'fashion-mnist' or a folder of class folders");
+    .option('--data <data>', "'fashion-mnist' or a folder of class folders, or of train, val and test");
   addOutput(command, { value: 'run', about: 'run folder to write' }).option(
     '--resume',
     'continue from the latest checkpoint in the run folder; more --epochs and a lower --learning-rate are taken',
@@ -126,7 +126,7 @@ async function newRun(network: string | undefined, values: Values): Promise<Trai
     );
   if (values.data === undefined)
     throw new UsageError("--data: expected 'fashion-mnist' or a folder of class folders");
-  const { seed, limitTrain, limitTest } = readDeclared(runNumbers, values);
+  const { seed, validation, limitTrain, limitValidation, limitTest } = readDeclared(runNumbers, values);
   return {
     ...(network !== undefined && { network: await readNetwork(network) }),
     weights,
@@ -136,7 +136,9 @@ async function newRun(network: string | undefined, values: Values): Promise<Trai
     recipe: readRecipe({ ...values, classWeights: await readWeightsFile(values.classWeights) }, { weights }),
     ...(seed !== undefined && { seed }),
     precision: values.precision,
+    validation,
     limitTrain,
+    limitValidation,
     limitTest,
   };
 }
@@ -167,20 +169,32 @@ async function showProgress(training: Run): Promise<void> {
 }
 
 function showStart(
-  { configuration, engine, graph, train: data, test, position, totalSteps }: StartEvent,
+  { configuration, engine, graph, train: data, validation, test, position, totalSteps }: StartEvent,
   { say, start }: ProgressView,
 ): void {
   const { network, recipe, precision, preprocessing } = configuration;
   const { parameters, macs } = costsOf(graph);
   const { hardware, threads, libtorch } = engine;
   say(`${network}: ${grouped(parameters)} parameters, ${short(macs)} multiply-adds per image`);
-  say(`data: ${data.name}, ${grouped(data.length)} images; ${test.name}, ${grouped(test.length)}`);
+  const counts = [
+    `${data.name}, ${grouped(data.length)} images`,
+    validation ? `validation: ${validation.name}, ${grouped(validation.length)}` : 'no validation',
+    test ? `test: ${test.name}, ${grouped(test.length)}` : 'no test',
+  ];
+  say(`data: ${counts.join('; ')}`);
   say(`classes: ${describeClasses(summarise(data))}`);
   if (configuration.weights && position.step === 0)
     for (const line of describeWeights(configuration.weights, graph)) say(line);
   for (const line of describeBalance(summarise(data), recipe)) say(line);
   if (position.step === 0) for (const line of configuration.decisions ?? []) say(line);
-  for (const line of new Set([...describeReport(data), ...describeReport(test)])) say(line);
+  const opened = [data, validation, test].flatMap((dataset) => (dataset ? describeReport(dataset) : []));
+  for (const line of new Set(opened)) say(line);
+  if (!validation)
+    say(
+      test
+        ? 'nothing is evaluated during training; the test images are scored once, at the end'
+        : 'warning: without validation and test images nothing tells how good the model will be',
+    );
   say(
     `recipe: ${recipe.name}, ${recipe.epochs} epochs of batch ${recipe.batch}, ${grouped(totalSteps)} steps`,
   );
@@ -191,16 +205,18 @@ function showStart(
   start({ step: position.step, totalSteps, batch: recipe.batch });
 }
 
-const evaluationText = (metrics: EvaluationMetrics, classes: readonly string[]): string => {
-  const { epoch, top1Error, top5Error, balancedAccuracy, testLoss, elapsedSeconds, skipped = 0 } = metrics;
+const evaluationText = (metrics: EvaluationMetrics | TestMetrics, classes: readonly string[]): string => {
+  const { epoch, top1Error, top5Error, balancedAccuracy, elapsedSeconds, skipped = 0 } = metrics;
+  const [word, loss] =
+    metrics.kind === 'test' ? ['test', metrics.testLoss] : ['validation', metrics.validationLoss];
   const top5 = hasTop5(classes) ? ` (top-5 ${percent(top5Error)})` : '';
   const balanced = balancedAccuracy === undefined ? '' : `, balanced accuracy ${percent(balancedAccuracy)}`;
   const without = skipped === 0 ? '' : `, without ${grouped(skipped)} skipped images`;
-  return `epoch ${+epoch.toFixed(2)}: test error ${percent(top1Error)}${top5}${balanced}, loss ${testLoss.toFixed(3)}, after ${duration(elapsedSeconds)}${without}`;
+  return `epoch ${+epoch.toFixed(2)}: ${word} error ${percent(top1Error)}${top5}${balanced}, loss ${loss.toFixed(3)}, after ${duration(elapsedSeconds)}${without}`;
 };
 
 function conclude(
-  { finished, stoppedEarly, evaluation, model, position }: TrainResult,
+  { finished, stoppedEarly, evaluation, model, test, position }: TrainResult,
   folder: string,
 ): void {
   if (!finished) {
@@ -216,14 +232,15 @@ function conclude(
   process.stderr.write(
     `model: ${join(folder, runFiles.model)}${model?.chosen ? `, ${choiceText(model, evaluation)}` : ''}\ncurves: ${join(folder, runFiles.curves)}\n`,
   );
-  if (model) process.stdout.write(`test error ${percent(model.top1Error)}\n`);
+  if (test) process.stdout.write(`test error ${percent(test.top1Error)}\n`);
+  else if (model) process.stdout.write(`validation error ${percent(model.top1Error)}\n`);
 }
 
 /** Which averages the model holds, and by what number they were chosen. */
 function choiceText(model: EvaluationMetrics, last: EvaluationMetrics | undefined): string {
-  const told = ({ epoch, top1Error, testLoss }: EvaluationMetrics) =>
-    `epoch ${+epoch.toFixed(2)} (error ${percent(top1Error)}, loss ${testLoss.toFixed(3)})`;
+  const told = ({ epoch, top1Error, validationLoss }: EvaluationMetrics) =>
+    `epoch ${+epoch.toFixed(2)} (error ${percent(top1Error)}, loss ${validationLoss.toFixed(3)})`;
   return last === undefined || last.step === model.step
-    ? `the averages after the last epoch, which has the lowest error: ${told(model)}`
-    : `the averages after ${told(model)}, chosen by the lowest error; those of the last, ${told(last)}, are in ${runFiles.last}`;
+    ? `the averages after the last epoch, which has the lowest validation error: ${told(model)}`
+    : `the averages after ${told(model)}, chosen by the lowest validation error; those of the last, ${told(last)}, are in ${runFiles.last}`;
 }

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from '../data-error.ts';
-import type { Dataset, Split } from '../dataset.ts';
+import type { Dataset } from '../dataset.ts';
 import { type IdxArray, readIdx } from './idx.ts';
 
 /** Where Debian's package dataset-fashion-mnist installs it. */
@@ -21,14 +21,13 @@ const classes = [
   'Ankle boot',
 ];
 
-const prefixes: Readonly<Record<Split, string>> = {
-  train: 'train',
-  validation: 't10k',
-  test: 't10k',
-};
+const prefixes = { train: 'train', test: 't10k' } as const;
 
-/** Opens a split; the test images are also those of validation. @throws DataError naming the package to install. */
-export async function openFashionMnist(split: Split, folder: string = fashionMnistFolder): Promise<Dataset> {
+/** Opens a split. @throws DataError naming the package to install. */
+export async function openFashionMnist(
+  split: keyof typeof prefixes,
+  folder: string = fashionMnistFolder,
+): Promise<Dataset> {
   const images = await read(folder, `${prefixes[split]}-images-idx3-ubyte.gz`);
   const labels = await read(folder, `${prefixes[split]}-labels-idx1-ubyte.gz`);
   const [length = 0, height = 0, width = 0] = images.shape;
@@ -40,9 +39,8 @@ export async function openFashionMnist(split: Split, folder: string = fashionMni
   const invalid = labels.data.findIndex((label) => label >= classes.length);
   if (invalid >= 0)
     throw new DataError(`${folder}: label ${invalid} is ${labels.data[invalid]}, expected 0 to 9`);
-  const part = split === 'train' ? 'train' : 'test';
   return {
-    name: `fashion-mnist ${part}`,
+    name: `fashion-mnist ${split}`,
     length,
     classes,
     label: (index) => labels.data[index] as number,
@@ -52,7 +50,7 @@ export async function openFashionMnist(split: Split, folder: string = fashionMni
       channels: 1,
       data: images.data.subarray(index * height * width, (index + 1) * height * width),
     }),
-    nameOf: (index) => `fashion-mnist ${part} ${index}`,
+    nameOf: (index) => `fashion-mnist ${split} ${index}`,
   };
 }
 

@@ -1,20 +1,28 @@
-/** Folders of class folders: `ROOT/CLASS/…/IMAGE`, or `ROOT/train/CLASS/…/IMAGE` beside `ROOT/val` and `ROOT/test`. */
+/** Folders of class folders, `FOLDER/CLASS/…/IMAGE`, and folders of images with labels elsewhere or without. */
 import { join } from 'node:path';
 import { DataError } from '../data-error.ts';
 import { LeftOutCounter } from '../data-report.ts';
-import type { Dataset, Split } from '../dataset.ts';
+import type { Dataset } from '../dataset.ts';
 import { decodeImage, imageExtensions } from '../decode.ts';
 import { readLabels } from '../labels/image-labels.ts';
-import { findSplit } from './find-split.ts';
 import { countClassFolders, listFolder, type ScanOptions, scanImages } from './scan-folder.ts';
 
+/** What is known of a folder before its classes are read. */
+interface Surroundings {
+  readonly decisions: readonly string[];
+  /** Folders beside it that are not read. */
+  readonly otherFolders: readonly string[];
+}
+
 /**
- * Opens a folder; classes and images are sorted by name, sub-folders of a class are read. What is left out is counted in the
- * data set's report: other files, folders without images, run folders.
+ * Opens the class folders in a folder; classes and images are sorted by name, sub-folders of a class are read. What is left out
+ * is counted in the data set's report: other files, folders without images, run folders.
  * @throws DataError naming what is missing.
  */
-export async function openImageFolder(root: string, split: Split): Promise<Dataset> {
-  const { folder, decisions, otherFolders } = await findSplit(root, split);
+export async function openClassFolders(
+  folder: string,
+  { decisions, otherFolders }: Surroundings = { decisions: [], otherFolders: [] },
+): Promise<Dataset> {
   const leftOut = new LeftOutCounter();
   for (const name of otherFolders) leftOut.add('folders beside those of the splits', name);
   const classes = await readClasses(folder, { root: folder, leftOut });

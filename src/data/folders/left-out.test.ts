@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { describeReport } from '../data-report.ts';
-import type { Split } from '../dataset.ts';
-import { openData, openImages } from '../open-data.ts';
-import { openLabelledFolder } from './image-folder.ts';
+import type { Dataset, Split } from '../dataset.ts';
+import { isUnlabelled, openData } from '../open-data.ts';
+import { openLabelledFolder, openUnlabelledFolder } from './image-folder.ts';
 
 let root: string;
 
@@ -25,7 +25,11 @@ async function make(...paths: readonly string[]): Promise<void> {
 }
 
 /** The classes, the files and what is said, relative to the folder. */
-async function open(split: Split, folder = '', opening = openData) {
+async function open(
+  split: Split,
+  folder = '',
+  opening: (root: string, split: Split) => Promise<Dataset> = openData,
+) {
   const data = await opening(join(root, folder), split);
   const files = Array.from({ length: data.length }, (_, index) => relative(root, data.nameOf(index)));
   const said = describeReport(data).map((line) => line.replaceAll(root, 'ROOT'));
@@ -85,17 +89,17 @@ describe('a split', () => {
   const split = (name: string) => [`${name}/cat/a.jpg`, `${name}/dog/a.jpg`];
 
   it.each([
-    [['train', 'val', 'test'], 'validation', 'val', ['ROOT: evaluated on val; test is not used here']],
+    [['train', 'val', 'test'], 'validation', 'val', []],
     [['train', 'val', 'test'], 'test', 'test', ['ROOT: evaluated on test; val is not used here']],
     [['train', 'valid'], 'validation', 'valid', []],
     [['Train', 'Valid'], 'train', 'Train', []],
     [['training', 'testing'], 'test', 'testing', []],
     [['train', 'valid'], 'test', 'valid', ['ROOT: has no folder test, so that valid is used']],
     [
-      ['train', 'test'],
-      'validation',
-      'test',
-      ['ROOT: has no folder val, so that test is used for the evaluations during training'],
+      ['train', 'val', 'validation'],
+      'train',
+      'train',
+      ['ROOT: val is its validation split; validation is not used'],
     ],
   ] as const)('of %j for %s is %s', async (folders, asked, expected, said) => {
     await make(...folders.flatMap(split));
@@ -117,7 +121,17 @@ describe('a split', () => {
   it('is missed by name', async () => {
     await make(...split('train'), 'test/a.jpg');
     await expect(open('validation')).rejects.toThrow(
-      "expected a folder 'val' or 'valid' or 'validation' or 'test' or 'testing' with class folders beside test, train",
+      "expected a folder 'val' with class folders; openSplits takes validation images from those of training",
+    );
+    await expect(open('test')).rejects.toThrow(
+      `expected a folder 'test' or 'val' with class folders beside train; the images of training are those of ${root}/train`,
+    );
+  });
+
+  it('of training is missed by name beside another', async () => {
+    await make(...split('val'), 'other/a.jpg');
+    await expect(open('train')).rejects.toThrow(
+      "expected a folder 'train' or 'training' with class folders beside val",
     );
   });
 
@@ -128,12 +142,11 @@ describe('a split', () => {
     );
   });
 
-  it('is shared if there are none, which training is told', async () => {
+  it('is the whole folder if there are none', async () => {
     await make('cat/a.jpg', 'dog/a.jpg');
-    expect((await open('train')).said).toEqual([]);
-    expect((await open('validation')).said).toEqual([
-      'ROOT: has no folders train, val or test, so that training and evaluation use the same images',
-    ]);
+    for (const each of ['train', 'test'] as const)
+      expect(await open(each)).toMatchObject({ name: '', said: [] });
+    await expect(open('validation')).rejects.toThrow("expected a folder 'val' with class folders");
   });
 
   it('one folder deeper is pointed out', async () => {
@@ -147,7 +160,8 @@ describe('a split', () => {
 describe('images without labels', () => {
   it('are those of a folder and its sub-folders', async () => {
     await make('a.jpg', 'more/b.jpg', 'c.txt');
-    expect(await open('train', '', openImages)).toMatchObject({
+    expect(await isUnlabelled(root)).toBe(true);
+    expect(await open('train', '', openUnlabelledFolder)).toMatchObject({
       classes: [],
       files: ['a.jpg', 'more/b.jpg'],
       said: ['ROOT: left out 1 .txt file (c.txt)'],
@@ -156,7 +170,7 @@ describe('images without labels', () => {
 
   it('are not one stray image beside class folders', async () => {
     await make('stray.jpg', 'cat/a.jpg', 'dog/a.jpg');
-    expect((await open('train', '', openImages)).classes).toEqual(['cat', 'dog']);
+    expect(await isUnlabelled(root)).toBe(false);
   });
 });
 

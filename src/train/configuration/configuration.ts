@@ -18,7 +18,7 @@ const recipe = optionSchema(recipeNumbers).extend({
   augmentation: optionSchema(augmentationOptions),
 });
 
-const { seed, limitTrain, limitTest, evaluateEvery, saveEvery } = runNumbers;
+const { seed, limitTrain, validation, limitValidation, limitTest, evaluateEvery, saveEvery } = runNumbers;
 const files = z.strictObject({ images: z.number().int().nonnegative(), sha256: z.string() }).readonly();
 
 const change = z
@@ -57,8 +57,17 @@ const configuration = z
     options: networkOptionsSchema,
     /** 'fashion-mnist' or the whole path of a folder. */
     data: z.string(),
-    /** The files of both splits, before any limit; runs of earlier versions do not have it. */
-    files: z.exactOptional(z.strictObject({ train: files, test: files }).readonly()),
+    /** The files of each split, before any limit; runs of earlier versions do not have it. */
+    files: z.exactOptional(
+      z
+        .strictObject({ train: files, validation: z.exactOptional(files), test: z.exactOptional(files) })
+        .readonly(),
+    ),
+    /**
+     * Where the validation images come from: a folder of their own, or that fraction of each class's training images, 0 for none.
+     * Runs of earlier versions do not have it: they were evaluated on the test images, or else on those of training.
+     */
+    validation: z.exactOptional(z.union([z.literal('folder'), valueSchema(validation)])),
     classes: z.array(z.string()).readonly(),
     preprocessing: preprocessingSchema,
     recipe: z.preprocess(upgradeRecipe, recipe).readonly(),
@@ -68,6 +77,8 @@ const configuration = z
     threads: valueSchema(threads),
     /** Maximum number of training images; null for all. */
     limitTrain: valueSchema(limitTrain).nullable(),
+    /** Maximum number of validation images; null for all. */
+    limitValidation: z.exactOptional(valueSchema(limitValidation).nullable()),
     /** Maximum number of test images; null for all. */
     limitTest: valueSchema(limitTest).nullable(),
     /** What the run began with, where that are no initial values. */

@@ -48,6 +48,8 @@ export function continued(configuration: Configuration, options: ResumeOptions):
     { evaluateEvery, saveEvery: saveEverySteps },
     { what: 'option', Failure: UsageError },
   );
+  if (evaluateEvery !== undefined && configuration.validation === 0)
+    throw new UsageError(`option 'evaluateEvery': has no effect: ${resume} has no validation images`);
   if (network !== undefined && network !== configuration.network)
     throw new UsageError(`${resume} trains ${configuration.network}, not ${network}`);
   const { recipe } = configuration;

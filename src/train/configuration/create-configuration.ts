@@ -1,6 +1,6 @@
 /** Builds the configuration of a run from the caller's options; everything else is derived. */
 import type { Precision } from '../../compile/options.ts';
-import { openData } from '../../data/open-data.ts';
+import { openSplits, type Splits } from '../../data/splits/open-splits.ts';
 import type { EngineFacts } from '../../engine/engine.ts';
 import { choosePrecision } from '../../engine/precision.ts';
 import { UsageError } from '../../errors.ts';
@@ -33,7 +33,7 @@ export interface NewRun {
    * network, its options and the preprocessing come with it; the classifier is new but for classes of the same label.
    */
   readonly weights?: string | undefined;
-  /** A folder with class folders in `train/` and `test/`, or 'fashion-mnist'. */
+  /** A folder of class folders, or with `train/`, `val/` and `test/` of them, or 'fashion-mnist'. */
   readonly data: string;
   /** Options of the network. Its classes are those of the data; with `weights`, only `auxiliary`, `dropoutKeep` and `inputSize` may differ from theirs. */
   readonly options?: NetworkOptions;
@@ -43,8 +43,11 @@ export interface NewRun {
   readonly seed?: number;
   /** Default `auto`: bfloat16 if the hardware supports it. */
   readonly precision?: Precision | 'auto';
-  /** Maximum number of training and test images. Default: all. */
+  /** The fraction of each class's training images that become validation images, where there is no `val/`. Default 0.2; 0 for none. */
+  readonly validation?: number | undefined;
+  /** Maximum number of training, validation and test images. Default: all. */
   readonly limitTrain?: number | undefined;
+  readonly limitValidation?: number | undefined;
   readonly limitTest?: number | undefined;
 }
 
@@ -61,14 +64,16 @@ export async function createConfiguration(
 ): Promise<Configuration> {
   const chosen = recipeOf(run, starting);
   refuseIdleNumbers(chosen, { auxiliary: run.options?.auxiliary ?? false });
-  const numbers = { seed: run.seed, limitTrain: run.limitTrain, limitTest: run.limitTest };
-  const { evaluateEvery, saveEverySteps } = run;
+  const { evaluateEvery, saveEverySteps, seed, validation, limitTrain, limitValidation, limitTest } = run;
+  const numbers = { seed, validation, limitTrain, limitValidation, limitTest };
   checkOptions(runNumbers, { ...numbers, evaluateEvery, saveEvery: saveEverySteps }, runWords);
   const data = dataPath(run.data);
-  const train = await openData(data, 'train');
+  const splits = await openSplits(data, { validation });
+  refuseIdle(run, splits);
+  const { train } = splits;
   const { classes } = train;
   const { recipe, decisions } = fitToImages(chosen, {
-    images: Math.min(train.length, run.limitTrain ?? train.length),
+    images: Math.min(train.length, limitTrain ?? train.length),
     fromWeights: starting !== undefined,
     ofBatch:
       typeof run.recipe === 'object' && run.recipe.batch !== undefined
@@ -88,21 +93,42 @@ export async function createConfiguration(
     network: network.name,
     ...started,
     data,
-    files: { train: filesOf(train, data), test: filesOf(await openData(data, 'validation'), data) },
+    files: {
+      train: filesOf(train, data),
+      ...(splits.validation && { validation: filesOf(splits.validation, data) }),
+      ...(splits.test && { test: filesOf(splits.test, data) }),
+    },
+    validation: splits.validationFrom,
     classes,
     preprocessing: { ...preprocessing, crop: recipe.evaluationCrop },
     recipe,
-    seed: run.seed ?? 1,
+    seed: seed ?? 1,
     precision: choosePrecision(run.precision ?? 'auto', facts),
     device: facts.device,
     threads: facts.threads,
-    limitTrain: run.limitTrain ?? null,
-    limitTest: run.limitTest ?? null,
+    limitTrain: limitTrain ?? null,
+    limitValidation: limitValidation ?? null,
+    limitTest: limitTest ?? null,
     ...(decisions.length > 0 && { decisions }),
     ...(evaluateEvery !== undefined && { evaluateEvery }),
     ...(saveEverySteps !== undefined && { saveEverySteps }),
     versions: { inception: packageVersion, libtorch: facts.libtorch, node: process.versions.node },
   };
+}
+
+/** @throws UsageError for an option that is about images that there are not */
+function refuseIdle(run: NewRun & RunPace, { validation, test }: Splits): void {
+  const { limitValidation, evaluateEvery, limitTest } = run;
+  const { patience, keepBest } = typeof run.recipe === 'object' ? run.recipe : {};
+  const asked = {
+    ...(!validation && { limitValidation, evaluateEvery, patience, keepBest: keepBest || undefined }),
+    ...(!test && { limitTest }),
+  };
+  const [idle] = Object.entries(asked).filter(([, value]) => value !== undefined && value !== null);
+  if (idle)
+    throw new UsageError(
+      `option '${idle[0]}': has no effect: ${run.data} has no ${idle[0] === 'limitTest' ? 'test' : 'validation'} images here`,
+    );
 }
 
 /** Looks up a network; a custom one is registered. @throws NetworkOptionError or NetworkError */

@@ -1,4 +1,5 @@
 /** The numbers of a run that are not the recipe's, each declared once: range, flag, file and help. */
+import { defaultValidation } from '../../data/splits/open-splits.ts';
 import { numberOption } from '../../option.ts';
 
 const count = { whole: true, atLeast: 1 };
@@ -20,16 +21,31 @@ export const runNumbers = {
     about: 'train on at most n images',
     label: 'Training images at most',
   }),
+  validation: numberOption({
+    atLeast: 0,
+    below: 1,
+    flag: '--validation <fraction>',
+    about:
+      'part of the training images of each class to validate on, where --data has no folder val; 0: none',
+    label: 'Validation images (fraction)',
+    default: String(defaultValidation),
+  }),
+  limitValidation: numberOption({
+    ...count,
+    flag: '--limit-validation <n>',
+    about: 'validate on at most n images',
+    label: 'Validation images at most',
+  }),
   limitTest: numberOption({
     ...count,
     flag: '--limit-test <n>',
-    about: 'evaluate on at most n images',
+    about: 'test on at most n images',
     label: 'Test images at most',
   }),
   evaluateEvery: numberOption({
     ...count,
     flag: '--evaluate-every <n>',
-    about: 'epochs between evaluations',
+    about: 'epochs between evaluations on the validation images',
     label: 'Epochs between evaluations',
     default: '1',
   }),

@@ -18,11 +18,12 @@ interface Case {
   readonly fromWeights?: boolean;
   readonly imagesPerSecond: number;
   readonly step?: number;
+  readonly test?: Dataset;
 }
 
 /** The estimate of a training of 320 images, evaluated on 80, after four steps of which the first is slow. */
 function estimated({ recipe = 'fine-tune', fromWeights = recipe === 'fine-tune', ...rest }: Case) {
-  const { overrides, options = {}, imagesPerSecond, step = 0 } = rest;
+  const { overrides, options = {}, imagesPerSecond, step = 0, test } = rest;
   const graph = buildGraph(configure(findNetwork('inception-v3'), options));
   const configuration = {
     network: 'inception-v3',
@@ -32,7 +33,8 @@ function estimated({ recipe = 'fine-tune', fromWeights = recipe === 'fine-tune',
   } as Configuration;
   const position = { step, epoch: 0, position: 0, elapsedSeconds: 0 };
   const totalSteps = configuration.recipe.epochs * 10;
-  const add = estimator(configuration, { graph, train: images(325), test: images(80), position, totalSteps });
+  const splits = { train: images(325), validation: images(80), test };
+  const add = estimator(configuration, { graph, ...splits, position, totalSteps });
   const results = [1, 2, 3, 4, 5].map((count) =>
     add({ step: step + count, imagesPerSecond: count === 1 ? 1e-3 : imagesPerSecond }),
   );
@@ -42,9 +44,9 @@ function estimated({ recipe = 'fine-tune', fromWeights = recipe === 'fine-tune',
 
 describe('the estimate of a training', () => {
   it('is that of the remaining steps and evaluations, a third of a step’s work for each image', () =>
-    // 96 steps of 2 s, and 10 evaluations of 80 images: 2.5 batches of a third of 2 s.
-    expect(estimated({ imagesPerSecond: 16 })).toEqual({
-      seconds: expect.closeTo(96 * 2 + 10 * 2.5 * (2 / 3), 6),
+    // 96 steps of 2 s, 10 evaluations of 80 images, 2.5 batches of a third of 2 s, and one test of half a batch.
+    expect(estimated({ imagesPerSecond: 16, test: images(16) })).toEqual({
+      seconds: expect.closeTo(96 * 2 + 10.2 * 2.5 * (2 / 3), 6),
       stepSeconds: 2,
       steps: 96,
       evaluations: 10,

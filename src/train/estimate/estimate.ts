@@ -23,14 +23,15 @@ const [untimedSteps, timedSteps] = [1, 3];
 /** Takes the steps of a training as they end; gives the estimate once, after a few of them, if any remain. */
 export function estimator(
   configuration: Configuration,
-  { graph, train, test, position, totalSteps }: Start,
+  { graph, train, validation, test, position, totalSteps }: Start,
 ): (progress: Pick<Progress, 'step' | 'imagesPerSecond'>) => Estimate | undefined {
   const { recipe, evaluateEvery = 1 } = configuration;
   const whole: Plan = {
     graph: graphToTrain(graph, recipe),
     epochs: recipe.epochs,
     trainingImages: Math.floor(train.length / recipe.batch) * recipe.batch,
-    evaluatedImages: test.length,
+    evaluatedImages: validation?.length ?? 0,
+    testedImages: test?.length ?? 0,
     evaluateEvery,
   };
   let measured = 0;

@@ -10,8 +10,10 @@ export interface Plan {
   readonly epochs: number;
   /** Of one epoch. */
   readonly trainingImages: number;
-  /** Of one evaluation. */
+  /** Of one evaluation; 0 without validation images. */
   readonly evaluatedImages: number;
+  /** Scored once, at the end. */
+  readonly testedImages: number;
   /** Epochs between evaluations. */
   readonly evaluateEvery: number;
 }
@@ -26,10 +28,10 @@ export const trainingMacs = (graph: Graph): number =>
 const evaluationMacs = ({ nodes }: Graph): number =>
   nodes.reduce((sum, node) => sum + (node.head === 'main' ? macsOf(node) : 0), 0);
 
-export const evaluationsIn = ({ epochs, evaluateEvery }: Plan): number =>
-  Math.max(1, Math.ceil(epochs / evaluateEvery));
+export const evaluationsIn = ({ epochs, evaluateEvery, evaluatedImages }: Plan): number =>
+  evaluatedImages === 0 ? 0 : Math.max(1, Math.ceil(epochs / evaluateEvery));
 
 /** Multiply-adds of a training with its evaluations. */
 export const workOf = (plan: Plan): number =>
   plan.epochs * plan.trainingImages * trainingMacs(plan.graph) +
-  evaluationsIn(plan) * plan.evaluatedImages * evaluationMacs(plan.graph);
+  (evaluationsIn(plan) * plan.evaluatedImages + plan.testedImages) * evaluationMacs(plan.graph);

@@ -22,7 +22,12 @@ const imageSide = 96;
 export async function writeEvaluation(
   folder: RunFolder,
   predictions: readonly Prediction[],
-  { dataset, step, epoch }: { dataset: Dataset; step: number; epoch: number },
+  {
+    dataset,
+    split,
+    step,
+    epoch,
+  }: { dataset: Dataset; split: 'validation' | 'test'; step: number; epoch: number },
 ): Promise<void> {
   const { classes } = dataset;
   const confusion = confusedPairs(predictions);
@@ -30,6 +35,7 @@ export async function writeEvaluation(
     format: 1,
     step,
     epoch,
+    split,
     classes,
     ...classScores(confusion),
     confusion,

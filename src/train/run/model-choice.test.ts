@@ -5,11 +5,11 @@ import type { EvaluationMetrics } from './records.ts';
 
 /** An evaluation after each epoch, with these errors and losses. */
 const evaluations = (...results: readonly (readonly [error: number, loss: number])[]): EvaluationMetrics[] =>
-  results.map(([top1Error, testLoss], index) => ({
+  results.map(([top1Error, validationLoss], index) => ({
     ...evaluationLine(10 * (index + 1)),
     epoch: index + 1,
     top1Error,
-    testLoss,
+    validationLoss,
   }));
 
 describe('the model of a run', () => {

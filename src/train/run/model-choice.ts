@@ -2,12 +2,12 @@
 import type { EvaluationMetrics, Metrics } from './records.ts';
 
 /** What two evaluations are compared by. */
-export type Judged = Pick<EvaluationMetrics, 'top1Error' | 'testLoss'>;
+export type Judged = Pick<EvaluationMetrics, 'top1Error' | 'validationLoss'>;
 
 /** A lower error; with equal errors a lower loss; with both equal the earlier one stays. */
 export const isBetter = (later: Judged, earlier: Judged): boolean =>
   later.top1Error < earlier.top1Error ||
-  (later.top1Error === earlier.top1Error && later.testLoss < earlier.testLoss);
+  (later.top1Error === earlier.top1Error && later.validationLoss < earlier.validationLoss);
 
 export const evaluationsOf = (metrics: readonly Metrics[]): EvaluationMetrics[] =>
   metrics.filter((line): line is EvaluationMetrics => line.kind === 'evaluation');

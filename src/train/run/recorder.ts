@@ -11,8 +11,13 @@ import { saveCheckpoint, saveModel } from './checkpoint.ts';
 import { writeEvaluation } from './evaluation-record.ts';
 import { evaluationsOf, isBetter, modelOf } from './model-choice.ts';
 import { modelProblem } from './restore-latest.ts';
-import type { EvaluationMetrics, RunFolder, StepMetrics } from './run-folder.ts';
+import type { EvaluationMetrics, RunFolder, StepMetrics, TestMetrics } from './run-folder.ts';
 import type { TrainingState } from './training-state.ts';
+
+interface Results {
+  readonly predictions: readonly Prediction[];
+  readonly dataset: Dataset;
+}
 
 export interface Recorder {
   /** Drops what an interrupted process left behind, and metrics written after the step from which a run resumes. */
@@ -23,13 +28,14 @@ export interface Recorder {
   /** Saves everything needed to resume from here. */
   checkpoint(state: TrainingState): Promise<void>;
   /**
-   * Writes the evaluated averaged weights and the results on the test split: as the model, if it is the last one that counts or
+   * Writes the evaluated averaged weights and the results on the validation images: as the model, if it is the last one that counts or
    * this is the best one, which the metrics that are returned then say.
    */
-  evaluation(
-    metrics: EvaluationMetrics,
-    results: { readonly predictions: readonly Prediction[]; readonly dataset: Dataset },
-  ): Promise<EvaluationMetrics>;
+  evaluation(metrics: EvaluationMetrics, results: Results): Promise<EvaluationMetrics>;
+  /** Writes the averaged weights of a training without validation images as the model. */
+  model(step: number): Promise<void>;
+  /** Writes the score on the test images; the results too, if there has been no evaluation. */
+  test(metrics: TestMetrics, results: Results): Promise<void>;
   /** Writes the curves of the whole run. */
   finish(): Promise<void>;
 }
@@ -117,13 +123,20 @@ export function recordInto(
       const { step, epoch } = metrics;
       const isModel = !keepBest || chosen === undefined || isBetter(metrics, chosen);
       const written: EvaluationMetrics = keepBest && isModel ? { ...metrics, chosen: true } : metrics;
-      if (isModel) await writeEvaluation(folder, predictions, { dataset, step, epoch });
+      if (isModel) await writeEvaluation(folder, predictions, { dataset, split: 'validation', step, epoch });
       // The line comes last: it says that everything else of this evaluation is there.
       if (isModel) await writeModel(step);
       if (keepBest) await writeModel(step, 'last');
       await folder.append(written);
       if (isModel) chosen = written;
       return written;
+    },
+    model: writeModel,
+    test: async (metrics, { predictions, dataset }) => {
+      const { step, epoch } = metrics;
+      if (evaluationsOf(await folder.metrics()).length === 0)
+        await writeEvaluation(folder, predictions, { dataset, split: 'test', step, epoch });
+      await folder.append(metrics);
     },
     finish: () => writeCurves(folder),
   };

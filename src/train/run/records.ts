@@ -24,13 +24,10 @@ export interface StepMetrics {
   readonly elapsedSeconds: number;
 }
 
-/** An evaluation on the test split: a line of `metrics.jsonl`. */
-export interface EvaluationMetrics {
-  readonly kind: 'evaluation';
+/** What is measured on the images of one split, after a step. */
+interface Measured {
   readonly step: number;
   readonly epoch: number;
-  /** Cross-entropy without smoothing. */
-  readonly testLoss: number;
   /** 0–1 */
   readonly top1Error: number;
   readonly top5Error: number;
@@ -39,18 +36,41 @@ export interface EvaluationMetrics {
   readonly elapsedSeconds: number;
   /** Images that could not be used and do not count, if there are any. */
   readonly skipped?: number;
+}
+
+/** An evaluation on the validation images: a line of `metrics.jsonl`. */
+export interface EvaluationMetrics extends Measured {
+  readonly kind: 'evaluation';
+  /** Cross-entropy without smoothing. Called `testLoss` in runs of earlier versions. */
+  readonly validationLoss: number;
   /** Why this evaluation is worse than guessing while the training goes well, where that is so. */
   readonly remark?: string;
   /** Where the best evaluation's averages are the model (`keepBest`): these are, until a later line that is chosen. */
   readonly chosen?: true;
 }
 
+/** The score of the model on the test images, at the end of a training: a line of `metrics.jsonl`. */
+export interface TestMetrics extends Measured {
+  readonly kind: 'test';
+  /** Cross-entropy without smoothing. */
+  readonly testLoss: number;
+}
+
 /** A line of `metrics.jsonl`. */
-export type Metrics = StepMetrics | EvaluationMetrics;
+export type Metrics = StepMetrics | EvaluationMetrics | TestMetrics;
+
+export const metricsKinds: readonly unknown[] = ['train', 'evaluation', 'test'] satisfies Metrics['kind'][];
+
+/** A line as it is written now: runs of earlier versions had no validation images, and called their loss that of the test. */
+export function upgradeMetrics(line: object): object {
+  if (!('kind' in line && line.kind === 'evaluation' && 'testLoss' in line)) return line;
+  const { testLoss, ...rest } = line;
+  return { validationLoss: testLoss, ...rest };
+}
 
 /** A misclassified image. */
 export interface Mistake {
-  /** Index in the test data. */
+  /** Index among the images of the evaluation. */
   readonly index: number;
   readonly label: number;
   readonly predicted: number;
@@ -65,6 +85,8 @@ export interface EvaluationRecord extends Partial<ClassScores> {
   readonly format: 1;
   readonly step: number;
   readonly epoch: number;
+  /** Which images: those of the test only where there are no others. Runs of earlier versions do not have it. */
+  readonly split?: 'validation' | 'test';
   readonly classes: readonly string[];
   /** Non-zero entries of the confusion matrix; a thousand classes have a million pairs, nearly all empty. */
   readonly confusion: readonly ConfusedPair[];

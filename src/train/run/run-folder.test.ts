@@ -52,7 +52,7 @@ const evaluation = (step: number): EvaluationMetrics => ({
   kind: 'evaluation',
   step,
   epoch: step / 10,
-  testLoss: 0.5,
+  validationLoss: 0.5,
   top1Error: 0.0912,
   top5Error: 0.01,
   elapsedSeconds: step,
@@ -89,6 +89,16 @@ describe('a run folder', () => {
     await appendFile(folder.file('metrics.jsonl'), '{"kind":"train","st');
     expect(await folder.truncateMetrics(20)).toBe(0);
     expect((await folder.metrics()).map(({ step }) => step)).toEqual([10, 20]);
+  });
+
+  it('reads lines of earlier versions, whose evaluations had a test loss', async () => {
+    await folder.create(configuration);
+    const { validationLoss, ...rest } = evaluation(10);
+    await appendFile(
+      folder.file('metrics.jsonl'),
+      `${JSON.stringify({ ...rest, testLoss: validationLoss })}\n`,
+    );
+    expect(await folder.metrics()).toEqual([evaluation(10)]);
   });
 
   it('counts lines that are no metrics when it drops them', async () => {
@@ -209,19 +219,27 @@ describe('the values of a configuration', () => {
 });
 
 describe('drawCurves', () => {
-  it('draws losses and errors with axes and the last test error', async () => {
+  it('draws losses and errors with axes and the last validation error', async () => {
     const svg = await drawCurves([line(5), line(10), evaluation(10), line(20), evaluation(20)], 'runs/first');
     for (const text of [
       'runs/first',
-      'test error 9.12% after 2 epochs',
+      'validation error 9.12% after 2 epochs',
       'cross-entropy (nats)',
       'error (%)',
       'epoch',
-      'test loss',
+      'validation loss',
     ]) {
       expect(svg).toContain(text);
     }
+    expect(svg).not.toContain('test');
     expect(svg).toMatch(/^<svg [^>]*>\s*<title>Loss and error of runs\/first<\/title>.*<\/svg>\s*$/s);
+  });
+
+  it('ends with the test error where there is a test', async () => {
+    const test = { kind: 'test', step: 20, epoch: 2, testLoss: 0.6, top1Error: 0.1, top5Error: 0 } as const;
+    const svg = await drawCurves([line(5), evaluation(20), { ...test, elapsedSeconds: 20 }], 'runs/first');
+    for (const text of ['validation loss', 'test loss', 'test error 10.00% after 2 epochs'])
+      expect(svg).toContain(text);
   });
 
   it('draws a run without metrics', async () => {

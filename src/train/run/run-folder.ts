@@ -3,7 +3,7 @@
  *
  *     config.json                  the full configuration
  *     data.json                    the images, what was left out of them, and which were skipped
- *     metrics.jsonl                a line for every few steps and for every evaluation
+ *     metrics.jsonl                a line for every few steps, for every evaluation, and for the test at the end
  *     checkpoints/N.safetensors    the state after step N; the last two are kept, the older for when the newer is damaged
  *     model.safetensors            the averaged weights after the last evaluation
  *     curves.svg                   loss and error over time
@@ -16,10 +16,10 @@ import { withFigure } from '../../model/description.ts';
 import { checkpointFile, checkpointFolder, checkpointSteps, runFiles } from '../../model/run-layout.ts';
 import { namingFile, removeIncomplete, replaceText } from '../../replace-file.ts';
 import { type Configuration, parseConfiguration, RunError } from '../configuration/configuration.ts';
-import type { Metrics } from './records.ts';
+import { type Metrics, metricsKinds, upgradeMetrics } from './records.ts';
 import { isLocked, releaseLock, takeLock } from './run-lock.ts';
 
-export type { EvaluationMetrics, Metrics, StepMetrics } from './records.ts';
+export type { EvaluationMetrics, Metrics, StepMetrics, TestMetrics } from './records.ts';
 
 /** The files of a run. */
 export class RunFolder {
@@ -145,8 +145,9 @@ export class RunFolder {
 function readMetrics(line: string): Metrics | undefined {
   try {
     const value = JSON.parse(line);
-    const known = value?.kind === 'train' || value?.kind === 'evaluation';
-    return known && Number.isFinite(value.step) && Number.isFinite(value.epoch) ? value : undefined;
+    const known = metricsKinds.includes(value?.kind);
+    const isLine = known && Number.isFinite(value.step) && Number.isFinite(value.epoch);
+    return isLine ? (upgradeMetrics(value) as Metrics) : undefined;
   } catch {
     return undefined;
   }

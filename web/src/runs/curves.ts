@@ -13,7 +13,7 @@ export interface ChartSpec {
   readonly title: string;
   readonly unit: string;
   readonly logarithmic?: boolean;
-  /** All curves of a run share its colour; the evaluation curve is thick, with dots. */
+  /** All curves of a run share its colour; that of the evaluations is thick, with dots, and the test is one diamond. */
   readonly curves: readonly Curve[];
 }
 
@@ -23,13 +23,20 @@ const stepCurve = (name: string, value: (line: StepMetrics) => number): Curve =>
   value,
 });
 
+const errorPercent = ({ top1Error }: { top1Error: number }) => top1Error * 100;
+
 export const charts: readonly ChartSpec[] = [
   {
     title: 'Loss',
     unit: 'nats',
     curves: [
       stepCurve('training', ({ loss }) => loss),
-      { name: 'test', kind: 'evaluation', value: ({ testLoss }: { testLoss: number }) => testLoss },
+      {
+        name: 'validation',
+        kind: 'evaluation',
+        value: ({ validationLoss }: { validationLoss: number }) => validationLoss,
+      },
+      { name: 'test', kind: 'test', value: ({ testLoss }: { testLoss: number }) => testLoss },
     ],
   },
   {
@@ -37,11 +44,8 @@ export const charts: readonly ChartSpec[] = [
     unit: '%',
     curves: [
       stepCurve('training', ({ trainError }) => trainError * 100),
-      {
-        name: 'test',
-        kind: 'evaluation',
-        value: ({ top1Error }: { top1Error: number }) => top1Error * 100,
-      },
+      { name: 'validation', kind: 'evaluation', value: errorPercent },
+      { name: 'test', kind: 'test', value: errorPercent },
     ],
   },
   {
@@ -96,8 +100,8 @@ const inks = {
  * the rest into a flat line. If values far exceed those of training after its first steps, the axis is cut off there.
  */
 function axisMaximum(spec: ChartSpec, runs: readonly RunCurves[]): number | undefined {
-  const [training, test] = spec.curves as [Curve, Curve | undefined];
-  if (!test) return undefined;
+  const [training, ...evaluated] = spec.curves as [Curve, ...Curve[]];
+  if (evaluated.length === 0) return undefined;
   const values = (curve: Curve, start: number) =>
     runs.flatMap(({ metrics }) =>
       metrics
@@ -106,7 +110,7 @@ function axisMaximum(spec: ChartSpec, runs: readonly RunCurves[]): number | unde
         .map((line) => (curve.value as (entry: Metrics) => number)(line)),
     );
   const usual = Math.max(...values(training, 2), 0) * 1.2;
-  const maximum = Math.max(...values(test, 0), usual);
+  const maximum = Math.max(...evaluated.flatMap((curve) => values(curve, 0)), usual);
   return usual > 0 && maximum > 2 * usual ? Number(usual.toPrecision(2)) : undefined;
 }
 
@@ -151,9 +155,9 @@ export function chartOption(
           type: 'line',
           name: spec.curves.length > 1 ? `${id}, ${name}` : id,
           color: colour,
-          showSymbol: kind === 'evaluation',
-          symbol: 'circle',
-          symbolSize: 7,
+          showSymbol: kind !== 'train',
+          symbol: kind === 'test' ? 'diamond' : 'circle',
+          symbolSize: kind === 'test' ? 13 : 7,
           lineStyle: {
             width: kind === 'evaluation' ? 2.5 : 1.3,
             opacity: spec.curves.length > 1 && kind === 'train' ? 0.65 : 1,

@@ -22,7 +22,8 @@ export function EvaluationView({ id, version }: { id: string; version: number })
   return (
     <>
       <p className="quiet">
-        {id}, evaluated after {Number(record.epoch.toFixed(2))} epochs ({record.step} steps)
+        {id}, evaluated{record.split ? ` on the ${record.split} images` : ''} after{' '}
+        {Number(record.epoch.toFixed(2))} epochs ({record.step} steps)
       </p>
       <div className="evaluation">
         <Confusion record={record} />
@@ -183,7 +184,7 @@ function Mistakes({ record: { classes, mistakes } }: { record: EvaluationRecord 
           <li key={index}>
             <img
               src={`data:image/png;base64,${image}`}
-              alt={`Test sample ${index}: ${classes[label]}`}
+              alt={`${classes[label]}, number ${index}`}
               width="96"
               height="96"
             />

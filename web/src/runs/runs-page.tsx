@@ -46,7 +46,9 @@ export default function RunsPage({ settings }: { settings: URLSearchParams }) {
     change({ show: next.join(',') });
   };
   const examined =
-    ids.find((id) => id === settings.get('of')) ?? chosen.find(({ evaluation }) => evaluation)?.id ?? ids[0];
+    ids.find((id) => id === settings.get('of')) ??
+    chosen.find(({ evaluation, test }) => evaluation ?? test)?.id ??
+    ids[0];
   return (
     <div className="runs">
       <h1>Runs</h1>
@@ -76,7 +78,10 @@ export default function RunsPage({ settings }: { settings: URLSearchParams }) {
               <Chart key={spec.title} spec={spec} runs={curves} axis={axis ?? 'epoch'} />
             ))}
           </div>
-          <p className="quiet">Thin lines: training; thick lines with dots: test data.</p>
+          <p className="quiet">
+            Thin lines: training; thick lines with dots: validation images; diamond: test images, scored once
+            at the end.
+          </p>
           {examined !== undefined && (
             <section aria-labelledby="evaluation" className="card">
               <h2 id="evaluation">Mistakes</h2>
@@ -117,6 +122,9 @@ function RunTable({ runs, curves, toggle }: RunTableProps) {
               Epochs
             </th>
             <th scope="col" className="number">
+              Validation error
+            </th>
+            <th scope="col" className="number">
               Test error
             </th>
             <th scope="col">Network</th>
@@ -145,6 +153,7 @@ function RunTable({ runs, curves, toggle }: RunTableProps) {
                   {run.epoch.toFixed(1)} of {run.epochs}
                 </td>
                 <td className="number">{run.evaluation ? percent(run.evaluation.top1Error) : '–'}</td>
+                <td className="number">{run.test ? percent(run.test.top1Error) : '–'}</td>
                 <td>{describeNetwork(run)}</td>
                 <td>{run.data}</td>
               </tr>

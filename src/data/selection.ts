@@ -1,0 +1,21 @@
+/** Some images of a data set, as a data set. */
+import { permutation, randomFor } from '../random.ts';
+import type { Dataset } from './dataset.ts';
+
+/** The images at the given indices, in their order. */
+export function selection(dataset: Dataset, indices: ArrayLike<number>): Dataset {
+  const original = (index: number) => indices[index] as number;
+  return {
+    ...dataset,
+    length: indices.length,
+    label: (index) => dataset.label(original(index)),
+    image: (index) => dataset.image(original(index)),
+    nameOf: (index) => dataset.nameOf(original(index)),
+  };
+}
+
+/** A fixed random subset of `length` images, spread over the whole data set because folders are sorted by class. */
+export const subset = (dataset: Dataset, length: number): Dataset =>
+  length >= dataset.length
+    ? dataset
+    : selection(dataset, permutation(dataset.length, randomFor(length)).subarray(0, length).sort());

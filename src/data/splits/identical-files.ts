@@ -1,0 +1,101 @@
+/** Which images are the same file, byte for byte. Content is read only where it may be equal. */
+import { createHash } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import type { Dataset } from '../dataset.ts';
+
+/** A property that identical images share; undefined for an image that cannot be read, which is like no other. */
+export type Fingerprint = (index: number) => Promise<string | undefined>;
+
+const readAtOnce = 16;
+
+/**
+ * For each of `length` images the first identical one, which may be itself. Fingerprints are taken in order, each only of images
+ * that all before it have left together: the cheap ones come first.
+ */
+export async function firstIdentical(
+  length: number,
+  fingerprints: readonly Fingerprint[],
+): Promise<Uint32Array> {
+  let together: number[][] = [Array.from({ length }, (_, index) => index)];
+  for (const fingerprint of fingerprints) {
+    const asked = together.flat();
+    const prints = await mapSome(asked, fingerprint);
+    const printOf = new Map(asked.map((index, position) => [index, prints[position]]));
+    together = together.flatMap((group) => {
+      const parts = new Map<string, number[]>();
+      for (const index of group) {
+        const print = printOf.get(index);
+        if (print === undefined) continue;
+        const part = parts.get(print);
+        if (part) part.push(index);
+        else parts.set(print, [index]);
+      }
+      return [...parts.values()].filter((part) => part.length > 1);
+    });
+  }
+  const first = Uint32Array.from({ length }, (_, index) => index);
+  for (const group of together) for (const index of group) first[index] = group[0] as number;
+  return first;
+}
+
+/** Maps with a few at a time. */
+async function mapSome<Item, Result>(
+  items: readonly Item[],
+  map: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = new Array(items.length);
+  let next = 0;
+  const work = async () => {
+    for (let position = next++; position < items.length; position = next++)
+      results[position] = await map(items[position] as Item);
+  };
+  await Promise.all(Array.from({ length: readAtOnce }, work));
+  return results;
+}
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('base64');
+
+/** Enough of a file's end to tell compressed images of the same size apart. */
+const tailBytes = 4096;
+
+const sizeOf = (path: string) => reading(path, async (file) => String((await file.stat()).size));
+
+const tailOf = (path: string) =>
+  reading(path, async (file) => {
+    const { size } = await file.stat();
+    const buffer = new Uint8Array(Math.min(size, tailBytes));
+    await file.read(buffer, { position: size - buffer.length });
+    return sha256(buffer);
+  });
+
+/** In pieces, so that large files do not have to fit into memory. */
+const contentOf = (path: string) =>
+  reading(path, async (file) => {
+    const hash = createHash('sha256');
+    for await (const piece of file.createReadStream({ autoClose: false })) hash.update(piece);
+    return hash.digest('base64');
+  });
+
+type File = Awaited<ReturnType<typeof open>>;
+
+async function reading(path: string, read: (file: File) => Promise<string>): Promise<string | undefined> {
+  // Whoever needs the image says what is wrong with it.
+  const file = await open(path).catch(() => undefined);
+  if (!file) return undefined;
+  try {
+    return await read(file);
+  } catch {
+    return undefined;
+  } finally {
+    await file.close();
+  }
+}
+
+/** The fingerprints of a folder's images: size, end, content. */
+export const ofFiles = ({ nameOf }: Dataset): readonly Fingerprint[] =>
+  [sizeOf, tailOf, contentOf].map((print) => (index: number) => print(nameOf(index)));
+
+/** The fingerprint of images that are in memory: their pixels. */
+export const ofPixels = ({ image }: Dataset): readonly Fingerprint[] => [
+  async (index) => sha256((await image(index)).data),
+];

@@ -1,0 +1,124 @@
+/** The splits of a data set that a network is trained on. */
+import { sep } from 'node:path';
+import { UsageError } from '../../errors.ts';
+import { withDecisions } from '../data-report.ts';
+import type { Dataset } from '../dataset.ts';
+import { openFashionMnist } from '../fashion-mnist/fashion-mnist.ts';
+import { findSplits, trainingFolder } from '../folders/find-splits.ts';
+import { openClassFolders } from '../folders/image-folder.ts';
+import { selection } from '../selection.ts';
+import { chooseValidation } from './choose-validation.ts';
+import { type Fingerprint, firstIdentical, ofFiles, ofPixels } from './identical-files.ts';
+
+/**
+ * Where validation images come from: the data set's own `folder`, or that fraction of each class's training images; 0 is none.
+ */
+export type ValidationSource = 'folder' | number;
+
+/** The splits of a data set. */
+export interface Splits {
+  readonly train: Dataset;
+  /** Evaluated during training: chooses the model. */
+  readonly validation: Dataset | undefined;
+  /** Looked at once, at the end. */
+  readonly test: Dataset | undefined;
+  readonly validationFrom: ValidationSource;
+}
+
+export const defaultValidation = 0.2;
+
+export interface SplitOptions {
+  /** The fraction of each class's training images that become validation images. Default 0.2; 0 for none. */
+  readonly validation?: number | undefined;
+}
+
+/**
+ * Opens `fashion-mnist` or a folder of class folders (`ROOT/CLASS/IMAGE`, or `ROOT/train/CLASS/IMAGE` beside `val` and `test`) for
+ * training. Without a folder `val`, validation images are chosen among those of training by a hash of their paths: the same
+ * at every call, wherever the folder is, and when images are added. Identical files are on one side.
+ * @throws DataError saying what was missing; UsageError for `validation` where there is a folder `val`.
+ */
+export async function openSplits(source: string, { validation }: SplitOptions = {}): Promise<Splits> {
+  const fraction = validation ?? defaultValidation;
+  if (source === 'fashion-mnist') {
+    const [train, test] = [await openFashionMnist('train'), await openFashionMnist('test')];
+    return { ...(await divide(train, { fraction, fingerprints: ofPixels(train) })), test };
+  }
+  const found = await findSplits(source);
+  const folder = trainingFolder(found);
+  const { decisions, otherFolders, folders } = found;
+  const train = await openClassFolders(folder, { decisions, otherFolders });
+  const test = folders.test === undefined ? undefined : await openClassFolders(folders.test);
+  if (folders.validation === undefined)
+    return { ...(await divide(train, { fraction, fingerprints: ofFiles(train) })), test };
+  if (validation !== undefined)
+    throw new UsageError(
+      `option 'validation': has no effect: the validation images of ${source} are those of ${folders.validation}`,
+    );
+  return { train, validation: await openClassFolders(folders.validation), test, validationFrom: 'folder' };
+}
+
+async function divide(
+  whole: Dataset,
+  { fraction, fingerprints }: { fraction: number; fingerprints: readonly Fingerprint[] },
+): Promise<Omit<Splits, 'test'>> {
+  if (fraction === 0) return { train: whole, validation: undefined, validationFrom: 0 };
+  const copies = await firstIdentical(whole.length, fingerprints);
+  const choice = chooseValidation(
+    { ...whole, pathOf: (index) => relativeName(whole, index), firstIdentical: copies },
+    fraction,
+  );
+  const named = (name: string, indices: readonly number[]): Dataset => ({
+    ...selection(whole, indices),
+    name: `${whole.name} (${name})`,
+  });
+  const decisions = [
+    `${whole.name}: has no validation images of its own, so that ${choice.validation.length} of its ${whole.length} images are validation images (about ${fraction} of each class, by a hash of the path)`,
+    ...describeCopies(whole, copies),
+    ...describeMissing(whole, choice.inTrainingOnly),
+  ];
+  return {
+    train: named('training', choice.train),
+    validation: withDecisions(
+      { ...named('validation', choice.validation), report: { leftOut: [], decisions: [] } },
+      decisions,
+    ),
+    validationFrom: fraction,
+  };
+}
+
+/** `cat/1.jpg`, wherever the folder is. */
+export function relativeName({ name, nameOf }: Dataset, index: number): string {
+  const whole = nameOf(index);
+  const folder = name.endsWith(sep) ? name : name + sep;
+  return (whole.startsWith(folder) ? whole.slice(folder.length) : whole).replaceAll(sep, '/');
+}
+
+function describeCopies({ name, nameOf, label, classes }: Dataset, copies: Uint32Array): string[] {
+  const indices = [...copies.keys()].filter((index) => copies[index] !== index);
+  const [example] = indices;
+  if (example === undefined) return [];
+  const differing = indices.find((index) => label(index) !== label(copies[index] as number));
+  const count = indices.length === 1 ? '1 image is a copy' : `${indices.length} images are copies`;
+  const lines = [
+    `${name}: ${count} of another, byte for byte (${nameOf(example)} of ${nameOf(copies[example] as number)}); copies are on one side`,
+  ];
+  if (differing !== undefined) {
+    const first = copies[differing] as number;
+    const count = indices.filter((index) => label(index) !== label(copies[index] as number)).length;
+    lines.push(
+      `${name}: ${count === 1 ? '1 of them has' : `${count} of them have`} another label than the first of its kind (${nameOf(differing)}: ${classes[label(differing)]}; ${nameOf(first)}: ${classes[label(first)]})`,
+    );
+  }
+  return lines;
+}
+
+const maxNamed = 10;
+
+function describeMissing({ name, classes }: Dataset, missing: readonly string[]): string[] {
+  if (missing.length === 0) return [];
+  const listed = `${missing.slice(0, maxNamed).join(', ')}${missing.length > maxNamed ? ', …' : ''}`;
+  return [
+    `${name}: ${missing.length} of its ${classes.length} classes ${missing.length === 1 ? 'has' : 'have'} one image, or copies of one, and ${missing.length === 1 ? 'is' : 'are'} in training only (${listed})`,
+  ];
+}
