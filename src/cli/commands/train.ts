@@ -1,4 +1,5 @@
 /** `inception train`: trains a network into a run folder. */
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { describeClasses, describeReport, summarise } from '../../data/data-report.ts';
@@ -10,6 +11,7 @@ import { describeProtocol } from '../../images/preprocess.ts';
 import { runFiles } from '../../model/run-layout.ts';
 import { networkOptions } from '../../networks/network-options.ts';
 import { runNumbers } from '../../train/configuration/run-options.ts';
+import { previewTraining } from '../../train/preview/preview.ts';
 import { describeBalance } from '../../train/recipe/class-weights.ts';
 import type { EvaluationMetrics, TestMetrics } from '../../train/run/records.ts';
 import type { TrainResult } from '../../train/run-loop.ts';
@@ -19,7 +21,7 @@ import type { TrainEvent, TrainOptions } from '../../train/train-options.ts';
 import { networkArgument, readNetwork } from '../network-argument.ts';
 import { addDeclared, readDeclared, refuseOption } from '../options/declared-options.ts';
 import { addEngineOptions, type EngineOptions } from '../options/engine-options.ts';
-import { modelArgument } from '../options/model-options.ts';
+import { modelArgument, noticesTo } from '../options/model-options.ts';
 import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
 import { addRecipeOptions, readChanges, readRecipe } from '../options/recipe-options.ts';
 import { estimateText } from '../output/estimate-text.ts';
@@ -34,6 +36,7 @@ type Values = EngineOptions & {
   readonly output: string;
   readonly resume?: boolean;
   readonly weights?: string;
+  readonly preview?: string;
 } & Record<string, unknown>;
 
 export function addTrain(program: Command): void {
@@ -48,6 +51,10 @@ export function addTrain(program: Command): void {
     'continue from the latest checkpoint in the run folder; more --epochs and a lower --learning-rate are taken',
   );
   addDeclared(command, runNumbers);
+  command.option(
+    '--preview <file>',
+    'write a sheet (.png) of training images as the network will see them, and end: nothing is trained, nothing written to --output',
+  );
   addEngineOptions(command);
   command.optionsGroup('Network:');
   addNetworkOptions(command, { except: ['classes', 'inputChannels'] });
@@ -90,6 +97,7 @@ function refuseWithResume(command: Command): void {
 }
 
 async function run(network: string | undefined, values: Values): Promise<number> {
+  if (values.preview !== undefined) return preview(values.preview, await newRun(network, values));
   const interruption = new AbortController();
   let exitCode = 0;
   goOnWithoutOutput();
@@ -115,6 +123,16 @@ async function run(network: string | undefined, values: Values): Promise<number>
   await showProgress(training);
   conclude(await training.result, training.folder);
   return exitCode;
+}
+
+async function preview(file: string, options: TrainOptions): Promise<number> {
+  if (!/\.png$/i.test(file))
+    throw new UsageError(`--preview: expected a file that ends in .png, received '${file}'`);
+  const notices = noticesTo(process.stderr);
+  await writeFile(file, await previewTraining(options, notices));
+  notices.end();
+  process.stderr.write(`preview: ${file}; nothing was trained\n`);
+  return 0;
 }
 
 /** @throws UsageError */
