@@ -1,8 +1,9 @@
 /** What a network will see: a sheet of training images as the recipe changes them. */
-import { openData, subset } from '../../data/open-data.ts';
 import { describeAugmentation } from '../../images/augmentation/describe.ts';
 import type { Notices } from '../../model/model-file.ts';
 import { createConfiguration } from '../configuration/create-configuration.ts';
+import { RunFolder } from '../run/run-folder.ts';
+import { openRunData } from '../run-data.ts';
 import { openStartingWeights } from '../starting/starting-weights.ts';
 import type { TrainOptions } from '../train-options.ts';
 import { previewRows } from './draws.ts';
@@ -21,9 +22,9 @@ export async function previewTraining(options: TrainOptions, notices: Notices = 
   try {
     const { precision: _, ...rest } = options;
     const configuration = await createConfiguration(rest, noEngine, { starting });
-    const { data, limitTrain, preprocessing, recipe, seed, network } = configuration;
-    const opened = await openData(data, 'train');
-    const dataset = limitTrain === null ? opened : subset(opened, limitTrain);
+    const { preprocessing, recipe, seed, network } = configuration;
+    const folder = new RunFolder(options.out);
+    const { train: dataset } = await openRunData({ configuration, folder, resume: false });
     const { augmentation } = recipe;
     const { size } = preprocessing;
     const rows = await previewRows(dataset, { augmentation, size, seed, rows: 6, epochs: 6 });
