@@ -72,9 +72,10 @@ export async function createConfiguration(
   refuseIdle(run, splits);
   const { train } = splits;
   const { classes } = train;
-  const { recipe, decisions } = fitToImages(chosen, {
+  const { recipe, decisions, ...fitted } = fitToImages(chosen, {
     images: Math.min(train.length, limitTrain ?? train.length),
     fromWeights: starting !== undefined,
+    isEpochsOpen: !(typeof run.recipe === 'object' && run.recipe.epochs !== undefined),
     ofBatch:
       typeof run.recipe === 'object' && run.recipe.batch !== undefined
         ? undefined
@@ -110,6 +111,7 @@ export async function createConfiguration(
     limitValidation: limitValidation ?? null,
     limitTest: limitTest ?? null,
     ...(decisions.length > 0 && { decisions }),
+    ...fitted,
     ...(evaluateEvery !== undefined && { evaluateEvery }),
     ...(saveEverySteps !== undefined && { saveEverySteps }),
     versions: { inception: packageVersion, libtorch: facts.libtorch, node: process.versions.node },

@@ -6,6 +6,7 @@ const fitted = (images: number, isAsked = false) =>
   fitToImages(resolveRecipe('fine-tune', { batch: 32 }), {
     images,
     fromWeights: true,
+    isEpochsOpen: false,
     ofBatch: isAsked ? undefined : (batch) => resolveRecipe('fine-tune', { batch }),
   });
 
@@ -24,6 +25,24 @@ describe('fitToImages', () => {
   it('leaves a batch that was asked for', () =>
     expect(fitted(8, true)).toMatchObject({ recipe: { batch: 32 } }));
 
+  it('gives a fine-tuning on few images enough steps, and not an evaluation for each of its short epochs', () => {
+    const fit200 = (images: number, name = 'fine-tune') =>
+      fitToImages(resolveRecipe(name, { batch: 16 }), {
+        images,
+        fromWeights: true,
+        ofBatch: undefined,
+        isEpochsOpen: true,
+      });
+    const few = fit200(48);
+    // 3 steps an epoch.
+    expect(few).toMatchObject({ recipe: { epochs: 67 }, evaluateEvery: 4 });
+    expect(few.decisions).toEqual([
+      '67 epochs instead of 10, for at least 200 steps with 48 training images; evaluations every 4 epochs',
+    ]);
+    expect(fit200(320)).toMatchObject({ recipe: { epochs: 10 }, decisions: [] });
+    expect(fit200(48, 'small-data').recipe.epochs).toBe(20);
+  });
+
   it('counts the images that each epoch leaves out', () => {
     expect(fitted(33).decisions).toEqual([
       '1 of 33 training images do not fill a batch of 32: each epoch leaves out as many, chosen at random',
@@ -32,7 +51,8 @@ describe('fitToImages', () => {
   });
 
   const advice = (name: string, images: number, fromWeights = false) =>
-    fitToImages(resolveRecipe(name), { images, fromWeights, ofBatch: undefined }).decisions;
+    fitToImages(resolveRecipe(name), { images, fromWeights, ofBatch: undefined, isEpochsOpen: true })
+      .decisions;
 
   it('names weights and small-data to who trains the paper’s recipe on a few hundred images', () => {
     expect(advice('paper', 384)).toEqual([

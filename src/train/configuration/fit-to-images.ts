@@ -1,11 +1,29 @@
 /** A recipe fitted to the number of training images, with what is decided in the user's place, and what is left out. Pure. */
-import type { Recipe } from '../recipe/recipe.ts';
+import { defaultRecipe, type Recipe } from '../recipe/recipe.ts';
 
 export interface Fitted {
   readonly recipe: Recipe;
+  /** Epochs between evaluations, where they are decided here. */
+  readonly evaluateEvery?: number;
   /** Sentences for the start of the training and its config.json. */
   readonly decisions: readonly string[];
 }
+
+interface Situation {
+  /** Training images. */
+  readonly images: number;
+  readonly fromWeights: boolean;
+  /** The recipe with another batch, whose learning rate follows; undefined if the batch was asked for. */
+  readonly ofBatch: ((batch: number) => Recipe) | undefined;
+  /** Whether the number of epochs is the recipe's, and not asked for. */
+  readonly isEpochsOpen: boolean;
+}
+
+/** Of a fine-tuning, whose work is counted in steps where images are few, as in BiT-HyperRule (arXiv 1912.11370). */
+const fewestSteps = 200;
+
+/** Of many short epochs, where each evaluation and its checkpoint would cost more than the epoch. */
+const mostEvaluations = 20;
 
 /** Recipes for many images; the paper's was made for ImageNet's 1,281,167. */
 const fewForPaper = 10_000;
@@ -13,22 +31,29 @@ const fewForPaper = 10_000;
 /**
  * Fewer images than one batch of the recipe are one batch, unless the batch was asked for: that is refused when the data are
  * opened.
- * @param ofBatch the recipe with another batch, whose learning rate follows
  */
 export function fitToImages(
   recipe: Recipe,
-  {
-    images,
-    fromWeights,
-    ofBatch,
-  }: { images: number; fromWeights: boolean; ofBatch: ((batch: number) => Recipe) | undefined },
+  { images, fromWeights, ofBatch, isEpochsOpen }: Situation,
 ): Fitted {
   const fitted = ofBatch && images < recipe.batch ? ofBatch(images) : recipe;
   const { batch, learningRate } = fitted;
   const rest = images % batch;
+  const enough = Math.ceil(fewestSteps / Math.max(1, Math.floor(images / batch)));
+  const epochs =
+    isEpochsOpen && recipe.name === defaultRecipe({ weights: true })
+      ? Math.max(recipe.epochs, enough)
+      : recipe.epochs;
+  const evaluateEvery = epochs > recipe.epochs ? Math.ceil(epochs / mostEvaluations) : 1;
   return {
-    recipe: fitted,
+    recipe: { ...fitted, epochs },
+    ...(evaluateEvery > 1 && { evaluateEvery }),
     decisions: [
+      ...(epochs === recipe.epochs
+        ? []
+        : [
+            `${epochs} epochs instead of ${recipe.epochs}, for at least ${fewestSteps} steps with ${images} training images${evaluateEvery > 1 ? `; evaluations every ${evaluateEvery} epochs` : ''}`,
+          ]),
       ...(fitted === recipe
         ? []
         : [

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { usualOptimizers } from '../../compile/optimizers/optimizers.ts';
 import type { Augmentation } from '../../images/augmentation.ts';
@@ -9,6 +10,7 @@ import {
   refuseIdleNumbers,
   resolveRecipe,
 } from './recipe.ts';
+import { recipeNumbers } from './recipe-options.ts';
 
 describe('augmentation of a recipe', () => {
   it('leaves colours to TrivialAugment or RandAugment, unless both are asked for', () => {
@@ -170,4 +172,37 @@ describe('batchNormMomentumAt', () => {
     expect(batchNormMomentumAt(6_000_000, 0.0003)).toBe(0.0003);
     expect(batchNormMomentumAt(891, 0.01)).toBe(0.01);
   });
+});
+
+describe('the recipe for fine-tuning', () => {
+  const page = readFileSync(new URL('../../../docs/fine-tuning.md', import.meta.url), 'utf8');
+
+  it('has the numbers that docs/fine-tuning.md argues for', () => {
+    const recipe = resolveRecipe('fine-tune');
+    const values = new Map<string, string>();
+    for (const [, flags = '', defaults = ''] of page.matchAll(/^\| (`--[^|]*) \| ([^|]*) \|/gm))
+      for (const [index, [, flag = '']] of [...flags.matchAll(/`(--[a-z-]+)`/g)].entries())
+        values.set(flag, defaults.split(', ')[index] ?? '');
+    const { optimizer, schedule, augmentation } = recipe;
+    expect(Object.fromEntries(values)).toMatchObject({
+      '--optimizer': optimizer.kind,
+      '--schedule': schedule.kind,
+      '--warmup': schedule.kind === 'cosine' ? String(schedule.warmup) : '',
+      '--crop-area': String(augmentation.area?.[0]),
+      '--flip': augmentation.flip ? 'on' : 'off',
+      '--colour': augmentation.colour ? 'on' : 'off',
+    });
+    for (const [name, { flag }] of Object.entries(recipeNumbers)) {
+      const value = values.get(flag.split(' ')[0] ?? '');
+      const number = recipe[name as keyof typeof recipeNumbers];
+      if (value !== undefined) expect(value, name).toBe(typeof number === 'boolean' ? 'on' : String(number));
+    }
+    expect([...values.keys()]).toEqual(expect.arrayContaining(['--epochs', '--batch', '--learning-rate']));
+  });
+
+  it('takes a fifth of the usual rate of another optimiser', () =>
+    expect(resolveRecipe('fine-tune', { optimizer: usualOptimizers.sgd }).learningRate).toBeCloseTo(
+      0.01,
+      12,
+    ));
 });

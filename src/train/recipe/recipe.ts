@@ -78,12 +78,16 @@ const smallData = (batch: number): Recipe => ({
   evaluationCrop: 1,
 });
 
+/** Of an optimiser's usual learning rate: trained weights are changed, not made. */
+const fineTuneShare = 0.2;
+const fineTuneBatch = 16;
+
 /** For trained weights and new classes; docs/fine-tuning.md gives the argument and the source of each number. */
 const fineTune = (batch: number): Recipe => ({
   ...paper(batch),
   name: 'fine-tune',
   epochs: 10,
-  learningRate: (3e-4 * batch) / 32,
+  learningRate: (fineTuneShare * typicalLearningRates.adamw * batch) / fineTuneBatch,
   schedule: usualSchedules.cosine,
   optimizer: usualOptimizers.adamw,
   weightDecay: 0.01,
@@ -99,7 +103,11 @@ const recipes: Readonly<Record<string, (batch: number) => Recipe>> = {
   'small-data': smallData,
   'fine-tune': fineTune,
 };
-const defaultBatch: Readonly<Record<string, number>> = { paper: 32, 'small-data': 64, 'fine-tune': 32 };
+const defaultBatch: Readonly<Record<string, number>> = {
+  paper: 32,
+  'small-data': 64,
+  'fine-tune': fineTuneBatch,
+};
 
 export const recipeNames: readonly string[] = Object.keys(recipes);
 
@@ -124,7 +132,8 @@ export function resolveRecipe(name: string, overrides: RecipeOverrides = {}): Re
   const base = make(overrides.batch ?? (defaultBatch[name] as number));
   const { kind } = overrides.optimizer ?? base.optimizer;
   // Learning rates of different optimisers differ in magnitude.
-  const rate = kind === base.optimizer.kind ? {} : { learningRate: typicalLearningRates[kind] };
+  const share = base.name === 'fine-tune' ? fineTuneShare : 1;
+  const rate = kind === base.optimizer.kind ? {} : { learningRate: share * typicalLearningRates[kind] };
   const recipe = {
     ...base,
     ...rate,
