@@ -16,9 +16,8 @@ export interface Part {
 /** The name of the default part: what the classifier reads. */
 export const classifierInput = 'classifier';
 
-/** The node that the classifier reads; the last one of a network without a classifier. */
-export const featuresId = (graph: Graph): number =>
-  graph.network.classes === 0 ? graph.logits : ((graph.nodes[graph.logits] as Node).inputs[0] as number);
+/** The node that the classifier and its hidden layers read; the last one of a network without a classifier. */
+export const featuresId = (graph: Graph): number => graph.features;
 
 /** @throws UsageError listing the parts for a name that is none. */
 export function findPart(graph: Graph, name: string = classifierInput): Part {

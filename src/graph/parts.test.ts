@@ -24,6 +24,13 @@ describe('the parts of a network', () => {
     expect(names).toEqual(parametersOfHead(graph, 'main').map((each) => each.name));
   });
 
+  it('have the classifier’s hidden layers in its own part', () => {
+    const graph = graphOf('inception-v3', { hidden: [8, 4] });
+    const last = partsOf(graph).at(-1);
+    expect([last?.name, last?.parameters.length]).toEqual(['logits', 6]);
+    expect(freezable(graph)).toEqual(freezable(graphOf('inception-v3')));
+  });
+
   it('are those of a figure of your own', () => {
     const network: Network = {
       name: 'own',

@@ -3,6 +3,7 @@
  * part and lets learning rates fall from part to part. Everything follows from the figure's structure and the graph's endpoints.
  */
 import { UsageError } from '../errors.ts';
+import { hiddenKey } from '../networks/networks.ts';
 import { type Graph, isStatistic, type Node, type Parameter } from './graph.ts';
 import { keyPath } from './layer-names.ts';
 
@@ -27,11 +28,14 @@ export class PartError extends UsageError {
 /** Everything but the classifier, instead of a part's name. */
 export const allParts = 'all';
 
-/** The parts that have parameters, from the image to the classifier. */
+/** The parts that have parameters, from the image to the classifier, which its hidden layers belong to. */
 export function partsOf(graph: Graph): readonly NetworkPart[] {
   const parts: NetworkPart[] = [];
   let begin = 0;
-  for (const [key, layer] of Object.entries(graph.network.layers)) {
+  const entries = Object.entries(graph.network.layers);
+  const hidden = entries.findIndex(([key]) => key === hiddenKey);
+  for (const [index, [key, layer]] of entries.entries()) {
+    if (hidden >= 0 && index >= hidden && index < entries.length - 1) continue;
     const path = keyPath('main', key);
     const names =
       layer.kind === 'repeat'

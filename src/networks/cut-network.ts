@@ -39,7 +39,7 @@ export function cutNetwork(
   };
   const kept = Object.entries(stages).filter(([, each]) => each in layers) as [Stage, string][];
   const counted = kept.filter(([, each]) => isWhole || each !== key).map(([stage]) => stage);
-  const { auxiliary: ____, embedding: _____, blocks, residualScale, ...others } = options;
+  const { auxiliary: ____, embedding: _____, hidden: ______, blocks, residualScale, ...others } = options;
   return {
     network: {
       ...rest,
