@@ -1,0 +1,86 @@
+"""The usual fine-tuning in PyTorch: torchvision's Inception-v3 with the given weights, on the folders that measure.mjs lays out.
+
+    python pytorch.py DATA WEIGHTS OUTPUT SEED EPOCHS
+
+The recipe is that of PyTorch's tutorial on transfer learning (https://pytorch.org/tutorials/beginner/transfer_learning_tutorial.html): SGD with
+momentum 0.9 and a rate of 0.001, a tenth of it after each third of the epochs (the tutorial: 7 of 25), random resized crops and mirroring, the epoch
+with the best validation accuracy. Its batch is 32, as here. WEIGHTS is what `inception export --to torchvision` writes; the network's
+input is in [0, 1], and its average pools leave out their padding, as the weights were trained. Writes OUTPUT/predictions.jsonl.
+"""
+import copy
+import functools
+import json
+import pathlib
+import sys
+import time
+
+import torch
+import torchvision
+from safetensors.torch import load_file
+from torchvision import transforms
+
+data, weights, output, seed, epochs = sys.argv[1:6]
+data, output, seed, epochs = pathlib.Path(data), pathlib.Path(output), int(seed), int(epochs)
+torch.manual_seed(seed)
+
+inception = torchvision.models.inception
+inception.F = copy.copy(inception.F)
+inception.F = type("F", (), {**vars(torch.nn.functional)})
+inception.F.avg_pool2d = staticmethod(functools.partial(torch.nn.functional.avg_pool2d, count_include_pad=False))
+
+train_transform = transforms.Compose(
+    [transforms.RandomResizedCrop(299), transforms.RandomHorizontalFlip(), transforms.ToTensor()]
+)
+test_transform = transforms.Compose([transforms.Resize((299, 299)), transforms.ToTensor()])
+loaders = {
+    split: torch.utils.data.DataLoader(
+        torchvision.datasets.ImageFolder(data / split, train_transform if split == "train" else test_transform),
+        batch_size=32,
+        shuffle=split == "train",
+        drop_last=False,
+    )
+    for split in ("train", "val", "test")
+}
+classes = loaders["train"].dataset.classes
+
+network = torchvision.models.inception_v3(weights=None, aux_logits=False, transform_input=False, init_weights=False)
+state = {name: value for name, value in load_file(weights).items() if not name.startswith(("fc.", "AuxLogits."))}
+missing, unexpected = network.load_state_dict(state, strict=False)
+missing = [name for name in missing if not name.endswith("num_batches_tracked")]
+if unexpected or missing != ["fc.weight", "fc.bias"]:
+    raise SystemExit(f"{weights}: missing {missing}, unexpected {unexpected}")
+network.fc = torch.nn.Linear(2048, len(classes))
+
+optimizer = torch.optim.SGD(network.parameters(), lr=0.001, momentum=0.9)
+scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=max(1, epochs // 3), gamma=0.1)
+loss_of = torch.nn.CrossEntropyLoss()
+
+
+@torch.inference_mode()
+def predict(split):
+    network.eval()
+    return torch.cat([network(images).argmax(1) for images, _ in loaders[split]])
+
+
+best, best_state = -1.0, None
+start = time.time()
+for epoch in range(epochs):
+    network.train()
+    for images, labels in loaders["train"]:
+        # A last batch of one has no variance on a 1×1 grid; torchvision's network ends at 8×8.
+        optimizer.zero_grad()
+        loss_of(network(images), labels).backward()
+        optimizer.step()
+    scheduler.step()
+    truth = torch.tensor(loaders["val"].dataset.targets)
+    accuracy = (predict("val") == truth).float().mean().item()
+    print(f"epoch {epoch + 1}: validation accuracy {accuracy:.4f}", file=sys.stderr, flush=True)
+    if accuracy > best:
+        best, best_state = accuracy, copy.deepcopy(network.state_dict())
+seconds = time.time() - start
+network.load_state_dict(best_state)
+output.mkdir(parents=True, exist_ok=True)
+with open(output / "predictions.jsonl", "w") as file:
+    for (path, _), prediction in zip(loaders["test"].dataset.samples, predict("test")):
+        file.write(json.dumps({"file": path, "label": classes[prediction]}) + "\n")
+print(json.dumps({"seconds": seconds, "torch": torch.__version__, "torchvision": torchvision.__version__}))
