@@ -160,6 +160,36 @@ export const choiceOption = <Choice extends string>({
   format: String,
 });
 
+/** A number that may be left to the program: 'auto', in calls and as a text. Files hold what it was resolved to. */
+export const numberOrAutoOption = (
+  option: Option<number>,
+  words: Pick<OptionWords, 'flag' | 'about'>,
+): Option<number | 'auto'> => ({
+  ...option,
+  ...words,
+  expected: `${option.expected}, or 'auto'`,
+  written: `${option.written}, or auto`,
+  accepts: (value): value is number | 'auto' => value === 'auto' || option.accepts(value),
+  format: (value) => (value === 'auto' ? value : option.format(value)),
+});
+
+const secondsOfUnit: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
+
+/** A length of time in seconds; as a text with its unit: 90s, 30m, 1.5h. */
+export function durationOption(words: OptionWords): Option<number> {
+  const option = numberOption({ ...words, above: 0, atMost: 10_000_000, step: 60 });
+  return {
+    ...option,
+    expected: 'a number of seconds above 0',
+    written: 'a time such as 90s, 30m or 2h',
+    parse: (text) => {
+      const [, amount, unit = ''] = /^(\d+(?:\.\d+)?)([smh])$/.exec(text.trim()) ?? [];
+      return amount === undefined ? text : Number(amount) * (secondsOfUnit[unit] as number);
+    },
+    format: (seconds) => `${seconds}s`,
+  };
+}
+
 export const booleanOption = (words: OptionWords): Option<boolean> => ({
   ...words,
   control: { kind: 'boolean' },

@@ -23,6 +23,11 @@ export class EngineError extends InceptionError {
   override name = 'EngineError';
 }
 
+/** There was not enough memory on the device. */
+export class OutOfMemoryError extends EngineError {
+  override name = 'OutOfMemoryError';
+}
+
 /** libtorch or the native addon is not installed. ONNX Runtime can predict instead. */
 export class EngineUnavailableError extends EngineError {
   override name = 'EngineUnavailableError';

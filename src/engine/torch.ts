@@ -13,6 +13,7 @@ import {
   type HostArray,
   type HostTensor,
   type LoadedProgram,
+  OutOfMemoryError,
   type Store,
 } from './engine.ts';
 import { threads as threadsOption } from './engine-options.ts';
@@ -120,9 +121,14 @@ async function settle<T>(job: Promise<T>): Promise<T> {
   try {
     return await job;
   } catch (error) {
-    throw new EngineError(error instanceof Error ? error.message : String(error), { cause: error });
+    const message = error instanceof Error ? error.message : String(error);
+    throw new (isOutOfMemory(message) ? OutOfMemoryError : EngineError)(message, { cause: error });
   }
 }
+
+/** In libtorch's words for the processor and for CUDA, in the addon's, and in oneDNN's. */
+const isOutOfMemory = (message: string): boolean =>
+  /out of memory|can't allocate memory|not enough memory|bad_alloc/i.test(message);
 
 class TorchEngine implements Engine {
   readonly facts: EngineFacts;

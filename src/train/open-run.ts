@@ -1,7 +1,11 @@
 /** What a training needs before its first step: its programs and its first state. */
 import { mergeStores } from '../compile/merge-stores.ts';
+import type { Kernels } from '../compile/options.ts';
+import { plannedMemory } from '../compile/planned-memory.ts';
 import { compileTraining } from '../compile/training/compile-training.ts';
-import type { Engine, LoadedProgram, Store } from '../engine/engine.ts';
+import { type TrainingBatchOptions, trainingBatches } from '../data/batches.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { type Engine, type LoadedProgram, OutOfMemoryError, type Store } from '../engine/engine.ts';
 import type { Graph } from '../graph/graph.ts';
 import { initialise } from '../model/initialise.ts';
 import type { ModelFile } from '../model/model-file.ts';
@@ -13,8 +17,9 @@ import { restoreLatest } from './run/restore-latest.ts';
 import type { RunFolder } from './run/run-folder.ts';
 import { initialState, type TrainingState } from './run/training-state.ts';
 import { fillStore } from './starting/fill-store.ts';
+import { availableOnLinux, gigabytes } from './trial/available-memory.ts';
 
-interface RunToOpen {
+export interface RunToOpen {
   readonly configuration: Configuration;
   readonly folder: RunFolder;
   readonly resume: boolean;
@@ -28,45 +33,75 @@ export interface Programs {
   readonly store: Store;
   readonly step: LoadedProgram;
   readonly predictor: TorchPredictor;
+  /** Frees the memory of all of them. */
+  release(): void;
 }
 
-/** Compiles and loads them. */
+interface Planned {
+  readonly configuration: Pick<Configuration, 'recipe' | 'precision' | 'preprocessing'>;
+  readonly kernels: Kernels;
+}
+
+/** Compiles them. */
+function planPrograms(graph: Graph, { configuration, kernels }: Planned) {
+  const { recipe, precision, preprocessing } = configuration;
+  const { mean, std } = preprocessing;
+  const options = { precision, scaling: { mean, std }, kernels };
+  const training = compileTraining(graph, { ...stepOptionsOf(recipe), ...options });
+  const plan = planPredictor(graph, { ...options, batch: recipe.batch, parameters: 'averages' });
+  const spec = mergeStores(training.store, plan.spec);
+  const activation = precision === 'bfloat16' ? 2 : 4;
+  const { storeBytes, peakBytes } = plannedMemory(training.step, { store: spec, bytes: activation });
+  return { training, plan, spec, plannedBytes: storeBytes + peakBytes };
+}
+
+/** What a training needs at least, in bytes. */
+export const plannedBytesOf = (graph: Graph, planned: Planned): number =>
+  planPrograms(graph, planned).plannedBytes;
+
+/** Compiles and loads them. @throws OutOfMemoryError before anything is allocated, if they cannot fit */
 export async function openPrograms(
   engine: Engine,
   graph: Graph,
   configuration: Configuration,
 ): Promise<Programs> {
-  const { recipe, precision } = configuration;
-  const { mean, std } = configuration.preprocessing;
-  const scaling = { mean, std };
-  const { kernels } = engine.facts;
-  const training = compileTraining(graph, {
-    ...stepOptionsOf(recipe),
-    precision,
-    scaling,
-    kernels,
-  });
-  const plan = planPredictor(graph, {
-    batch: recipe.batch,
-    precision,
-    scaling,
-    parameters: 'averages',
-    kernels,
-  });
-  const store = await engine.createStore(mergeStores(training.store, plan.spec));
+  const { device, kernels } = engine.facts;
+  const { training, plan, spec, plannedBytes } = planPrograms(graph, { configuration, kernels });
+  // Linux gives a process memory that is not there, and ends it without a word when it is used.
+  const available = device === 'cpu' ? await availableOnLinux() : undefined;
+  if (available !== undefined && plannedBytes > available)
+    throw new OutOfMemoryError(
+      `${training.step.name}: out of memory: it needs at least ${gigabytes(plannedBytes)}, and ${gigabytes(available)} are available; use a smaller batch or input size, or free memory`,
+    );
+  const store = await engine.createStore(spec);
   const step = await engine.load(training.step, store);
-  return { store, step, predictor: await plan.open(engine, store) };
+  const predictor = await plan.open(engine, store);
+  const release = () => {
+    for (const resource of [predictor, step, store]) resource.release();
+  };
+  return { store, step, predictor, release };
 }
 
-/** Initialises the weights, or restores the latest checkpoint. */
-export async function firstState(
-  { configuration, folder, resume, startingModel, onWarning }: RunToOpen,
-  { store, graph, recorder }: { store: Store; graph: Graph; recorder: Recorder },
-): Promise<TrainingState> {
-  const { optimizer } = configuration.recipe;
-  const restored = resume ? await restoreLatest(folder, { store, graph, optimizer }, onWarning) : undefined;
-  if (resume) await recorder.rewind((restored ?? initialState).position.step);
-  if (restored) return restored;
+/** Endless batches of a run's training images, from its beginning or from where it was stopped. */
+export const batchesOf = (
+  train: Dataset,
+  { recipe, preprocessing, seed }: Configuration,
+  rest: Pick<TrainingBatchOptions, 'start' | 'onBroken'> = {},
+) =>
+  trainingBatches(train, {
+    batch: recipe.batch,
+    size: preprocessing.size,
+    augmentation: recipe.augmentation,
+    sampling: recipe.sampling,
+    seed,
+    ...rest,
+  });
+
+/** The weights before the first step: from the model that the run starts from, or random. */
+export async function initialiseStore(
+  { configuration, folder, startingModel }: RunToOpen,
+  { store, graph }: { store: Store; graph: Graph },
+): Promise<void> {
   const { seed, classes, weights } = configuration;
   if (startingModel) await fillStore(store, { model: startingModel, graph, classes, seed });
   else if (weights)
@@ -74,5 +109,18 @@ export async function firstState(
       `${folder.path}: it was stopped before it had saved the weights that it starts from; remove the folder and start it again from ${weights.source}`,
     );
   else await initialise(store, graph, seed);
+}
+
+/** Initialises the weights, or restores the latest checkpoint. */
+export async function firstState(
+  options: RunToOpen,
+  { store, graph, recorder }: { store: Store; graph: Graph; recorder: Recorder },
+): Promise<TrainingState> {
+  const { configuration, folder, resume, onWarning } = options;
+  const { optimizer } = configuration.recipe;
+  const restored = resume ? await restoreLatest(folder, { store, graph, optimizer }, onWarning) : undefined;
+  if (resume) await recorder.rewind((restored ?? initialState).position.step);
+  if (restored) return restored;
+  await initialiseStore(options, { store, graph });
   return initialState;
 }

@@ -1,9 +1,8 @@
 /** The training loop, in order of execution. */
 
-import { scalarInputs } from '../compile/optimizers/optimizers.ts';
-import { batchesInEpoch, trainingBatches } from '../data/batches.ts';
+import { batchesInEpoch } from '../data/batches.ts';
 import { summarise } from '../data/data-report.ts';
-import type { Engine, HostTensor } from '../engine/engine.ts';
+import type { Engine } from '../engine/engine.ts';
 import type { Graph } from '../graph/graph.ts';
 import { graphOf } from '../model/description.ts';
 import type { ModelFile } from '../model/model-file.ts';
@@ -12,16 +11,17 @@ import type { Configuration } from './configuration/configuration.ts';
 import { DataRecorder } from './data-record.ts';
 import { concludeRun, evaluateRun } from './evaluate-run.ts';
 import { deathNotice, explainSystemError, maxDeadSteps, refuseNonFinite } from './failures.ts';
-import { addStep, type Measured, meansOf } from './metrics-window.ts';
-import { firstState, openPrograms } from './open-run.ts';
+import { addStep, meansOf } from './metrics-window.ts';
+import { batchesOf, firstState, openPrograms, type Programs } from './open-run.ts';
 import { weightsOf } from './recipe/class-weights.ts';
-import { averageDecayAt, batchNormMomentumAt, graphToTrain, learningRateAt } from './recipe/recipe.ts';
+import { graphToTrain, learningRateAt } from './recipe/recipe.ts';
 import { evaluationsOf, isOutOfPatience, modelOf } from './run/model-choice.ts';
 import { recordInto } from './run/recorder.ts';
 import type { EvaluationMetrics, RunFolder, TestMetrics } from './run/run-folder.ts';
 import { emptyWindow, initialState, type Position } from './run/training-state.ts';
 import { openRunData, type RunData } from './run-data.ts';
 import { TrainingError } from './training-error.ts';
+import { readOutputs, stepInputs } from './training-step.ts';
 
 /** Progress after a training step. */
 export interface Progress {
@@ -36,6 +36,7 @@ export interface Progress {
 
 /** What a training begins with; its images are those that it uses, within its limits. */
 export interface Start extends RunData {
+  readonly configuration: Configuration;
   readonly graph: Graph;
   readonly position: Position;
   readonly totalSteps: number;
@@ -51,7 +52,11 @@ export interface LoopOptions {
   /** Aborting saves a checkpoint and ends the training. */
   readonly signal?: AbortSignal;
   /** Called when everything is open, before anything is written. */
-  readonly onReady?: (at: { readonly step: number; readonly stepsPerEpoch: number }) => Promise<void>;
+  readonly onReady?: (at: {
+    readonly configuration: Configuration;
+    readonly step: number;
+    readonly stepsPerEpoch: number;
+  }) => Promise<void>;
   readonly onStart?: (start: Start) => void;
   readonly onStep?: (progress: Progress) => void;
   readonly onEvaluation?: (metrics: EvaluationMetrics | TestMetrics) => void;
@@ -81,21 +86,35 @@ const saveEveryMs = 10 * 60_000;
  * @throws TrainingError, RunError, or the errors of the data or the engine; the last checkpoint is kept.
  */
 export async function runLoop(options: LoopOptions): Promise<TrainResult> {
-  const { configuration, folder, engine, signal } = options;
-  const { recipe, seed, preprocessing } = configuration;
-  const trained = configuration.weights !== undefined;
+  const { configuration, engine } = options;
+  const { recipe } = configuration;
   const splits = await openRunData(options);
-  const { train, validation } = splits;
   const graph = graphToTrain(graphOf(configuration), recipe);
+  const programs = await openPrograms(engine, graph, configuration);
+  try {
+    return await runSteps(options, { splits, graph, programs });
+  } finally {
+    programs.release();
+  }
+}
+
+interface Opened {
+  readonly splits: RunData;
+  readonly graph: Graph;
+  readonly programs: Programs;
+}
+
+async function runSteps(options: LoopOptions, { splits, graph, programs }: Opened): Promise<TrainResult> {
+  const { configuration, folder, engine, signal } = options;
+  const { recipe } = configuration;
+  const { store, step } = programs;
+  const { train, validation } = splits;
   const stepsPerEpoch = batchesInEpoch(train, recipe.batch);
   const totalSteps = Math.max(1, Math.round(recipe.epochs * stepsPerEpoch));
-
   const classWeights = weightsOf(recipe.classWeights, summarise(train));
-  const programs = await openPrograms(engine, graph, configuration);
-  const { store, step } = programs;
   const recorder = recordInto(folder, { store, graph, configuration, onWarning: options.onWarning });
   let { position, window, deadSteps } = await firstState(options, { store, graph, recorder });
-  await options.onReady?.({ step: position.step, stepsPerEpoch });
+  await options.onReady?.({ configuration, step: position.step, stepsPerEpoch });
   // From here on the run has its weights itself, whatever becomes of the file that they came from.
   if (options.startingModel) await recorder.checkpoint(initialState);
   const data = new DataRecorder(folder.file(runFiles.data), {
@@ -103,13 +122,8 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
     onWarning: options.onWarning,
   });
   if (options.resume) await data.resume();
-  options.onStart?.({ graph, ...splits, position, totalSteps });
-  const batches = trainingBatches(train, {
-    batch: recipe.batch,
-    size: preprocessing.size,
-    augmentation: recipe.augmentation,
-    sampling: recipe.sampling,
-    seed,
+  options.onStart?.({ configuration, graph, ...splits, position, totalSteps });
+  const batches = batchesOf(train, configuration, {
     start: position,
     onBroken: ({ message }, index) =>
       data.skip(train.nameOf(index), { reason: message, what: 'another image is used instead' }),
@@ -151,21 +165,12 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
     }
     while (!isEnded() && !signal?.aborted) {
       const begin = performance.now();
-      const { images, labels, mixed, epoch, position: batchIndex } = (await batches.next()).value;
+      const batch = (await batches.next()).value;
+      const { epoch, position: batchIndex } = batch;
       const waitedForBatch = performance.now() - begin;
       const learningRate = learningRateAt(position.step, { recipe, stepsPerEpoch });
-      const outputs = await step.run({
-        images,
-        labels,
-        ...mixed,
-        ...(classWeights && { classWeights }),
-        learningRate: new Float32Array([learningRate]),
-        averageDecay: new Float32Array([averageDecayAt(position.step, recipe.averageDecay)]),
-        batchNormMomentum: new Float32Array([
-          batchNormMomentumAt(position.step, recipe.batchNormMomentum, { trained }),
-        ]),
-        ...scalarInputs(recipe.optimizer, position.step + 1),
-      });
+      const at = { step: position.step, learningRate };
+      const outputs = await step.run(stepInputs(batch, { configuration, classWeights, ...at }));
       const elapsed = performance.now() - begin;
       // A step that has ended while this thread prepares images waits for data, too.
       const waited = waitedForBatch + engine.lateMs;
@@ -177,10 +182,10 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
         elapsedSeconds: position.elapsedSeconds + elapsed / 1000,
       };
       const measured = readOutputs(outputs);
-      const at = { step: position.step, learningRate, recipe, folder: folder.path, graph };
-      refuseNonFinite(measured, at);
+      const where = { step: position.step, learningRate, recipe, folder: folder.path, graph };
+      refuseNonFinite(measured, where);
       deadSteps = measured.zeroShare >= 0.999 ? deadSteps + 1 : 0;
-      if (deadSteps >= maxDeadSteps) throw new TrainingError(deathNotice(at));
+      if (deadSteps >= maxDeadSteps) throw new TrainingError(deathNotice(where));
       window = addStep(window, { ...measured, elapsed, waited });
       options.onStep?.({
         step: position.step,
@@ -229,15 +234,5 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
     evaluation: evaluations.at(-1),
     model: modelOf(evaluations, recipe),
     test,
-  };
-}
-
-function readOutputs(outputs: Record<string, HostTensor>): Measured {
-  const number = (name: string) => Number(outputs[name]?.data[0]);
-  return {
-    loss: number('loss'),
-    wrong: number('wrong'),
-    gradientNorm: number('gradientNorm'),
-    zeroShare: number('zeroShare'),
   };
 }

@@ -1,17 +1,18 @@
 /** Runs a training: opens the folder and the engine, runs the loop and closes them. */
-import type { Device, EngineFacts } from '../engine/engine.ts';
+import type { Device, Engine } from '../engine/engine.ts';
 import { openTorch } from '../engine/torch.ts';
 import { graphOf } from '../model/description.ts';
 import type { Notices } from '../model/model-file.ts';
 import type { Configuration } from './configuration/configuration.ts';
 import { changesBetween, continued, describeChanges, onEngine } from './configuration/continue-run.ts';
-import { createConfiguration, networkOf } from './configuration/create-configuration.ts';
+import { networkOf } from './configuration/create-configuration.ts';
 import { estimator } from './estimate/estimate.ts';
-import { graphToTrain } from './recipe/recipe.ts';
 import { RunFolder } from './run/run-folder.ts';
-import { type LoopOptions, runLoop, type TrainResult } from './run-loop.ts';
+import type { LoopOptions, TrainResult } from './run-loop.ts';
+import { runWithLessMemory } from './run-with-less-memory.ts';
 import { openStartingWeights, type StartingWeights } from './starting/starting-weights.ts';
 import type { ResumeOptions, TrainEvent, TrainingControls, TrainOptions } from './train-options.ts';
+import { fitConfiguration } from './trial/fit-configuration.ts';
 
 export interface RunHooks {
   readonly signal: AbortSignal;
@@ -32,6 +33,7 @@ export const runToEnd = (options: TrainOptions | ResumeOptions, hooks: RunHooks)
   'resume' in options ? resume(options, hooks) : start(options, hooks);
 
 async function start(options: TrainOptions, hooks: RunHooks): Promise<TrainResult> {
+  const began = performance.now();
   const { weights, network, out } = options;
   if (weights === undefined || network !== undefined) networkOf({ network });
   const folder = new RunFolder(out);
@@ -40,12 +42,11 @@ async function start(options: TrainOptions, hooks: RunHooks): Promise<TrainResul
   try {
     return await onAnEngine(
       options,
-      async (facts) => {
-        const configuration = await createConfiguration(options, facts, { starting });
-        graphToTrain(graphOf(configuration), configuration.recipe);
-        const onReady = async () => {
+      async (engine) => {
+        const configuration = await fitConfiguration(options, { engine, folder, starting, began });
+        const onReady: Begun['onReady'] = async (ready) => {
           await folder.lock();
-          await folder.create(configuration);
+          await folder.create(ready.configuration);
         };
         // Nothing is written before the data, the programs and the memory are there: a refused start leaves nothing behind.
         return { folder, configuration, onReady, starting };
@@ -69,11 +70,11 @@ async function resume(options: ResumeOptions, hooks: RunHooks): Promise<TrainRes
   const device: Device = chosen === 'auto' ? before.device : chosen;
   return onAnEngine(
     { ...options, device, threads },
-    async (facts) => {
+    async ({ facts }) => {
       const configuration = onEngine(asked, facts);
       graphOf(configuration);
       await folder.lock();
-      const onReady = async ({ step, stepsPerEpoch }: { step: number; stepsPerEpoch: number }) => {
+      const onReady: Begun['onReady'] = async ({ step, stepsPerEpoch }) => {
         const changes = changesBetween(before, { after: configuration, step });
         for (const told of describeChanges(changes, { before, after: configuration, stepsPerEpoch }))
           hooks.emit(told);
@@ -91,17 +92,17 @@ async function resume(options: ResumeOptions, hooks: RunHooks): Promise<TrainRes
 
 async function onAnEngine(
   options: TrainingControls & { readonly resume?: string },
-  begin: (facts: EngineFacts) => Promise<Begun>,
+  begin: (engine: Engine) => Promise<Begun>,
   { signal, emit }: RunHooks,
 ): Promise<TrainResult> {
   const engine = options.engine ?? openTorch(engineOptions(options));
   let folder: RunFolder | undefined;
   try {
-    const begun = await begin(engine.facts);
+    const begun = await begin(engine);
     const { configuration, onReady, starting } = begun;
     folder = begun.folder;
     let estimate: ReturnType<typeof estimator> | undefined;
-    return await runLoop({
+    return await runWithLessMemory({
       configuration,
       folder,
       engine,
@@ -110,8 +111,8 @@ async function onAnEngine(
       signal,
       onReady,
       onStart: (start) => {
-        estimate = estimator(configuration, start);
-        emit({ kind: 'start', configuration, engine: engine.facts, ...start });
+        estimate = estimator(start.configuration, start);
+        emit({ kind: 'start', engine: engine.facts, ...start });
       },
       onStep: (progress) => {
         emit({ kind: 'step', ...progress });

@@ -1,6 +1,5 @@
 /** The options and events of a training. */
 import type { Device, Engine, EngineFacts } from '../engine/engine.ts';
-import type { Configuration } from './configuration/configuration.ts';
 import type { NewRun } from './configuration/create-configuration.ts';
 import type { RunPace } from './configuration/run-options.ts';
 import type { Estimate } from './estimate/estimate.ts';
@@ -23,6 +22,8 @@ export interface TrainingControls extends RunPace {
 export interface TrainOptions extends NewRun, TrainingControls {
   /** The run folder to create; it must not already hold a run. */
   readonly out: string;
+  /** Seconds from the call to its end: epochs and schedule are fitted to it by a few timed steps. Not with a number of epochs. */
+  readonly timeSeconds?: number | undefined;
 }
 
 /**
@@ -48,7 +49,7 @@ export interface ResumeOptions extends TrainingControls {
 /** The events of a training, in order. */
 export type TrainEvent =
   /** Everything is loaded and compiled; the first step is next. */
-  | ({ readonly kind: 'start'; readonly configuration: Configuration; readonly engine: EngineFacts } & Start)
+  | ({ readonly kind: 'start'; readonly engine: EngineFacts } & Start)
   | ({ readonly kind: 'step' } & Progress)
   /** After the fourth step: how long the rest will take. */
   | ({ readonly kind: 'estimate' } & Estimate)

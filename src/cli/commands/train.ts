@@ -144,7 +144,10 @@ async function newRun(network: string | undefined, values: Values): Promise<Trai
     );
   if (values.data === undefined)
     throw new UsageError("--data: expected 'fashion-mnist' or a folder of class folders");
-  const { seed, validation, limitTrain, limitValidation, limitTest } = readDeclared(runNumbers, values);
+  const { seed, validation, limitTrain, limitValidation, limitTest, timeSeconds } = readDeclared(
+    runNumbers,
+    values,
+  );
   return {
     ...(network !== undefined && { network: await readNetwork(network) }),
     weights,
@@ -158,6 +161,7 @@ async function newRun(network: string | undefined, values: Values): Promise<Trai
     limitTrain,
     limitValidation,
     limitTest,
+    timeSeconds,
   };
 }
 

@@ -11,7 +11,12 @@ import {
   recipeNames,
   resolveRecipe,
 } from '../../train/recipe/recipe.ts';
-import { recipeNumbers, schedules, usualSchedules } from '../../train/recipe/recipe-options.ts';
+import {
+  recipeNumbers,
+  requestedNumbers,
+  schedules,
+  usualSchedules,
+} from '../../train/recipe/recipe-options.ts';
 import { oneOf } from '../usage.ts';
 import {
   addDeclared,
@@ -47,7 +52,7 @@ const addName = (command: Command): Command =>
 
 export function addRecipeOptions(command: Command): Command {
   addName(command.optionsGroup('Recipe:'));
-  const { classWeights, ...others } = recipeNumbers;
+  const { classWeights, ...others } = requestedNumbers;
   addDeclared(command, others, { defaults: defaultsOf(others, (recipe) => recipe) });
   // What is neither word is a file, which is read later.
   command.option(
@@ -115,7 +120,7 @@ export function readRecipe(
     readVariant(optimizer, base.optimizer, values),
   ];
   const overrides: RecipeOverrides = {
-    ...readDeclared(recipeNumbers, values),
+    ...readDeclared(requestedNumbers, values),
     ...(scheduled && { schedule: scheduled }),
     ...(optimized && { optimizer: optimized }),
     augmentation: readDeclared(augmentationOptions, values),

@@ -21,6 +21,33 @@ const recipe = optionSchema(recipeNumbers).extend({
 const { seed, limitTrain, validation, limitValidation, limitTest, evaluateEvery, saveEvery } = runNumbers;
 const files = z.strictObject({ images: z.number().int().nonnegative(), sha256: z.string() }).readonly();
 
+const seconds = z.number().nonnegative();
+
+/** What was decided before the first step, by measuring; see docs/training.md. */
+const fitted = z
+  .strictObject({
+    batch: z.exactOptional(
+      z
+        .strictObject({
+          asked: z.union([z.number(), z.literal('auto')]),
+          taken: z.number(),
+          reason: z.string(),
+        })
+        .readonly(),
+    ),
+    time: z.exactOptional(
+      z
+        .strictObject({
+          seconds,
+          steps: z.number().int().positive(),
+          stepSeconds: seconds,
+          evaluationSeconds: seconds,
+        })
+        .readonly(),
+    ),
+  })
+  .readonly();
+
 const change = z
   .strictObject({
     /** Completed steps at the change. */
@@ -71,6 +98,8 @@ const configuration = z
     classes: z.array(z.string()).readonly(),
     preprocessing: preprocessingSchema,
     recipe: z.preprocess(upgradeRecipe, recipe).readonly(),
+    /** What of the recipe was fitted to the memory and to a budget of time. */
+    fitted: z.exactOptional(fitted),
     seed: valueSchema(seed),
     precision: z.enum(['float32', 'bfloat16']),
     device: z.enum(['cpu', 'cuda']),

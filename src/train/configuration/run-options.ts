@@ -1,6 +1,6 @@
 /** The numbers of a run that are not the recipe's, each declared once: range, flag, file and help. */
 import { defaultValidation } from '../../data/splits/open-splits.ts';
-import { numberOption } from '../../option.ts';
+import { durationOption, numberOption } from '../../option.ts';
 
 const count = { whole: true, atLeast: 1 };
 
@@ -41,6 +41,11 @@ export const runNumbers = {
     flag: '--limit-test <n>',
     about: 'test on at most n images',
     label: 'Test images at most',
+  }),
+  timeSeconds: durationOption({
+    flag: '--time <time>',
+    about: 'fit epochs and schedule into this time (90s, 30m, 2h), by a few timed steps; instead of --epochs',
+    label: 'Time (seconds)',
   }),
   evaluateEvery: numberOption({
     ...count,

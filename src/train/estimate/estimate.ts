@@ -23,7 +23,7 @@ const [untimedSteps, timedSteps] = [1, 3];
 /** Takes the steps of a training as they end; gives the estimate once, after a few of them, if any remain. */
 export function estimator(
   configuration: Configuration,
-  { graph, train, validation, test, position, totalSteps }: Start,
+  { graph, train, validation, test, position, totalSteps }: Omit<Start, 'configuration'>,
 ): (progress: Pick<Progress, 'step' | 'imagesPerSecond'>) => Estimate | undefined {
   const { recipe, evaluateEvery = 1 } = configuration;
   const whole: Plan = {

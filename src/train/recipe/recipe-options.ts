@@ -9,6 +9,7 @@ import {
   choiceOption,
   nameOrOffOption,
   numberOption,
+  numberOrAutoOption,
   numberOrOffOption,
   type OptionValues,
   type Variant,
@@ -92,6 +93,21 @@ export const recipeNumbers = {
     flag: '--evaluation-crop <fraction>',
     about: 'fraction of each side kept by the central crop in evaluation',
     label: 'Evaluation crop',
+  }),
+};
+
+const auto = 'auto' as const;
+
+/** As a caller gives them: `auto` is resolved before a run begins, and its file has the number. */
+export const requestedNumbers = {
+  ...recipeNumbers,
+  epochs: numberOrAutoOption(recipeNumbers.epochs, {
+    flag: '--epochs <n>',
+    about: `number of epochs; fractions are allowed; '${auto}': until --patience ends it, at most twice the recipe's`,
+  }),
+  batch: numberOrAutoOption(recipeNumbers.batch, {
+    flag: '--batch <n>',
+    about: `images per step; scales the default learning rate; '${auto}': as many as the memory holds, up to 256`,
   }),
 };
 

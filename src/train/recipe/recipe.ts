@@ -121,16 +121,37 @@ export class RecipeError extends UsageError {
 }
 
 /** Overrides of a recipe; augmentation options can be overridden one by one. */
-export type RecipeOverrides = Partial<Omit<Recipe, 'name' | 'augmentation'>> & {
+export type RecipeOverrides = Partial<Omit<Recipe, 'name' | 'augmentation' | 'epochs' | 'batch'>> & {
+  /** 'auto': until the patience ends the training, at most twice the recipe's. */
+  readonly epochs?: number | 'auto' | undefined;
+  /** 'auto': a power of two, as much as the memory holds; it is resolved when a run begins, and until then the recipe's own. */
+  readonly batch?: number | 'auto' | undefined;
   readonly augmentation?: Partial<Augmentation>;
 };
+
+/** With `epochs: 'auto'`, of the recipe's own number: a longer training than usual, where every epoch helps. */
+const longest = 2;
+
+/**
+ * Epochs without a better one after which there is little hope: a quarter of all, so that the falling learning rate has had its
+ * effect, and at least five, because single evaluations of small data scatter.
+ */
+export const usualPatience = (epochs: number): number => Math.max(5, Math.ceil(epochs / 4));
+
+/** What `epochs` says, in numbers. */
+function lengthOf(epochs: number | 'auto' | undefined, base: Recipe): Partial<Recipe> {
+  if (epochs !== 'auto') return epochs === undefined ? {} : { epochs };
+  const most = longest * base.epochs;
+  return { epochs: most, patience: usualPatience(most) };
+}
 
 /** A named recipe with overrides. @throws RecipeError listing the recipes, or naming the option and its range. */
 export function resolveRecipe(name: string, overrides: RecipeOverrides = {}): Recipe {
   const make = Object.hasOwn(recipes, name) ? recipes[name] : undefined;
   if (!make) throw new RecipeError(`no recipe is called '${name}'; there are ${recipeNames.join(', ')}`);
-  const base = make(overrides.batch ?? (defaultBatch[name] as number));
-  const { kind } = overrides.optimizer ?? base.optimizer;
+  const { epochs, batch = 'auto', ...numbers } = overrides;
+  const base = make(batch === 'auto' ? (defaultBatch[name] as number) : batch);
+  const { kind } = numbers.optimizer ?? base.optimizer;
   // Learning rates of different optimisers differ in magnitude.
   const share = base.name === 'fine-tune' ? fineTuneShare : 1;
   const rate = kind === base.optimizer.kind ? {} : { learningRate: share * typicalLearningRates[kind] };
@@ -138,12 +159,13 @@ export function resolveRecipe(name: string, overrides: RecipeOverrides = {}): Re
     ...base,
     ...rate,
     // Who waits for something better wants the best.
-    ...(overrides.patience != null && { keepBest: true }),
-    ...overrides,
+    ...((numbers.patience != null || epochs === 'auto') && { keepBest: true }),
+    ...lengthOf(epochs, base),
+    ...numbers,
     augmentation: {
       ...base.augmentation,
-      ...withoutColour(overrides.augmentation),
-      ...overrides.augmentation,
+      ...withoutColour(numbers.augmentation),
+      ...numbers.augmentation,
     },
   };
   check(recipe);

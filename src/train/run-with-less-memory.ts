@@ -1,0 +1,69 @@
+/** A training that goes on with half its batch where the memory ends in its first steps. */
+import { OutOfMemoryError } from '../engine/engine.ts';
+import type { Configuration } from './configuration/configuration.ts';
+import { type LoopOptions, runLoop, type TrainResult } from './run-loop.ts';
+
+/** Later the memory of a program no longer grows: what is missing then was taken by others. */
+const firstSteps = 3;
+
+/** Batch normalisation needs two images. */
+const smallestBatch = 2;
+
+/** The configuration with half the batch; the learning rate is proportional to it, as in the recipes. */
+export function halved(configuration: Configuration, reason: string): Configuration {
+  const { recipe, fitted = {}, decisions = [] } = configuration;
+  const [batch, learningRate] = [Math.floor(recipe.batch / 2), recipe.learningRate / 2];
+  return {
+    ...configuration,
+    recipe: { ...recipe, batch, learningRate },
+    fitted: { ...fitted, batch: { asked: fitted.batch?.asked ?? recipe.batch, taken: batch, reason } },
+    decisions: [...decisions, describeHalving(recipe, { batch, learningRate })],
+  };
+}
+
+interface Pace {
+  readonly batch: number;
+  readonly learningRate: number;
+}
+
+const describeHalving = (before: Pace, after: Pace): string =>
+  `out of memory: batch of ${after.batch} instead of ${before.batch}, and learning rate ${Number(after.learningRate.toPrecision(3))} instead of ${Number(before.learningRate.toPrecision(3))}`;
+
+/** @throws OutOfMemoryError if it is not in the first steps, or the smallest batch does not fit either; the errors of `runLoop` */
+export async function runWithLessMemory(options: LoopOptions): Promise<TrainResult> {
+  const { folder } = options;
+  let { configuration } = options;
+  let isReady = false;
+  for (;;) {
+    let steps = 0;
+    // What was made ready before a failure is gone on with.
+    const resume = options.resume || isReady;
+    try {
+      return await runLoop({
+        ...options,
+        configuration,
+        resume,
+        onReady: async (ready) => {
+          if (!isReady) await options.onReady?.(ready);
+          isReady = true;
+          // A resumed run has written the configuration that it was read from.
+          if (options.resume && configuration !== options.configuration) await folder.write(configuration);
+        },
+        onStep: (progress) => {
+          steps++;
+          options.onStep?.(progress);
+        },
+      });
+    } catch (error) {
+      const isEarly = steps < firstSteps && configuration.recipe.batch >= 2 * smallestBatch;
+      if (!(error instanceof OutOfMemoryError && isEarly)) throw error;
+      // A saved step is a step with the former batch: its position in the epoch means other images.
+      if ((await folder.checkpoints()).some((step) => step > 0)) throw error;
+      configuration = halved(configuration, firstLine(error));
+      options.onWarning?.(`${firstLine(error)}; a batch of ${configuration.recipe.batch} is tried`);
+      if (isReady) await folder.write(configuration);
+    }
+  }
+}
+
+const firstLine = ({ message }: Error): string => message.split('\n')[0] ?? '';
