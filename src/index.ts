@@ -80,6 +80,7 @@ export {
 export { topClasses } from './predict/top-classes.ts';
 export { type Configuration, RunError } from './train/configuration/configuration.ts';
 export type { NewRun } from './train/configuration/create-configuration.ts';
+export { findLearningRate } from './train/find-learning-rate.ts';
 export { type Recipe, RecipeError, type RecipeOverrides, resolveRecipe } from './train/recipe/recipe.ts';
 export type { EvaluationMetrics, Metrics, StepMetrics, TestMetrics } from './train/run/records.ts';
 export { RunFolder } from './train/run/run-folder.ts';
@@ -87,6 +88,7 @@ export type { Progress, TrainResult } from './train/run-loop.ts';
 export { type Run, train } from './train/start-run.ts';
 export type { ResumeOptions, TrainEvent, TrainOptions } from './train/train-options.ts';
 export { TrainingError } from './train/training-error.ts';
+export type { LearningRateSweep, SweepHooks } from './train/trial/sweep.ts';
 export { openWeights } from './weights/open-weights.ts';
 export { SafetensorsError } from './weights/safetensors/header.ts';
 export { openSafetensors, writeSafetensors } from './weights/safetensors/safetensors.ts';

@@ -277,7 +277,7 @@ describe('a training on the command line', () => {
     [
       [...small, '--epochs', 'two', '--out', 'x'],
       2,
-      "--epochs: expected a number above 0 and at most 1000000, received 'two'",
+      "--epochs: expected a number above 0 and at most 1000000, or auto, received 'two'",
     ],
     [
       [...small, '--recipe', 'best', '--out', 'x'],

@@ -18,6 +18,7 @@ import type { TrainResult } from '../../train/run-loop.ts';
 import { type Run, train } from '../../train/start-run.ts';
 import { describeWeights } from '../../train/starting/describe-weights.ts';
 import type { TrainEvent, TrainOptions } from '../../train/train-options.ts';
+import { findAbout, findFlag, refuseWithFind, showLearningRate } from '../find-learning-rate.ts';
 import { networkArgument, readNetwork } from '../network-argument.ts';
 import { addDeclared, readDeclared, refuseOption } from '../options/declared-options.ts';
 import { addEngineOptions, type EngineOptions } from '../options/engine-options.ts';
@@ -35,6 +36,7 @@ type Values = EngineOptions & {
   readonly data?: string;
   readonly output: string;
   readonly resume?: boolean;
+  readonly findLearningRate?: boolean;
   readonly weights?: string;
   readonly preview?: string;
 } & Record<string, unknown>;
@@ -50,6 +52,7 @@ export function addTrain(program: Command): void {
     '--resume',
     'continue from the latest checkpoint in the run folder; more --epochs and a lower --learning-rate are taken',
   );
+  command.option(findFlag, findAbout);
   addDeclared(command, runNumbers);
   command.option(
     '--preview <file>',
@@ -75,6 +78,11 @@ Examples:
     )
     .action(async (network: string | undefined, values: Values) => {
       if (values.resume) refuseWithResume(command);
+      if (values.findLearningRate) {
+        refuseWithFind(command);
+        await showLearningRate(await newRun(network, values));
+        return;
+      }
       process.exitCode = await run(network, values);
     });
 }
