@@ -22,8 +22,6 @@ export interface TrainingControls extends RunPace {
 export interface TrainOptions extends NewRun, TrainingControls {
   /** The run folder to create; it must not already hold a run. */
   readonly out: string;
-  /** Seconds from the call to its end: epochs and schedule are fitted to it by a few timed steps. Not with a number of epochs. */
-  readonly timeSeconds?: number | undefined;
 }
 
 /**

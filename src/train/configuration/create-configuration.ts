@@ -16,6 +16,7 @@ import {
   type RecipeOverrides,
   refuseIdleNumbers,
   resolveRecipe,
+  usualPatience,
 } from '../recipe/recipe.ts';
 import { type Asked, startFrom } from '../starting/start-from.ts';
 import type { StartingWeights } from '../starting/starting-weights.ts';
@@ -45,6 +46,8 @@ export interface NewRun {
   readonly precision?: Precision | 'auto';
   /** The fraction of each class's training images that become validation images, where there is no `val/`. Default 0.2; 0 for none. */
   readonly validation?: number | undefined;
+  /** Seconds from the call to its end: epochs and schedule are fitted to it by a few timed steps. Not with a number of epochs. */
+  readonly timeSeconds?: number | undefined;
   /** Maximum number of training, validation and test images. Default: all. */
   readonly limitTrain?: number | undefined;
   readonly limitValidation?: number | undefined;
@@ -72,15 +75,26 @@ export async function createConfiguration(
   refuseIdle(run, splits);
   const { train } = splits;
   const { classes } = train;
-  const { recipe, decisions, ...fitted } = fitToImages(chosen, {
+  const { epochs, patience } = typeof run.recipe === 'object' ? run.recipe : {};
+  const isBlind = chosen.keepBest && !splits.validation;
+  const {
+    recipe: ofImages,
+    decisions,
+    ...fitted
+  } = fitToImages(isBlind ? { ...chosen, keepBest: false } : chosen, {
     images: Math.min(train.length, limitTrain ?? train.length),
     fromWeights: starting !== undefined,
-    isEpochsOpen: !(typeof run.recipe === 'object' && run.recipe.epochs !== undefined),
+    isEpochsOpen: (epochs === undefined || epochs === 'auto') && run.timeSeconds === undefined,
     ofBatch:
       typeof run.recipe === 'object' && run.recipe.batch !== undefined
         ? undefined
-        : (batch) => recipeOf(run, starting, { batch }),
+        : (batch) => recipeOf(run, starting, { batch, ...(isBlind && { keepBest: false }) }),
   });
+  const recipe =
+    epochs === 'auto' && patience === undefined
+      ? { ...ofImages, patience: usualPatience(ofImages.epochs) }
+      : ofImages;
+  const told = isBlind ? [...decisions, lastIsTheModel] : decisions;
   const { classes: requested = classes.length, ...options } = run.options ?? {};
   if (requested !== classes.length)
     throw new UsageError(`classes: ${data} has ${classes.length} classes, received ${requested}`);
@@ -110,7 +124,7 @@ export async function createConfiguration(
     limitTrain: limitTrain ?? null,
     limitValidation: limitValidation ?? null,
     limitTest: limitTest ?? null,
-    ...(decisions.length > 0 && { decisions }),
+    ...(told.length > 0 && { decisions: told }),
     ...fitted,
     ...(evaluateEvery !== undefined && { evaluateEvery }),
     ...(saveEverySteps !== undefined && { saveEverySteps }),
@@ -118,12 +132,16 @@ export async function createConfiguration(
   };
 }
 
+const lastIsTheModel =
+  'no validation images: the last epoch is the model, and nothing is said about the others';
+
 /** @throws UsageError for an option that is about images that there are not */
 function refuseIdle(run: NewRun & RunPace, { validation, test }: Splits): void {
   const { limitValidation, evaluateEvery, limitTest } = run;
-  const { patience, keepBest } = typeof run.recipe === 'object' ? run.recipe : {};
+  const { patience, keepBest, epochs } = typeof run.recipe === 'object' ? run.recipe : {};
   const asked = {
     ...(!validation && { limitValidation, evaluateEvery, patience, keepBest: keepBest || undefined }),
+    ...(!validation && epochs === 'auto' && { 'epochs auto': epochs }),
     ...(!test && { limitTest }),
   };
   const [idle] = Object.entries(asked).filter(([, value]) => value !== undefined && value !== null);

@@ -2,8 +2,10 @@
 import type { Engine } from '../../engine/engine.ts';
 import { UsageError } from '../../errors.ts';
 import { graphOf } from '../../model/description.ts';
+import { checkOptions } from '../../option.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import { createConfiguration } from '../configuration/create-configuration.ts';
+import { runNumbers } from '../configuration/run-options.ts';
 import { plannedBytesOf } from '../open-run.ts';
 import { graphToTrain } from '../recipe/recipe.ts';
 import type { RunFolder } from '../run/run-folder.ts';
@@ -27,6 +29,7 @@ export async function fitConfiguration(
   { engine, folder, starting, began }: NewRunOn,
 ): Promise<Configuration> {
   const { timeSeconds } = options;
+  checkOptions(runNumbers, { timeSeconds }, { what: 'option', Failure: UsageError });
   const asked = typeof options.recipe === 'object' ? options.recipe : {};
   if (timeSeconds !== undefined && typeof asked.epochs === 'number')
     throw new UsageError(
