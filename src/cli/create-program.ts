@@ -4,6 +4,7 @@ import { packageVersion } from '../version.ts';
 import { addBench } from './commands/bench.ts';
 import { addClassify } from './commands/classify.ts';
 import { addDashboard } from './commands/dashboard.ts';
+import { addData } from './commands/data.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addEvaluate } from './commands/evaluate.ts';
 import { addExplain } from './commands/explain.ts';
@@ -49,6 +50,7 @@ Run 'inception COMMAND --help' for the options of a command, and 'inception doct
     addDiagram,
     addCompare,
     addProgram,
+    addData,
     addTrain,
     addEvaluate,
     addClassify,

@@ -1,0 +1,56 @@
+/** What a check of a data set finds. Plain data, for JSON. */
+import type { LeftOut } from '../data/dataset.ts';
+
+export interface CheckedImage {
+  readonly file: string;
+  readonly split: string;
+  readonly class: string;
+}
+
+/** Images that are the same or look alike. */
+export interface DuplicateGroup {
+  readonly images: readonly CheckedImage[];
+  /** Images in more than one split: what is learnt from one is tested on the other. */
+  readonly acrossSplits: boolean;
+  /** Images of more than one class: at most one of the labels is right. */
+  readonly acrossClasses: boolean;
+}
+
+/** Of one side, in pixels. */
+export interface SizeRange {
+  readonly min: number;
+  readonly median: number;
+  readonly max: number;
+}
+
+export interface DataCheck {
+  readonly format: 1;
+  readonly source: string;
+  readonly images: number;
+  readonly splits: readonly { readonly name: string; readonly folder: string; readonly images: number }[];
+  readonly classes: readonly {
+    readonly name: string;
+    readonly images: number;
+    /** By split. */
+    readonly perSplit: Readonly<Record<string, number>>;
+  }[];
+  /** The largest class divided by the smallest. */
+  readonly imbalance: number;
+  /** Classes that some split lacks. */
+  readonly missing: readonly { readonly class: string; readonly splits: readonly string[] }[];
+  readonly undecodable: readonly (CheckedImage & { readonly reason: string })[];
+  readonly width: SizeRange;
+  readonly height: SizeRange;
+  /** Images with a side below that of the network's input, which are enlarged. */
+  readonly smaller: {
+    readonly than: readonly [height: number, width: number];
+    readonly images: readonly (CheckedImage & { readonly height: number; readonly width: number })[];
+  };
+  /** The same bytes. */
+  readonly identical: readonly DuplicateGroup[];
+  /** The same to the eye, but not to the byte; a group may hold identical ones besides. */
+  readonly near: readonly DuplicateGroup[];
+  readonly nearThresholds: { readonly bits: number; readonly colour: number };
+  readonly leftOut: readonly { readonly folder: string; readonly items: readonly LeftOut[] }[];
+  readonly decisions: readonly string[];
+}
