@@ -5,7 +5,7 @@
  *
  * SET is elpv or stamps, FOLDER where they lie (data-sets.mjs says how they come there). Options: --seeds 1,2,3; --only NAME,NAME of the
  * variants below; --epochs N (10); --limit N images of each split, for a try; --python PATH, one that has torch, torchvision and
- * safetensors, for the variant pytorch; --arguments "…" for every training here, as "--precision float32".
+ * safetensors, for the variant pytorch; --arguments="…" for every training here, as --arguments="--input-size 139".
  *
  * Every variant sees the same images: 60% to train, 15% for validation, by which the epoch is chosen, 25% for the test, once at the end.
  * It needs the built package: npx tsc -p tsconfig.build.json
@@ -115,7 +115,7 @@ function runOurs(variant, data, run, seed) {
 async function runPyTorch(data, run, seed) {
   const exported = join(output, 'torchvision.safetensors');
   if (!existsSync(exported)) await exportBody(exported);
-  const args = [join(here, 'pytorch.py'), data, exported, run, String(seed), values.epochs];
+  const args = [join(here, 'fine_tune.py'), data, exported, run, String(seed), values.epochs];
   console.error(`${values.python} ${args.join(' ')}`);
   execFileSync(values.python, args, { stdio: ['ignore', 'ignore', 'inherit'] });
 }

@@ -1,6 +1,6 @@
 """The usual fine-tuning in PyTorch: torchvision's Inception-v3 with the given weights, on the folders that measure.mjs lays out.
 
-    python pytorch.py DATA WEIGHTS OUTPUT SEED EPOCHS
+    python fine_tune.py DATA WEIGHTS OUTPUT SEED EPOCHS
 
 The recipe is that of PyTorch's tutorial on transfer learning (https://pytorch.org/tutorials/beginner/transfer_learning_tutorial.html): SGD with
 momentum 0.9 and a rate of 0.001, a tenth of it after each third of the epochs (the tutorial: 7 of 25), random resized crops and mirroring, the epoch
@@ -13,6 +13,7 @@ import json
 import pathlib
 import sys
 import time
+import types
 
 import torch
 import torchvision
@@ -23,10 +24,10 @@ data, weights, output, seed, epochs = sys.argv[1:6]
 data, output, seed, epochs = pathlib.Path(data), pathlib.Path(output), int(seed), int(epochs)
 torch.manual_seed(seed)
 
-inception = torchvision.models.inception
-inception.F = copy.copy(inception.F)
-inception.F = type("F", (), {**vars(torch.nn.functional)})
-inception.F.avg_pool2d = staticmethod(functools.partial(torch.nn.functional.avg_pool2d, count_include_pad=False))
+# The module reads avg_pool2d from its own F; the rest of PyTorch keeps the usual one.
+functional = types.SimpleNamespace(**vars(torch.nn.functional))
+functional.avg_pool2d = functools.partial(torch.nn.functional.avg_pool2d, count_include_pad=False)
+torchvision.models.inception.F = functional
 
 train_transform = transforms.Compose(
     [transforms.RandomResizedCrop(299), transforms.RandomHorizontalFlip(), transforms.ToTensor()]
@@ -37,7 +38,6 @@ loaders = {
         torchvision.datasets.ImageFolder(data / split, train_transform if split == "train" else test_transform),
         batch_size=32,
         shuffle=split == "train",
-        drop_last=False,
     )
     for split in ("train", "val", "test")
 }
@@ -67,7 +67,6 @@ start = time.time()
 for epoch in range(epochs):
     network.train()
     for images, labels in loaders["train"]:
-        # A last batch of one has no variance on a 1×1 grid; torchvision's network ends at 8×8.
         optimizer.zero_grad()
         loss_of(network(images), labels).backward()
         optimizer.step()
