@@ -1,6 +1,6 @@
 /** Runs our side, the floor and every peer interleaved, and compares them. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,7 @@ import { type Parameter, parametersOf } from '../graph/graph.ts';
 import type { ModelFile } from '../model/model-file.ts';
 import { writeSafetensors } from '../weights/safetensors/safetensors.ts';
 import { BenchError } from './bench-error.ts';
-import { benchImages, benchTensors, describeJob, type WorkOptions } from './job.ts';
+import { benchImages, benchTensors, describeJob, type Job, type WorkOptions } from './job.ts';
 import { type OnnxWork, writeOnnxJob } from './onnx-job.ts';
 import { graphOfWork } from './our-step.ts';
 import { findPeers, type PeerName, probePythons } from './peers.ts';
@@ -38,7 +38,7 @@ export interface SideResult {
   /** The floor's time divided by this side's, paired by round. */
   readonly ofFloor: number | null;
   readonly peakBytes: number | null;
-  /** Largest difference of the first step's outputs from ours, relative to the largest output; null for the floor. */
+  /** Largest difference of the first step's outputs from ours, relative to the largest output; null for the floor and for training everything. */
   readonly difference: number | null;
 }
 
@@ -58,7 +58,7 @@ export interface Comparison {
 }
 
 const ourCommand = (
-  name: 'ours' | 'floor',
+  name: 'ours' | 'floor' | 'everything',
   job: string,
   worker: 'libtorch' | 'onnx-runtime' = 'libtorch',
 ): SideCommand => ({
@@ -78,7 +78,13 @@ export function compare(work: WorkOptions, options: CompareOptions): Promise<Com
   return compareSides(work, options, async (folder) => {
     const job = join(folder, 'job.json');
     await writeJob(work, folder, job, options.model);
-    return { job, ourSides: [ourCommand('ours', job), ourCommand('floor', job)], exports: true };
+    const ours = ourCommand('ours', job);
+    if (work.freeze === undefined) return { job, ourSides: [ours, ourCommand('floor', job)], exports: true };
+    // What freezing saves: the same network, images and weights with everything trained.
+    const whole = join(folder, 'everything.json');
+    const described = JSON.parse(readFileSync(job, 'utf8')) as Job;
+    writeFileSync(whole, JSON.stringify({ ...described, freeze: undefined, frozenNodes: 0 } satisfies Job));
+    return { job, ourSides: [ours, ourCommand('everything', whole)], exports: true };
   });
 }
 
@@ -204,7 +210,8 @@ async function resultOf(
   const sideTimes = timesOf(side.name);
   const ms = summarise(sideTimes);
   const ours = sides[0] as Side;
-  const difference = side.name === 'floor' ? null : largestDifference(ours.output, side.output);
+  const computesElse = side.name === 'floor' || side.name === 'everything';
+  const difference = computesElse ? null : largestDifference(ours.output, side.output);
   if (difference !== null && !(difference <= tolerance[work.precision])) {
     throw new BenchError(
       `${side.name}: its outputs differ from ours by ${difference.toPrecision(3)} of the largest output, expected at most ${tolerance[work.precision]}: it does not compute the same network, so that the times cannot be compared`,

@@ -18,6 +18,8 @@ export interface WorkOptions {
   readonly precision: Precision;
   readonly device: Device;
   readonly threads: number;
+  /** Of training: the part up to which everything is frozen. */
+  readonly freeze?: string | undefined;
 }
 
 /** A node as peers see it, with all sizes resolved. */
@@ -33,6 +35,8 @@ export interface PeerNode {
 export interface Job extends WorkOptions {
   readonly nodes: readonly PeerNode[];
   readonly logits: number;
+  /** Nodes with smaller ids are frozen. */
+  readonly frozenNodes: number;
   /** [height, width, channels] */
   readonly input: readonly number[];
   /** Path of a safetensors file. */
@@ -67,6 +71,7 @@ export function describeJob(graph: Graph, work: WorkOptions, paths: Paths): Job 
     ...paths,
     nodes: describeNodes(graph, recipe.batchNormMomentum),
     logits: graph.logits,
+    frozenNodes: graph.frozenNodes ?? 0,
     input,
     labels: Array.from({ length: work.batch }, (_, index) => (index * 7) % classes),
     labelSmoothing: recipe.labelSmoothing,

@@ -6,6 +6,7 @@ import { compileTraining } from '../compile/training/compile-training.ts';
 import type { Engine, HostArray, HostTensor, LoadedProgram, Store } from '../engine/engine.ts';
 import { buildGraph } from '../graph/build-graph.ts';
 import { type Graph, type Parameter, parametersOf } from '../graph/graph.ts';
+import { freeze } from '../graph/parts.ts';
 import { configure, findNetwork } from '../networks/networks.ts';
 import { compileFloor, type FloorKernels } from './floor.ts';
 import { benchImages, benchValues, type Job, type WorkOptions } from './job.ts';
@@ -19,8 +20,14 @@ export interface OurStep {
   step(): Promise<Record<string, HostTensor>>;
 }
 
-export const graphOfWork = ({ network, options }: Pick<WorkOptions, 'network' | 'options'>): Graph =>
-  buildGraph(configure(findNetwork(network), options));
+export function graphOfWork({
+  network,
+  options,
+  freeze: part,
+}: Pick<WorkOptions, 'network' | 'options' | 'freeze'>): Graph {
+  const graph = buildGraph(configure(findNetwork(network), options));
+  return part === undefined ? graph : freeze(graph, part);
+}
 
 /** Options of our training: the same work as the peers', so without running averages of the weights. */
 export const trainingOptions = ({
@@ -75,10 +82,10 @@ export function compileWork(
   graph: Graph,
   job: Job,
   kernels: Kernels,
-): { spec: StoreSpec; program: Program; prepare?: Program } {
+): { spec: StoreSpec; program: Program; prepare: Program | undefined } {
   if (job.work === 'train') {
-    const { store, step } = compileTraining(graph, { ...trainingOptions(job), kernels });
-    return { spec: store, program: step };
+    const { store, step, prepare } = compileTraining(graph, { ...trainingOptions(job), kernels });
+    return { spec: store, program: step, prepare };
   }
   const { batch, precision } = job;
   const options = { batch, precision, images: 'float32', kernels } as const;

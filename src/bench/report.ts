@@ -31,7 +31,7 @@ export function formatComparison({
   });
   for (const side of sides) table.push(row(side));
   const [ours] = sides;
-  const title = `${work.work} ${work.network} ${describeOptions(work.options)}batch ${work.batch} ${precision}${model === undefined ? '' : `, weights of ${model}`}, ${work.device === 'cuda' ? 'on CUDA, ' : ''}${work.threads} threads, ${ours?.ms.count} rounds, ${clock} time`;
+  const title = `${work.work} ${work.network} ${describeOptions(work.options)}${work.freeze === undefined ? '' : `frozen up to ${work.freeze} `}batch ${work.batch} ${precision}${model === undefined ? '' : `, weights of ${model}`}, ${work.device === 'cuda' ? 'on CUDA, ' : ''}${work.threads} threads, ${ours?.ms.count} rounds, ${clock} time`;
   const about = sides.map((side) => `${side.name}: ${side.about}${agreement(side)}`);
   const absent = missing.map(({ name, advice }) => `${name} is not installed; ${advice}`);
   const unable = leftOut.map(({ name, reason }) => `${name} is excluded: ${reason}`);

@@ -9,11 +9,13 @@
 import {
   elementCount,
   type Graph,
+  isStatistic,
   type MemberParameters,
   type Node,
   type Parameter,
   type Role,
 } from '../graph/graph.ts';
+import { frozenNames } from '../graph/parts.ts';
 import { exchangePooling } from '../passes/exchange-pooling.ts';
 import { mergeSiblings } from '../passes/merge-siblings.ts';
 import type { DType, TensorSpec, ViewSpec } from './program.ts';
@@ -28,10 +30,14 @@ interface Placement {
 
 export interface Layout {
   readonly trainable: readonly Placement[];
+  /** Statistics that follow the batches. */
   readonly statistics: readonly Placement[];
+  /** Parameters and statistics that a training leaves as they are: all in one buffer, without gradients or averages. */
+  readonly frozen: readonly Placement[];
   /** Lengths in elements of the flat buffers. */
   readonly trainableLength: number;
   readonly statisticsLength: number;
+  readonly frozenLength: number;
   /** Weight decay applies to the first this many elements. */
   readonly decayedLength: number;
   /** Convolution weights and biases, as [from, to). */
@@ -61,7 +67,10 @@ export function layOut(graph: Graph): Layout {
 }
 
 function createLayout(graph: Graph): Layout {
-  const groups = mergeSiblings(exchangePooling(graph)).nodes.flatMap(parameterGroups);
+  const all = mergeSiblings(exchangePooling(graph)).nodes.flatMap(parameterGroups);
+  const constant = frozenNames(graph);
+  const isConstant = ([first]: readonly Parameter[]) => constant.has((first as Parameter).name);
+  const groups = all.filter((group) => !isConstant(group));
   let end = 0;
   const place = (roles: readonly Role[]): Placement[] => {
     const selected = groups.filter(([first]) => roles.includes((first as Parameter).role));
@@ -80,7 +89,17 @@ function createLayout(graph: Graph): Layout {
   end = 0;
   const statistics = [...place(['movingMean']), ...place(['movingVariance'])];
   const convolutions = [dense, convolutionsEnd] as const;
-  return { trainable, statistics, trainableLength, statisticsLength: end, decayedLength, convolutions };
+  const { placements: frozen, length: frozenLength } = placeGroups(all.filter(isConstant), 0);
+  return {
+    trainable,
+    statistics,
+    frozen,
+    trainableLength,
+    statisticsLength: end,
+    frozenLength,
+    decayedLength,
+    convolutions,
+  };
 }
 
 /** A node's parameters grouped by part, one per member: [[weight, weight], [bias, bias]]. */
@@ -134,7 +153,7 @@ export const part = (name: string, tensor: string, [begin, end]: readonly [numbe
 export function flatTensor(
   placements: readonly Placement[],
   { kind, prefix, dtype, length, start = 0, fill = 0 }: FlatOptions,
-): { tensors: TensorSpec[]; views: ViewSpec[] } {
+): FlatTensor {
   const tensor = `flat/${kind}`;
   const view = (name: string, shape: readonly number[], offset: number): ViewSpec => ({
     name: prefix + name,
@@ -154,6 +173,26 @@ export function flatTensor(
     });
   });
   return { tensors: [{ name: tensor, dtype, shape: [length], fill }], views };
+}
+
+/** The frozen parameters and statistics; the parameters' averages are the parameters. */
+export function frozenTensors({ frozen, frozenLength: length }: Layout): FlatTensor[] {
+  if (length === 0) return [];
+  const options = { kind: 'frozen', dtype: 'float32', length } as const;
+  const averaged = frozen.filter(({ members }) => !members.some(isStatistic));
+  return [
+    flatTensor(frozen, { ...options, prefix: '' }),
+    { tensors: [], views: flatTensor(averaged, { ...options, prefix: 'averages/' }).views },
+  ];
+}
+
+/** The statistics that follow the batches; none where all are frozen. */
+export const statisticsTensors = ({ statistics, statisticsLength: length }: Layout): FlatTensor[] =>
+  length === 0 ? [] : [flatTensor(statistics, { kind: 'statistics', prefix: '', dtype: 'float32', length })];
+
+export interface FlatTensor {
+  readonly tensors: readonly TensorSpec[];
+  readonly views: readonly ViewSpec[];
 }
 
 interface FlatOptions {

@@ -98,6 +98,8 @@ export interface CompiledTraining {
   /** Parameters under their names, running averages as `averages/NAME`, and optimiser state such as `momentum/NAME`. */
   readonly store: StoreSpec;
   readonly step: Program;
+  /** Folds and packs the weights of frozen parts: run it once, before the first step. Undefined if nothing is frozen. */
+  readonly prepare: Program | undefined;
 }
 
 /** How a graph is compiled for predictions. */

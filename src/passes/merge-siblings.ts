@@ -39,7 +39,8 @@ function findGroups(graph: Graph): Unit[][] {
     const relu = next?.op === 'relu' ? next : undefined;
     const { window, stride, padding, bias, folded } = node.attributes;
     const key = JSON.stringify([
-      ...[node.inputs, window, stride, padding, bias, relu !== undefined],
+      // What trains may end between the heads, and their learning rates differ.
+      ...[node.head, node.inputs, window, stride, padding, bias, relu !== undefined],
       ...[folded?.scale, folded?.batchNorm?.epsilon],
     ]);
     byGeometry.set(key, [...(byGeometry.get(key) ?? []), { conv: node, relu }]);

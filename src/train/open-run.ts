@@ -35,6 +35,8 @@ export interface Programs {
   readonly predictor: TorchPredictor;
   /** Frees the memory of all of them. */
   release(): void;
+  /** Folds and packs the frozen weights; to be run when they have their values. */
+  readonly prepare: () => Promise<void>;
 }
 
 interface Planned {
@@ -79,7 +81,13 @@ export async function openPrograms(
   const release = () => {
     for (const resource of [predictor, step, store]) resource.release();
   };
-  return { store, step, predictor, release };
+  const prepare = async () => {
+    if (!training.prepare) return;
+    const frozen = await engine.load(training.prepare, store);
+    await frozen.run({});
+    frozen.release();
+  };
+  return { store, step, predictor, release, prepare };
 }
 
 /** Endless batches of a run's training images, from its beginning or from where it was stopped. */

@@ -114,6 +114,7 @@ async function runSteps(options: LoopOptions, { splits, graph, programs }: Opene
   const classWeights = weightsOf(recipe.classWeights, summarise(train));
   const recorder = recordInto(folder, { store, graph, configuration, onWarning: options.onWarning });
   let { position, window, deadSteps } = await firstState(options, { store, graph, recorder });
+  await programs.prepare();
   await options.onReady?.({ configuration, step: position.step, stepsPerEpoch });
   // From here on the run has its weights itself, whatever becomes of the file that they came from.
   if (options.startingModel) await recorder.checkpoint(initialState);

@@ -175,16 +175,20 @@ class PyTorch:
             # Every side gets its images from the host's memory, in every step.
             self.given = self.given.pin_memory()
         self.model.train(job["work"] == "train")
+        for node, layer in self.model.layers.items():
+            if int(node) < job["frozenNodes"]:
+                layer.eval().requires_grad_(False)
         self.run = torch.compile(self.model) if self.compiled else self.model
         if job["work"] == "train":
             self.labels = torch.tensor(job["labels"], device=self.device)
             settings = job["optimizer"]
             options = dict(lr=settings["learningRate"], alpha=settings["decay"], eps=settings["epsilon"],
                            momentum=settings["momentum"], weight_decay=settings["weightDecay"])
+            trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
             try:
-                self.optimizer = torch.optim.RMSprop(self.model.parameters(), foreach=True, **options)
+                self.optimizer = torch.optim.RMSprop(trained, foreach=True, **options)
             except TypeError:
-                self.optimizer = torch.optim.RMSprop(self.model.parameters(), **options)
+                self.optimizer = torch.optim.RMSprop(trained, **options)
 
     def next_images(self):
         return self.given.to(self.device, non_blocking=True)

@@ -17,7 +17,8 @@ import { refuseIdleOptions } from '../../networks/idle-options.ts';
 import { networkOptions } from '../../networks/network-options.ts';
 import { findNetwork } from '../../networks/networks.ts';
 import { openModel } from '../../predict/open-model.ts';
-import { addDeclared } from '../options/declared-options.ts';
+import { recipeNumbers } from '../../train/recipe/recipe-options.ts';
+import { addDeclared, readDeclared } from '../options/declared-options.ts';
 import { addEngineOptions, type EngineOptions, openEngine } from '../options/engine-options.ts';
 import { noticesTo, predictingArgument } from '../options/model-options.ts';
 import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
@@ -87,6 +88,10 @@ const purpose: AddOptions = (command) =>
     'train',
   );
 
+const { freeze } = recipeNumbers;
+
+const frozen: AddOptions = (command) => addDeclared(command, { freeze });
+
 const engineAndNetwork: AddOptions = (command) =>
   addNetworkOptions(addEngineOptions(command).optionsGroup('Network:'));
 
@@ -105,7 +110,15 @@ const trace: AddOptions = (command) =>
     .option('--layers <n>', 'number of slowest layers to list', wholeNumber('--layers'), 20);
 
 const subcommands: { readonly [K in Kind]: readonly [about: string, ...groups: AddOptions[]] } = {
-  train: ['measure training steps, alternating with PyTorch', work, rounds, peers, clock, engineAndNetwork],
+  train: [
+    'measure training steps, alternating with PyTorch; with --freeze also with training everything',
+    work,
+    frozen,
+    rounds,
+    peers,
+    clock,
+    engineAndNetwork,
+  ],
   infer: [
     'measure inference, alternating with PyTorch and others',
     work,
@@ -118,15 +131,24 @@ const subcommands: { readonly [K in Kind]: readonly [about: string, ...groups: A
     'measure peak memory of a step, beside PyTorch and others',
     work,
     purpose,
+    frozen,
     peers,
     engineAndNetwork,
   ],
-  compile: ['measure how long compiling and loading a step takes', work, rounds, purpose, engineAndNetwork],
+  compile: [
+    'measure how long compiling and loading a step takes',
+    work,
+    rounds,
+    purpose,
+    frozen,
+    engineAndNetwork,
+  ],
   profile: [
     'show where the time of a step goes, by operator and by layer',
     work,
     rounds,
     purpose,
+    frozen,
     trace,
     engineAndNetwork,
   ],
@@ -149,6 +171,7 @@ Examples:
   inception bench infer --batch 1 --precision float32 --against tfjs --tfjs ~/tfjs
   inception bench infer photos.onnx --batch 1
   inception bench infer runs/photos --precision float32 --against pytorch
+  inception bench train --network inception-v3 --freeze reductionB --precision float32
   inception bench profile --for train --output trace.json`,
     );
   for (const [kind, [about, ...groups]] of Object.entries(subcommands) as [
@@ -225,7 +248,10 @@ async function runNetwork(kind: Kind, values: Values, model: ModelFile | undefin
     return print(rate, report.formatData);
   }
   const step = kind === 'train' || kind === 'infer' ? kind : values.for;
-  const work = await describeWork({ work: step, options, batch }, values);
+  const part = readDeclared({ freeze }, values).freeze ?? undefined;
+  if (part !== undefined && step === 'infer')
+    throw new UsageError('--freeze: has no effect on inference; expected --for train as well, or none');
+  const work = await describeWork({ work: step, options, batch, freeze: part }, values);
   if (kind === 'profile') {
     const { chromeTrace, perLayer, perOperator, profileWork } = await import('../../bench/profile.ts');
     const profile = await profileWork(work, { rounds });
@@ -298,7 +324,7 @@ async function compareOptions(
 
 /** Resolves 'auto' options by opening the engine. @throws EngineError if the device is missing. */
 async function describeWork(
-  { work, options, batch }: Pick<WorkOptions, 'work' | 'options' | 'batch'>,
+  { work, options, batch, freeze }: Pick<WorkOptions, 'work' | 'options' | 'batch' | 'freeze'>,
   values: Values,
 ): Promise<WorkOptions> {
   const engine = await openEngine(values);
@@ -309,7 +335,12 @@ async function describeWork(
     throw new UsageError(
       '--clock: expected wall with --device cuda, received processor: CPU time does not measure the device',
     );
-  return { work, network: values.network ?? defaultNetwork, options, batch, precision, device, threads };
+  const { network = defaultNetwork } = values;
+  // A part that the network lacks is refused before anything starts.
+  const { graphOfWork } = await import('../../bench/our-step.ts');
+  graphOfWork({ network, options, freeze });
+  const described = { work, network, options, batch, precision, device, threads };
+  return { ...described, ...(freeze !== undefined && { freeze }) };
 }
 
 /** Repeats the command in a process with --expose-gc: without forced collections the heap size means nothing. */

@@ -1,27 +1,19 @@
 /** Compiles a graph to two programs: `prepare` folds and packs the parameters once, `predict` runs a batch. */
-import type { Graph, Node, Parameter } from '../../graph/graph.ts';
+import type { Graph } from '../../graph/graph.ts';
 import { checkOptions } from '../../option.ts';
 import { runPasses } from '../../passes/pass.ts';
 import { CompileError } from '../compile-error.ts';
 import { Emitter } from '../emitter.ts';
 import { endpointIds, returnEndpoints } from '../endpoints.ts';
-import { flatTensor, layOut } from '../layout.ts';
-import { lowerForward } from '../lower-forward.ts';
-import { type CompiledInference, type InferenceOptions, inceptionScaling, type Kernels } from '../options.ts';
+import { flatTensor, frozenTensors, layOut, statisticsTensors } from '../layout.ts';
+import type { CompiledInference, InferenceOptions } from '../options.ts';
 import { checkProgram, type Program, type StoreSpec } from '../program.ts';
 import { finish } from '../program-passes/finish/finish.ts';
-import { aten } from '../rules/aten.ts';
-import { native } from '../rules/native.ts';
-import { nativeInference } from '../rules/native-inference.ts';
-import { lay, type Result, type Rules } from '../rules/rule.ts';
+import type { Result } from '../rules/rule.ts';
 import { stepNumbers } from '../step-numbers.ts';
 import { inferenceGraphPasses, inferenceProgramPasses } from './inference-passes.ts';
-import { compilePreparation, preparedName, sourceName } from './prepare.ts';
-
-const rulesOf: Readonly<Record<Kernels, Rules<Result>>> = {
-  aten,
-  native: lay<Result>(nativeInference, lay(native, aten)),
-};
+import { lowerInference } from './lower-inference.ts';
+import { compilePreparation, storedNames } from './prepare.ts';
 
 /**
  * Compiles inference with the moving statistics.
@@ -39,21 +31,7 @@ export function compileInference(network: Graph, options: InferenceOptions): Com
   const prepare = compilePreparation(graph, options);
   const store = inferenceStore(network, prepare, options);
   const emitter = new Emitter();
-  const lowering = {
-    emitter,
-    graph,
-    batch,
-    precision,
-    images: options.images ?? 'uint8',
-    scaling: options.scaling ?? inceptionScaling,
-    batchStatistics: false,
-    batchNormMomentum: 0,
-    dropout: false,
-    roundedParameters: true,
-    stored: (name: string, node: Node, parameter: Parameter) =>
-      node.op === 'conv' ? preparedName(name, options) : sourceName({ ...parameter, name }, options),
-  };
-  const lowered = lowerForward(lowering, rulesOf[kernels]);
+  const lowered = lowerInference(emitter, graph, options);
   returnEndpoints(emitter, endpoints, lowered);
   const last = (lowered[graph.logits] as Result).value;
   emitter.output('features', (lowered[graph.features] as Result).value);
@@ -80,11 +58,13 @@ function isOutput(graph: Graph, endpoint: string): boolean {
 }
 
 function inferenceStore(network: Graph, prepare: Program, options: InferenceOptions): StoreSpec {
-  const { trainable, statistics, trainableLength: length, statisticsLength } = layOut(network);
+  const layout = layOut(network);
+  const { trainable, trainableLength: length } = layout;
   const { parameters = 'weights' } = options;
   const parts = [
     flatTensor(trainable, { kind: 'weights', prefix: '', dtype: 'float32', length }),
-    flatTensor(statistics, { kind: 'statistics', prefix: '', dtype: 'float32', length: statisticsLength }),
+    ...statisticsTensors(layout),
+    ...frozenTensors(layout),
     ...(parameters === 'averages'
       ? [flatTensor(trainable, { kind: 'averages', prefix: 'averages/', dtype: 'float32', length })]
       : []),
@@ -95,9 +75,6 @@ function inferenceStore(network: Graph, prepare: Program, options: InferenceOpti
     computed: [...new Set([...storedNames(prepare), ...auxiliaryNames(network, options)])],
   };
 }
-
-const storedNames = ({ steps }: Program): readonly string[] =>
-  steps.flatMap((step) => (step.do === 'store' ? [step.name] : []));
 
 /** What a later program with endpoints of the auxiliary head will prepare in the same store. */
 function auxiliaryNames(network: Graph, options: InferenceOptions): readonly string[] {

@@ -27,6 +27,10 @@ export function compilePreparation(graph: Graph, options: InferenceOptions): Pro
   return emitter.finish(`${graph.network.name} prepare ${options.precision}`);
 }
 
+/** The names under which a program stores what it computes. */
+export const storedNames = ({ steps }: Program): readonly string[] =>
+  steps.flatMap((step) => (step.do === 'store' ? [step.name] : []));
+
 interface Preparation {
   readonly emitter: Emitter;
   readonly graph: Graph;

@@ -6,6 +6,7 @@ import { Emitter } from '../emitter.ts';
 import { part } from '../layout.ts';
 import type { TrainingOptions } from '../options.ts';
 import type { StoreSpec } from '../program.ts';
+import { oneRate } from './learning-rates.ts';
 import {
   type Optimizer,
   optimizers,
@@ -68,7 +69,7 @@ describe.each(['native', 'aten'] as const)('with %s operators', (kernels) => {
     const emitter = new Emitter();
     const norm = emitter.call('aten::linalg_vector_norm', [emitter.load('flat/gradient')]);
     emitter.output('norm', norm);
-    new Update(emitter, options).applyAll(norm);
+    new Update(emitter, options, oneRate({ decayedLength: decayed, trainableLength: length })).applyAll(norm);
     const store = await engine.createStore(specOf(options));
     const step = await engine.load(emitter.finish('step'), store);
     for (const name of ['weights', 'averages']) {

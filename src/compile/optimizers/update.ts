@@ -3,6 +3,8 @@ import type { Emitter } from '../emitter.ts';
 import { normRow } from '../layout.ts';
 import type { TrainingOptions } from '../options.ts';
 import type { Value } from '../program.ts';
+import type { ParameterGradient } from '../training/lower-backward.ts';
+import type { LearningRates, RateGroup } from './learning-rates.ts';
 import type { UpdateTensors } from './optimizer.ts';
 import { ruleOf, stateNames } from './optimizers.ts';
 
@@ -30,6 +32,8 @@ interface Part {
   readonly gradient: Value;
   readonly weightDecay: number;
   readonly gradientScale: Value | undefined;
+  /** Factor of the learning rate. */
+  readonly rate: number;
 }
 
 /**
@@ -40,32 +44,43 @@ interface Part {
 export class Update {
   readonly #emitter: Emitter;
   readonly #options: TrainingOptions;
+  readonly #rates: LearningRates;
   readonly #norms: Value[] = [];
+  /** The learning rate times a factor. */
+  readonly #scaled = new Map<number, Value>();
   #inputs: (Pick<UpdateTensors<string>, 'learningRate' | 'scalars'> & { averageDecay: Value }) | undefined;
 
-  constructor(emitter: Emitter, options: TrainingOptions) {
+  constructor(emitter: Emitter, options: TrainingOptions, rates: LearningRates) {
     this.#emitter = emitter;
     this.#options = options;
+    this.#rates = rates;
+  }
+
+  /** Scales the learning rates before anything else, so that an update can follow its gradient at once. */
+  begin(): void {
+    this.#emitter.layer = 'learning rates';
+    for (const factor of this.#rates.factors) if (factor !== 1) this.#learningRate(factor);
   }
 
   /**
    * Updates these weights, or groups of merged ones, from gradient values; the rest from the gradients in the store.
    * Returns the global gradient norm.
    */
-  applyEach(weights: readonly { readonly name: string; readonly value: Value }[]): Value {
+  applyEach(weights: readonly ParameterGradient[]): Value {
     const { weightDecay } = this.#options;
     this.#emitter.layer = 'optimizer';
-    for (const { name, value } of weights) {
+    for (const { name, members, value } of weights) {
       const tensorOf: TensorOf = (kind) => this.#emitter.load(kind === 'weights' ? name : `${kind}/${name}`);
-      this.#apply(tensorOf, { gradient: value, weightDecay, gradientScale: undefined });
+      const rate = this.#rates.of(members);
+      this.#apply(tensorOf, { gradient: value, weightDecay, gradientScale: undefined, rate });
     }
-    this.#applyPart('undecayed', { weightDecay: 0, gradientScale: undefined });
+    for (const group of this.#rates.groups) if (!group.decayed) this.#applyGroup(group, undefined);
     return this.#emitter.call('aten::linalg_vector_norm', [this.#emitter.call('aten::stack', [this.#norms])]);
   }
 
   /** Updates everything from the gradients in the store, whose global norm is `norm`. */
   applyAll(norm: Value): void {
-    const { clipNorm, weightDecay, kernels = 'native' } = this.#options;
+    const { clipNorm, kernels = 'native' } = this.#options;
     this.#emitter.layer = 'optimizer';
     const gradientScale =
       clipNorm === undefined ? undefined : clipScale(this.#emitter, { norm, max: clipNorm });
@@ -73,20 +88,20 @@ export class Update {
       this.#applyAten(gradientScale);
       return;
     }
-    this.#applyPart('decayed', { weightDecay, gradientScale });
-    this.#applyPart('undecayed', { weightDecay: 0, gradientScale });
+    for (const group of this.#rates.groups) this.#applyGroup(group, gradientScale);
   }
 
-  #applyPart(part: 'decayed' | 'undecayed', rest: Omit<Part, 'gradient'>): void {
-    const tensorOf: TensorOf = (kind) => this.#emitter.load(`${part}/${kind}`);
-    this.#apply(tensorOf, { ...rest, gradient: tensorOf('gradient') });
+  #applyGroup({ name, decayed, rate }: RateGroup, gradientScale: Value | undefined): void {
+    const tensorOf: TensorOf = (kind) => this.#emitter.load(`${name}/${kind}`);
+    const weightDecay = decayed ? this.#options.weightDecay : 0;
+    this.#apply(tensorOf, { weightDecay, gradientScale, gradient: tensorOf('gradient'), rate });
   }
 
-  #apply(tensorOf: TensorOf, part: Part): void {
+  #apply(tensorOf: TensorOf, { rate, ...part }: Part): void {
     const { optimizer, averages = true } = this.#options;
     const { native } = ruleOf(optimizer);
     const tensors = {
-      ...this.#tensors(tensorOf),
+      ...this.#tensors(tensorOf, rate),
       ...part,
       averages: averages ? tensorOf('averages') : undefined,
     };
@@ -97,30 +112,49 @@ export class Update {
     const emitter = this.#emitter;
     const { optimizer, weightDecay, averages = true } = this.#options;
     const rule = ruleOf(optimizer);
-    const tensorOf: TensorOf = (kind) => emitter.load(flat(kind));
-    const gradient = tensorOf('gradient');
-    const tensors = { ...this.#tensors(tensorOf), gradient };
-    const { learningRate, averageDecay, weights } = tensors;
+    const { groups, factors } = this.#rates;
+    const whole: TensorOf = (kind) => emitter.load(flat(kind));
+    const gradient = whole('gradient');
+    const { averageDecay } = this.#scalars();
     if (gradientScale !== undefined) emitter.call('aten::mul_.Tensor', [gradient, gradientScale]);
     if (weightDecay > 0 && rule.weightDecay === 'gradient') {
       const decayed = [emitter.load('decayed/gradient'), emitter.load('decayed/weights')];
       emitter.call('aten::add_.Tensor', decayed, { alpha: weightDecay });
     } else if (weightDecay > 0) {
-      const shrink = emitter.call('aten::mul.Scalar', [learningRate, weightDecay]);
-      const factor = emitter.call('aten::rsub.Scalar', [shrink, 1]);
-      emitter.call('aten::mul_.Tensor', [emitter.load('decayed/weights'), factor]);
+      for (const { name, rate } of groups.filter(({ decayed }) => decayed)) {
+        const shrink = emitter.call('aten::mul.Scalar', [this.#learningRate(rate), weightDecay]);
+        const factor = emitter.call('aten::rsub.Scalar', [shrink, 1]);
+        emitter.call('aten::mul_.Tensor', [emitter.load(`${name}/weights`), factor]);
+      }
     }
-    rule.aten(emitter, tensors, { ...optimizer });
+    // With one rate everywhere the whole buffer is one group.
+    const updated = factors.length === 1 ? [{ name: 'flat', rate: 1 }] : groups;
+    for (const { name, rate } of updated) {
+      const tensorOf: TensorOf = (kind) => emitter.load(`${name}/${kind}`);
+      const tensors = { ...this.#tensors(tensorOf, rate), gradient: tensorOf('gradient') };
+      rule.aten(emitter, tensors, { ...optimizer });
+    }
     if (!averages) return;
     emitter.layer = 'averages';
     const fraction = emitter.call('aten::rsub.Scalar', [averageDecay, 1]);
-    emitter.call('aten::lerp_.Tensor', [tensorOf('averages'), weights, fraction]);
+    emitter.call('aten::lerp_.Tensor', [whole('averages'), whole('weights'), fraction]);
   }
 
-  #tensors(tensorOf: TensorOf) {
+  #tensors(tensorOf: TensorOf, rate: number) {
     const { optimizer } = this.#options;
     const state = Object.fromEntries(stateNames(optimizer).map((name) => [name, tensorOf(name)]));
-    return { weights: tensorOf('weights'), state, ...this.#scalars() };
+    const weights = tensorOf('weights');
+    return { weights, state, ...this.#scalars(), learningRate: this.#learningRate(rate) };
+  }
+
+  #learningRate(factor: number): Value {
+    const { learningRate } = this.#scalars();
+    if (factor === 1) return learningRate;
+    const known = this.#scaled.get(factor);
+    if (known) return known;
+    const scaled = this.#emitter.call('aten::mul.Scalar', [learningRate, factor]);
+    this.#scaled.set(factor, scaled);
+    return scaled;
   }
 
   #scalars() {

@@ -5,21 +5,24 @@ import { runPasses } from '../../passes/pass.ts';
 import { CompileError } from '../compile-error.ts';
 import { Emitter } from '../emitter.ts';
 import { endpointIds, returnEndpoints } from '../endpoints.ts';
-import { flatTensor, layOut, part } from '../layout.ts';
+import { layOut } from '../layout.ts';
 import { lowerForward } from '../lower-forward.ts';
-import { kindOf, optimizers, ruleOf } from '../optimizers/optimizers.ts';
-import { flat, flatKinds, gradientNorm, Update } from '../optimizers/update.ts';
+import { learningRates } from '../optimizers/learning-rates.ts';
+import { kindOf, optimizers } from '../optimizers/optimizers.ts';
+import { gradientNorm, Update } from '../optimizers/update.ts';
 import { type CompiledTraining, inceptionScaling, type TrainingOptions } from '../options.ts';
-import { checkProgram, type StoreSpec, type TensorSpec, type Value } from '../program.ts';
+import { checkProgram, type Value } from '../program.ts';
 import { finish } from '../program-passes/finish/finish.ts';
 import { aten } from '../rules/aten.ts';
 import { native } from '../rules/native.ts';
 import { type Lowered, type Lowering, lay } from '../rules/rule.ts';
 import { stepNumbers } from '../step-numbers.ts';
+import { frozenParts } from './frozen-parts.ts';
 import { crossEntropy, type Labels } from './loss.ts';
 import { lowerBackward, type ParameterGradient } from './lower-backward.ts';
 import { followBatches } from './moving-statistics.ts';
 import { trainingGraphPasses, trainingProgramPasses } from './training-passes.ts';
+import { trainingStore } from './training-store.ts';
 
 const rulesOf = { aten, native: lay(native, aten) };
 
@@ -29,22 +32,29 @@ export function compileTraining(network: Graph, options: TrainingOptions): Compi
   checkNumbers(options);
   if (network.network.classes === 0 && options.projectEndpoint === undefined)
     throw new CompileError(`${network.network.name} has no classifier to train (classes: 0)`);
-  if (network.frozenNodes !== undefined || options.layerDecay !== undefined)
-    throw new CompileError('freeze and layerDecay are not compiled yet');
   const batchStatistics = (options.batchNorm ?? 'batch') === 'batch';
-  const graph = runPasses(network, trainingGraphPasses, { context: undefined, choices });
+  const frozen = frozenParts(network, options);
+  const graph = runPasses(frozen.trained, trainingGraphPasses, { context: undefined, choices });
   if (batchStatistics) refuseSingleValues(graph, batch);
   const updates = options.update ?? true;
   // Clipping needs the norm of all gradients before any weight is updated.
   const perWeight = kernels === 'native' && updates && options.clipNorm === undefined;
   // Native convolutions round the weights as they pack them; libtorch's need a rounded copy.
-  const roundedCopy = precision === 'bfloat16' && kernels === 'aten';
+  const layout = layOut(network);
+  const roundedCopy =
+    precision === 'bfloat16' && kernels === 'aten' && layout.convolutions[1] > layout.convolutions[0];
   const emitter = new Emitter();
+  const rates = learningRates(network, options.layerDecay);
+  const update = new Update(emitter, options, rates);
+  if (updates) update.begin();
   if (roundedCopy) {
     emitter.layer = 'weights in bfloat16';
     emitter.call('aten::copy_', [emitter.load('flat/bfloat16'), emitter.load('convolutions/weights')]);
   }
-  const statistics = followBatches(emitter, batchStatistics ? options.batchNormMomentum : 0);
+  const statistics = followBatches(emitter, {
+    momentum: batchStatistics ? options.batchNormMomentum : 0,
+    any: layout.statisticsLength > 0,
+  });
   const lowering: Lowering = {
     emitter,
     graph,
@@ -58,7 +68,7 @@ export function compileTraining(network: Graph, options: TrainingOptions): Compi
     roundedParameters: kernels === 'aten',
     stored: (name, node) => (roundedCopy && node.op === 'conv' ? `bfloat16/${name}` : name),
   };
-  const lowered = lowerForward(lowering, rulesOf[kernels]);
+  const lowered = lowerForward(lowering, lay(frozen.lower(emitter), rulesOf[kernels]));
   statistics.finish();
   returnEndpoints(emitter, endpointIds(graph, options.endpoints ?? []), lowered);
   const seeds = lowerLoss(lowering, lowered, options);
@@ -68,22 +78,24 @@ export function compileTraining(network: Graph, options: TrainingOptions): Compi
     else emitter.call('aten::copy_', [emitter.load(`gradient/${gradient.name}`), gradient.value]);
   };
   lowerBackward(lowering, lowered, { seeds, receive });
-  const update = new Update(emitter, options);
   emitter.layer = perWeight ? 'optimizer' : 'gradient norm';
   const norm = perWeight ? update.applyEach(weights) : gradientNorm(emitter);
   emitter.output('gradientNorm', norm);
   if (updates && !perWeight) update.applyAll(norm);
   const { optimizer, averages = true } = options;
-  const store = trainingStore(network, { optimizer, roundedCopy, perWeight, averages });
+  const choicesOfStore = { optimizer, roundedCopy, perWeight, averages, groups: rates.groups };
+  const store = trainingStore(layout, { ...choicesOfStore, computed: frozen.computed });
   const [[, backward] = [undefined, { slot: -1 }]] = seeds;
   const context = {
     ...{ store, backward: backward.slot, dtype: precision },
     bytes: precision === 'bfloat16' ? 2 : 4,
   };
-  const draft = emitter.draft(`${network.network.name} train batch ${batch} ${precision}`);
+  const upTo = frozen.last === undefined ? '' : ` frozen up to ${frozen.last}`;
+  const draft = emitter.draft(`${network.network.name} train batch ${batch} ${precision}${upTo}`);
   const step = finish(runPasses(draft, trainingProgramPasses, { context, choices }));
   checkProgram(step, store);
-  return { store, step };
+  if (frozen.prepare) checkProgram(frozen.prepare, store);
+  return { store, step, prepare: frozen.prepare };
 }
 
 /** Emits the loss and its outputs. Returns the gradients that the backward pass starts from, by node id. */
@@ -152,7 +164,8 @@ const labelsOf = (
 /** @throws CompileError naming the number and its range */
 function checkNumbers(options: TrainingOptions): void {
   const { batch, weightDecay, labelSmoothing, auxiliaryLossWeight, batchNormMomentum, clipNorm } = options;
-  const numbers = { batch, weightDecay, labelSmoothing, auxiliaryLossWeight, clipNorm };
+  const { layerDecay } = options;
+  const numbers = { batch, weightDecay, labelSmoothing, auxiliaryLossWeight, clipNorm, layerDecay };
   const momentum = batchNormMomentum === 'input' ? {} : { batchNormMomentum };
   const words = { what: 'training option', Failure: CompileError };
   checkOptions(stepNumbers, { ...numbers, ...momentum }, words);
@@ -170,77 +183,4 @@ function refuseSingleValues(graph: Graph, batch: number): void {
       `${single.path}: batch normalisation sees one value per channel (batch 1 on a 1×1 grid); use a batch of at least 2 or a larger input`,
     );
   }
-}
-
-interface StoreChoices extends Pick<TrainingOptions, 'optimizer'> {
-  /** A copy of the convolutions' weights in bfloat16. */
-  readonly roundedCopy: boolean;
-  /** Whether each weight is updated separately, so that the store needs no room for its gradient. */
-  readonly perWeight: boolean;
-  readonly averages: boolean;
-}
-
-function trainingStore(
-  graph: Graph,
-  { optimizer, roundedCopy, perWeight, averages }: StoreChoices,
-): StoreSpec {
-  const layout = layOut(graph);
-  const { trainable, statistics, trainableLength: length, statisticsLength, decayedLength } = layout;
-  const [convolutionsBegin, convolutionsEnd] = layout.convolutions;
-  const within = (begin: number, end: number) =>
-    trainable.filter(({ offset }) => offset >= begin && offset < end);
-  const gradientStart = perWeight ? decayedLength : 0;
-  const weights = flatTensor(trainable, { kind: 'weights', prefix: '', dtype: 'float32', length });
-  const averaged = flatTensor(trainable, { kind: 'averages', prefix: 'averages/', dtype: 'float32', length });
-  const parts = [
-    weights,
-    flatTensor(statistics, { kind: 'statistics', prefix: '', dtype: 'float32', length: statisticsLength }),
-    averages ? averaged : aliasOf(averaged, weights),
-    flatTensor(within(gradientStart, length), {
-      kind: 'gradient',
-      prefix: 'gradient/',
-      dtype: 'float32',
-      length: length - gradientStart,
-      start: gradientStart,
-    }),
-    ...Object.entries(ruleOf(optimizer).state).map(([kind, fill]) =>
-      flatTensor(trainable, { kind, prefix: `${kind}/`, dtype: 'float32', length, fill }),
-    ),
-    ...(roundedCopy
-      ? [
-          flatTensor(within(convolutionsBegin, convolutionsEnd), {
-            kind: 'bfloat16',
-            prefix: 'bfloat16/',
-            dtype: 'bfloat16',
-            length: convolutionsEnd - convolutionsBegin,
-            start: convolutionsBegin,
-          }),
-        ]
-      : []),
-  ];
-  return {
-    tensors: parts.flatMap(({ tensors }) => tensors),
-    views: [
-      ...parts.flatMap(({ views }) => views),
-      ...flatKinds({ optimizer }).flatMap((kind) => {
-        const start = kind === 'gradient' ? gradientStart : 0;
-        return [
-          ...(start < decayedLength ? [part(`decayed/${kind}`, flat(kind), [0, decayedLength])] : []),
-          part(`undecayed/${kind}`, flat(kind), [decayedLength - start, length - start]),
-        ];
-      }),
-      part('convolutions/weights', 'flat/weights', [convolutionsBegin, convolutionsEnd]),
-    ],
-  };
-}
-
-/** The same names, as views of another flat tensor. */
-function aliasOf(
-  { tensors, views }: ReturnType<typeof flatTensor>,
-  target: ReturnType<typeof flatTensor>,
-): ReturnType<typeof flatTensor> {
-  const [alias] = tensors as [TensorSpec];
-  const [memory] = target.tensors as [TensorSpec];
-  const whole = part(alias.name, memory.name, [0, memory.shape[0] as number]);
-  return { tensors: [], views: [whole, ...views.map((view) => ({ ...view, of: memory.name }))] };
 }

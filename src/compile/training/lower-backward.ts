@@ -1,5 +1,5 @@
 /** Lowers the backward pass: from the loss back to the parameters, or from a classifier back to one node. */
-import type { Graph, Node } from '../../graph/graph.ts';
+import type { Graph, Node, Parameter } from '../../graph/graph.ts';
 import { mergedName } from '../layout.ts';
 import type { Value } from '../program.ts';
 import { type Lowered, type Lowering, membersOf, type Part, sizesOf } from '../rules/rule.ts';
@@ -9,6 +9,7 @@ export interface ParameterGradient {
   /** The parameter's name in the store. */
   readonly name: string;
   readonly part: string;
+  readonly members: readonly Parameter[];
   readonly value: Value;
 }
 
@@ -61,7 +62,8 @@ function walkBack(
     const needsInput = node.inputs.some((id) => reaches[id]);
     const { inputs, parameters = {} } = (lowered[node.id] as Lowered).gradients(gradient, needsInput);
     for (const [part, value] of Object.entries(parameters)) {
-      receive({ name: mergedName(membersOf(node, part)), part, value });
+      const members = membersOf(node, part);
+      receive({ name: mergedName(members), part, members, value });
     }
     inputs.forEach((contribution, index) => {
       const id = node.inputs[index] as number;

@@ -13,14 +13,16 @@ interface MovingStatistics {
  * libtorch's batch normalisation takes its momentum as a constant of the program. Where it changes from step to step, the operators
  * replace the statistics by the batch's (momentum 1), and one operation over all statistics of the network mixes
  * those with the statistics from before the step.
+ * @param any whether the trained part of the network has batch normalisations; the input is there in any case.
  */
 export function followBatches(
   emitter: Emitter,
-  momentum: TrainingOptions['batchNormMomentum'],
+  { momentum, any }: { momentum: TrainingOptions['batchNormMomentum']; any: boolean },
 ): MovingStatistics {
   if (momentum !== 'input') return { momentum, finish: () => undefined };
   emitter.layer = 'moving statistics';
   const weight = emitter.input('batchNormMomentum', 'float32', []);
+  if (!any) return { momentum: 1, finish: () => undefined };
   const statistics = emitter.load('flat/statistics');
   const mixed = emitter.call('aten::clone', [statistics]);
   return {

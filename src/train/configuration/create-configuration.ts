@@ -66,7 +66,10 @@ export async function createConfiguration(
   { starting }: { readonly starting?: StartingWeights | undefined } = {},
 ): Promise<Configuration> {
   const chosen = recipeOf(run, starting);
-  refuseIdleNumbers(chosen, { auxiliary: run.options?.auxiliary ?? false });
+  refuseIdleNumbers(chosen, {
+    auxiliary: run.options?.auxiliary ?? false,
+    fromWeights: starting !== undefined,
+  });
   const { evaluateEvery, saveEverySteps, seed, validation, limitTrain, limitValidation, limitTest } = run;
   const numbers = { seed, validation, limitTrain, limitValidation, limitTest };
   checkOptions(runNumbers, { ...numbers, evaluateEvery, saveEvery: saveEverySteps }, runWords);

@@ -79,6 +79,8 @@ describe('a recipe', () => {
         "recipe option 'classWeights': expected 'none', 'balanced', or an object from labels to weights",
       );
     const twice = resolveRecipe('paper', { classWeights: 'balanced', sampling: 'balanced' });
-    expect(() => refuseIdleNumbers(twice, { auxiliary: false })).toThrow('make up for unequal classes twice');
+    expect(() => refuseIdleNumbers(twice, { auxiliary: false, fromWeights: true })).toThrow(
+      'make up for unequal classes twice',
+    );
   });
 });

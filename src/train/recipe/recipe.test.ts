@@ -24,7 +24,7 @@ describe('augmentation of a recipe', () => {
 
   it('refuses two policies, and to mix an image with itself', () => {
     const refuse = (overrides: RecipeOverrides) => () =>
-      refuseIdleNumbers(resolveRecipe('paper', overrides), { auxiliary: false });
+      refuseIdleNumbers(resolveRecipe('paper', overrides), { auxiliary: false, fromWeights: true });
     expect(refuse({ augmentation: { trivialAugment: true, randAugment: 9 } })).toThrow(
       "'augmentation.trivialAugment' and 'augmentation.randAugment': expected one of them",
     );

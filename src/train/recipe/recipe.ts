@@ -188,8 +188,15 @@ function check({ name: _, schedule, optimizer, augmentation, ...numbers }: Recip
  * Numbers that differ from the recipe's own and do nothing in this training.
  * @throws RecipeError naming the number and what it needs
  */
-export function refuseIdleNumbers(recipe: Recipe, { auxiliary }: { readonly auxiliary: boolean }): void {
+export function refuseIdleNumbers(
+  recipe: Recipe,
+  { auxiliary, fromWeights }: { readonly auxiliary: boolean; readonly fromWeights: boolean },
+): void {
   const own = resolveRecipe(recipe.name);
+  if (recipe.freeze !== null && !fromWeights)
+    throw new RecipeError(
+      "recipe option 'freeze': what is frozen would keep its random initial weights; expected weights to start from as well (--weights)",
+    );
   if (recipe.freeze === allParts && recipe.layerDecay !== null)
     throw new RecipeError(
       "recipe option 'layerDecay': has no effect with freeze 'all', which trains the classifier alone; expected one of them",

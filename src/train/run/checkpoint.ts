@@ -2,6 +2,7 @@
 import { type Optimizer, stateNames } from '../../compile/optimizers/optimizers.ts';
 import type { Store } from '../../engine/engine.ts';
 import { type Graph, isStatistic, parametersOf } from '../../graph/graph.ts';
+import { frozenNames } from '../../graph/parts.ts';
 import { nonFinite } from '../../model/non-finite.ts';
 import { parseJson } from '../../parse-json.ts';
 import {
@@ -28,11 +29,12 @@ interface Stored {
   readonly shape: readonly number[];
 }
 
-/** Every parameter; for trainable ones also the average and the optimiser's state. */
+/** Every parameter; for those that are trained also the average and the optimiser's state. */
 function storedTensors(graph: Graph, optimizer: Optimizer): Stored[] {
   const prefixes = ['', 'averages/', ...stateNames(optimizer).map((name) => `${name}/`)];
+  const frozen = frozenNames(graph);
   return parametersOf(graph).flatMap((parameter) =>
-    (isStatistic(parameter) ? [''] : prefixes).map((prefix) => ({
+    (isStatistic(parameter) || frozen.has(parameter.name) ? [''] : prefixes).map((prefix) => ({
       name: prefix + parameter.name,
       shape: parameter.shape,
     })),

@@ -1,4 +1,4 @@
-/** A training from weights in a file, stopped before its first step. */
+/** Trainings from weights in a file. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,6 +9,7 @@ import { sampleModel, sampleValues } from '../../../test/sample-model.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { openTorch } from '../../engine/torch.ts';
 import { classifierParameters, isStatistic, parametersOf } from '../../graph/graph.ts';
+import { freeze, frozenNames, partsOf } from '../../graph/parts.ts';
 import { writeModel } from '../../model/write-model.ts';
 import { openSafetensors } from '../../weights/safetensors/safetensors.ts';
 import { WeightsError } from '../../weights/tensor-file.ts';
@@ -81,6 +82,52 @@ describe('a training from weights', () => {
     }
     await begin.close();
     expect((await new RunFolder(out).configuration()).weights).toEqual(configuration.weights);
+  });
+
+  it('keeps what is frozen bit for bit, with neither averages nor optimiser state', async () => {
+    const out = join(root, 'frozen');
+    const recipe = { ...common.recipe, freeze: 'inceptionB', layerDecay: 0.8 };
+    const { finished, position } = await train({ ...common, recipe, engine, out }).result;
+    expect(finished).toBe(true);
+    const folder = new RunFolder(out);
+    const trained = await openSafetensors(folder.file('model.safetensors'));
+    const frozen = frozenNames(freeze(model.graph, 'inceptionB'));
+    for (const parameter of parametersOf(model.graph).filter(({ name }) => frozen.has(name)))
+      expect((await trained.read(parameter.name)).data, parameter.name).toEqual(sampleValues(parameter));
+    const [after] = partsOf(model.graph).filter(({ key }) => key === 'reductionB');
+    for (const parameter of after?.parameters ?? [])
+      expect((await trained.read(parameter.name)).data, parameter.name).not.toEqual(sampleValues(parameter));
+    await trained.close();
+    const checkpoint = await openSafetensors(folder.checkpoint(position.step));
+    const held = [...checkpoint.tensors.keys()];
+    expect(held.filter((name) => name.includes('stem/conv1/weight'))).toEqual(['stem/conv1/weight']);
+    expect(held.filter((name) => name.includes('logits/weight')).length).toBeGreaterThan(2);
+    await checkpoint.close();
+  });
+
+  it.each([
+    [
+      { freeze: 'inceptionD' },
+      "freeze: inception-v3 has no part 'inceptionD'; expected one of stem, inceptionA/0,",
+    ],
+    [{ freeze: 'all', layerDecay: 0.8 }, "'layerDecay': has no effect with freeze 'all'"],
+    [{ freeze: 'Logits', layerDecay: 1 }, "'layerDecay': expected a number above 0 and below 1, or null"],
+  ])('refuses %o', async (overrides, message) => {
+    const recipe = { ...common.recipe, ...overrides };
+    const out = join(root, 'refused');
+    await expect(train({ ...common, recipe, engine, out }).result).rejects.toThrow(message);
+  });
+
+  it('refuses to freeze the auxiliary head’s part with the head, and random weights', async () => {
+    const out = join(root, 'refused');
+    const recipe = { ...common.recipe, freeze: 'inceptionB' };
+    await expect(
+      train({ ...common, recipe, options: { auxiliary: true }, engine, out }).result,
+    ).rejects.toThrow("the auxiliary head reads 'inceptionB', which 'inceptionB' freezes");
+    const { weights: _, ...random } = common;
+    await expect(train({ ...random, network: 'inception-v3', recipe, engine, out }).result).rejects.toThrow(
+      "'freeze': what is frozen would keep its random initial weights; expected weights",
+    );
   });
 
   it('writes nothing where the weights cannot be used', async () => {

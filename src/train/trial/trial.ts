@@ -32,6 +32,7 @@ export async function onTrial<Result>(
   const batches = batchesOf(train, configuration);
   try {
     await initialiseStore(options, { store: programs.store, graph });
+    await programs.prepare();
     let step = 0;
     const next = async (learningRate: number) => {
       const begin = performance.now();
