@@ -78,6 +78,7 @@ export {
   predictImages,
 } from './predict/predict-images.ts';
 export { topClasses } from './predict/top-classes.ts';
+export { type PushedModel, type PushForm, type PushModelOptions, pushModel } from './publish/push-model.ts';
 export { type Configuration, RunError } from './train/configuration/configuration.ts';
 export type { NewRun } from './train/configuration/create-configuration.ts';
 export { findLearningRate } from './train/find-learning-rate.ts';

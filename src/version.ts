@@ -1,6 +1,6 @@
-/** The package's version, from the one place where it stands. */
+/** The package's name and version, from the one place where they stand. */
 import { readFileSync } from 'node:fs';
 
-export const packageVersion: string = (
-  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
-).version;
+export const { name: packageName, version: packageVersion } = JSON.parse(
+  readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+) as { readonly name: string; readonly version: string };

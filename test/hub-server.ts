@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { answerPut, answerWrite, type WritableHub, type Writing } from './hub-writes.ts';
 
 export interface ServedFile {
   readonly body: Uint8Array;
@@ -27,7 +28,9 @@ export interface ServedRepository {
 
 /** A fault in the next matching request. */
 export interface Fault {
-  readonly method?: 'HEAD' | 'GET';
+  readonly method?: 'HEAD' | 'GET' | 'POST' | 'PUT';
+  /** A part of the path. */
+  readonly path?: string;
   readonly server?: 'hub' | 'store';
   /** Number of requests. Default 1. */
   readonly times?: number;
@@ -53,6 +56,8 @@ export interface ServedRequest {
 export interface HubServer {
   /** For HF_ENDPOINT. */
   readonly endpoint: string;
+  /** As they are now. */
+  readonly repositories: Readonly<Record<string, ServedRepository>>;
   readonly requests: readonly ServedRequest[];
   fail(fault: Fault): void;
   close(): Promise<void>;
@@ -68,20 +73,30 @@ export interface HubServerOptions {
   readonly repositories: Readonly<Record<string, ServedRepository>>;
   /** `/mirror`: the endpoint is not at the root of its host. */
   readonly prefix?: string;
+  /** Without it the hub cannot be written to. */
+  readonly writing?: Writing;
 }
 
-export async function startHub({ repositories, prefix = '' }: HubServerOptions): Promise<HubServer> {
+export async function startHub({
+  repositories: given,
+  prefix = '',
+  writing,
+}: HubServerOptions): Promise<HubServer> {
   const requests: ServedRequest[] = [];
   const faults: { fault: Fault; left: number }[] = [];
+  const repositories = { ...given };
   const files = Object.values(repositories).flatMap((repository) => Object.values(repository.files));
-  const large = new Map(files.filter((file) => file.large).map((file) => [sha256(file.body), file]));
+  const objects = new Map(files.filter((file) => file.large).map(({ body }) => [sha256(body), body]));
 
   const takeFault = (
-    { server, method }: { server: ServedRequest['server']; method: string },
+    { server, method, path }: Pick<ServedRequest, 'server' | 'method' | 'path'>,
     kind: (fault: Fault) => boolean,
   ): Fault | undefined => {
     const matches = (fault: Fault) =>
-      kind(fault) && (fault.server ?? server) === server && (fault.method ?? method) === method;
+      kind(fault) &&
+      (fault.server ?? server) === server &&
+      (fault.method ?? method) === method &&
+      path.includes(fault.path ?? '');
     const match = faults.find(({ fault, left }) => left > 0 && matches(fault));
     if (match) match.left--;
     return match?.fault;
@@ -91,27 +106,43 @@ export async function startHub({ repositories, prefix = '' }: HubServerOptions):
     createServer((request, response) => {
       const { method = '', url = '', headers } = request;
       requests.push({ server, method, path: url, headers });
-      const fault = takeFault({ server, method }, (candidate) => !isByteFault(candidate));
-      const takeByteFault = () => takeFault({ server, method }, isByteFault);
+      const fault = takeFault({ server, method, path: url }, (candidate) => !isByteFault(candidate));
+      const takeByteFault = () => takeFault({ server, method, path: url }, isByteFault);
       if (fault?.status === undefined) return answer({ request, response, fault, takeByteFault });
       response.writeHead(fault.status, fault.headers).end();
     });
 
   const store = serve('store', (exchange) => {
     const { request, response } = exchange;
-    const file = large.get(request.url?.split('/').at(-1) ?? '');
+    if (request.method === 'PUT' && writable) {
+      const fault = exchange.takeByteFault();
+      if (fault?.breakAfter === undefined) void answerPut(request, response, writable());
+      else request.once('data', () => response.destroy());
+      return response;
+    }
+    const file = objects.get(request.url?.split('/').at(-1) ?? '');
     // As S3 does: the address is signed, and a second authorisation is refused.
     if (request.headers.authorization) return response.writeHead(400).end();
     if (!file) return response.writeHead(404).end();
-    return sendFile(exchange, file.body, { ETag: `"store-${sha256(file.body).slice(0, 8)}"` });
+    return sendFile(exchange, file, { ETag: `"store-${sha256(file).slice(0, 8)}"` });
   });
   const storeAddress = await listen(store);
+  const parts = new Map<string, Uint8Array>();
+  const writable = writing && ((): WritableHub => ({ repositories, objects, parts, writing, storeAddress }));
 
-  const hub = serve('hub', (exchange) => answerHub(exchange, { repositories, prefix, storeAddress }));
+  const hub = serve('hub', (exchange) => {
+    const read = () => answerHub(exchange, { repositories, prefix, storeAddress });
+    if (!writable) return read();
+    const { request, response } = exchange;
+    const path = request.url?.slice(prefix.length) ?? '';
+    void answerWrite(request, response, { ...writable(), path }).then((answered) => answered || read());
+    return response;
+  });
   const hubAddress = await listen(hub);
 
   return {
     endpoint: `${hubAddress}${prefix}`,
+    repositories,
     requests,
     fail: (fault) => void faults.push({ fault, left: fault.times ?? 1 }),
     close: async () => {

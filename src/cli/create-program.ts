@@ -17,6 +17,7 @@ import { addProgram } from './commands/networks/program.ts';
 import { addSummary } from './commands/networks/summary.ts';
 import { addPredict } from './commands/predict.ts';
 import { addPull } from './commands/pull.ts';
+import { addPush } from './commands/push.ts';
 import { addServe } from './commands/serve.ts';
 import { addSetup } from './commands/setup.ts';
 import { addTrain } from './commands/train.ts';
@@ -60,6 +61,7 @@ Run 'inception COMMAND --help' for the options of a command, and 'inception doct
     addImport,
     addExport,
     addPull,
+    addPush,
     addDashboard,
     addBench,
     addSetup,

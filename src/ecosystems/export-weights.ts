@@ -96,7 +96,10 @@ function noteOf(
 }
 
 /** The other implementation accepts the weights, but computes something else with them. */
-function differencesIn({ graph, source }: ModelFile, dialect: Dialect): string[] {
+export function differencesIn(
+  { graph, source }: Pick<ModelFile, 'graph' | 'source'>,
+  dialect: Dialect,
+): string[] {
   const { countPadding, name } = graph.network;
   const theirs = dialectOptions(dialect, name);
   const pads = graph.nodes.some(

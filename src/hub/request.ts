@@ -125,6 +125,8 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
   version: string;
 };
 
+export const userAgent = `inception/${version}`;
+
 export const resolveUrl = ({ repository, revision, file, settings }: HubRequest): URL => {
   const path = file.split('/').map(encodeURIComponent).join('/');
   return new URL(`${settings.endpoint}/${repository}/resolve/${encodeURIComponent(revision)}/${path}`);
@@ -174,7 +176,7 @@ export async function follow(request: HubRequest, options: FollowOptions): Promi
 
 /** Compression is declined, because compressed bytes have neither the file's size nor resumable ranges. */
 function baseHeaders(url: URL, { endpoint, token }: HubSettings): Record<string, string> {
-  const headers = { 'user-agent': `inception/${version}`, 'accept-encoding': 'identity' };
+  const headers = { 'user-agent': userAgent, 'accept-encoding': 'identity' };
   const isEndpoint = url.origin === new URL(endpoint).origin;
   return isEndpoint && token !== undefined ? { ...headers, authorization: `Bearer ${token}` } : headers;
 }
@@ -182,6 +184,11 @@ function baseHeaders(url: URL, { endpoint, token }: HubSettings): Record<string,
 function redirectOf(response: Response, origin: URL, label: string): URL | undefined {
   const location = response.headers.get('location');
   if (response.status < 300 || response.status > 399 || location === null) return undefined;
+  return secureUrl(location, origin, label);
+}
+
+/** Where a server sends us: never from a secure address to an insecure one. @throws HubError */
+export function secureUrl(location: string, origin: URL, label: string): URL {
   const target = URL.canParse(location, origin.href) ? new URL(location, origin) : undefined;
   const secure =
     target?.protocol === 'https:' || (target?.protocol === 'http:' && origin.protocol === 'http:');

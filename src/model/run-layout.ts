@@ -11,6 +11,7 @@ export const runFiles = {
   last: 'last.safetensors',
   evaluation: 'evaluation.json',
   curves: 'curves.svg',
+  card: 'README.md',
 } as const;
 
 const checkpoints = 'checkpoints';

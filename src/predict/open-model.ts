@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hubFolder } from '../ecosystems/import/hub-folder.ts';
-import { openImport, planFile } from '../ecosystems/import/import-weights.ts';
+import { openImport, planConfigured, planFile, pullConfigured } from '../ecosystems/import/import-weights.ts';
 import type { ImportOptions, ImportPlan } from '../ecosystems/import/plan-import.ts';
 import { type Graph, isStatistic, type Parameter, parametersOf } from '../graph/graph.ts';
 import { graphOf, type ModelDescription, ModelError, parseDescription } from '../model/description.ts';
@@ -37,7 +37,7 @@ export async function openModel(path: string, options: OpenOptions = {}): Promis
 }
 
 async function openFile(path: string, options: OpenOptions): Promise<ModelFile> {
-  if (modelKind(path) === 'hub') return announced(await openImport(path, options), options);
+  if (modelKind(path) === 'hub') return openFromHub(path, options);
   const info = await stat(path).catch(() => undefined);
   if (info?.isDirectory() && (await isForeignFolder(path)))
     return announced(await openImport(path, options), options);
@@ -57,6 +57,16 @@ async function openFile(path: string, options: OpenOptions): Promise<ModelFile> 
     file.metadata.has('model')
       ? describedModel(file, { path, prefix: '' })
       : announced(await planFile(file, path, importOptions(options)), options),
+  );
+}
+
+async function openFromHub(path: string, options: OpenOptions): Promise<ModelFile> {
+  const { weights, config } = await pullConfigured(path, options);
+  const file = await openWeights(weights);
+  return closeOnError(file, async () =>
+    config
+      ? announced(planConfigured(file, { source: path, options, config }), options)
+      : { ...describedModel(file, { path, prefix: '' }), source: path },
   );
 }
 

@@ -1,8 +1,10 @@
 /** `inception export` and `inception convert`: a model as an ONNX file, or under the names of another ecosystem. */
+import { join } from 'node:path';
 import Table from 'cli-table3';
 import type { Command } from 'commander';
 import { type DialectName, dialectNames, hubDialectNames } from '../../ecosystems/dialects.ts';
 import { type ExportReport, exportWeights } from '../../ecosystems/export-weights.ts';
+import { misfit } from '../../ecosystems/fit-dialect.ts';
 import { UsageError } from '../../errors.ts';
 import type { ModelFile } from '../../model/model-file.ts';
 import { isOnnxFile } from '../../model/model-kind.ts';
@@ -11,6 +13,8 @@ import { onnxPrecisions } from '../../onnx/write/export-onnx.ts';
 import { type CalibrationMethod, calibrationMethods } from '../../onnx/write/int8/range-finding.ts';
 import { exportPasses } from '../../onnx/write/onnx-graph-of.ts';
 import { openModel } from '../../predict/open-model.ts';
+import { readRunFacts } from '../../train/card/read-run-facts.ts';
+import { writeCard } from '../../train/card/write-card.ts';
 import { exportToOnnx, type OnnxValues, readPasses } from '../export-to-onnx.ts';
 import { modelArgument, noticesTo } from '../options/model-options.ts';
 import { grouped } from '../output/format.ts';
@@ -99,7 +103,7 @@ async function run(path: string, values: Values): Promise<void> {
   const model = await openModel(path, notices);
   try {
     if (values.to === undefined) await exportToOnnx(model, values);
-    else await exportToDialect(model, { ...values, to: values.to });
+    else await exportToDialect(model, { ...values, path, to: values.to });
   } finally {
     notices.end();
     await model.close();
@@ -131,18 +135,38 @@ function checkUsage(values: Values): void {
 
 async function exportToDialect(
   model: ModelFile,
-  { to, output, report, json }: Values & { to: DialectName },
+  { path, to, output, report, json }: Values & { path: string; to: DialectName },
 ): Promise<void> {
-  const result = await exportWeights(model, { to, output });
+  const exported = await exportWeights(model, { to, output });
   const { network } = model.description;
+  const card = to === 'timm' && exported.files.length > 1 ? await cardOf(model, path, output) : undefined;
+  const misfits = misfit(model, to) ?? [];
+  const result = {
+    ...exported,
+    files: [...exported.files, ...(card === undefined ? [] : [card])],
+    differences: exported.differences.concat(misfits),
+  };
   if (json) {
     process.stdout.write(`${JSON.stringify({ network, to, ...result }, null, 2)}\n`);
     return;
   }
   process.stdout.write(
-    `${report ? exportReport(result) : ''}${model.source}, ${network}: ${grouped(result.parameters.length)} tensors as ${to}'s in ${result.files.join(' and ')}\n`,
+    `${report ? exportReport(result) : ''}${model.source}, ${network}: ${grouped(result.parameters.length)} tensors as ${to}'s in ${listOf(result.files)}\n`,
   );
   for (const sentence of [...result.differences, ...result.decisions]) process.stderr.write(`${sentence}\n`);
+}
+
+/** `a`, `a and b`, `a, b and c`. */
+const listOf = (names: readonly string[]): string =>
+  [names.slice(0, -1).join(', '), names.at(-1)].filter(Boolean).join(' and ');
+
+/** The card beside exported weights; with the run's records if the model is a run's. */
+async function cardOf(model: ModelFile, path: string, folder: string): Promise<string | undefined> {
+  const run = await readRunFacts(path).catch(() => undefined);
+  const card = await writeCard(folder, { description: model.description, run, form: 'timm' });
+  if (card === undefined)
+    process.stderr.write(`${join(folder, 'README.md')} has been edited and stays as it is\n`);
+  return card;
 }
 
 function exportReport({ parameters }: ExportReport): string {

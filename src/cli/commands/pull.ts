@@ -1,6 +1,6 @@
 /** `inception pull`: downloads a model into the cache shared by all tools of the hub. */
 import type { Command } from 'commander';
-import { readConfigFile } from '../../ecosystems/import/hub-folder.ts';
+import { isOwnConfig, readConfigFile } from '../../ecosystems/import/hub-folder.ts';
 import { UsageError } from '../../errors.ts';
 import { pullHubModel } from '../../hub/pull-model.ts';
 import { modelKind } from '../../model/model-kind.ts';
@@ -28,7 +28,9 @@ Example:
       try {
         const files = await pullHubModel(name, {
           ...notices,
-          onConfig: async (path) => void (await readConfigFile(path)),
+          onConfig: async (path) => {
+            if (!(await isOwnConfig(path))) await readConfigFile(path);
+          },
         });
         process.stdout.write(
           json ? `${JSON.stringify(files, null, 2)}\n` : `${files.config}\n${files.weights}\n`,

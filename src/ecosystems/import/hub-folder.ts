@@ -2,7 +2,8 @@
 import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { maxConfigBytes, weightsNames } from '../../hub/pull-model.ts';
-import { ModelError } from '../../model/description.ts';
+import { type ModelDescription, ModelError } from '../../model/description.ts';
+import { packageName } from '../../version.ts';
 import { type HubConfig, readHubConfig, UnknownArchitectureError } from '../hub-config.ts';
 
 const isFile = async (path: string): Promise<boolean> =>
@@ -11,6 +12,26 @@ const isFile = async (path: string): Promise<boolean> =>
 /** Reads a config.json of bounded size. @throws ModelError */
 export const readConfigFile = async (path: string): Promise<HubConfig> =>
   readHubConfig(await readBounded(path), path);
+
+/** What a repository of this package's own form says: everything else stands in the file of weights. */
+export const ownConfig = ({ network, options, classes, preprocessing }: ModelDescription): string =>
+  `${JSON.stringify({ library_name: packageName, network, options, classes, preprocessing }, null, 2)}\n`;
+
+/** Whether a config.json says that the model is in this package's own form. */
+export async function isOwnConfig(path: string): Promise<boolean> {
+  try {
+    const value: unknown = JSON.parse(await readBounded(path));
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      'library_name' in value &&
+      value.library_name === packageName
+    );
+  } catch (error) {
+    if (error instanceof SyntaxError) return false;
+    throw error;
+  }
+}
 
 async function readBounded(path: string): Promise<string> {
   const info = await stat(path);

@@ -8,7 +8,7 @@ import { closeOnError } from '../../weights/byte-source.ts';
 import { openWeights } from '../../weights/open-weights.ts';
 import { type TensorFile, WeightsError } from '../../weights/tensor-file.ts';
 import type { HubConfig } from '../hub-config.ts';
-import { configBeside, hubFolder, readConfigFile } from './hub-folder.ts';
+import { configBeside, hubFolder, isOwnConfig, readConfigFile } from './hub-folder.ts';
 import { type ImportOptions, type ImportPlan, planImport } from './plan-import.ts';
 
 /**
@@ -18,12 +18,12 @@ import { type ImportOptions, type ImportPlan, planImport } from './plan-import.t
  */
 export async function openImport(path: string, options: ImportOptions & Notices = {}): Promise<ImportPlan> {
   if (modelKind(path) === 'hub') {
-    let config: HubConfig | undefined;
-    const onConfig = async (file: string) => {
-      config = await readConfigFile(file);
-    };
-    const { weights } = await pullHubModel(path, { ...options, onConfig });
-    return openConfigured(weights, { source: path, options, config });
+    const { weights, config } = await pullConfigured(path, options);
+    const file = await openWeights(weights);
+    return closeOnError(file, () => {
+      refuseOwn(file, path);
+      return planConfigured(file, { source: path, options, config });
+    });
   }
   const folder = await hubFolder(path);
   if (folder) {
@@ -35,6 +35,22 @@ export async function openImport(path: string, options: ImportOptions & Notices 
   }
   const file = await openWeights(path);
   return closeOnError(file, () => planFile(file, path, options));
+}
+
+/**
+ * Downloads a model of the hub; `config` is undefined for one in this package's own form, whose weights describe it.
+ * @throws HubError; ModelError for an unsupported config.json, before the weights are downloaded
+ */
+export async function pullConfigured(
+  path: string,
+  notices: Notices,
+): Promise<{ readonly weights: string; readonly config: HubConfig | undefined }> {
+  let config: HubConfig | undefined;
+  const onConfig = async (file: string) => {
+    config = (await isOwnConfig(file)) ? undefined : await readConfigFile(file);
+  };
+  const { weights } = await pullHubModel(path, { ...notices, onConfig });
+  return { weights, config };
 }
 
 /** Plans the import of an open file, with what a config.json beside it says. */
@@ -60,12 +76,8 @@ interface Configured {
   readonly config: Partial<HubConfig> | undefined;
 }
 
-async function openConfigured(weights: string, configured: Configured): Promise<ImportPlan> {
-  const file = await openWeights(weights);
-  return closeOnError(file, () => planConfigured(file, configured));
-}
-
-function planConfigured(file: TensorFile, { source, options, config = {} }: Configured): ImportPlan {
+/** Plans the import of an open file, by what its config.json says. */
+export function planConfigured(file: TensorFile, { source, options, config = {} }: Configured): ImportPlan {
   const { options: configured, decisions = [] } = config;
   const plan = planImport(file, source, configured ? merged(configured, options) : options);
   return { ...plan, decisions: [...decisions, ...plan.decisions] };

@@ -1,0 +1,47 @@
+/** Whether another implementation can load a model's weights, and computes the same with them. */
+import { buildGraph } from '../graph/build-graph.ts';
+import { type Parameter, parametersOfHead } from '../graph/graph.ts';
+import type { ModelFile } from '../model/model-file.ts';
+import { configure, findNetwork } from '../networks/networks.ts';
+import { type DialectName, dialectOptions, findDialect, namesIn } from './dialects.ts';
+import { differencesIn } from './export-weights.ts';
+
+type Described = Pick<ModelFile, 'graph' | 'description' | 'source'>;
+
+/** Why a dialect's own network does not take the weights, in one sentence; undefined if it does. */
+export function misfit({ graph, description }: Described, to: DialectName): string | undefined {
+  const { network } = description;
+  try {
+    namesIn(to, graph);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  const dialect = findDialect(to);
+  const theirs = configure(findNetwork(network), {
+    ...dialectOptions(dialect, network),
+    gamma: graph.network.gamma,
+    classes: graph.network.classes,
+    inputSize: [graph.network.input[0], graph.network.input[1]],
+  });
+  const shapeOf = ({ name, shape }: Parameter) => `${name} [${shape.join(', ')}]`;
+  const expected = new Set(parametersOfHead(buildGraph(theirs), 'main').map(shapeOf));
+  const own = parametersOfHead(graph, 'main').map(shapeOf);
+  const other = own.find((parameter) => !expected.has(parameter));
+  if (other === undefined && own.length === expected.size) return undefined;
+  return `${dialect.name}'s ${network} has other parameters (here ${other ?? `there are ${own.length} instead of ${expected.size}`}): it cannot load these weights`;
+}
+
+/** How the dialect's results will differ with the same weights and images, as sentences. */
+export function differencesWith(model: Described, to: DialectName): string[] {
+  const { protocol, crop, kernel } = model.description.preprocessing;
+  const differences = differencesIn(model, findDialect(to));
+  if (protocol !== 'timm' && to === 'timm')
+    differences.push(
+      `${model.source}: images are cut as TF-Slim does here (the central ${+(crop * 100).toFixed(2)}% of each side, stretched), and timm resizes the shorter side and cuts the centre: results will differ`,
+    );
+  else if (!kernel.startsWith('pillow-') && to === 'timm')
+    differences.push(
+      `${model.source}: images are resized by '${kernel}' here and by Pillow in timm: results will differ`,
+    );
+  return differences;
+}
