@@ -16,6 +16,7 @@ import { addModels } from './commands/networks/models.ts';
 import { addProgram } from './commands/networks/program.ts';
 import { addSummary } from './commands/networks/summary.ts';
 import { addPredict } from './commands/predict.ts';
+import { addProbe } from './commands/probe.ts';
 import { addPull } from './commands/pull.ts';
 import { addPush } from './commands/push.ts';
 import { addServe } from './commands/serve.ts';
@@ -53,6 +54,7 @@ Run 'inception COMMAND --help' for the options of a command, and 'inception doct
     addProgram,
     addData,
     addTrain,
+    addProbe,
     addEvaluate,
     addClassify,
     addExplain,

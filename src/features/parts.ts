@@ -48,6 +48,11 @@ export function candidateParts(graph: Graph): readonly Part[] {
     });
 }
 
+/** Whether a part's average over the grid is what the classifier reads, as that of the last grid usually is. */
+export const isClassifierInput = (graph: Graph, { endpoint }: Part): boolean =>
+  beforeAveraging(graph, graph.endpoints.get(endpoint) as number) ===
+  beforeAveraging(graph, featuresId(graph));
+
 /** The parts on the first level of the network before the classifier, in its order. */
 const topParts = (graph: Graph): readonly string[] =>
   [...graph.endpoints]

@@ -7,6 +7,9 @@ export const strengths: readonly number[] = Array.from({ length: 15 }, (_, at) =
 /** Strengths without an improvement after which weaker ones are not tried: the loss has one minimum, and weak fits take longest. */
 const patience = 3;
 
+/** Largest component of the gradient where strengths are compared: their losses are then known to a thousandth or better. */
+const roughTolerance = 1e-3;
+
 /** Which rows are learnt from and which are held out. */
 export interface Fold {
   /** Weight of each row; 0 for those held out. */
@@ -48,7 +51,7 @@ export async function chooseStrength(
   for (const strength of strengths) {
     const fits: Fit[] = [];
     for (const [index, { weights }] of folds.entries())
-      fits.push(await regression.fit({ weights, strength, start: starts[index] }));
+      fits.push(await regression.fit({ weights, strength, start: starts[index], tolerance: roughTolerance }));
     starts = fits;
     const result = { strength, ...heldOutFigures(fits, { regression, folds, rowWeights }) };
     tried.push(result);
@@ -59,7 +62,8 @@ export async function chooseStrength(
   return { ...chosen, tried };
 }
 
-function heldOutFigures(
+/** Loss and error over the rows that each fit did not learn from. */
+export function heldOutFigures(
   fits: readonly Fit[],
   {
     regression,

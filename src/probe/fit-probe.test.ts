@@ -76,7 +76,7 @@ describe('chooseStrength', () => {
     const smallest = Math.min(...expected.losses);
     const at = expected.losses.indexOf(smallest);
     expect(best.strength).toBe(strengths[at]);
-    expect(best.loss).toBeCloseTo(smallest, 3);
+    expect(best.loss).toBeCloseTo(smallest, 2);
     expect(tried.length).toBe(at + 4);
   });
 });

@@ -1,7 +1,7 @@
 /** The probe of one part's features: nearest neighbours, and a softmax regression whose strength is chosen on held-out images. */
 import type { Engine } from '../engine/engine.ts';
 import type { Part } from '../features/parts.ts';
-import { type ChosenStrength, chooseStrength, foldsOf } from './choose-strength.ts';
+import { type ChosenStrength, chooseStrength, foldsOf, heldOutFigures } from './choose-strength.ts';
 import { nearestNeighbours, vote } from './nearest-neighbours.ts';
 import { openRegression } from './softmax-regression.ts';
 import { scalingOf, standardise, unscaled } from './standardise.ts';
@@ -76,12 +76,14 @@ export async function fitProbe(engine: Engine, data: ProbeData): Promise<Probe> 
       start: fits[0],
       tolerance: finalTolerance,
     });
+    // Of the classifier that is kept, where it did not learn from the images; a cross-validation has no such classifier.
+    const { error, loss } = validation ? heldOutFigures([fit], { regression, folds, rowWeights }) : best;
     return {
       part,
       ...unscaled(fit, scaling),
       strength,
-      error: best.error,
-      loss: best.loss,
+      error,
+      loss,
       tried,
       neighbours,
       folds: validation ? undefined : folds.length,

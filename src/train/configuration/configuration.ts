@@ -8,6 +8,7 @@ import { networkOptionsSchema, preprocessingSchema } from '../../model/descripti
 import { figureSchema } from '../../model/figure-schema.ts';
 import { optionSchema, valueSchema, variantSchema } from '../../model/option-schema.ts';
 import { parseJson } from '../../parse-json.ts';
+import { probeSchema } from '../probe/probe-record.ts';
 import { recipeNumbers, schedules } from '../recipe/recipe-options.ts';
 import { runNumbers } from './run-options.ts';
 
@@ -112,6 +113,8 @@ const configuration = z
     limitTest: valueSchema(limitTest).nullable(),
     /** What the run began with, where that are no initial values. */
     weights: z.exactOptional(weights),
+    /** Classifiers on fixed features: the run's model itself, or measured before its training. */
+    probe: z.exactOptional(probeSchema),
     /** What was decided in the user's place, or is left out, a sentence each. */
     decisions: z.exactOptional(z.array(z.string()).readonly()),
     /** Epochs between evaluations. */

@@ -50,6 +50,10 @@ export function continued(configuration: Configuration, options: ResumeOptions):
   );
   if (evaluateEvery !== undefined && configuration.validation === 0)
     throw new UsageError(`option 'evaluateEvery': has no effect: ${resume} has no validation images`);
+  if (configuration.probe?.isModel)
+    throw new UsageError(
+      `${resume} is a probe: its classifier is solved, and there are no steps to go on with; 'inception train --weights ${resume}' fine-tunes it`,
+    );
   if (network !== undefined && network !== configuration.network)
     throw new UsageError(`${resume} trains ${configuration.network}, not ${network}`);
   const { recipe } = configuration;
