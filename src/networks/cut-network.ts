@@ -22,7 +22,7 @@ export function cutNetwork(
   const entries = Object.entries(network.layers);
   const last = entries.findIndex(([each]) => each === key);
   const layer = entries[last]?.[1];
-  const { stages = {}, auxiliary: _, featuresAt: __, published: ___, ...rest } = network;
+  const { stages = {}, ...rest } = without(network, ['auxiliary', 'featuresAt', 'published']);
   const stage = (Object.keys(stages) as Stage[]).find((each) => stages[each] === key);
   const blockCount = (stage && options.blocks?.[stage]) ?? (layer?.kind === 'repeat' ? layer.count : 0);
   // The last block of a repeat may differ from the others: all of them are the whole repeat.
@@ -39,7 +39,7 @@ export function cutNetwork(
   };
   const kept = Object.entries(stages).filter(([, each]) => each in layers) as [Stage, string][];
   const counted = kept.filter(([, each]) => isWhole || each !== key).map(([stage]) => stage);
-  const { auxiliary: ____, embedding: _____, hidden: ______, blocks, residualScale, ...others } = options;
+  const { blocks, residualScale, ...others } = without(options, ['auxiliary', 'embedding', 'hidden']);
   return {
     network: {
       ...rest,
@@ -85,3 +85,6 @@ function classifierLayers(layers: Layers): Layers {
 
 const pick = (values: Readonly<Partial<Record<Stage, number>>>, stages: readonly Stage[]) =>
   Object.fromEntries(Object.entries(values).filter(([stage]) => stages.includes(stage as Stage)));
+
+const without = <T extends object, K extends keyof T>(values: T, names: readonly K[]): Omit<T, K> =>
+  Object.fromEntries(Object.entries(values).filter(([name]) => !names.includes(name as K))) as Omit<T, K>;

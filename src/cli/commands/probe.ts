@@ -1,9 +1,11 @@
 /** `inception probe`: a new classifier on a model's features, solved instead of trained. */
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { readClassWeights } from '../../data/labels/class-weights-file.ts';
 import { runFiles } from '../../model/run-layout.ts';
 import { runNumbers } from '../../train/configuration/run-options.ts';
-import { everyPart, probe } from '../../train/probe/run-probe.ts';
+import { probe } from '../../train/probe/start-probe.ts';
+import type { ClassWeights } from '../../train/recipe/class-weights.ts';
 import { recipeNumbers } from '../../train/recipe/recipe-options.ts';
 import { addDeclared, readDeclared } from '../options/declared-options.ts';
 import { addEngineOptions, type EngineOptions } from '../options/engine-options.ts';
@@ -17,10 +19,12 @@ type Values = EngineOptions & {
   readonly data: string;
   readonly output: string;
   readonly features?: string;
+  readonly classWeights?: string;
   readonly json?: boolean;
 } & Record<string, unknown>;
 
-const numbers = { limitTrain: runNumbers.limitTrain, limitTest: runNumbers.limitTest };
+const { validation, limitTrain, limitValidation, limitTest } = runNumbers;
+const numbers = { validation, limitTrain, limitValidation, limitTest };
 
 export function addProbe(program: Command): void {
   const command = program
@@ -30,10 +34,11 @@ export function addProbe(program: Command): void {
     .requiredOption('--data <data>', "'fashion-mnist' or a folder of class folders");
   addOutput(command, { value: 'run', about: 'run folder to write' }).option(
     '--features <part>',
-    `what the classifier reads: 'classifier', what it reads now; a part of the network, as inceptionB; or '${everyPart}', the part with the smallest validation error`,
+    `what the classifier reads: 'classifier', what it reads now; a part of the network, as inceptionB; or 'auto', the part with the smallest validation error`,
     'classifier',
   );
-  addDeclared(command, { classWeights: recipeNumbers.classWeights, ...numbers });
+  const { flag, about } = recipeNumbers.classWeights;
+  addDeclared(command.option(flag, about), numbers);
   addEngineOptions(command)
     .option('--json', 'print the result as JSON')
     .addHelpText(
@@ -65,7 +70,8 @@ async function run(model: string, values: Values): Promise<void> {
       data,
       out: output,
       features,
-      ...readDeclared({ classWeights: recipeNumbers.classWeights, ...numbers }, values),
+      classWeights: await readWeights(values.classWeights),
+      ...readDeclared(numbers, values),
       device,
       precision,
       threads,
@@ -83,7 +89,7 @@ async function run(model: string, values: Values): Promise<void> {
       },
       signal: interruption.signal,
     });
-    const { evaluation, folder } = result;
+    const { evaluation, test, folder } = result;
     if (json) {
       const { configuration: _, ...rest } = result;
       process.stdout.write(`${JSON.stringify(rest, null, 2)}\n`);
@@ -91,6 +97,7 @@ async function run(model: string, values: Values): Promise<void> {
     }
     process.stderr.write(`model: ${join(folder, runFiles.model)}\n`);
     if (evaluation) process.stdout.write(`validation error ${percent(evaluation.top1Error)}\n`);
+    if (test) process.stdout.write(`test error ${percent(test.top1Error)}\n`);
   } catch (error) {
     interruption.throwIfInterrupted(
       'interrupted; features that were computed are kept, and the same command goes on',
@@ -101,4 +108,10 @@ async function run(model: string, values: Values): Promise<void> {
     interruption.end();
     notices.end();
   }
+}
+
+/** One of the words, or what the file holds. */
+async function readWeights(text: string | undefined): Promise<ClassWeights | undefined> {
+  if (text === undefined || text === 'none' || text === 'balanced') return text;
+  return readClassWeights(text);
 }

@@ -16,7 +16,7 @@ export interface MeasureOptions extends Omit<FeatureOptions, 'model' | 'parts' |
   readonly validation: Dataset | undefined;
   readonly classWeights?: readonly number[] | undefined;
   /** Called for an image that cannot be used. */
-  readonly onBroken?: (dataset: Dataset, index: number, error: Error) => void;
+  readonly onBroken?: ((dataset: Dataset, index: number, error: Error) => void) | undefined;
 }
 
 export interface MeasuredProbes {
@@ -25,18 +25,11 @@ export interface MeasuredProbes {
   readonly validation: FeatureTable | undefined;
 }
 
-/** @throws UsageError if a split has no image of some kind that the figures need. */
+/** @throws UsageError for training images of fewer than two classes. */
 export async function measureProbes(options: MeasureOptions): Promise<MeasuredProbes> {
   const { engine, model, parts, train, validation, classWeights, onNotice, onBroken, ...rest } = options;
   const tableOf = async (dataset: Dataset) => {
-    const table = await featuresOf(dataset, {
-      ...rest,
-      model,
-      parts,
-      onNotice,
-      onBroken: (index, error) => onBroken?.(dataset, index, error),
-    });
-    onNotice?.(describeTable(table, { dataset, cache: rest.cache }));
+    const table = await tableOfSplit(dataset, { ...rest, model, parts, onNotice, onBroken });
     return { table, labels: table.indices.map((index) => dataset.label(index)) };
   };
   const learnt = await tableOf(train);
@@ -66,6 +59,22 @@ export async function measureProbes(options: MeasureOptions): Promise<MeasuredPr
   // Ties of the error, which is coarse for small sets, go to the smaller loss.
   probes.sort((a, b) => a.error - b.error || a.loss - b.loss);
   return { probes: probes as [Probe, ...Probe[]], validation: held?.table };
+}
+
+type TableOptions = Pick<MeasureOptions, 'model' | 'parts' | 'onBroken' | 'onNotice' | 'cache'> &
+  Omit<FeatureOptions, 'onBroken'>;
+
+/** Features of one split, which are said. */
+export async function tableOfSplit(
+  dataset: Dataset,
+  { onBroken, ...options }: TableOptions,
+): Promise<FeatureTable> {
+  const table = await featuresOf(dataset, {
+    ...options,
+    onBroken: (index, error) => onBroken?.(dataset, index, error),
+  });
+  options.onNotice?.(describeTable(table, { dataset, cache: options.cache }));
+  return table;
 }
 
 /** One line: how many images, and how many of them were in the cache. */

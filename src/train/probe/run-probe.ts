@@ -5,7 +5,7 @@ import type { Dataset } from '../../data/dataset.ts';
 import type { Device, Engine } from '../../engine/engine.ts';
 import { openTorch } from '../../engine/torch.ts';
 import { defaultFeatureCache } from '../../features/feature-cache.ts';
-import { type FeatureModel, loadFeatureModel } from '../../features/feature-model.ts';
+import { loadFeatureModel } from '../../features/feature-model.ts';
 import { candidateParts, findPart, isClassifierInput, type Part } from '../../features/parts.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { graphOf, networkOf } from '../../model/description.ts';
@@ -15,21 +15,21 @@ import { cutNetwork } from '../../networks/cut-network.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import { createConfiguration, type NewRun } from '../configuration/create-configuration.ts';
 import { DataRecorder } from '../data-record.ts';
-import { openSplit } from '../open-run.ts';
 import { type ClassWeights, weightsOf } from '../recipe/class-weights.ts';
-import { type EvaluationMetrics, RunFolder } from '../run/run-folder.ts';
+import { type EvaluationMetrics, RunFolder, type TestMetrics } from '../run/run-folder.ts';
+import { openRunData } from '../run-data.ts';
 import { openStartingWeights, type StartingWeights } from '../starting/starting-weights.ts';
-import { measureProbes } from './measure-probe.ts';
+import { measureProbes, tableOfSplit } from './measure-probe.ts';
 import { describeProbe, type ProbeRecord, recordOf } from './probe-record.ts';
-import { writeProbeEvaluation, writeProbeModel } from './write-probe.ts';
+import { writeProbeModel, writeProbeScore } from './write-probe.ts';
 
 /** Every part that is worth a try, instead of the name of one. */
-export const everyPart = 'auto';
+const everyPart = 'auto';
 
 /** How a probe is made. */
 export interface ProbeOptions
   extends Notices,
-    Pick<NewRun, 'data' | 'precision' | 'limitTrain' | 'limitTest'> {
+    Pick<NewRun, 'data' | 'precision' | 'validation' | 'limitTrain' | 'limitValidation' | 'limitTest'> {
   /** A model with weights: a run folder, a file of any ecosystem, `hub:owner/name`. */
   readonly weights: string;
   /** The run folder to create; it must not already hold a run. */
@@ -54,14 +54,12 @@ export interface ProbeResult {
   readonly probe: ProbeRecord;
   /** On the validation images, if there are any. */
   readonly evaluation: EvaluationMetrics | undefined;
+  /** On the test images, if there are any. */
+  readonly test: TestMetrics | undefined;
 }
 
-/**
- * Trains nothing but a new classifier of a model: the features of every image are computed once and kept, and a softmax regression
- * with L2 regularisation on them is solved, its strength chosen on the validation images. The run that it writes is one like any other.
- * @throws as `train`; of the signal if it is aborted, which keeps the features that are computed.
- */
-export async function probe(options: ProbeOptions): Promise<ProbeResult> {
+/** @throws the errors of `probe`. */
+export async function runProbe(options: ProbeOptions): Promise<ProbeResult> {
   const folder = new RunFolder(options.out);
   await folder.refuseExisting();
   const starting = await openStartingWeights(options.weights, options);
@@ -82,58 +80,79 @@ async function probeOn(
 ): Promise<ProbeResult> {
   const { folder, starting, onNotice, onImage, signal, classWeights = 'none', features } = options;
   const begin = performance.now();
-  const base = await createConfiguration(
-    { ...options, recipe: { freeze: 'all', classWeights } },
-    engine.facts,
-    { starting },
-  );
-  const open = { configuration: base, folder, resume: false };
-  const [train, validation] = [await openSplit(open, 'train'), await openSplit(open, 'validation')];
-  for (const line of new Set([...describeReport(train), ...describeReport(validation)])) onNotice?.(line);
-  const parts = partsOf(starting.model.graph, features);
-  const skipped: { dataset: Dataset; index: number; reason: string }[] = [];
+  const recipe = { freeze: 'all', classWeights };
+  const base = await createConfiguration({ ...options, recipe }, engine.facts, { starting });
+  const images = await openRunData({ configuration: base, folder, resume: false, onWarning: onNotice });
+  const { train, validation, test } = images;
+  const splits = [train, validation, test].filter((split) => split !== undefined);
+  for (const split of splits)
+    onNotice?.(`data: ${split.name}, ${split.length.toLocaleString('en-US')} images`);
+  for (const line of new Set(splits.flatMap(describeReport))) onNotice?.(line);
+  const target = graphOf(base);
+  const skipped: { file: string; reason: string }[] = [];
   const model = await loadFeatureModel(starting.model, { engine, precision: base.precision });
-  const measured = await measureAndRelease(model, () =>
-    measureProbes({
+  const common = {
+    model,
+    cache: options.cache ?? defaultFeatureCache(),
+    onNotice,
+    onBroken: (dataset: Dataset, index: number, { message }: Error) =>
+      skipped.push({ file: dataset.nameOf(index), reason: message }),
+    ...(onImage && { onImage }),
+    ...(signal && { signal }),
+  };
+  try {
+    const weights = weightsOf(classWeights, summarise(train));
+    const { probes, validation: validationTable } = await measureProbes({
+      ...common,
       engine,
-      model,
-      parts,
       train,
       validation,
-      classWeights: listOf(weightsOf(classWeights, summarise(train))),
-      cache: options.cache ?? defaultFeatureCache(),
-      onNotice,
-      onBroken: (dataset, index, { message }) => skipped.push({ dataset, index, reason: message }),
-      ...(onImage && { onImage }),
-      ...(signal && { signal }),
-    }),
-  );
-  const [best] = measured.probes;
-  const record = recordOf(measured.probes, { isModel: true });
-  for (const line of describeProbe(record)) onNotice?.(line);
-  const { configuration, graph } = configurationOf(base, { part: best.part, record, starting });
-  await folder.lock();
-  await folder.create(configuration);
-  const data = new DataRecorder(folder.file(runFiles.data), { train, test: validation, onWarning: onNotice });
-  for (const { dataset, index, reason } of skipped)
-    data.skip(dataset.nameOf(index), { reason, what: 'it is left out' });
-  await data.save();
-  await writeProbeModel(folder.file(runFiles.model), {
-    configuration,
-    graph,
-    starting: starting.model,
-    probe: best,
-  });
-  const seconds = (performance.now() - begin) / 1000;
-  const evaluation =
-    measured.validation &&
-    (await writeProbeEvaluation(folder, {
+      parts: partsOf(target, features),
+      classWeights: weights && [...weights],
+    });
+    const [best] = probes;
+    const record = recordOf(probes, { isModel: true });
+    for (const line of describeProbe(record)) onNotice?.(line);
+    // The test images are looked at when everything is decided.
+    const testTable = test && (await tableOfSplit(test, { ...common, parts: [best.part] }));
+    const { configuration, graph } = configurationOf(base, { part: best.part, record, target });
+    await folder.lock();
+    await folder.create(configuration);
+    const data = new DataRecorder(folder.file(runFiles.data), { ...images, onWarning: onNotice });
+    for (const { file, reason } of skipped) data.skip(file, { reason, what: 'it is left out' });
+    await data.save();
+    await writeProbeModel(folder.file(runFiles.model), {
+      configuration,
+      graph,
+      starting: starting.model,
       probe: best,
-      table: measured.validation,
-      dataset: validation,
-      seconds,
-    }));
-  return { folder: folder.path, configuration, probe: record, evaluation };
+    });
+    const seconds = (performance.now() - begin) / 1000;
+    const scored = { probe: best, seconds };
+    const evaluation =
+      validation &&
+      validationTable &&
+      (await writeProbeScore(folder, {
+        ...scored,
+        kind: 'evaluation',
+        table: validationTable,
+        dataset: validation,
+        record: true,
+      }));
+    const testScore =
+      test &&
+      testTable &&
+      (await writeProbeScore(folder, {
+        ...scored,
+        kind: 'test',
+        table: testTable,
+        dataset: test,
+        record: evaluation === undefined,
+      }));
+    return { folder: folder.path, configuration, probe: record, evaluation, test: testScore };
+  } finally {
+    model.release();
+  }
 }
 
 /** The parts that `features` names. @throws UsageError for one at which a network cannot end. */
@@ -141,26 +160,13 @@ function partsOf(graph: Graph, features: string | undefined): readonly Part[] {
   return features === everyPart ? candidateParts(graph) : [findPart(graph, features)];
 }
 
-async function measureAndRelease<Result>(
-  model: FeatureModel,
-  measure: () => Promise<Result>,
-): Promise<Result> {
-  try {
-    return await measure();
-  } finally {
-    model.release();
-  }
-}
-
-const listOf = (weights: Float32Array | undefined): readonly number[] | undefined => weights && [...weights];
-
 /** The run's configuration: of the starting network, or of that network cut after the part. */
 function configurationOf(
   base: Configuration,
-  { part, record, starting }: { part: Part; record: ProbeRecord; starting: StartingWeights },
+  { part, record, target }: { part: Part; record: ProbeRecord; target: Graph },
 ): { configuration: Configuration; graph: Graph } {
   const { weights, recipe, classes } = base;
-  const isWhole = isClassifierInput(starting.model.graph, part);
+  const isWhole = isClassifierInput(target, part);
   const cut = isWhole ? {} : cutOf(base, part);
   const configuration: Configuration = {
     ...base,

@@ -11,7 +11,7 @@ import type { Probe } from '../../probe/fit-probe.ts';
 import { writeSafetensors } from '../../weights/safetensors/safetensors.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import { writeEvaluation } from '../run/evaluation-record.ts';
-import type { EvaluationMetrics, RunFolder } from '../run/run-folder.ts';
+import type { EvaluationMetrics, RunFolder, TestMetrics } from '../run/run-folder.ts';
 import { TrainingError } from '../training-error.ts';
 
 /** The starting model with the probe's classifier; parts after the probe's are not in the graph and left out. */
@@ -51,35 +51,49 @@ export async function writeProbeModel(
   });
 }
 
-/** Scores the probe on images whose features are known: its model gives the same to rounding. */
-export async function writeProbeEvaluation(
+/**
+ * Scores the probe on images whose features are known: its model gives the same to rounding. The images of `record` are those of the
+ * dashboard.
+ */
+export async function writeProbeScore<Kind extends 'evaluation' | 'test'>(
   folder: RunFolder,
   {
+    kind,
     probe,
     table,
     dataset,
     seconds,
-  }: { probe: Probe; table: FeatureTable; dataset: Dataset; seconds: number },
-): Promise<EvaluationMetrics> {
+    record,
+  }: {
+    kind: Kind;
+    probe: Probe;
+    table: FeatureTable;
+    dataset: Dataset;
+    seconds: number;
+    record: boolean;
+  },
+): Promise<Extract<EvaluationMetrics | TestMetrics, { kind: Kind }>> {
   const values = table.parts.find(({ part }) => part.name === probe.part.name)?.values as Float32Array;
   const predictions = [...probabilitiesOf(probe, values)].map((probabilities, row) => {
     const index = table.indices[row] as number;
     return predictionOf(probabilities, { index, label: dataset.label(index) });
   });
   const { loss, top1Error, top5Error, balancedAccuracy } = scoreOf(predictions);
-  await writeEvaluation(folder, predictions, { dataset, step: 0, epoch: 0 });
+  const [step, epoch] = [0, 0];
+  const split = kind === 'test' ? 'test' : 'validation';
+  if (record) await writeEvaluation(folder, predictions, { dataset, split, step, epoch });
   const skipped = dataset.length - predictions.length;
-  const metrics: EvaluationMetrics = {
-    kind: 'evaluation',
-    step: 0,
-    epoch: 0,
-    testLoss: loss,
+  const metrics = {
+    kind,
+    step,
+    epoch,
+    [`${split}Loss`]: loss,
     top1Error,
     top5Error,
     balancedAccuracy,
     elapsedSeconds: seconds,
     ...(skipped > 0 && { skipped }),
-  };
+  } as unknown as Extract<EvaluationMetrics | TestMetrics, { kind: Kind }>;
   await folder.append(metrics);
   return metrics;
 }

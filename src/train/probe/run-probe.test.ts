@@ -1,0 +1,130 @@
+/** Probes of a small network on images of two colours, and what other commands make of the runs. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sampleModel } from '../../../test/sample-model.ts';
+import { loadClassifier } from '../../classifier/classifier.ts';
+import type { Engine } from '../../engine/engine.ts';
+import { openTorch } from '../../engine/torch.ts';
+import { parametersOf } from '../../graph/graph.ts';
+import { writeModel } from '../../model/write-model.ts';
+import { RunFolder } from '../run/run-folder.ts';
+import { train } from '../start-run.ts';
+import { probe } from './start-probe.ts';
+
+const root = mkdtempSync(join(tmpdir(), 'inception-probe-'));
+const weights = join(root, 'weights.safetensors');
+const data = join(root, 'data');
+const cache = join(root, 'cache');
+const model = sampleModel('inception-v3', { width: 0.125 });
+let engine: Engine;
+
+const shades = [0, 60, 120, 180];
+
+beforeAll(async () => {
+  engine = openTorch({ device: 'cpu' });
+  await writeModel(weights, { ...model, parameters: parametersOf(model.graph) });
+  for (const [index, label] of ['emu', 'kiwi'].entries())
+    for (const split of ['train', 'val', 'test']) {
+      const folder = join(data, split, label);
+      await mkdir(folder, { recursive: true });
+      for (const shade of shades) {
+        const background = { r: shade + (split === 'train' ? 0 : 20), g: 200 * index, b: 40 };
+        await sharp({ create: { width: 75, height: 75, channels: 3, background } })
+          .png()
+          .toFile(join(folder, `${shade}.png`));
+      }
+    }
+});
+afterAll(async () => {
+  await engine.close();
+  rmSync(root, { recursive: true });
+});
+
+const common = { weights, data, cache, precision: 'float32' } as const;
+
+describe('a probe', () => {
+  it('is a run whose model says what the probe said', async () => {
+    const out = join(root, 'probe');
+    const lines: string[] = [];
+    const result = await probe({ ...common, engine, out, onNotice: (line) => lines.push(line) });
+    expect(result.evaluation).toMatchObject({ kind: 'evaluation', top1Error: 0 });
+    expect(result.test).toMatchObject({ kind: 'test', top1Error: 0 });
+    expect(lines).toContainEqual(expect.stringMatching(/^nearest neighbours: validation error .*\(k = 1\)/));
+    expect(lines).toContainEqual(expect.stringMatching(/^probe: validation error 0.00%, loss /));
+    const folder = new RunFolder(out);
+    expect(await folder.configuration()).toMatchObject({
+      network: 'inception-v3',
+      classes: ['emu', 'kiwi'],
+      recipe: { name: 'probe', freeze: 'all' },
+      weights: { reinitialised: ['emu', 'kiwi'], kept: [] },
+      probe: { isModel: true, parts: [{ features: 'classifier', error: 0, converged: true }] },
+    });
+    expect((await folder.metrics()).map(({ kind }) => kind)).toEqual(['evaluation', 'test']);
+    expect(JSON.parse(readFileSync(join(out, 'evaluation.json'), 'utf8'))).toMatchObject({
+      split: 'validation',
+      confusion: [
+        [0, 0, 4],
+        [1, 1, 4],
+      ],
+    });
+    await using classifier = await loadClassifier(out, { engine, precision: 'float32' });
+    const images = shades.map((shade) => join(data, 'val', 'kiwi', `${shade}.png`));
+    const loss = (await classifier.classify(images)).map(([{ label, probability }]) => {
+      expect(label).toBe('kiwi');
+      return -Math.log(probability);
+    });
+    const kiwis = loss.reduce((sum, each) => sum + each, 0) / loss.length;
+    expect(kiwis).toBeLessThan(2 * (result.evaluation?.validationLoss ?? 0) + 1e-4);
+  });
+
+  it('of an earlier part is a network that ends there; its features come from the cache the second time', async () => {
+    const lines: string[] = [];
+    const onNotice = (line: string) => lines.push(line);
+    const out = join(root, 'earlier');
+    await probe({ ...common, engine, out: join(root, 'first'), features: 'reductionA' });
+    const { evaluation } = await probe({ ...common, engine, out, features: 'reductionA', onNotice });
+    expect(lines).toContainEqual(expect.stringMatching(/8 from the cache, 0 computed/));
+    expect(evaluation).toMatchObject({ top1Error: 0 });
+    const { network, figure, options } = await new RunFolder(out).configuration();
+    expect(network).toBe('inception-v3-to-reductionA');
+    expect(Object.keys(figure?.layers ?? {})).toEqual([
+      'stem',
+      'inceptionA',
+      'reductionA',
+      'averagePooling',
+      'dropout',
+      'logits',
+    ]);
+    expect(options).toMatchObject({ width: 0.125, classes: 2 });
+    await using classifier = await loadClassifier(out, { engine, precision: 'float32' });
+    const [best] = await classifier.classify(join(data, 'test', 'emu', '60.png'));
+    expect(best.label).toBe('emu');
+  });
+
+  it('of all parts reports each', async () => {
+    const { probe: record } = await probe({ ...common, engine, out: join(root, 'all'), features: 'auto' });
+    expect(record.parts.map(({ features }) => features).sort()).toEqual(
+      ['classifier', 'inceptionA', 'inceptionB', 'reductionA', 'reductionB'].sort(),
+    );
+  });
+
+  it('is not resumed, and says how it is fine-tuned', async () => {
+    const out = join(root, 'not-resumed');
+    await probe({ ...common, engine, out });
+    await expect(train({ resume: out, engine }).result).rejects.toThrow(
+      `${out} is a probe: its classifier is solved, and there are no steps to go on with; 'inception train --weights ${out}' fine-tunes it`,
+    );
+  });
+
+  it('leaves nothing behind where it is refused', async () => {
+    const out = join(root, 'refused');
+    await expect(probe({ ...common, engine, out, features: 'mixed_6a' })).rejects.toThrow(
+      "has no part 'mixed_6a'",
+    );
+    expect(await new RunFolder(out).exists()).toBe(false);
+  });
+});
