@@ -1,8 +1,6 @@
 /** The library call for probes. */
 import type { ProbeOptions, ProbeResult } from './run-probe.ts';
 
-export type { ProbeOptions, ProbeResult };
-
 /**
  * Trains nothing but a new classifier of a model: the features of every image are computed once and kept, and a softmax regression
  * with L2 regularisation on them is solved, its strength chosen on the validation images. The run that it writes is one like any other.
