@@ -10,6 +10,7 @@ import { rank } from '../classification.ts';
 import type { RunningModel } from '../open-models.ts';
 import { openPredictionWriter } from './prediction-writer.ts';
 
+/** Where and how predictions of files are written. */
 export interface PredictFilesOptions {
   /** A `.csv`, `.jsonl` or `.parquet` file; a `.json` beside the first two says how its rows were made. */
   readonly output: string;
@@ -32,6 +33,7 @@ export interface PredictFilesOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What became of each image of `predictFiles`. */
 export interface PredictedFiles {
   /** Images whose rows were there before. */
   readonly known: number;

@@ -27,6 +27,7 @@ export interface Splits {
 
 export const defaultValidation = 0.2;
 
+/** How a data set without validation images of its own is split. */
 export interface SplitOptions {
   /** The fraction of each class's training images that become validation images. Default 0.2; 0 for none. */
   readonly validation?: number | undefined;

@@ -48,6 +48,7 @@ export interface ProbeOptions
   readonly onImage?: (progress: { readonly done: number; readonly total: number }) => void;
 }
 
+/** What a probe has measured and written. */
 export interface ProbeResult {
   readonly folder: string;
   readonly configuration: Configuration;
@@ -166,8 +167,9 @@ function configurationOf(
   { part, record, target }: { part: Part; record: ProbeRecord; target: Graph },
 ): { configuration: Configuration; graph: Graph } {
   const { weights, recipe, classes } = base;
-  const isWhole = isClassifierInput(target, part);
-  const cut = isWhole ? {} : cutOf(base, part);
+  // Hidden layers belong to the classifier that is replaced.
+  const { hidden: _, ...options } = base.options;
+  const cut = isClassifierInput(target, part) ? { options } : cutOf(base, part);
   const configuration: Configuration = {
     ...base,
     ...cut,
