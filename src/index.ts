@@ -82,7 +82,8 @@ export { type PushedModel, type PushForm, type PushModelOptions, pushModel } fro
 export { type Configuration, RunError } from './train/configuration/configuration.ts';
 export type { NewRun } from './train/configuration/create-configuration.ts';
 export { findLearningRate } from './train/find-learning-rate.ts';
-export { type ProbeOptions, type ProbeResult, probe, probe } from './train/probe/start-probe.ts';
+export type { ProbeOptions, ProbeResult } from './train/probe/run-probe.ts';
+export { probe } from './train/probe/start-probe.ts';
 export { type Recipe, RecipeError, type RecipeOverrides, resolveRecipe } from './train/recipe/recipe.ts';
 export type { EvaluationMetrics, Metrics, StepMetrics, TestMetrics } from './train/run/records.ts';
 export { RunFolder } from './train/run/run-folder.ts';
