@@ -16,11 +16,17 @@ import { onTrial, type Trial } from './trial.ts';
 import { hasDiverged, smoothed, suggestionOf, sweepRates } from './valley.ts';
 
 /** fastai's `lr_find`. */
-const range = { first: 1e-7, last: 10, steps: 100 };
+const usualRange = { first: 1e-7, last: 10, steps: 100 };
+
+type Range = typeof usualRange;
 
 async function sweep(
   { next }: Trial,
-  { onStep, signal }: SweepHooks & { readonly signal?: AbortSignal | undefined },
+  {
+    range,
+    onStep,
+    signal,
+  }: SweepHooks & { readonly range: Range; readonly signal?: AbortSignal | undefined },
 ) {
   const learningRates: number[] = [];
   const losses: number[] = [];
@@ -38,7 +44,10 @@ async function sweep(
 }
 
 /** See `findLearningRate`. */
-export async function runSweep(options: TrainOptions, hooks: SweepHooks): Promise<LearningRateSweep> {
+export async function runSweep(
+  options: TrainOptions,
+  { range = usualRange, ...hooks }: SweepHooks & { readonly range?: Range },
+): Promise<LearningRateSweep> {
   const began = performance.now();
   const folder = new RunFolder(options.out);
   await folder.refuseExisting();
@@ -50,7 +59,7 @@ export async function runSweep(options: TrainOptions, hooks: SweepHooks): Promis
     for (const decision of configuration.decisions ?? []) hooks.onNotice?.(decision);
     const run = { configuration, folder, engine, startingModel: starting?.model, resume: false };
     const { signal } = options;
-    const found = await onTrial(run, (trial) => sweep(trial, { ...hooks, signal }));
+    const found = await onTrial(run, (trial) => sweep(trial, { ...hooks, range, signal }));
     const suggestion = suggestionOf({ ...found, steps: range.steps });
     if (suggestion === undefined)
       throw new TrainingError(
