@@ -26,10 +26,12 @@ export function EvaluationView({ id, version }: { id: string; version: number })
         {Number(record.epoch.toFixed(2))} epochs ({record.step} steps)
       </p>
       <div className="evaluation">
-        <Confusion record={record} />
+        <div>
+          <Confusion record={record} />
+          <ClassScoresTable record={record} />
+        </div>
         <Mistakes record={record} />
       </div>
-      <ClassScoresTable record={record} />
     </>
   );
 }
@@ -135,9 +137,10 @@ function ClassScoresTable({ record: { classes, confusion } }: { record: Evaluati
   const notes = [
     shown.length < perClass.length &&
       `The ${shown.length} classes with the lowest F1 of ${grouped(perClass.length)}.`,
-    undefinedFor('precision') > 0 && `${undefinedFor('precision')} never predicted: no precision (–).`,
+    undefinedFor('precision') > 0 &&
+      `Never predicted, and without precision (–): ${undefinedFor('precision')}.`,
     undefinedFor('recall') > 0 &&
-      `${undefinedFor('recall')} without images: no recall (–), and no part in balanced accuracy.`,
+      `Without images, recall (–) and part in balanced accuracy: ${undefinedFor('recall')}.`,
   ].filter((note) => note !== false);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: scrollable regions must be focusable by keyboard
