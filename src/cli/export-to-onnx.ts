@@ -26,6 +26,7 @@ export interface OnnxValues {
   readonly precision?: OnnxPrecision;
   readonly input?: ModelInput;
   readonly softmax?: boolean;
+  readonly classActivation?: boolean;
   readonly passes?: ExportPasses;
   readonly calibrate?: string;
   readonly calibrationMethod?: CalibrationMethod;

@@ -49,6 +49,10 @@ export function addExport(program: Command): void {
     )
     .option('--softmax', 'output probabilities instead of logits')
     .option(
+      '--class-activation',
+      "a second output 'class_activation' [n, classes, h, w]: what each cell of the last grid gives to each class",
+    )
+    .option(
       '--passes <names>',
       `graph rewrites to apply: 'none' or some of ${exportPasses.map(({ name }) => name).join(',')} (default: all but the last)`,
       readPasses,
@@ -94,7 +98,15 @@ Examples:
     .action(run);
 }
 
-const onnxOnly = ['precision', 'input', 'softmax', 'passes', 'calibrate', 'calibrationMethod'] as const;
+const onnxOnly = [
+  'precision',
+  'input',
+  'softmax',
+  'classActivation',
+  'passes',
+  'calibrate',
+  'calibrationMethod',
+] as const;
 const int8Only = ['calibrate', 'calibrationMethod', 'calibrationImages', 'testImages'] as const;
 
 async function run(path: string, values: Values): Promise<void> {
@@ -122,6 +134,8 @@ function checkUsage(values: Values): void {
     const idle =
       values.precision === 'int8' ? undefined : int8Only.find((name) => values[name] !== undefined);
     if (idle !== undefined) throw new UsageError(`${flagOf(idle)}: has no effect without --precision int8`);
+    if (values.classActivation && values.precision === 'int8')
+      throw new UsageError('--class-activation: is not made of int8 weights; expected float32 or float16');
     return;
   }
   const unsupported = onnxOnly.find((name) => values[name] !== undefined);

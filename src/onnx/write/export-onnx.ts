@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import type { Dataset } from '../../data/dataset.ts';
 import { SkippedImages } from '../../data/skipped-images.ts';
+import { UsageError } from '../../errors.ts';
 import { inputBytes, preprocess } from '../../images/preprocess.ts';
 import { syntheticImages } from '../../images/synthetic-images.ts';
 import type { ModelFile } from '../../model/model-file.ts';
@@ -68,7 +69,9 @@ const parityImageCount = 4;
  * @throws DeployError if ONNX Runtime refuses the file or its outputs differ; no file is then left behind.
  */
 export async function exportOnnx(model: ModelFile, options: ExportOnnxOptions): Promise<OnnxReport> {
-  const { output, precision = 'float32' } = options;
+  const { output, precision = 'float32', classActivation } = options;
+  if (classActivation && precision === 'int8')
+    throw new UsageError('classActivation: is not made of int8 weights; expected float32 or float16');
   const float32 = await onnxGraphOf(model, options);
   const encode = (graph: OnnxGraph, filePrecision: OnnxPrecision) =>
     encodeModel({

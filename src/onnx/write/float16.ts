@@ -6,26 +6,26 @@ import { elementTypes, type OnnxGraph, type OnnxNode, type OnnxTensor } from '..
 /** Largest finite float16. */
 const maxFloat16 = 65504;
 
-/** Casts the (scaled) images to float16 and the result back; constants become float16. @throws DeployError if one is too large. */
+/** Casts the (scaled) images to float16 and the results back; constants become float16. @throws DeployError if one is too large. */
 export function toFloat16(graph: OnnxGraph): OnnxGraph {
   const first = scaledImages(graph);
   const half = `${first}/float16`;
-  const [output] = graph.outputs as [OnnxGraph['outputs'][number]];
+  const outputs = new Set(graph.outputs.map(({ name }) => name));
   const rename = (name: string): string =>
-    name === first ? half : name === output.name ? `${name}/float16` : name;
+    name === first ? half : outputs.has(name) ? `${name}/float16` : name;
   const nodes = graph.nodes.flatMap((node): OnnxNode[] => {
     // The preprocessing before the cast stays float32.
     if (node.part === 'preprocessing') return [node];
     return [{ ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) }];
   });
-  const castIndex = nodes.findIndex(({ outputs }) => outputs.includes(first)) + 1;
+  const castIndex = nodes.findIndex((node) => node.outputs.includes(first)) + 1;
   return {
     ...graph,
     nodes: [
       ...nodes.slice(0, castIndex),
       cast(first, half, elementTypes.float16),
       ...nodes.slice(castIndex),
-      cast(`${output.name}/float16`, output.name, elementTypes.float32),
+      ...[...outputs].map((name) => cast(`${name}/float16`, name, elementTypes.float32)),
     ],
     constants: new Map(
       [...graph.constants].map(([name, tensor]) => [

@@ -28,6 +28,8 @@ export interface GraphOptions {
   readonly input?: ModelInput;
   readonly softmax?: boolean;
   readonly passes?: ExportPasses;
+  /** A second output `class_activation`, [n, classes, h, w]: what each cell of the last grid gives to each class. */
+  readonly classActivation?: boolean;
 }
 
 /** The graph as it is written. */
@@ -37,11 +39,12 @@ export const exportGraph = (graph: Graph, choices?: ExportPasses): Graph =>
 /** Converts a model to an ONNX graph in float32. */
 export const onnxGraphOf = (
   { graph, description, read }: Pick<ModelFile, 'graph' | 'description' | 'read'>,
-  { input = 'float32', softmax = false, passes }: GraphOptions = {},
+  { input = 'float32', softmax = false, passes, classActivation = false }: GraphOptions = {},
 ): Promise<OnnxGraph> =>
   writeGraph(exportGraph(graph, passes), {
     read,
     input,
     softmax,
+    classActivation,
     scaling: description.preprocessing,
   });

@@ -9,6 +9,7 @@ import {
   type Pair,
   type Parameter,
 } from '../../graph/graph.ts';
+import { DeployError } from '../deploy-error.ts';
 import type { ModelInput } from '../model-metadata.ts';
 import type { AttributeValue, OnnxGraph, OnnxNode, OnnxTensor, OnnxValue, Part } from '../onnx-graph.ts';
 import { convolutionWeights, type ReadParameter } from './folded-weights.ts';
@@ -21,6 +22,8 @@ export interface WriteOptions {
   readonly scaling: Scaling;
   /** Output probabilities instead of logits. */
   readonly softmax: boolean;
+  /** Output, besides, what each cell of the last grid gives to each class. */
+  readonly classActivation?: boolean;
 }
 
 /** The dimension that may have any size. */
@@ -64,8 +67,45 @@ export async function writeGraph(graph: Graph, options: WriteOptions): Promise<O
     nodes: context.nodes,
     constants: context.constants,
     input: inputValue(graph, options.input),
-    outputs: [{ name: output, type: 'float32', dims: [batchDimension, last.shape[2]] }],
+    outputs: [
+      { name: output, type: 'float32', dims: [batchDimension, last.shape[2]] },
+      ...(options.classActivation ? [writeClassActivation(context)] : []),
+    ],
   };
+}
+
+/** The output of `classActivation`. */
+export const classActivationName = 'class_activation';
+
+/**
+ * Class activation maps (arXiv 1512.04150): the classifier's weights on the grid that is averaged before it, over the number of cells,
+ * so that the cells of a class sum up to its logit without the bias.
+ * @throws DeployError for a network whose classifier does not read the mean of a grid
+ */
+function writeClassActivation(writing: WriteContext): OnnxValue {
+  const { graph, constants, names } = writing;
+  const classifier = graph.nodes[graph.logits] as Node;
+  const sourceOf = ({ inputs }: Node): Node => graph.nodes[inputs[0] as number] as Node;
+  let pooling = classifier.op === 'linear' ? sourceOf(classifier) : classifier;
+  while (pooling.op === 'dropout') pooling = sourceOf(pooling);
+  const grid = pooling.op === 'globalAvgPool' ? sourceOf(pooling) : undefined;
+  const [height = 1, width = 1] = grid?.shape ?? [];
+  if (!grid || height * width === 1)
+    throw new DeployError(
+      `class activation: expected a classifier that reads the mean of a grid of more than one cell; ${graph.network.name} ${grid ? 'averages a grid of one cell (a larger input has more)' : 'has another one'}`,
+    );
+  const weight = constants.get(parameterName(classifier, 'weight')) as OnnxTensor;
+  const [classes, channels] = weight.dims as [number, number];
+  const name = `${classActivationName}/weight`;
+  const data = (weight.data as Float32Array).map((value) => value / (height * width));
+  constants.set(name, { type: 'float32', dims: [classes, channels, 1, 1], data });
+  add(writing, {
+    op: 'Conv',
+    inputs: [names[grid.id] as string, name],
+    output: classActivationName,
+    attributes: { kernel_shape: [1, 1], strides: [1, 1], pads: [0, 0, 0, 0] },
+  });
+  return { name: classActivationName, type: 'float32', dims: [batchDimension, classes, height, width] };
 }
 
 export const inputName = 'images';
