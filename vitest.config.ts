@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -18,5 +20,7 @@ export default defineConfig({
     testTimeout: 120_000,
     // Real processes, servers and browsers on a shared machine: one late answer is tried again, and the report says so.
     retry: 1,
+    // Features that trainings of the tests keep are not the user's.
+    env: { XDG_CACHE_HOME: join(tmpdir(), 'inception-tests-cache') },
   },
 });

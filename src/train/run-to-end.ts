@@ -1,15 +1,18 @@
 /** Runs a training: opens the folder and the engine, runs the loop and closes them. */
 import type { Device, Engine } from '../engine/engine.ts';
 import { openTorch } from '../engine/torch.ts';
+import { UsageError } from '../errors.ts';
 import { graphOf } from '../model/description.ts';
-import type { Notices } from '../model/model-file.ts';
 import { runFiles } from '../model/run-layout.ts';
 import { writeRunCard } from './card/write-card.ts';
 import type { Configuration } from './configuration/configuration.ts';
 import { changesBetween, continued, describeChanges, onEngine } from './configuration/continue-run.ts';
 import { networkOf } from './configuration/create-configuration.ts';
 import { estimator } from './estimate/estimate.ts';
+import { isProbe, probeBefore } from './probe/around-training.ts';
+import { runProbe } from './probe/run-probe.ts';
 import { RunFolder } from './run/run-folder.ts';
+import { initialState } from './run/training-state.ts';
 import type { LoopOptions, TrainResult } from './run-loop.ts';
 import { runWithLessMemory } from './run-with-less-memory.ts';
 import { openStartingWeights, type StartingWeights } from './starting/starting-weights.ts';
@@ -40,12 +43,22 @@ async function start(options: TrainOptions, hooks: RunHooks): Promise<TrainResul
   if (weights === undefined || network !== undefined) networkOf({ network });
   const folder = new RunFolder(out);
   await folder.refuseExisting();
+  if (options.probe !== undefined && weights === undefined)
+    throw new UsageError("option 'probe': has no effect without weights, whose features would be probed");
+  if (isProbe(options)) return solve(options, hooks);
   const starting = weights === undefined ? undefined : await openStartingWeights(weights, noticesTo(hooks));
   try {
     return await onAnEngine(
       options,
       async (engine) => {
-        const configuration = await fitConfiguration(options, { engine, folder, starting, began });
+        const fitted = await fitConfiguration(options, { engine, folder, starting, began });
+        const { onNotice } = noticesTo(hooks);
+        const { probe: isWanted = true, timeSeconds } = options;
+        const probe =
+          starting && isWanted && timeSeconds === undefined
+            ? await probeBefore(fitted, { engine, folder, starting, onNotice, signal: hooks.signal })
+            : undefined;
+        const configuration = probe ? { ...fitted, probe } : fitted;
         const onReady: Begun['onReady'] = async (ready) => {
           await folder.lock();
           await folder.create(ready.configuration);
@@ -60,8 +73,23 @@ async function start(options: TrainOptions, hooks: RunHooks): Promise<TrainResul
   }
 }
 
-const noticesTo = ({ emit }: RunHooks): Notices => ({
-  onNotice: (message) => emit({ kind: 'note', message }),
+/** Trains the classifier alone. */
+async function solve(options: TrainOptions, hooks: RunHooks): Promise<TrainResult> {
+  const { weights = '', recipe, signal: _, probe: __, ...rest } = options;
+  const { onNotice } = noticesTo(hooks);
+  onNotice(
+    "freeze 'all' leaves the classifier alone to train: it is solved on fixed features, as by 'inception probe'; a number of epochs, an augmentation or another option of steps trains it by steps",
+  );
+  const { classWeights } = typeof recipe === 'object' ? recipe : {};
+  const { signal } = hooks;
+  const { evaluation, test } = await runProbe({ ...rest, weights, classWeights, signal, onNotice });
+  for (const metrics of [evaluation, test]) if (metrics) hooks.emit(metrics);
+  const { position } = initialState;
+  return { finished: true, stoppedEarly: false, position, evaluation, model: evaluation, test };
+}
+
+const noticesTo = ({ emit }: RunHooks) => ({
+  onNotice: (message: string) => emit({ kind: 'note', message }),
 });
 
 async function resume(options: ResumeOptions, hooks: RunHooks): Promise<TrainResult> {

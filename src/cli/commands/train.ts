@@ -52,7 +52,9 @@ export function addTrain(program: Command): void {
     '--resume',
     'continue from the latest checkpoint in the run folder; more --epochs and a lower --learning-rate are taken',
   );
-  command.option(findFlag, findAbout);
+  command
+    .option('--no-probe', 'with --weights: no nearest neighbours and no probe before the training')
+    .option(findFlag, findAbout);
   addDeclared(command, runNumbers);
   command.option(
     '--preview <file>',
@@ -159,6 +161,7 @@ async function newRun(network: string | undefined, values: Values): Promise<Trai
   return {
     ...(network !== undefined && { network: await readNetwork(network) }),
     weights,
+    ...(values.probe === false && { probe: false }),
     data: values.data,
     out: values.output,
     options: readNetworkOptions(values),
@@ -260,7 +263,7 @@ function conclude(
       `ended after epoch ${+evaluation.epoch.toFixed(2)}: none was better than epoch ${+model.epoch.toFixed(2)} (--patience)\n`,
     );
   process.stderr.write(
-    `model: ${join(folder, runFiles.model)}${model?.chosen ? `, ${choiceText(model, evaluation)}` : ''}\ncurves: ${join(folder, runFiles.curves)}\n`,
+    `model: ${join(folder, runFiles.model)}${model?.chosen ? `, ${choiceText(model, evaluation)}` : ''}\n${position.step === 0 ? '' : `curves: ${join(folder, runFiles.curves)}\n`}`,
   );
   if (test) process.stdout.write(`test error ${percent(test.top1Error)}\n`);
   else if (model) process.stdout.write(`validation error ${percent(model.top1Error)}\n`);

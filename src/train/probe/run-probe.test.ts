@@ -13,6 +13,7 @@ import { parametersOf } from '../../graph/graph.ts';
 import { writeModel } from '../../model/write-model.ts';
 import { RunFolder } from '../run/run-folder.ts';
 import { train } from '../start-run.ts';
+import { isProbe } from './around-training.ts';
 import { probe } from './start-probe.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'inception-probe-'));
@@ -117,6 +118,54 @@ describe('a probe', () => {
     await probe({ ...common, engine, out });
     await expect(train({ resume: out, engine }).result).rejects.toThrow(
       `${out} is a probe: its classifier is solved, and there are no steps to go on with; 'inception train --weights ${out}' fine-tunes it`,
+    );
+  });
+
+  it('is what a training of the classifier alone makes, unless something is asked of it that needs steps', async () => {
+    const run = train({
+      weights,
+      data,
+      engine,
+      precision: 'float32',
+      out: join(root, 'frozen'),
+      recipe: { freeze: 'all' },
+    });
+    expect(await run.result).toMatchObject({ finished: true, position: { step: 0 }, test: { top1Error: 0 } });
+    expect((await new RunFolder(run.folder).configuration()).probe).toMatchObject({ isModel: true });
+    const options = { weights, data, out: 'x', recipe: { freeze: 'all', name: 'fine-tune' } };
+    expect(isProbe(options)).toBe(true);
+    expect(isProbe({ ...options, recipe: { ...options.recipe, epochs: 3 } })).toBe(false);
+    expect(isProbe({ ...options, evaluateEvery: 2 })).toBe(false);
+    expect(isProbe({ ...options, recipe: { freeze: 'stem' } })).toBe(false);
+  });
+
+  it('is measured before a fine-tuning that is ten times as long, and recorded', async () => {
+    const recipe = { epochs: 7, batch: 8 };
+    const notes: string[] = [];
+    const begin = async (out: string, changes: object) => {
+      const run = train({
+        weights,
+        data,
+        engine,
+        precision: 'float32',
+        out: join(root, out),
+        recipe,
+        ...changes,
+      });
+      for await (const event of run) {
+        if (event.kind === 'start') run.stop();
+        if (event.kind === 'note') notes.push(event.message);
+      }
+      return (await new RunFolder(run.folder).configuration()).probe;
+    };
+    expect(await begin('before', {})).toMatchObject({ isModel: false, parts: [{ features: 'classifier' }] });
+    expect(notes).toContainEqual(
+      expect.stringMatching(/^before the training: nearest neighbours: validation error/),
+    );
+    expect(await begin('without', { probe: false })).toBeUndefined();
+    expect(await begin('short', { recipe: { ...recipe, epochs: 1 } })).toBeUndefined();
+    expect(notes).toContain(
+      "no probe before this training: it would take about 67% of its time; 'inception probe' makes one",
     );
   });
 

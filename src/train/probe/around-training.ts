@@ -1,0 +1,102 @@
+/** Probes and trainings: a probe before a fine-tuning tells what that brings; a training of the classifier alone is a probe. */
+import type { Engine } from '../../engine/engine.ts';
+import { defaultFeatureCache } from '../../features/feature-cache.ts';
+import { loadFeatureModel } from '../../features/feature-model.ts';
+import { findPart } from '../../features/parts.ts';
+import { allParts } from '../../graph/parts.ts';
+import { graphOf } from '../../model/description.ts';
+import type { Configuration } from '../configuration/configuration.ts';
+import type { RunFolder } from '../run/run-folder.ts';
+import { openRunData } from '../run-data.ts';
+import type { StartingWeights } from '../starting/starting-weights.ts';
+import type { TrainOptions } from '../train-options.ts';
+import { measureProbes } from './measure-probe.ts';
+import { describeProbe, type ProbeRecord, recordOf } from './probe-record.ts';
+
+/** Of the training's time, at most: a step goes forward once and costs three times that with its gradients. */
+const maxShare = 0.1;
+
+const percentOf = (share: number): string => `${Math.round(100 * share)}%`;
+
+interface Before {
+  readonly engine: Engine;
+  readonly folder: RunFolder;
+  readonly starting: StartingWeights;
+  readonly onNotice: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Neighbours and a probe on the features that a fine-tuning begins with, where that takes a tenth of its time or less. Undefined
+ * where it does not, which is said, and if it is interrupted.
+ */
+export async function probeBefore(
+  configuration: Configuration,
+  { engine, folder, starting, onNotice, signal }: Before,
+): Promise<ProbeRecord | undefined> {
+  const { train, validation } = await openRunData({ configuration, folder, resume: false });
+  const passes = (train.length + (validation?.length ?? 0)) / train.length;
+  const share = passes / (3 * configuration.recipe.epochs);
+  if (share > maxShare) {
+    onNotice(
+      `no probe before this training: it would take about ${percentOf(share)} of its time; 'inception probe' makes one`,
+    );
+    return undefined;
+  }
+  const model = await loadFeatureModel(starting.model, { engine, precision: configuration.precision });
+  try {
+    const { probes } = await measureProbes({
+      engine,
+      model,
+      train,
+      validation,
+      parts: [findPart(graphOf(configuration))],
+      cache: defaultFeatureCache(),
+      onNotice,
+      signal,
+      // The training names them itself.
+      onBroken: () => undefined,
+    });
+    const record = recordOf(probes, { isModel: false });
+    for (const line of describeProbe(record)) onNotice(`before the training: ${line}`);
+    return record;
+  } catch (error) {
+    if (signal.aborted) return undefined;
+    throw error;
+  } finally {
+    model.release();
+  }
+}
+
+/** What a training of the classifier alone may be given and still be a probe. */
+const options: ReadonlySet<string> = new Set([
+  ...[
+    'weights',
+    'network',
+    'data',
+    'out',
+    'recipe',
+    'precision',
+    'probe',
+    'device',
+    'threads',
+    'engine',
+    'signal',
+  ],
+  ...['validation', 'limitTrain', 'limitValidation', 'limitTest'],
+]);
+const ofRecipe: ReadonlySet<string> = new Set(['name', 'freeze', 'classWeights']);
+
+/** Whether a training is of the classifier alone, and nothing that is asked of it needs steps. */
+export function isProbe({ weights, recipe, ...rest }: TrainOptions): boolean {
+  if (weights === undefined || typeof recipe !== 'object' || recipe.freeze !== allParts) return false;
+  const { name = 'fine-tune' } = recipe;
+  return (
+    name === 'fine-tune' &&
+    Object.entries(rest).every(([key, value]) => options.has(key) || isNothing(value)) &&
+    Object.entries(recipe).every(([key, value]) => ofRecipe.has(key) || isNothing(value))
+  );
+}
+
+const isNothing = (value: unknown): boolean =>
+  value === undefined || (typeof value === 'object' && value !== null && Object.keys(value).length === 0);
