@@ -2,7 +2,7 @@
 import { relative } from 'node:path';
 import { thumbnail } from '../data/thumbnail.ts';
 import type { Checked } from './check-data.ts';
-import type { CheckedImage, DuplicateGroup } from './data-check.ts';
+import type { CheckedImage, DuplicateGroup, LabelCheck } from './data-check.ts';
 
 /** Groups of each kind, images of a group, and other images that are shown. */
 const limits = { groups: 40, images: 8, others: 24 } as const;
@@ -19,6 +19,16 @@ export async function drawCheckPage(checked: Checked): Promise<string> {
   const figure = figures(checked);
   const sections = [
     section('Classes', undefined, classBars(checked)),
+    section(
+      'Labels that are probably wrong',
+      check.labels && labelsNote(check.labels),
+      await strip(check.labels?.images ?? [], (image) =>
+        figure(
+          image,
+          `${image.class}; network: ${image.predicted} ${(image.probability * 100).toFixed(0)}%${image.trainedOn ? ', trained on' : ''}`,
+        ),
+      ),
+    ),
     section('Identical files', note(identical, 'the same bytes'), await groupCards(identical, figure)),
     section(
       'Nearly identical images',
@@ -66,6 +76,9 @@ ${sections.join('\n')}
 </html>
 `;
 }
+
+const labelsNote = ({ model, images, trainedOn }: LabelCheck): string =>
+  `${number(images.length)} images of which ${model} is sure that they are something else${shownOf(images.length, limits.others)}. Not cross-validated${trainedOn === null ? '' : `: as the folder is now, ${number(trainedOn)} of the images are those that it was trained on, and may be learnt by heart`}.`;
 
 const shownOf = (count: number, most: number): string => (count > most ? `; the first ${most}` : '');
 

@@ -23,6 +23,27 @@ export interface SizeRange {
   readonly max: number;
 }
 
+/** An image of which a network is sure that it is something else. */
+export interface SuspectLabel extends CheckedImage {
+  /** What the network says. */
+  readonly predicted: string;
+  /** Probabilities of its label and of the given one, 0–1. */
+  readonly probability: number;
+  readonly labelProbability: number;
+  /** Whether the network was trained on this image; null if that is not known. */
+  readonly trainedOn: boolean | null;
+}
+
+export interface LabelCheck {
+  readonly model: string;
+  /** Whether each image was judged by a network that had not seen it. */
+  readonly crossValidated: false;
+  /** Images that it was trained on; null if it was trained on other data, or does not say. */
+  readonly trainedOn: number | null;
+  /** The surest first. */
+  readonly images: readonly SuspectLabel[];
+}
+
 export interface DataCheck {
   readonly format: 1;
   readonly source: string;
@@ -51,6 +72,8 @@ export interface DataCheck {
   /** The same to the eye, but not to the byte; a group may hold identical ones besides. */
   readonly near: readonly DuplicateGroup[];
   readonly nearThresholds: { readonly bits: number; readonly colour: number };
+  /** Of a check with a model. */
+  readonly labels?: LabelCheck;
   readonly leftOut: readonly { readonly folder: string; readonly items: readonly LeftOut[] }[];
   readonly decisions: readonly string[];
 }

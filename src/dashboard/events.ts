@@ -71,10 +71,10 @@ export class RunEvents {
   async #sizes(): Promise<Map<string, string>> {
     const sizes = new Map<string, string>();
     for (const [id, folder] of await runFolders(this.#root)) {
-      const [metrics, evaluation] = await Promise.all(
-        ['metrics.jsonl', 'evaluation.json'].map((name) => statusOf(folder, name)),
+      const [metrics, evaluation, labels] = await Promise.all(
+        ['metrics.jsonl', 'evaluation.json', 'labels.json'].map((name) => statusOf(folder, name)),
       );
-      sizes.set(id, `${metrics?.size} ${evaluation?.mtimeMs} ${await isTraining(folder)}`);
+      sizes.set(id, `${metrics?.size} ${evaluation?.mtimeMs} ${labels?.mtimeMs} ${await isTraining(folder)}`);
     }
     return sizes;
   }

@@ -131,6 +131,24 @@ describe('a file of a run folder', () => {
     await lists(undefined);
   });
 
+  it('is served as labels.json only if it is one', async () => {
+    await startRun();
+    expect((await get('/api/runs/bad/labels')).body).toBe('null');
+    await symlink(secret, join(run('bad'), 'labels.json'));
+    expect((await get('/api/runs/bad/labels')).statusCode).toBe(422);
+    const image = { index: 0, label: 1, predicted: 0, probability: 0.9, trainedOn: null, image: 'AAAA' };
+    const record = {
+      format: 1,
+      classes: ['cat', 'dog'],
+      found: 1,
+      images: [{ ...image, file: 'dog/1.png' }],
+    };
+    await writeFile(join(run('good'), 'labels.json'), JSON.stringify({ ...record, secret: 'x' }));
+    expect((await get('/api/runs/good/labels')).json()).toEqual(record);
+    await writeFile(join(run('good'), 'labels.json'), JSON.stringify({ ...record, found: 'many' }));
+    expect((await get('/api/runs/good/labels')).statusCode).toBe(422);
+  });
+
   it('is served as evaluation.json only if it is one', async () => {
     await startRun();
     await writeFile(join(run('bad'), 'evaluation.json'), 'root:x:0:0');

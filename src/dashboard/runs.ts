@@ -4,7 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { parseJson } from '../parse-json.ts';
 import { parseConfiguration } from '../train/configuration/configuration.ts';
-import type { EvaluationMetrics, EvaluationRecord, TestMetrics } from '../train/run/records.ts';
+import type { EvaluationMetrics, EvaluationRecord, LabelsRecord, TestMetrics } from '../train/run/records.ts';
 import { RunFolder } from '../train/run/run-folder.ts';
 import type { MetricsPart, RunList, RunSummary } from './api.ts';
 import { parseMetrics } from './metrics-lines.ts';
@@ -103,6 +103,13 @@ export async function readMetrics(folder: string, offset: number): Promise<Metri
 }
 
 const index = z.int().min(0);
+const mistake = z.object({
+  index,
+  label: index,
+  predicted: index,
+  probability: z.number(),
+  image: z.string().regex(/^[A-Za-z0-9+/]*={0,2}$/, 'expected base64'),
+});
 /** What the page reads of evaluation.json. */
 const evaluationSchema = z.object({
   format: z.literal(1),
@@ -111,15 +118,14 @@ const evaluationSchema = z.object({
   split: z.exactOptional(z.enum(['validation', 'test'])),
   classes: z.array(z.string()),
   confusion: z.array(z.tuple([index, index, index])),
-  mistakes: z.array(
-    z.object({
-      index,
-      label: index,
-      predicted: index,
-      probability: z.number(),
-      image: z.string().regex(/^[A-Za-z0-9+/]*={0,2}$/, 'expected base64'),
-    }),
-  ),
+  mistakes: z.array(mistake),
+});
+/** What the page reads of labels.json. */
+const labelsSchema = z.object({
+  format: z.literal(1),
+  classes: z.array(z.string()),
+  found: index,
+  images: z.array(mistake.extend({ file: z.string(), trainedOn: z.boolean().nullable() })),
 });
 
 /**
@@ -130,4 +136,11 @@ export async function readEvaluation(folder: string): Promise<EvaluationRecord |
   const text = await readText(folder, 'evaluation.json', limits.evaluation);
   if (text === undefined) return undefined;
   return parseJson(text, { schema: evaluationSchema, path: 'evaluation.json', Failure: RunFileError });
+}
+
+/** `labels.json`, or undefined for a run whose data's labels were not checked. @throws RunFileError unless it is what a check writes. */
+export async function readLabels(folder: string): Promise<LabelsRecord | undefined> {
+  const text = await readText(folder, 'labels.json', limits.evaluation);
+  if (text === undefined) return undefined;
+  return parseJson(text, { schema: labelsSchema, path: 'labels.json', Failure: RunFileError });
 }

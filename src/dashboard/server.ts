@@ -9,7 +9,7 @@ import { InceptionError } from '../errors.ts';
 import { RunEvents } from './events.ts';
 import { ModelList } from './models.ts';
 import { RunFileError } from './run-file.ts';
-import { listRuns, readEvaluation, readMetrics, runFolders } from './runs.ts';
+import { listRuns, readEvaluation, readLabels, readMetrics, runFolders } from './runs.ts';
 
 /** The dashboard cannot start: the page is not built, or the port is taken. */
 export class DashboardError extends InceptionError {
@@ -99,6 +99,13 @@ export async function createDashboard(options: DashboardOptions): Promise<Fastif
     return reply
       .type('application/json; charset=utf-8')
       .send(JSON.stringify((await readEvaluation(folder)) ?? null));
+  });
+  app.get<RunRequest>('/api/runs/:id/labels', async (request, reply) => {
+    const folder = (await runFolders(runs)).get(request.params.id);
+    if (!folder) return notFound(reply, `run '${request.params.id}'`);
+    return reply
+      .type('application/json; charset=utf-8')
+      .send(JSON.stringify((await readLabels(folder)) ?? null));
   });
   app.get('/api/events', (_, reply) => {
     reply.hijack();

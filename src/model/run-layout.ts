@@ -12,6 +12,8 @@ export const runFiles = {
   evaluation: 'evaluation.json',
   curves: 'curves.svg',
   card: 'README.md',
+  /** Labels that are probably wrong, by `inception data check --model`. */
+  labels: 'labels.json',
 } as const;
 
 const checkpoints = 'checkpoints';

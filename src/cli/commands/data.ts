@@ -1,13 +1,19 @@
-/** `inception data check`: what is wrong with a folder of images, before anybody trains on it. */
-import { writeFile } from 'node:fs/promises';
+/** `inception data check`: what is wrong with a folder of images, before anybody trains on it, and which labels a trained network doubts. */
+import { stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Command } from 'commander';
-import { checkData } from '../../check/check-data.ts';
+import { type Checked, checkData } from '../../check/check-data.ts';
+import { checkLabels, type JudgingModel } from '../../check/check-labels.ts';
 import { drawCheckPage } from '../../check/check-page.ts';
-import { openModel } from '../../predict/open-model.ts';
-import { modelArgument } from '../options/model-options.ts';
+import { labelsRecord } from '../../check/labels-record.ts';
+import { openModels, type RunningModel } from '../../classifier/open-models.ts';
+import { UsageError } from '../../errors.ts';
+import { runFiles } from '../../model/run-layout.ts';
+import { replaceText } from '../../replace-file.ts';
+import { noticesTo, predictingArgument } from '../options/model-options.ts';
 import { dataCheckText } from '../output/data-check-text.ts';
 import { progressOver } from '../output/image-progress.ts';
-import { onInterruption } from '../signals.ts';
+import { type Interruption, onInterruption } from '../signals.ts';
 
 interface Values {
   readonly model?: string;
@@ -18,6 +24,9 @@ interface Values {
 /** Of every network, unless a model says otherwise. */
 const usualSize = [299, 299] as const;
 
+/** Images per batch. */
+const batch = 32;
+
 export function addData(program: Command): void {
   const data = program.command('data').description('look at a data set');
   data
@@ -26,7 +35,10 @@ export function addData(program: Command): void {
       'count and check the images: classes, sizes, undecodable files, identical and nearly identical images within and across splits',
     )
     .argument('<data>', "'fashion-mnist' or a folder of class folders, or of train, val and test")
-    .option('--model <model>', `compare sizes with its input: ${modelArgument}`)
+    .option(
+      '--model <model>',
+      `also rank the images whose label is probably wrong, by a trained model: ${predictingArgument}`,
+    )
     .option('--html <file>', 'also write a page with thumbnails')
     .option('--json', 'print JSON')
     .addHelpText(
@@ -37,41 +49,72 @@ Findings are no failure: the exit code is 1 only if nothing can be used.
 Examples:
   inception data check photos
   inception data check photos --html photos.html
-  inception data check photos --model runs/photos --json`,
+  inception data check photos --model runs/photos`,
     )
     .action(run);
 }
 
-async function run(source: string, { model, html, json }: Values): Promise<void> {
-  const inputSize = model === undefined ? usualSize : await inputSizeOf(model);
+async function run(source: string, { model: path, html, json }: Values): Promise<void> {
+  const notices = noticesTo(process.stderr);
+  const open = path === undefined ? undefined : await openModels([path], { ...notices, batch });
   const interruption = onInterruption();
-  let progress: ReturnType<typeof progressOver> | undefined;
-  const begin = performance.now();
-  let done = 0;
   try {
-    const checked = await checkData(source, {
-      inputSize,
-      signal: interruption.signal,
-      onStart: (images) => {
-        progress = progressOver(images, { counted: 'images' });
-      },
-      onImage: () => progress?.step(++done / ((performance.now() - begin) / 1000)),
-    });
-    progress?.stop();
-    interruption.throwIfInterrupted('interrupted; nothing was written');
+    const [model] = (open?.models ?? []) as readonly (RunningModel | undefined)[];
+    if (model?.description.classes.length === 0)
+      throw new UsageError(`--model: ${model.source} has no classifier`);
+    const checked = await look(source, { model, interruption });
     if (html !== undefined) await writeFile(html, await drawCheckPage(checked));
     process.stdout.write(
       json ? `${JSON.stringify(checked.check, null, 2)}\n` : `${dataCheckText(checked.check)}\n`,
     );
     if (html !== undefined) process.stderr.write(`page: ${html}\n`);
+    if (path !== undefined && model && (await isRun(path))) {
+      const file = join(path, runFiles.labels);
+      await replaceText(file, `${JSON.stringify(await labelsRecord(checked, model.description.classes))}\n`);
+      process.stderr.write(`labels: ${file}, for 'inception dashboard'\n`);
+    }
   } finally {
-    progress?.stop();
     interruption.end();
+    notices.end();
+    await open?.close();
   }
 }
 
-async function inputSizeOf(path: string): Promise<readonly [number, number]> {
-  const model = await openModel(path);
-  await model.close();
-  return model.description.preprocessing.size;
+/** The check, and that of the labels where there is a model. */
+async function look(
+  source: string,
+  { model, interruption }: { model: JudgingModel | undefined; interruption: Interruption },
+): Promise<Checked> {
+  const { signal } = interruption;
+  let progress: ReturnType<typeof progressOver> | undefined;
+  const begin = (images: number) => {
+    progress?.stop();
+    progress = progressOver(images, { counted: 'images' });
+    const start = performance.now();
+    let done = 0;
+    return () => progress?.step(++done / ((performance.now() - start) / 1000));
+  };
+  try {
+    let onImage: (() => void) | undefined;
+    const checked = await checkData(source, {
+      inputSize: model?.description.preprocessing.size ?? usualSize,
+      signal,
+      onStart: (images) => {
+        onImage = begin(images);
+      },
+      onImage: () => onImage?.(),
+    });
+    const labels =
+      model && !signal.aborted
+        ? await checkLabels(checked, model, { signal, onImage: begin(checked.check.images) })
+        : undefined;
+    progress?.stop();
+    interruption.throwIfInterrupted('interrupted; nothing was written');
+    return labels ? { ...checked, check: { ...checked.check, labels } } : checked;
+  } finally {
+    progress?.stop();
+  }
 }
+
+const isRun = async (path: string): Promise<boolean> =>
+  (await stat(join(path, runFiles.configuration)).catch(() => undefined)) !== undefined;

@@ -3,7 +3,7 @@ import { basename, relative } from 'node:path';
 import Table from 'cli-table3';
 import type { CheckedImage, DataCheck, DuplicateGroup } from '../../check/data-check.ts';
 import { describeLeftOut } from '../../data/data-report.ts';
-import { grouped } from './format.ts';
+import { grouped, percent } from './format.ts';
 
 /** More do not fit a terminal. */
 const maxClasses = 30;
@@ -63,7 +63,30 @@ export function findings(check: DataCheck): string[] {
     ...check.leftOut.map(({ folder, items }) => describeLeftOut(folder, items) ?? ''),
     ...check.decisions,
     sizes,
+    ...labelLines(check, name),
     ...(lines.length === 0 ? ['nothing found: no duplicates, nothing undecodable, no class missing'] : lines),
+  ];
+}
+
+/** The surest disagreements, one line each. */
+const maxLabels = 10;
+
+function labelLines({ labels }: DataCheck, name: (image: CheckedImage) => string): string[] {
+  if (!labels) return [];
+  const { model, images, trainedOn } = labels;
+  const about = `not cross-validated${trainedOn === null ? '' : `; as the folder is now, ${grouped(trainedOn)} of the images are those that it was trained on, and may be learnt by heart`}`;
+  if (images.length === 0) return [`labels: ${model} is sure of no other label (${about})`];
+  return [
+    `labels: ${counted(images.length, 'image')} of which ${model} is sure that they are something else (${about})`,
+    ...images
+      .slice(0, maxLabels)
+      .map(
+        (image) =>
+          `  ${name(image)}: ${image.class}; the network says ${image.predicted} ${percent(image.probability)}${image.trainedOn ? ', trained on' : ''}`,
+      ),
+    ...(images.length > maxLabels
+      ? [`  and ${grouped(images.length - maxLabels)} more; --json has all`]
+      : []),
   ];
 }
 

@@ -80,6 +80,21 @@ export interface Mistake {
   readonly image: string;
 }
 
+/** `labels.json` of a run: the labels of its data that are probably wrong, by `inception data check`. */
+export interface LabelsRecord {
+  readonly format: 1;
+  readonly classes: readonly string[];
+  /** Images whose label the network is sure to be another. */
+  readonly found: number;
+  /** The surest first, not all of them. */
+  readonly images: readonly (Mistake & {
+    /** Relative to the data's folder. */
+    readonly file: string;
+    /** Null if it is not known. */
+    readonly trainedOn: boolean | null;
+  })[];
+}
+
 /** The scores of each class follow from the confusion; runs of earlier versions do not have them. */
 export interface EvaluationRecord extends Partial<ClassScores> {
   readonly format: 1;

@@ -1,6 +1,6 @@
 /** Fetches the dashboard's data from its server. */
 import type { MetricsPart, RunList } from '../../../src/dashboard/api.ts';
-import type { EvaluationRecord, Metrics } from '../../../src/train/run/records.ts';
+import type { EvaluationRecord, LabelsRecord, Metrics } from '../../../src/train/run/records.ts';
 
 /** No dashboard server: nothing responds, or the page comes from a static web host. */
 export class NoServerError extends Error {
@@ -34,6 +34,9 @@ export const fetchEvaluation = async (
 ): Promise<EvaluationRecord | undefined> =>
   (await fetchJson<EvaluationRecord | null>(`runs/${encodeURIComponent(id)}/evaluation`, signal)) ??
   undefined;
+
+export const fetchLabels = async (id: string, signal: AbortSignal): Promise<LabelsRecord | undefined> =>
+  (await fetchJson<LabelsRecord | null>(`runs/${encodeURIComponent(id)}/labels`, signal)) ?? undefined;
 
 /** The lines of a run loaded so far, and the byte offset of the next ones. */
 export interface Lines {

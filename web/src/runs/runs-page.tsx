@@ -7,6 +7,7 @@ import { useTheme } from '../theme.ts';
 import { Chart } from './chart.tsx';
 import { type Axis, axes, charts, runColours } from './curves.ts';
 import { EvaluationView } from './evaluation-view.tsx';
+import { LabelsView } from './labels-view.tsx';
 import { type Connection, useLines, useRuns } from './use-runs.ts';
 import './runs.css';
 
@@ -87,6 +88,7 @@ export default function RunsPage({ settings }: { settings: URLSearchParams }) {
               <h2 id="evaluation">Mistakes</h2>
               {ids.length > 1 && <RunChoice ids={ids} chosen={examined} choose={(of) => change({ of })} />}
               <EvaluationView key={examined} id={examined} version={version} />
+              <LabelsView key={`labels of ${examined}`} id={examined} version={version} />
             </section>
           )}
         </>

@@ -1,0 +1,43 @@
+/** Labels of a run's data that are probably wrong: images of which the network is sure that they are something else. */
+import { useEffect, useState } from 'react';
+import type { LabelsRecord } from '../../../src/train/run/records.ts';
+import { percent } from '../format.ts';
+import { fetchLabels } from './api.ts';
+
+export function LabelsView({ id, version }: { id: string; version: number }) {
+  const [record, setRecord] = useState<LabelsRecord>();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: every version may have a new check
+  useEffect(() => {
+    const controller = new AbortController();
+    fetchLabels(id, controller.signal)
+      .then(setRecord)
+      .catch(() => undefined);
+    return () => controller.abort();
+  }, [id, version]);
+  if (!record) return null;
+  const { classes, found, images } = record;
+  return (
+    <div>
+      <h3 id="labels">Labels that are probably wrong</h3>
+      <p className="quiet">
+        {found === 0
+          ? 'The network is sure of no other label.'
+          : `${found} images of which the network is sure that they are something else${images.length < found ? `; the surest ${images.length}` : ''}. Not cross-validated.`}
+      </p>
+      <ul className="mistakes" aria-labelledby="labels">
+        {images.map(({ file, label, predicted, probability, trainedOn, image }) => (
+          <li key={file} title={file}>
+            <img src={`data:image/png;base64,${image}`} alt={file} width="96" height="96" />
+            <span className="wrong">
+              {classes[predicted]} {percent(probability, 0)}
+            </span>
+            <span className="quiet">
+              label: {classes[label]}
+              {trainedOn ? ', trained on' : ''}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
