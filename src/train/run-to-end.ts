@@ -88,9 +88,19 @@ async function solve(options: TrainOptions, hooks: RunHooks): Promise<TrainResul
   return { finished: true, stoppedEarly: false, position, evaluation, model: evaluation, test };
 }
 
-const noticesTo = ({ emit }: RunHooks) => ({
-  onNotice: (message: string) => emit({ kind: 'note', message }),
-});
+/** Notices as events; of a download, that it has begun. */
+function noticesTo({ emit }: RunHooks): Required<Notices> {
+  const begun = new Set<string>();
+  return {
+    onNotice: (message) => emit({ kind: 'note', message }),
+    onProgress: ({ file, total }) => {
+      if (begun.has(file)) return;
+      begun.add(file);
+      const size = total === undefined ? '' : ` (${(total / 1e6).toFixed(1)} MB)`;
+      emit({ kind: 'note', message: `downloading ${file}${size}` });
+    },
+  };
+}
 
 async function resume(options: ResumeOptions, hooks: RunHooks): Promise<TrainResult> {
   const folder = new RunFolder(options.resume);

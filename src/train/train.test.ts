@@ -144,6 +144,23 @@ describe('a training on the command line', () => {
     ]);
     expect(await readFile(join(killed, 'curves.svg'), 'utf8')).toContain('test error');
 
+    expect(uninterrupted.stderr).toMatch(/^estimate: .* for 36 more steps of .* and 2 evaluations$/m);
+    const tuned = await start([
+      ...['train', '--weights', whole, '--data', 'fashion-mnist', '--limit-train', '12', '--limit-test', '8'],
+      ...['--validation', '0', '--epochs', '1', '--precision', 'float32', '--out', join(root, 'tuned')],
+    ]).ended;
+    expect([tuned.code, tuned.stderr.split('\n')]).toEqual([
+      0,
+      expect.arrayContaining([
+        expect.stringMatching(
+          /^weights: .*whole.model\.safetensors, [\d,]+ parameters and all moving statistics kept/,
+        ),
+        'classifier: kept, all 10 classes are those of the weights',
+        'batch of 12, which are all training images, instead of 16; learning rate 0.00015 with it',
+        expect.stringContaining('recipe: fine-tune, 1 epoch'),
+      ]),
+    ]);
+
     const again = await start(['train', '--resume', '--out', whole]).ended;
     expect([again.code, again.stdout]).toEqual([0, uninterrupted.stdout]);
     await expectUsable(whole);
