@@ -3,6 +3,7 @@ import type { Device, Engine } from '../engine/engine.ts';
 import { openTorch } from '../engine/torch.ts';
 import { UsageError } from '../errors.ts';
 import { graphOf } from '../model/description.ts';
+import type { Notices } from '../model/model-file.ts';
 import { runFiles } from '../model/run-layout.ts';
 import { writeRunCard } from './card/write-card.ts';
 import type { Configuration } from './configuration/configuration.ts';

@@ -62,5 +62,5 @@ export type TrainEvent =
   | TestMetrics
   /** An image could not be decoded, or a resumed run may differ in its last bits. */
   | { readonly kind: 'warning'; readonly message: string }
-  /** What has changed in a resumed run. */
+  /** What has changed in a resumed run; what was decided in opening the weights of a new one. */
   | { readonly kind: 'note'; readonly message: string };

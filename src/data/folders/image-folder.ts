@@ -12,6 +12,8 @@ interface Surroundings {
   readonly decisions: readonly string[];
   /** Folders beside it that are not read. */
   readonly otherFolders: readonly string[];
+  /** Default 2: with one there is nothing to tell apart. A folder to evaluate on may lack images of most classes. */
+  readonly fewestClasses?: number;
 }
 
 /**
@@ -21,12 +23,13 @@ interface Surroundings {
  */
 export async function openClassFolders(
   folder: string,
-  { decisions, otherFolders }: Surroundings = { decisions: [], otherFolders: [] },
+  { decisions = [], otherFolders = [], fewestClasses = 2 }: Partial<Surroundings> = {},
 ): Promise<Dataset> {
   const leftOut = new LeftOutCounter();
   for (const name of otherFolders) leftOut.add('folders beside those of the splits', name);
   const classes = await readClasses(folder, { root: folder, leftOut });
-  if (classes.length < 2) throw tooFewClasses(folder, classes, await nested(folder));
+  if (classes.length < fewestClasses)
+    throw tooFewClasses(folder, { classes, fewestClasses, inner: await nested(folder) });
   const files = classes.flatMap((each) => each.files);
   const labels = classes.flatMap((each, label) => each.files.map(() => label));
   const deeper = classes.reduce((sum, { inSubFolders }) => sum + inSubFolders, 0);
@@ -73,12 +76,19 @@ async function nested(folder: string): Promise<string | undefined> {
   return (await countClassFolders(inner, { atMost: 2 })) === 2 ? inner : undefined;
 }
 
-function tooFewClasses(folder: string, classes: readonly ClassFolder[], inner: string | undefined) {
+function tooFewClasses(
+  folder: string,
+  {
+    classes,
+    fewestClasses,
+    inner,
+  }: { classes: readonly ClassFolder[]; fewestClasses: number; inner: string | undefined },
+) {
+  const expected = fewestClasses === 1 ? 'a class folder' : 'at least two class folders';
   const received = classes[0] ? `only '${classes[0].name}'` : 'none';
-  const hint = inner === undefined ? '' : `; the class folders seem to be those of ${inner}`;
-  return new DataError(
-    `${folder}: expected at least two class folders with images, received ${received}${hint}`,
-  );
+  const reason = classes[0] ? ', and with one class there is nothing to tell apart' : '';
+  const hint = inner === undefined ? reason : `; the class folders seem to be those of ${inner}`;
+  return new DataError(`${folder}: expected ${expected} with images, received ${received}${hint}`);
 }
 
 /** A flat folder with a file of labels; the classes are the sorted labels. @throws DataError */

@@ -33,6 +33,21 @@ const filesOf = (data: Dataset) =>
   Array.from({ length: data.length }, (_, index) => relative(root, data.nameOf(index)));
 const said = (data: Dataset) => describeReport(data).map((line) => line.replaceAll(root, 'ROOT'));
 
+describe('few images', () => {
+  it('of one class in a folder to evaluate on are enough', async () => {
+    await make(['train/cat/0.jpg', 'train/dog/0.jpg', 'val/cat/1.jpg', 'test/dog/2.jpg']);
+    const { validation, test } = await openSplits(root);
+    expect([validation?.classes, test?.classes]).toEqual([['cat'], ['dog']]);
+  });
+
+  it('of one class are nothing to train on', async () => {
+    await make(['train/cat/0.jpg', 'val/cat/1.jpg']);
+    await expect(openSplits(root)).rejects.toThrow(
+      "train: expected at least two class folders with images, received only 'cat', and with one class there is nothing to tell apart",
+    );
+  });
+});
+
 describe('the splits of a folder', () => {
   it.each([
     ['of class folders', ''],

@@ -49,14 +49,16 @@ export async function openSplits(source: string, { validation }: SplitOptions = 
   const folder = trainingFolder(found);
   const { decisions, otherFolders, folders } = found;
   const train = await openClassFolders(folder, { decisions, otherFolders });
-  const test = folders.test === undefined ? undefined : await openClassFolders(folders.test);
+  const test =
+    folders.test === undefined ? undefined : await openClassFolders(folders.test, { fewestClasses: 1 });
   if (folders.validation === undefined)
     return { ...(await divide(train, { fraction, fingerprints: ofFiles(train) })), test };
   if (validation !== undefined)
     throw new UsageError(
       `option 'validation': has no effect: the validation images of ${source} are those of ${folders.validation}`,
     );
-  return { train, validation: await openClassFolders(folders.validation), test, validationFrom: 'folder' };
+  const chosen = await openClassFolders(folders.validation, { fewestClasses: 1 });
+  return { train, validation: chosen, test, validationFrom: 'folder' };
 }
 
 async function divide(
