@@ -1,5 +1,5 @@
 // Kills trainings with SIGKILL, resumes them, and compares what they end with, bit for bit, with a training that was left alone:
-//   node scripts/kill-training.mjs [--random 200] [--without-calls] [--folder DIR] [--seed 1] [--jobs 2] [--only REGEXP]
+//   node scripts/kill-training.mjs [--random 200] [--without-calls] [--folder DIR] [--seed 1] [--jobs 2] [--only REGEXP] [--best]
 // Kills come at random moments, and at every write, sync, rename and removal of a whole training (a shared library that is
 // preloaded counts them: kill-training/kill-at-call.c). Prints a table; exits with 1 if any training ended otherwise.
 // Linux, a C compiler, and a built checkout ('npm run setup').
@@ -20,6 +20,8 @@ const { values: options } = parseArgs({
     folder: { type: 'string', default: '' },
     seed: { type: 'string', default: '1' },
     jobs: { type: 'string', default: '2' },
+    /** Trainings that keep their best epoch and end by patience. */
+    best: { type: 'boolean', default: false },
     /** Of the calls. */
     only: { type: 'string', default: '' },
   },
@@ -64,6 +66,7 @@ const beginning = (epochs) => [
     '4',
   ],
   ...['--epochs', `${epochs}`, '--save-every', '3', '--threads', '1', '--precision', 'float32'],
+  ...(options.best ? ['--patience', '6'] : []),
 ];
 const resuming = ['train', '--resume', '--save-every', '3', '--threads', '1'];
 
