@@ -63,7 +63,7 @@ export interface Classifier {
 }
 
 /**
- * Opens a run folder, a `.safetensors`, `.pth`, `.h5` or TensorFlow file, `hub:owner/name` or an `.onnx` file for
+ * Opens a run folder, a `.safetensors`, `.pth`, `.h5` or TensorFlow file, a TensorFlow.js model, `hub:owner/name` or an `.onnx` file for
  * classification.
  *
  * ```ts

@@ -103,11 +103,16 @@ describe.each<[network: Network, fixture: string]>([
 });
 
 describe('a network with every mark, TensorFlow’s padding and groups', () => {
-  const graph = buildGraph(configure(smallNetwork));
-  const expected = readFixture<ExpectedGradients>('own-networks/small.json');
   const labels = BigInt64Array.of(0n, 1n, 2n, 3n);
 
-  it.each(everyKernels)('has PyTorch’s loss and gradients with %s kernels', async (kernels) => {
+  it.each<[kernels: Kernels, options: NetworkOptions, fixture: string]>(
+    everyKernels.flatMap((kernels) => [
+      [kernels, {}, 'small'],
+      [kernels, { hidden: [12, 8] }, 'small-hidden'],
+    ]),
+  )('has PyTorch’s loss and gradients with %s kernels and options %j', async (kernels, options, fixture) => {
+    const graph = buildGraph(configure(smallNetwork, options));
+    const expected = readFixture<ExpectedGradients>(`own-networks/${fixture}.json`);
     const { store: spec, step } = compileTraining(graph, { ...training, kernels, update: false });
     const store = await engine.createStore(spec);
     await fill(store, graph);

@@ -7,7 +7,8 @@ import { printable } from '../../printable.ts';
 import { short } from '../output/format.ts';
 import { openBar } from '../output/progress-bar.ts';
 
-export const modelArgument = 'a run folder, a .safetensors, .h5, .pth or TensorFlow file, or hub:owner/name';
+export const modelArgument =
+  'a run folder, a .safetensors, .h5, .pth or TensorFlow file, a TensorFlow.js model, or hub:owner/name';
 
 /** For the commands that only predict. */
 export const predictingArgument = `an .onnx file, ${modelArgument}`;

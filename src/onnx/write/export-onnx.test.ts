@@ -44,6 +44,7 @@ describe('a network on ONNX Runtime gives the numbers of libtorch', () => {
   it.each<[network: string, options: NetworkOptions]>([
     ['inception-v3', {}],
     ['inception-v3', { countPadding: true, gamma: false, auxiliary: true, inputSize: 140 }],
+    ['inception-v3', { hidden: [12, 8] }],
     ['inception-v4', {}],
     ['inception-v4', { inputSize: [75, 107] }],
     ['inception-resnet-v1', { inputChannels: 1 }],
