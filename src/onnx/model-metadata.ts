@@ -8,6 +8,9 @@ import { type ModelDescription, modelMetadata, parseDescription } from '../model
 /** Images as float32 [n, c, h, w], already scaled, or as bytes [n, h, w, c], which the model scales. */
 export type ModelInput = 'float32' | 'uint8';
 
+/** The second output of an export with class activations: float32 [n, classes, h, w]. */
+export const classActivationName = 'class_activation';
+
 export interface FileFacts {
   readonly input: ModelInput;
   /** Whether the output is already probabilities. */

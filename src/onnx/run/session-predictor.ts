@@ -7,6 +7,7 @@ import { problemWith } from '../../predict/check-values.ts';
 import type { Predictor } from '../../predict/predict-images.ts';
 import { DeployError } from '../deploy-error.ts';
 import { float16Bits } from '../float16-bits.ts';
+import { classActivationName } from '../model-metadata.ts';
 import { type FileInput, inputOf, type SizedByFile } from './file-input.ts';
 import { floatsOf, outputOf } from './file-output.ts';
 import { planesOf, probabilitiesOf, scaledPixels, scaledPlanes } from './image-tensors.ts';
@@ -19,8 +20,20 @@ export interface OnnxPredictor extends Predictor {
   outputs(images: Uint8Array): Promise<Float32Array>;
   /** Maps bytes [n, height, width, channels], n ≥ 1, to probabilities [n, classes]. */
   predict(images: Uint8Array): Promise<Float32Array>;
+  /**
+   * What each cell of the last grid adds to each class's logit, for one image; undefined for files without that output.
+   * @throws DeployError as `outputs`
+   */
+  readonly classActivation: ((image: Uint8Array) => Promise<ClassActivation>) | undefined;
   /** Releases the session. Should not be repeated many times in one process. */
   release(): Promise<void>;
+}
+
+export interface ClassActivation {
+  readonly height: number;
+  readonly width: number;
+  /** [classes, height, width] */
+  readonly values: Float32Array;
 }
 
 export interface SessionPredictorOptions {
@@ -69,19 +82,22 @@ export function predictorOf(
     options.onNotice?.(
       `${path}: its output '${outputName}' comes from a softmax and is taken for probabilities`,
     );
-  const run = async (images: Uint8Array): Promise<Float32Array> => {
+  const runFor = async (images: Uint8Array, name: string): Promise<Tensor> => {
     const count = images.length / pixels;
     const dims =
       input.layout === 'nhwc' ? [count, height, width, channels] : [count, channels, height, width];
     const tensor = new Tensor(input.type, valuesFor(input, images), dims) as Tensor;
-    let values: Float32Array;
     try {
-      values = floatsOf((await session.run({ [input.name]: tensor }))[outputName] as Tensor);
+      return (await session.run({ [input.name]: tensor }, [name]))[name] as Tensor;
     } catch (error) {
       throw new DeployError(`${path}: ONNX Runtime cannot run it: ${(error as Error).message}`, {
         cause: error,
       });
     }
+  };
+  const run = async (images: Uint8Array): Promise<Float32Array> => {
+    const count = images.length / pixels;
+    const values = floatsOf(await runFor(images, outputName));
     if (values.length !== count * classes)
       throw new DeployError(
         `${path}: expected ${count} × ${classes} outputs, as the file says, received ${values.length}`,
@@ -123,6 +139,18 @@ export function predictorOf(
       if (problem !== undefined) throw new DeployError(`${path}: ${problem}`);
       return probabilities;
     },
+    classActivation: session.outputMetadata.some(({ name }) => name === classActivationName)
+      ? async (image) => {
+          const tensor = await runFor(image, classActivationName);
+          const [, count = 0, rows = 0, columns = 0] = tensor.dims;
+          const values = floatsOf(tensor);
+          const whole = count === classes && values.length === classes * rows * columns;
+          if (whole && values.every(Number.isFinite)) return { height: rows, width: columns, values };
+          throw new DeployError(
+            `${path}: expected ${classActivationName} [1, ${classes}, h, w] of numbers, received [${tensor.dims.join(', ')}]`,
+          );
+        }
+      : undefined,
     release: () => session.release(),
   };
 }

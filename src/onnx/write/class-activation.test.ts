@@ -11,6 +11,7 @@ import { syntheticImages } from '../../images/synthetic-images.ts';
 import { type Engine, openTorch } from '../../index.ts';
 import { loadModel } from '../../predict/load-model.ts';
 import { DeployError } from '../deploy-error.ts';
+import { openOnnxPredictor } from '../run/onnx-predictor.ts';
 import { exportOnnx } from './export-onnx.ts';
 
 let engine: Engine;
@@ -42,6 +43,12 @@ describe('the class activation of an exported file', () => {
       const { logits, class_activation: maps } = await session.run({ images: tensor });
       expect(maps?.dims).toEqual([1, 7, 3, 3]);
       const activations = maps?.data as Float32Array;
+      const predictor = await openOnnxPredictor(await readFile(output), {
+        path: output,
+        preprocessing: source.description.preprocessing,
+      });
+      expect(await predictor.classActivation?.(images)).toEqual({ height: 3, width: 3, values: activations });
+      await predictor.release();
       const loaded = await loadModel(source, { engine, precision: 'float32' });
       const { part } = choosePart(source.graph);
       const bias = await source.read(

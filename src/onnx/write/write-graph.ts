@@ -10,7 +10,7 @@ import {
   type Parameter,
 } from '../../graph/graph.ts';
 import { DeployError } from '../deploy-error.ts';
-import type { ModelInput } from '../model-metadata.ts';
+import { classActivationName, type ModelInput } from '../model-metadata.ts';
 import type { AttributeValue, OnnxGraph, OnnxNode, OnnxTensor, OnnxValue, Part } from '../onnx-graph.ts';
 import { convolutionWeights, type ReadParameter } from './folded-weights.ts';
 import { parameterName, valueNames } from './value-names.ts';
@@ -73,9 +73,6 @@ export async function writeGraph(graph: Graph, options: WriteOptions): Promise<O
     ],
   };
 }
-
-/** The output of `classActivation`. */
-export const classActivationName = 'class_activation';
 
 /**
  * Class activation maps (arXiv 1512.04150): the classifier's weights on the grid that is averaged before it, over the number of cells,

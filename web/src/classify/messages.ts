@@ -15,8 +15,11 @@ export type ModelSource =
 export type Request =
   | { readonly kind: 'load'; readonly source: ModelSource }
   | { readonly kind: 'classify'; readonly image: Blob }
-  /** How much each part of the last image contributes to a label; `cells` squares per side. */
-  | { readonly kind: 'saliency'; readonly label: number; readonly cells: number }
+  /**
+   * How much each part of the last image contributes to a label: by covering `cells` squares per side, or by the class activation
+   * that the model gives.
+   */
+  | { readonly kind: 'saliency'; readonly label: number; readonly cells: number | 'activation' }
   | { readonly kind: 'stop saliency' };
 
 /** What the model runs on, shown on the page. */
@@ -34,6 +37,8 @@ export interface LoadedModel {
   /** `float32`, `float16` or `int8`, if the file states it. */
   readonly precision: string | undefined;
   readonly backend: Backend;
+  /** Whether it gives class activations, an output of `inception export --class-activation`. */
+  readonly activates: boolean;
   /** Whether it came from the browser's cache. */
   readonly cached: boolean;
   readonly checked: boolean;
@@ -57,10 +62,15 @@ export type Event =
   | { readonly kind: 'starting' }
   | { readonly kind: 'loaded'; readonly model: LoadedModel }
   | { readonly kind: 'result'; readonly result: Result }
-  /** `values`: how much covering a cell lowers the label's probability, row by row; the first `done` are computed. */
+  /**
+   * `values`, row by row, of which the first `done` are computed: how much covering a cell lowers the label's probability, or how much
+   * the cell adds to its logit.
+   */
   | {
       readonly kind: 'saliency';
+      readonly by: 'covering' | 'activation';
       readonly label: number;
+      /** Columns. */
       readonly cells: number;
       readonly done: number;
       readonly values: Float32Array;

@@ -46,7 +46,8 @@ const cellChoices = [8, 12, 16, 24];
 
 function SaliencyControls({ state, result, ask }: ResultProps) {
   const classes = state.model?.description.classes ?? [];
-  const [cells, setCells] = useState(12);
+  const activates = state.model?.activates ?? false;
+  const [cells, setCells] = useState<number | 'activation'>(activates ? 'activation' : 12);
   const [label, setLabel] = useState(result.top[0]?.label ?? 0);
   const ids = [useId(), useId()];
   const { saliency, explaining, stopped } = state;
@@ -54,8 +55,9 @@ function SaliencyControls({ state, result, ask }: ResultProps) {
     <fieldset className="saliency">
       <legend>What is this prediction based on?</legend>
       <p className="quiet">
-        A grey square covers each region of the image in turn; warm colours mark the regions whose covering
-        lowers the label's probability most.
+        {cells === 'activation'
+          ? 'Warm colours mark the cells of the last grid that add most to the label, as the model itself gives them.'
+          : "A grey square covers each region of the image in turn; warm colours mark the regions whose covering lowers the label's probability most."}
       </p>
       <div className="options">
         <div className="field">
@@ -70,7 +72,14 @@ function SaliencyControls({ state, result, ask }: ResultProps) {
         </div>
         <div className="field">
           <label htmlFor={ids[1]}>Grid</label>
-          <select id={ids[1]} value={cells} onChange={({ target }) => setCells(Number(target.value))}>
+          <select
+            id={ids[1]}
+            value={cells}
+            onChange={({ target }) =>
+              setCells(target.value === 'activation' ? 'activation' : Number(target.value))
+            }
+          >
+            {activates && <option value="activation">last grid, at once</option>}
             {cellChoices.map((count) => (
               <option key={count} value={count}>
                 {count}×{count}, about {milliseconds(count * count * result.runMs)}
@@ -103,14 +112,21 @@ function SaliencyControls({ state, result, ask }: ResultProps) {
 }
 
 /** Describes the map in words, for users who cannot see it. */
-function describeSaliency({ values, cells, label, elapsedMs }: Saliency, classes: readonly string[]): string {
+function describeSaliency(
+  { by, values, cells, label, elapsedMs }: Saliency,
+  classes: readonly string[],
+): string {
   const strongest = values.indexOf(Math.max(...values));
-  const thirdName = (cell: number, names: readonly [string, string, string]) =>
-    names[Math.min(2, Math.floor((cell * 3) / cells))];
+  const thirdName = (share: number, names: readonly [string, string, string]) =>
+    names[Math.min(2, Math.floor(share * 3))];
   const region = [
-    thirdName(Math.floor(strongest / cells), ['top', 'middle', 'bottom']),
-    thirdName(strongest % cells, ['left', 'centre', 'right']),
+    thirdName(Math.floor(strongest / cells) / (values.length / cells), ['top', 'middle', 'bottom']),
+    thirdName((strongest % cells) / cells, ['left', 'centre', 'right']),
   ].join(' ');
+  if (by === 'activation')
+    return (values[strongest] as number) > 0
+      ? `The ${region} adds most to “${classes[label]}”. One run in ${milliseconds(elapsedMs)}.`
+      : `No cell of the last grid speaks for “${classes[label]}”. One run in ${milliseconds(elapsedMs)}.`;
   return `“${classes[label]}” depends most on the ${region}: covering it lowers the probability by ${((values[strongest] as number) * 100).toFixed(1)} points. ${values.length} runs in ${milliseconds(elapsedMs)}.`;
 }
 
@@ -140,7 +156,7 @@ function InputView({ result: { input }, saliency, classes }: InputProps) {
           <canvas
             ref={overlay}
             width={saliency.cells}
-            height={saliency.cells}
+            height={saliency.values.length / saliency.cells}
             role="img"
             aria-label={`Saliency map of ${classes[saliency.label]}`}
           />
@@ -154,7 +170,7 @@ function InputView({ result: { input }, saliency, classes }: InputProps) {
 /** One pixel per cell, scaled up smoothly by the browser: transparent through yellow to red. */
 function drawSaliency(canvas: HTMLCanvasElement, { cells, values }: Saliency): void {
   const maximum = Math.max(1e-6, ...values);
-  const pixels = new ImageData(cells, cells);
+  const pixels = new ImageData(cells, values.length / cells);
   values.forEach((value, cell) => {
     const fraction = Math.max(0, value / maximum);
     pixels.data.set([255, Math.round(210 * (1 - fraction)), 40, Math.round(215 * fraction ** 0.8)], cell * 4);

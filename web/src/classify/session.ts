@@ -3,7 +3,11 @@ import asyncModule from 'onnxruntime-web/ort-wasm-simd-threaded.asyncify.mjs?url
 import asyncBinary from 'onnxruntime-web/ort-wasm-simd-threaded.asyncify.wasm?url';
 import module from 'onnxruntime-web/ort-wasm-simd-threaded.mjs?url';
 import binary from 'onnxruntime-web/ort-wasm-simd-threaded.wasm?url';
-import { type OnnxSession, predictorOf } from '../../../src/onnx/run/session-predictor.ts';
+import {
+  type OnnxPredictor,
+  type OnnxSession,
+  predictorOf,
+} from '../../../src/onnx/run/session-predictor.ts';
 import type { Backend } from './messages.ts';
 
 type Options = Parameters<typeof predictorOf>[1];
@@ -12,6 +16,7 @@ export interface Network {
   readonly backend: Backend;
   /** Maps bytes [n, height, width, channels] to probabilities, n rows. */
   predict(images: Uint8Array): Promise<Float32Array>;
+  readonly classActivation: OnnxPredictor['classActivation'];
   close(): Promise<void>;
 }
 
@@ -76,6 +81,9 @@ async function open(
     graphOptimizationLevel: 'all',
     logSeverityLevel: 3,
   });
-  const { predict, release } = predictorOf({ session, Tensor } as unknown as OnnxSession, options);
-  return { predict, close: release };
+  const { predict, classActivation, release } = predictorOf(
+    { session, Tensor } as unknown as OnnxSession,
+    options,
+  );
+  return { predict, classActivation, close: release };
 }

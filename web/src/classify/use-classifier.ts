@@ -3,6 +3,7 @@ import { useCallback, useEffect, useReducer, useRef } from 'react';
 import type { Event, LoadedModel, Request, Result } from './messages.ts';
 
 export interface Saliency {
+  readonly by: 'covering' | 'activation';
   readonly label: number;
   readonly cells: number;
   readonly done: number;

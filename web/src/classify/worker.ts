@@ -51,6 +51,7 @@ async function load(source: ModelSource): Promise<void> {
       description,
       precision: metadata.get('precision'),
       backend: network.backend,
+      activates: network.classActivation !== undefined,
       cached: file.cached,
       checked: file.checked,
       loadMs: performance.now() - begin,
@@ -97,11 +98,27 @@ function visible(bytes: Uint8Array, { size, channels = 3 }: Preprocessing): Resu
 /** Squares per batch. */
 const batch = 4;
 
-async function explain({ label, cells }: { label: number; cells: number }): Promise<void> {
+async function explain({ label, cells }: { label: number; cells: number | 'activation' }): Promise<void> {
   if (!network || !description || !input || !probabilities)
     throw new Error('no image yet: classify one first');
   const run = ++saliencyRun;
   const begin = performance.now();
+  if (cells === 'activation') {
+    if (!network.classActivation) throw new Error('this model gives no class activation');
+    const { height, width, values } = await network.classActivation(input);
+    const map = values.slice(label * height * width, (label + 1) * height * width);
+    const elapsedMs = performance.now() - begin;
+    send({
+      kind: 'saliency',
+      by: 'activation',
+      label,
+      cells: width,
+      done: map.length,
+      values: map,
+      elapsedMs,
+    });
+    return;
+  }
   const { covered } = occlusion(input, { preprocessing: description.preprocessing, cells });
   const baseline = probabilities[label] as number;
   const classes = probabilities.length;
@@ -114,7 +131,7 @@ async function explain({ label, cells }: { label: number; cells: number }): Prom
     for (let cell = start; cell < end; cell++)
       values[cell] = baseline - (results[(cell - start) * classes + label] as number);
     const elapsedMs = performance.now() - begin;
-    send({ kind: 'saliency', label, cells, done: end, values: values.slice(), elapsedMs });
+    send({ kind: 'saliency', by: 'covering', label, cells, done: end, values: values.slice(), elapsedMs });
   }
 }
 
