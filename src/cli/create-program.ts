@@ -6,6 +6,7 @@ import { addClassify } from './commands/classify.ts';
 import { addDashboard } from './commands/dashboard.ts';
 import { addData } from './commands/data.ts';
 import { addDoctor } from './commands/doctor.ts';
+import { addEmbed } from './commands/embed.ts';
 import { addEvaluate } from './commands/evaluate.ts';
 import { addExplain } from './commands/explain.ts';
 import { addExport } from './commands/export.ts';
@@ -59,6 +60,7 @@ Run 'inception COMMAND --help' for the options of a command, and 'inception doct
     addClassify,
     addExplain,
     addPredict,
+    addEmbed,
     addServe,
     addImport,
     addExport,

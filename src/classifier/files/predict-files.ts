@@ -1,8 +1,6 @@
 /** Predictions of any number of image files: decoded a few ahead, predicted in batches, written row by row. */
-import { DataError, MissingImageError } from '../../data/data-error.ts';
-import type { Dataset } from '../../data/dataset.ts';
-import { decodeImage } from '../../data/decode.ts';
 import type { NamedImage } from '../../data/folders/find-images.ts';
+import { namedImages } from '../../data/folders/named-images.ts';
 import { describeViews, type Views } from '../../images/crops.ts';
 import { ModelError } from '../../model/description.ts';
 import { predictImages } from '../../predict/predict-images.ts';
@@ -81,7 +79,7 @@ export async function predictFiles(
   let predicted = 0;
   let complete = false;
   try {
-    for await (const { index, probabilities, views: count } of predictImages(datasetOf(files, classes), {
+    for await (const { index, probabilities, views: count } of predictImages(namedImages(files, classes), {
       members: [{ predictor, preprocessing }],
       views,
       indices: files.keys(),
@@ -104,21 +102,3 @@ function uniqueFiles(images: readonly NamedImage[]): readonly NamedImage[] {
   const byName = new Map(images.map((image) => [image.file, image]));
   return [...byName.values()];
 }
-
-const datasetOf = (files: readonly string[], classes: readonly string[]): Dataset => ({
-  name: 'images',
-  // One more than there are, so that a list of nothing but broken images is a result: each of them is named.
-  length: files.length + 1,
-  classes,
-  label: () => -1,
-  nameOf: (index) => files[index] as string,
-  image: async (index) => {
-    try {
-      return await decodeImage(files[index] as string);
-    } catch (error) {
-      // A file that is named and not there is a person's mistake here, not a disk that fails under a training.
-      if (error instanceof MissingImageError) throw new DataError(error.message, { cause: error });
-      throw error;
-    }
-  },
-});
