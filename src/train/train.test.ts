@@ -290,7 +290,7 @@ describe('a training on the command line', () => {
 
   it.each([
     [['train'], 2, 'required option'],
-    [['train', '--out', 'x'], 2, "expected a network; 'inception models' lists them"],
+    [['train', '--out', 'x'], 2, "expected a network ('inception models' lists them), or --weights MODEL"],
     [
       [...small, '--epochs', 'two', '--out', 'x'],
       2,
@@ -299,7 +299,7 @@ describe('a training on the command line', () => {
     [
       [...small, '--recipe', 'best', '--out', 'x'],
       2,
-      "--recipe: expected paper or small-data, received 'best'",
+      "--recipe: expected paper or small-data or fine-tune, received 'best'",
     ],
     [
       [...small, '--input-size', '40', '--out', 'never-made'],
