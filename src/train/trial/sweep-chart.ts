@@ -20,7 +20,8 @@ export function drawSweep({
 >): string {
   const points = (values: readonly number[]) =>
     values.map((value, index) => [Math.log10(learningRates[index] as number), value] as const);
-  const yRange = rangeAround(smoothedLosses);
+  // The end, where it diverges, would press the valley flat.
+  const yRange = rangeAround(smoothedLosses.filter((loss) => loss <= 1.5 * (smoothedLosses[0] ?? 0)));
   const at = Math.log10(suggestion);
   const panel: Panel = {
     xName: 'learning rate (power of ten)',
