@@ -105,8 +105,8 @@ function runOurs(variant, data, run, seed) {
     run,
     '--seed',
     String(seed),
-    '--epochs',
-    values.epochs,
+    // With --epochs, the classifier alone would be trained by steps instead of solved.
+    ...(variant === variants.probe ? [] : ['--epochs', values.epochs]),
     ...extra,
   );
   inception('predict', run, join(data, 'test'), '--top', '1', '--output', join(run, 'predictions.jsonl'));
