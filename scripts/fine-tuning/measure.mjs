@@ -21,10 +21,11 @@ import { dataSets, groupBy, layOut } from './data-sets.mjs';
 const variants = {
   scratch: ['inception-v3', '--recipe', 'small-data'],
   probe: ['--weights', 'WEIGHTS', '--freeze', 'all'],
-  'fine-tune': ['--weights', 'WEIGHTS'],
-  'layer-decay': ['--weights', 'WEIGHTS', '--layer-decay', '0.8'],
-  'freeze-reductionA': ['--weights', 'WEIGHTS', '--freeze', 'reductionA'],
-  'freeze-reductionB': ['--weights', 'WEIGHTS', '--freeze', 'reductionB'],
+  // PyTorch's time has no probe before it either.
+  'fine-tune': ['--weights', 'WEIGHTS', '--no-probe'],
+  'layer-decay': ['--weights', 'WEIGHTS', '--no-probe', '--layer-decay', '0.8'],
+  'freeze-reductionA': ['--weights', 'WEIGHTS', '--no-probe', '--freeze', 'reductionA'],
+  'freeze-reductionB': ['--weights', 'WEIGHTS', '--no-probe', '--freeze', 'reductionB'],
   pytorch: undefined,
 };
 
@@ -105,7 +106,7 @@ function runOurs(variant, data, run, seed) {
     run,
     '--seed',
     String(seed),
-    // With --epochs, the classifier alone would be trained by steps instead of solved.
+    // With --epochs or other arguments of steps, the classifier alone would be trained by steps instead of solved.
     ...(variant === variants.probe ? [] : ['--epochs', values.epochs]),
     ...extra,
   );
