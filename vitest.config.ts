@@ -2,25 +2,58 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
+// The examples import the package by its name.
+const resolve = {
+  alias: [
+    {
+      find: /^inception-networks\/(\w+)$/,
+      replacement: new URL('src/api/$1.ts', import.meta.url).pathname,
+    },
+    { find: /^inception-networks$/, replacement: new URL('src/index.ts', import.meta.url).pathname },
+  ],
+};
+
+/** Features that trainings of the tests keep are not the user's. */
+const env = { XDG_CACHE_HOME: join(tmpdir(), 'inception-tests-cache') };
+
+/** Tests of times, and those whose browsers, servers and benches use every core themselves. */
+const alone = [
+  'src/bench/**/*.test.ts',
+  'src/data/batches.test.ts',
+  'src/engine/torch.test.ts',
+  'src/server/**/*.test.ts',
+  'test/browser/**/*.test.ts',
+  'test/package.test.ts',
+  'test/serve-command.test.ts',
+];
+
 export default defineConfig({
-  // The examples import the package by its name.
-  resolve: {
-    alias: [
-      {
-        find: /^inception-networks\/(\w+)$/,
-        replacement: new URL('src/api/$1.ts', import.meta.url).pathname,
-      },
-      { find: /^inception-networks$/, replacement: new URL('src/index.ts', import.meta.url).pathname },
-    ],
-  },
   test: {
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
-    // libtorch uses every core; more test processes would only take them from one another.
-    maxWorkers: 1,
-    testTimeout: 120_000,
-    // Real processes, servers and browsers on a shared machine: one late answer is tried again, and the report says so.
-    retry: 1,
-    // Features that trainings of the tests keep are not the user's.
-    env: { XDG_CACHE_HOME: join(tmpdir(), 'inception-tests-cache') },
+    projects: [
+      {
+        resolve,
+        test: {
+          name: 'side by side',
+          include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+          exclude: alone,
+          // One thread each: two OpenMP pools on the same cores slow each other many times.
+          maxWorkers: 2,
+          env: { ...env, OMP_NUM_THREADS: '1' },
+          testTimeout: 120_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        resolve,
+        test: {
+          name: 'alone',
+          include: alone,
+          maxWorkers: 1,
+          env,
+          testTimeout: 120_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });
