@@ -84,7 +84,7 @@ export const augmentationOptions = {
     atLeast: 0,
     atMost: 100,
     flag: '--mixup <alpha>',
-    about: 'mix every image with another one, by shares from Beta(alpha, alpha); 0 to disable',
+    about: 'mix every image with another one, in proportions from Beta(alpha, alpha); 0 to disable',
     label: 'Mixup',
   }),
   /** The same for a rectangle that is cut out of another image (CutMix, arXiv 1905.04899); with mixup, each for half of the images. */

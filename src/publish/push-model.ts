@@ -20,6 +20,7 @@ export const pushForms = ['timm', 'inception-networks'] as const;
 /** `timm`: names and config.json of timm, which loads it. `inception-networks`: this package's own file, with every option. */
 export type PushForm = (typeof pushForms)[number];
 
+/** How a model is uploaded to the hub. */
 export interface PushModelOptions extends Notices {
   /** Default: timm's where timm computes the same from it, otherwise this package's; which one is said. */
   readonly form?: PushForm;
@@ -32,6 +33,7 @@ export interface PushModelOptions extends Notices {
   readonly signal?: AbortSignal;
 }
 
+/** What was uploaded, in which form and why. */
 export interface PushedModel extends Pushed {
   readonly form: PushForm;
   readonly files: readonly string[];
