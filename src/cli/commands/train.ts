@@ -16,7 +16,7 @@ import { describeBalance } from '../../train/recipe/class-weights.ts';
 import type { EvaluationMetrics, TestMetrics } from '../../train/run/records.ts';
 import type { TrainResult } from '../../train/run-loop.ts';
 import { type Run, train } from '../../train/start-run.ts';
-import { describeWeights } from '../../train/starting/describe-weights.ts';
+import { describeRates, describeWeights } from '../../train/starting/describe-weights.ts';
 import type { TrainEvent, TrainOptions } from '../../train/train-options.ts';
 import { findAbout, findFlag, refuseWithFind, showLearningRate } from '../find-learning-rate.ts';
 import { networkArgument, readNetwork } from '../network-argument.ts';
@@ -218,6 +218,7 @@ function showStart(
   say(`classes: ${describeClasses(summarise(data))}`);
   if (configuration.weights && position.step === 0)
     for (const line of describeWeights(configuration.weights, graph)) say(line);
+  for (const line of describeRates(recipe, graph)) say(line);
   for (const line of describeBalance(summarise(data), recipe)) say(line);
   if (position.step === 0) for (const line of configuration.decisions ?? []) say(line);
   const opened = [data, validation, test].flatMap((dataset) => (dataset ? describeReport(dataset) : []));

@@ -1,5 +1,6 @@
 /** A probe as a run records it, and in lines for the user. Pure. */
 import { z } from 'zod';
+import { strengths } from '../../probe/choose-strength.ts';
 import type { Probe } from '../../probe/fit-probe.ts';
 
 const share = z.number().min(0).max(1);
@@ -75,6 +76,11 @@ export function describeProbe({ parts, folds }: ProbeRecord): string[] {
         ]),
     `nearest neighbours: ${of} ${nearest.join(', ')}, by the cosine of ${nameOf(best)}`,
     `probe: ${of} ${percent(best.error)}, loss ${best.loss.toFixed(3)}, of a classifier on ${nameOf(best)} (L2 strength ${+best.strength.toPrecision(3)}, the best of ${best.tried})`,
+    ...([Math.min(...strengths), Math.max(...strengths)].includes(best.strength)
+      ? [
+          `probe: strength ${+best.strength.toPrecision(3)} is at the end of those tried; the best may lie beyond`,
+        ]
+      : []),
     ...(best.converged
       ? []
       : ['probe: the classifier is not solved to the end: its gradient has not vanished']),

@@ -7,7 +7,9 @@ import {
   parametersOf,
   parametersOfHead,
 } from '../../graph/graph.ts';
+import { frozenNames, layerRates } from '../../graph/parts.ts';
 import { firstOf } from '../../printable.ts';
+import type { Recipe } from '../recipe/recipe.ts';
 import type { WeightsRecord } from './start-from.ts';
 
 const auxiliaryLines: { readonly [K in WeightsRecord['auxiliary']]: readonly string[] } = {
@@ -41,4 +43,26 @@ function keptParameters({ kept, reinitialised, auxiliary }: WeightsRecord, graph
   return taken
     .filter((parameter) => !isStatistic(parameter))
     .reduce((sum, { name, shape }) => sum + elementCount(shape) * (classifier.has(name) ? share : 1), 0);
+}
+
+/** What stays as it is, and which parts learn more slowly. */
+export function describeRates(
+  { freeze, layerDecay, learningRate }: Pick<Recipe, 'freeze' | 'layerDecay' | 'learningRate'>,
+  graph: Graph,
+): string[] {
+  const [frozen, trainable] = [frozenNames(graph), parametersOf(graph).filter((one) => !isStatistic(one))];
+  const sizeOf = (parameters: typeof trainable) =>
+    parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0).toLocaleString('en-US');
+  const lines: string[] = [];
+  if (freeze !== null)
+    lines.push(
+      `frozen up to ${freeze}: ${sizeOf(trainable.filter(({ name }) => frozen.has(name)))} of ${sizeOf(trainable)} parameters, and the moving statistics there`,
+    );
+  if (layerDecay !== null) {
+    const slowest = learningRate * Math.min(...layerRates(graph, layerDecay).values());
+    lines.push(
+      `learning rates: ${+learningRate.toPrecision(3)} at the classifier, ${layerDecay} of it for each part before, ${+slowest.toPrecision(3)} at the first that is trained`,
+    );
+  }
+  return lines;
 }
