@@ -16,9 +16,10 @@ const resolve = {
 /** Features that trainings of the tests keep are not the user's. */
 const env = { XDG_CACHE_HOME: join(tmpdir(), 'inception-tests-cache') };
 
-/** Tests of times, and those whose browsers, servers and benches use every core themselves. */
+/** Tests of wall-clock or processor time, and those whose browsers, servers and benches use every core themselves. */
 const alone = [
   'src/bench/**/*.test.ts',
+  'src/compile/compile.test.ts',
   'src/data/batches.test.ts',
   'src/engine/torch.test.ts',
   'src/server/**/*.test.ts',

@@ -42,6 +42,10 @@ export interface DialectNetwork extends DialectNames {
 export interface HubWords {
   /** Its word for each kernel. When reading, a word means the first kernel listed with it. */
   readonly interpolations: Readonly<Record<ResamplingKernel, string>>;
+  /** Where its own evaluation would depart from this preprocessing, as a clause; undefined if it would not. */
+  readonly departsFrom: (preprocessing: Preprocessing) => string | undefined;
+  /** Markdown for a model's card: how the model is opened there, from a repository of the hub or from the card's folder. */
+  readonly usage: (repository: string | undefined) => string;
 }
 
 /** What a file says of its model besides the weights. */

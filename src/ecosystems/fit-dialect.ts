@@ -33,15 +33,16 @@ export function misfit({ graph, description }: Described, to: DialectName): stri
 
 /** How the dialect's results will differ with the same weights and images, as sentences. */
 export function differencesWith(model: Described, to: DialectName): string[] {
-  const { protocol, crop, kernel } = model.description.preprocessing;
-  const differences = differencesIn(model, findDialect(to));
-  if (protocol !== 'timm' && to === 'timm')
-    differences.push(
-      `${model.source}: images are cut as TF-Slim does here (the central ${+(crop * 100).toFixed(2)}% of each side, stretched), and timm resizes the shorter side and cuts the centre: results will differ`,
-    );
-  else if (!kernel.startsWith('pillow-') && to === 'timm')
-    differences.push(
-      `${model.source}: images are resized by '${kernel}' here and by Pillow in timm: results will differ`,
-    );
-  return differences;
+  const dialect = findDialect(to);
+  const departure = dialect.hub?.departsFrom(model.description.preprocessing);
+  return [
+    ...differencesIn(model, dialect),
+    ...(departure === undefined ? [] : [`${model.source}: ${departure}: results will differ`]),
+  ];
+}
+
+/** Whose files stand beside a model's card, if not this package's; undefined for a dialect that is not on the hub. */
+export function cardLibrary(to: DialectName) {
+  const { name, hub } = findDialect(to);
+  return hub && { name, usage: hub.usage };
 }

@@ -53,5 +53,16 @@ export const timm: Dialect<'timm'> = {
       'tf-bilinear-corners': 'bilinear',
       bilinear: 'bilinear',
     },
+    departsFrom({ protocol, crop, kernel }) {
+      if (protocol !== 'timm')
+        return `images are cut as TF-Slim does here (the central ${+(crop * 100).toFixed(2)}% of each side, stretched), and timm resizes the shorter side and cuts the centre`;
+      if (!kernel.startsWith('pillow-'))
+        return `images are resized by '${kernel}' here and by Pillow in timm`;
+      return undefined;
+    },
+    usage(repository) {
+      const name = repository === undefined ? 'local-dir:.' : `hf-hub:${repository}`;
+      return `In Python:\n\n\`\`\`python\nimport timm\n\nmodel = timm.create_model('${name}', pretrained=True).eval()\n\`\`\``;
+    },
   },
 };

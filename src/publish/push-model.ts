@@ -2,8 +2,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type DialectName, hubDialectNames } from '../ecosystems/dialects.ts';
 import { exportWeights } from '../ecosystems/export-weights.ts';
-import { differencesWith, misfit } from '../ecosystems/fit-dialect.ts';
+import { cardLibrary, differencesWith, misfit } from '../ecosystems/fit-dialect.ts';
 import { ownConfig } from '../ecosystems/import/hub-folder.ts';
 import { UsageError } from '../errors.ts';
 import { parametersOf } from '../graph/graph.ts';
@@ -16,13 +17,14 @@ import { readRunFacts } from '../train/card/read-run-facts.ts';
 import { writeCard } from '../train/card/write-card.ts';
 import { RunFolder } from '../train/run/run-folder.ts';
 
-export const pushForms = ['timm', 'inception-networks'] as const;
-/** `timm`: names and config.json of timm, which loads it. `inception-networks`: this package's own file, with every option. */
-export type PushForm = (typeof pushForms)[number];
+const ownForm = 'inception-networks';
+/** An ecosystem of the hub: its names and config.json, so that it loads the model. `inception-networks`: this package's own file, with every option. */
+export type PushForm = DialectName | typeof ownForm;
+export const pushForms: readonly PushForm[] = [...hubDialectNames, ownForm];
 
 /** How a model is uploaded to the hub. */
 export interface PushModelOptions extends Notices {
-  /** Default: timm's where timm computes the same from it, otherwise this package's; which one is said. */
+  /** Default: that of an ecosystem which computes the same from it, otherwise this package's; which one is said. */
   readonly form?: PushForm;
   /** Of the hub's list: `mit`, `apache-2.0`, … Default `unknown`. */
   readonly license?: string;
@@ -58,7 +60,7 @@ export async function pushModel(
     const form = chooseForm(model, options);
     const config = join(folder, 'config.json');
     const weights = join(folder, 'model.safetensors');
-    if (form === 'timm') await exportWeights(model, { to: 'timm', output: `${folder}/` });
+    if (form !== ownForm) await exportWeights(model, { to: form, output: `${folder}/` });
     else {
       const { description, graph, read } = model;
       await writeModel(weights, { description, read, parameters: parametersOf(graph) });
@@ -66,7 +68,8 @@ export async function pushModel(
     }
     const run = (await isRun(path)) ? await readRunFacts(path) : undefined;
     const { license } = options;
-    await writeCard(folder, { description: model.description, run, form, repository, license });
+    const library = form === ownForm ? undefined : cardLibrary(form);
+    await writeCard(folder, { description: model.description, run, library, repository, license });
     const files = ['README.md', 'config.json', 'model.safetensors'];
     const pushed = await pushFiles({
       ...{ repository, revision, settings },
@@ -83,23 +86,27 @@ export async function pushModel(
   }
 }
 
-/** A folder in timm's form has a config.json, too, but not a run's. */
+/** A folder in an ecosystem's form has a config.json, too, but not a run's. */
 const isRun = (path: string): Promise<boolean> =>
   new RunFolder(path).configuration().then(
     () => true,
     () => false,
   );
 
-/** @throws UsageError if timm's is asked for and cannot be */
+/** @throws UsageError if an ecosystem's is asked for and cannot be */
 function chooseForm(model: ModelFile, { form, onNotice }: PushModelOptions): PushForm {
-  const other = misfit(model, 'timm');
-  if (form === 'timm' && other !== undefined) throw new UsageError(`form: ${model.source}: ${other}`);
-  if (form === 'inception-networks') return form;
-  const differences = other === undefined ? differencesWith(model, 'timm') : [other];
-  if (form === 'timm' || differences.length === 0) {
-    for (const difference of differences) onNotice?.(difference);
-    return 'timm';
+  if (form === ownForm) return form;
+  const reasons: string[] = [];
+  for (const dialect of form === undefined ? hubDialectNames : [form]) {
+    const other = misfit(model, dialect);
+    if (form !== undefined && other !== undefined) throw new UsageError(`form: ${model.source}: ${other}`);
+    const differences = other === undefined ? differencesWith(model, dialect) : [other];
+    if (form !== undefined || differences.length === 0) {
+      for (const difference of differences) onNotice?.(difference);
+      return dialect;
+    }
+    reasons.push(`not ${dialect}'s: ${differences.join('; ')}`);
   }
-  onNotice?.(`in this package's own form, not timm's: ${differences.join('; ')}`);
-  return 'inception-networks';
+  onNotice?.(`in this package's own form, ${reasons.join('; ')}`);
+  return ownForm;
 }

@@ -4,7 +4,7 @@ import Table from 'cli-table3';
 import type { Command } from 'commander';
 import { type DialectName, dialectNames, hubDialectNames } from '../../ecosystems/dialects.ts';
 import { type ExportReport, exportWeights } from '../../ecosystems/export-weights.ts';
-import { misfit } from '../../ecosystems/fit-dialect.ts';
+import { cardLibrary, misfit } from '../../ecosystems/fit-dialect.ts';
 import { UsageError } from '../../errors.ts';
 import type { ModelFile } from '../../model/model-file.ts';
 import { isOnnxFile } from '../../model/model-kind.ts';
@@ -13,6 +13,7 @@ import { onnxPrecisions } from '../../onnx/write/export-onnx.ts';
 import { type CalibrationMethod, calibrationMethods } from '../../onnx/write/int8/range-finding.ts';
 import { exportPasses } from '../../onnx/write/onnx-graph-of.ts';
 import { openModel } from '../../predict/open-model.ts';
+import type { CardLibrary } from '../../train/card/model-card.ts';
 import { readRunFacts } from '../../train/card/read-run-facts.ts';
 import { writeCard } from '../../train/card/write-card.ts';
 import { exportToOnnx, type OnnxValues, readPasses } from '../export-to-onnx.ts';
@@ -153,7 +154,9 @@ async function exportToDialect(
 ): Promise<void> {
   const exported = await exportWeights(model, { to, output });
   const { network } = model.description;
-  const card = to === 'timm' && exported.files.length > 1 ? await cardOf(model, path, output) : undefined;
+  const library = cardLibrary(to);
+  const card =
+    library && exported.files.length > 1 ? await cardOf(model, { path, folder: output, library }) : undefined;
   const misfits = misfit(model, to) ?? [];
   const result = {
     ...exported,
@@ -175,9 +178,12 @@ const listOf = (names: readonly string[]): string =>
   [names.slice(0, -1).join(', '), names.at(-1)].filter(Boolean).join(' and ');
 
 /** The card beside exported weights; with the run's records if the model is a run's. */
-async function cardOf(model: ModelFile, path: string, folder: string): Promise<string | undefined> {
+async function cardOf(
+  model: ModelFile,
+  { path, folder, library }: { path: string; folder: string; library: CardLibrary },
+): Promise<string | undefined> {
   const run = await readRunFacts(path).catch(() => undefined);
-  const card = await writeCard(folder, { description: model.description, run, form: 'timm' });
+  const card = await writeCard(folder, { description: model.description, run, library });
   if (card === undefined)
     process.stderr.write(`${join(folder, 'README.md')} has been edited and stays as it is\n`);
   return card;

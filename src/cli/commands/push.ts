@@ -27,7 +27,7 @@ export function addPush(program: Command): void {
     )
     .option(
       '--form <form>',
-      `form of the files: ${pushForms.join(', ')} (default: timm, if timm computes the same from it)`,
+      `form of the files: ${pushForms.join(', ')} (default: the first that computes the same)`,
       oneOf('--form', pushForms),
     )
     .option('--message <text>', "the commit's message")
@@ -64,7 +64,7 @@ Examples:
         process.stdout.write(
           json
             ? `${JSON.stringify(pushed, null, 2)}\n`
-            : `${model}: ${files.join(', ')} in ${pushed.form === 'timm' ? "timm's form" : "this package's form"} at ${url}, commit ${commit}\n`,
+            : `${model}: ${files.join(', ')} in ${pushed.form}'s form at ${url}, commit ${commit}\n`,
         );
       } finally {
         notices.end();

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sampleModel } from '../../../test/sample-model.ts';
 import { sampleConfiguration, writeSampleRun } from '../../../test/sample-run.ts';
+import { timm } from '../../ecosystems/timm.ts';
 import { classScores } from '../../evaluate/class-scores.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import { RunFolder } from '../run/run-folder.ts';
@@ -127,7 +128,7 @@ describe('the card of a model without a run', () => {
   it('names its place on the hub, its license and timm', () => {
     const card = modelCard({
       ...{ description: { ...description, data: 'fashion-mnist', source: 'hub:timm/inception_v4.tf_in1k' } },
-      ...{ form: 'timm', repository: 'me/photos', license: 'mit' },
+      ...{ library: timm.hub && { name: timm.name, ...timm.hub }, repository: 'me/photos', license: 'mit' },
     });
     expect(front(card)).toEqual([
       ...['tags:', '- image-classification', '- timm', 'library_name: timm'],
@@ -142,7 +143,7 @@ describe('the card of a model without a run', () => {
   });
 
   it('can be written into any folder', async () => {
-    const path = await writeCard(folder, { description, form: 'timm' });
+    const path = await writeCard(folder, { description });
     expect(isUntouched(await readFile(path as string, 'utf8'))).toBe(true);
   });
 });

@@ -9,13 +9,21 @@ import { graphOf, type ModelDescription } from '../../model/description.ts';
 import { cell, code, sentence, yaml } from './card-text.ts';
 import { type Measurement, type RunFacts, runSections } from './run-sections.ts';
 
+/** A library that opens the files beside a card. */
+export interface CardLibrary {
+  /** Its name on the hub. */
+  readonly name: string;
+  /** Markdown that says how, from a repository of the hub or from the card's folder. */
+  readonly usage: (repository: string | undefined) => string;
+}
+
 /** What a card is about. */
 export interface CardFacts {
   readonly description: ModelDescription;
   /** What the run that made it has recorded, if a run did. */
   readonly run?: RunFacts | undefined;
-  /** Whose files stand beside the card: this package's, or timm's. */
-  readonly form: 'inception-networks' | 'timm';
+  /** Whose files stand beside the card. Default: this package's. */
+  readonly library?: CardLibrary | undefined;
   /** Where it can be had: `owner/name` on the hub, or a file or folder. */
   readonly repository?: string | undefined;
   /** An identifier of the hub, such as `mit`. Default `unknown`. */
@@ -24,7 +32,7 @@ export interface CardFacts {
 
 /** The card's text. */
 export function modelCard(facts: CardFacts): string {
-  const { description, run, form, repository } = facts;
+  const { description, run, library, repository } = facts;
   const { network, classes } = description;
   const name = repository?.split('/').at(-1) ?? run?.name ?? network;
   const sections = [
@@ -36,23 +44,24 @@ export function modelCard(facts: CardFacts): string {
     ...(run ? runSections(run, description) : ['## Results\n\nNo measurement is recorded with this model.']),
     usage(facts),
   ];
-  return `${frontMatter(facts, name)}\n${sections.join('\n\n')}\n\n${origin(form)}\n`;
+  return `${frontMatter(facts, name)}\n${sections.join('\n\n')}\n\n${origin(library)}\n`;
 }
 
-const origin = (form: CardFacts['form']): string =>
-  `This card was written by [inception-networks](https://www.npmjs.com/package/inception-networks) from what is recorded ${form === 'timm' ? 'of the model' : 'in its run and its file'}.`;
+const origin = (library: CardLibrary | undefined): string =>
+  `This card was written by [inception-networks](https://www.npmjs.com/package/inception-networks) from what is recorded ${library ? 'of the model' : 'in its run and its file'}.`;
 
 /** The identifiers of data sets on the hub; a folder has none. */
 const hubDatasets: Readonly<Record<string, string>> = { 'fashion-mnist': 'fashion_mnist' };
 
-function frontMatter({ description, run, form, license = 'unknown' }: CardFacts, name: string): string {
+function frontMatter({ description, run, library, license = 'unknown' }: CardFacts, name: string): string {
+  const libraryName = library?.name ?? 'inception-networks';
   const dataset = hubDatasets[description.data ?? ''];
   const base = /^hub:([^@]+)/.exec(run?.configuration.weights?.source ?? '')?.[1];
   const lines = [
     'tags:',
     '- image-classification',
-    `- ${form}`,
-    `library_name: ${form}`,
+    `- ${libraryName}`,
+    `library_name: ${libraryName}`,
     'pipeline_tag: image-classification',
     `license: ${yaml(license)}`,
     ...(dataset ? ['datasets:', `- ${dataset}`] : []),
@@ -114,7 +123,7 @@ const listOf = (classes: readonly string[]): string =>
 export const publicName = (source: string): string =>
   source.startsWith('hub:') ? source : (source.split(/[\\/]/).findLast((part) => part !== '') ?? source);
 
-function usage({ description, form, repository }: CardFacts): string {
+function usage({ description, library, repository }: CardFacts): string {
   const model = repository === undefined ? '.' : `hub:${repository}`;
   const call =
     description.classes.length === 0
@@ -132,7 +141,5 @@ function usage({ description, form, repository }: CardFacts): string {
         ];
   const names = description.classes.length === 0 ? 'loadModel, openTorch' : 'loadClassifier';
   const ours = `## How to use\n\n\`\`\`ts\nimport { ${names} } from 'inception-networks';\n${call.join('\n')}\n\`\`\``;
-  if (form !== 'timm') return ours;
-  const hub = repository === undefined ? 'local-dir:.' : `hf-hub:${repository}`;
-  return `${ours}\n\nIn Python:\n\n\`\`\`python\nimport timm\n\nmodel = timm.create_model('${hub}', pretrained=True).eval()\n\`\`\``;
+  return library ? `${ours}\n\n${library.usage(repository)}` : ours;
 }

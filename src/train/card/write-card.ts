@@ -22,7 +22,7 @@ export async function writeCard(folder: string, facts: CardFacts): Promise<strin
 /** Writes the card of a run's model. @returns as `writeCard` */
 export async function writeRunCard(folder: string): Promise<string | undefined> {
   const run = await readRunFacts(folder);
-  return writeCard(folder, { description: run.configuration, run, form: 'inception-networks' });
+  return writeCard(folder, { description: run.configuration, run });
 }
 
 const seal =

@@ -179,8 +179,9 @@ describe('the recipe for fine-tuning', () => {
 
   it('has the numbers that docs/fine-tuning.md argues for', () => {
     const recipe = resolveRecipe('fine-tune');
+    const table = page.split(/^## /m).find((section) => section.startsWith('The recipe')) ?? '';
     const values = new Map<string, string>();
-    for (const [, flags = '', defaults = ''] of page.matchAll(/^\| (`--[^|]*) \| ([^|]*) \|/gm))
+    for (const [, flags = '', defaults = ''] of table.matchAll(/^\| (`--[^|]*) \| ([^|]*) \|/gm))
       for (const [index, [, flag = '']] of [...flags.matchAll(/`(--[a-z-]+)`/g)].entries())
         values.set(flag, defaults.split(', ')[index] ?? '');
     const { optimizer, schedule, augmentation } = recipe;
