@@ -104,10 +104,8 @@ function runOurs(variant, data, run, seed) {
     data,
     '--output',
     run,
-    '--seed',
-    String(seed),
-    // With --epochs or other arguments of steps, the classifier alone would be trained by steps instead of solved.
-    ...(variant === variants.probe ? [] : ['--epochs', values.epochs]),
+    // With --epochs, --seed or other arguments of steps, the classifier alone would be trained by steps instead of solved.
+    ...(variant === variants.probe ? [] : ['--epochs', values.epochs, '--seed', String(seed)]),
     ...extra,
   );
   inception('predict', run, join(data, 'test'), '--top', '1', '--output', join(run, 'predictions.jsonl'));

@@ -7,7 +7,7 @@ import type { Dataset } from '../data/dataset.ts';
 import { standardPreprocessing } from '../images/preprocess.ts';
 import { type FeatureOptions, featuresOf } from './compute-features.ts';
 import { defaultFeatureCache } from './feature-cache.ts';
-import { averageOverGrid } from './feature-predictor.ts';
+import { averageOverGrid, featurePredictor } from './feature-predictor.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -180,6 +180,16 @@ describe('featuresOf', () => {
 });
 
 describe('averageOverGrid', () => {
+  it('refuses features of another length than the part has', async () => {
+    const features = async () => ({
+      stem: { data: new Float32Array(8), dtype: 'float32', shape: [2, 4] } as const,
+    });
+    const parts = [{ name: 'classifier', endpoint: 'stem', length: 6 }];
+    await expect(
+      featurePredictor({ features, source: 'a.safetensors' }, { parts, batch: 2 }).predict(new Uint8Array(2)),
+    ).rejects.toThrow('a.safetensors: classifier: expected 2 × 6 features, received 8');
+  });
+
   it('leaves features without a grid as they are', () => {
     const data = Float32Array.of(1, 2);
     expect(averageOverGrid({ dtype: 'float32', shape: [1, 2], data })).toBe(data);

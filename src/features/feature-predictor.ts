@@ -22,6 +22,10 @@ export function featurePredictor(
       let offset = 0;
       for (const part of parts) {
         const pooled = averageOverGrid(outputs[part.endpoint] as HostTensor);
+        if (pooled.length !== batch * part.length)
+          throw new ModelError(
+            `${model.source}: ${part.name}: expected ${batch} × ${part.length} features, received ${pooled.length}`,
+          );
         const problem = problemWith(pooled, { outputs: part.length, kind: 'features' });
         if (problem !== undefined) throw new ModelError(`${model.source}: ${part.name}: ${problem}`);
         for (let row = 0; row < batch; row++)

@@ -4,7 +4,6 @@ import { defaultFeatureCache } from '../../features/feature-cache.ts';
 import { loadFeatureModel } from '../../features/feature-model.ts';
 import { findPart } from '../../features/parts.ts';
 import { allParts } from '../../graph/parts.ts';
-import { graphOf } from '../../model/description.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import type { RunFolder } from '../run/run-folder.ts';
 import { openRunData } from '../run-data.ts';
@@ -50,7 +49,8 @@ export async function probeBefore(
       model,
       train,
       validation,
-      parts: [findPart(graphOf(configuration))],
+      // In the model's own graph: the training's may have no hidden layers, and another node before its classifier.
+      parts: [findPart(model.graph)],
       cache: defaultFeatureCache(),
       onNotice,
       signal,

@@ -9,6 +9,7 @@ import { sampleModel } from '../../../test/sample-model.ts';
 import { loadClassifier } from '../../classifier/classifier.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { openTorch } from '../../engine/torch.ts';
+import { findPart } from '../../features/parts.ts';
 import { parametersOf } from '../../graph/graph.ts';
 import { writeModel } from '../../model/write-model.ts';
 import { RunFolder } from '../run/run-folder.ts';
@@ -80,6 +81,23 @@ describe('a probe', () => {
     });
     const kiwis = loss.reduce((sum, each) => sum + each, 0) / loss.length;
     expect(kiwis).toBeLessThan(2 * (result.evaluation?.validationLoss ?? 0) + 1e-4);
+  });
+
+  it('of a model with hidden layers reads what they read, before a training and by itself', async () => {
+    const bent = sampleModel('inception-v3', { width: 0.125, hidden: [24] });
+    const hidden = join(root, 'hidden.safetensors');
+    await writeModel(hidden, { ...bent, parameters: parametersOf(bent.graph) });
+    const { length } = findPart(bent.graph);
+    const alone = await probe({ ...common, weights: hidden, engine, out: join(root, 'hidden-probe') });
+    const expected = [{ features: 'classifier', length, error: 0 }];
+    expect(alone.probe.parts).toMatchObject(expected);
+    const run = train({
+      ...{ weights: hidden, data, engine, precision: 'float32', out: join(root, 'hidden-tuned') },
+      recipe: { epochs: 20, batch: 8 },
+    });
+    for await (const event of run) if (event.kind === 'start') run.stop();
+    const { probe: recorded } = await new RunFolder(run.folder).configuration();
+    expect(recorded?.parts).toMatchObject(expected);
   });
 
   it('of an earlier part is a network that ends there; its features come from the cache the second time', async () => {

@@ -108,7 +108,8 @@ async function probeOn(
       engine,
       train,
       validation,
-      parts: partsOf(target, features),
+      // In the starting model's own graph: the target may have no hidden layers, and another node before its classifier.
+      parts: partsOf(model.graph, features),
       classWeights: weights && [...weights],
     });
     const [best] = probes;
@@ -116,7 +117,11 @@ async function probeOn(
     for (const line of describeProbe(record)) onNotice?.(line);
     // The test images are looked at when everything is decided.
     const testTable = test && (await tableOfSplit(test, { ...common, parts: [best.part] }));
-    const { configuration, graph } = configurationOf(base, { part: best.part, record, target });
+    const { configuration, graph } = configurationOf(base, {
+      part: findPart(target, best.part.name),
+      record,
+      target,
+    });
     await folder.lock();
     await folder.create(configuration);
     const data = new DataRecorder(folder.file(runFiles.data), { ...images, onWarning: onNotice });
