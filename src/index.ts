@@ -27,7 +27,7 @@ export {
 } from './data/splits/open-splits.ts';
 export { NamesError } from './ecosystems/dialect.ts';
 export { namesIn } from './ecosystems/dialects.ts';
-export { type ExportReport, exportWeights } from './ecosystems/export-weights.ts';
+export { type ExportReport, exportWeights } from './ecosystems/export/export-weights.ts';
 export { importWeights } from './ecosystems/import/import-weights.ts';
 export { type ImportOptions, type ImportPlan, planImport } from './ecosystems/import/plan-import.ts';
 export { type Engine, EngineError, type EngineFacts, EngineUnavailableError } from './engine/engine.ts';

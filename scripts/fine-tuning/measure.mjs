@@ -122,7 +122,7 @@ async function runPyTorch(data, run, seed) {
 /** The weights under torchvision's names. A classifier and its hidden layers are not wanted: zeros stand for them. */
 async function exportBody(path) {
   const [{ openModel }, { graphOf }, { exportWeights }, { elementCount, parametersOf }] = await Promise.all(
-    ['predict/open-model', 'model/description', 'ecosystems/export-weights', 'graph/graph'].map(
+    ['predict/open-model', 'model/description', 'ecosystems/export/export-weights', 'graph/graph'].map(
       (name) => import(`../../dist/${name}.js`),
     ),
   );

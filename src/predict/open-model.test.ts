@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { exportWeights } from '../ecosystems/export-weights.ts';
+import { exportWeights } from '../ecosystems/export/export-weights.ts';
 import { openImport } from '../ecosystems/import/import-weights.ts';
 import { elementCount } from '../graph/graph.ts';
 import { standardPreprocessing } from '../images/preprocess.ts';

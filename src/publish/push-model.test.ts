@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { cache, folder, serve } from '../../test/hub-client.ts';
 import { sampleModel } from '../../test/sample-model.ts';
-import { differencesWith, misfit } from '../ecosystems/fit-dialect.ts';
+import { differencesWith, misfit } from '../ecosystems/export/fit-dialect.ts';
 import { UsageError } from '../errors.ts';
 import { type Parameter, parametersOf } from '../graph/graph.ts';
 import { preprocessingPresets } from '../images/preprocess.ts';

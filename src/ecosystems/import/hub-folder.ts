@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { maxConfigBytes, weightsNames } from '../../hub/pull-model.ts';
 import { type ModelDescription, ModelError } from '../../model/description.ts';
 import { packageName } from '../../version.ts';
-import { type HubConfig, readHubConfig, UnknownArchitectureError } from '../hub-config.ts';
+import { type HubConfig, readHubConfig, UnknownArchitectureError } from '../export/hub-config.ts';
 
 const isFile = async (path: string): Promise<boolean> =>
   (await stat(path).catch(() => undefined))?.isFile() ?? false;

@@ -7,7 +7,7 @@ import { goldenFile } from '../../../test/golden/golden-file.ts';
 import { openModel } from '../../predict/open-model.ts';
 import { openSafetensors, writeSafetensors } from '../../weights/safetensors/safetensors.ts';
 import { WeightsError } from '../../weights/tensor-file.ts';
-import { exportWeights } from '../export-weights.ts';
+import { exportWeights } from '../export/export-weights.ts';
 import { importWeights } from './import-weights.ts';
 
 describe('a round trip', () => {

@@ -7,7 +7,7 @@ import { writeModel } from '../../model/write-model.ts';
 import { closeOnError } from '../../weights/byte-source.ts';
 import { openWeights } from '../../weights/open-weights.ts';
 import { type TensorFile, WeightsError } from '../../weights/tensor-file.ts';
-import type { HubConfig } from '../hub-config.ts';
+import type { HubConfig } from '../export/hub-config.ts';
 import { configBeside, hubFolder, isOwnConfig, readConfigFile } from './hub-folder.ts';
 import { type ImportOptions, type ImportPlan, planImport } from './plan-import.ts';
 

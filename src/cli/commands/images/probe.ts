@@ -1,19 +1,19 @@
 /** `inception probe`: a new classifier on a model's features, solved instead of trained. */
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { readClassWeights } from '../../data/labels/class-weights-file.ts';
-import { runFiles } from '../../model/run-layout.ts';
-import { runNumbers } from '../../train/configuration/run-options.ts';
-import { probe } from '../../train/probe/start-probe.ts';
-import type { ClassWeights } from '../../train/recipe/class-weights.ts';
-import { recipeNumbers } from '../../train/recipe/recipe-options.ts';
-import { addDeclared, readDeclared } from '../options/declared-options.ts';
-import { addEngineOptions, type EngineOptions } from '../options/engine-options.ts';
-import { modelArgument, noticesTo } from '../options/model-options.ts';
-import { percent } from '../output/format.ts';
-import { progressOver } from '../output/image-progress.ts';
-import { onInterruption } from '../signals.ts';
-import { addOutput } from '../usage.ts';
+import { readClassWeights } from '../../../data/labels/class-weights-file.ts';
+import { runFiles } from '../../../model/run-layout.ts';
+import { runNumbers } from '../../../train/configuration/run-options.ts';
+import { probe } from '../../../train/probe/start-probe.ts';
+import type { ClassWeights } from '../../../train/recipe/class-weights.ts';
+import { recipeNumbers } from '../../../train/recipe/recipe-options.ts';
+import { addDeclared, readDeclared } from '../../options/declared-options.ts';
+import { addEngineOptions, type EngineOptions } from '../../options/engine-options.ts';
+import { modelArgument, noticesTo } from '../../options/model-options.ts';
+import { percent } from '../../output/format.ts';
+import { progressOver } from '../../output/image-progress.ts';
+import { onInterruption } from '../../signals.ts';
+import { addOutput } from '../../usage.ts';
 
 type Values = EngineOptions & {
   readonly data: string;

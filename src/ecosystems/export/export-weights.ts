@@ -1,16 +1,16 @@
 /** Writes a model under the names and in the layout of another ecosystem. */
 import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { elementCount, type Parameter, parametersOf } from '../graph/graph.ts';
-import { graphOf, type ModelDescription } from '../model/description.ts';
-import type { ModelFile } from '../model/model-file.ts';
-import { replaceText } from '../replace-file.ts';
-import { type TensorSource, writeSafetensors } from '../weights/safetensors/safetensors.ts';
-import type { Dialect } from './dialect.ts';
-import { type DialectName, dialectOptions, findDialect, namesIn } from './dialects.ts';
+import { elementCount, type Parameter, parametersOf } from '../../graph/graph.ts';
+import { graphOf, type ModelDescription } from '../../model/description.ts';
+import type { ModelFile } from '../../model/model-file.ts';
+import { replaceText } from '../../replace-file.ts';
+import { type TensorSource, writeSafetensors } from '../../weights/safetensors/safetensors.ts';
+import type { Dialect } from '../dialect.ts';
+import { type DialectName, dialectOptions, findDialect, namesIn } from '../dialects.ts';
+import { type Layout, shapeIn, toLayout } from '../layouts.ts';
 import { foldGammas, gammasOf } from './fold-gammas.ts';
 import { hubConfig } from './hub-config.ts';
-import { type Layout, shapeIn, toLayout } from './layouts.ts';
 
 export interface ExportedParameter {
   readonly parameter: string;

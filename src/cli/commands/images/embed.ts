@@ -1,17 +1,17 @@
 /** `inception embed` and `inception similar`: images as vectors, and the nearest of them. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { DataError } from '../../data/data-error.ts';
-import { loadFeatureModel } from '../../features/feature-model.ts';
-import { classifierInput, findPart } from '../../features/parts.ts';
-import { checkEmbeddingsFile, writeEmbeddings } from '../../features/write-embeddings.ts';
-import { nearestNeighbours } from '../../probe/nearest-neighbours.ts';
-import { type FeatureWork, featuresOfImages } from '../image-features.ts';
-import { addEngineOptions, type EngineOptions, openEngine } from '../options/engine-options.ts';
-import { modelArgument, noticesTo } from '../options/model-options.ts';
-import { grouped } from '../output/format.ts';
-import { onInterruption } from '../signals.ts';
-import { addOutput, wholeNumber } from '../usage.ts';
+import { DataError } from '../../../data/data-error.ts';
+import { loadFeatureModel } from '../../../features/feature-model.ts';
+import { classifierInput, findPart } from '../../../features/parts.ts';
+import { checkEmbeddingsFile, writeEmbeddings } from '../../../features/write-embeddings.ts';
+import { nearestNeighbours } from '../../../probe/nearest-neighbours.ts';
+import { addEngineOptions, type EngineOptions, openEngine } from '../../options/engine-options.ts';
+import { modelArgument, noticesTo } from '../../options/model-options.ts';
+import { grouped } from '../../output/format.ts';
+import { onInterruption } from '../../signals.ts';
+import { addOutput, wholeNumber } from '../../usage.ts';
+import { type FeatureWork, featuresOfImages } from './image-features.ts';
 
 type Values = EngineOptions & { readonly features: string };
 

@@ -1,9 +1,9 @@
 /** A model without gammas that computes the same: γ·(Wx − μ)/σ + β = ((γW)x − γμ)/σ + β. */
-import { type Graph, type Parameter, parametersOf } from '../graph/graph.ts';
-import { layerOf } from '../graph/layer-names.ts';
-import { graphOf } from '../model/description.ts';
-import type { ModelFile } from '../model/model-file.ts';
-import { WeightsError } from '../weights/tensor-file.ts';
+import { type Graph, type Parameter, parametersOf } from '../../graph/graph.ts';
+import { layerOf } from '../../graph/layer-names.ts';
+import { graphOf } from '../../model/description.ts';
+import type { ModelFile } from '../../model/model-file.ts';
+import { WeightsError } from '../../weights/tensor-file.ts';
 
 export const gammasOf = (graph: Graph): readonly Parameter[] =>
   parametersOf(graph).filter(({ role }) => role === 'gamma');

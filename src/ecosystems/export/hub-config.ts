@@ -3,9 +3,9 @@
  * records of the dialects.
  */
 import { z } from 'zod';
-import { classifierParameters, firstConvolutions, type Parameter } from '../graph/graph.ts';
-import { centralCrop, type Preprocessing } from '../images/preprocess.ts';
-import type { ResamplingKernel } from '../images/resize.ts';
+import { classifierParameters, firstConvolutions, type Parameter } from '../../graph/graph.ts';
+import { centralCrop, type Preprocessing } from '../../images/preprocess.ts';
+import type { ResamplingKernel } from '../../images/resize.ts';
 import {
   cropSchema,
   graphOf,
@@ -13,14 +13,14 @@ import {
   ModelError,
   meanSchema,
   stdSchema,
-} from '../model/description.ts';
-import { findNetwork } from '../networks/networks.ts';
-import { parseJson } from '../parse-json.ts';
-import { quoted } from '../printable.ts';
-import type { Dialect, HubWords } from './dialect.ts';
-import { type DialectName, dialects, networkOf } from './dialects.ts';
-import { labelsSchema, listLabels } from './hub-labels.ts';
-import type { ImportOptions } from './import/plan-import.ts';
+} from '../../model/description.ts';
+import { findNetwork } from '../../networks/networks.ts';
+import { parseJson } from '../../parse-json.ts';
+import { quoted } from '../../printable.ts';
+import type { Dialect, HubWords } from '../dialect.ts';
+import { type DialectName, dialects, networkOf } from '../dialects.ts';
+import { labelsSchema, listLabels } from '../hub-labels.ts';
+import type { ImportOptions } from '../import/plan-import.ts';
 
 const labels = {
   /** A list, or an object by index where indices are left out. */

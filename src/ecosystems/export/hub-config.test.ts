@@ -1,6 +1,6 @@
 /** The forms of config.json that timm has written; its own reader is timm/models/_hub.py. */
 import { describe, expect, it } from 'vitest';
-import { ModelError } from '../model/description.ts';
+import { ModelError } from '../../model/description.ts';
 import { readHubConfig, UnknownArchitectureError } from './hub-config.ts';
 
 const read = (config: object) =>

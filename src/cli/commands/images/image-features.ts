@@ -1,12 +1,12 @@
 /** The features of images that a command names, for `embed` and `similar`. */
-import { findImages } from '../data/folders/find-images.ts';
-import { namedImages } from '../data/folders/named-images.ts';
-import type { Engine } from '../engine/engine.ts';
-import { featuresOf } from '../features/compute-features.ts';
-import { defaultFeatureCache } from '../features/feature-cache.ts';
-import type { FeatureModel } from '../features/feature-model.ts';
-import type { Part } from '../features/parts.ts';
-import { progressOver } from './output/image-progress.ts';
+import { findImages } from '../../../data/folders/find-images.ts';
+import { namedImages } from '../../../data/folders/named-images.ts';
+import type { Engine } from '../../../engine/engine.ts';
+import { featuresOf } from '../../../features/compute-features.ts';
+import { defaultFeatureCache } from '../../../features/feature-cache.ts';
+import type { FeatureModel } from '../../../features/feature-model.ts';
+import type { Part } from '../../../features/parts.ts';
+import { progressOver } from '../../output/image-progress.ts';
 
 export interface ImageFeatures {
   readonly files: readonly string[];

@@ -1,9 +1,9 @@
 /** Whether another implementation can load a model's weights, and computes the same with them. */
-import { buildGraph } from '../graph/build-graph.ts';
-import { type Parameter, parametersOfHead } from '../graph/graph.ts';
-import type { ModelFile } from '../model/model-file.ts';
-import { configure, findNetwork } from '../networks/networks.ts';
-import { type DialectName, dialectOptions, findDialect, namesIn } from './dialects.ts';
+import { buildGraph } from '../../graph/build-graph.ts';
+import { type Parameter, parametersOfHead } from '../../graph/graph.ts';
+import type { ModelFile } from '../../model/model-file.ts';
+import { configure, findNetwork } from '../../networks/networks.ts';
+import { type DialectName, dialectOptions, findDialect, namesIn } from '../dialects.ts';
 import { differencesIn } from './export-weights.ts';
 
 type Described = Pick<ModelFile, 'graph' | 'description' | 'source'>;

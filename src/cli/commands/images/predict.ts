@@ -1,24 +1,24 @@
 /** `inception predict`: the labels of any number of images, as a file. */
 import type { Command } from 'commander';
-import { predictFiles } from '../../classifier/files/predict-files.ts';
-import { checkOutput, predictionEndings } from '../../classifier/files/prediction-writer.ts';
-import { openModels, type RunningModel } from '../../classifier/open-models.ts';
-import { findImages } from '../../data/folders/find-images.ts';
-import { UsageError } from '../../errors.ts';
-import type { CropCount } from '../../images/crops.ts';
-import { addEngineOptions, type EngineOptions, runtimeOptions } from '../options/engine-options.ts';
-import { noticesTo, predictingArgument, readCrops } from '../options/model-options.ts';
+import { predictFiles } from '../../../classifier/files/predict-files.ts';
+import { checkOutput, predictionEndings } from '../../../classifier/files/prediction-writer.ts';
+import { openModels, type RunningModel } from '../../../classifier/open-models.ts';
+import { findImages } from '../../../data/folders/find-images.ts';
+import { UsageError } from '../../../errors.ts';
+import type { CropCount } from '../../../images/crops.ts';
+import { addEngineOptions, type EngineOptions, runtimeOptions } from '../../options/engine-options.ts';
+import { noticesTo, predictingArgument, readCrops } from '../../options/model-options.ts';
 import {
   addCropOptions,
   addOnnxOptions,
   type CropOptions,
   type OnnxOptions,
   readOnnxOptions,
-} from '../options/onnx-options.ts';
-import { grouped } from '../output/format.ts';
-import { progressOver } from '../output/image-progress.ts';
-import { onInterruption } from '../signals.ts';
-import { addOutput, wholeNumber } from '../usage.ts';
+} from '../../options/onnx-options.ts';
+import { grouped } from '../../output/format.ts';
+import { progressOver } from '../../output/image-progress.ts';
+import { onInterruption } from '../../signals.ts';
+import { addOutput, wholeNumber } from '../../usage.ts';
 
 type Values = EngineOptions &
   OnnxOptions &

@@ -1,17 +1,17 @@
 /** `inception explain`: the parts of an image that its label depends on. */
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { decodeImage, encodePng } from '../../data/decode.ts';
-import { UsageError } from '../../errors.ts';
-import { describeExplanation, drawExplanation } from '../../explain/draw-explanation.ts';
-import { type ExplanationMethod, explain, explanationMethods } from '../../explain/explain.ts';
-import { modelKind } from '../../model/model-kind.ts';
-import { loadModel } from '../../predict/load-model.ts';
-import { openModel } from '../../predict/open-model.ts';
-import { replaceFile } from '../../replace-file.ts';
-import { addFloat32EngineOptions, type EngineOptions, openEngine } from '../options/engine-options.ts';
-import { modelArgument, noticesTo } from '../options/model-options.ts';
-import { addOutput, oneOf, wholeNumber } from '../usage.ts';
+import { decodeImage, encodePng } from '../../../data/decode.ts';
+import { UsageError } from '../../../errors.ts';
+import { describeExplanation, drawExplanation } from '../../../explain/draw-explanation.ts';
+import { type ExplanationMethod, explain, explanationMethods } from '../../../explain/explain.ts';
+import { modelKind } from '../../../model/model-kind.ts';
+import { loadModel } from '../../../predict/load-model.ts';
+import { openModel } from '../../../predict/open-model.ts';
+import { replaceFile } from '../../../replace-file.ts';
+import { addFloat32EngineOptions, type EngineOptions, openEngine } from '../../options/engine-options.ts';
+import { modelArgument, noticesTo } from '../../options/model-options.ts';
+import { addOutput, oneOf, wholeNumber } from '../../usage.ts';
 
 type Values = Omit<EngineOptions, 'precision'> & {
   output: string;
