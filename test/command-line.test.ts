@@ -158,6 +158,10 @@ describe('wrong usage', () => {
       'inception: --auxiliary-loss-weight: has no effect without --auxiliary\n',
     ],
     [
+      'train inception-v4 --out nowhere --data fashion-mnist --find-learning-rate --preview sheet.png',
+      'inception: --preview: has no effect with --find-learning-rate\n',
+    ],
+    [
       'train --out nowhere --resume --batch 5',
       "inception: --batch: cannot change with --resume, which continues with the run's own config.json; only more --epochs, a lower --learning-rate, --data that have moved, --device, --threads, --evaluate-every and --save-every can\n",
     ],

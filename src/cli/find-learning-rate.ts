@@ -11,11 +11,11 @@ export const findFlag = '--find-learning-rate';
 export const findAbout =
   'instead of training, try learning rates from 1e-7 to 10 in 100 steps; writes learning-rate.json and .svg into the run folder';
 
-/** Options of a training's length, schedule and evaluations, of which a sweep has none. */
+/** Options of a training's length, schedule and evaluations, of which a sweep has none, and of what else is not a sweep. */
 const idle = new Set([
   ...['epochs', 'time', 'patience', 'keepBest', 'learningRate', 'averageDecay'],
   ...['schedule', 'decayFactor', 'decayEvery', 'warmup'],
-  ...['evaluateEvery', 'saveEvery', 'limitValidation', 'limitTest', 'evaluationCrop', 'resume'],
+  ...['evaluateEvery', 'saveEvery', 'limitValidation', 'limitTest', 'evaluationCrop', 'probe', 'preview'],
 ]);
 
 /** @throws UsageError naming an option that a sweep of learning rates has no use for */

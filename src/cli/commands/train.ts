@@ -123,11 +123,11 @@ async function run(network: string | undefined, values: Values): Promise<number>
   process.on('SIGTERM', interrupt('SIGTERM', 143));
   process.on('SIGHUP', interrupt('SIGHUP', 129));
   const { saveEvery: saveEverySteps, evaluateEvery } = readDeclared(runNumbers, values);
-  const { device, threads } = values;
-  const common = { device, threads, evaluateEvery, saveEverySteps, signal: interruption.signal };
+  const common = { evaluateEvery, saveEverySteps, signal: interruption.signal };
+  const { device, threads, output: resume, data } = values;
   const training = train(
     values.resume
-      ? { ...common, resume: values.output, network, data: values.data, recipe: readChanges(values) }
+      ? { ...common, device, threads, resume, network, data, recipe: readChanges(values) }
       : { ...common, ...(await newRun(network, values)) },
   );
   await showProgress(training);
@@ -167,6 +167,8 @@ async function newRun(network: string | undefined, values: Values): Promise<Trai
     options: readNetworkOptions(values),
     recipe: readRecipe({ ...values, classWeights: await readWeightsFile(values.classWeights) }, { weights }),
     ...(seed !== undefined && { seed }),
+    device: values.device,
+    threads: values.threads,
     precision: values.precision,
     validation,
     limitTrain,
