@@ -110,6 +110,31 @@ describe('a training whose first step runs out of memory', () => {
       'out of memory: batch of 2 instead of 4, and learning rate 0.05 instead of 0.1',
     ]);
   });
+
+  it('is timed with the batch that fits, where it has a time', async () => {
+    const out = join(root, 'timed');
+    const recipe = { name: 'small-data', batch: 8, learningRate: 0.2 } as const;
+    const run = train({ ...options(out), recipe, timeSeconds: 600, engine: withMemoryFor(4) });
+    for await (const { kind } of run) if (kind === 'start') run.stop();
+    const { recipe: fitted, decisions } = await new RunFolder(out).configuration();
+    expect([fitted.batch, fitted.learningRate]).toEqual([4, 0.1]);
+    expect(decisions).toEqual([
+      'out of memory: batch of 4 instead of 8, and learning rate 0.1 instead of 0.2',
+      expect.stringMatching(/^time: 600 s, /),
+    ]);
+  });
+
+  it('keeps the changes of a resumed run', async () => {
+    const out = join(root, 'resumed');
+    const recipe = { name: 'small-data', batch: 8, epochs: 1, learningRate: 0.2 } as const;
+    const run = train({ ...options(out), recipe });
+    for await (const { kind } of run) if (kind === 'start') run.stop();
+    const changed = { recipe: { learningRate: 0.1 }, engine: withMemoryFor(4) };
+    await train({ resume: out, ...changed }).result;
+    const { recipe: trained, changes } = await new RunFolder(out).configuration();
+    expect([trained.batch, trained.learningRate]).toEqual([4, 0.05]);
+    expect(changes).toEqual([{ step: 0, what: 'learning rate', from: 0.2, to: 0.1 }]);
+  });
 });
 
 describe('a sweep of learning rates', () => {

@@ -112,10 +112,10 @@ async function resume(options: ResumeOptions, hooks: RunHooks): Promise<TrainRes
   return onAnEngine(
     { ...options, device, threads },
     async ({ facts }) => {
-      const configuration = onEngine(asked, facts);
-      graphOf(configuration);
+      const begun = onEngine(asked, facts);
+      graphOf(begun);
       await folder.lock();
-      const onReady: Begun['onReady'] = async ({ step, stepsPerEpoch }) => {
+      const onReady: Begun['onReady'] = async ({ configuration, step, stepsPerEpoch }) => {
         const changes = changesBetween(before, { after: configuration, step });
         for (const told of describeChanges(changes, { before, after: configuration, stepsPerEpoch }))
           hooks.emit(told);
@@ -125,7 +125,7 @@ async function resume(options: ResumeOptions, hooks: RunHooks): Promise<TrainRes
             : configuration;
         if (JSON.stringify(after) !== JSON.stringify(before)) await folder.write(after);
       };
-      return { folder, configuration, onReady };
+      return { folder, configuration: begun, onReady };
     },
     hooks,
   );

@@ -9,10 +9,16 @@ const firstSteps = 3;
 /** Batch normalisation needs two images. */
 const smallestBatch = 2;
 
-/** The configuration with half the batch; the learning rate is proportional to it, as in the recipes. */
-export function halved(configuration: Configuration, reason: string): Configuration {
+/**
+ * The configuration with half the batch; the learning rate is proportional to it, as in the recipes.
+ * @throws the error, if it is another than that the memory ended, or if the batch cannot be halved
+ */
+export function halved(configuration: Configuration, error: unknown): Configuration {
   const { recipe, fitted = {}, decisions = [] } = configuration;
-  const [batch, learningRate] = [Math.floor(recipe.batch / 2), recipe.learningRate / 2];
+  if (!(error instanceof OutOfMemoryError) || recipe.batch < 2 * smallestBatch) throw error;
+  const reason = firstLine(error);
+  const batch = Math.floor(recipe.batch / 2);
+  const learningRate = recipe.learningRate * (batch / recipe.batch);
   return {
     ...configuration,
     recipe: { ...recipe, batch, learningRate },
@@ -46,8 +52,6 @@ export async function runWithLessMemory(options: LoopOptions): Promise<TrainResu
         onReady: async (ready) => {
           if (!isReady) await options.onReady?.(ready);
           isReady = true;
-          // A resumed run has written the configuration that it was read from.
-          if (options.resume && configuration !== options.configuration) await folder.write(configuration);
         },
         onStep: (progress) => {
           steps++;
@@ -55,11 +59,11 @@ export async function runWithLessMemory(options: LoopOptions): Promise<TrainResu
         },
       });
     } catch (error) {
-      const isEarly = steps < firstSteps && configuration.recipe.batch >= 2 * smallestBatch;
-      if (!(error instanceof OutOfMemoryError && isEarly)) throw error;
+      if (!(error instanceof OutOfMemoryError && steps < firstSteps)) throw error;
       // A saved step is a step with the former batch: its position in the epoch means other images.
       if ((await folder.checkpoints()).some((step) => step > 0)) throw error;
-      configuration = halved(configuration, firstLine(error));
+      // Once ready, the folder has it, with the changes of a resumed run.
+      configuration = halved(isReady ? await folder.configuration() : configuration, error);
       options.onWarning?.(`${firstLine(error)}; a batch of ${configuration.recipe.batch} is tried`);
       if (isReady) await folder.write(configuration);
     }

@@ -9,6 +9,7 @@ import { runNumbers } from '../configuration/run-options.ts';
 import { plannedBytesOf } from '../open-run.ts';
 import { graphToTrain } from '../recipe/recipe.ts';
 import type { RunFolder } from '../run/run-folder.ts';
+import { halved } from '../run-with-less-memory.ts';
 import type { StartingWeights } from '../starting/starting-weights.ts';
 import type { TrainOptions } from '../train-options.ts';
 import { availableBytes } from './available-memory.ts';
@@ -54,9 +55,16 @@ export async function fitConfiguration(
   }
   if (timeSeconds === undefined) return configuration;
   const hasOwnPatience = asked.patience !== undefined;
-  const run = { configuration, folder, engine, startingModel: starting?.model, resume: false };
-  const { recipe, time, decision } = await fitToTime(run, { seconds: timeSeconds, began, hasOwnPatience });
-  return added({ ...configuration, recipe }, { fitted: { ...configuration.fitted, time }, decision });
+  const run = { folder, engine, startingModel: starting?.model, resume: false };
+  const budget = { seconds: timeSeconds, began, hasOwnPatience };
+  for (;;)
+    try {
+      const { recipe, time, decision } = await fitToTime({ ...run, configuration }, budget);
+      return added({ ...configuration, recipe }, { fitted: { ...configuration.fitted, time }, decision });
+    } catch (error) {
+      // What is timed is what will be trained.
+      configuration = halved(configuration, error);
+    }
 }
 
 const added = (
