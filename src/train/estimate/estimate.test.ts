@@ -19,17 +19,19 @@ interface Case {
   readonly imagesPerSecond: number;
   readonly step?: number;
   readonly test?: Dataset;
+  readonly fitted?: Configuration['fitted'];
 }
 
 /** The estimate of a training of 320 images, evaluated on 80, after four steps of which the first is slow. */
 function estimated({ recipe = 'fine-tune', fromWeights = recipe === 'fine-tune', ...rest }: Case) {
-  const { overrides, options = {}, imagesPerSecond, step = 0, test } = rest;
+  const { overrides, options = {}, imagesPerSecond, step = 0, test, fitted } = rest;
   const graph = buildGraph(configure(findNetwork('inception-v3'), options));
   const configuration = {
     network: 'inception-v3',
     options,
     recipe: resolveRecipe(recipe, { batch: 32, ...overrides }),
     ...(fromWeights && { weights }),
+    ...(fitted && { fitted }),
   } as Configuration;
   const position = { step, epoch: 0, position: 0, elapsedSeconds: 0 };
   const totalSteps = configuration.recipe.epochs * 10;
@@ -92,4 +94,12 @@ describe('the estimate of a training', () => {
 
   it('of a resumed run gives no advice, since nothing of it may change', () =>
     expect(estimated({ recipe: 'paper', imagesPerSecond: 1, step: 20 })).toMatchObject({ shorter: [] }));
+
+  it('of a training with a time gives none either, and names no part whose freezing would be refused', () => {
+    const fitted = { time: { seconds: 7200, steps: 100, stepSeconds: 64, evaluationSeconds: 50 } };
+    expect(estimated({ imagesPerSecond: 0.5, fitted })).toMatchObject({ shorter: [] });
+    const { shorter = [] } = estimated({ imagesPerSecond: 0.5, options: { auxiliary: true } }) ?? {};
+    // The auxiliary head of Inception-v3 reads inceptionB.
+    expect(shorter[0]?.option).toBe('--freeze inceptionB/2');
+  });
 });

@@ -1,6 +1,5 @@
 /** How long a training will take, from its first steps. Pure. */
 import type { Configuration } from '../configuration/configuration.ts';
-import { graphToTrain } from '../recipe/recipe.ts';
 import type { Progress, Start } from '../run-loop.ts';
 import { anHour, type Shorter, shorterTrainings } from './shorter.ts';
 import { evaluationsIn, type Plan, trainingMacs, workOf } from './work.ts';
@@ -13,7 +12,7 @@ export interface Estimate {
   readonly stepSeconds: number;
   readonly steps: number;
   readonly evaluations: number;
-  /** Of a new training of more than an hour, what would make it shorter. */
+  /** Of a new training of more than an hour whose time was not asked for, what would make it shorter. */
   readonly shorter: readonly Shorter[];
 }
 
@@ -27,7 +26,7 @@ export function estimator(
 ): (progress: Pick<Progress, 'step' | 'imagesPerSecond'>) => Estimate | undefined {
   const { recipe, evaluateEvery = 1 } = configuration;
   const whole: Plan = {
-    graph: graphToTrain(graph, recipe),
+    graph,
     epochs: recipe.epochs,
     trainingImages: Math.floor(train.length / recipe.batch) * recipe.batch,
     evaluatedImages: validation?.length ?? 0,
@@ -51,9 +50,9 @@ export function estimator(
       stepSeconds,
       steps,
       evaluations: evaluationsIn(plan),
-      // What a resumed run is cannot change any more.
+      // What a resumed run is cannot change any more, and what was fitted into a time takes that time.
       shorter:
-        seconds > anHour && position.step === 0
+        seconds > anHour && position.step === 0 && configuration.fitted?.time === undefined
           ? shorterTrainings(configuration, whole, secondsOf(whole))
           : [],
     };

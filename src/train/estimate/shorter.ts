@@ -1,7 +1,7 @@
 /** What would make a training shorter, each with its factor from the graph's costs. Pure. */
 import { buildGraph } from '../../graph/build-graph.ts';
 import type { Graph } from '../../graph/graph.ts';
-import { allParts, freezable, freeze } from '../../graph/parts.ts';
+import { allParts, freezable, freeze, isAuxiliaryIdle } from '../../graph/parts.ts';
 import { GraphError } from '../../graph/windows.ts';
 import { networkOf } from '../../model/description.ts';
 import { configure, type NetworkOptions } from '../../networks/networks.ts';
@@ -60,12 +60,13 @@ export function shorterTrainings(configuration: Trained, plan: Plan, seconds: nu
   /** The earliest part that halves the work, or the last one before the classifier. */
   function frozenParts({ graph }: Plan, frozen: string | null): Candidate[] {
     if (frozen !== null) return [];
-    const parts = freezable(graph).filter((part) => part !== allParts);
-    const isEnough = (part: string) => factorOf({ graph: freeze(graph, part) }) <= half;
-    const part = parts.find(isEnough) ?? parts.at(-1);
-    return part === undefined
-      ? []
-      : [{ option: `--freeze ${part}`, changes: { graph: freeze(graph, part) } }];
+    const candidates = freezable(graph)
+      .filter((part) => part !== allParts)
+      .map((part) => ({ option: `--freeze ${part}`, changes: { graph: freeze(graph, part) } }))
+      // It would be refused.
+      .filter(({ changes }) => !isAuxiliaryIdle(changes.graph));
+    const found = candidates.find(({ changes }) => factorOf(changes) <= half) ?? candidates.at(-1);
+    return found ? [found] : [];
   }
 
   function smallerInputs({ graph }: Plan, build: (size: number) => Graph | undefined): Candidate[] {
