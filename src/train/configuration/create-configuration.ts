@@ -88,6 +88,7 @@ export async function createConfiguration(
     images: Math.min(train.length, limitTrain ?? train.length),
     fromWeights: starting !== undefined,
     isEpochsOpen: (epochs === undefined || epochs === 'auto') && run.timeSeconds === undefined,
+    isPaceOpen: evaluateEvery === undefined && splits.validation !== undefined,
     ofBatch:
       typeof run.recipe === 'object' && run.recipe.batch !== undefined
         ? undefined

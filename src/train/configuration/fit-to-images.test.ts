@@ -7,6 +7,7 @@ const fitted = (images: number, isAsked = false) =>
     images,
     fromWeights: true,
     isEpochsOpen: false,
+    isPaceOpen: true,
     ofBatch: isAsked ? undefined : (batch) => resolveRecipe('fine-tune', { batch }),
   });
 
@@ -26,12 +27,13 @@ describe('fitToImages', () => {
     expect(fitted(8, true)).toMatchObject({ recipe: { batch: 32 } }));
 
   it('gives a fine-tuning on few images enough steps, and not an evaluation for each of its short epochs', () => {
-    const fit200 = (images: number, name = 'fine-tune') =>
+    const fit200 = (images: number, name = 'fine-tune', isPaceOpen = true) =>
       fitToImages(resolveRecipe(name, { batch: 16 }), {
         images,
         fromWeights: true,
         ofBatch: undefined,
         isEpochsOpen: true,
+        isPaceOpen,
       });
     const few = fit200(48);
     // 3 steps an epoch.
@@ -39,20 +41,30 @@ describe('fitToImages', () => {
     expect(few.decisions).toEqual([
       '67 epochs instead of 10, for at least 200 steps with 48 training images; evaluations every 4 epochs',
     ]);
+    const asked = fit200(48, 'fine-tune', false);
+    expect(asked).not.toHaveProperty('evaluateEvery');
+    expect(asked.decisions).toEqual([
+      '67 epochs instead of 10, for at least 200 steps with 48 training images',
+    ]);
     expect(fit200(320)).toMatchObject({ recipe: { epochs: 10 }, decisions: [] });
     expect(fit200(48, 'small-data').recipe.epochs).toBe(20);
   });
 
   it('counts the images that each epoch leaves out', () => {
     expect(fitted(33).decisions).toEqual([
-      '1 of 33 training images do not fill a batch of 32: each epoch leaves out as many, chosen at random',
+      '1 of 33 training images does not fill a batch of 32: each epoch leaves out as many, chosen at random',
     ]);
     expect(fitted(64).decisions).toEqual([]);
   });
 
   const advice = (name: string, images: number, fromWeights = false) =>
-    fitToImages(resolveRecipe(name), { images, fromWeights, ofBatch: undefined, isEpochsOpen: true })
-      .decisions;
+    fitToImages(resolveRecipe(name), {
+      images,
+      fromWeights,
+      ofBatch: undefined,
+      isEpochsOpen: true,
+      isPaceOpen: true,
+    }).decisions;
 
   it('names weights and small-data to who trains the paper’s recipe on a few hundred images', () => {
     expect(advice('paper', 384)).toEqual([

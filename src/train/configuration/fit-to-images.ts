@@ -17,6 +17,8 @@ interface Situation {
   readonly ofBatch: ((batch: number) => Recipe) | undefined;
   /** Whether the number of epochs is the recipe's, and not asked for. */
   readonly isEpochsOpen: boolean;
+  /** Whether there are evaluations, and nobody has said how often. */
+  readonly isPaceOpen: boolean;
 }
 
 /** Of a fine-tuning, whose work is counted in steps where images are few, as in BiT-HyperRule (arXiv 1912.11370). */
@@ -34,7 +36,7 @@ const fewForPaper = 10_000;
  */
 export function fitToImages(
   recipe: Recipe,
-  { images, fromWeights, ofBatch, isEpochsOpen }: Situation,
+  { images, fromWeights, ofBatch, isEpochsOpen, isPaceOpen }: Situation,
 ): Fitted {
   const fitted = ofBatch && images < recipe.batch ? ofBatch(images) : recipe;
   const { batch, learningRate } = fitted;
@@ -44,7 +46,7 @@ export function fitToImages(
     isEpochsOpen && recipe.name === defaultRecipe({ weights: true })
       ? Math.max(recipe.epochs, enough)
       : recipe.epochs;
-  const evaluateEvery = epochs > recipe.epochs ? Math.ceil(epochs / mostEvaluations) : 1;
+  const evaluateEvery = isPaceOpen && epochs > recipe.epochs ? Math.ceil(epochs / mostEvaluations) : 1;
   return {
     recipe: { ...fitted, epochs },
     ...(evaluateEvery > 1 && { evaluateEvery }),
@@ -61,7 +63,7 @@ export function fitToImages(
           ]),
       ...(rest > 0 && images > batch && recipe.sampling === 'shuffle'
         ? [
-            `${rest} of ${images} training images do not fill a batch of ${batch}: each epoch leaves out as many, chosen at random`,
+            `${rest} of ${images} training images ${rest === 1 ? 'does' : 'do'} not fill a batch of ${batch}: each epoch leaves out as many, chosen at random`,
           ]
         : []),
       ...(recipe.name === 'paper' && !fromWeights && images < fewForPaper ? [adviceForFew(images)] : []),
