@@ -27,7 +27,7 @@ import { addNetworkOptions, readNetworkOptions } from '../options/network-option
 import { addRecipeOptions, readChanges, readRecipe } from '../options/recipe-options.ts';
 import { estimateText } from '../output/estimate-text.ts';
 import { hasTop5 } from '../output/evaluation-report.ts';
-import { duration, grouped, percent, short } from '../output/format.ts';
+import { counted, duration, grouped, percent, short } from '../output/format.ts';
 import { openProgress, type ProgressView } from '../output/progress.ts';
 import { goOnWithoutOutput } from '../output/standard-streams.ts';
 import { addOutput } from '../usage.ts';
@@ -212,7 +212,7 @@ function showStart(
   const { hardware, threads, libtorch } = engine;
   say(`${network}: ${grouped(parameters)} parameters, ${short(macs)} multiply-adds per image`);
   const counts = [
-    `${data.name}, ${grouped(data.length)} images`,
+    `${data.name}, ${counted(data.length, 'image')}`,
     validation ? `validation: ${validation.name}, ${grouped(validation.length)}` : 'no validation',
     test ? `test: ${test.name}, ${grouped(test.length)}` : 'no test',
   ];
@@ -232,7 +232,7 @@ function showStart(
         : 'warning: without validation and test images nothing tells how good the model will be',
     );
   say(
-    `recipe: ${recipe.name}, ${recipe.epochs} epochs of batch ${recipe.batch}, ${grouped(totalSteps)} steps`,
+    `recipe: ${recipe.name}, ${counted(recipe.epochs, 'epoch')} of batch ${recipe.batch}, ${counted(totalSteps, 'step')}`,
   );
   say(`augmentation: ${describeAugmentation(recipe.augmentation)}`);
   say(`engine: libtorch ${libtorch}, ${precision}, ${threads} threads, ${hardware}`);
@@ -247,7 +247,7 @@ const evaluationText = (metrics: EvaluationMetrics | TestMetrics, classes: reado
     metrics.kind === 'test' ? ['test', metrics.testLoss] : ['validation', metrics.validationLoss];
   const top5 = hasTop5(classes) ? ` (top-5 ${percent(top5Error)})` : '';
   const balanced = balancedAccuracy === undefined ? '' : `, balanced accuracy ${percent(balancedAccuracy)}`;
-  const without = skipped === 0 ? '' : `, without ${grouped(skipped)} skipped images`;
+  const without = skipped === 0 ? '' : `, without ${counted(skipped, 'skipped image')}`;
   return `epoch ${+epoch.toFixed(2)}: ${word} error ${percent(top1Error)}${top5}${balanced}, loss ${loss.toFixed(3)}, after ${duration(elapsedSeconds)}${without}`;
 };
 

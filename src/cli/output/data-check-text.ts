@@ -3,7 +3,7 @@ import { basename, relative } from 'node:path';
 import Table from 'cli-table3';
 import type { CheckedImage, DataCheck, DuplicateGroup } from '../../check/data-check.ts';
 import { describeLeftOut } from '../../data/data-report.ts';
-import { grouped, percent } from './format.ts';
+import { counted, grouped, percent } from './format.ts';
 
 /** More do not fit a terminal. */
 const maxClasses = 30;
@@ -89,8 +89,6 @@ function labelLines({ labels }: DataCheck, name: (image: CheckedImage) => string
       : []),
   ];
 }
-
-const counted = (count: number, what: string): string => `${grouped(count)} ${what}${count === 1 ? '' : 's'}`;
 
 function groupLines(
   what: string,

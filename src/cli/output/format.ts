@@ -15,6 +15,10 @@ export function short(value: number): string {
 /** 42,679,816 */
 export const grouped = (value: number): string => value.toLocaleString('en-US');
 
+/** 1, 'epoch' → 1 epoch; 1234, 'image' → 1,234 images */
+export const counted = (count: number, what: string): string =>
+  `${grouped(count)} ${what}${count === 1 ? '' : 's'}`;
+
 /** 0.0612 → 6.12% */
 export const percent = (fraction: number): string => `${(fraction * 100).toFixed(2)}%`;
 
