@@ -54,9 +54,9 @@ async function start(options: TrainOptions, hooks: RunHooks): Promise<TrainResul
       async (engine) => {
         const fitted = await fitConfiguration(options, { engine, folder, starting, began });
         const { onNotice } = noticesTo(hooks);
-        const { probe: isWanted = true, timeSeconds } = options;
+        const { probe: isWanted = true } = options;
         const probe =
-          starting && isWanted && timeSeconds === undefined
+          starting && isWanted
             ? await probeBefore(fitted, { engine, folder, starting, onNotice, signal: hooks.signal })
             : undefined;
         const configuration = probe ? { ...fitted, probe } : fitted;

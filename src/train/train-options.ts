@@ -24,7 +24,7 @@ export interface TrainOptions extends NewRun, TrainingControls {
   readonly out: string;
   /**
    * With `weights`: whether the error of nearest neighbours and of a probe on the same images is measured first, where that takes a
-   * tenth of the training's time or less. Default true.
+   * tenth of the training's time or less; never with `timeSeconds`. Default true.
    */
   readonly probe?: boolean | undefined;
 }

@@ -27,12 +27,18 @@ interface Before {
 
 /**
  * Neighbours and a probe on the features that a fine-tuning begins with, where that takes a tenth of its time or less. Undefined
- * where it does not, which is said, and if it is interrupted.
+ * where it does not, or where the training has to end within a time, which is said; and if it is interrupted.
  */
 export async function probeBefore(
   configuration: Configuration,
   { engine, folder, starting, onNotice, signal }: Before,
 ): Promise<ProbeRecord | undefined> {
+  if (configuration.fitted?.time) {
+    onNotice(
+      "no probe before this training: its time is that of the training alone; 'inception probe' makes one",
+    );
+    return undefined;
+  }
   const { train, validation } = await openRunData({ configuration, folder, resume: false });
   const passes = (train.length + (validation?.length ?? 0)) / train.length;
   const share = passes / (3 * configuration.recipe.epochs);

@@ -185,6 +185,10 @@ describe('a probe', () => {
     expect(notes).toContain(
       "no probe before this training: it would take about 67% of its time; 'inception probe' makes one",
     );
+    expect(await begin('timed', { recipe: { batch: 8 }, timeSeconds: 600 })).toBeUndefined();
+    expect(notes).toContain(
+      "no probe before this training: its time is that of the training alone; 'inception probe' makes one",
+    );
   });
 
   it('leaves nothing behind where it is refused', async () => {
