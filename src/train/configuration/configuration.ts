@@ -9,7 +9,7 @@ import { figureSchema } from '../../model/figure-schema.ts';
 import { optionSchema, valueSchema, variantSchema } from '../../model/option-schema.ts';
 import { parseJson } from '../../parse-json.ts';
 import { probeSchema } from '../probe/probe-record.ts';
-import { recipeNumbers, schedules } from '../recipe/recipe-options.ts';
+import { recipeNumbers, schedules, unusedNumbers } from '../recipe/recipe-options.ts';
 import { runNumbers } from './run-options.ts';
 
 const recipe = optionSchema(recipeNumbers).extend({
@@ -139,20 +139,10 @@ export class RunError extends InceptionError {
 export const parseConfiguration = (text: string, path: string): Configuration =>
   parseJson(text, { schema: configuration, path, Failure: RunError });
 
-/** What recipes written before an option existed did. */
-const beforeOptions = {
-  freeze: null,
-  layerDecay: null,
-  classWeights: 'none',
-  sampling: 'shuffle',
-  patience: null,
-  keepBest: false,
-};
-
 /** Upgrades a recipe written before optimisers were selectable, or before fine-tuning. */
 function upgradeRecipe(recipe: unknown): unknown {
   if (typeof recipe !== 'object' || recipe === null) return recipe;
-  const whole: Record<string, unknown> = { ...beforeOptions, ...recipe };
+  const whole: Record<string, unknown> = { ...unusedNumbers, ...recipe };
   const key = 'distortion' in whole ? 'distortion' : 'augmentation';
   const { [key]: augmentation } = whole;
   if (typeof augmentation === 'object') whole[key] = { ...unusedAugmentation, ...augmentation };

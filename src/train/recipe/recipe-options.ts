@@ -113,6 +113,16 @@ export const requestedNumbers = {
 
 export type RecipeNumbers = OptionValues<typeof recipeNumbers>;
 
+/** What recipes do not use, and those written before there was such a number did not have. */
+export const unusedNumbers = {
+  freeze: null,
+  layerDecay: null,
+  classWeights: 'none',
+  sampling: 'shuffle',
+  patience: null,
+  keepBest: false,
+} as const satisfies Partial<RecipeNumbers>;
+
 /** Learning rate schedules; see `learningRateAt`. */
 export const schedules = {
   /** rate · factor ^ floor(epoch / every) */

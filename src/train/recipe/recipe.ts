@@ -22,6 +22,7 @@ import {
   recipeNumbers,
   type Schedule,
   schedules,
+  unusedNumbers,
   usualSchedules,
 } from './recipe-options.ts';
 
@@ -53,12 +54,7 @@ const paper = (batch: number): Recipe => ({
   batchNormMomentum: 0.0003,
   averageDecay: 0.9999,
   clipNorm: null,
-  freeze: null,
-  layerDecay: null,
-  classWeights: 'none',
-  sampling: 'shuffle',
-  patience: null,
-  keepBest: false,
+  ...unusedNumbers,
   augmentation: paperAugmentation,
   evaluationCrop: 0.875,
 });
