@@ -28,7 +28,7 @@ export class OutOfMemoryError extends EngineError {
   override name = 'OutOfMemoryError';
 }
 
-/** libtorch or the native addon is not installed. ONNX Runtime can predict instead. */
+/** libtorch or the native addon is not installed, or the addon is of another version. ONNX Runtime can predict instead. */
 export class EngineUnavailableError extends EngineError {
   override name = 'EngineUnavailableError';
 }

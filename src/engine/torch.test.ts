@@ -1,11 +1,13 @@
+import { createRequire } from 'node:module';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Call, DType, Program, Step, StoreSpec } from '../compile/program.ts';
 import { freeSlots } from '../compile/program-passes/finish/free-slots.ts';
+import { addonPath, setupCommand } from './addon-path.mjs';
 import type { Engine, LoadedProgram, Store } from './engine.ts';
-import { EngineError } from './engine.ts';
-import { openTorch } from './torch.ts';
+import { EngineError, EngineUnavailableError } from './engine.ts';
+import { checkExports, openTorch } from './torch.ts';
 
 const call = (operator: string, args: Call['args'], to: number | null, extra: Partial<Call> = {}): Call => ({
   do: 'call',
@@ -56,6 +58,22 @@ afterAll(() => engine.close());
 
 const loaded = (...args: Parameters<typeof program>): Promise<LoadedProgram> =>
   engine.load(program(...args), store);
+
+describe('the addon', () => {
+  const exported: Record<string, unknown> = createRequire(import.meta.url)(addonPath());
+
+  it('exports what is called here, and nothing else', () => {
+    expect(checkExports(exported)).toBe(exported);
+    for (const name of Object.keys(exported)) {
+      const { [name]: _, ...others } = exported;
+      expect(() => checkExports(others), name).toThrow(
+        new EngineUnavailableError(
+          `the native addon is of another version of this package: it has no ${name}; '${setupCommand}' builds it anew`,
+        ),
+      );
+    }
+  });
+});
 
 describe('a program', () => {
   it('calls operators with scalars, lists, defaults and named arguments', async () => {

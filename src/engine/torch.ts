@@ -54,12 +54,46 @@ interface Native {
   closeEngine(engine: Handle): Promise<void>;
 }
 
+/** The names of its functions: the compiler says when one is missing here. */
+const nativeFunctions: Readonly<Record<keyof Native, true>> = {
+  facts: true,
+  useInstructionSet: true,
+  createEngine: true,
+  createStore: true,
+  loadProgram: true,
+  runProgram: true,
+  writeStore: true,
+  readStore: true,
+  seedStore: true,
+  readRandomState: true,
+  writeRandomState: true,
+  storeBytes: true,
+  lateMs: true,
+  releaseStore: true,
+  releaseProgram: true,
+  closeEngine: true,
+};
+
 let loaded: Native | undefined;
 
 function loadNative(): Native {
+  loaded ??= checkExports(requireAddon());
+  return loaded;
+}
+
+/** What an addon exports. @throws EngineUnavailableError for one that another version of the package built. */
+export function checkExports(exported: object): Native {
+  const missing = Object.keys(nativeFunctions).filter((name) => !(name in exported));
+  if (missing.length > 0)
+    throw new EngineUnavailableError(
+      `the native addon is of another version of this package: it has no ${missing.join(', ')}; '${setupCommand}' builds it anew`,
+    );
+  return exported as Native;
+}
+
+function requireAddon(): object {
   try {
-    loaded ??= createRequire(import.meta.url)(addonPath()) as Native;
-    return loaded;
+    return createRequire(import.meta.url)(addonPath());
   } catch (error) {
     const reason = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
     throw new EngineUnavailableError(
@@ -84,7 +118,8 @@ export interface TorchOptions {
 
 /**
  * Opens an engine on libtorch.
- * @throws EngineError if the addon is not built, the device is not available, or a number of threads is none.
+ * @throws EngineUnavailableError if the addon is not built, or by another version of the package; EngineError if the device is not
+ * available or a number of threads is none.
  */
 export function openTorch({ device = 'auto', threads, instructionSet }: TorchOptions = {}): Engine {
   checkOptions({ threads: threadsOption }, { threads }, { what: 'engine option', Failure: EngineError });
