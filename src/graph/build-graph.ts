@@ -1,5 +1,5 @@
 /** Builds the graph of a network: shapes, padding, names and parameters are derived here and only here. */
-import { type ConfiguredNetwork, hiddenKey } from '../networks/networks.ts';
+import { type ConfiguredNetwork, hasHidden, hiddenKey } from '../networks/networks.ts';
 import {
   type Branch,
   blockAt,
@@ -81,10 +81,10 @@ function build(network: ConfiguredNetwork): Graph {
 }
 
 /** What the first hidden layer reads, or the classifier. */
-function featuresOf({ classes }: ConfiguredNetwork, nodes: readonly Node[], logits: number): number {
-  if (classes === 0) return logits;
-  const first = nodes.find(({ path }) => path.startsWith(`${hiddenKey}/`)) ?? nodes[logits];
-  return first?.inputs[0] as number;
+function featuresOf(network: ConfiguredNetwork, nodes: readonly Node[], logits: number): number {
+  if (network.classes === 0) return logits;
+  const hidden = hasHidden(network) && nodes.find(({ path }) => path.startsWith(`${hiddenKey}/`));
+  return (hidden || (nodes[logits] as Node)).inputs[0] as number;
 }
 
 class Builder {

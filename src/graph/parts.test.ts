@@ -47,6 +47,11 @@ describe('the parts of a network', () => {
     };
     const graph = buildGraph(configure(network, {}));
     expect(freezable(graph)).toEqual(['first', 'second', 'all']);
+    // What the classifier's hidden layers are called may be the name of another layer.
+    const layers = { hidden: conv('1x1', 8), ...network.layers };
+    const named = buildGraph(configure({ ...network, layers }));
+    expect(partsOf(named).map(({ name }) => name)).toEqual(['hidden', 'first', 'second', 'out']);
+    expect(named.features).toBe(named.endpoints.get('average'));
   });
 });
 

@@ -3,7 +3,7 @@
  * part and lets learning rates fall from part to part. Everything follows from the figure's structure and the graph's endpoints.
  */
 import { UsageError } from '../errors.ts';
-import { hiddenKey } from '../networks/networks.ts';
+import { hasHidden, hiddenKey } from '../networks/networks.ts';
 import { type Graph, isStatistic, type Node, type Parameter } from './graph.ts';
 import { keyPath } from './layer-names.ts';
 
@@ -33,9 +33,9 @@ export function partsOf(graph: Graph): readonly NetworkPart[] {
   const parts: NetworkPart[] = [];
   let begin = 0;
   const entries = Object.entries(graph.network.layers);
-  const hidden = entries.findIndex(([key]) => key === hiddenKey);
+  const hidden = hasHidden(graph.network) ? entries.findIndex(([key]) => key === hiddenKey) : entries.length;
   for (const [index, [key, layer]] of entries.entries()) {
-    if (hidden >= 0 && index >= hidden && index < entries.length - 1) continue;
+    if (index >= hidden && index < entries.length - 1) continue;
     const path = keyPath('main', key);
     const names =
       layer.kind === 'repeat'

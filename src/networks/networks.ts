@@ -121,6 +121,12 @@ export function configure(network: Network, options: NetworkOptions = {}): Confi
 /** Key of the hidden layers, and what their parameters' names begin with: `hidden/dense1/weight`. */
 export const hiddenKey = 'hidden';
 
+/** Whether the classifier has hidden layers; a figure's own layer of another kind under their key is none. */
+export function hasHidden({ layers }: Pick<Network, 'layers'>): boolean {
+  const layer = layers[hiddenKey];
+  return layer?.kind === 'sequence' && layer.layers.every(({ kind }) => kind === 'dense');
+}
+
 /** The layers with hidden ones before the classifier and its dropout. */
 function withHidden({ name, layers }: Network, units: readonly number[]): Layers {
   if (units.length === 0) return layers;

@@ -13,7 +13,7 @@ import { checkScaling, type ModelDescription } from '../../model/description.ts'
 import { type DecidedLabels, numberedLabels, unnamedLabels } from '../../model/imagenet-labels.ts';
 import { initialValues } from '../../model/initialise.ts';
 import type { ModelFile } from '../../model/model-file.ts';
-import { configure, findNetwork, hiddenKey, type NetworkOptions } from '../../networks/networks.ts';
+import { configure, findNetwork, hasHidden, type NetworkOptions } from '../../networks/networks.ts';
 import { type TensorFile, WeightsError } from '../../weights/tensor-file.ts';
 import type { Dialect, FileSettings } from '../dialect.ts';
 import type { DialectName } from '../dialects.ts';
@@ -171,7 +171,7 @@ function withSettings(
 
 /** What the head's layers are taken for. @throws WeightsError if its pooling is not the mean over the whole grid. */
 function decideHead(
-  { nodes, network: { layers } }: Graph,
+  { nodes, network }: Graph,
   { path, options, settings }: { path: string; options: ImportOptions; settings: FileSettings | undefined },
 ): string[] {
   if (options.resetClassifier !== undefined) return [];
@@ -184,7 +184,7 @@ function decideHead(
     throw new WeightsError(
       `${path}: its head pools windows of ${pooling.join('×')}, the grid is ${height}×${width}: the networks here take the mean over all of it; --reset-classifier N leaves the head out`,
     );
-  if (layers[hiddenKey] === undefined || saysHidden) return [];
+  if (!hasHidden(network) || saysHidden) return [];
   return [
     'the file does not say the activation of the hidden layers: ReLU is taken (--reset-classifier N leaves the head out)',
   ];
