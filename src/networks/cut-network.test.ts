@@ -48,9 +48,12 @@ describe('cutNetwork', () => {
     });
   });
 
-  it('refuses a part that is no layer or block', () => {
-    expect(() => cutNetwork(findNetwork('inception-v4'), { part: 'stem/conv1', options: {} })).toThrow(
-      "inception-v4 cannot end after 'stem/conv1'; expected stem, inceptionA, reductionA, inceptionB, reductionB, inceptionC, averagePooling, dropout, logits, or a block of one that is repeated, as KEY/0",
-    );
-  });
+  it.each(['stem/conv1', 'stem/-1', 'inceptionA/', 'inceptionA/4', 'inceptionA/1/branch1'])(
+    'refuses %s, which is no layer or block',
+    (part) => {
+      expect(() => cutNetwork(findNetwork('inception-v4'), { part, options: {} })).toThrow(
+        `inception-v4 cannot end after '${part}'; expected stem, inceptionA, reductionA, inceptionB, reductionB, inceptionC, averagePooling, dropout, logits, or a block of one that is repeated, as KEY/0`,
+      );
+    },
+  );
 });

@@ -18,7 +18,8 @@ export function cutNetwork(
   network: Network,
   { part, options }: { readonly part: string; readonly options: NetworkOptions },
 ): { network: Network; options: NetworkOptions } {
-  const [key = '', block] = part.split('/');
+  // What is no key, or no key and number, is no part: nothing of it is overlooked.
+  const [, key, block] = /^([^/]+)(?:\/(0|[1-9]\d*))?$/.exec(part) ?? [];
   const entries = Object.entries(network.layers);
   const last = entries.findIndex(([each]) => each === key);
   const layer = entries[last]?.[1];
@@ -34,7 +35,7 @@ export function cutNetwork(
     );
   const layers: Layers = {
     ...Object.fromEntries(entries.slice(0, last)),
-    [key]: cut,
+    [key as string]: cut,
     ...classifierLayers(network.layers),
   };
   const kept = Object.entries(stages).filter(([, each]) => each in layers) as [Stage, string][];
