@@ -1,7 +1,28 @@
 /** Lowers the forward pass: each node by its rule, in order. */
-import type { Op } from '../graph/graph.ts';
+import type { Graph, Op } from '../graph/graph.ts';
+import type { Emitter } from './emitter.ts';
+import { type InferenceOptions, inceptionScaling } from './options.ts';
 import type { Value } from './program.ts';
 import { type Lowering, type Result, type Rule, type Rules, sizesOf } from './rules/rule.ts';
+
+/** A graph's lowering as in evaluation: by the moving statistics, without dropout. Training says what is different. */
+export const evaluationLowering = (
+  emitter: Emitter,
+  graph: Graph,
+  { batch, precision, images = 'uint8', scaling = inceptionScaling }: ImageOptions,
+): Omit<Lowering, 'roundedParameters' | 'stored'> => ({
+  emitter,
+  graph,
+  batch,
+  precision,
+  images,
+  scaling,
+  batchStatistics: false,
+  batchNormMomentum: 0,
+  dropout: false,
+});
+
+type ImageOptions = Pick<InferenceOptions, 'batch' | 'precision' | 'images' | 'scaling'>;
 
 /** The result of each node, by node id. */
 export function lowerForward<R extends Result>(lowering: Lowering, rules: Rules<R>): readonly R[] {

@@ -8,9 +8,9 @@ import { runPasses } from '../../passes/pass.ts';
 import { CompileError } from '../compile-error.ts';
 import { Emitter } from '../emitter.ts';
 import { endpointIds } from '../endpoints.ts';
-import { flatTensor, layOut } from '../layout.ts';
-import { lowerForward } from '../lower-forward.ts';
-import { type InferenceOptions, inceptionScaling, type Kernels } from '../options.ts';
+import { flatTensor, frozenTensors, layOut, statisticsTensors } from '../layout.ts';
+import { evaluationLowering, lowerForward } from '../lower-forward.ts';
+import type { InferenceOptions, Kernels } from '../options.ts';
 import { checkProgram, type Program, type StoreSpec, type Value } from '../program.ts';
 import { finish } from '../program-passes/finish/finish.ts';
 import { aten } from '../rules/aten.ts';
@@ -50,15 +50,7 @@ export function compileExplanation(network: Graph, options: ExplanationOptions):
   const target = targetOf(graph, endpoint);
   const emitter = new Emitter();
   const lowering: Lowering = {
-    emitter,
-    graph,
-    batch,
-    precision: 'float32',
-    images: options.images ?? 'uint8',
-    scaling: options.scaling ?? inceptionScaling,
-    batchStatistics: false,
-    batchNormMomentum: 0,
-    dropout: false,
+    ...evaluationLowering(emitter, graph, { ...options, precision: 'float32' }),
     roundedParameters: false,
     stored: (parameter) => parameter,
   };
@@ -92,10 +84,12 @@ function targetOf(graph: Graph, endpoint: string | undefined): number {
 }
 
 function parameterStore(network: Graph): StoreSpec {
-  const { trainable, statistics, trainableLength: length, statisticsLength } = layOut(network);
+  const layout = layOut(network);
+  const { trainable, trainableLength: length } = layout;
   const parts = [
     flatTensor(trainable, { kind: 'weights', prefix: '', dtype: 'float32', length }),
-    flatTensor(statistics, { kind: 'statistics', prefix: '', dtype: 'float32', length: statisticsLength }),
+    ...statisticsTensors(layout),
+    ...frozenTensors(layout),
   ];
   return {
     tensors: parts.flatMap(({ tensors }) => tensors),

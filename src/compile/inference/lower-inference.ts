@@ -1,8 +1,8 @@
 /** Lowers a graph with the moving statistics, after the inference passes: of predictions, and of a training's frozen parts. */
 import type { Graph, Node, Parameter } from '../../graph/graph.ts';
 import type { Emitter } from '../emitter.ts';
-import { lowerForward } from '../lower-forward.ts';
-import { type InferenceOptions, inceptionScaling, type Kernels } from '../options.ts';
+import { evaluationLowering, lowerForward } from '../lower-forward.ts';
+import type { InferenceOptions, Kernels } from '../options.ts';
 import { aten } from '../rules/aten.ts';
 import { native } from '../rules/native.ts';
 import { nativeInference } from '../rules/native-inference.ts';
@@ -16,17 +16,9 @@ const rulesOf: Readonly<Record<Kernels, Rules<Result>>> = {
 
 /** The result of each node, by node id. Reads what the graph's preparation stores. */
 export function lowerInference(emitter: Emitter, graph: Graph, options: InferenceOptions): readonly Result[] {
-  const { batch, precision, kernels = 'native' } = options;
+  const { kernels = 'native' } = options;
   const lowering = {
-    emitter,
-    graph,
-    batch,
-    precision,
-    images: options.images ?? 'uint8',
-    scaling: options.scaling ?? inceptionScaling,
-    batchStatistics: false,
-    batchNormMomentum: 0,
-    dropout: false,
+    ...evaluationLowering(emitter, graph, options),
     roundedParameters: true,
     stored: (name: string, node: Node, parameter: Parameter) =>
       node.op === 'conv' ? preparedName(name, options) : sourceName({ ...parameter, name }, options),

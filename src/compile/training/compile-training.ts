@@ -6,11 +6,11 @@ import { CompileError } from '../compile-error.ts';
 import { Emitter } from '../emitter.ts';
 import { endpointIds, returnEndpoints } from '../endpoints.ts';
 import { layOut } from '../layout.ts';
-import { lowerForward } from '../lower-forward.ts';
+import { evaluationLowering, lowerForward } from '../lower-forward.ts';
 import { learningRates } from '../optimizers/learning-rates.ts';
 import { kindOf, optimizers } from '../optimizers/optimizers.ts';
 import { gradientNorm, Update } from '../optimizers/update.ts';
-import { type CompiledTraining, inceptionScaling, type TrainingOptions } from '../options.ts';
+import type { CompiledTraining, TrainingOptions } from '../options.ts';
 import { checkProgram, type Value } from '../program.ts';
 import { finish } from '../program-passes/finish/finish.ts';
 import { aten } from '../rules/aten.ts';
@@ -56,12 +56,7 @@ export function compileTraining(network: Graph, options: TrainingOptions): Compi
     any: layout.statisticsLength > 0,
   });
   const lowering: Lowering = {
-    emitter,
-    graph,
-    batch,
-    precision,
-    images: options.images ?? 'uint8',
-    scaling: options.scaling ?? inceptionScaling,
+    ...evaluationLowering(emitter, graph, options),
     batchStatistics,
     batchNormMomentum: statistics.momentum,
     dropout: options.dropout ?? true,
