@@ -1,11 +1,10 @@
 /** How much memory a program needs, from its steps alone: before anything is allocated, on any device. Pure. */
-import type { Call, DType, Program, Slot, StoreSpec } from './program.ts';
+import { elementCount } from '../graph/graph.ts';
+import type { Call, DType, Program, Slot, StoreSpec, TensorSpec } from './program.ts';
 import { slotsOf } from './program.ts';
 import { Memory } from './program-passes/facts/memory.ts';
 
 const dtypeBytes: Readonly<Record<DType, number>> = { float32: 4, bfloat16: 2, int64: 8, uint8: 1, bool: 1 };
-
-const elements = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
 
 /** Results that are small beside the activations and are not counted, and those that are as large as an argument. */
 const laterResults: Readonly<Record<string, (call: Call, result: number) => Slot | 'positions' | undefined>> =
@@ -31,16 +30,19 @@ export interface PlannedMemory {
  * not in it. `bytes` is the size of one activation.
  */
 export function plannedMemory(
-  { steps, inputs }: Program,
+  program: Program,
   { store, bytes }: { readonly store: StoreSpec; readonly bytes: number },
 ): PlannedMemory {
-  const stored = new Map<string, number>();
-  for (const { name, dtype, shape } of store.tensors) stored.set(name, dtypeBytes[dtype] * elements(shape));
-  const viewed = new Map(store.views.map(({ name, shape }) => [name, 4 * elements(shape)]));
-  const inputBytes = new Map(
-    inputs.map(({ name, dtype, shape }) => [name, dtypeBytes[dtype] * elements(shape)]),
+  const { steps, inputs } = program;
+  const bytesOf = ({ name, dtype, shape }: Pick<TensorSpec, 'name' | 'dtype' | 'shape'>) =>
+    [name, dtypeBytes[dtype] * elementCount(shape)] as const;
+  const stored = new Map(store.tensors.map(bytesOf));
+  const dtypes = new Map(store.tensors.map(({ name, dtype }) => [name, dtype]));
+  const viewed = new Map(
+    store.views.map((view) => bytesOf({ ...view, dtype: dtypes.get(view.of) as DType })),
   );
-  const memory = new Memory({ name: '', inputs, outputs: [], slots: 0, steps });
+  const inputBytes = new Map(inputs.map(bytesOf));
+  const memory = new Memory(program);
   /** Bytes of every slot's values, whoever holds them. */
   const sizes = new Map<Slot, number>();
   /** Slots that are not freed, of each memory that this program allocated. */
@@ -51,9 +53,9 @@ export function plannedMemory(
     const size = (slot: Slot | undefined) => (slot === undefined ? 0 : (sizes.get(slot) ?? 0));
     if (result > 0) {
       const source = laterResults[call.operator]?.(call, result);
-      return source === 'positions' ? elements(call.shape ?? []) : size(source);
+      return source === 'positions' ? elementCount(call.shape ?? []) : size(source);
     }
-    if (call.shape) return elements(call.shape) * (call.shape.length === 4 ? bytes : 4);
+    if (call.shape) return elementCount(call.shape) * (call.shape.length === 4 ? bytes : 4);
     return size(call.args.flatMap((argument) => slotsOf(argument))[0]);
   };
   const begin = (slot: Slot, root: Slot) => {
