@@ -19,6 +19,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, extname, join, relative } from 'node:path';
+import { permutation } from '../../dist/random.js';
+import { randomFrom } from '../../test/fuzz/requests.mjs';
 
 /** Lists by key, in the order of their first members. */
 export function groupBy(list, keyOf) {
@@ -67,32 +69,12 @@ const readers = {
 
 export const dataSets = Object.keys(readers);
 
-/** Mulberry32: numbers in [0, 1) that depend on the seed alone. */
-function randomOf(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let value = Math.imul(state ^ (state >>> 15), state | 1);
-    value ^= value + Math.imul(value ^ (value >>> 7), value | 61);
-    return ((value ^ (value >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-function shuffled(samples, random) {
-  const result = [...samples];
-  for (let last = result.length - 1; last > 0; last--) {
-    const other = Math.floor(random() * (last + 1));
-    [result[last], result[other]] = [result[other], result[last]];
-  }
-  return result;
-}
-
 /** Of each group a quarter for the test, and a fifth of the rest for validation. */
 export function splitOf(samples, seed) {
-  const random = randomOf(seed);
+  const random = randomFrom(seed);
   const splits = { train: [], val: [], test: [] };
   for (const [, group] of [...groupBy(samples, ({ group }) => group)].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const order = shuffled(group, random);
+    const order = Array.from(permutation(group.length, random), (index) => group[index]);
     const test = Math.round(order.length / 4);
     const validation = Math.round((order.length - test) / 5);
     splits.test.push(...order.slice(0, test));

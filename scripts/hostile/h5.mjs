@@ -27,16 +27,18 @@ const rows = [
   ['gzip', 'opens'],
 ];
 
+/** Opens a file of weights and reads every value. */
+export async function readEveryValue(path) {
+  const file = await openWeights(path);
+  try {
+    for (const name of file.tensors.keys()) await file.read(name);
+  } finally {
+    await file.close();
+  }
+}
+
 export const reader = {
   name: 'h5',
-  /** Reads every value. */
-  async open(path) {
-    const file = await openWeights(path);
-    try {
-      for (const name of file.tensors.keys()) await file.read(name);
-    } finally {
-      await file.close();
-    }
-  },
+  open: readEveryValue,
   rows: rows.map(([name, expected]) => ({ name, make: fixture(name), expected })),
 };

@@ -1,7 +1,7 @@
 /** TensorFlow.js's layers models: a model.json and its shards in one folder. */
 import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openWeights } from '../../dist/weights/open-weights.js';
+import { readEveryValue } from './h5.mjs';
 
 const float = { name: 'a', shape: [1], dtype: 'float32' };
 const modelOf = (weights, paths = ['one.bin']) =>
@@ -76,14 +76,6 @@ const rows = [
 
 export const reader = {
   name: 'tfjs',
-  /** Reads every value. */
-  async open(path) {
-    const file = await openWeights(path);
-    try {
-      for (const name of file.tensors.keys()) await file.read(name);
-    } finally {
-      await file.close();
-    }
-  },
+  open: readEveryValue,
   rows: rows.map(([name, make, expected]) => ({ name, make, expected })),
 };

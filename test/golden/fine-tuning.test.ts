@@ -9,12 +9,13 @@ import { namesIn } from '../../src/ecosystems/dialects.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import { openTorch } from '../../src/engine/torch.ts';
 import { buildGraph } from '../../src/graph/build-graph.ts';
-import { type Graph, parametersOf, type Role } from '../../src/graph/graph.ts';
+import { type Graph, parametersOf } from '../../src/graph/graph.ts';
 import { freeze, frozenNames } from '../../src/graph/parts.ts';
 import { startAverages } from '../../src/model/initialise.ts';
 import { configure, findNetwork } from '../../src/networks/networks.ts';
+import { sampleValues } from '../sample-model.ts';
 import { readFixture } from './fixture.ts';
-import { type GoldenRole, goldenImages, goldenTensor } from './prng.ts';
+import { goldenImages } from './prng.ts';
 import { channelsLast } from './reference.ts';
 
 interface Case {
@@ -42,19 +43,6 @@ const fixture = readFixture<{
 
 const [batch, side] = fixture.input;
 
-const roles: Readonly<Record<Role, GoldenRole>> = {
-  convWeight: 'conv_weight',
-  residualWeight: 'conv_weight',
-  convBias: 'conv_bias',
-  linearWeight: 'linear_weight',
-  hiddenWeight: 'linear_weight',
-  linearBias: 'linear_bias',
-  gamma: 'bn_weight',
-  beta: 'bn_bias',
-  movingMean: 'bn_mean',
-  movingVariance: 'bn_var',
-};
-
 const whole = buildGraph(
   configure(findNetwork('inception-v3'), {
     width: 0.25,
@@ -71,10 +59,10 @@ const whole = buildGraph(
 const theirs = namesIn('torchvision', whole);
 
 const values = new Map(
-  parametersOf(whole).map(({ name, shape, role }) => {
-    const fan_in = shape.slice(1).reduce((product, size) => product * size, 1);
-    return [name, goldenTensor({ name: theirs.get(name) as string, shape, role: roles[role], fan_in })];
-  }),
+  parametersOf(whole).map((parameter) => [
+    parameter.name,
+    sampleValues({ ...parameter, name: theirs.get(parameter.name) as string }),
+  ]),
 );
 
 const optimizers: Readonly<Record<Case['optimizer'], Optimizer>> = {
