@@ -37,7 +37,7 @@ export function perceptualHash(image: Image): PerceptualHash {
 
 type Colour = readonly [red: number, green: number, blue: number];
 
-/** Mean colours of `side`×`side` equal fields; in an image with fewer pixels, the nearest ones. */
+/** Mean colours of `count`×`count` equal fields; in an image with fewer pixels, the nearest ones. */
 function averages({ height, width, channels, data }: Image, count: number): Colour[] {
   const bounds = (length: number) =>
     Array.from({ length: count }, (_, index) => {
@@ -45,17 +45,21 @@ function averages({ height, width, channels, data }: Image, count: number): Colo
       return [from, Math.max(from + 1, Math.floor(((index + 1) * length) / count))] as const;
     });
   const columns = bounds(width);
+  const [second, third] = channels === 1 ? [0, 0] : [1, 2];
   return bounds(height).flatMap(([top, bottom]) =>
     columns.map(([left, right]): Colour => {
-      const sums = [0, 0, 0];
-      for (let y = top; y < bottom; y++)
-        for (let x = left; x < right; x++)
-          for (let channel = 0; channel < 3; channel++) {
-            const offset = (y * width + x) * channels + (channels === 1 ? 0 : channel);
-            sums[channel] = (sums[channel] as number) + (data[offset] as number);
-          }
+      // Every pixel of every image passes here: sums in an array take three times as long.
+      let [red, green, blue] = [0, 0, 0];
+      for (let y = top; y < bottom; y++) {
+        const end = (y * width + right) * channels;
+        for (let at = (y * width + left) * channels; at < end; at += channels) {
+          red += data[at] as number;
+          green += data[at + second] as number;
+          blue += data[at + third] as number;
+        }
+      }
       const pixels = (bottom - top) * (right - left);
-      return sums.map((sum) => sum / pixels) as unknown as Colour;
+      return [red / pixels, green / pixels, blue / pixels];
     }),
   );
 }
