@@ -32,6 +32,8 @@ beforeAll(async () => {
   await make('photos/train/owl/<b>.png', await waves(3, 20));
   await make('photos/val/cat/1.png', await waves(2, 96));
   await make('photos/val/dog/1.png', await waves(4, 64));
+  for (const name of ['train/cat/1.png', 'train/dog/1.png', 'test/cat/1.png'])
+    await make(`alone/${name}`, one);
   await make('nothing/cat/1.png', 'no image');
   await make('nothing/dog/1.png', '');
 });
@@ -96,6 +98,11 @@ describe('the check of a data set', () => {
     expect(page).toContain('&#60;b&#62;.png');
     expect(page.match(/data:image\/png;base64,/g)).toHaveLength(5);
     expect(page).toContain('across splits');
+  });
+
+  it('says what a split of one class lacks', async () => {
+    const { check: found } = await checkData(join(root, 'alone'), { inputSize: [32, 32] });
+    expect(found.missing).toEqual([{ class: 'dog', splits: ['test'] }]);
   });
 
   it('fails only if nothing can be used', async () => {

@@ -1,6 +1,8 @@
 /** Checks the images of a data set before anybody trains on them. One pass decodes each image once and keeps a few bytes of it. */
 import { availableParallelism } from 'node:os';
 import { DataError, StorageError } from '../data/data-error.ts';
+import { summarise } from '../data/data-report.ts';
+import { groupsOf } from '../data/splits/groups-of.ts';
 import { firstIdentical } from '../data/splits/identical-files.ts';
 import type { CheckedImage, DataCheck, DuplicateGroup, SizeRange } from './data-check.ts';
 import { nearGroups } from './near-duplicates.ts';
@@ -45,7 +47,8 @@ export async function checkData(
     );
   const describe = describer(all);
   const files = Array.from({ length: all.length }, (_, index) => describe(index));
-  const identical = identicalGroups(await firstIdentical(all.length, all.fingerprints));
+  const first = await firstIdentical(all.length, all.fingerprints);
+  const identical = groupsOf(first.keys(), (index) => first[index]);
   const groupOf = new Map(
     identical.flatMap((group, number) => group.map((index) => [index, number] as const)),
   );
@@ -126,16 +129,6 @@ const describer =
     };
   };
 
-function identicalGroups(first: Uint32Array): number[][] {
-  const groups = new Map<number, number[]>();
-  first.forEach((leader, index) => {
-    const group = groups.get(leader);
-    if (group) group.push(index);
-    else groups.set(leader, [index]);
-  });
-  return [...groups.values()].filter((group) => group.length > 1);
-}
-
 const duplicateGroup = (images: readonly CheckedImage[]): DuplicateGroup => ({
   images,
   acrossSplits: new Set(images.map(({ split }) => split)).size > 1,
@@ -149,14 +142,7 @@ const worstFirst = (a: DuplicateGroup, b: DuplicateGroup): number =>
   b.images.length - a.images.length;
 
 function countClasses({ splits, classes }: AllImages): DataCheck['classes'] {
-  const counts = splits.map(({ dataset }) => {
-    const perClass = new Map<string, number>();
-    for (let index = 0; index < dataset.length; index++) {
-      const name = dataset.classes[dataset.label(index)] as string;
-      perClass.set(name, (perClass.get(name) ?? 0) + 1);
-    }
-    return perClass;
-  });
+  const counts = splits.map(({ dataset }) => new Map(summarise(dataset).perClass));
   return classes.map((name) => {
     const perSplit = Object.fromEntries(
       splits.map((split, number) => [split.name, counts[number]?.get(name) ?? 0]),

@@ -1,4 +1,5 @@
 /** Groups of images that look alike, found without comparing every pair. Pure. */
+import { groupsOf } from '../data/splits/groups-of.ts';
 import { isNear, nearThresholds, type PerceptualHash } from './perceptual-hash.ts';
 
 /** Bits of a part of the hash by which candidates are looked up. */
@@ -56,13 +57,5 @@ export function nearGroups(hashes: readonly (PerceptualHash | undefined)[]): num
       else table.set(value, [index]);
     });
   });
-  const groups = new Map<number, number[]>();
-  hashes.forEach((hash, index) => {
-    if (!hash) return;
-    const root = find(index);
-    const group = groups.get(root);
-    if (group) group.push(index);
-    else groups.set(root, [index]);
-  });
-  return [...groups.values()].filter((group) => group.length > 1);
+  return groupsOf(hashes.keys(), (index) => (hashes[index] ? find(index) : undefined));
 }

@@ -62,15 +62,16 @@ async function openEach(source: string): Promise<NamedSplit[]> {
   const { root, folders, decisions, otherFolders } = await findSplits(source);
   const names = (['train', 'validation', 'test'] as const).filter((name) => folders[name] !== undefined);
   if (names.length === 0) return [{ name: 'images', dataset: await openClassFolders(root) }];
-  const surroundings = { decisions, otherFolders };
   const splits: NamedSplit[] = [];
   for (const name of names)
     splits.push({
       name,
-      dataset: await openClassFolders(
-        folders[name] as string,
-        splits.length === 0 ? surroundings : undefined,
-      ),
+      dataset: await openClassFolders(folders[name] as string, {
+        // What a split lacks is a finding, and no reason to look at none.
+        fewestClasses: name === 'train' ? 2 : 1,
+        // Said once.
+        ...(splits.length === 0 && { decisions, otherFolders }),
+      }),
     });
   return splits;
 }

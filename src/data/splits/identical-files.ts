@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import type { Dataset } from '../dataset.ts';
+import { groupsOf } from './groups-of.ts';
 
 /** A property that identical images share; undefined for an image that cannot be read, which is like no other. */
 export type Fingerprint = (index: number) => Promise<string | undefined>;
@@ -21,17 +22,7 @@ export async function firstIdentical(
     const asked = together.flat();
     const prints = await mapSome(asked, fingerprint);
     const printOf = new Map(asked.map((index, position) => [index, prints[position]]));
-    together = together.flatMap((group) => {
-      const parts = new Map<string, number[]>();
-      for (const index of group) {
-        const print = printOf.get(index);
-        if (print === undefined) continue;
-        const part = parts.get(print);
-        if (part) part.push(index);
-        else parts.set(print, [index]);
-      }
-      return [...parts.values()].filter((part) => part.length > 1);
-    });
+    together = together.flatMap((group) => groupsOf(group, (index) => printOf.get(index)));
   }
   const first = Uint32Array.from({ length }, (_, index) => index);
   for (const group of together) for (const index of group) first[index] = group[0] as number;
