@@ -1,16 +1,15 @@
 /** The check of a data set as one page with thumbnails, which needs nothing else. */
-import { relative } from 'node:path';
+import { basename } from 'node:path';
 import { thumbnail } from '../data/thumbnail.ts';
 import type { Checked } from './check-data.ts';
-import type { CheckedImage, DuplicateGroup, LabelCheck } from './data-check.ts';
+import type { CheckedImage, DuplicateGroup } from './data-check.ts';
+import { counted, describeLabels, grouped, nameIn } from './words.ts';
 
 /** Groups of each kind, images of a group, and other images that are shown. */
 const limits = { groups: 40, images: 8, others: 24 } as const;
 
 const html = (text: string): string =>
   text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
-
-const number = (value: number): string => value.toLocaleString('en-US');
 
 /** The whole page, light or dark like the reader's system. */
 export async function drawCheckPage(checked: Checked): Promise<string> {
@@ -21,7 +20,7 @@ export async function drawCheckPage(checked: Checked): Promise<string> {
     section('Classes', undefined, classBars(checked)),
     section(
       'Labels that are probably wrong',
-      check.labels && labelsNote(check.labels),
+      check.labels && `${describeLabels(check.labels)}${shownOf(check.labels.images.length, limits.others)}.`,
       await strip(check.labels?.images ?? [], (image) =>
         figure(
           image,
@@ -42,19 +41,19 @@ export async function drawCheckPage(checked: Checked): Promise<string> {
       `Smaller than ${smaller.than.join('×')}`,
       smaller.images.length === 0
         ? undefined
-        : `${number(smaller.images.length)} images, which will be enlarged${shownOf(smaller.images.length, limits.others)}`,
+        : `${counted(smaller.images.length, 'image')} to be enlarged${shownOf(smaller.images.length, limits.others)}`,
       await strip(smaller.images, (image) => figure(image, `${image.width}×${image.height}`)),
     ),
     section(
       'Undecodable files',
-      undecodable.length === 0 ? undefined : `${number(undecodable.length)} files`,
+      undecodable.length === 0 ? undefined : counted(undecodable.length, 'file'),
       undecodable.length === 0
         ? ''
         : `<ul class="plain">${undecodable
             .slice(0, 200)
             .map(
               ({ file, reason }) =>
-                `<li><b>${html(relative(check.source, file))}</b> ${html(reason.replace(`${file}: `, ''))}</li>`,
+                `<li><b>${html(nameIn(check.source, file))}</b> ${html(reason.replace(`${file}: `, ''))}</li>`,
             )
             .join('')}</ul>`,
     ),
@@ -62,7 +61,7 @@ export async function drawCheckPage(checked: Checked): Promise<string> {
   const perSplit =
     check.splits.length === 1
       ? ''
-      : `; ${check.splits.map(({ name, images }) => `${name} ${number(images)}`).join(', ')}`;
+      : `; ${check.splits.map(({ name, images }) => `${name} ${grouped(images)}`).join(', ')}`;
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -70,22 +69,19 @@ export async function drawCheckPage(checked: Checked): Promise<string> {
 <title>${html(check.source)}: data check</title>
 <style>${style}</style>
 <h1>${html(check.source)}</h1>
-<p class="quiet">${number(check.images)} images, ${number(check.classes.length)} classes${perSplit}. ${check.width.min} to ${check.width.max} pixels wide (median ${check.width.median}), ${check.height.min} to ${check.height.max} high (median ${check.height.median}).</p>
+<p class="quiet">${counted(check.images, 'image')}, ${grouped(check.classes.length)} classes${perSplit}. ${check.width.min} to ${check.width.max} pixels wide (median ${check.width.median}), ${check.height.min} to ${check.height.max} high (median ${check.height.median}).</p>
 ${tiles(checked)}
 ${sections.join('\n')}
 </html>
 `;
 }
 
-const labelsNote = ({ model, images, trainedOn }: LabelCheck): string =>
-  `${number(images.length)} images of which ${model} is sure that they are something else${shownOf(images.length, limits.others)}. Not cross-validated${trainedOn === null ? '' : `: as the folder is now, ${number(trainedOn)} of the images are those that it was trained on, and may be learnt by heart`}.`;
-
 const shownOf = (count: number, most: number): string => (count > most ? `; the first ${most}` : '');
 
 const note = (groups: readonly DuplicateGroup[], what: string): string | undefined =>
   groups.length === 0
     ? undefined
-    : `${number(groups.length)} ${groups.length === 1 ? 'group' : 'groups'}, ${what}${shownOf(groups.length, limits.groups)}.`;
+    : `${counted(groups.length, 'group')}, ${what}${shownOf(groups.length, limits.groups)}.`;
 
 function section(title: string, text: string | undefined, body: string): string {
   if (body === '') return '';
@@ -101,14 +97,14 @@ function tiles({ check }: Checked): string {
     ({ acrossClasses }) => acrossClasses,
   ).length;
   const all: readonly (readonly [value: string, what: string, bad: boolean])[] = [
-    [number(check.undecodable.length), 'undecodable', check.undecodable.length > 0],
-    [number(images(check.identical)), 'identical', false],
-    [number(images(check.near)), 'nearly identical', false],
-    [number(across), 'groups across splits', across > 0],
-    [number(contradicting), 'groups with two labels', contradicting > 0],
-    [number(check.missing.length), 'classes missing in a split', check.missing.length > 0],
+    [grouped(check.undecodable.length), 'undecodable', check.undecodable.length > 0],
+    [grouped(images(check.identical)), 'identical', false],
+    [grouped(images(check.near)), 'nearly identical', false],
+    [grouped(across), 'groups across splits', across > 0],
+    [grouped(contradicting), 'groups with two labels', contradicting > 0],
+    [grouped(check.missing.length), 'classes missing in a split', check.missing.length > 0],
     [`${check.imbalance.toFixed(1)}×`, 'largest to smallest class', check.imbalance >= 10],
-    [number(check.smaller.images.length), 'smaller than the input', false],
+    [grouped(check.smaller.images.length), 'smaller than the input', false],
   ];
   return `<ul class="tiles">${all
     .map(([value, what, bad]) => `<li${bad ? ' class="bad"' : ''}><b>${value}</b> ${html(what)}</li>`)
@@ -126,7 +122,7 @@ function classBars({ check }: Checked): string {
     const parts = names.map(
       (split, index) => `<i class="s${index}" style="width:${((perSplit[split] ?? 0) / most) * 100}%"></i>`,
     );
-    return `<tr><th>${html(name)}</th><td class="count">${number(images)}</td><td class="bar">${parts.join('')}</td></tr>`;
+    return `<tr><th>${html(name)}</th><td class="count">${grouped(images)}</td><td class="bar">${parts.join('')}</td></tr>`;
   });
   return `${legend}<table>${rows.join('')}</table>`;
 }
@@ -137,10 +133,10 @@ function figures({ check, all, indexOf }: Checked): Figure {
   return async (image, text = check.splits.length === 1 ? image.class : `${image.class}, ${image.split}`) => {
     const { split, index } = all.at(indexOf(image.file));
     const png = await thumbnail(split.dataset, index, { side: 112 });
-    const name = relative(check.source, image.file);
+    const name = nameIn(check.source, image.file);
     return png === undefined
       ? ''
-      : `<figure><img src="data:image/png;base64,${png}" alt="${html(name)}" title="${html(name)}" loading="lazy"><figcaption>${html(text)}<small>${html(name.split('/').at(-1) ?? name)}</small></figcaption></figure>`;
+      : `<figure><img src="data:image/png;base64,${png}" alt="${html(name)}" title="${html(name)}" loading="lazy"><figcaption>${html(text)}<small>${html(basename(name))}</small></figcaption></figure>`;
   };
 }
 
@@ -161,7 +157,7 @@ async function groupCards(groups: readonly DuplicateGroup[], figure: Figure): Pr
       acrossClasses && '<span class="mark">several classes</span>',
     ].filter(Boolean);
     cards.push(
-      `<div class="card"><div class="strip">${drawn.join('')}${more > 0 ? `<p class="quiet">and ${number(more)} more</p>` : ''}</div>${marks.join(' ')}</div>`,
+      `<div class="card"><div class="strip">${drawn.join('')}${more > 0 ? `<p class="quiet">and ${grouped(more)} more</p>` : ''}</div>${marks.join(' ')}</div>`,
     );
   }
   return cards.length === 0 ? '' : `<div class="cards">${cards.join('')}</div>`;

@@ -1,7 +1,7 @@
 /** `labels.json` of a run: the labels of its data that are probably wrong, with small images, for the dashboard. */
-import { relative } from 'node:path';
 import { thumbnail } from '../data/thumbnail.ts';
 import type { Checked } from './check-data.ts';
+import { nameIn } from './words.ts';
 
 const maxImages = 48;
 
@@ -18,7 +18,7 @@ export async function labelsRecord({ check, all, indexOf }: Checked, classes: re
       label: classes.indexOf(name),
       predicted: classes.indexOf(predicted),
       probability,
-      file: relative(check.source, file),
+      file: nameIn(check.source, file),
       trainedOn,
       image,
     });

@@ -1,7 +1,7 @@
 /** The check of a data set as text: a table of counts, then a line for each finding. */
-import { basename, relative } from 'node:path';
 import Table from 'cli-table3';
 import type { CheckedImage, DataCheck, DuplicateGroup } from '../../check/data-check.ts';
+import { counted, describeLabels, nameIn } from '../../check/words.ts';
 import { describeLeftOut } from '../../data/data-report.ts';
 import { counted, grouped, percent } from './format.ts';
 
@@ -40,7 +40,7 @@ function countsTable({ splits, classes, images }: DataCheck): string {
 /** One line for each kind of finding, and one that says so where nothing was found. */
 export function findings(check: DataCheck): string[] {
   const { source, width, height, smaller, undecodable, imbalance, missing, identical, near } = check;
-  const name = (image: CheckedImage) => relative(source, image.file) || basename(image.file);
+  const name = (image: CheckedImage) => nameIn(source, image.file);
   const examples = (images: readonly CheckedImage[]) =>
     `${images.slice(0, maxExamples).map(name).join(', ')}${images.length > maxExamples ? ', …' : ''}`;
   const sizes = `sizes: ${width.min} to ${width.max} pixels wide (median ${width.median}), ${height.min} to ${height.max} high (median ${height.median})`;
@@ -73,11 +73,9 @@ const maxLabels = 10;
 
 function labelLines({ labels }: DataCheck, name: (image: CheckedImage) => string): string[] {
   if (!labels) return [];
-  const { model, images, trainedOn } = labels;
-  const about = `not cross-validated${trainedOn === null ? '' : `; as the folder is now, ${grouped(trainedOn)} of the images are those that it was trained on, and may be learnt by heart`}`;
-  if (images.length === 0) return [`labels: ${model} is sure of no other label (${about})`];
+  const { images } = labels;
   return [
-    `labels: ${counted(images.length, 'image')} of which ${model} is sure that they are something else (${about})`,
+    `labels: ${describeLabels(labels)}`,
     ...images
       .slice(0, maxLabels)
       .map(
