@@ -30,5 +30,6 @@ export function alignClasses(dataset: Dataset, classes: readonly string[]): Data
 
 const maxListed = 10;
 
-const listed = (names: readonly string[]): string =>
+/** The names, or the first of many. */
+export const listed = (names: readonly string[]): string =>
   `${names.slice(0, maxListed).join(', ')}${names.length > maxListed ? ', …' : ''}`;

@@ -1,5 +1,5 @@
 /** Which folders of a data set's folder are its splits. */
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { DataError } from '../data-error.ts';
 import type { Split } from '../dataset.ts';
 import { countClassFolders, holdsImages, listFolder } from './scan-folder.ts';
@@ -73,7 +73,7 @@ export function trainingFolder({ root, folders }: FoundSplits): string {
       validation,
       test,
     ]
-      .flatMap((folder) => (folder === undefined ? [] : folder.slice(root.length).replace(/^[\\/]+/, '')))
+      .flatMap((folder) => (folder === undefined ? [] : basename(folder)))
       .join(' and ')}`,
   );
 }

@@ -36,7 +36,9 @@ export async function openEvaluationImages(source: string, models: readonly Trai
       `warning: ${first.source} was trained on these very images: their error is that of training, and says little about others`,
     ]);
   const others = trained.filter((model) => model.validation !== validation);
-  return withDecisions({ ...kept, report: { leftOut: train.report?.leftOut ?? [], decisions: [] } }, [
+  // What is said of the folder as a whole; how it is divided is told here as an evaluation sees it.
+  const { report = { leftOut: [], decisions: [] } } = train;
+  return withDecisions({ ...kept, report }, [
     `${source}: has neither test nor val, so that ${first.source} is evaluated on the ${kept.length} validation images that its training kept from it (about ${validation} of each class, by a hash of the path)`,
     ...others.map(
       (model) =>

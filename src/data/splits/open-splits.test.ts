@@ -107,6 +107,13 @@ describe('the splits of a folder', () => {
     );
   });
 
+  it.each([-0.1, 1, 20, Number.NaN])('refuse %s for a fraction', async (validation) => {
+    await make(images(''));
+    await expect(openSplits(root, { validation })).rejects.toThrow(
+      "option 'validation': expected a number of at least 0 and below 1; received",
+    );
+  });
+
   it('keep copies on one side, and say which have two labels', async () => {
     const unique = images('');
     const copies = Array.from({ length: 30 }, (_, index) => [`cat/copy${index}.jpg`, `same ${index % 2}`]);
@@ -150,6 +157,12 @@ describe('the images that a model is scored on', () => {
     expect(said(data)).toEqual([
       `ROOT: has neither test nor val, so that runs/a is evaluated on the ${data.length} validation images that its training kept from it (about 0.3 of each class, by a hash of the path)`,
     ]);
+  });
+
+  it('say what was decided of the folder, too', async () => {
+    await make([...images('train/'), ...images('training/')]);
+    const data = await openEvaluationImages(root, [trained(0.3)]);
+    expect(said(data)[0]).toBe('ROOT: train is its train split; training is not used');
   });
 
   it('are told where another model was trained on some of them', async () => {

@@ -1,6 +1,8 @@
 /** The splits of a data set that a network is trained on. */
 import { sep } from 'node:path';
 import { UsageError } from '../../errors.ts';
+import { describeRange, inRange } from '../../option.ts';
+import { listed } from '../align-classes.ts';
 import { withDecisions } from '../data-report.ts';
 import type { Dataset } from '../dataset.ts';
 import { openFashionMnist } from '../fashion-mnist/fashion-mnist.ts';
@@ -27,6 +29,9 @@ export interface Splits {
 
 export const defaultValidation = 0.2;
 
+/** What the fraction may be. */
+export const validationRange = { atLeast: 0, below: 1 } as const;
+
 /** How a data set without validation images of its own is split. */
 export interface SplitOptions {
   /** The fraction of each class's training images that become validation images. Default 0.2; 0 for none. */
@@ -37,10 +42,14 @@ export interface SplitOptions {
  * Opens `fashion-mnist` or a folder of class folders (`ROOT/CLASS/IMAGE`, or `ROOT/train/CLASS/IMAGE` beside `val` and `test`) for
  * training. Without a folder `val`, validation images are chosen among those of training by a hash of their paths: the same
  * at every call, wherever the folder is, and when images are added. Identical files are on one side.
- * @throws DataError saying what was missing; UsageError for `validation` where there is a folder `val`.
+ * @throws DataError saying what was missing; UsageError for a `validation` that is no such fraction, or where there is a folder `val`.
  */
 export async function openSplits(source: string, { validation }: SplitOptions = {}): Promise<Splits> {
   const fraction = validation ?? defaultValidation;
+  if (!inRange(fraction, validationRange))
+    throw new UsageError(
+      `option 'validation': expected ${describeRange(validationRange)}; received ${JSON.stringify(fraction)}`,
+    );
   if (source === 'fashion-mnist') {
     const [train, test] = [await openFashionMnist('train'), await openFashionMnist('test')];
     return { ...(await divide(train, { fraction, fingerprints: ofPixels(train) })), test };
@@ -91,7 +100,7 @@ async function divide(
 }
 
 /** `cat/1.jpg`, wherever the folder is. */
-export function relativeName({ name, nameOf }: Dataset, index: number): string {
+function relativeName({ name, nameOf }: Dataset, index: number): string {
   const whole = nameOf(index);
   const folder = name.endsWith(sep) ? name : name + sep;
   return (whole.startsWith(folder) ? whole.slice(folder.length) : whole).replaceAll(sep, '/');
@@ -101,27 +110,24 @@ function describeCopies({ name, nameOf, label, classes }: Dataset, copies: Uint3
   const indices = [...copies.keys()].filter((index) => copies[index] !== index);
   const [example] = indices;
   if (example === undefined) return [];
-  const differing = indices.find((index) => label(index) !== label(copies[index] as number));
+  const differing = indices.filter((index) => label(index) !== label(copies[index] as number));
   const count = indices.length === 1 ? '1 image is a copy' : `${indices.length} images are copies`;
   const lines = [
     `${name}: ${count} of another, byte for byte (${nameOf(example)} of ${nameOf(copies[example] as number)}); copies are on one side`,
   ];
-  if (differing !== undefined) {
-    const first = copies[differing] as number;
-    const count = indices.filter((index) => label(index) !== label(copies[index] as number)).length;
+  const [contradiction] = differing;
+  if (contradiction !== undefined) {
+    const first = copies[contradiction] as number;
     lines.push(
-      `${name}: ${count === 1 ? '1 of them has' : `${count} of them have`} another label than the first of its kind (${nameOf(differing)}: ${classes[label(differing)]}; ${nameOf(first)}: ${classes[label(first)]})`,
+      `${name}: ${differing.length === 1 ? '1 of them has' : `${differing.length} of them have`} another label than the first of its kind (${nameOf(contradiction)}: ${classes[label(contradiction)]}; ${nameOf(first)}: ${classes[label(first)]})`,
     );
   }
   return lines;
 }
 
-const maxNamed = 10;
-
 function describeMissing({ name, classes }: Dataset, missing: readonly string[]): string[] {
   if (missing.length === 0) return [];
-  const listed = `${missing.slice(0, maxNamed).join(', ')}${missing.length > maxNamed ? ', …' : ''}`;
   return [
-    `${name}: ${missing.length} of its ${classes.length} classes ${missing.length === 1 ? 'has' : 'have'} one image, or copies of one, and ${missing.length === 1 ? 'is' : 'are'} in training only (${listed})`,
+    `${name}: ${missing.length} of its ${classes.length} classes ${missing.length === 1 ? 'has' : 'have'} one image, or copies of one, and ${missing.length === 1 ? 'is' : 'are'} in training only (${listed(missing)})`,
   ];
 }

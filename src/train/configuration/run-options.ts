@@ -1,5 +1,5 @@
 /** The numbers of a run that are not the recipe's, each declared once: range, flag, file and help. */
-import { defaultValidation } from '../../data/splits/open-splits.ts';
+import { defaultValidation, validationRange } from '../../data/splits/open-splits.ts';
 import { durationOption, numberOption } from '../../option.ts';
 
 const count = { whole: true, atLeast: 1 };
@@ -22,8 +22,7 @@ export const runNumbers = {
     label: 'Training images at most',
   }),
   validation: numberOption({
-    atLeast: 0,
-    below: 1,
+    ...validationRange,
     flag: '--validation <fraction>',
     about:
       'part of the training images of each class to validate on, where --data has no folder val; 0: none',
