@@ -9,16 +9,25 @@ export interface TextMask {
   readonly ink: Uint8Array;
 }
 
+/** For pango, which reads the text as markup. */
+export const escapeMarkup = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+
 /** @param options.size the height of a line, about, and `width` at which lines are wrapped, both in pixels */
 export async function drawText(
   text: string,
   { size, width }: { readonly size: number; readonly width: number },
 ): Promise<TextMask> {
   const load = await loadSharp();
-  const escaped = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
   // At 72 dots an inch a point is a pixel.
   const { data, info } = await load({
-    text: { text: escaped, font: `sans ${Math.round(size * 0.75)}`, dpi: 72, width, wrap: 'word-char' },
+    text: {
+      text: escapeMarkup(text),
+      font: `sans ${Math.round(size * 0.75)}`,
+      dpi: 72,
+      width,
+      wrap: 'word-char',
+    },
   })
     .extractChannel(0)
     .raw()

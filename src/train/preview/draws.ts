@@ -1,6 +1,6 @@
 /** Images as a training will see them: some of every class, each in several epochs. */
-import { DataError } from '../../data/data-error.ts';
 import type { Dataset } from '../../data/dataset.ts';
+import { SkippedImages } from '../../data/skipped-images.ts';
 import { augment } from '../../images/augment.ts';
 import { isMixing, mixBatch } from '../../images/augmentation/mix.ts';
 import type { Augmentation } from '../../images/augmentation.ts';
@@ -94,22 +94,17 @@ function spreadOverClasses(dataset: Dataset, seed: number): number[] {
     .map(({ index }) => index);
 }
 
-/** Images that cannot be read are not of interest here: a training names them. */
+/** Images that cannot be read are passed over: a training names them. @throws as `SkippedImages` */
 async function readable(
   dataset: Dataset,
   { order, count }: { order: readonly number[]; count: number },
 ): Promise<{ index: number; image: Image }[]> {
   const found: { index: number; image: Image }[] = [];
-  let reason = '';
+  const skipped = new SkippedImages(dataset);
   for (const index of order) {
     if (found.length === count) break;
-    try {
-      found.push({ index, image: await dataset.image(index) });
-    } catch (error) {
-      if (!(error instanceof DataError)) throw error;
-      reason = error.message;
-    }
+    const image = await skipped.read(index);
+    if (image) found.push({ index, image });
   }
-  if (found.length === 0) throw new DataError(`${dataset.name}: none of the images can be used (${reason})`);
   return found;
 }

@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import type { OverlayOptions } from 'sharp';
 import { loadSharp } from '../../data/decode.ts';
+import { escapeMarkup } from '../../data/draw-text.ts';
 import { resizeAny } from '../../images/geometry.ts';
 import type { Image } from '../../images/image.ts';
 import type { PreviewDraw, PreviewRow } from './draws.ts';
@@ -155,10 +156,7 @@ function overlayOf({
   size = 10,
   bold = false,
 }: Text): OverlayOptions {
-  const escaped = shortened(text, width, size)
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;');
+  const escaped = escapeMarkup(shortened(text, width, size));
   const markup = `<span foreground="${colour}"${bold ? ' weight="bold"' : ''}>${escaped}</span>${strut}`;
   // Not the width: pango would break lines.
   return { input: { text: { text: markup, font: `sans ${size}`, rgba: true, dpi: 80 } }, left, top };
