@@ -76,10 +76,12 @@ export async function predictFiles(
   for (const { file, error } of left) if (error !== undefined) skip(file, error);
   const files = left.flatMap(({ file, error }) => (error === undefined ? [file] : []));
   onStart?.({ known: writer.known.size, total: files.length });
+  // One more than there are, so that a list of nothing but broken images is a result: each of them is named.
+  const dataset = { ...namedImages(files, classes), length: files.length + 1 };
   let predicted = 0;
   let complete = false;
   try {
-    for await (const { index, probabilities, views: count } of predictImages(namedImages(files, classes), {
+    for await (const { index, probabilities, views: count } of predictImages(dataset, {
       members: [{ predictor, preprocessing }],
       views,
       indices: files.keys(),

@@ -3,11 +3,10 @@ import { DataError, MissingImageError } from '../data-error.ts';
 import type { Dataset } from '../dataset.ts';
 import { decodeImage } from '../decode.ts';
 
-/** A broken or missing one is an error of its own: however many there are, they do not end a pass over the others. */
+/** A missing one is an error of its own: however many there are, they do not end a pass over the others. */
 export const namedImages = (files: readonly string[], classes: readonly string[] = []): Dataset => ({
   name: 'images',
-  // One more than there are, so that a list of nothing but broken images is a result: each of them is named.
-  length: files.length + 1,
+  length: files.length,
   classes,
   label: () => -1,
   nameOf: (index) => files[index] as string,

@@ -38,7 +38,7 @@ export async function featuresOfImages(
   const files = [...found.values()].flatMap(({ file, error }) => (error === undefined ? [file] : []));
   let progress: ReturnType<typeof progressOver> | undefined;
   const begin = performance.now();
-  const dataset = { ...namedImages(files), length: files.length };
+  const dataset = namedImages(files);
   const { indices, parts, cached, computed, seconds } = await featuresOf(dataset, {
     model,
     parts: [part],
