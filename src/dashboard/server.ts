@@ -92,21 +92,13 @@ export async function createDashboard(options: DashboardOptions): Promise<Fastif
     }
     return readMetrics(folder, offset);
   });
-  app.get<RunRequest>('/api/runs/:id/evaluation', async (request, reply) => {
-    const folder = (await runFolders(runs)).get(request.params.id);
-    if (!folder) return notFound(reply, `run '${request.params.id}'`);
-    // A run before its first evaluation is not an error, which browsers would log.
-    return reply
-      .type('application/json; charset=utf-8')
-      .send(JSON.stringify((await readEvaluation(folder)) ?? null));
-  });
-  app.get<RunRequest>('/api/runs/:id/labels', async (request, reply) => {
-    const folder = (await runFolders(runs)).get(request.params.id);
-    if (!folder) return notFound(reply, `run '${request.params.id}'`);
-    return reply
-      .type('application/json; charset=utf-8')
-      .send(JSON.stringify((await readLabels(folder)) ?? null));
-  });
+  for (const [name, read] of Object.entries({ evaluation: readEvaluation, labels: readLabels }))
+    app.get<RunRequest>(`/api/runs/:id/${name}`, async (request, reply) => {
+      const folder = (await runFolders(runs)).get(request.params.id);
+      if (!folder) return notFound(reply, `run '${request.params.id}'`);
+      // A run before its first evaluation is not an error, which browsers would log.
+      return reply.type('application/json; charset=utf-8').send(JSON.stringify((await read(folder)) ?? null));
+    });
   app.get('/api/events', (_, reply) => {
     reply.hijack();
     reply.raw.writeHead(200, {

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodePng } from '../data/decode.ts';
+import { fashionMnistClasses } from '../data/fashion-mnist/fashion-mnist.ts';
 import { openData } from '../data/open-data.ts';
 import type { Engine } from '../engine/engine.ts';
 import { openTorch } from '../engine/torch.ts';
@@ -312,18 +313,7 @@ const configuration = (overrides: Partial<Configuration> = {}): Configuration =>
   network: 'inception-v4',
   options: { classes: 10, width: 0.125, blocks: { A: 1, B: 1, C: 1 }, inputSize: 75 },
   data: 'fashion-mnist',
-  classes: [
-    'T-shirt/top',
-    'Trouser',
-    'Pullover',
-    'Dress',
-    'Coat',
-    'Sandal',
-    'Shirt',
-    'Sneaker',
-    'Bag',
-    'Ankle boot',
-  ],
+  classes: fashionMnistClasses,
   preprocessing: standardPreprocessing([75, 75], { crop: 1 }),
   recipe: resolveRecipe('small-data', { batch: 8, epochs: 1 }),
   seed: 1,

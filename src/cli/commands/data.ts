@@ -63,11 +63,13 @@ async function run(source: string, { model: path, html, json }: Values): Promise
     if (model?.description.classes.length === 0)
       throw new UsageError(`--model: ${model.source} has no classifier`);
     const checked = await look(source, { model, interruption });
-    if (html !== undefined) await writeFile(html, await drawCheckPage(checked));
     process.stdout.write(
       json ? `${JSON.stringify(checked.check, null, 2)}\n` : `${dataCheckText(checked.check)}\n`,
     );
-    if (html !== undefined) process.stderr.write(`page: ${html}\n`);
+    if (html !== undefined) {
+      await writeFile(html, await drawCheckPage(checked));
+      process.stderr.write(`page: ${html}\n`);
+    }
     if (path !== undefined && model && (await isRun(path))) {
       const file = join(path, runFiles.labels);
       await replaceText(file, `${JSON.stringify(await labelsRecord(checked, model.description.classes))}\n`);

@@ -8,7 +8,8 @@ import { type IdxArray, readIdx } from './idx.ts';
 /** Where Debian's package dataset-fashion-mnist installs it. */
 export const fashionMnistFolder = '/usr/share/datasets/fashion-mnist';
 
-const classes = [
+/** In the order of the labels. */
+export const fashionMnistClasses = [
   'T-shirt/top',
   'Trouser',
   'Pullover',
@@ -36,13 +37,13 @@ export async function openFashionMnist(
       `${folder}: expected as many labels as images, received images ${images.shape.join('×')} and labels ${labels.shape.join('×')}`,
     );
   }
-  const invalid = labels.data.findIndex((label) => label >= classes.length);
+  const invalid = labels.data.findIndex((label) => label >= fashionMnistClasses.length);
   if (invalid >= 0)
     throw new DataError(`${folder}: label ${invalid} is ${labels.data[invalid]}, expected 0 to 9`);
   return {
     name: `fashion-mnist ${split}`,
     length,
-    classes,
+    classes: fashionMnistClasses,
     label: (index) => labels.data[index] as number,
     image: (index) => ({
       height,
