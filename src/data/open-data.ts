@@ -21,7 +21,11 @@ export async function openData(source: string, split: Split): Promise<Dataset> {
   const found = await findSplits(source);
   const { decisions, otherFolders } = found;
   const { folder, choice } = folderOf(found, split);
-  return openClassFolders(folder, { decisions: [...choice, ...decisions], otherFolders });
+  return openClassFolders(folder, {
+    decisions: [...choice, ...decisions],
+    otherFolders,
+    fewestClasses: split === 'train' || folder === found.root ? 2 : 1,
+  });
 }
 
 interface Chosen {

@@ -159,6 +159,12 @@ describe('the images that a model is scored on', () => {
     ]);
   });
 
+  it('may be of one class, as those that a training is tested on', async () => {
+    await make([...images('train/'), 'test/cat/1.jpg']);
+    expect((await openSplits(root)).test?.classes).toEqual(['cat']);
+    expect((await openEvaluationImages(root, [])).classes).toEqual(['cat']);
+  });
+
   it('say what was decided of the folder, too', async () => {
     await make([...images('train/'), ...images('training/')]);
     const data = await openEvaluationImages(root, [trained(0.3)]);
