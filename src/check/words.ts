@@ -16,7 +16,7 @@ export function nameIn(source: string, file: string): string {
 
 export const describeLabels = ({ model, images, trainedOn }: LabelCheck): string => {
   const about = `not cross-validated${trainedOn === null ? '' : `; as the folder is now, ${grouped(trainedOn)} of the images are those that it was trained on, and may be learnt by heart`}`;
-  return images.length === 0
-    ? `${model} is sure of no other label (${about})`
-    : `${counted(images.length, 'image')} of which ${model} is sure that they are something else (${about})`;
+  const found =
+    images.length === 0 ? 'no other label' : `another label for ${counted(images.length, 'image')}`;
+  return `${model} is sure of ${found} (${about})`;
 };

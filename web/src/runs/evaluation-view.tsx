@@ -1,23 +1,17 @@
 /** Mistakes of a run's last evaluation: the confusion matrix, the scores of each class and the most confident errors. */
-import { useEffect, useState } from 'react';
 import { classScores, worstClasses } from '../../../src/evaluate/class-scores.ts';
 import type { EvaluationRecord } from '../../../src/train/run/records.ts';
 import { grouped, percent } from '../format.ts';
 import { fetchEvaluation } from './api.ts';
+import { useRecord } from './use-record.ts';
 
 export function EvaluationView({ id, version }: { id: string; version: number }) {
-  const [record, setRecord] = useState<EvaluationRecord>();
-  // biome-ignore lint/correctness/useExhaustiveDependencies: every version may have a new evaluation
-  useEffect(() => {
-    const controller = new AbortController();
-    fetchEvaluation(id, controller.signal)
-      .then((next) =>
-        // The same evaluation fetched again does not update the page.
-        setRecord((previous) => (previous && next && previous.step === next.step ? previous : next)),
-      )
-      .catch(() => undefined);
-    return () => controller.abort();
-  }, [id, version]);
+  const { record, problem } = useRecord(fetchEvaluation, {
+    id,
+    version,
+    isSame: (previous, next) => previous.step === next.step,
+  });
+  if (problem !== undefined) return <p className="quiet">{problem}</p>;
   if (!record) return <p className="quiet">{id} has no evaluation yet; the first follows the first epoch.</p>;
   return (
     <>

@@ -1,19 +1,11 @@
 /** Labels of a run's data that are probably wrong: images of which the network is sure that they are something else. */
-import { useEffect, useState } from 'react';
-import type { LabelsRecord } from '../../../src/train/run/records.ts';
 import { percent } from '../format.ts';
 import { fetchLabels } from './api.ts';
+import { useRecord } from './use-record.ts';
 
 export function LabelsView({ id, version }: { id: string; version: number }) {
-  const [record, setRecord] = useState<LabelsRecord>();
-  // biome-ignore lint/correctness/useExhaustiveDependencies: every version may have a new check
-  useEffect(() => {
-    const controller = new AbortController();
-    fetchLabels(id, controller.signal)
-      .then(setRecord)
-      .catch(() => undefined);
-    return () => controller.abort();
-  }, [id, version]);
+  const { record, problem } = useRecord(fetchLabels, { id, version });
+  if (problem !== undefined) return <p className="quiet">{problem}</p>;
   if (!record) return null;
   const { classes, found, images } = record;
   return (
@@ -22,7 +14,7 @@ export function LabelsView({ id, version }: { id: string; version: number }) {
       <p className="quiet">
         {found === 0
           ? 'The network is sure of no other label.'
-          : `${found} images of which the network is sure that they are something else${images.length < found ? `; the surest ${images.length}` : ''}. Not cross-validated.`}
+          : `The network is sure of another label for ${found} ${found === 1 ? 'image' : 'images'}${images.length < found ? `; the surest ${images.length}` : ''}. Not cross-validated.`}
       </p>
       <ul className="mistakes" aria-labelledby="labels">
         {images.map(({ file, label, predicted, probability, trainedOn, image }) => (
