@@ -4,6 +4,7 @@ import { InceptionError } from '../errors.ts';
 import { coveringSize, resizeAny, writeInput } from './geometry.ts';
 import { type Box, cropImage, type Image, type Part, resample } from './image.ts';
 import type { ResamplingKernel } from './resize.ts';
+import { roundHalfEven } from './round-half-even.ts';
 
 /**
  * How the single crop is taken. `tf-slim`: the central fraction of each side, stretched to the input size. `timm`: the image is
@@ -166,7 +167,8 @@ function coveredPart(
 ): { readonly whole: readonly [height: number, width: number]; readonly part: Part } {
   const cover = size.map((side) => Math.floor(side / crop)) as [number, number];
   const whole = coveringSize(image, cover);
-  const [top, left] = [whole[0] - size[0], whole[1] - size[1]].map(halfToEven) as [number, number];
+  // As torchvision's centre crop.
+  const [top, left] = [roundHalfEven((whole[0] - size[0]) / 2), roundHalfEven((whole[1] - size[1]) / 2)];
   return { whole, part: { top, left, height: size[0], width: size[1] } };
 }
 
@@ -174,12 +176,6 @@ function centreCrop(image: Image, preprocessing: Preprocessing): Image {
   const { whole, part } = coveredPart(image, preprocessing);
   // Only what the crop keeps is computed: the whole of a very long image may be a thousand times larger.
   return resizeAny(image, preprocessing.kernel, { size: whole, part });
-}
-
-/** Half a number of pixels, rounded to even like Python's round(), as in torchvision's centre crop. */
-function halfToEven(pixels: number): number {
-  const half = Math.floor(pixels / 2);
-  return pixels % 2 === 0 || half % 2 === 0 ? half : half + 1;
 }
 
 const kernelDescriptions: Readonly<Record<ResamplingKernel, string>> = {

@@ -1,4 +1,5 @@
 /** Rotation, shear and translation of an image that keeps its size; what comes from outside is black. As torchvision's for tensors. */
+import { roundHalfEven } from '../round-half-even.ts';
 
 /** Bytes [height, width, 3] and their size. */
 export interface Canvas {
@@ -38,12 +39,6 @@ export const verticalShear = (amount: number, [, width]: Canvas['size']): Origin
 
 /** To the right and down, in pixels. */
 export const translationBy = (x: number, y: number): Origin => [1, 0, -x, 0, 1, -y];
-
-/** Half to even, as PyTorch. */
-export function roundHalfEven(value: number): number {
-  const rounded = Math.round(value);
-  return rounded - value === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
-}
 
 /** Moves the pixels; with 'nearest' each is a copy of one, with 'bilinear' a mean of four. */
 export function transform(

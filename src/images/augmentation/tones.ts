@@ -2,7 +2,8 @@
  * Changes of the values of pixels, in place, as torchvision v2 computes them for tensors of bytes: in float32, cut off where it cuts
  * off and rounded where it rounds.
  */
-import { type Canvas, roundHalfEven } from './affine.ts';
+import { roundHalfEven } from '../round-half-even.ts';
+import type { Canvas } from './affine.ts';
 
 const float = Math.fround;
 
