@@ -1,7 +1,7 @@
 /** The check of a data set as text: a table of counts, then a line for each finding. */
 import Table from 'cli-table3';
 import type { CheckedImage, DataCheck, DuplicateGroup } from '../../check/data-check.ts';
-import { counted, describeLabels, nameIn } from '../../check/words.ts';
+import { describeLabels, nameIn } from '../../check/words.ts';
 import { describeLeftOut } from '../../data/data-report.ts';
 import { counted, grouped, percent } from './format.ts';
 
