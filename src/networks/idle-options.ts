@@ -3,7 +3,7 @@
  * `configure` takes them; what a user asks for is refused here.
  */
 import { NetworkOptionError, type NetworkOptionName, type NetworkOptions } from './network-options.ts';
-import { type Layer, layersInside, meaningOf, type Network, type Stage } from './notation.ts';
+import { type Layer, layersIn, meaningOf, type Network, type Stage } from './notation.ts';
 
 interface Asked {
   readonly network: Network;
@@ -56,9 +56,4 @@ export function refuseIdleOptions(network: Network, options: NetworkOptions): vo
     if (reason !== undefined)
       throw new NetworkOptionError(`network option '${name}': has no effect in ${network.name}: ${reason}`);
   }
-}
-
-/** All layers, those inside others too. */
-function layersIn(layers: readonly Layer[]): Layer[] {
-  return layers.flatMap((layer) => [layer, ...layersIn(layersInside(layer))]);
 }

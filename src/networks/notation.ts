@@ -285,6 +285,11 @@ export function layersInside(layer: Layer): readonly Layer[] {
   }
 }
 
+/** All of these layers, and those inside others. */
+export function layersIn(layers: readonly Layer[]): Layer[] {
+  return layers.flatMap((layer) => [layer, ...layersIn(layersInside(layer))]);
+}
+
 /** Height and width of a window; throws unless both are positive whole numbers. */
 export function windowSize(window: Window): readonly [height: number, width: number] {
   const match = /^([1-9]\d*)x([1-9]\d*)$/.exec(window);

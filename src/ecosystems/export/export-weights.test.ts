@@ -52,6 +52,13 @@ describe('exportWeights', () => {
     expect((await exported(model('inception-v3', { countPadding: true }), 'timm')).differences).toEqual([]);
     expect((await exported(model('inception-v4'), 'cadene')).differences).toEqual([]);
     expect((await exported(model('inception-v4'), 'tf-slim')).differences).toEqual([]);
+    const blocks = { A: 1, B: 1, C: 2 };
+    const residual = model('inception-resnet-v2-released', { blocks, residualScale: { A: 0.3 } });
+    expect((await exported(residual, 'timm')).differences).toEqual([
+      "runs/a: residuals are scaled by 0.3, 0.1, 0.2, 1 here, but by 0.17, 0.1, 0.2, 1 in timm's inception-resnet-v2-released: results will differ",
+    ]);
+    const asDrawn = model('inception-resnet-v2-released', { blocks });
+    expect((await exported(asDrawn, 'timm')).differences).toEqual([]);
   });
 
   it('folds gammas that the other implementation cannot have, which then computes the same', async () => {

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { elementCount, type Parameter, parametersOf } from '../../graph/graph.ts';
 import { graphOf, type ModelDescription } from '../../model/description.ts';
 import type { ModelFile } from '../../model/model-file.ts';
+import { findNetwork } from '../../networks/networks.ts';
+import { layersIn, type Network } from '../../networks/notation.ts';
 import { replaceText } from '../../replace-file.ts';
 import { type TensorSource, writeSafetensors } from '../../weights/safetensors/safetensors.ts';
 import type { Dialect } from '../dialect.ts';
@@ -110,8 +112,19 @@ export function differencesIn(
     differences.push(
       `${source}: average pooling ${countPadding ? 'counts' : 'does not count'} its padding here, but ${theirs.countPadding ? 'does' : 'does not'} in ${dialect.name}'s ${name}: results will differ`,
     );
+  const [ours, drawn] = [graph.network, findNetwork(name)].map(residualScalesOf) as [string, string];
+  if (ours !== drawn)
+    differences.push(
+      `${source}: residuals are scaled by ${ours} here, but by ${drawn} in ${dialect.name}'s ${name}: results will differ`,
+    );
   return differences;
 }
+
+/** In the order of the figure, where a scale is no parameter: `0.17, 0.1, 0.2, 1`. */
+const residualScalesOf = ({ layers }: Pick<Network, 'layers'>): string =>
+  layersIn(Object.values(layers))
+    .flatMap((layer) => (layer.kind === 'residual' ? [layer.scale] : []))
+    .join(', ');
 
 /** Gammas of one, for a network without gammas. */
 function onesFor({ network, options }: ModelDescription, { name }: Dialect<DialectName>): TensorSource[] {
