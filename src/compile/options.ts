@@ -119,8 +119,8 @@ export interface InferenceOptions {
 }
 
 /**
- * Inference's input: `images`. Outputs: `features`, float32 [n, features], the input of the classifier and its hidden layers (the embedding where
- * the network has one); and, for a network with classes, `logits` and `probabilities`, float32 [n, classes].
+ * Inference's input: `images`. Outputs: `features`, float32 [n, features], what the classifier reads, its hidden layers included (the
+ * embedding where the network has one); and, for a network with classes, `logits` and `probabilities`, float32 [n, classes].
  */
 export interface CompiledInference {
   /**

@@ -1,6 +1,6 @@
 /**
  * Our side as a separate process, so that its memory can be measured and no side shares threads or caches with another.
- * Arguments: the job's path, and `ours` or `floor`.
+ * Arguments: the job's path, and `floor`, or a name for what the job says: `ours`, `everything`.
  */
 import { readFileSync } from 'node:fs';
 import { openTorch } from '../../engine/torch.ts';
