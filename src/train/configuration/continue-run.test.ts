@@ -66,6 +66,10 @@ describe('a resumed run', () => {
         message: 'the learning rate after step 8 is 0.0750; before the change it was 0.00',
       },
     ]);
+    const rarer = continued(configuration, { resume: 'runs/a', evaluateEvery: 2 });
+    expect(changesBetween(configuration, { after: rarer, step: 8 })).toEqual([
+      { step: 8, what: 'epochs between evaluations', from: 1, to: 2 },
+    ]);
     expect(describeChanges([], { before: configuration, after: configuration, stepsPerEpoch: 4 })).toEqual(
       [],
     );

@@ -28,7 +28,7 @@ const acceptedOfRecipe: { readonly [K in keyof Required<ResumeOptions>['recipe']
 };
 
 const cannotChange = (name: string): string =>
-  `${name}: cannot change when a run is resumed; only more epochs, a lower learning rate, the folder of the same data, the device and the threads can`;
+  `${name}: cannot change when a run is resumed; only more epochs, a lower learning rate, the folder of the same data, the device, the threads and how often it is evaluated and saved can`;
 
 /**
  * The configuration of a resumed run with its changes.
@@ -90,6 +90,8 @@ const recorded = (configuration: Configuration): Readonly<Record<string, string 
   epochs: configuration.recipe.epochs,
   'learning rate': configuration.recipe.learningRate,
   data: configuration.data,
+  // It decides which averages are compared where the best are the model, and when patience ends.
+  'epochs between evaluations': configuration.evaluateEvery ?? 1,
   device: configuration.device,
   threads: configuration.threads,
   libtorch: configuration.versions.libtorch,
