@@ -10,7 +10,8 @@ import {
 import { frozenNames, layerRates } from '../../graph/parts.ts';
 import { firstOf } from '../../printable.ts';
 import type { Recipe } from '../recipe/recipe.ts';
-import type { WeightsRecord } from './start-from.ts';
+import { hiddenParameters } from './kept-classes.ts';
+import { hasNewHidden, type WeightsRecord } from './start-from.ts';
 
 const auxiliaryLines: { readonly [K in WeightsRecord['auxiliary']]: readonly string[] } = {
   kept: ['auxiliary classifier: kept, but for its classes'],
@@ -36,12 +37,14 @@ function classifierLine({ kept, reinitialised }: WeightsRecord): string {
   return `classifier: rows of ${kept.length} classes kept, which have the same label (${firstOf(kept)}); ${reinitialised.length} new (${firstOf(reinitialised)})`;
 }
 
-function keptParameters({ kept, reinitialised, auxiliary }: WeightsRecord, graph: Graph): number {
+function keptParameters(weights: WeightsRecord, graph: Graph): number {
+  const { kept, reinitialised, auxiliary } = weights;
+  const made = new Set(hasNewHidden(weights) ? hiddenParameters(graph) : []);
   const classifier = new Set(classifierParameters(graph).map(({ name }) => name));
   const share = kept.length / (kept.length + reinitialised.length);
   const taken = auxiliary === 'new' ? parametersOfHead(graph, 'main') : parametersOf(graph);
   return taken
-    .filter((parameter) => !isStatistic(parameter))
+    .filter((parameter) => !isStatistic(parameter) && !made.has(parameter))
     .reduce((sum, { name, shape }) => sum + elementCount(shape) * (classifier.has(name) ? share : 1), 0);
 }
 

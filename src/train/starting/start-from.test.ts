@@ -74,6 +74,13 @@ describe('startFrom', () => {
     );
   });
 
+  it('counts new hidden layers as new', () => {
+    const [without = ''] = linesOf({ classes: ['emu', 'kiwi'] });
+    const [counted, , changed] = linesOf({ classes: ['emu', 'kiwi'], options: { hidden: [8] } });
+    expect(counted).toBe(without);
+    expect(changed).toBe('hidden: none in the weights, 8 here');
+  });
+
   it.each<[string, NetworkOptions, NetworkOptions, string]>([
     ['keeps the auxiliary head that is asked for', { auxiliary: true }, { auxiliary: true }, 'kept'],
     ['drops the auxiliary head otherwise', {}, { auxiliary: true }, 'dropped'],

@@ -136,13 +136,21 @@ function changesOf(
       each === undefined ? "the network's own" : option.format(each),
     );
     if (name === 'hidden')
-      return [`hidden: ${before} in the weights, ${now} here (--hidden ${before} keeps them)`];
+      return [
+        theirs.hidden?.length
+          ? `hidden: ${before} in the weights, ${now} here (--hidden ${before} keeps them)`
+          : `hidden: none in the weights, ${now} here`,
+      ];
     if (mayChange.has(name)) return [`${name}: ${before} in the weights, ${now} here`];
     throw new UsageError(
       `network option '${name}': ${source} has ${before}, received ${now}; it comes with the weights (${[...mayChange].join(', ')} may differ)`,
     );
   });
 }
+
+/** Whether the classifier has hidden layers of its own: those of the weights are no change of theirs. */
+export const hasNewHidden = ({ changed }: Pick<WeightsRecord, 'changed'>): boolean =>
+  changed.some((line) => line.startsWith('hidden:'));
 
 /** An input size is free where every layer slides over its input. @throws UsageError naming the first layer that does not. */
 function refuseOtherShapes(graph: Graph, { graph: trained, source }: ModelFile): void {
