@@ -1,6 +1,6 @@
 /**
- * `evaluation.json` of a run: the confusion matrix, scores of each class and worst mistakes of its last evaluation, for the dashboard. Images are
- * embedded as small PNGs, so that one rename replaces everything and viewing it does not need the data.
+ * `evaluation.json` of a run: the confusion matrix, scores of each class and worst mistakes of the evaluation whose averages are the
+ * model, for the dashboard. Images are embedded as small PNGs, so that one rename replaces everything and viewing it does not need the data.
  */
 import type { Dataset } from '../../data/dataset.ts';
 import { thumbnail } from '../../data/thumbnail.ts';

@@ -5,9 +5,11 @@
  *     data.json                    the images, what was left out of them, and which were skipped
  *     metrics.jsonl                a line for every few steps, for every evaluation, and for the test at the end
  *     checkpoints/N.safetensors    the state after step N; the last two are kept, the older for when the newer is damaged
- *     model.safetensors            the averaged weights after the last evaluation
+ *     model.safetensors            the averaged weights after the last evaluation, or after the best
+ *     last.safetensors             those after the last one, where the model is the best
  *     curves.svg                   loss and error over time
- *     evaluation.json              confusion and worst mistakes of the last evaluation
+ *     README.md                    the model card
+ *     evaluation.json              confusion, scores of each class and worst mistakes of the model's evaluation
  *     pid                          the lock: the training process, while it runs
  */
 import { access, appendFile, constants, mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
