@@ -235,7 +235,7 @@ function showStart(
     `recipe: ${recipe.name}, ${counted(recipe.epochs, 'epoch')} of batch ${recipe.batch}, ${counted(totalSteps, 'step')}`,
   );
   say(`augmentation: ${describeAugmentation(recipe.augmentation)}`);
-  say(`engine: libtorch ${libtorch}, ${precision}, ${threads} threads, ${hardware}`);
+  say(`engine: libtorch ${libtorch}, ${precision}, ${counted(threads, 'thread')}, ${hardware}`);
   say(`evaluation: ${describeProtocol(preprocessing)}, averaged weights`);
   if (position.step > 0) say(`resumed after step ${grouped(position.step)}`);
   start({ step: position.step, totalSteps, batch: recipe.batch });
