@@ -4,8 +4,7 @@ import { openTorch } from '../engine/torch.ts';
 import { UsageError } from '../errors.ts';
 import { graphOf } from '../model/description.ts';
 import type { Notices } from '../model/model-file.ts';
-import { runFiles } from '../model/run-layout.ts';
-import { writeRunCard } from './card/write-card.ts';
+import { addRunCard } from './card/write-card.ts';
 import type { Configuration } from './configuration/configuration.ts';
 import { changesBetween, continued, describeChanges, onEngine } from './configuration/continue-run.ts';
 import { networkOf } from './configuration/create-configuration.ts';
@@ -163,21 +162,15 @@ async function onAnEngine(
       onEvaluation: emit,
       onWarning: (message) => emit({ kind: 'warning', message }),
     });
-    if (result.model) await writeCardOf(begun.folder, emit);
+    if (result.model)
+      await addRunCard(begun.folder.path, {
+        onNotice: (message) => emit({ kind: 'note', message }),
+        onWarning: (message) => emit({ kind: 'warning', message }),
+      });
     return result;
   } finally {
     await folder?.unlock();
     if (!options.engine) await engine.close();
-  }
-}
-
-/** A training whose card cannot be written is a training all the same. */
-async function writeCardOf({ path }: RunFolder, emit: RunHooks['emit']): Promise<void> {
-  try {
-    if ((await writeRunCard(path)) === undefined)
-      emit({ kind: 'note', message: `${path}/${runFiles.card} has been edited and stays as it is` });
-  } catch (error) {
-    emit({ kind: 'warning', message: `${path}: no model card was written: ${(error as Error).message}` });
   }
 }
 

@@ -86,6 +86,20 @@ describe('the card of a run', () => {
       expect(card.split('\n')).toContain(line);
   });
 
+  it('gives the scores of classes to the images that they are of', async () => {
+    const run = await writeRun(join(folder, 'photos'));
+    const record = JSON.parse(await readFile(run.file('evaluation.json'), 'utf8'));
+    await writeFile(run.file('evaluation.json'), JSON.stringify({ ...record, split: 'validation' }));
+    await writeRunCard(run.path);
+    const card = (await readFile(run.file('README.md'), 'utf8')).split('\n');
+    // The record has five images.
+    expect(card).toContain('| validation | 5 | 50.00% | 50.00% | 40.00% | 0.0500 | 2 |');
+    expect(card).toContain('| test | 5 | 75.00% | 25.00% | 70.00% | 0.0600 | 2 |');
+    expect(card).toContain(
+      '| class | training | validation | test | precision (validation) | recall (validation) | F1 (validation) |',
+    );
+  });
+
   it('says what it started from, without the paths of the machine', async () => {
     const run = new RunFolder(join(folder, 'run'));
     const weights: NonNullable<Configuration['weights']> = {

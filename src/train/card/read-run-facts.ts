@@ -84,8 +84,10 @@ function measured(
     const early = data?.validation === undefined && data?.test !== undefined && test === undefined;
     const split = line.kind === 'test' || early ? 'test' : 'validation';
     const images = data?.[split]?.images;
+    // Runs of earlier versions do not record of which images it is: of those scored last.
+    const isOfRecord = record?.split === undefined ? line === last : record.split === split;
     const perClass: readonly ClassScore[] | undefined =
-      line === last && record?.step === line.step ? record.perClass : undefined;
+      isOfRecord && record?.step === line.step ? record.perClass : undefined;
     const scored = perClass?.reduce((sum, each) => sum + each.images, 0);
     return [
       {
@@ -121,7 +123,7 @@ function counts({ train, validation, test }: Data, configuration: Configuration)
 
 function remarks(
   metrics: readonly Metrics[],
-  { configuration: { recipe }, data }: { configuration: Configuration; data: Data | undefined },
+  { configuration: { recipe, probe }, data }: { configuration: Configuration; data: Data | undefined },
 ): string[] {
   const evaluations = metrics.filter(({ kind }) => kind === 'evaluation').length;
   const kept = modelOf(metrics, recipe);
@@ -133,7 +135,7 @@ function remarks(
           `The model is that of the best of ${evaluations} evaluations, which its validation figures therefore flatter a little`,
         ]
       : []),
-    ...(reached < recipe.epochs - 0.01
+    ...(!probe?.isModel && reached < recipe.epochs - 0.01
       ? [`The training ended after ${+reached.toFixed(2)} of ${recipe.epochs} epochs`]
       : []),
     ...(skipped > 0 ? [`${skipped} images could not be used and do not count`] : []),

@@ -3,6 +3,7 @@ import type { ClassScore } from '../../evaluate/class-scores.ts';
 import { describeProtocol } from '../../images/preprocess.ts';
 import type { ModelDescription } from '../../model/description.ts';
 import type { Configuration } from '../configuration/configuration.ts';
+import { describeProbe } from '../probe/probe-record.ts';
 import { cell, code, sentence, table } from './card-text.ts';
 
 /** A model's score on the images of one split. */
@@ -110,10 +111,21 @@ function data(
 }
 
 function training({ configuration }: RunFacts): string {
-  const { recipe, seed, precision, device, versions, changes = [] } = configuration;
+  const { recipe, seed, precision, device, versions, probe, changes = [] } = configuration;
   const { name, epochs, batch, learningRate, schedule, optimizer, weightDecay, labelSmoothing } = recipe;
+  const { classWeights } = recipe;
   const lines = [
-    `- **Recipe:** ${code(name)}, ${epochs} epochs of batches of ${batch}, ${optimizer.kind}, learning rate ${learningRate} (${schedule.kind}), weight decay ${weightDecay}, label smoothing ${labelSmoothing}, seed ${seed}`,
+    ...(probe?.isModel
+      ? [
+          '- **Recipe:** the classifier alone, a softmax regression with L2 regularisation on fixed features',
+          ...describeProbe(probe).map((line) => `- ${sentence(line)}`),
+          ...(classWeights === undefined || classWeights === 'none'
+            ? []
+            : [`- **Weights of the classes:** ${code(JSON.stringify(classWeights))}`]),
+        ]
+      : [
+          `- **Recipe:** ${code(name)}, ${epochs} epochs of batches of ${batch}, ${optimizer.kind}, learning rate ${learningRate} (${schedule.kind}), weight decay ${weightDecay}, label smoothing ${labelSmoothing}, seed ${seed}`,
+        ]),
     `- **Computed:** in ${precision} on ${device === 'cpu' ? 'the CPU' : 'CUDA'}`,
     `- **Versions:** inception-networks ${versions.inception}, libtorch ${versions.libtorch}, Node.js ${versions.node}`,
     ...changes.map(
@@ -121,5 +133,6 @@ function training({ configuration }: RunFacts): string {
     ),
   ];
   const whole = `<details><summary>The whole recipe</summary>\n\n\`\`\`json\n${JSON.stringify(recipe, null, 2)}\n\`\`\`\n\n</details>`;
-  return `## Training\n\n${lines.join('\n')}\n\n${whole}`;
+  // A probe takes no step, and its recipe holds for nothing but the weights of the classes.
+  return ['## Training', lines.join('\n'), ...(probe?.isModel ? [] : [whole])].join('\n\n');
 }

@@ -25,6 +25,19 @@ export async function writeRunCard(folder: string): Promise<string | undefined> 
   return writeCard(folder, { description: run.configuration, run });
 }
 
+/** Writes the card of a run that has its model: without a card it is a run all the same. */
+export async function addRunCard(
+  folder: string,
+  { onNotice, onWarning }: Readonly<Record<'onNotice' | 'onWarning', (line: string) => void>>,
+): Promise<void> {
+  try {
+    if ((await writeRunCard(folder)) === undefined)
+      onNotice(`${join(folder, runFiles.card)} has been edited and stays as it is`);
+  } catch (error) {
+    onWarning(`${folder}: no model card was written: ${(error as Error).message}`);
+  }
+}
+
 const seal =
   /\n<!-- as written, sha256 ([0-9a-f]{64}); a card that has been edited is not written over -->\n$/;
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');

@@ -73,6 +73,10 @@ describe('a probe', () => {
         [1, 1, 4],
       ],
     });
+    const card = readFileSync(join(out, 'README.md'), 'utf8');
+    expect(card).toContain('the classifier alone, a softmax regression');
+    expect(card).toContain('precision (validation)');
+    expect(card).not.toMatch(/epochs|batch|learning rate/);
     await using classifier = await loadClassifier(out, { engine, precision: 'float32' });
     const images = shades.map((shade) => join(data, 'val', 'kiwi', `${shade}.png`));
     const loss = (await classifier.classify(images)).map(([{ label, probability }]) => {

@@ -12,6 +12,7 @@ import { graphOf, networkOf } from '../../model/description.ts';
 import type { Notices } from '../../model/model-file.ts';
 import { runFiles } from '../../model/run-layout.ts';
 import { cutNetwork } from '../../networks/cut-network.ts';
+import { addRunCard } from '../card/write-card.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import { createConfiguration, type NewRun } from '../configuration/create-configuration.ts';
 import { DataRecorder } from '../data-record.ts';
@@ -155,6 +156,8 @@ async function probeOn(
         dataset: test,
         record: evaluation === undefined,
       }));
+    const say = (line: string) => onNotice?.(line);
+    await addRunCard(folder.path, { onNotice: say, onWarning: say });
     return { folder: folder.path, configuration, probe: record, evaluation, test: testScore };
   } finally {
     model.release();
@@ -171,14 +174,16 @@ function configurationOf(
   base: Configuration,
   { part, record, target }: { part: Part; record: ProbeRecord; target: Graph },
 ): { configuration: Configuration; graph: Graph } {
-  const { weights, recipe, classes } = base;
+  // What was decided is about epochs and batches, and a probe has none.
+  const { decisions: _steps, evaluateEvery: _every, ...rest } = base;
+  const { weights, recipe, classes } = rest;
   // Hidden layers belong to the classifier that is replaced.
   const { hidden: _, ...options } = base.options;
   const cut = isClassifierInput(target, part) ? { options } : cutOf(base, part);
   const configuration: Configuration = {
-    ...base,
+    ...rest,
     ...cut,
-    // No step is taken: the recipe holds for nothing but how classes are weighed.
+    // It holds for nothing but how classes are weighed.
     recipe: { ...recipe, name: 'probe', keepBest: false, patience: null },
     ...(weights && { weights: { ...weights, kept: [], reinitialised: classes } }),
     probe: record,
