@@ -73,6 +73,11 @@ describe('choosePart', () => {
 });
 
 describe('findClass', () => {
+  it('takes a label that is its own identifier', () => {
+    const synsets = ['n1', 'n2'];
+    expect(findClass('n2', { classes: synsets, classIds: synsets })).toBe(1);
+  });
+
   const labels = { classes: ['crane', '10', 'dog', 'crane'], classIds: ['n1', 'n2', 'n3', 'n4'] };
 
   it('finds a label, an identifier, or an output by number', () => {

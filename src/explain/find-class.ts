@@ -13,7 +13,9 @@ export function findClass(
   const text = String(wanted);
   const indices = (names: readonly string[] | undefined) =>
     names?.flatMap((name, index) => (name === text ? [index] : [])) ?? [];
-  const [first, ...others] = typeof wanted === 'string' ? [...indices(classes), ...indices(classIds)] : [];
+  // A model's labels may be its identifiers.
+  const named = typeof wanted === 'string' ? [...indices(classes), ...indices(classIds)] : [];
+  const [first, ...others] = new Set(named);
   if (first !== undefined && others.length === 0) return first;
   if (first !== undefined)
     throw new UsageError(

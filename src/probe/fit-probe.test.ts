@@ -153,6 +153,15 @@ describe('fitProbe', () => {
   });
 });
 
+describe('fitProbe of one image a class', () => {
+  it('is refused without validation: there would be nothing to learn from', async () => {
+    const few = { values: train.values.subarray(0, 2 * features), labels: [0, 1] };
+    await expect(fitProbe(engine, { part, train: few, classes: 2 })).rejects.toThrow(
+      'expected validation images, or at least two training images of some class for a cross-validation',
+    );
+  });
+});
+
 describe('standardise', () => {
   it('leaves a constant feature at 0', () => {
     const scaling = scalingOf(Float32Array.of(0.1, 1, 0.1, 3), { features: 2 });

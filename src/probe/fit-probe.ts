@@ -1,5 +1,6 @@
 /** The probe of one part's features: nearest neighbours, and a softmax regression whose strength is chosen on held-out images. */
 import type { Engine } from '../engine/engine.ts';
+import { UsageError } from '../errors.ts';
 import type { Part } from '../features/parts.ts';
 import { type ChosenStrength, chooseStrength, foldsOf, heldOutFigures } from './choose-strength.ts';
 import { nearestNeighbours, vote } from './nearest-neighbours.ts';
@@ -54,6 +55,7 @@ const foldCount = 5;
 /** Largest component of the gradient of the classifier that is kept; strengths are compared by rougher fits. */
 const finalTolerance = 1e-5;
 
+/** @throws UsageError for training images that nothing can be held out from, where there is no validation. */
 export async function fitProbe(engine: Engine, data: ProbeData): Promise<Probe> {
   const { part, train, validation, classes, classWeights } = data;
   const neighbours = await neighbourErrors(engine, data);
@@ -66,6 +68,10 @@ export async function fitProbe(engine: Engine, data: ProbeData): Promise<Probe> 
   const folds = validation
     ? [{ weights: trainWeights, heldOut: validation.labels.map((_, row) => learnt + row) }]
     : foldsOf(labels, { count: foldCount, rowWeights });
+  if (!validation && folds.length < 2)
+    throw new UsageError(
+      'expected validation images, or at least two training images of some class for a cross-validation',
+    );
   const regression = await openRegression(engine, { values, labels, classes });
   try {
     const { best, tried, fits } = await chooseStrength(regression, { folds, rowWeights });

@@ -58,23 +58,21 @@ export async function openRegression(engine: Engine, data: RegressionData): Prom
     fit: async ({ weights, strength, start, tolerance = 1e-4 }) => {
       const total = sumOf(Array.from(weights));
       const share = Float32Array.from(weights, (weight) => weight / total);
-      let latest: Pick<Fit, 'losses' | 'predicted'> = { losses: new Float32Array(rows), predicted: [] };
-      const objective = async (point: Float64Array) => {
-        const { losses, predicted, weightGradient, biasGradient } = await program.run({
+      const run = (point: Float64Array) =>
+        program.run({
           weight: Float32Array.from(point.subarray(0, size)),
           bias: Float32Array.from(point.subarray(size)),
           share,
         });
+      const objective = async (point: Float64Array) => {
+        const { losses, weightGradient, biasGradient } = await run(point);
         const gradient = new Float64Array(point.length);
         gradient.set(weightGradient?.data as Float32Array, 0);
         gradient.set(biasGradient?.data as Float32Array, size);
-        latest = {
-          losses: losses?.data as Float32Array,
-          predicted: Array.from(predicted?.data as BigInt64Array, Number),
-        };
+        const rowLosses = losses?.data as Float32Array;
         let value = 0;
         // Rows' losses are summed in float64: a float32 sum would end the search early.
-        for (let row = 0; row < rows; row++) value += (share[row] as number) * (latest.losses[row] as number);
+        for (let row = 0; row < rows; row++) value += (share[row] as number) * (rowLosses[row] as number);
         for (let at = 0; at < size; at++) {
           const weight = point[at] as number;
           gradient[at] = (gradient[at] as number) + strength * weight;
@@ -89,11 +87,12 @@ export async function openRegression(engine: Engine, data: RegressionData): Prom
       }
       const { point, iterations, converged } = await minimise(objective, { start: begin, tolerance });
       // The last point that was tried need not be the one that was taken.
-      await objective(point);
+      const { losses, predicted } = await run(point);
       return {
         weight: point.slice(0, size),
         bias: point.slice(size),
-        ...latest,
+        losses: losses?.data as Float32Array,
+        predicted: Array.from(predicted?.data as BigInt64Array, Number),
         iterations,
         converged,
       };

@@ -1,10 +1,13 @@
 /** Probes and trainings: a probe before a fine-tuning tells what that brings; a training of the classifier alone is a probe. */
+import { summarise } from '../../data/data-report.ts';
 import type { Engine } from '../../engine/engine.ts';
+import { UsageError } from '../../errors.ts';
 import { defaultFeatureCache } from '../../features/feature-cache.ts';
 import { loadFeatureModel } from '../../features/feature-model.ts';
 import { findPart } from '../../features/parts.ts';
 import { allParts } from '../../graph/parts.ts';
 import type { Configuration } from '../configuration/configuration.ts';
+import { weightsOf } from '../recipe/class-weights.ts';
 import type { RunFolder } from '../run/run-folder.ts';
 import { openRunData } from '../run-data.ts';
 import type { StartingWeights } from '../starting/starting-weights.ts';
@@ -27,7 +30,7 @@ interface Before {
 
 /**
  * Neighbours and a probe on the features that a fine-tuning begins with, where that takes a tenth of its time or less. Undefined
- * where it does not, or where the training has to end within a time, which is said; and if it is interrupted.
+ * where it does not, cannot be made, or the training has to end within a time, which is said; and if it is interrupted.
  */
 export async function probeBefore(
   configuration: Configuration,
@@ -50,11 +53,13 @@ export async function probeBefore(
   }
   const model = await loadFeatureModel(starting.model, { engine, precision: configuration.precision });
   try {
+    const classWeights = weightsOf(configuration.recipe.classWeights, summarise(train));
     const { probes } = await measureProbes({
       engine,
       model,
       train,
       validation,
+      classWeights: classWeights && [...classWeights],
       // In the model's own graph: the training's may have no hidden layers, and another node before its classifier.
       parts: [findPart(model.graph)],
       cache: defaultFeatureCache(),
@@ -68,7 +73,10 @@ export async function probeBefore(
     return record;
   } catch (error) {
     if (signal.aborted) return undefined;
-    throw error;
+    if (!(error instanceof UsageError)) throw error;
+    // What a probe cannot learn from, a training may.
+    onNotice(`no probe before this training: ${error.message}`);
+    return undefined;
   } finally {
     model.release();
   }

@@ -25,7 +25,7 @@ export interface MeasuredProbes {
   readonly validation: FeatureTable | undefined;
 }
 
-/** @throws UsageError for training images of fewer than two classes. */
+/** @throws UsageError for training images of fewer than two classes or validation images that cannot be used; as `fitProbe`. */
 export async function measureProbes(options: MeasureOptions): Promise<MeasuredProbes> {
   const { engine, model, parts, train, validation, classWeights, onNotice, onBroken, ...rest } = options;
   const tableOf = async (dataset: Dataset) => {
@@ -37,8 +37,10 @@ export async function measureProbes(options: MeasureOptions): Promise<MeasuredPr
   const classes = train.classes.length;
   if (new Set(learnt.labels).size < 2)
     throw new UsageError(
-      `${train.name}: expected images of at least two classes to learn from, received ${learnt.labels.length} images of one`,
+      `${train.name}: expected images of at least two classes to learn from, received ${learnt.labels.length} of ${new Set(learnt.labels).size}`,
     );
+  if (validation && held?.labels.length === 0)
+    throw new UsageError(`${validation.name}: expected validation images, none of them can be used`);
   const probes: Probe[] = [];
   for (const [which, part] of parts.entries()) {
     const valuesOf = ({ table, labels }: typeof learnt) => ({
