@@ -3,10 +3,11 @@
  * `FILE.json` beside it describes the evaluation.
  */
 
-import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import Papa from 'papaparse';
 import { z } from 'zod';
 import type { Dataset } from '../data/dataset.ts';
+import { appendLines } from './append-lines.ts';
 import { PredictionsError } from './predictions-error.ts';
 import type { Prediction } from './score.ts';
 
@@ -62,25 +63,8 @@ export async function openPredictions(
       `${columns.join(',')}\n${previous.map((prediction) => line(prediction, dataset)).join('')}`,
     );
   }
-  let pending = '';
-  let writing: Promise<void> = Promise.resolve();
-  const flush = () => {
-    const text = pending;
-    pending = '';
-    writing = writing.then(() => appendFile(path, text));
-    writing.catch(() => undefined);
-  };
-  return {
-    previous,
-    add: (prediction) => {
-      pending += line(prediction, dataset);
-      if (pending.length > 16_384) flush();
-    },
-    close: async () => {
-      flush();
-      await writing;
-    },
-  };
+  const lines = appendLines(path);
+  return { previous, add: (prediction) => lines.add(line(prediction, dataset)), close: lines.close };
 }
 
 function line({ index, label, top, probability, loss }: Prediction, { classes, nameOf }: Dataset): string {

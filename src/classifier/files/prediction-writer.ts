@@ -1,7 +1,8 @@
 /** Writes predictions of any number of images to a file, row by row, so that an interrupted process can go on. */
-import { appendFile, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { UsageError } from '../../errors.ts';
+import { appendLines } from '../../evaluate/append-lines.ts';
 import { PredictionsError } from '../../evaluate/predictions-error.ts';
 import { openParquetRows } from './parquet-rows.ts';
 import { type PredictionWriter, uniqueLabels, type WriterOptions } from './prediction-rows.ts';
@@ -62,24 +63,10 @@ async function openLines(
     await writeFile(path, format.head(top));
   }
   const unique = uniqueLabels(classes);
-  let pending = '';
-  let writing: Promise<void> = Promise.resolve();
-  const flush = () => {
-    const text = pending;
-    pending = '';
-    writing = writing.then(() => appendFile(path, text));
-    // A full disk is told when the file is closed.
-    writing.catch(() => undefined);
-  };
+  const lines = appendLines(path);
   return {
     known,
-    add: (row) => {
-      pending += format.line(row, unique);
-      if (pending.length > 16_384) flush();
-    },
-    close: async () => {
-      flush();
-      await writing;
-    },
+    add: (row) => lines.add(format.line(row, unique)),
+    close: lines.close,
   };
 }

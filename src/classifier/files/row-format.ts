@@ -31,7 +31,7 @@ const csv: RowFormat = {
   read: (text, { path, top }) => {
     const whole = wholeLines(text);
     if (whole === '') return { files: [], length: 0 };
-    const { data, errors } = Papa.parse<string[]>(whole, { skipEmptyLines: true });
+    const { data, errors } = Papa.parse<string[]>(whole, { delimiter: ',', skipEmptyLines: true });
     const [head = [], ...rows] = data;
     const columns = columnsOf(top);
     if (head.join() !== columns.join())
