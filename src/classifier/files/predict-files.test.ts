@@ -87,6 +87,17 @@ describe('predictFiles', () => {
     expect(rowsIn(output)).toEqual(files.map(({ file }, at) => `${file} ${at < 2 ? 'bright' : 'dark'}`));
   });
 
+  it('does not continue with other labels', async () => {
+    const output = join(folder, 'p.csv');
+    const files = [await image('a.png', 255)];
+    const { model } = brightness();
+    await predictFiles(model, files, { output });
+    const description = { ...model.description, classes: ['night', 'day'] };
+    await expect(predictFiles({ ...model, description }, files, { output, resume: true })).rejects.toThrow(
+      'its rows are of another model or other options',
+    );
+  });
+
   it('predicts an image once that is named twice', async () => {
     const output = join(folder, 'p.csv');
     const file = await image('a.png', 255);

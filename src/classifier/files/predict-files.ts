@@ -1,4 +1,5 @@
 /** Predictions of any number of image files: decoded a few ahead, predicted in batches, written row by row. */
+import { createHash } from 'node:crypto';
 import type { NamedImage } from '../../data/folders/find-images.ts';
 import { namedImages } from '../../data/folders/named-images.ts';
 import { describeViews, type Views } from '../../images/crops.ts';
@@ -59,6 +60,8 @@ export async function predictFiles(
     description: {
       model: source,
       classes: classes.length,
+      // Rows with other labels for the same outputs are another file's.
+      labelsSha256: createHash('sha256').update(JSON.stringify(classes)).digest('hex'),
       protocol: describeViews(preprocessing, views),
       precision: runtime.precision,
     },
