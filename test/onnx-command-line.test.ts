@@ -100,6 +100,10 @@ describe('inception export -o FILE.onnx', () => {
       ['-o', 'x.safetensors', '--to', 'timm', '--softmax'],
       /--softmax: has no effect with --to, which exports weights/,
     ],
+    [
+      ['-o', 'x.safetensors', '--to', 'timm', '--test-images', '5'],
+      /--test-images: has no effect with --to, which exports weights/,
+    ],
     [['-o', 'x.onnx', '--report'], /--report: has no effect without --to/],
     [['-o', 'x.onnx', '--calibrate', 'd'], /--calibrate: has no effect without --precision int8/],
     [['-o', 'x.onnx', '--precision', 'int8'], /--calibrate: .* does not say what it was trained on/],

@@ -13,9 +13,8 @@ import { type Pushed, pushFiles, withToken } from '../hub/push/push-files.ts';
 import type { ModelFile, Notices } from '../model/model-file.ts';
 import { writeModel } from '../model/write-model.ts';
 import { openModel } from '../predict/open-model.ts';
-import { readRunFacts } from '../train/card/read-run-facts.ts';
+import { runFactsAt } from '../train/card/read-run-facts.ts';
 import { writeCard } from '../train/card/write-card.ts';
-import { RunFolder } from '../train/run/run-folder.ts';
 
 const ownForm = 'inception-networks';
 /** An ecosystem of the hub: its names and config.json, so that it loads the model. `inception-networks`: this package's own file, with every option. */
@@ -60,13 +59,15 @@ export async function pushModel(
     const form = chooseForm(model, options);
     const config = join(folder, 'config.json');
     const weights = join(folder, 'model.safetensors');
-    if (form !== ownForm) await exportWeights(model, { to: form, output: `${folder}/` });
-    else {
+    if (form !== ownForm) {
+      const { decisions } = await exportWeights(model, { to: form, output: `${folder}/` });
+      for (const decision of decisions) options.onNotice?.(decision);
+    } else {
       const { description, graph, read } = model;
       await writeModel(weights, { description, read, parameters: parametersOf(graph) });
       await writeFile(config, ownConfig(description));
     }
-    const run = (await isRun(path)) ? await readRunFacts(path) : undefined;
+    const run = await runFactsAt(path);
     const { license } = options;
     const library = form === ownForm ? undefined : cardLibrary(form);
     await writeCard(folder, { description: model.description, run, library, repository, license });
@@ -85,13 +86,6 @@ export async function pushModel(
     await rm(folder, { recursive: true, force: true });
   }
 }
-
-/** A folder in an ecosystem's form has a config.json, too, but not a run's. */
-const isRun = (path: string): Promise<boolean> =>
-  new RunFolder(path).configuration().then(
-    () => true,
-    () => false,
-  );
 
 /** @throws UsageError if an ecosystem's is asked for and cannot be */
 function chooseForm(model: ModelFile, { form, onNotice }: PushModelOptions): PushForm {

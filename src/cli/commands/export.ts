@@ -14,7 +14,7 @@ import { type CalibrationMethod, calibrationMethods } from '../../onnx/write/int
 import { exportPasses } from '../../onnx/write/onnx-graph-of.ts';
 import { openModel } from '../../predict/open-model.ts';
 import type { CardLibrary } from '../../train/card/model-card.ts';
-import { readRunFacts } from '../../train/card/read-run-facts.ts';
+import { runFactsAt } from '../../train/card/read-run-facts.ts';
 import { writeCard } from '../../train/card/write-card.ts';
 import { exportToOnnx, type OnnxValues, readPasses } from '../export-to-onnx.ts';
 import { modelArgument, noticesTo } from '../options/model-options.ts';
@@ -99,16 +99,11 @@ Examples:
     .action(run);
 }
 
-const onnxOnly = [
-  'precision',
-  'input',
-  'softmax',
-  'classActivation',
-  'passes',
-  'calibrate',
-  'calibrationMethod',
-] as const;
 const int8Only = ['calibrate', 'calibrationMethod', 'calibrationImages', 'testImages'] as const;
+const onnxOnly = [
+  ...['precision', 'input', 'softmax', 'classActivation', 'passes', 'threads'],
+  ...int8Only,
+] as const;
 
 async function run(path: string, values: Values): Promise<void> {
   checkUsage(values);
@@ -182,7 +177,10 @@ async function cardOf(
   model: ModelFile,
   { path, folder, library }: { path: string; folder: string; library: CardLibrary },
 ): Promise<string | undefined> {
-  const run = await readRunFacts(path).catch(() => undefined);
+  const run = await runFactsAt(path).catch(({ message }: Error) => {
+    process.stderr.write(`${message}; the card is without the run's records\n`);
+    return undefined;
+  });
   const card = await writeCard(folder, { description: model.description, run, library });
   if (card === undefined)
     process.stderr.write(`${join(folder, 'README.md')} has been edited and stays as it is\n`);

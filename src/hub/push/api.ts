@@ -1,7 +1,14 @@
 /** Requests that change a repository of the hub, by the HTTP API that huggingface_hub uses (its hf_api.py and lfs.py). */
-
-import type { HubPatience } from '../request.ts';
-import { hubPatience, overNetwork, retry, secureUrl, TemporaryError, userAgent, watch } from '../request.ts';
+import {
+  type HubPatience,
+  hubPatience,
+  overNetwork,
+  retry,
+  secureUrl,
+  TemporaryError,
+  userAgent,
+  watch,
+} from '../request.ts';
 import { HubError, type HubSettings } from '../settings.ts';
 
 /** A repository that files go to. */

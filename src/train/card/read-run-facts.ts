@@ -43,7 +43,21 @@ const scoreLine = z.object({
 /** Reads a run. @throws RunError if the folder is none */
 export async function readRunFacts(path: string): Promise<RunFacts> {
   const folder = new RunFolder(path);
-  const configuration = await folder.configuration();
+  return factsOf(folder, await folder.configuration());
+}
+
+/**
+ * Reads a run, if the path is one: a folder in an ecosystem's form has a config.json, too, but not a run's.
+ * @throws RunError if its metrics cannot be read
+ */
+export async function runFactsAt(path: string): Promise<RunFacts | undefined> {
+  const folder = new RunFolder(path);
+  const configuration = await folder.configuration().catch(() => undefined);
+  return configuration && factsOf(folder, configuration);
+}
+
+async function factsOf(folder: RunFolder, configuration: Configuration): Promise<RunFacts> {
+  const { path } = folder;
   const metrics = await folder.metrics();
   const data = dataRecord.safeParse(await readOptional(folder.file(runFiles.data))).data;
   const record = (await readOptional(folder.file(runFiles.evaluation))) as EvaluationRecord | undefined;
