@@ -3,7 +3,6 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { describeClasses, describeReport, summarise } from '../../data/data-report.ts';
-import { readClassWeights } from '../../data/labels/class-weights-file.ts';
 import { UsageError } from '../../errors.ts';
 import { costsOf } from '../../graph/costs.ts';
 import { describeAugmentation } from '../../images/augmentation/describe.ts';
@@ -24,7 +23,7 @@ import { addDeclared, readDeclared, refuseOption } from '../options/declared-opt
 import { addEngineOptions, type EngineOptions } from '../options/engine-options.ts';
 import { modelArgument, noticesTo } from '../options/model-options.ts';
 import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
-import { addRecipeOptions, readChanges, readRecipe } from '../options/recipe-options.ts';
+import { addRecipeOptions, readChanges, readRecipe, readWeightsFile } from '../options/recipe-options.ts';
 import { estimateText } from '../output/estimate-text.ts';
 import { hasTop5 } from '../output/evaluation-report.ts';
 import { counted, duration, grouped, percent, short } from '../output/format.ts';
@@ -177,10 +176,6 @@ async function newRun(network: string | undefined, values: Values): Promise<Trai
     timeSeconds,
   };
 }
-
-/** The words stay as they are; anything else is a file of weights. */
-const readWeightsFile = async (text: unknown): Promise<unknown> =>
-  typeof text !== 'string' || text === 'none' || text === 'balanced' ? text : readClassWeights(text);
 
 type StartEvent = Extract<TrainEvent, { kind: 'start' }>;
 

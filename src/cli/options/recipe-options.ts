@@ -1,9 +1,11 @@
 /** Options that override a recipe's numbers; the defaults are those of each recipe. */
 import type { Command } from 'commander';
 import { optimizers, usualOptimizers } from '../../compile/optimizers/optimizers.ts';
+import { readClassWeights } from '../../data/labels/class-weights-file.ts';
 import { UsageError } from '../../errors.ts';
 import { augmentationOptions } from '../../images/augmentation.ts';
 import type { Option, OptionTable } from '../../option.ts';
+import type { ClassWeights } from '../../train/recipe/class-weights.ts';
 import {
   defaultRecipe,
   type Recipe,
@@ -132,6 +134,12 @@ export function readRecipe(
     throw new UsageError('--auxiliary-loss-weight: has no effect without --auxiliary');
   return { name, ...overrides };
 }
+
+/** `--class-weights`: the words stay as they are; anything else is a file of weights. */
+export const readWeightsFile = async (text: unknown): Promise<ClassWeights | undefined> => {
+  if (text === 'none' || text === 'balanced') return text;
+  return typeof text === 'string' ? readClassWeights(text) : undefined;
+};
 
 /** Defaults by recipe, as '160; small-data: 20', or one text if all agree. */
 function perRecipe(textOf: (recipe: Recipe) => string): string {

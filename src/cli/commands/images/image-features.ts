@@ -50,8 +50,7 @@ export async function featuresOfImages(
     },
     onNotice: say,
     signal,
-  });
-  progress?.stop();
+  }).finally(() => progress?.stop());
   if (cached > 0)
     say(
       `features of ${cached} images are from the cache, of ${computed} computed in ${seconds.toFixed(1)} s`,

@@ -1,15 +1,14 @@
 /** `inception probe`: a new classifier on a model's features, solved instead of trained. */
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { readClassWeights } from '../../../data/labels/class-weights-file.ts';
 import { runFiles } from '../../../model/run-layout.ts';
 import { runNumbers } from '../../../train/configuration/run-options.ts';
 import { probe } from '../../../train/probe/start-probe.ts';
-import type { ClassWeights } from '../../../train/recipe/class-weights.ts';
 import { recipeNumbers } from '../../../train/recipe/recipe-options.ts';
 import { addDeclared, readDeclared } from '../../options/declared-options.ts';
 import { addEngineOptions, type EngineOptions } from '../../options/engine-options.ts';
 import { modelArgument, noticesTo } from '../../options/model-options.ts';
+import { readWeightsFile } from '../../options/recipe-options.ts';
 import { percent } from '../../output/format.ts';
 import { progressOver } from '../../output/image-progress.ts';
 import { onInterruption } from '../../signals.ts';
@@ -70,7 +69,7 @@ async function run(model: string, values: Values): Promise<void> {
       data,
       out: output,
       features,
-      classWeights: await readWeights(values.classWeights),
+      classWeights: await readWeightsFile(values.classWeights),
       ...readDeclared(numbers, values),
       device,
       precision,
@@ -108,10 +107,4 @@ async function run(model: string, values: Values): Promise<void> {
     interruption.end();
     notices.end();
   }
-}
-
-/** One of the words, or what the file holds. */
-async function readWeights(text: string | undefined): Promise<ClassWeights | undefined> {
-  if (text === undefined || text === 'none' || text === 'balanced') return text;
-  return readClassWeights(text);
 }
