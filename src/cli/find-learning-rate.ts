@@ -5,6 +5,7 @@ import { UsageError } from '../errors.ts';
 import { findLearningRate } from '../train/find-learning-rate.ts';
 import type { TrainOptions } from '../train/train-options.ts';
 import { sweepFiles } from '../train/trial/sweep.ts';
+import { noticesTo } from './options/model-options.ts';
 import { openBar } from './output/progress-bar.ts';
 
 export const findFlag = '--find-learning-rate';
@@ -30,12 +31,18 @@ export function refuseWithFind(command: Command): void {
 /** Sweeps, and prints the suggestion on standard output. */
 export async function showLearningRate(options: TrainOptions): Promise<void> {
   const bar = openBar(process.stderr, '{bar} {value}/{total}  loss {loss}');
-  bar?.start(100, 0, { loss: '–' });
-  const say = (line: string) => process.stderr.write(bar ? `\r\u001b[K${line}\n` : `${line}\n`);
+  const notices = noticesTo(process.stderr);
   const found = await findLearningRate(options, {
-    onNotice: say,
-    onStep: ({ step, loss }) => bar?.update(step, { loss: loss.toFixed(3) }),
-  }).finally(() => bar?.stop());
+    ...notices,
+    onStep: ({ step, steps, loss }) => {
+      const shown = { loss: loss.toFixed(3) };
+      if (step > 1) bar?.update(step, shown);
+      else bar?.start(steps, step, shown);
+    },
+  }).finally(() => {
+    notices.end();
+    if (bar?.isActive) bar.stop();
+  });
   const { suggestion, recipeLearningRate, learningRates, diverged } = found;
   const ended = diverged ? 'until the loss diverged' : 'without the loss diverging';
   process.stderr.write(

@@ -140,6 +140,9 @@ describe('a training whose first step runs out of memory', () => {
 describe('a sweep of learning rates', () => {
   it('leaves a curve and a suggestion in a folder that is no run, and trains nothing', async () => {
     const out = join(root, 'sweep');
+    await expect(runSweep({ ...options(out), timeSeconds: 60 }, {})).rejects.toThrow(
+      /^option 'timeSeconds': has no effect: a sweep of learning rates has up to 100 steps/,
+    );
     const steps: number[] = [];
     const found = await runSweep(options(out), {
       range: { first: 1e-4, last: 0.1, steps: 20 },

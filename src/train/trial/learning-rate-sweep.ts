@@ -4,6 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { openTorch } from '../../engine/torch.ts';
+import { UsageError } from '../../errors.ts';
 import { replaceText } from '../../replace-file.ts';
 import { RunFolder } from '../run/run-folder.ts';
 import { openStartingWeights } from '../starting/starting-weights.ts';
@@ -49,6 +50,10 @@ export async function runSweep(
   { range = usualRange, ...hooks }: SweepHooks & { readonly range?: Range },
 ): Promise<LearningRateSweep> {
   const began = performance.now();
+  if (options.timeSeconds !== undefined)
+    throw new UsageError(
+      `option 'timeSeconds': has no effect: a sweep of learning rates has up to ${range.steps} steps, whatever time they take`,
+    );
   const folder = new RunFolder(options.out);
   await folder.refuseExisting();
   const { weights, device = 'auto', threads } = options;

@@ -1,8 +1,8 @@
 /** What a sweep of learning rates says and leaves behind. Pure. */
+import type { Notices } from '../../model/model-file.ts';
 
-/** What a sweep of learning rates says while it runs. */
-export interface SweepHooks {
-  readonly onNotice?: (message: string) => void;
+/** What a sweep of learning rates says while it opens its weights, and while it runs. */
+export interface SweepHooks extends Notices {
   /** After each step of at most so many. */
   readonly onStep?: (progress: {
     readonly step: number;
