@@ -5,8 +5,8 @@ import type { Checked } from './check-data.ts';
 import type { CheckedImage, DuplicateGroup } from './data-check.ts';
 import { counted, describeLabels, grouped, nameIn } from './words.ts';
 
-/** Groups of each kind, images of a group, and other images that are shown. */
-const limits = { groups: 40, images: 8, others: 24 } as const;
+/** Groups of each kind, images of a group, other images, and undecodable files that are shown. */
+const limits = { groups: 40, images: 8, others: 24, files: 200 } as const;
 
 const html = (text: string): string =>
   text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
@@ -46,11 +46,13 @@ export async function drawCheckPage(checked: Checked): Promise<string> {
     ),
     section(
       'Undecodable files',
-      undecodable.length === 0 ? undefined : counted(undecodable.length, 'file'),
+      undecodable.length === 0
+        ? undefined
+        : `${counted(undecodable.length, 'file')}${shownOf(undecodable.length, limits.files)}`,
       undecodable.length === 0
         ? ''
         : `<ul class="plain">${undecodable
-            .slice(0, 200)
+            .slice(0, limits.files)
             .map(
               ({ file, reason }) =>
                 `<li><b>${html(nameIn(check.source, file))}</b> ${html(reason.replace(`${file}: `, ''))}</li>`,
