@@ -128,6 +128,18 @@ describe('a probe', () => {
     expect(best.label).toBe('emu');
   });
 
+  it('of a part at which no network can end is refused before an image is read', async () => {
+    const inside = [...model.graph.endpoints.keys()].find((name) => /^stem\/./.test(name)) as string;
+    let images = 0;
+    const onImage = () => images++;
+    const out = join(root, 'inside');
+    const fresh = join(root, 'fresh');
+    await expect(probe({ ...common, engine, out, features: inside, cache: fresh, onImage })).rejects.toThrow(
+      `inception-v3 cannot end after '${inside}'`,
+    );
+    expect(images).toBe(0);
+  });
+
   it('of all parts reports each', async () => {
     const { probe: record } = await probe({ ...common, engine, out: join(root, 'all'), features: 'auto' });
     expect(record.parts.map(({ features }) => features).sort()).toEqual(

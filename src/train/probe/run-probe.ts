@@ -91,6 +91,10 @@ async function probeOn(
     onNotice?.(`data: ${split.name}, ${split.length.toLocaleString('en-US')} images`);
   for (const line of new Set(splits.flatMap(describeReport))) onNotice?.(line);
   const target = graphOf(base);
+  // In the starting model's own graph: the target may have no hidden layers, and another node before its classifier.
+  const parts = partsOf(starting.model.graph, features);
+  // One at which no network can end is refused before an image is read.
+  for (const { name } of parts) networkTo(findPart(target, name), { base, target });
   const skipped: { file: string; reason: string }[] = [];
   const model = await loadFeatureModel(starting.model, { engine, precision: base.precision });
   const common = {
@@ -109,8 +113,7 @@ async function probeOn(
       engine,
       train,
       validation,
-      // In the starting model's own graph: the target may have no hidden layers, and another node before its classifier.
-      parts: partsOf(model.graph, features),
+      parts,
       classWeights: weights && [...weights],
     });
     const [best] = probes;
@@ -164,7 +167,7 @@ async function probeOn(
   }
 }
 
-/** The parts that `features` names. @throws UsageError for one at which a network cannot end. */
+/** The parts that `features` names. @throws UsageError for one that the network does not have. */
 function partsOf(graph: Graph, features: string | undefined): readonly Part[] {
   return features === everyPart ? candidateParts(graph) : [findPart(graph, features)];
 }
@@ -177,12 +180,9 @@ function configurationOf(
   // What was decided is about epochs and batches, and a probe has none.
   const { decisions: _steps, evaluateEvery: _every, ...rest } = base;
   const { weights, recipe, classes } = rest;
-  // Hidden layers belong to the classifier that is replaced.
-  const { hidden: _, ...options } = base.options;
-  const cut = isClassifierInput(target, part) ? { options } : cutOf(base, part);
   const configuration: Configuration = {
     ...rest,
-    ...cut,
+    ...networkTo(part, { base, target }),
     // It holds for nothing but how classes are weighed.
     recipe: { ...recipe, name: 'probe', keepBest: false, patience: null },
     ...(weights && { weights: { ...weights, kept: [], reinitialised: classes } }),
@@ -191,7 +191,10 @@ function configurationOf(
   return { configuration, graph: graphOf(configuration) };
 }
 
-function cutOf(base: Configuration, part: Part) {
+/** The starting network without the hidden layers of the classifier that is replaced, or cut after the part. @throws NetworkOptionError */
+function networkTo(part: Part, { base, target }: { base: Configuration; target: Graph }) {
+  const { hidden: _, ...own } = base.options;
+  if (isClassifierInput(target, part)) return { options: own };
   const { network, options } = cutNetwork(networkOf(base), { part: part.name, options: base.options });
   return { network: network.name, figure: network, options };
 }
