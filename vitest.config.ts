@@ -41,6 +41,8 @@ export default defineConfig({
           maxWorkers: 2,
           env: { ...env, OMP_NUM_THREADS: '1' },
           testTimeout: 120_000,
+          // A reference that every test of a suite is held to is made before them.
+          hookTimeout: 120_000,
           sequence: { groupOrder: 0 },
         },
       },
@@ -52,6 +54,8 @@ export default defineConfig({
           maxWorkers: 1,
           env,
           testTimeout: 120_000,
+          // A reference that every test of a suite is held to is made before them.
+          hookTimeout: 120_000,
           sequence: { groupOrder: 1 },
         },
       },
