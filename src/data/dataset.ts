@@ -23,6 +23,11 @@ export interface DataReport {
   readonly decisions: readonly string[];
 }
 
+/** The bytes of an image file, or where they lie: a whole file, or `length` bytes of it from `offset` (a member of an archive). */
+export type EncodedImage =
+  | { readonly file: string; readonly offset?: number; readonly length?: number }
+  | { readonly bytes: Uint8Array };
+
 /** Images with labels, each read when it is asked for. */
 export interface Dataset {
   /** `fashion-mnist test` */
@@ -32,6 +37,8 @@ export interface Dataset {
   label(index: number): number;
   /** Reads and decodes an image. @throws DataError naming the file. */
   image(index: number): Image | Promise<Image>;
+  /** The image before it is decoded, for whoever decodes a part of it only; none where images are stored as pixels. */
+  encoded?(index: number): EncodedImage | Promise<EncodedImage>;
   /** Name of an image in messages and reports. */
   nameOf(index: number): string;
   /** What was left out where it was opened, and decided. */

@@ -5,11 +5,13 @@ import type { Dataset } from './dataset.ts';
 /** The images at the given indices, in their order. */
 export function selection(dataset: Dataset, indices: ArrayLike<number>): Dataset {
   const original = (index: number) => indices[index] as number;
+  const encoded = dataset.encoded?.bind(dataset);
   return {
     ...dataset,
     length: indices.length,
     label: (index) => dataset.label(original(index)),
     image: (index) => dataset.image(original(index)),
+    ...(encoded && { encoded: (index: number) => encoded(original(index)) }),
     nameOf: (index) => dataset.nameOf(original(index)),
   };
 }

@@ -129,6 +129,7 @@ const imageFiles = (name: string, files: readonly string[]) => ({
   name,
   length: files.length,
   image: (index: number) => decodeImage(files[index] as string),
+  encoded: (index: number) => ({ file: files[index] as string }),
   nameOf: (index: number) => files[index] as string,
 });
 
