@@ -1,9 +1,9 @@
 /** Opens every split of a data set, to be checked as a whole. */
+import { withReport } from '../data/data-report.ts';
 import type { Dataset, Split } from '../data/dataset.ts';
-import { openFashionMnist } from '../data/fashion-mnist/fashion-mnist.ts';
-import { findSplits } from '../data/folders/find-splits.ts';
-import { openClassFolders } from '../data/folders/image-folder.ts';
-import { type Fingerprint, ofFiles, ofPixels } from '../data/splits/identical-files.ts';
+import { findSource } from '../data/sources/find-source.ts';
+import type { Source } from '../data/sources/source.ts';
+import type { Fingerprint } from '../data/splits/identical-files.ts';
 
 /** A split as it lies in the folder; `images` where there are no folders of splits. */
 export interface NamedSplit {
@@ -24,7 +24,8 @@ export interface AllImages {
 
 /** @throws DataError for a folder in which nothing can be used. */
 export async function openAll(source: string): Promise<AllImages> {
-  const splits = await openEach(source);
+  const found = await findSource(source);
+  const splits = await openEach(found);
   const starts: number[] = [];
   let length = 0;
   for (const { dataset } of splits) {
@@ -35,12 +36,7 @@ export async function openAll(source: string): Promise<AllImages> {
     const which = starts.findLastIndex((start) => start <= index);
     return { split: splits[which] as NamedSplit, index: index - (starts[which] as number) };
   };
-  const printsOf = new Map(
-    splits.map((split) => [
-      split,
-      source === 'fashion-mnist' ? ofPixels(split.dataset) : ofFiles(split.dataset),
-    ]),
-  );
+  const printsOf = new Map(splits.map((split) => [split, found.fingerprints(split.dataset)]));
   const [prints = []] = printsOf.values();
   const fingerprints = prints.map(
     (_, level): Fingerprint =>
@@ -53,25 +49,20 @@ export async function openAll(source: string): Promise<AllImages> {
   return { splits, classes, length, fingerprints, at };
 }
 
-async function openEach(source: string): Promise<NamedSplit[]> {
-  if (source === 'fashion-mnist')
+async function openEach(source: Source): Promise<NamedSplit[]> {
+  if (source.splits.length === 0)
     return [
-      { name: 'train', dataset: await openFashionMnist('train') },
-      { name: 'test', dataset: await openFashionMnist('test') },
+      {
+        name: 'images',
+        dataset: withReport(await source.open('all', { fewestClasses: 2 }), source.report),
+      },
     ];
-  const { root, folders, decisions, otherFolders } = await findSplits(source);
-  const names = (['train', 'validation', 'test'] as const).filter((name) => folders[name] !== undefined);
-  if (names.length === 0) return [{ name: 'images', dataset: await openClassFolders(root) }];
   const splits: NamedSplit[] = [];
-  for (const name of names)
-    splits.push({
-      name,
-      dataset: await openClassFolders(folders[name] as string, {
-        // What a split lacks is a finding, and no reason to look at none.
-        fewestClasses: name === 'train' ? 2 : 1,
-        // Said once.
-        ...(splits.length === 0 && { decisions, otherFolders }),
-      }),
-    });
+  for (const name of source.splits) {
+    // What a split lacks is a finding, and no reason to look at none.
+    const dataset = await source.open(name, { fewestClasses: name === 'train' ? 2 : 1 });
+    // Said once.
+    splits.push({ name, dataset: splits.length === 0 ? withReport(dataset, source.report) : dataset });
+  }
   return splits;
 }

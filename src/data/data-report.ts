@@ -57,6 +57,18 @@ export function withDecisions(dataset: Dataset, added: readonly string[]): Datas
   return { ...dataset, report: { leftOut, decisions: [...decisions, ...added] } };
 }
 
+/** The data set with what was found before it was opened, which is said first. */
+export function withReport(dataset: Dataset, before: DataReport): Dataset {
+  const { leftOut = [], decisions = [] } = dataset.report ?? {};
+  return {
+    ...dataset,
+    report: {
+      leftOut: [...before.leftOut, ...leftOut].sort((a, b) => b.count - a.count),
+      decisions: [...before.decisions, ...decisions],
+    },
+  };
+}
+
 /** Counts the images of every class. */
 export function summarise(dataset: Dataset): DataSummary {
   const { name, length, classes, report } = dataset;

@@ -41,6 +41,11 @@ export interface Dataset {
   encoded?(index: number): EncodedImage | Promise<EncodedImage>;
   /** Name of an image in messages and reports. */
   nameOf(index: number): string;
+  /**
+   * Path of an image below the folder of the class folders, `cat/1.jpg`, by which validation images are chosen; where it is not the
+   * rest of `nameOf` behind `name`.
+   */
+  pathOf?(index: number): string;
   /** What was left out where it was opened, and decided. */
   readonly report?: DataReport;
 }

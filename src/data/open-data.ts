@@ -1,11 +1,10 @@
 /** Opens one split of a data set by name or folder. */
-import { basename } from 'node:path';
 import { DataError } from './data-error.ts';
+import { withReport } from './data-report.ts';
 import type { Dataset, Split } from './dataset.ts';
-import { openFashionMnist } from './fashion-mnist/fashion-mnist.ts';
-import { type FoundSplits, findSplits, trainingFolder } from './folders/find-splits.ts';
-import { openClassFolders } from './folders/image-folder.ts';
 import { countClassFolders, listFolder } from './folders/scan-folder.ts';
+import { findSource } from './sources/find-source.ts';
+import { type Source, trainingPart } from './sources/source.ts';
 
 /**
  * Opens a split of `fashion-mnist` or of a folder of class folders (`ROOT/CLASS/IMAGE`). `train` is every training image, and `validation`
@@ -14,57 +13,49 @@ import { countClassFolders, listFolder } from './folders/scan-folder.ts';
  * @throws DataError saying what was missing and what to do.
  */
 export async function openData(source: string, split: Split): Promise<Dataset> {
-  if (source === 'fashion-mnist') {
-    if (split === 'validation') throw withoutValidation(source);
-    return openFashionMnist(split);
-  }
-  const found = await findSplits(source);
-  const { decisions, otherFolders } = found;
-  const { folder, choice } = folderOf(found, split);
-  return openClassFolders(folder, {
-    decisions: [...choice, ...decisions],
-    otherFolders,
-    fewestClasses: split === 'train' || folder === found.root ? 2 : 1,
-  });
+  const found = await findSource(source);
+  const { part, choice } = partOf(found, split);
+  const dataset = await found.open(part, { fewestClasses: part === 'train' || part === 'all' ? 2 : 1 });
+  const { leftOut, decisions } = found.report;
+  return withReport(dataset, { leftOut, decisions: [...choice, ...decisions] });
 }
 
 interface Chosen {
-  readonly folder: string;
+  readonly part: Split | 'all';
   readonly choice: readonly string[];
 }
 
-function folderOf(found: FoundSplits, split: Split): Chosen {
-  const { root, folders } = found;
-  const { train, validation, test } = folders;
-  if (split === 'train') return { folder: trainingFolder(found), choice: [] };
+function partOf(source: Source, split: Split): Chosen {
+  const { name, splits } = source;
+  const [train, validation, test] = (['train', 'validation', 'test'] as const).map((each) =>
+    splits.includes(each) ? source.nameOf(each) : undefined,
+  );
+  if (split === 'train') return { part: trainingPart(source), choice: [] };
   if (split === 'validation') {
-    if (validation === undefined) throw withoutValidation(root);
-    return { folder: validation, choice: [] };
+    if (validation !== undefined) return { part: 'validation', choice: [] };
+    throw new DataError(
+      `${name}: expected ${source.expected('validation')}; openSplits takes validation images from those of training`,
+    );
   }
   if (test !== undefined) {
-    const unused =
-      validation && `${root}: evaluated on ${basename(test)}; ${basename(validation)} is not used here`;
-    return { folder: test, choice: unused === undefined ? [] : [unused] };
+    const unused = `${name}: evaluated on ${test}; ${validation} is not used here`;
+    return { part: 'test', choice: validation === undefined ? [] : [unused] };
   }
   if (validation !== undefined)
     return {
-      folder: validation,
-      choice: [`${root}: has no folder test, so that ${basename(validation)} is used`],
+      part: 'validation',
+      choice: [`${name}: has no test split, so that ${validation} is used`],
     };
-  if (train === undefined) return { folder: root, choice: [] };
+  if (train === undefined) return { part: 'all', choice: [] };
   throw new DataError(
-    `${root}: expected a folder 'test' or 'val' with class folders beside ${basename(train)}; the images of training are those of ${train}`,
+    `${name}: expected ${source.expected('test')} beside ${train}; the images of training are those of ${name}/${train}`,
   );
 }
 
-const withoutValidation = (source: string) =>
-  new DataError(
-    `${source}: expected a folder 'val' with class folders; openSplits takes validation images from those of training`,
-  );
-
 /** Whether a data set is a folder of images without classes; images beside class folders are left out of these, as everywhere. */
 export async function isUnlabelled(source: string): Promise<boolean> {
-  if (source === 'fashion-mnist') return false;
-  const { images } = await listFolder(source);
-  return images.length > 0 && (await countClassFolders(source, { atMost: 2 })) < 2;
+  // What is no folder is opened, and refused, by whoever reads its images.
+  const listing = await listFolder(source).catch(() => undefined);
+  if (!listing || listing.images.length === 0) return false;
+  return (await countClassFolders(source, { atMost: 2 })) < 2;
 }

@@ -6,6 +6,7 @@ import type { Dataset } from './dataset.ts';
 export function selection(dataset: Dataset, indices: ArrayLike<number>): Dataset {
   const original = (index: number) => indices[index] as number;
   const encoded = dataset.encoded?.bind(dataset);
+  const pathOf = dataset.pathOf?.bind(dataset);
   return {
     ...dataset,
     length: indices.length,
@@ -13,6 +14,7 @@ export function selection(dataset: Dataset, indices: ArrayLike<number>): Dataset
     image: (index) => dataset.image(original(index)),
     ...(encoded && { encoded: (index: number) => encoded(original(index)) }),
     nameOf: (index) => dataset.nameOf(original(index)),
+    ...(pathOf && { pathOf: (index: number) => pathOf(original(index)) }),
   };
 }
 

@@ -2,11 +2,10 @@
 import { alignClasses } from '../data/align-classes.ts';
 import { DataError } from '../data/data-error.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { openFashionMnist } from '../data/fashion-mnist/fashion-mnist.ts';
-import { findSplits, trainingFolder } from '../data/folders/find-splits.ts';
-import { openClassFolders } from '../data/folders/image-folder.ts';
 import { openData } from '../data/open-data.ts';
 import { subset } from '../data/selection.ts';
+import { findSource } from '../data/sources/find-source.ts';
+import { trainingPart } from '../data/sources/source.ts';
 import { openSplits, type Splits } from '../data/splits/open-splits.ts';
 import { type Configuration, RunError } from './configuration/configuration.ts';
 import { dataPath, differenceOf, filesOf } from './configuration/data-files.ts';
@@ -79,10 +78,8 @@ function openAsBegun({ validation }: Configuration, data: string): Promise<RunDa
 /** Earlier versions evaluated on the images of `val`, else on those of `test`, else on those of training, and had no test. */
 async function openAsEarlier(source: string): Promise<RunData> {
   const train = await openData(source, 'train');
-  if (source === 'fashion-mnist')
-    return { train, validation: await openFashionMnist('test'), test: undefined };
-  const found = await findSplits(source);
-  const { validation, test } = found.folders;
-  const evaluated = await openClassFolders(validation ?? test ?? trainingFolder(found));
-  return { train, validation: evaluated, test: undefined };
+  const found = await findSource(source);
+  const part = (['validation', 'test'] as const).find((split) => found.splits.includes(split));
+  const validation = await found.open(part ?? trainingPart(found), { fewestClasses: 2 });
+  return { train, validation, test: undefined };
 }

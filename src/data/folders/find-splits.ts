@@ -1,11 +1,11 @@
 /** Which folders of a data set's folder are its splits. */
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { DataError } from '../data-error.ts';
 import type { Split } from '../dataset.ts';
 import { countClassFolders, holdsImages, listFolder } from './scan-folder.ts';
 
 /** The usual names of each split's folder, in the order in which they are looked for. */
-const splitNames: Readonly<Record<Split, readonly string[]>> = {
+export const splitNames: Readonly<Record<Split, readonly string[]>> = {
   train: ['train', 'training'],
   validation: ['val', 'valid', 'validation'],
   test: ['test', 'testing'],
@@ -61,21 +61,6 @@ export async function findSplits(root: string): Promise<FoundSplits> {
       );
   }
   return { root, folders, decisions, otherFolders: names.filter((name) => !splits.includes(name)) };
-}
-
-/** The folder of the training images. @throws DataError if there are only other splits */
-export function trainingFolder({ root, folders }: FoundSplits): string {
-  const { train, validation, test } = folders;
-  if (train !== undefined) return train;
-  if (validation === undefined && test === undefined) return root;
-  throw new DataError(
-    `${root}: expected a folder '${splitNames.train.join("' or '")}' with class folders beside ${[
-      validation,
-      test,
-    ]
-      .flatMap((folder) => (folder === undefined ? [] : basename(folder)))
-      .join(' and ')}`,
-  );
 }
 
 async function anyHoldsImages(folders: readonly string[]): Promise<boolean> {

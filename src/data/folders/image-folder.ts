@@ -7,26 +7,17 @@ import { decodeImage, imageExtensions } from '../decode.ts';
 import { readLabels } from '../labels/image-labels.ts';
 import { countClassFolders, listFolder, type ScanOptions, scanImages } from './scan-folder.ts';
 
-/** What is known of a folder before its classes are read. */
-interface Surroundings {
-  readonly decisions: readonly string[];
-  /** Folders beside it that are not read. */
-  readonly otherFolders: readonly string[];
-  /** Default 2: with one there is nothing to tell apart. A folder to evaluate on may lack images of most classes. */
-  readonly fewestClasses?: number;
-}
-
 /**
  * Opens the class folders in a folder; classes and images are sorted by name, sub-folders of a class are read. What is left out
- * is counted in the data set's report: other files, folders without images, run folders.
+ * is counted in the data set's report: other files, folders without images, run folders. With one class there is nothing to tell
+ * apart, but a folder to evaluate on may lack images of most.
  * @throws DataError naming what is missing.
  */
 export async function openClassFolders(
   folder: string,
-  { decisions = [], otherFolders = [], fewestClasses = 2 }: Partial<Surroundings> = {},
+  { fewestClasses = 2 }: { readonly fewestClasses?: number } = {},
 ): Promise<Dataset> {
   const leftOut = new LeftOutCounter();
-  for (const name of otherFolders) leftOut.add('folders beside those of the splits', name);
   const classes = await readClasses(folder, { root: folder, leftOut });
   if (classes.length < fewestClasses)
     throw tooFewClasses(folder, { classes, fewestClasses, inner: await nested(folder) });
@@ -41,7 +32,7 @@ export async function openClassFolders(
     ...imageFiles(folder, files),
     classes: classes.map(({ name }) => name),
     label: (index) => labels[index] as number,
-    report: { leftOut: leftOut.list(), decisions: [...decisions, ...inSubFolders] },
+    report: { leftOut: leftOut.list(), decisions: inSubFolders },
   };
 }
 

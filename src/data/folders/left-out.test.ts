@@ -94,7 +94,7 @@ describe('a split', () => {
     [['train', 'valid'], 'validation', 'valid', []],
     [['Train', 'Valid'], 'train', 'Train', []],
     [['training', 'testing'], 'test', 'testing', []],
-    [['train', 'valid'], 'test', 'valid', ['ROOT: has no folder test, so that valid is used']],
+    [['train', 'valid'], 'test', 'valid', ['ROOT: has no test split, so that valid is used']],
     [
       ['train', 'val', 'validation'],
       'train',

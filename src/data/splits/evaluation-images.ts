@@ -2,8 +2,8 @@
 import { resolve } from 'node:path';
 import { withDecisions } from '../data-report.ts';
 import type { Dataset } from '../dataset.ts';
-import { findSplits } from '../folders/find-splits.ts';
 import { openData } from '../open-data.ts';
+import { findSource } from '../sources/find-source.ts';
 import { openSplits, type ValidationSource } from './open-splits.ts';
 
 /** What a model says of its training. */
@@ -21,12 +21,10 @@ export interface Trained {
  * @throws DataError
  */
 export async function openEvaluationImages(source: string, models: readonly Trained[]): Promise<Dataset> {
-  if (source === 'fashion-mnist') return openData(source, 'test');
-  const { folders } = await findSplits(source);
+  const { splits } = await findSource(source);
   const trained = models.filter(({ data }) => data !== undefined && resolve(data) === resolve(source));
   const [first] = trained;
-  if (folders.test !== undefined || folders.validation !== undefined || !first)
-    return openData(source, 'test');
+  if (splits.includes('test') || splits.includes('validation') || !first) return openData(source, 'test');
   const { validation } = trained.find((model) => typeof model.validation === 'number') ?? first;
   const { train, validation: kept } = await openSplits(source, {
     validation: typeof validation === 'number' ? validation : 0,

@@ -1,7 +1,7 @@
 /** Which images are the same file, byte for byte. Content is read only where it may be equal. */
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
-import type { Dataset } from '../dataset.ts';
+import type { Dataset, EncodedImage } from '../dataset.ts';
 import { groupsOf } from './groups-of.ts';
 
 /** A property that identical images share; undefined for an image that cannot be read, which is like no other. */
@@ -49,32 +49,43 @@ const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes)
 /** Enough of a file's end to tell compressed images of the same size apart. */
 const tailBytes = 4096;
 
-const sizeOf = (path: string) => reading(path, async (file) => String((await file.stat()).size));
+/** Bytes of an image in a file, from `start`. */
+interface Part {
+  readonly file: File;
+  readonly start: number;
+  readonly length: number;
+}
 
-const tailOf = (path: string) =>
-  reading(path, async (file) => {
-    const { size } = await file.stat();
-    const buffer = new Uint8Array(Math.min(size, tailBytes));
-    await file.read(buffer, { position: size - buffer.length });
-    return sha256(buffer);
-  });
+const sizeOf = async ({ length }: Part) => String(length);
+
+async function tailOf({ file, start, length }: Part): Promise<string> {
+  const buffer = new Uint8Array(Math.min(length, tailBytes));
+  await file.read(buffer, { position: start + length - buffer.length });
+  return sha256(buffer);
+}
 
 /** In pieces, so that large files do not have to fit into memory. */
-const contentOf = (path: string) =>
-  reading(path, async (file) => {
-    const hash = createHash('sha256');
-    for await (const piece of file.createReadStream({ autoClose: false })) hash.update(piece);
-    return hash.digest('base64');
-  });
+async function contentOf({ file, start, length }: Part): Promise<string> {
+  const hash = createHash('sha256');
+  if (length > 0)
+    for await (const piece of file.createReadStream({ autoClose: false, start, end: start + length - 1 }))
+      hash.update(piece);
+  return hash.digest('base64');
+}
 
 type File = Awaited<ReturnType<typeof open>>;
 
-async function reading(path: string, read: (file: File) => Promise<string>): Promise<string | undefined> {
+async function reading(
+  encoded: EncodedImage,
+  read: (part: Part) => Promise<string>,
+): Promise<string | undefined> {
+  if ('bytes' in encoded) return sha256(encoded.bytes);
   // Whoever needs the image says what is wrong with it.
-  const file = await open(path).catch(() => undefined);
+  const file = await open(encoded.file).catch(() => undefined);
   if (!file) return undefined;
   try {
-    return await read(file);
+    const { offset: start = 0, length = (await file.stat()).size - start } = encoded;
+    return await read({ file, start, length });
   } catch {
     return undefined;
   } finally {
@@ -82,9 +93,11 @@ async function reading(path: string, read: (file: File) => Promise<string>): Pro
   }
 }
 
-/** The fingerprints of a folder's images: size, end, content. */
-export const ofFiles = ({ nameOf }: Dataset): readonly Fingerprint[] =>
-  [sizeOf, tailOf, contentOf].map((print) => (index: number) => print(nameOf(index)));
+/** The fingerprints of encoded images, in files of their own or within larger ones: size, end, content. */
+export const ofEncoded = ({ encoded }: Dataset): readonly Fingerprint[] =>
+  [sizeOf, tailOf, contentOf].map(
+    (print) => async (index: number) => encoded && reading(await encoded(index), print),
+  );
 
 /** The fingerprint of images that are in memory: their pixels. */
 export const ofPixels = ({ image }: Dataset): readonly Fingerprint[] => [

@@ -103,7 +103,7 @@ describe('the splits of a folder', () => {
   it('refuse a fraction that has no effect', async () => {
     await make([...images('train/'), ...images('valid/')]);
     await expect(openSplits(root, { validation: 0.1 })).rejects.toThrow(
-      `option 'validation': has no effect: the validation images of ${root} are those of ${root}/valid`,
+      `option 'validation': has no effect: the validation images of ${root} are those of valid`,
     );
   });
 
@@ -199,7 +199,7 @@ describe('the images that a model is scored on', () => {
     ]);
     expect([data.name, said(data)]).toEqual([
       join(root, 'b', 'val'),
-      ['ROOT/b: has no folder test, so that val is used'],
+      ['ROOT/b: has no test split, so that val is used'],
     ]);
   });
 });

@@ -3,14 +3,13 @@ import { sep } from 'node:path';
 import { UsageError } from '../../errors.ts';
 import { describeRange, inRange } from '../../option.ts';
 import { listed } from '../align-classes.ts';
-import { withDecisions } from '../data-report.ts';
+import { withDecisions, withReport } from '../data-report.ts';
 import type { Dataset } from '../dataset.ts';
-import { openFashionMnist } from '../fashion-mnist/fashion-mnist.ts';
-import { findSplits, trainingFolder } from '../folders/find-splits.ts';
-import { openClassFolders } from '../folders/image-folder.ts';
 import { selection } from '../selection.ts';
+import { findSource } from '../sources/find-source.ts';
+import { trainingPart } from '../sources/source.ts';
 import { chooseValidation } from './choose-validation.ts';
-import { type Fingerprint, firstIdentical, ofFiles, ofPixels } from './identical-files.ts';
+import { type Fingerprint, firstIdentical } from './identical-files.ts';
 
 /**
  * Where validation images come from: the data set's own `folder`, or that fraction of each class's training images; 0 is none.
@@ -50,23 +49,18 @@ export async function openSplits(source: string, { validation }: SplitOptions = 
     throw new UsageError(
       `option 'validation': expected ${describeRange(validationRange)}; received ${JSON.stringify(fraction)}`,
     );
-  if (source === 'fashion-mnist') {
-    const [train, test] = [await openFashionMnist('train'), await openFashionMnist('test')];
-    return { ...(await divide(train, { fraction, fingerprints: ofPixels(train) })), test };
-  }
-  const found = await findSplits(source);
-  const folder = trainingFolder(found);
-  const { decisions, otherFolders, folders } = found;
-  const train = await openClassFolders(folder, { decisions, otherFolders });
-  const test =
-    folders.test === undefined ? undefined : await openClassFolders(folders.test, { fewestClasses: 1 });
-  if (folders.validation === undefined)
-    return { ...(await divide(train, { fraction, fingerprints: ofFiles(train) })), test };
+  const found = await findSource(source);
+  const { splits } = found;
+  const opened = await found.open(trainingPart(found), { fewestClasses: 2 });
+  const train = withReport(opened, found.report);
+  const test = splits.includes('test') ? await found.open('test', { fewestClasses: 1 }) : undefined;
+  if (!splits.includes('validation'))
+    return { ...(await divide(train, { fraction, fingerprints: found.fingerprints(train) })), test };
   if (validation !== undefined)
     throw new UsageError(
-      `option 'validation': has no effect: the validation images of ${source} are those of ${folders.validation}`,
+      `option 'validation': has no effect: the validation images of ${source} are those of ${found.nameOf('validation')}`,
     );
-  const chosen = await openClassFolders(folders.validation, { fewestClasses: 1 });
+  const chosen = await found.open('validation', { fewestClasses: 1 });
   return { train, validation: chosen, test, validationFrom: 'folder' };
 }
 
@@ -100,7 +94,8 @@ async function divide(
 }
 
 /** `cat/1.jpg`, wherever the folder is. */
-function relativeName({ name, nameOf }: Dataset, index: number): string {
+function relativeName({ name, nameOf, pathOf }: Dataset, index: number): string {
+  if (pathOf) return pathOf(index);
   const whole = nameOf(index);
   const folder = name.endsWith(sep) ? name : name + sep;
   return (whole.startsWith(folder) ? whole.slice(folder.length) : whole).replaceAll(sep, '/');
