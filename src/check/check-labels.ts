@@ -1,6 +1,6 @@
 /** Which labels are probably wrong: images of which a trained network is sure that they are something else. */
-import { resolve } from 'node:path';
 import { alignClasses } from '../data/align-classes.ts';
+import { absoluteSource } from '../data/sources/absolute-source.ts';
 import { openSplits, type ValidationSource } from '../data/splits/open-splits.ts';
 import { type Prediction, predictions } from '../evaluate/score.ts';
 import type { Preprocessing } from '../images/preprocess.ts';
@@ -84,8 +84,7 @@ async function trainedFiles(
   source: string,
   { all, data, validation }: { all: AllImages; data?: string; validation?: ValidationSource },
 ): Promise<ReadonlySet<string> | undefined> {
-  const whole = (name: string) => (name === 'fashion-mnist' ? name : resolve(name));
-  if (data === undefined || whole(data) !== whole(source)) return undefined;
+  if (data === undefined || absoluteSource(data) !== absoluteSource(source)) return undefined;
   const hasFolder = all.splits.some(({ name }) => name === 'validation');
   const [first] = all.splits;
   const train =

@@ -31,8 +31,8 @@ export class LeftOutCounter {
 }
 
 /** `24 .bmp files`, `1 folder without images`. */
-const countOf = (count: number, what: string): string =>
-  `${count} ${count === 1 ? what.replace(/\b(file|folder|image|link)s\b/, '$1') : what}`;
+export const countOf = (count: number, what: string): string =>
+  `${count} ${count === 1 ? what.replace(/\b(file|folder|image|link|shard|member|label)s\b/, '$1') : what}`;
 
 /** One line: `photos/train: left out 24 .bmp files (cat/a.bmp, …), 1 folder without images (empty)`; undefined if nothing was. */
 export function describeLeftOut(name: string, leftOut: readonly LeftOut[]): string | undefined {

@@ -41,9 +41,13 @@ export const keyOf = ({ featuresSha256, preprocessing, precision }: FeatureKey):
  * An image that cannot be read is unknown.
  */
 export async function imageKey(dataset: Dataset, index: number): Promise<string | undefined> {
-  const file = resolve(dataset.nameOf(index));
+  const encoded = await dataset.encoded?.(index);
+  const stored = encoded && 'file' in encoded ? encoded : undefined;
+  const file = resolve(stored?.file ?? dataset.nameOf(index));
   const info = await stat(file).catch(() => undefined);
-  if (info?.isFile()) return `${file}\0${info.size}\0${info.mtimeMs}`;
+  // A member of an archive: the archive as it is now, and the place in it.
+  const place = stored?.offset === undefined ? '' : `\0${stored.offset}\0${stored.length}`;
+  if (info?.isFile()) return `${file}\0${info.size}\0${info.mtimeMs}${place}`;
   try {
     const { height, width, channels, data } = await dataset.image(index);
     return `${height}x${width}x${channels}\0${hash(data)}`;

@@ -4,11 +4,12 @@ import { DataError } from '../data/data-error.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { openData } from '../data/open-data.ts';
 import { subset } from '../data/selection.ts';
+import { absoluteSource } from '../data/sources/absolute-source.ts';
 import { findSource } from '../data/sources/find-source.ts';
 import { trainingPart } from '../data/sources/source.ts';
 import { openSplits, type Splits } from '../data/splits/open-splits.ts';
 import { type Configuration, RunError } from './configuration/configuration.ts';
-import { dataPath, differenceOf, filesOf } from './configuration/data-files.ts';
+import { differenceOf, filesOf } from './configuration/data-files.ts';
 import type { RunFolder } from './run/run-folder.ts';
 
 /** The images of a run, within its limits. */
@@ -32,7 +33,7 @@ export async function openRunData({
 }: RunToOpen): Promise<RunData> {
   const { files, limitTrain, limitValidation = null, limitTest, classes } = configuration;
   // Runs of earlier versions hold the path as it was typed.
-  const data = dataPath(configuration.data);
+  const data = absoluteSource(configuration.data);
   const opened = await openAsBegun(configuration, data).catch((error) => {
     throw resume && error instanceof DataError ? new DataError(`${error.message}; ${moved}`) : error;
   });

@@ -77,10 +77,11 @@ export async function predictFiles(
     onBroken?.(file, reason);
   };
   for (const { file, error } of left) if (error !== undefined) skip(file, error);
-  const files = left.flatMap(({ file, error }) => (error === undefined ? [file] : []));
+  const usable = left.filter(({ error }) => error === undefined);
+  const files = usable.map(({ file }) => file);
   onStart?.({ known: writer.known.size, total: files.length });
   // One more than there are, so that a list of nothing but broken images is a result: each of them is named.
-  const dataset = { ...namedImages(files, classes), length: files.length + 1 };
+  const dataset = { ...namedImages(usable, classes), length: files.length + 1 };
   let predicted = 0;
   let complete = false;
   try {

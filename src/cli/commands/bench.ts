@@ -98,7 +98,7 @@ const engineAndNetwork: AddOptions = (command) =>
 const data: AddOptions = (command) =>
   addDeclared(
     command
-      .option('--data <data>', "'fashion-mnist' or a folder of class folders", 'fashion-mnist')
+      .option('--data <data>', "'fashion-mnist', a folder of class folders or shards", 'fashion-mnist')
       .option('--network <network>', `${networkName}, for its input size (default: ${defaultNetwork})`)
       .option('--batch <n>', 'images per batch (default: 8)', wholeNumber('--batch')),
     { inputSize: networkOptions.inputSize },

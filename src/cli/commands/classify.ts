@@ -3,8 +3,8 @@ import type { Command } from 'commander';
 import type { Classification } from '../../classifier/classification.ts';
 import { type Classifier, type ClassifyOptions, loadClassifier } from '../../classifier/classifier.ts';
 import { DataError } from '../../data/data-error.ts';
-import { decodeImage } from '../../data/decode.ts';
 import { findImages, type NamedImage } from '../../data/folders/find-images.ts';
+import { decodeNamed } from '../../data/folders/named-images.ts';
 import { UsageError } from '../../errors.ts';
 import type { CropCount } from '../../images/crops.ts';
 import type { Image } from '../../images/image.ts';
@@ -101,7 +101,7 @@ async function classifyAll(
   images: readonly NamedImage[],
   options: ClassifyOptions,
 ): Promise<Result[]> {
-  const decoded = await Promise.all(images.map(({ file, error }) => error ?? decodedOrError(file)));
+  const decoded = await Promise.all(images.map((image) => image.error ?? decodedOrError(image)));
   const good = decoded.filter((image) => typeof image !== 'string');
   const labels = good.length === 0 ? [] : await classifier.classify(good, options);
   let next = 0;
@@ -113,9 +113,9 @@ async function classifyAll(
   });
 }
 
-async function decodedOrError(file: string): Promise<Image | string> {
+async function decodedOrError(image: NamedImage): Promise<Image | string> {
   try {
-    return await decodeImage(file);
+    return await decodeNamed(image);
   } catch (error) {
     if (error instanceof DataError) return error.message;
     throw error;

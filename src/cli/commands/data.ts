@@ -34,7 +34,10 @@ export function addData(program: Command): void {
     .description(
       'count and check the images: classes, sizes, undecodable files, identical and nearly identical images within and across splits',
     )
-    .argument('<data>', "'fashion-mnist' or a folder of class folders, or of train, val and test")
+    .argument(
+      '<data>',
+      "'fashion-mnist', a folder of class folders, or of train, val and test, or shards ('train-{0000..0146}.tar')",
+    )
     .option(
       '--model <model>',
       `also rank the images whose label is probably wrong, by a trained model: ${predictingArgument}`,

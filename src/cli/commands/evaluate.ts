@@ -64,7 +64,10 @@ export function addEvaluate(program: Command): void {
       .command('evaluate')
       .description('measure the top-1 and top-5 error of a model or an ensemble')
       .argument('<model...>', `${predictingArgument}; several form an ensemble with averaged probabilities`)
-      .option('--data <data>', "'fashion-mnist' or a folder of class folders (default: the training data)")
+      .option(
+        '--data <data>',
+        "'fashion-mnist', a folder of class folders or shards ('val-{00..06}.tar') (default: the training data)",
+      )
       .option(
         '--labels <file>',
         'true labels for a folder without class folders: lines of file and label (CSV or spaces), JSON, or one label per line in file order',

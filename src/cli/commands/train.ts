@@ -46,7 +46,10 @@ export function addTrain(program: Command): void {
     .description('train a network')
     .argument('[network]', `${networkArgument}; not needed with --weights or --resume`)
     .option('--weights <model>', `start from trained weights: ${modelArgument}`)
-    .option('--data <data>', "'fashion-mnist' or a folder of class folders, or of train, val and test");
+    .option(
+      '--data <data>',
+      "'fashion-mnist', a folder of class folders, or of train, val and test, or shards ('train-{0000..0146}.tar')",
+    );
   addOutput(command, { value: 'run', about: 'run folder to write' }).option(
     '--resume',
     'continue from the latest checkpoint in the run folder; more --epochs and a lower --learning-rate are taken',

@@ -1,5 +1,6 @@
 /** Recognises what `--data` names: a form of data sets is an entry here. */
 import { openFashionMnist } from '../fashion-mnist/fashion-mnist.ts';
+import { shardSource } from '../shards/shard-source.ts';
 import { ofPixels } from '../splits/identical-files.ts';
 import { folderSource } from './folder-source.ts';
 import type { Source } from './source.ts';
@@ -7,6 +8,7 @@ import type { Source } from './source.ts';
 /** Tried in turn: each gives undefined for what is not of its form; the last takes everything. */
 const forms: readonly ((source: string) => Promise<Source | undefined>)[] = [
   async (source) => (source === 'fashion-mnist' ? fashionMnistSource : undefined),
+  shardSource,
   folderSource,
 ];
 

@@ -1,8 +1,8 @@
 /** Which images of a data set a model is scored on, so that it is not on those that it was trained on without a word. */
-import { resolve } from 'node:path';
 import { withDecisions } from '../data-report.ts';
 import type { Dataset } from '../dataset.ts';
 import { openData } from '../open-data.ts';
+import { absoluteSource } from '../sources/absolute-source.ts';
 import { findSource } from '../sources/find-source.ts';
 import { openSplits, type ValidationSource } from './open-splits.ts';
 
@@ -22,7 +22,9 @@ export interface Trained {
  */
 export async function openEvaluationImages(source: string, models: readonly Trained[]): Promise<Dataset> {
   const { splits } = await findSource(source);
-  const trained = models.filter(({ data }) => data !== undefined && resolve(data) === resolve(source));
+  const trained = models.filter(
+    ({ data }) => data !== undefined && absoluteSource(data) === absoluteSource(source),
+  );
   const [first] = trained;
   if (splits.includes('test') || splits.includes('validation') || !first) return openData(source, 'test');
   const { validation } = trained.find((model) => typeof model.validation === 'number') ?? first;

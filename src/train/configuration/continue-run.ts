@@ -1,4 +1,5 @@
 /** What may change when a run is resumed. Pure: gives the configuration to go on with, and what to say and record. */
+import { absoluteSource } from '../../data/sources/absolute-source.ts';
 import type { EngineFacts } from '../../engine/engine.ts';
 import { UsageError } from '../../errors.ts';
 import { checkOptions } from '../../option.ts';
@@ -7,7 +8,6 @@ import { learningRateAt } from '../recipe/recipe.ts';
 import { recipeNumbers } from '../recipe/recipe-options.ts';
 import type { ResumeOptions } from '../train-options.ts';
 import type { Configuration, ConfigurationChange } from './configuration.ts';
-import { dataPath } from './data-files.ts';
 import { runNumbers } from './run-options.ts';
 
 /** Options of `train` beside `resume`; the run's configuration has all others. */
@@ -68,7 +68,7 @@ export function continued(configuration: Configuration, options: ResumeOptions):
     );
   return {
     ...configuration,
-    ...(data !== undefined && { data: dataPath(data) }),
+    ...(data !== undefined && { data: absoluteSource(data) }),
     recipe: { ...recipe, epochs, learningRate },
     ...(evaluateEvery !== undefined && { evaluateEvery }),
     ...(saveEverySteps !== undefined && { saveEverySteps }),

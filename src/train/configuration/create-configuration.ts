@@ -1,5 +1,6 @@
 /** Builds the configuration of a run from the caller's options; everything else is derived. */
 import type { Precision } from '../../compile/options.ts';
+import { absoluteSource } from '../../data/sources/absolute-source.ts';
 import { openSplits, type Splits } from '../../data/splits/open-splits.ts';
 import type { EngineFacts } from '../../engine/engine.ts';
 import { choosePrecision } from '../../engine/precision.ts';
@@ -21,7 +22,7 @@ import {
 import { type Asked, startFrom } from '../starting/start-from.ts';
 import type { StartingWeights } from '../starting/starting-weights.ts';
 import type { Configuration } from './configuration.ts';
-import { dataPath, filesOf } from './data-files.ts';
+import { filesOf } from './data-files.ts';
 import { fitToImages } from './fit-to-images.ts';
 import { type RunPace, runNumbers } from './run-options.ts';
 
@@ -73,7 +74,7 @@ export async function createConfiguration(
   const { evaluateEvery, saveEverySteps, seed, validation, limitTrain, limitValidation, limitTest } = run;
   const numbers = { seed, validation, limitTrain, limitValidation, limitTest };
   checkOptions(runNumbers, { ...numbers, evaluateEvery, saveEvery: saveEverySteps }, runWords);
-  const data = dataPath(run.data);
+  const data = absoluteSource(run.data);
   const splits = await openSplits(data, { validation });
   refuseIdle(run, splits);
   const { train } = splits;

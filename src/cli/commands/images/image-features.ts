@@ -35,10 +35,11 @@ export async function featuresOfImages(
     say(`warning: ${reason}`);
   };
   for (const { file, error } of found.values()) if (error !== undefined) skip(file, error);
-  const files = [...found.values()].flatMap(({ file, error }) => (error === undefined ? [file] : []));
+  const usable = [...found.values()].filter(({ error }) => error === undefined);
+  const files = usable.map(({ file }) => file);
   let progress: ReturnType<typeof progressOver> | undefined;
   const begin = performance.now();
-  const dataset = namedImages(files);
+  const dataset = namedImages(usable);
   const { indices, parts, cached, computed, seconds } = await featuresOf(dataset, {
     model,
     parts: [part],

@@ -30,7 +30,7 @@ export function addProbe(program: Command): void {
     .command('probe')
     .description('solve a new classifier on the features of a trained model: minutes instead of hours')
     .argument('<model>', modelArgument)
-    .requiredOption('--data <data>', "'fashion-mnist' or a folder of class folders");
+    .requiredOption('--data <data>', "'fashion-mnist', a folder of class folders or shards");
   addOutput(command, { value: 'run', about: 'run folder to write' }).option(
     '--features <part>',
     `what the classifier reads: 'classifier', what it reads now; a part of the network, as inceptionB; or 'auto', the part with the smallest validation error`,
