@@ -30,6 +30,15 @@ export { namesIn } from './ecosystems/dialects.ts';
 export { type ExportReport, exportWeights } from './ecosystems/export/export-weights.ts';
 export { importWeights } from './ecosystems/import/import-weights.ts';
 export { type ImportOptions, type ImportPlan, planImport } from './ecosystems/import/plan-import.ts';
+export {
+  type EmbeddedImages,
+  type Embedder,
+  type EmbedderOptions,
+  type EmbeddingOptions,
+  loadEmbedder,
+  type SimilarImage,
+  type SimilarOptions,
+} from './embedder/embedder.ts';
 export { type Engine, EngineError, type EngineFacts, EngineUnavailableError } from './engine/engine.ts';
 export { openTorch, type TorchOptions } from './engine/torch.ts';
 export type { ClassScore, ClassScores, ConfusedPair } from './evaluate/class-scores.ts';

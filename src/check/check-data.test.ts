@@ -83,9 +83,9 @@ describe('the check of a data set', () => {
     expect(text.split('\n\n')[1]?.split('\n')).toEqual([
       'sizes: 20 to 96 pixels wide (median 64), 20 to 96 high (median 64)',
       '1 image cannot be decoded (train/dog/broken.png)',
-      '1 image smaller than the input of 32×32, and will be enlarged (train/owl/<b>.png)',
+      '1 image is smaller than the input of 32×32 and will be enlarged (train/owl/<b>.png)',
       '1 class is not in every split: owl is not in validation',
-      'the largest class has 3.0 times as many images as the smallest (--class-weights balanced, or --sampling, in training)',
+      'the largest class has 3.0 times as many images as the smallest (in training, --class-weights balanced or --sampling balanced lets rare classes count as much)',
       '2 images are identical, in 1 group, 1 of them in more than one class (train/cat/1.png, train/dog/1.png)',
       '2 images are nearly identical, in 1 group, 1 of them in more than one split (train/cat/2.png, val/cat/1.png)',
     ]);

@@ -24,7 +24,7 @@ export async function drawCheckPage(checked: Checked): Promise<string> {
       await strip(check.labels?.images ?? [], (image) =>
         figure(
           image,
-          `${image.class}; network: ${image.predicted} ${(image.probability * 100).toFixed(0)}%${image.trainedOn ? ', trained on' : ''}`,
+          `${image.class}; judged ${image.predicted} ${(image.probability * 100).toFixed(0)}%${image.trainedOn && !check.labels?.crossValidated ? ', trained on' : ''}`,
         ),
       ),
     ),
@@ -98,13 +98,18 @@ function tiles({ check }: Checked): string {
   const contradicting = [...check.identical, ...check.near].filter(
     ({ acrossClasses }) => acrossClasses,
   ).length;
+  const groups = (count: number, what: string) => `${count === 1 ? 'group' : 'groups'} ${what}`;
   const all: readonly (readonly [value: string, what: string, bad: boolean])[] = [
     [grouped(check.undecodable.length), 'undecodable', check.undecodable.length > 0],
     [grouped(images(check.identical)), 'identical', false],
     [grouped(images(check.near)), 'nearly identical', false],
-    [grouped(across), 'groups across splits', across > 0],
-    [grouped(contradicting), 'groups with two labels', contradicting > 0],
-    [grouped(check.missing.length), 'classes missing in a split', check.missing.length > 0],
+    [grouped(across), groups(across, 'across splits'), across > 0],
+    [grouped(contradicting), groups(contradicting, 'of several classes'), contradicting > 0],
+    [
+      grouped(check.missing.length),
+      `${check.missing.length === 1 ? 'class' : 'classes'} missing in a split`,
+      check.missing.length > 0,
+    ],
     [`${check.imbalance.toFixed(1)}×`, 'largest to smallest class', check.imbalance >= 10],
     [grouped(check.smaller.images.length), 'smaller than the input', false],
   ];

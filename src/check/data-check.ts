@@ -23,9 +23,9 @@ export interface SizeRange {
   readonly max: number;
 }
 
-/** An image of which a network is sure that it is something else. */
+/** An image of which a network, or a classifier on its features, is sure that it is something else. */
 export interface SuspectLabel extends CheckedImage {
-  /** What the network says. */
+  /** What it is said to be. */
   readonly predicted: string;
   /** Probabilities of its label and of the given one, 0–1. */
   readonly probability: number;
@@ -34,10 +34,21 @@ export interface SuspectLabel extends CheckedImage {
   readonly trainedOn: boolean | null;
 }
 
+/** How each image was judged by a classifier that had not seen it. */
+export interface CrossValidated {
+  /** The model whose features the classifiers read. */
+  readonly features: string;
+  readonly folds: number;
+  /** Fraction of the images whose label is not the one that their classifier says, 0–1. */
+  readonly error: number;
+  /** Images whose class no image of the other folds shows, so that nothing is said of them. */
+  readonly notJudged: number;
+}
+
 export interface LabelCheck {
   readonly model: string;
-  /** Whether each image was judged by a network that had not seen it. */
-  readonly crossValidated: false;
+  /** Null where the network itself judged, as it does where it was not trained on these images. */
+  readonly crossValidated: CrossValidated | null;
   /** Images that it was trained on; null if it was trained on other data, or does not say. */
   readonly trainedOn: number | null;
   /** The surest first. */

@@ -23,5 +23,12 @@ export async function labelsRecord({ check, all, indexOf }: Checked, classes: re
       image,
     });
   }
-  return { format: 1 as const, classes, found: found.length, images };
+  const crossValidated = check.labels?.crossValidated ?? null;
+  return {
+    format: 1 as const,
+    classes,
+    found: found.length,
+    crossValidated: crossValidated !== null,
+    images,
+  };
 }

@@ -14,9 +14,20 @@ export function nameIn(source: string, file: string): string {
   return name.startsWith('..') ? file : name;
 }
 
-export const describeLabels = ({ model, images, trainedOn }: LabelCheck): string => {
-  const about = `not cross-validated${trainedOn === null ? '' : `; as the folder is now, ${grouped(trainedOn)} of the images are those that it was trained on, and may be learnt by heart`}`;
+/** Who judged the labels, and for how many images it is sure of another one. */
+export function describeLabels({ model, images, trainedOn, crossValidated }: LabelCheck): string {
   const found =
     images.length === 0 ? 'no other label' : `another label for ${counted(images.length, 'image')}`;
-  return `${model} is sure of ${found} (${about})`;
-};
+  const seen =
+    trainedOn === null
+      ? undefined
+      : `as the folder is now, ${grouped(trainedOn)} of the images are those that ${crossValidated ? 'the network' : 'it'} was trained on`;
+  if (!crossValidated)
+    return `${model}${seen === undefined ? ', which was not trained on these images as far as is known,' : ''} is sure of ${found}${seen === undefined ? '' : ` (not cross-validated; ${seen}, and may be known by heart)`}`;
+  const { features, folds, error, notJudged } = crossValidated;
+  const alone =
+    notJudged === 0
+      ? ''
+      : `; ${counted(notJudged, 'image')} not judged, since nothing else shows ${notJudged === 1 ? 'its class' : 'their classes'}`;
+  return `cross-validated in ${folds} folds, a classifier on the features of ${features} that has not seen the image is sure of ${found} (error ${(100 * error).toFixed(2)}%${alone}${seen === undefined ? '' : `; ${seen}`})`;
+}

@@ -2,6 +2,7 @@
 import type { Graph } from '../graph/graph.ts';
 import type { Preprocessing } from '../images/preprocess.ts';
 import type { ModelDescription } from '../model/description.ts';
+import type { OnnxFeatures } from '../onnx/run/session-predictor.ts';
 import type { Predictor } from '../predict/predict-images.ts';
 
 /** Overrides for what a file says about its model, or does not say. */
@@ -28,6 +29,8 @@ export interface ImagePredictor extends Predictor {
   predict(images: Uint8Array): Promise<Float32Array>;
   /** The network's outputs, float32 [n, outputs]: logits, or features for a network without a classifier. */
   outputs(images: Uint8Array): Promise<Float32Array>;
+  /** Of .onnx files that were exported with what their classifier reads. */
+  readonly features?: OnnxFeatures | undefined;
 }
 
 export interface PredictingModel {

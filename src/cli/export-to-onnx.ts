@@ -27,6 +27,7 @@ export interface OnnxValues {
   readonly input?: ModelInput;
   readonly softmax?: boolean;
   readonly classActivation?: boolean;
+  readonly features?: boolean;
   readonly passes?: ExportPasses;
   readonly calibrate?: string;
   readonly calibrationMethod?: CalibrationMethod;

@@ -125,6 +125,7 @@ const labelsSchema = z.object({
   format: z.literal(1),
   classes: z.array(z.string()),
   found: index,
+  crossValidated: z.exactOptional(z.boolean()),
   images: z.array(mistake.extend({ file: z.string(), trainedOn: z.boolean().nullable() })),
 });
 

@@ -11,6 +11,9 @@ export type ModelInput = 'float32' | 'uint8';
 /** The second output of an export with class activations: float32 [n, classes, h, w]. */
 export const classActivationName = 'class_activation';
 
+/** Another output of an export with features: what the classifier and its hidden layers read, float32 [n, features]. */
+export const featuresName = 'features';
+
 export interface FileFacts {
   readonly input: ModelInput;
   /** Whether the output is already probabilities. */

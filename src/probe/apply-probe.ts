@@ -1,9 +1,15 @@
 /** What a probe's classifier says of features, without the network: the same as its model's to rounding. */
-import type { Probe } from './fit-probe.ts';
+
+interface Classifier {
+  /** [classes, length] */
+  readonly weight: Float32Array | Float64Array;
+  readonly bias: Float32Array | Float64Array;
+  readonly part: { readonly length: number };
+}
 
 /** Softmax of weight · features + bias for each row, in float64. */
 export function* probabilitiesOf(
-  { weight, bias, part }: Pick<Probe, 'weight' | 'bias' | 'part'>,
+  { weight, bias, part }: Classifier,
   values: Float32Array,
 ): Generator<Float64Array> {
   const { length } = part;

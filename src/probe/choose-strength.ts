@@ -88,17 +88,32 @@ export function heldOutFigures(
   };
 }
 
-/** Deals the rows of each class out to folds in order, so that every fold has its share of every class. */
+/**
+ * Deals the rows of each class out to folds in order, so that every fold has its share of every class. Rows of the same group, as
+ * copies of one image, are in one fold.
+ */
 export function foldsOf(
   labels: readonly number[],
-  { count, rowWeights }: { readonly count: number; readonly rowWeights: ArrayLike<number> },
+  {
+    count,
+    rowWeights,
+    groups = [],
+  }: {
+    readonly count: number;
+    readonly rowWeights: ArrayLike<number>;
+    readonly groups?: readonly (readonly number[])[];
+  },
 ): readonly Fold[] {
+  const firstOf = new Map(groups.flatMap((group) => group.map((row) => [row, group[0] as number] as const)));
   const seen = new Map<number, number>();
-  const foldOf = labels.map((label) => {
+  const foldOf: number[] = [];
+  for (const [row, label] of labels.entries()) {
+    const first = firstOf.get(row) ?? row;
     const before = seen.get(label) ?? 0;
-    seen.set(label, before + 1);
-    return before % count;
-  });
+    // A group's first row is dealt out before the others.
+    if (first === row) seen.set(label, before + 1);
+    foldOf.push(first === row ? before % count : (foldOf[first] as number));
+  }
   return Array.from({ length: count }, (_, fold) => ({
     weights: foldOf.map((each, row) => (each === fold ? 0 : (rowWeights[row] as number))),
     heldOut: foldOf.flatMap((each, row) => (each === fold ? [row] : [])),

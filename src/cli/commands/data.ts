@@ -3,13 +3,13 @@ import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { type Checked, checkData } from '../../check/check-data.ts';
-import { checkLabels, type JudgingModel } from '../../check/check-labels.ts';
+import { checkLabels } from '../../check/check-labels.ts';
 import { drawCheckPage } from '../../check/check-page.ts';
 import { labelsRecord } from '../../check/labels-record.ts';
-import { openModels, type RunningModel } from '../../classifier/open-models.ts';
 import { UsageError } from '../../errors.ts';
 import { runFiles } from '../../model/run-layout.ts';
 import { replaceText } from '../../replace-file.ts';
+import { type Judge, openJudge } from '../open-judge.ts';
 import { noticesTo, predictingArgument } from '../options/model-options.ts';
 import { dataCheckText } from '../output/data-check-text.ts';
 import { progressOver } from '../output/image-progress.ts';
@@ -23,9 +23,6 @@ interface Values {
 
 /** Of every network, unless a model says otherwise. */
 const usualSize = [299, 299] as const;
-
-/** Images per batch. */
-const batch = 32;
 
 export function addData(program: Command): void {
   const data = program.command('data').description('look at a data set');
@@ -59,13 +56,13 @@ Examples:
 
 async function run(source: string, { model: path, html, json }: Values): Promise<void> {
   const notices = noticesTo(process.stderr);
-  const open = path === undefined ? undefined : await openModels([path], { ...notices, batch });
+  const judge = path === undefined ? undefined : await openJudge(path, { source, ...notices });
   const interruption = onInterruption();
   try {
-    const [model] = (open?.models ?? []) as readonly (RunningModel | undefined)[];
+    const model = judge?.model;
     if (model?.description.classes.length === 0)
       throw new UsageError(`--model: ${model.source} has no classifier`);
-    const checked = await look(source, { model, interruption });
+    const checked = await look(source, { model, interruption, say: (line) => notices.onNotice?.(line) });
     process.stdout.write(
       json ? `${JSON.stringify(checked.check, null, 2)}\n` : `${dataCheckText(checked.check)}\n`,
     );
@@ -81,14 +78,18 @@ async function run(source: string, { model: path, html, json }: Values): Promise
   } finally {
     interruption.end();
     notices.end();
-    await open?.close();
+    await judge?.close();
   }
 }
 
 /** The check, and that of the labels where there is a model. */
 async function look(
   source: string,
-  { model, interruption }: { model: JudgingModel | undefined; interruption: Interruption },
+  {
+    model,
+    interruption,
+    say,
+  }: { model: Judge['model'] | undefined; interruption: Interruption; say: (line: string) => void },
 ): Promise<Checked> {
   const { signal } = interruption;
   let progress: ReturnType<typeof progressOver> | undefined;
@@ -111,7 +112,17 @@ async function look(
     });
     const labels =
       model && !signal.aborted
-        ? await checkLabels(checked, model, { signal, onImage: begin(checked.check.images) })
+        ? await checkLabels(checked, model, {
+            signal,
+            onImage: begin(checked.check.images),
+            onNotice: (line) => {
+              progress?.stop();
+              say(line);
+            },
+          }).catch((error) => {
+            if (signal.aborted) return undefined;
+            throw error;
+          })
         : undefined;
     progress?.stop();
     interruption.throwIfInterrupted('interrupted; nothing was written');

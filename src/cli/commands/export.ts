@@ -54,6 +54,10 @@ export function addExport(program: Command): void {
       "a second output 'class_activation' [n, classes, h, w]: what each cell of the last grid gives to each class",
     )
     .option(
+      '--features',
+      "another output 'features' [n, features]: what the classifier reads, for 'embed' and 'similar'",
+    )
+    .option(
       '--passes <names>',
       `graph rewrites to apply: 'none' or some of ${exportPasses.map(({ name }) => name).join(',')} (default: all but the last)`,
       readPasses,
@@ -101,7 +105,7 @@ Examples:
 
 const int8Only = ['calibrate', 'calibrationMethod', 'calibrationImages', 'testImages'] as const;
 const onnxOnly = [
-  ...['precision', 'input', 'softmax', 'classActivation', 'passes', 'threads'],
+  ...['precision', 'input', 'softmax', 'classActivation', 'features', 'passes', 'threads'],
   ...int8Only,
 ] as const;
 
@@ -132,6 +136,8 @@ function checkUsage(values: Values): void {
     if (idle !== undefined) throw new UsageError(`${flagOf(idle)}: has no effect without --precision int8`);
     if (values.classActivation && values.precision === 'int8')
       throw new UsageError('--class-activation: is not made of int8 weights; expected float32 or float16');
+    if (values.features && values.precision === 'int8')
+      throw new UsageError('--features: are not made of int8 weights; expected float32 or float16');
     return;
   }
   const unsupported = onnxOnly.find((name) => values[name] !== undefined);

@@ -48,14 +48,14 @@ export function findings(check: DataCheck): string[] {
     undecodable.length > 0 &&
       `${counted(undecodable.length, 'image')} cannot be decoded (${examples(undecodable)})`,
     smaller.images.length > 0 &&
-      `${counted(smaller.images.length, 'image')} smaller than the input of ${smaller.than.join('×')}, and will be enlarged (${examples(smaller.images)})`,
+      `${counted(smaller.images.length, 'image')} ${smaller.images.length === 1 ? 'is' : 'are'} smaller than the input of ${smaller.than.join('×')} and will be enlarged (${examples(smaller.images)})`,
     missing.length > 0 &&
       `${missing.length === 1 ? '1 class is' : `${grouped(missing.length)} classes are`} not in every split: ${missing
         .slice(0, maxExamples)
         .map((each) => `${each.class} is not in ${each.splits.join(' and ')}`)
         .join(', ')}${missing.length > maxExamples ? ', …' : ''}`,
     imbalance >= 3 &&
-      `the largest class has ${imbalance.toFixed(1)} times as many images as the smallest (--class-weights balanced, or --sampling, in training)`,
+      `the largest class has ${imbalance.toFixed(1)} times as many images as the smallest (in training, --class-weights balanced or --sampling balanced lets rare classes count as much)`,
     ...groupLines('identical', identical, examples),
     ...groupLines('nearly identical', near, examples),
   ].filter((line) => typeof line === 'string');
@@ -73,14 +73,14 @@ const maxLabels = 10;
 
 function labelLines({ labels }: DataCheck, name: (image: CheckedImage) => string): string[] {
   if (!labels) return [];
-  const { images } = labels;
+  const { images, crossValidated } = labels;
   return [
     `labels: ${describeLabels(labels)}`,
     ...images
       .slice(0, maxLabels)
       .map(
         (image) =>
-          `  ${name(image)}: ${image.class}; the network says ${image.predicted} ${percent(image.probability)}${image.trainedOn ? ', trained on' : ''}`,
+          `  ${name(image)}: ${image.class}, judged to be ${image.predicted} ${percent(image.probability)}${image.trainedOn && !crossValidated ? ', trained on' : ''}`,
       ),
     ...(images.length > maxLabels
       ? [`  and ${grouped(images.length - maxLabels)} more; --json has all`]

@@ -7,7 +7,7 @@ import { problemWith } from '../../predict/check-values.ts';
 import type { Predictor } from '../../predict/predict-images.ts';
 import { DeployError } from '../deploy-error.ts';
 import { float16Bits } from '../float16-bits.ts';
-import { classActivationName } from '../model-metadata.ts';
+import { classActivationName, featuresName } from '../model-metadata.ts';
 import { type FileInput, inputOf, type SizedByFile } from './file-input.ts';
 import { floatsOf, outputOf } from './file-output.ts';
 import { planesOf, probabilitiesOf, scaledPixels, scaledPlanes } from './image-tensors.ts';
@@ -25,6 +25,8 @@ export interface OnnxPredictor extends Predictor {
    * @throws DeployError as `outputs`
    */
   readonly classActivation: ((image: Uint8Array) => Promise<ClassActivation>) | undefined;
+  /** What the classifier reads; undefined for files without that output. */
+  readonly features: OnnxFeatures | undefined;
   /** Releases the session. Should not be repeated many times in one process. */
   release(): Promise<void>;
 }
@@ -34,6 +36,14 @@ export interface ClassActivation {
   readonly width: number;
   /** [classes, height, width] */
   readonly values: Float32Array;
+}
+
+/** Of files that were exported with their features. */
+export interface OnnxFeatures {
+  /** Values for an image. */
+  readonly length: number;
+  /** Maps bytes [n, height, width, channels] to features, float32 [n, length]. @throws DeployError as `outputs` */
+  compute(images: Uint8Array): Promise<Float32Array>;
 }
 
 export interface SessionPredictorOptions {
@@ -75,8 +85,9 @@ export function predictorOf(
   const channels = preprocessing.channels ?? 3;
   const pixels = inputBytes(preprocessing);
   const { name: outputName, classes, unused } = outputOf(session, options);
-  if (unused.length > 0)
-    options.onNotice?.(`${path}: its output '${outputName}' is used, and not ${unused.join(', ')}`);
+  const others = unused.filter((name) => name !== featuresName);
+  if (others.length > 0)
+    options.onNotice?.(`${path}: its output '${outputName}' is used, and not ${others.join(', ')}`);
   const { softmax = softmaxOutputs.has(outputName) } = options;
   if (options.softmax === undefined && softmax)
     options.onNotice?.(
@@ -151,8 +162,28 @@ export function predictorOf(
           );
         }
       : undefined,
+    features: featuresIn(session.outputMetadata, async (images, length) => {
+      const count = images.length / pixels;
+      const values = floatsOf(await runFor(images, featuresName));
+      const problem =
+        values.length === count * length
+          ? problemWith(values, { outputs: length, kind: 'features' })
+          : `expected ${count} × ${length} features, as the file says, received ${values.length}`;
+      if (problem !== undefined) throw new DeployError(`${path}: ${problem}`);
+      return values;
+    }),
     release: () => session.release(),
   };
+}
+
+function featuresIn(
+  outputs: OnnxSession['session']['outputMetadata'],
+  compute: (images: Uint8Array, length: number) => Promise<Float32Array>,
+): OnnxFeatures | undefined {
+  const output = outputs.find(({ name }) => name === featuresName);
+  const [, length, ...sides] = output?.isTensor ? output.shape : [];
+  if (typeof length !== 'number' || sides.length > 0) return undefined;
+  return { length, compute: (images) => compute(images, length) };
 }
 
 const adviceOnLogits =

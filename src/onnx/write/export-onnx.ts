@@ -69,9 +69,11 @@ const parityImageCount = 4;
  * @throws DeployError if ONNX Runtime refuses the file or its outputs differ; no file is then left behind.
  */
 export async function exportOnnx(model: ModelFile, options: ExportOnnxOptions): Promise<OnnxReport> {
-  const { output, precision = 'float32', classActivation } = options;
+  const { output, precision = 'float32', classActivation, features } = options;
   if (classActivation && precision === 'int8')
     throw new UsageError('classActivation: is not made of int8 weights; expected float32 or float16');
+  if (features && precision === 'int8')
+    throw new UsageError('features: are not made of int8 weights; expected float32 or float16');
   const float32 = await onnxGraphOf(model, options);
   const encode = (graph: OnnxGraph, filePrecision: OnnxPrecision) =>
     encodeModel({

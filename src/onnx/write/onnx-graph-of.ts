@@ -30,6 +30,8 @@ export interface GraphOptions {
   readonly passes?: ExportPasses;
   /** A second output `class_activation`, [n, classes, h, w]: what each cell of the last grid gives to each class. */
   readonly classActivation?: boolean;
+  /** Another output `features`, [n, features]: what the classifier reads, by which images are embedded. */
+  readonly features?: boolean;
 }
 
 /** The graph as it is written. */
@@ -39,12 +41,19 @@ export const exportGraph = (graph: Graph, choices?: ExportPasses): Graph =>
 /** Converts a model to an ONNX graph in float32. */
 export const onnxGraphOf = (
   { graph, description, read }: Pick<ModelFile, 'graph' | 'description' | 'read'>,
-  { input = 'float32', softmax = false, passes, classActivation = false }: GraphOptions = {},
+  {
+    input = 'float32',
+    softmax = false,
+    passes,
+    classActivation = false,
+    features = false,
+  }: GraphOptions = {},
 ): Promise<OnnxGraph> =>
   writeGraph(exportGraph(graph, passes), {
     read,
     input,
     softmax,
     classActivation,
+    features,
     scaling: description.preprocessing,
   });

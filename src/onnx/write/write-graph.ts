@@ -10,7 +10,7 @@ import {
   type Parameter,
 } from '../../graph/graph.ts';
 import { DeployError } from '../deploy-error.ts';
-import { classActivationName, type ModelInput } from '../model-metadata.ts';
+import { classActivationName, featuresName, type ModelInput } from '../model-metadata.ts';
 import type { AttributeValue, OnnxGraph, OnnxNode, OnnxTensor, OnnxValue, Part } from '../onnx-graph.ts';
 import { convolutionWeights, type ReadParameter } from './folded-weights.ts';
 import { parameterName, valueNames } from './value-names.ts';
@@ -24,6 +24,8 @@ export interface WriteOptions {
   readonly softmax: boolean;
   /** Output, besides, what each cell of the last grid gives to each class. */
   readonly classActivation?: boolean;
+  /** Output, besides, what the classifier reads. */
+  readonly features?: boolean;
 }
 
 /** The dimension that may have any size. */
@@ -70,6 +72,7 @@ export async function writeGraph(graph: Graph, options: WriteOptions): Promise<O
     outputs: [
       { name: output, type: 'float32', dims: [batchDimension, last.shape[2]] },
       ...(options.classActivation ? [writeClassActivation(context)] : []),
+      ...(options.features ? [writeFeatures(context)] : []),
     ],
   };
 }
@@ -103,6 +106,28 @@ function writeClassActivation(writing: WriteContext): OnnxValue {
     attributes: { kernel_shape: [1, 1], strides: [1, 1], pads: [0, 0, 0, 0] },
   });
   return { name: classActivationName, type: 'float32', dims: [batchDimension, classes, height, width] };
+}
+
+/**
+ * What the classifier and its hidden layers read, [n, features]. Flattened to a value of its own: that of another node may be an
+ * output already.
+ * @throws DeployError for a network without a classifier, whose output is that
+ */
+function writeFeatures(writing: WriteContext): OnnxValue {
+  const { graph, names } = writing;
+  if (graph.network.classes === 0)
+    throw new DeployError(
+      `features: ${graph.network.name} has no classifier, so that its features are its output already`,
+    );
+  const { shape } = graph.nodes[graph.features] as Node;
+  const [height, width, channels] = shape;
+  add(writing, {
+    op: 'Flatten',
+    inputs: [names[graph.features] as string],
+    output: featuresName,
+    attributes: { axis: 1 },
+  });
+  return { name: featuresName, type: 'float32', dims: [batchDimension, height * width * channels] };
 }
 
 export const inputName = 'images';

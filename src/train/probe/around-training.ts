@@ -6,6 +6,8 @@ import { defaultFeatureCache } from '../../features/feature-cache.ts';
 import { loadFeatureModel } from '../../features/feature-model.ts';
 import { findPart } from '../../features/parts.ts';
 import { allParts } from '../../graph/parts.ts';
+import { graphOf } from '../../model/description.ts';
+import type { ModelFile } from '../../model/model-file.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import { weightsOf } from '../recipe/class-weights.ts';
 import type { RunFolder } from '../run/run-folder.ts';
@@ -51,7 +53,8 @@ export async function probeBefore(
     );
     return undefined;
   }
-  const model = await loadFeatureModel(starting.model, { engine, precision: configuration.precision });
+  const begins = asTrainingBegins(starting.model, configuration);
+  const model = await loadFeatureModel(begins, { engine, precision: configuration.precision });
   try {
     const classWeights = weightsOf(configuration.recipe.classWeights, summarise(train));
     const { probes } = await measureProbes({
@@ -80,6 +83,14 @@ export async function probeBefore(
   } finally {
     model.release();
   }
+}
+
+/** The weights with the input size and the preprocessing of the training, which may be others than their own. */
+function asTrainingBegins(model: ModelFile, { preprocessing }: Configuration): ModelFile {
+  const { description } = model;
+  const options = { ...description.options, inputSize: preprocessing.size };
+  const changed = { ...description, options, preprocessing };
+  return { ...model, description: changed, graph: graphOf(changed) };
 }
 
 /** What a training of the classifier alone may be given and still be a probe. */

@@ -75,18 +75,28 @@ export async function tableOfSplit(
     ...options,
     onBroken: (index, error) => onBroken?.(dataset, index, error),
   });
-  options.onNotice?.(describeTable(table, { dataset, cache: options.cache }));
+  const { size } = options.model.description.preprocessing;
+  options.onNotice?.(describeTable(table, { dataset, size, cache: options.cache }));
   return table;
 }
 
 /** One line: how many images, and how many of them were in the cache. */
 export function describeTable(
   { indices, cached, computed, seconds, parts }: FeatureTable,
-  { dataset, cache }: { readonly dataset: Dataset; readonly cache: string | undefined },
+  {
+    dataset,
+    size,
+    cache,
+  }: {
+    readonly dataset: Dataset;
+    /** Of the network's input. */
+    readonly size: readonly [height: number, width: number];
+    readonly cache: string | undefined;
+  },
 ): string {
   const count = (value: number) => value.toLocaleString('en-US');
   const names = parts.map(({ part }) => part.name).join(', ');
   const from = cached === 0 ? '' : `${count(cached)} from the cache, `;
   const kept = cache === undefined || computed === 0 ? '' : `, kept in ${cache}`;
-  return `features: ${dataset.name}, ${count(indices.length)} images (${names}): ${from}${count(computed)} computed in ${seconds.toFixed(1)} s${kept}`;
+  return `features: ${dataset.name}, ${count(indices.length)} images at ${size.join('×')} (${names}): ${from}${count(computed)} computed in ${seconds.toFixed(1)} s${kept}`;
 }

@@ -196,6 +196,9 @@ describe('a probe', () => {
     expect(notes).toContainEqual(
       expect.stringMatching(/^before the training: nearest neighbours: validation error/),
     );
+    // As large as the training's images are, whatever the weights' own size is.
+    expect(await begin('larger', { options: { inputSize: 91 } })).toMatchObject({ isModel: false });
+    expect(notes).toContainEqual(expect.stringMatching(/^features: .*, 8 images at 91×91 \(classifier\)/));
     expect(await begin('without', { probe: false })).toBeUndefined();
     expect(await begin('short', { recipe: { ...recipe, epochs: 1 } })).toBeUndefined();
     expect(notes).toContain(

@@ -84,8 +84,10 @@ export interface Mistake {
 export interface LabelsRecord {
   readonly format: 1;
   readonly classes: readonly string[];
-  /** Images whose label the network is sure to be another. */
+  /** Images of which the network, or classifiers that have not seen them, are sure that they are something else. */
   readonly found: number;
+  /** Whether each image was judged by a classifier that had not seen it; records of earlier versions were not. */
+  readonly crossValidated?: boolean;
   /** The surest first, not all of them. */
   readonly images: readonly (Mistake & {
     /** Relative to the data's folder. */
