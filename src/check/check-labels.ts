@@ -119,7 +119,7 @@ async function byNetwork(
 ): Promise<readonly Verdict[]> {
   const verdicts: Verdict[] = [];
   for (const { name: split, dataset } of splits) {
-    const aligned = alignClasses(dataset, classes);
+    const aligned = alignClasses(dataset, { classes });
     const results = await predictions(aligned, {
       members: [{ predictor, preprocessing }],
       views: { crops: 1 },
@@ -175,7 +175,7 @@ async function byFolds(
 
 /** The images of all splits as one data set, with the labels of the model. */
 function asOne({ splits, length, at }: AllImages, classes: readonly string[]): Dataset {
-  const aligned = new Map(splits.map((split) => [split, alignClasses(split.dataset, classes)]));
+  const aligned = new Map(splits.map((split) => [split, alignClasses(split.dataset, { classes })]));
   const of = <T>(index: number, take: (dataset: Dataset, inside: number) => T): T => {
     const { split, index: inside } = at(index);
     return take(aligned.get(split) as Dataset, inside);

@@ -13,7 +13,7 @@ const dataset = (classes: readonly string[]): Dataset => ({
 
 describe('the classes of another split', () => {
   it('are matched by name, and those without images are said', () => {
-    const aligned = alignClasses(dataset(['bus', 'tram']), ['bus', 'car', 'tram']);
+    const aligned = alignClasses(dataset(['bus', 'tram']), { classes: ['bus', 'car', 'tram'] });
     expect([0, 1].map((index) => aligned.label(index))).toEqual([0, 2]);
     expect(aligned.classes).toEqual(['bus', 'car', 'tram']);
     expect(aligned.report?.decisions).toEqual(['photos/val: has no images of 1 of the 3 classes (car)']);
@@ -21,12 +21,25 @@ describe('the classes of another split', () => {
 
   it('change nothing if they are the same', () => {
     const same = dataset(['bus', 'car']);
-    expect(alignClasses(same, ['bus', 'car'])).toBe(same);
+    expect(alignClasses(same, { classes: ['bus', 'car'] })).toBe(same);
   });
 
   it('must hold every class of this one', () => {
-    expect(() => alignClasses(dataset(['bus', 'plane']), ['bus', 'car'])).toThrow(
+    expect(() => alignClasses(dataset(['bus', 'plane']), { classes: ['bus', 'car'] })).toThrow(
       'photos/val: expected the classes of training (bus, car), received others too: plane',
     );
+  });
+
+  it('are matched by identifier where both have them: one crane of two is not called as both are', () => {
+    const ofTraining = {
+      classes: ['crane (n02012849)', 'crane (n03126707)'],
+      classIds: ['n02012849', 'n03126707'],
+    };
+    const aligned = alignClasses({ ...dataset(['crane']), classIds: ['n03126707'] }, ofTraining);
+    expect([aligned.classes, aligned.classIds, aligned.label(0)]).toEqual([
+      ofTraining.classes,
+      ofTraining.classIds,
+      1,
+    ]);
   });
 });

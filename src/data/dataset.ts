@@ -34,6 +34,8 @@ export interface Dataset {
   readonly name: string;
   readonly length: number;
   readonly classes: readonly string[];
+  /** Identifiers of the classes, such as ImageNet's synsets, where the data have both. */
+  readonly classIds?: readonly string[];
   label(index: number): number;
   /** Reads and decodes an image. @throws DataError naming the file. */
   image(index: number): Image | Promise<Image>;

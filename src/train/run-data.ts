@@ -61,7 +61,7 @@ export async function openRunData({
         `${dataset.name}: ${difference}. ${run} goes on with the files that it began with: put them back, or start a new run`,
       );
     // A split may lack images of some classes.
-    const aligned = split === 'train' ? dataset : alignClasses(dataset, classes);
+    const aligned = split === 'train' ? dataset : alignClasses(dataset, configuration);
     return limit === null ? aligned : subset(aligned, limit);
   };
   return {

@@ -1,5 +1,6 @@
 /** Recognises what `--data` names: a form of data sets is an entry here. */
 import { openFashionMnist } from '../fashion-mnist/fashion-mnist.ts';
+import { recordSource } from '../records/record-source.ts';
 import { shardSource } from '../shards/shard-source.ts';
 import { ofPixels } from '../splits/identical-files.ts';
 import { folderSource } from './folder-source.ts';
@@ -9,6 +10,7 @@ import type { Source } from './source.ts';
 const forms: readonly ((source: string) => Promise<Source | undefined>)[] = [
   async (source) => (source === 'fashion-mnist' ? fashionMnistSource : undefined),
   shardSource,
+  recordSource,
   folderSource,
 ];
 

@@ -97,6 +97,8 @@ const configuration = z
      */
     validation: z.exactOptional(z.union([z.literal('folder'), valueSchema(validation)])),
     classes: z.array(z.string()).readonly(),
+    /** Identifiers of the classes, such as ImageNet's synsets, where the data have both. */
+    classIds: z.exactOptional(z.array(z.string()).readonly()),
     preprocessing: preprocessingSchema,
     recipe: z.preprocess(upgradeRecipe, recipe).readonly(),
     /** What of the recipe was fitted to the memory and to a budget of time. */

@@ -120,6 +120,7 @@ export async function createConfiguration(
     },
     validation: splits.validationFrom,
     classes,
+    ...(train.classIds && { classIds: train.classIds }),
     preprocessing: { ...preprocessing, crop: recipe.evaluationCrop },
     recipe,
     seed: seed ?? 1,

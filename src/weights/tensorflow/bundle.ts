@@ -3,9 +3,9 @@
  * values. Format: tensorflow/core/util/tensor_bundle/tensor_bundle.h
  */
 import { basename } from 'node:path';
+import { maskedCrc32c } from '../../crc32c.ts';
 import { type ByteSource, closeOnError, openByteSource } from '../byte-source.ts';
 import { type NamedTensor, type TensorInfo, WeightsError } from '../tensor-file.ts';
-import { maskedCrc32c } from './crc32c.ts';
 import type { Table } from './leveldb-table.ts';
 import {
   type BundleEntry,

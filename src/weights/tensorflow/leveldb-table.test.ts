@@ -12,8 +12,8 @@ import {
   varint,
   writeTable,
 } from '../../../test/table-writer.ts';
+import { crc32c, maskedCrc32c } from '../../crc32c.ts';
 import { WeightsError } from '../tensor-file.ts';
-import { crc32c, maskedCrc32c } from './crc32c.ts';
 import { isTable, openTable } from './leveldb-table.ts';
 import { sliceKey } from './ordered-code.ts';
 import { uncompressSnappy } from './snappy.ts';

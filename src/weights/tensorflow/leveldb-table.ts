@@ -4,9 +4,10 @@
  * untrusted: everything is checked against the size of the file.
  * Format: https://github.com/google/leveldb/blob/main/doc/table_format.md
  */
+
+import { maskedCrc32c } from '../../crc32c.ts';
 import type { ByteSource } from '../byte-source.ts';
 import { WeightsError } from '../tensor-file.ts';
-import { maskedCrc32c } from './crc32c.ts';
 import { uncompressSnappy } from './snappy.ts';
 
 export const footerBytes = 48;

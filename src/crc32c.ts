@@ -1,4 +1,4 @@
-/** CRC-32C (Castagnoli), eight bytes per step: checkpoints have hundreds of megabytes, and zlib only implements the other CRC-32. */
+/** CRC-32C (Castagnoli), eight bytes per step: checkpoints and record files are large, and zlib only implements the other CRC-32. */
 
 const polynomial = 0x82f63b78;
 
