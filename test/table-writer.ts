@@ -1,7 +1,7 @@
 /** Writes LevelDB tables for tests: TensorFlow writes only uncompressed ones, with blocks of 256 KB. */
 import snappy from 'snappyjs';
-import type { ByteSource } from '../src/weights/byte-source.ts';
 import { maskedCrc32c } from '../src/crc32c.ts';
+import type { ByteSource } from '../src/weights/byte-source.ts';
 import { blockEntries } from '../src/weights/tensorflow/leveldb-table.ts';
 
 export type KeyAndValue = readonly [key: Uint8Array, value: Uint8Array];
