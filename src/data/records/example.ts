@@ -3,6 +3,7 @@
  * of tensorflow/core/example/{example,feature}.proto. Pure.
  */
 import protobuf from 'protobufjs/minimal.js';
+import { RecordError } from './record-error.ts';
 
 const { Reader } = protobuf;
 type WireReader = InstanceType<typeof Reader>;
@@ -20,7 +21,9 @@ const [maxFeatures, maxNameBytes, maxValues] = [1000, 1000, 100_000];
 const [varint, delimited] = [0, 2];
 
 /** A message that is no Example, in words. */
-export class WireError extends Error {}
+export class WireError extends RecordError {
+  override name = 'WireError';
+}
 
 /** The features of an encoded Example by name. @throws WireError for bytes that are none */
 export function readExample(encoded: Uint8Array): ReadonlyMap<string, Feature> {

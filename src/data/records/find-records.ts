@@ -12,8 +12,7 @@ import { countClassFolders } from '../folders/scan-folder.ts';
 import { expandBraces } from '../shards/expand-braces.ts';
 import { describeLocations } from '../shards/find-shards.ts';
 import { RecordError } from './record-error.ts';
-import { headerBytes, recordLength } from './record-reader.ts';
-import { compressionOf } from './scan-records.ts';
+import { compressionOf, headerBytes, recordLength } from './record-reader.ts';
 
 export interface FoundRecords {
   /** Whole paths, sorted, by split; `all` where no file says its split. */

@@ -9,7 +9,7 @@ import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { replaceFile } from '../../replace-file.ts';
 import { RecordError } from './record-error.ts';
-import { type ScannedFile, scanRecordFile } from './scan-records.ts';
+import type { ScannedFile } from './scan-records.ts';
 
 const indexName = 'inception-records.index';
 
@@ -75,6 +75,8 @@ export async function openRecordFiles(
     }
     unknown.push(name);
     bytes += size;
+    // Loaded where there is something to read: it brings protobufjs.
+    const { scanRecordFile } = await import('./scan-records.ts');
     const file = indexedFile(await scanRecordFile(join(folder, name)), { name, size, mtimeMs });
     known.set(name, file);
     files.push(file);

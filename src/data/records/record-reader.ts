@@ -34,6 +34,14 @@ export function recordLength(header: Uint8Array): number | undefined {
   return view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
 }
 
+/** How a file is compressed that begins so. */
+export function compressionOf(head: Uint8Array): 'GZIP' | 'ZLIB' | undefined {
+  const [first, second] = head;
+  if (first === 0x1f && second === 0x8b) return 'GZIP';
+  const isZlib = first === 0x78 && second !== undefined && ((first << 8) | second) % 31 === 0;
+  return isZlib && (head.length < headerBytes || recordLength(head) === undefined) ? 'ZLIB' : undefined;
+}
+
 /** Reads all records, in order. Data are views of a buffer that the next record may overwrite. */
 export async function* readRecords(file: RandomReader): AsyncGenerator<RecordFound> {
   let [begin, buffer]: [number, Uint8Array] = [0, new Uint8Array(0)];

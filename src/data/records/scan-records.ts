@@ -5,7 +5,7 @@ import { LeftOutCounter } from '../data-report.ts';
 import type { LeftOut } from '../dataset.ts';
 import { type Feature, readExample, WireError } from './example.ts';
 import { RecordError } from './record-error.ts';
-import { headerBytes, type RandomReader, readRecords, recordLength } from './record-reader.ts';
+import { compressionOf, headerBytes, type RandomReader, readRecords, recordLength } from './record-reader.ts';
 
 /** An image within a record file. */
 export interface ScannedRecord {
@@ -119,13 +119,6 @@ async function refuseOthers(file: RandomReader, name: string): Promise<void> {
     );
   if (head.length < headerBytes || recordLength(head) === undefined)
     throw new RecordError(`${name}: is no TFRecord file (the checksum of the first length is wrong)`);
-}
-
-export function compressionOf(head: Uint8Array): 'GZIP' | 'ZLIB' | undefined {
-  const [first, second] = head;
-  if (first === 0x1f && second === 0x8b) return 'GZIP';
-  const isZlib = first === 0x78 && second !== undefined && ((first << 8) | second) % 31 === 0;
-  return isZlib && (head.length < headerBytes || recordLength(head) === undefined) ? 'ZLIB' : undefined;
 }
 
 const withoutImage = `records without ${names.encoded}`;
