@@ -3,7 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { readFixture } from '../../../test/golden/fixture.ts';
 import { randomFor } from '../../random.ts';
 import { type Canvas, flipVertically, rotationBy, transform } from './affine.ts';
-import { operations, randAugment, randSpace, trivialAugment, wideSpace } from './policies.ts';
+import {
+  applyOperation,
+  drawRandAugment,
+  drawTrivialAugment,
+  operations,
+  randSpace,
+  wideSpace,
+} from './policies.ts';
 
 type Name = keyof typeof operations;
 
@@ -93,7 +100,12 @@ describe('the policies', () => {
     augment(changed, randomFor(seed));
     return changed.pixels;
   };
-  const strong = (changed: Canvas, random: () => number) => randAugment(changed, 15, random);
+  const { size } = canvas();
+  const trivialAugment = (changed: Canvas, random: () => number) =>
+    applyOperation(changed, drawTrivialAugment({ size, random }));
+  const strong = (changed: Canvas, random: () => number) => {
+    for (const operation of drawRandAugment(15, { size, random })) applyOperation(changed, operation);
+  };
 
   it.each([
     ['TrivialAugment', trivialAugment],

@@ -104,17 +104,31 @@ const names = Object.keys(operations) as Name[];
 
 const draw = (random: Random, count: number): number => Math.floor(random() * count);
 
-function apply(canvas: Canvas, space: Space, { number, random }: { number?: number; random: Random }): void {
+/** An operation as it was drawn. */
+export interface Operation {
+  readonly name: Name;
+  readonly magnitude: number;
+}
+
+export const applyOperation = (canvas: Canvas, { name, magnitude }: Operation): void =>
+  operations[name](canvas, magnitude);
+
+interface Drawing {
+  /** Of the image that the operation is applied to. */
+  readonly size: Canvas['size'];
+  readonly random: Random;
+}
+
+function drawFrom(space: Space, number: number | undefined, { size, random }: Drawing): Operation {
   const name = names[draw(random, names.length)] as Name;
   const { at, signed } = space[name];
-  const magnitude = at(number ?? draw(random, magnitudes), canvas.size);
-  operations[name](canvas, signed && random() < 0.5 ? -magnitude : magnitude);
+  const magnitude = at(number ?? draw(random, magnitudes), size);
+  return { name, magnitude: signed && random() < 0.5 ? -magnitude : magnitude };
 }
 
 /** One operation with a random magnitude. */
-export const trivialAugment = (canvas: Canvas, random: Random): void => apply(canvas, wideSpace, { random });
+export const drawTrivialAugment = (drawing: Drawing): Operation => drawFrom(wideSpace, undefined, drawing);
 
 /** Two operations with the same magnitude, a number from 0 to 30. */
-export function randAugment(canvas: Canvas, number: number, random: Random): void {
-  for (let count = 0; count < 2; count++) apply(canvas, randSpace, { number, random });
-}
+export const drawRandAugment = (number: number, drawing: Drawing): Operation[] =>
+  [0, 1].map(() => drawFrom(randSpace, number, drawing));
