@@ -21,8 +21,8 @@ RUN cd node_modules/onnxruntime-node/bin/napi-v6 && rm -rf darwin win32 && cd li
   case $(uname -m) in x86_64) rm -rf arm64 ;; aarch64) rm -rf x64 ;; esac
 
 FROM install AS setup
-RUN apt-get update && apt-get install --yes --no-install-recommends cmake make g++ libtorch-dev libdnnl-dev libopenblas0-pthread
-# The addon lies in the package's folder, so it goes with /app.
+RUN apt-get update && apt-get install --yes --no-install-recommends cmake make g++ libtorch-dev libdnnl-dev libopenblas0-pthread libjpeg-dev
+# The addons lie in the package's folder, so they go with /app.
 RUN npx inception setup
 
 FROM node:${NODE}-bookworm-slim AS serve
@@ -36,7 +36,7 @@ ENTRYPOINT ["inception", "serve", "--host", "0.0.0.0"]
 CMD ["model.onnx"]
 
 FROM node:${NODE}-bookworm-slim AS train
-RUN apt-get update && apt-get install --yes --no-install-recommends libtorch1.13 libdnnl2 libopenblas0-pthread libgomp1 && \
+RUN apt-get update && apt-get install --yes --no-install-recommends libtorch1.13 libdnnl2 libopenblas0-pthread libgomp1 libjpeg62-turbo && \
   rm -rf /var/lib/apt/lists/*
 COPY --from=setup /app /app
 ENV NODE_ENV=production PATH=/app/node_modules/.bin:$PATH

@@ -19,6 +19,7 @@ export async function examine(): Promise<Finding[]> {
     await instructionSet(),
     await onnxRuntime(),
     await images(),
+    await preparation(),
     dataSets(),
     await disk(),
   ];
@@ -126,6 +127,24 @@ async function images(): Promise<Finding> {
       advice: 'npm install sharp',
     };
   }
+}
+
+/** Who prepares images for networks. */
+async function preparation(): Promise<Finding> {
+  const part = 'JPEG';
+  const { findImageAddon } = await import('../data/native/image-addon.ts');
+  const result = findImageAddon();
+  if ('addon' in result) {
+    const { threads } = result.addon.facts();
+    const found = `libjpeg-turbo (${(await loadedLibrary('libjpeg')) ?? 'built in'}), on ${threads} threads`;
+    return { part, state: 'ok', found };
+  }
+  return {
+    part,
+    state: 'warning',
+    found: `the addon for images: ${result.missing}; sharp decodes, at about a third of the speed`,
+    advice: `'${setupCommand}' builds it where libjpeg-turbo's headers are; on Debian and Ubuntu: apt-get install libjpeg-dev`,
+  };
 }
 
 function dataSets(): Finding {

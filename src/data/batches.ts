@@ -1,16 +1,11 @@
-/**
- * Prepares batches while the engine works. The main thread is idle during a step, sharp decodes on threads of its own, and a few
- * batches are always in flight.
- */
-import pLimit from 'p-limit';
-import { augment } from '../images/augment.ts';
+/** Prepares batches while the engine works: a few are always in flight, and their images are decoded and distorted by other threads. */
 import { isMixing, type MixedLabels, mixBatch } from '../images/augmentation/mix.ts';
 import type { Augmentation } from '../images/augmentation.ts';
-import type { Image } from '../images/image.ts';
 import { randomFor } from '../random.ts';
 import { DataError } from './data-error.ts';
 import type { Dataset } from './dataset.ts';
 import { type EpochOrder, epochOrders, type Sampling } from './epoch-order.ts';
+import { prepareSamples, type Sample } from './prepare-samples.ts';
 import { SkippedImages } from './skipped-images.ts';
 
 export interface Batch {
@@ -47,9 +42,6 @@ export interface TrainingBatchOptions {
 /** Batches prepared ahead of the one being used. */
 const prefetch = 3;
 
-/** Images decoded concurrently: keeps sharp's threads busy and bounds the decoded images in memory. */
-const concurrentDecodes = 4;
-
 /** @throws DataError if there are fewer images than one batch has. */
 export function batchesInEpoch({ name, length }: Dataset, batch: number): number {
   if (length < batch)
@@ -57,6 +49,10 @@ export function batchesInEpoch({ name, length }: Dataset, batch: number): number
       `${name}: ${length} images do not fill one batch of ${batch}; use --batch ${length} or less, or more images`,
     );
   return Math.floor(length / batch);
+}
+
+interface IndexedSample extends Sample {
+  readonly index: number;
 }
 
 /** Endless shuffled and augmented batches; images that do not fill a batch are left out of this epoch. */
@@ -67,7 +63,6 @@ export function trainingBatches(
   const { batch, size, augmentation, seed, sampling = 'shuffle', onBroken } = options;
   const { start = { epoch: 0, position: 0 } } = options;
   const perEpoch = batchesInEpoch(dataset, batch);
-  const limit = pLimit(concurrentDecodes);
   const bytes = size[0] * size[1] * 3;
   const skipped = new SkippedImages(dataset, (index, error) => onBroken?.(error, index));
   const makeOrder = epochOrders(dataset, { seed, sampling });
@@ -77,36 +72,38 @@ export function trainingBatches(
     return known;
   };
 
-  const readableImage = async (start: number): Promise<{ image: Image; index: number }> => {
-    for (let step = 0; step < dataset.length; step++) {
-      const index = (start + step) % dataset.length;
-      const image = await skipped.read(index);
-      if (image) return { image, index };
-    }
-    throw new DataError(`${dataset.name}: none of the images can be used`);
-  };
-
   const make = async (
     { epoch, position }: { epoch: number; position: number },
     closed: AbortSignal,
   ): Promise<TrainingBatch> => {
+    closed.throwIfAborted();
     const order = orderOf(epoch);
-    const chosen = order.indices.subarray(position * batch, (position + 1) * batch);
+    const first = position * batch;
     const images = new Uint8Array(batch * bytes);
-    const labels = new BigInt64Array(batch);
-    const indices = await Promise.all(
-      Array.from(chosen, (preferred, slot) =>
-        limit(async () => {
-          closed.throwIfAborted();
-          const { image, index } = await readableImage(preferred);
-          const repeat = order.repeats?.[position * batch + slot] ?? 0;
-          const random = repeat === 0 ? randomFor(seed, epoch, index) : randomFor(seed, epoch, index, repeat);
-          augment(image, { augmentation, size, random }, images, slot * bytes);
-          labels[slot] = BigInt(dataset.label(index));
-          return index;
-        }),
-      ),
-    );
+    const sampleOf = async (index: number, slot: number): Promise<IndexedSample> => {
+      const repeat = order.repeats?.[first + slot] ?? 0;
+      return {
+        index,
+        slot,
+        source: await dataset.encoded?.(index),
+        decode: () => skipped.decode(index),
+        random: repeat === 0 ? randomFor(seed, epoch, index) : randomFor(seed, epoch, index, repeat),
+      };
+    };
+    const indices = Array.from(order.indices.subarray(first, first + batch));
+    let samples = await Promise.all(indices.map(sampleOf));
+    for (let tries = 1; ; tries++) {
+      const failed = await prepareSamples(samples, { target: images, size, augmentation, signal: closed });
+      if (failed.length === 0) break;
+      for (const { sample, error } of failed) skipped.add(sample.index, error);
+      if (tries === dataset.length) throw new DataError(`${dataset.name}: none of the images can be used`);
+      // The next one instead.
+      samples = await Promise.all(
+        failed.map(({ sample }) => sampleOf((sample.index + 1) % dataset.length, sample.slot)),
+      );
+      for (const { index, slot } of samples) indices[slot] = index;
+    }
+    const labels = BigInt64Array.from(indices, (index) => BigInt(dataset.label(index)));
     // Each image's share is its own; an image's augmentation takes keys of three or, repeated, of four small numbers.
     const randomOf = (slot: number) => randomFor(seed, epoch, indices[slot] as number, -1 - slot);
     const mixed = isMixing(augmentation)

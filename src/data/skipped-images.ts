@@ -10,7 +10,7 @@ const missingFraction = 0.01;
 export class SkippedImages {
   readonly #dataset: Dataset;
   readonly #onSkip: ((index: number, error: DataError) => void) | undefined;
-  readonly #indices = new Set<number>();
+  readonly #errors = new Map<number, DataError>();
   #missing = 0;
 
   /** `onSkip` is called once for every image. */
@@ -20,12 +20,12 @@ export class SkippedImages {
   }
 
   has(index: number): boolean {
-    return this.#indices.has(index);
+    return this.#errors.has(index);
   }
 
   /** The image, or undefined for one that is skipped. @throws as `add` */
   async read(index: number): Promise<Image | undefined> {
-    if (this.#indices.has(index)) return undefined;
+    if (this.#errors.has(index)) return undefined;
     try {
       return await this.#dataset.image(index);
     } catch (error) {
@@ -34,14 +34,21 @@ export class SkippedImages {
     }
   }
 
+  /** The image. @throws for one that is skipped the error that it was skipped for, without reading it again */
+  decode(index: number): Image | Promise<Image> {
+    const error = this.#errors.get(index);
+    if (error) throw error;
+    return this.#dataset.image(index);
+  }
+
   /**
    * Skips an image.
    * @throws the error if it is not about this image; DataError if too many files are missing, or no image is left
    */
   add(index: number, error: unknown): void {
     if (!(error instanceof DataError) || error instanceof StorageError) throw error;
-    if (this.#indices.has(index)) return;
-    this.#indices.add(index);
+    if (this.#errors.has(index)) return;
+    this.#errors.set(index, error);
     const { name, length } = this.#dataset;
     if (error instanceof MissingImageError) {
       this.#missing++;
@@ -52,7 +59,7 @@ export class SkippedImages {
         );
     }
     this.#onSkip?.(index, error);
-    if (this.#indices.size >= length)
+    if (this.#errors.size >= length)
       throw new DataError(`${name}: none of the images can be used (${error.message})`);
   }
 }

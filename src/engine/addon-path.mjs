@@ -1,10 +1,10 @@
 /**
- * The path of the native addon that `setup` builds. Plain JavaScript, because `npm run setup` reads it before TypeScript is
+ * The paths of the native addons that `setup` builds: one for the engine, one for images. Plain JavaScript, because `npm run setup` reads it before TypeScript is
  * installed.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The package's root: a checkout, or node_modules/inception-networks. The same from src/engine and dist/engine. */
@@ -17,6 +17,9 @@ export const isCheckout = existsSync(join(packageRoot, 'test'));
 export const setupCommand = isCheckout ? 'npm run setup' : 'npx inception setup';
 
 export const addonName = 'inception_native.node';
+
+/** It lies beside the engine's, where libjpeg-turbo was found when that was built. */
+export const imageAddonName = 'inception_images.node';
 
 /** In the package: shared by all users and copied with the folder, but lost when npm reinstalls the package. */
 export const addonInPackage = join(packageRoot, 'build', addonName);
@@ -38,3 +41,9 @@ export const addonPaths = () => (isCheckout ? [addonInPackage] : [addonInPackage
 
 /** The first existing addon, or the default path. */
 export const addonPath = () => addonPaths().find((path) => existsSync(path)) ?? addonInPackage;
+
+/** The first existing addon for images, or undefined. */
+export const imageAddonPath = () =>
+  addonPaths()
+    .map((path) => join(dirname(path), imageAddonName))
+    .find((path) => existsSync(path));

@@ -220,7 +220,7 @@ function changeColour(pixels: Uint8Array, { map, brightness, contrast }: Colour)
 
 type Row = readonly [number, number, number, number];
 
-const toByte = (value: number): number => (value < 0 ? 0 : value > 255 ? 255 : value);
+const toByte = (value: number): number => Math.min(255, Math.max(0, value));
 
 function eraseRectangle(
   pixels: Uint8Array,

@@ -1,4 +1,4 @@
-/** Builds the addon with cmake and installs it where the engine looks for it. */
+/** Builds the addons with cmake and installs them where the engine and the loader of images look for them. */
 import { spawnSync } from 'node:child_process';
 import {
   accessSync,
@@ -15,17 +15,25 @@ import {
 import { createRequire } from 'node:module';
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { addonInCache, addonInPackage, addonName, isCheckout, packageRoot } from '../engine/addon-path.mjs';
+import {
+  addonInCache,
+  addonInPackage,
+  addonName,
+  imageAddonName,
+  isCheckout,
+  packageRoot,
+} from '../engine/addon-path.mjs';
 import { fingerprint } from './fingerprint.mjs';
 import { outputOf, run, SetupError, say } from './run-command.mjs';
+import { hasJpegHeaders } from './system-packages.mjs';
 
 /** @typedef {import('./find-libtorch.mjs').Libtorch} Libtorch */
 
 /**
- * Builds the addon against a libtorch, unless it is up to date.
+ * Builds the addon of the engine against a libtorch, and that for images where libjpeg-turbo's headers are, unless they are up to date.
  * @param {Libtorch} libtorch
  * @param {{ force?: boolean }} [options]
- * @returns {string} its path
+ * @returns {{ path: string, hasImages: boolean }} where the engine's is, and whether there is one for images
  * @throws {SetupError} if it cannot be built or does not load
  */
 export function buildAddon(libtorch, { force = false } = {}) {
@@ -35,7 +43,11 @@ export function buildAddon(libtorch, { force = false } = {}) {
     ['native'],
     [
       JSON.stringify(libtorch),
-      outputOf('dpkg-query', ['-W', 'libtorch-dev', 'libdnnl-dev']) ?? '',
+      // One by one: a question fails where one of its packages is unknown.
+      ...['libtorch-dev', 'libdnnl-dev', 'libjpeg62-turbo-dev'].map(
+        (name) => outputOf('dpkg-query', ['-W', name]) ?? '',
+      ),
+      String(hasJpegHeaders()),
       ...includes,
     ],
   );
@@ -46,7 +58,7 @@ export function buildAddon(libtorch, { force = false } = {}) {
     // npm has reinstalled the package: the cache still has the addon.
     for (const path of targets.filter((target) => !built.includes(target))) install(first, path, stamp);
     checkAddon(first);
-    return first;
+    return { path: first, hasImages: existsSync(imagesBeside(first)) };
   }
   say(`Building the addon; this takes a minute or two`);
   const begin = Date.now();
@@ -59,13 +71,24 @@ export function buildAddon(libtorch, { force = false } = {}) {
     run('cmake', ['--build', folder, '--parallel', String(availableParallelism())]);
     const result = join(folder, addonName);
     checkAddon(result);
+    // That of an earlier build, where the headers have gone.
+    if (!isConfiguredForImages(folder)) rmSync(imagesBeside(result), { force: true });
+    if (existsSync(imagesBeside(result))) checkAddon(imagesBeside(result));
     for (const path of targets) install(result, path, stamp);
   } finally {
     if (!isCheckout) rmSync(folder, { recursive: true, force: true });
   }
   say(`addon: built in ${((Date.now() - begin) / 1000).toFixed(1)} s`);
-  return /** @type {string} */ (targets[0]);
+  const [path] = /** @type {[string]} */ (targets);
+  return { path, hasImages: existsSync(imagesBeside(path)) };
 }
+
+/** @param {string} addon */
+const imagesBeside = (addon) => join(dirname(addon), imageAddonName);
+
+/** Whether cmake found what the addon for images needs. @param {string} folder */
+const isConfiguredForImages = (folder) =>
+  /^has_partial_decoding:INTERNAL=1$/m.test(readFileSync(join(folder, 'CMakeCache.txt'), 'utf8'));
 
 /**
  * Arguments of cmake that configure a build of the addon in a folder.
@@ -127,10 +150,17 @@ const stampOf = (addon) =>
 function install(source, target, stamp) {
   mkdirSync(dirname(target), { recursive: true });
   if (source !== target) {
-    copyFileSync(source, `${target}.new`);
-    renameSync(`${target}.new`, target);
+    replace(source, target);
+    if (existsSync(imagesBeside(source))) replace(imagesBeside(source), imagesBeside(target));
+    else rmSync(imagesBeside(target), { force: true });
   }
   writeFileSync(stampFile(target), stamp);
+}
+
+/** @param {string} source @param {string} target */
+function replace(source, target) {
+  copyFileSync(source, `${target}.new`);
+  renameSync(`${target}.new`, target);
 }
 
 /** Loads the addon in a separate process, so that a missing library is reported now. @param {string} addon */

@@ -2,7 +2,7 @@
 import { buildAddon } from './build-addon.mjs';
 import { findLibtorch } from './find-libtorch.mjs';
 import { outputOf, SetupError, say } from './run-command.mjs';
-import { findPackageManager, installPackages, missingTools } from './system-packages.mjs';
+import { findPackageManager, hasJpegHeaders, installPackages, missingTools } from './system-packages.mjs';
 
 const anyLibtorch =
   'pip install torch, or set LIBTORCH to the folder of a libtorch unpacked from https://pytorch.org';
@@ -31,7 +31,12 @@ export async function setupAddon({ yes = false, force = false, also = [] } = {})
   if (libtorch.isSystem && manager?.command === 'apt-get' && !isInstalled('libdnnl-dev')) {
     say("libdnnl-dev is not installed: convolutions will use libtorch's slower operators");
   }
-  return buildAddon(libtorch, { force });
+  const { path, hasImages } = buildAddon(libtorch, { force });
+  if (!hasImages)
+    say(
+      `libjpeg-turbo's headers were not found${manager ? ` (${manager.jpeg.join(', ')})` : ''}: images are decoded by sharp and prepared in TypeScript, which is slower`,
+    );
+  return path;
 }
 
 /**
@@ -54,6 +59,7 @@ function missingPackages({ manager, also }) {
   return [
     ...commands.map((command) => /** @type {string} */ (manager.tools[command])),
     ...(findLibtorch() ? [] : manager.libtorch),
+    ...(hasJpegHeaders() ? [] : manager.jpeg),
     ...(manager.command === 'apt-get' ? also.filter((name) => !isInstalled(name)) : []),
   ];
 }

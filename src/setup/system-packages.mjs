@@ -11,6 +11,7 @@ import { outputOf, run, SetupError, say } from './run-command.mjs';
  * @property {boolean} needsRoot
  * @property {Readonly<Record<string, string>>} tools the package of each command needed for the build
  * @property {readonly string[]} libtorch
+ * @property {readonly string[]} jpeg the headers of libjpeg-turbo
  * @property {boolean} isTried whether the set-up has been tested with it
  */
 
@@ -26,6 +27,8 @@ export const packageManagers = {
     needsRoot: true,
     tools: { cmake: 'cmake', make: 'make', 'c++': 'g++' },
     libtorch: ['libtorch-dev', 'libdnnl-dev', 'libopenblas0-pthread'],
+    // Of Debian and Ubuntu alike: it depends on libjpeg-turbo's, whose name differs.
+    jpeg: ['libjpeg-dev'],
     isTried: true,
   },
   fedora: {
@@ -35,6 +38,7 @@ export const packageManagers = {
     needsRoot: true,
     tools: { cmake: 'cmake', make: 'make', 'c++': 'gcc-c++' },
     libtorch: ['python3-torch-devel'],
+    jpeg: ['libjpeg-turbo-devel'],
     isTried: false,
   },
   homebrew: {
@@ -45,6 +49,7 @@ export const packageManagers = {
     // The compiler is Apple's: xcode-select --install.
     tools: { cmake: 'cmake', make: 'make' },
     libtorch: ['pytorch', 'libomp'],
+    jpeg: ['jpeg-turbo'],
     isTried: false,
   },
 };
@@ -64,6 +69,13 @@ export function findPackageManager({ platform = process.platform, osRelease = re
 }
 
 const readOsRelease = () => (existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '');
+
+const jpegHeaders = ['/usr/include', '/usr/local/include', '/opt/homebrew/include'].map(
+  (folder) => `${folder}/jpeglib.h`,
+);
+
+/** Whether the headers of a libjpeg are where the build looks for them; it tries whether that is libjpeg-turbo's. */
+export const hasJpegHeaders = () => jpegHeaders.some((path) => existsSync(path));
 
 export const missingTools = () => tools.filter((tool) => outputOf(tool, ['--version']) === undefined);
 
