@@ -22,6 +22,8 @@ export interface OpenModelsOptions extends RuntimeOptions, Notices {
 
 export interface RunningModel extends PredictingModel {
   readonly runtime: Runtime;
+  /** What the caller said its outputs are, where anything was said. */
+  readonly probabilities?: boolean;
 }
 
 export interface OpenModels {
@@ -72,7 +74,12 @@ async function open(
   const overrides = overridesOf?.(path);
   if (!engine) {
     const model = await openByOnnx(path, { ...options, batch, overrides });
-    return { ...model, runtime: { ...runtime, precision: model.precision ?? 'unknown' } };
+    const { probabilities } = overrides ?? {};
+    return {
+      ...model,
+      runtime: { ...runtime, precision: model.precision ?? 'unknown' },
+      ...(probabilities !== undefined && { probabilities }),
+    };
   }
   const model = await openModel(path, options);
   try {

@@ -99,6 +99,7 @@ async function calibrationFor(
     method: values.calibrationMethod ?? 'min-max',
     onProgress: progressTo(process.stderr),
     onBroken: ({ message }) => say(`warning: ${message}; it is left out`),
+    onNotice: say,
   };
 }
 

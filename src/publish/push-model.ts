@@ -67,6 +67,7 @@ export async function pushModel(
       await writeModel(weights, { description, read, parameters: parametersOf(graph) });
       await writeFile(config, ownConfig(description));
     }
+    options.signal?.throwIfAborted();
     const run = await runFactsAt(path);
     const { license } = options;
     const library = form === ownForm ? undefined : cardLibrary(form);

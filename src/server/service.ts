@@ -1,6 +1,8 @@
 /** What the handlers share: models with their queues, decoders and metrics, and whether new work is accepted. */
 
 import { InceptionError } from '../errors.ts';
+import { ModelError } from '../model/description.ts';
+import { DeployError } from '../onnx/deploy-error.ts';
 import { RequestError } from './http/request-error.ts';
 import { type ImagePool, openImagePool } from './images/image-pool.ts';
 import type { ServedModel, Values } from './models/served-model.ts';
@@ -147,6 +149,8 @@ function host(model: ServedModel, settings: ServerSettings, metrics: Metrics): H
     capacity: settings.queue ?? queueFor(model.batch),
     capacityInOverload: settings.queue ?? model.batch,
     run: (rows) => runRows(model, rows),
+    // The values of a row are no numbers: the network's answer to that image alone.
+    isOfRow: (error) => error instanceof ModelError || error instanceof DeployError,
     onBatch: (batch) => {
       statistics.onBatch(batch);
       metrics.images.inc({ model: name }, batch.rows);

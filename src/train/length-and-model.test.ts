@@ -140,11 +140,17 @@ describe('a training whose first step runs out of memory', () => {
 describe('a sweep of learning rates', () => {
   it('leaves a curve and a suggestion in a folder that is no run, and trains nothing', async () => {
     const out = join(root, 'sweep');
-    await expect(runSweep({ ...options(out), timeSeconds: 60 }, {})).rejects.toThrow(
+    const { limitValidation: _, limitTest: __, ...rest } = options(out);
+    const sweep = { ...rest, recipe: { name: 'small-data', batch: 4 } } as const;
+    await expect(runSweep({ ...sweep, timeSeconds: 60 }, {})).rejects.toThrow(
       /^option 'timeSeconds': has no effect: a sweep of learning rates has up to 100 steps/,
     );
+    await expect(runSweep({ ...sweep, recipe: { patience: 3 } }, {})).rejects.toThrow(
+      "option 'patience': has no effect on a sweep of learning rates",
+    );
+    await expect(runSweep({ ...sweep, evaluateEvery: 2 }, {})).rejects.toThrow("option 'evaluateEvery'");
     const steps: number[] = [];
-    const found = await runSweep(options(out), {
+    const found = await runSweep(sweep, {
       range: { first: 1e-4, last: 0.1, steps: 20 },
       onStep: ({ step }) => steps.push(step),
     });

@@ -15,7 +15,7 @@ import { addStep, meansOf } from './metrics-window.ts';
 import { batchesOf, firstState, openPrograms, type Programs } from './open-run.ts';
 import { weightsOf } from './recipe/class-weights.ts';
 import { graphToTrain, learningRateAt } from './recipe/recipe.ts';
-import { evaluationsOf, isOutOfPatience, modelOf } from './run/model-choice.ts';
+import { type Criterion, evaluationsOf, isOutOfPatience, modelOf } from './run/model-choice.ts';
 import { recordInto } from './run/recorder.ts';
 import type { EvaluationMetrics, RunFolder, TestMetrics } from './run/run-folder.ts';
 import { emptyWindow, initialState, type Position } from './run/training-state.ts';
@@ -74,6 +74,8 @@ export interface TrainResult {
   readonly evaluation: EvaluationMetrics | undefined;
   /** The evaluation whose averaged weights are the model, if there is one. */
   readonly model: EvaluationMetrics | undefined;
+  /** What the model was chosen by, where it is the best evaluation's; otherwise undefined. */
+  readonly chosenBy: Criterion | undefined;
   /** The score of the model on the test images at the end, if there are any. */
   readonly test: TestMetrics | undefined;
 }
@@ -152,7 +154,9 @@ async function runSteps(options: LoopOptions, { splits, graph, programs }: Opene
   const wasEvaluated = () => evaluations.some((evaluation) => evaluation.step === position.step);
   const isEvaluated = () => !validation || wasEvaluated();
   let test: TestMetrics | undefined;
-  const isEnded = () => position.step === totalSteps || isOutOfPatience(evaluations, recipe.patience);
+  const isEnded = () =>
+    position.step === totalSteps ||
+    isOutOfPatience(evaluations, { patience: recipe.patience, criterion: configuration.chosenBy });
   let saved = performance.now();
   const { evaluateEvery = 1, saveEverySteps } = configuration;
   const isDue = () =>
@@ -234,6 +238,7 @@ async function runSteps(options: LoopOptions, { splits, graph, programs }: Opene
     position,
     evaluation: evaluations.at(-1),
     model: modelOf(evaluations, recipe),
+    chosenBy: recipe.keepBest ? (configuration.chosenBy ?? 'top1Error') : undefined,
     test,
   };
 }

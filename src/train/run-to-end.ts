@@ -85,7 +85,15 @@ async function solve(options: TrainOptions, hooks: RunHooks): Promise<TrainResul
   const { evaluation, test } = await runProbe({ ...rest, weights, classWeights, signal, onNotice });
   for (const metrics of [evaluation, test]) if (metrics) hooks.emit(metrics);
   const { position } = initialState;
-  return { finished: true, stoppedEarly: false, position, evaluation, model: evaluation, test };
+  return {
+    finished: true,
+    stoppedEarly: false,
+    position,
+    evaluation,
+    model: evaluation,
+    chosenBy: undefined,
+    test,
+  };
 }
 
 /** Notices as events; of a download, that it has begun. */

@@ -20,6 +20,19 @@ describe('a training for which the memory is not enough', () => {
     });
   });
 
+  it('no longer has the steps that were fitted to a time with the larger batch, and says so', () => {
+    const recipe = resolveRecipe('small-data');
+    const time = { seconds: 60, steps: 90, stepSeconds: 0.5, evaluationSeconds: 3 };
+    const half = halved(
+      { ...sampleConfiguration, recipe, fitted: { time } },
+      new OutOfMemoryError('out of memory'),
+    );
+    expect(half.fitted).not.toHaveProperty('time');
+    expect(half.decisions).toContain(
+      '20 epochs were fitted to 60 s with the larger batch, and may take longer with the smaller one',
+    );
+  });
+
   it('lowers the learning rate as much as an odd batch', () => {
     const recipe = { ...resolveRecipe('small-data'), batch: 5, learningRate: 0.5 };
     const half = halved({ ...sampleConfiguration, recipe }, new OutOfMemoryError('out of memory'));

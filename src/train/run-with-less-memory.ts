@@ -14,7 +14,7 @@ const smallestBatch = 2;
  * @throws the error, if it is another than that the memory ended, or if the batch cannot be halved
  */
 export function halved(configuration: Configuration, error: unknown): Configuration {
-  const { recipe, fitted = {}, decisions = [] } = configuration;
+  const { recipe, fitted: { time, ...fitted } = {}, decisions = [] } = configuration;
   if (!(error instanceof OutOfMemoryError) || recipe.batch < 2 * smallestBatch) throw error;
   const reason = firstLine(error);
   const batch = Math.floor(recipe.batch / 2);
@@ -22,8 +22,17 @@ export function halved(configuration: Configuration, error: unknown): Configurat
   return {
     ...configuration,
     recipe: { ...recipe, batch, learningRate },
+    // Steps and their times were those of the larger batch.
     fitted: { ...fitted, batch: { asked: fitted.batch?.asked ?? recipe.batch, taken: batch, reason } },
-    decisions: [...decisions, describeHalving(recipe, { batch, learningRate })],
+    decisions: [
+      ...decisions,
+      describeHalving(recipe, { batch, learningRate }),
+      ...(time
+        ? [
+            `${recipe.epochs} epochs were fitted to ${Math.round(time.seconds)} s with the larger batch, and may take longer with the smaller one`,
+          ]
+        : []),
+    ],
   };
 }
 

@@ -98,6 +98,22 @@ describe('predictFiles', () => {
     );
   });
 
+  it('does not continue where the model was replaced under its name, or its outputs are said to be something else', async () => {
+    const output = join(folder, 'p.csv');
+    const files = [await image('a.png', 255)];
+    const source = join(folder, 'model.onnx');
+    writeFileSync(source, 'one');
+    const model = { ...brightness().model, source };
+    await predictFiles(model, files, { output });
+    const refused = 'its rows are of another model or other options';
+    await expect(
+      predictFiles({ ...model, probabilities: true }, files, { output, resume: true }),
+    ).rejects.toThrow(refused);
+    expect(await predictFiles(model, files, { output, resume: true })).toMatchObject({ known: 1 });
+    writeFileSync(source, 'another');
+    await expect(predictFiles(model, files, { output, resume: true })).rejects.toThrow(refused);
+  });
+
   it('predicts an image once that is named twice', async () => {
     const output = join(folder, 'p.csv');
     const file = await image('a.png', 255);

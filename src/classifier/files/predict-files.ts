@@ -1,5 +1,6 @@
 /** Predictions of any number of image files: decoded a few ahead, predicted in batches, written row by row. */
 import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
 import type { NamedImage } from '../../data/folders/find-images.ts';
 import { namedImages } from '../../data/folders/named-images.ts';
 import { describeViews, type Views } from '../../images/crops.ts';
@@ -51,7 +52,7 @@ export async function predictFiles(
   options: PredictFilesOptions,
 ): Promise<PredictedFiles> {
   const { output, resume = false, views = { crops: 1 }, onImage, onBroken, onStart, signal } = options;
-  const { description, source, predictor, runtime } = model;
+  const { description, source, predictor, runtime, probabilities } = model;
   const { classes, classIds, preprocessing } = description;
   if (classes.length === 0)
     throw new ModelError(`${source}: the network has no classifier and therefore no labels`);
@@ -63,6 +64,9 @@ export async function predictFiles(
       // Rows with other labels for the same outputs are another file's.
       labelsSha256: createHash('sha256').update(JSON.stringify(classes)).digest('hex'),
       protocol: describeViews(preprocessing, views),
+      // A file that was replaced under its name is another model.
+      ...(await fileOf(source)),
+      ...(probabilities !== undefined && { probabilities }),
       precision: runtime.precision,
     },
     classes,
@@ -101,6 +105,12 @@ export async function predictFiles(
     await writer.close({ complete });
   }
   return { known: named.length - left.length, predicted, broken, complete };
+}
+
+/** Size and time of change of a model's file, as `make` knows files; nothing of what is not one here. */
+async function fileOf(source: string): Promise<{ readonly modelFile?: string }> {
+  const info = await stat(source).catch(() => undefined);
+  return info?.isFile() ? { modelFile: `${info.size} bytes, ${info.mtime.toISOString()}` } : {};
 }
 
 /** Each file once, whatever arguments name it. */

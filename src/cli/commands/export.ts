@@ -4,7 +4,7 @@ import Table from 'cli-table3';
 import type { Command } from 'commander';
 import { type DialectName, dialectNames, hubDialectNames } from '../../ecosystems/dialects.ts';
 import { type ExportReport, exportWeights } from '../../ecosystems/export/export-weights.ts';
-import { cardLibrary, misfit } from '../../ecosystems/export/fit-dialect.ts';
+import { cardLibrary, differencesWith, misfit } from '../../ecosystems/export/fit-dialect.ts';
 import { UsageError } from '../../errors.ts';
 import type { ModelFile } from '../../model/model-file.ts';
 import { isOnnxFile } from '../../model/model-kind.ts';
@@ -162,7 +162,7 @@ async function exportToDialect(
   const result = {
     ...exported,
     files: [...exported.files, ...(card === undefined ? [] : [card])],
-    differences: exported.differences.concat(misfits),
+    differences: [...new Set([...exported.differences, ...differencesWith(model, to), ...misfits])],
   };
   if (json) {
     process.stdout.write(`${JSON.stringify({ network, to, ...result }, null, 2)}\n`);

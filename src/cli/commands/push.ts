@@ -4,6 +4,7 @@ import { UsageError } from '../../errors.ts';
 import { modelKind } from '../../model/model-kind.ts';
 import { type PushForm, pushForms, pushModel } from '../../publish/push-model.ts';
 import { modelArgument, noticesTo } from '../options/model-options.ts';
+import { onInterruption } from '../signals.ts';
 import { oneOf } from '../usage.ts';
 
 interface Values {
@@ -49,6 +50,7 @@ Examples:
           `${model}: an ONNX file has no weights to push; expected a run folder, a .safetensors file, or hub:owner/name`,
         );
       const notices = noticesTo(process.stderr);
+      const interruption = onInterruption();
       try {
         const { form, license, message: summary, json } = values;
         const pushed = await pushModel(model, repository, {
@@ -57,6 +59,7 @@ Examples:
           ...(license !== undefined && { license }),
           ...(summary !== undefined && { summary }),
           private: values.private ?? false,
+          signal: interruption.signal,
         });
         if (pushed.replaced.length > 0)
           notices.onNotice?.(`replaced, its history keeps them: ${pushed.replaced.join(', ')}`);
@@ -66,7 +69,11 @@ Examples:
             ? `${JSON.stringify(pushed, null, 2)}\n`
             : `${model}: ${files.join(', ')} in ${pushed.form}'s form at ${url}, commit ${commit}\n`,
         );
+      } catch (error) {
+        interruption.throwIfInterrupted('interrupted; nothing was committed');
+        throw error;
       } finally {
+        interruption.end();
         notices.end();
       }
     });

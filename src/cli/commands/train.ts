@@ -250,7 +250,7 @@ const evaluationText = (metrics: EvaluationMetrics | TestMetrics, classes: reado
 };
 
 function conclude(
-  { finished, stoppedEarly, evaluation, model, test, position }: TrainResult,
+  { finished, stoppedEarly, evaluation, model, chosenBy, test, position }: TrainResult,
   folder: string,
 ): void {
   if (!finished) {
@@ -264,17 +264,24 @@ function conclude(
       `ended after epoch ${+evaluation.epoch.toFixed(2)}: none was better than epoch ${+model.epoch.toFixed(2)} (--patience)\n`,
     );
   process.stderr.write(
-    `model: ${join(folder, runFiles.model)}${model?.chosen ? `, ${choiceText(model, evaluation)}` : ''}\n${position.step === 0 ? '' : `curves: ${join(folder, runFiles.curves)}\n`}`,
+    `model: ${join(folder, runFiles.model)}${model?.chosen ? `, ${choiceText(model, { last: evaluation, chosenBy })}` : ''}\n${position.step === 0 ? '' : `curves: ${join(folder, runFiles.curves)}\n`}`,
   );
   if (test) process.stdout.write(`test error ${percent(test.top1Error)}\n`);
   else if (model) process.stdout.write(`validation error ${percent(model.top1Error)}\n`);
 }
 
 /** Which averages the model holds, and by what number they were chosen. */
-function choiceText(model: EvaluationMetrics, last: EvaluationMetrics | undefined): string {
-  const told = ({ epoch, top1Error, validationLoss }: EvaluationMetrics) =>
-    `epoch ${+epoch.toFixed(2)} (error ${percent(top1Error)}, loss ${validationLoss.toFixed(3)})`;
+function choiceText(
+  model: EvaluationMetrics,
+  { last, chosenBy }: { last: EvaluationMetrics | undefined; chosenBy: TrainResult['chosenBy'] },
+): string {
+  const isBalanced = chosenBy === 'balancedAccuracy';
+  const criterion = isBalanced
+    ? 'highest balanced accuracy on the validation images, since classes are to count alike'
+    : 'lowest validation error';
+  const told = ({ epoch, top1Error, balancedAccuracy = 0, validationLoss }: EvaluationMetrics) =>
+    `epoch ${+epoch.toFixed(2)} (${isBalanced ? `balanced accuracy ${percent(balancedAccuracy)}, ` : ''}error ${percent(top1Error)}, loss ${validationLoss.toFixed(3)})`;
   return last === undefined || last.step === model.step
-    ? `the averages after the last epoch, which has the lowest validation error: ${told(model)}`
-    : `the averages after ${told(model)}, chosen by the lowest validation error; those of the last, ${told(last)}, are in ${runFiles.last}`;
+    ? `the averages after the last epoch, which has the ${criterion}: ${told(model)}`
+    : `the averages after ${told(model)}, chosen by the ${criterion}; those of the last, ${told(last)}, are in ${runFiles.last}`;
 }

@@ -21,6 +21,9 @@ export function readText(option: Option<unknown>, text: string): unknown {
   throw new UsageError(`${nameOfFlag(option)}: expected ${option.written}, received '${text}'`);
 }
 
+/** What stands for null among commander's values: it takes null for an argument that is missing, and makes an empty text of it. */
+const off = Symbol('off');
+
 interface AddOptions {
   readonly except?: readonly string[];
   /** Default texts for the help, instead of those in the table. */
@@ -42,7 +45,7 @@ export function addDeclared(
       command.addOption(new Flag(option.flag.replace('[no-]', 'no-')).hideHelp());
       flag.flags = option.flag;
     }
-    if (option.control.kind !== 'boolean') flag.argParser((text) => readText(option, text));
+    if (option.control.kind !== 'boolean') flag.argParser((text) => readText(option, text) ?? off);
     command.addOption(flag);
     // commander defaults an option whose --no- flag comes first to true; here an unset option stays undefined.
     if (flag.negate || option.flag.includes('[no-]'))
@@ -58,7 +61,7 @@ export function readDeclared<Table extends OptionTable>(
 ): Partial<OptionValues<Table>> {
   const entries = Object.entries(table).flatMap(([name, option]) => {
     const value = values[attributeOf(option)];
-    return value === undefined ? [] : [[name, value] as const];
+    return value === undefined ? [] : [[name, value === off ? null : value] as const];
   });
   return Object.fromEntries(entries) as Partial<OptionValues<Table>>;
 }

@@ -15,6 +15,13 @@ describe('readRecipe', () => {
     expect(read([], { weights: 'runs/first' })).toMatchObject({ name: 'fine-tune' });
   });
 
+  it('takes what switches a number off, which commander would take for an argument that is missing', () =>
+    expect(read(['--crop-area', '1', '--patience', 'off', '--clip-norm', 'off'])).toMatchObject({
+      patience: null,
+      clipNorm: null,
+      augmentation: { area: null },
+    }));
+
   it('takes both forms of a switch', () =>
     expect(read(['--no-flip', '--colour'])).toMatchObject({ augmentation: { flip: false, colour: true } }));
 });

@@ -3,6 +3,7 @@ import { buildGraph } from '../../graph/build-graph.ts';
 import { type Parameter, parametersOfHead } from '../../graph/graph.ts';
 import type { ModelFile } from '../../model/model-file.ts';
 import { configure, findNetwork } from '../../networks/networks.ts';
+import { NamesError } from '../dialect.ts';
 import { type DialectName, dialectOptions, findDialect, namesIn } from '../dialects.ts';
 import { differencesIn } from './export-weights.ts';
 
@@ -14,7 +15,8 @@ export function misfit({ graph, description }: Described, to: DialectName): stri
   try {
     namesIn(to, graph);
   } catch (error) {
-    return (error as Error).message;
+    if (!(error instanceof NamesError)) throw error;
+    return error.message;
   }
   const dialect = findDialect(to);
   const theirs = configure(findNetwork(network), {

@@ -18,5 +18,10 @@ export async function openOnnxPredictor(
 ): Promise<OnnxPredictor> {
   const session = await openSession(model, options);
   const { Tensor } = await loadRuntime();
-  return predictorOf({ session, Tensor: Tensor as unknown as OnnxSession['Tensor'] }, options);
+  try {
+    return predictorOf({ session, Tensor: Tensor as unknown as OnnxSession['Tensor'] }, options);
+  } catch (error) {
+    await session.release();
+    throw error;
+  }
 }

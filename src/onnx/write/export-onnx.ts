@@ -35,6 +35,8 @@ export interface Calibration {
   readonly onProgress?: (done: number, total: number) => void;
   /** Called once for each image of either set that cannot be used, with its name in the message; it is left out. */
   readonly onBroken?: (error: Error) => void;
+  /** Called with how the classes of the test images were matched to the model's, where that was not by name. */
+  readonly onNotice?: ((line: string) => void) | undefined;
 }
 
 /** What is written, and what it is compared with. */
@@ -187,6 +189,7 @@ async function accuracyOf(
     other: predictor,
     description,
     onBroken: (_, error) => calibration.onBroken?.(error),
+    onNotice: calibration.onNotice,
     path,
     preprocessing,
     softmax,

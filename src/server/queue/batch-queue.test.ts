@@ -20,8 +20,10 @@ function queueOf({
       batches.push([...rows]);
       await new Promise((resolve) => setTimeout(resolve, takesMs));
       if (rows.includes(666)) throw new Error('the model failed');
+      if (rows.includes(13)) throw new RangeError('13 has no double');
       return rows.map((row) => row * 2);
     },
+    isOfRow: (error) => error instanceof RangeError,
     onBatch: (report) => reports.push(report),
   });
   const ask = async (
@@ -45,6 +47,17 @@ describe('a batch queue', () => {
   afterEach(() => {
     expect(vi.getTimerCount(), 'no timer is left running').toBe(0);
     vi.useRealTimers();
+  });
+
+  it('fails one row alone, where the error is one of a row', async () => {
+    const { ask, batches, reports } = queueOf({ capacity: 8 });
+    const asked = Promise.allSettled([1, 2, 13, 4].map((row) => ask(row)));
+    await vi.runAllTimersAsync();
+    expect((await asked).map((each) => (each.status === 'fulfilled' ? each.value : 'failed'))).toEqual([
+      ...[2, 4, 'failed', 8],
+    ]);
+    expect(batches).toEqual([[1, 2, 13, 4], [1, 2], [13, 4], [13], [4]]);
+    expect(reports).toMatchObject([{ rows: 4, failed: true }]);
   });
 
   it('returns to each request its own row of a shared batch', async () => {

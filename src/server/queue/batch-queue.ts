@@ -17,6 +17,8 @@ export interface BatchQueueOptions<Row, Result> {
   /** Capacity while demand exceeds throughput, when queueing adds only latency. Default: `capacity`. */
   readonly capacityInOverload?: number;
   readonly run: (rows: readonly Row[]) => Promise<readonly Result[]>;
+  /** Whether an error is one of some row, so that the others are computed without it. Default: never. */
+  readonly isOfRow?: (error: unknown) => boolean;
   readonly onBatch?: (batch: BatchReport) => void;
 }
 
@@ -174,16 +176,7 @@ export class BatchQueue<Row, Result> {
     this.#running = true;
     const begin = performance.now();
     for (const entry of batch) entry.onStart();
-    let failed = false;
-    try {
-      const results = await this.#options.run(batch.map(({ row }) => row));
-      batch.forEach((entry, index) => {
-        entry.resolve(results[index] as Result);
-      });
-    } catch (error) {
-      failed = true;
-      for (const entry of batch) entry.reject(error);
-    }
+    const failed = !(await this.#answer(batch));
     const seconds = (performance.now() - begin) / 1000;
     const perRow = seconds / batch.length;
     this.#secondsPerRow = this.#secondsPerRow === 0 ? perRow : 0.9 * this.#secondsPerRow + 0.1 * perRow;
@@ -195,6 +188,25 @@ export class BatchQueue<Row, Result> {
       failed,
     });
     this.#schedule();
+  }
+
+  /** Runs a batch; one that fails because of a row is halved until that row fails alone. Whether all of it succeeded. */
+  async #answer(batch: readonly Entry<Row, Result>[]): Promise<boolean> {
+    const { run, isOfRow = () => false } = this.#options;
+    try {
+      const results = await run(batch.map(({ row }) => row));
+      batch.forEach((entry, index) => {
+        entry.resolve(results[index] as Result);
+      });
+      return true;
+    } catch (error) {
+      if (batch.length > 1 && isOfRow(error)) {
+        const half = Math.ceil(batch.length / 2);
+        await this.#answer(batch.slice(0, half));
+        await this.#answer(batch.slice(half));
+      } else for (const entry of batch) entry.reject(error);
+      return false;
+    }
   }
 
   #retryAfterSeconds(): number {

@@ -137,7 +137,10 @@ function counts({ train, validation, test }: Data, configuration: Configuration)
 
 function remarks(
   metrics: readonly Metrics[],
-  { configuration: { recipe, probe }, data }: { configuration: Configuration; data: Data | undefined },
+  {
+    configuration: { recipe, probe, chosenBy },
+    data,
+  }: { configuration: Configuration; data: Data | undefined },
 ): string[] {
   const evaluations = metrics.filter(({ kind }) => kind === 'evaluation').length;
   const kept = modelOf(metrics, recipe);
@@ -146,7 +149,7 @@ function remarks(
   return [
     ...(recipe.keepBest && evaluations > 1 && kept
       ? [
-          `The model is that of the best of ${evaluations} evaluations, which its validation figures therefore flatter a little`,
+          `The model is that of the best of ${evaluations} evaluations${chosenBy === 'balancedAccuracy' ? ' by balanced accuracy' : ''}, which its validation figures therefore flatter a little`,
         ]
       : []),
     ...(!probe?.isModel && reached < recipe.epochs - 0.01

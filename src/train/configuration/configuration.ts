@@ -10,6 +10,7 @@ import { optionSchema, valueSchema, variantSchema } from '../../model/option-sch
 import { parseJson } from '../../parse-json.ts';
 import { probeSchema } from '../probe/probe-record.ts';
 import { recipeNumbers, schedules, unusedNumbers } from '../recipe/recipe-options.ts';
+import { criteria } from '../run/model-choice.ts';
 import { runNumbers } from './run-options.ts';
 
 const recipe = optionSchema(recipeNumbers).extend({
@@ -107,6 +108,8 @@ const configuration = z
     precision: z.enum(['float32', 'bfloat16']),
     device: z.enum(['cpu', 'cuda']),
     threads: valueSchema(threads),
+    /** What an evaluation is better by, where the best one is the model or ends a patience. Without it: the top-1 error. */
+    chosenBy: z.exactOptional(z.enum(criteria)),
     /** Maximum number of training images; null for all. */
     limitTrain: valueSchema(limitTrain).nullable(),
     /** Maximum number of validation images; null for all. */

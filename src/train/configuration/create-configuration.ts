@@ -19,6 +19,7 @@ import {
   resolveRecipe,
   usualPatience,
 } from '../recipe/recipe.ts';
+import { criterionOf } from '../run/model-choice.ts';
 import { type Asked, startFrom } from '../starting/start-from.ts';
 import type { StartingWeights } from '../starting/starting-weights.ts';
 import type { Configuration } from './configuration.ts';
@@ -127,6 +128,7 @@ export async function createConfiguration(
     precision: choosePrecision(run.precision ?? 'auto', facts),
     device: facts.device,
     threads: facts.threads,
+    ...((recipe.keepBest || recipe.patience !== null) && { chosenBy: criterionOf(recipe) }),
     limitTrain: limitTrain ?? null,
     limitValidation: limitValidation ?? null,
     limitTest: limitTest ?? null,

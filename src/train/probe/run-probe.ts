@@ -178,7 +178,7 @@ function configurationOf(
   { part, record, target }: { part: Part; record: ProbeRecord; target: Graph },
 ): { configuration: Configuration; graph: Graph } {
   // What was decided is about epochs and batches, and a probe has none.
-  const { decisions: _steps, evaluateEvery: _every, ...rest } = base;
+  const { decisions: _steps, evaluateEvery: _every, chosenBy: _criterion, ...rest } = base;
   const { weights, recipe, classes } = rest;
   const configuration: Configuration = {
     ...rest,

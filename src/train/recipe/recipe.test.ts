@@ -102,6 +102,7 @@ describe('resolveRecipe', () => {
     const optimizer = usualOptimizers.adamw;
     expect(resolveRecipe('paper', { optimizer }).learningRate).toBe(0.001);
     expect(resolveRecipe('paper', { optimizer, learningRate: 0.003 }).learningRate).toBe(0.003);
+    expect(resolveRecipe('paper', { optimizer, batch: 64 }).learningRate).toBe(0.002);
     const sameOptimizer = { optimizer: { ...usualOptimizers.rmsprop, momentum: 0.5 } };
     expect(resolveRecipe('paper', sameOptimizer).learningRate).toBe(resolveRecipe('paper').learningRate);
   });

@@ -146,10 +146,11 @@ export function resolveRecipe(name: string, overrides: RecipeOverrides = {}): Re
   const make = Object.hasOwn(recipes, name) ? recipes[name] : undefined;
   if (!make) throw new RecipeError(`no recipe is called '${name}'; there are ${recipeNames.join(', ')}`);
   const { epochs, batch = 'auto', ...numbers } = overrides;
-  const base = make(batch === 'auto' ? (defaultBatch[name] as number) : batch);
+  const usualBatch = defaultBatch[name] as number;
+  const base = make(batch === 'auto' ? usualBatch : batch);
   const { kind } = numbers.optimizer ?? base.optimizer;
-  // Learning rates of different optimisers differ in magnitude.
-  const share = base.name === 'fine-tune' ? fineTuneShare : 1;
+  // Learning rates of different optimisers differ in magnitude; any of them follows the batch.
+  const share = ((base.name === 'fine-tune' ? fineTuneShare : 1) * base.batch) / usualBatch;
   const rate = kind === base.optimizer.kind ? {} : { learningRate: share * typicalLearningRates[kind] };
   const recipe = {
     ...base,

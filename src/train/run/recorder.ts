@@ -121,7 +121,7 @@ export function recordInto(
     },
     evaluation: async (metrics, { predictions, dataset }) => {
       const { step, epoch } = metrics;
-      const isModel = !keepBest || chosen === undefined || isBetter(metrics, chosen);
+      const isModel = !keepBest || chosen === undefined || isBetter(metrics, chosen, configuration.chosenBy);
       const written: EvaluationMetrics = keepBest && isModel ? { ...metrics, chosen: true } : metrics;
       if (isModel) await writeEvaluation(folder, predictions, { dataset, split: 'validation', step, epoch });
       // The line comes last: it says that everything else of this evaluation is there.

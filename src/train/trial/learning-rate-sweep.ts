@@ -44,6 +44,23 @@ async function sweep(
   return { learningRates, losses, diverged };
 }
 
+/** Of a training's length, schedule and evaluations, of which a sweep has none. */
+const idleInRecipe = [
+  ...['epochs', 'patience', 'keepBest', 'learningRate', 'schedule', 'averageDecay', 'evaluationCrop'],
+] as const;
+const idleOptions = ['evaluateEvery', 'saveEverySteps', 'limitValidation', 'limitTest', 'probe'] as const;
+
+/** @throws UsageError naming an option that a sweep of learning rates has no use for */
+function refuseIdle(options: TrainOptions): void {
+  const recipe: Readonly<Record<string, unknown>> =
+    typeof options.recipe === 'object' ? { ...options.recipe } : {};
+  const idle =
+    idleInRecipe.find((name) => recipe[name] !== undefined) ??
+    idleOptions.find((name) => options[name] !== undefined);
+  if (idle !== undefined)
+    throw new UsageError(`option '${idle}': has no effect on a sweep of learning rates`);
+}
+
 /** See `findLearningRate`. */
 export async function runSweep(
   options: TrainOptions,
@@ -54,6 +71,7 @@ export async function runSweep(
     throw new UsageError(
       `option 'timeSeconds': has no effect: a sweep of learning rates has up to ${range.steps} steps, whatever time they take`,
     );
+  refuseIdle(options);
   const folder = new RunFolder(options.out);
   await folder.refuseExisting();
   const { weights, device = 'auto', threads } = options;

@@ -46,7 +46,7 @@ export async function compareAccuracy(
     // The second time the same images cannot be used.
     const expected = await bestClasses(reference, { ...input, onBroken });
     const received = await bestClasses(other, input);
-    const outputs = outputsFor(dataset, { description, path: options.path });
+    const outputs = outputsFor(dataset, { description, path: options.path, onNotice: options.onNotice });
     const errorOf = (predictions: BestClasses): number | undefined =>
       outputs && fraction(predictions, (best, index) => best !== outputs[dataset.label(index)]);
     return {
@@ -64,11 +64,17 @@ export async function compareAccuracy(
 /** The model's output for each class; undefined if the images have no labels, or labels of other classes. */
 function outputsFor(
   { classes, name }: Dataset,
-  { description, path }: { description: Labels; path: string },
+  {
+    description,
+    path,
+    onNotice,
+  }: { description: Labels; path: string; onNotice?: ((line: string) => void) | undefined },
 ): readonly number[] | undefined {
   if (classes.length === 0) return undefined;
   try {
-    return matchClasses({ classes }, description, { data: name, model: path }).outputs;
+    const { outputs, notice } = matchClasses({ classes }, description, { data: name, model: path });
+    if (notice !== undefined) onNotice?.(notice);
+    return outputs;
   } catch (error) {
     // Calibration and agreement do not need labels.
     if (error instanceof ClassesError) return undefined;
