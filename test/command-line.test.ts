@@ -1,10 +1,11 @@
-/** Output streams, exit codes and JSON of the command line. Runs the built command, so it needs a build. */
+/** Output streams, exit codes and JSON of the command line. What concerns the process runs the built command, so it needs a build. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { inception } from './command-in-process.ts';
 
 const command = fileURLToPath(new URL('../bin/inception', import.meta.url));
 
@@ -13,7 +14,8 @@ const plain = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => name !== 'NO_COLOR' && name !== 'FORCE_COLOR'),
 );
 
-function inception(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+/** The built command, in a process of its own. */
+function built(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [command, ...args], {
     encoding: 'utf8',
     env: { ...plain, ...env },
@@ -27,8 +29,8 @@ describe('inception summary --json', () => {
     [['inception-v3', '--auxiliary'], 27_161_264],
     [['inception-v4'], 42_679_816],
     [['inception-resnet-v2-released'], 55_843_464],
-  ])('of %j prints only JSON and counts %i parameters', (args, parameters) => {
-    const { status, stdout, stderr } = inception(['summary', ...args, '--json']);
+  ])('of %j prints only JSON and counts %i parameters', async (args, parameters) => {
+    const { status, stdout, stderr } = await inception(['summary', ...args, '--json']);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     const summary = JSON.parse(stdout);
     expect(summary).toMatchObject({ parameters, outputShape: [1000] });
@@ -46,10 +48,10 @@ describe('inception summary --json', () => {
     });
   });
 
-  it('accepts every network option', () => {
+  it('accepts every network option', async () => {
     const options =
       '--classes 10 --input-size 75x91 --width 0.25 --blocks 1,2,1 --residual-scale 0.1,0.2,0.3 --dropout-keep 0.9';
-    const { stdout } = inception(['summary', 'inception-resnet-v2', ...options.split(' '), '--json']);
+    const { stdout } = await inception(['summary', 'inception-resnet-v2', ...options.split(' '), '--json']);
     expect(JSON.parse(stdout)).toMatchObject({
       input: [75, 91, 3],
       outputShape: [10],
@@ -66,19 +68,19 @@ describe('inception summary --json', () => {
 });
 
 describe('printed output', () => {
-  it('fits 100 columns, with and without layers', () => {
+  it('fits 100 columns, with and without layers', async () => {
     for (const args of [[], ['--layers']]) {
-      const { stdout } = inception(['summary', 'inception-resnet-v2-released', ...args]);
+      const { stdout } = await inception(['summary', 'inception-resnet-v2-released', ...args]);
       expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
     }
   });
 
   it('is coloured with FORCE_COLOR, and never with NO_COLOR', () => {
     const args = ['summary', 'inception-v3'];
-    expect(inception(args, { FORCE_COLOR: '1' }).stdout).toContain('\u001b[');
-    expect(inception(args, { NO_COLOR: '1' }).stdout).not.toContain('\u001b[');
-    expect(inception(args).stdout, 'a pipe').not.toContain('\u001b[');
-    expect(inception(args, { CI: 'true' }).stdout, 'a pipe in a CI job').not.toContain('\u001b[');
+    expect(built(args, { FORCE_COLOR: '1' }).stdout).toContain('\u001b[');
+    expect(built(args, { NO_COLOR: '1' }).stdout).not.toContain('\u001b[');
+    expect(built(args).stdout, 'a pipe').not.toContain('\u001b[');
+    expect(built(args, { CI: 'true' }).stdout, 'a pipe in a CI job').not.toContain('\u001b[');
   });
 
   it('ends quietly when its reader closes the pipe', () => {
@@ -165,40 +167,41 @@ describe('wrong usage', () => {
       'train --out nowhere --resume --batch 5',
       "inception: --batch: cannot change with --resume, which continues with the run's own config.json; only more --epochs, a lower --learning-rate, --data that have moved, --device, --threads, --evaluate-every and --save-every can\n",
     ],
-  ])('%s exits with 2 and a message on standard error', (args, message) => {
-    expect(inception(args.split(' '))).toEqual({ status: 2, stdout: '', stderr: message });
+  ])('%s exits with 2 and a message on standard error', async (args, message) => {
+    expect(await inception(args.split(' '))).toEqual({ status: 2, stdout: '', stderr: message });
   });
 });
 
 describe('a failure', () => {
-  it('exits with 1 and one line', () => {
-    expect(inception(['summary', 'inception-v4', '--input-size', '74'])).toEqual({
+  it('exits with 1 and one line', async () => {
+    expect(built(['summary', 'inception-v4', '--input-size', '74'])).toEqual({
       status: 1,
       stdout: '',
       stderr:
         'inception: reductionB/branch0/conv2: its 3×3 window is larger than the 2×2 grid it reads; inception-v4 needs an input of at least 75×75 pixels, received 74×74\n',
     });
-    const { status, stderr } = inception(['diagram', 'inception-v4', '-o', '/nowhere/at-all.svg']);
+    const { status, stderr } = await inception(['diagram', 'inception-v4', '-o', '/nowhere/at-all.svg']);
     expect({ status, stderr }).toEqual({
       status: 1,
       stderr: "inception: ENOENT: no such file or directory, open '/nowhere/at-all.svg'\n",
     });
   });
 
-  it('prints a stack trace with --stack', () => {
-    const { stderr } = inception(['summary', 'inception-v4', '--input-size', '74', '--stack']);
+  it('prints a stack trace with --stack', async () => {
+    const { stderr } = await inception(['summary', 'inception-v4', '--input-size', '74', '--stack']);
     expect(stderr).toMatch(/^inception: GraphError: reductionB[^\n]*\n {4}at /);
   });
 });
 
 describe('inception diagram', () => {
-  it('writes the same drawing to a file and to standard output', () => {
+  it('writes the same drawing to a file and to standard output', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'inception-diagram-'));
     try {
       const file = join(folder, 'v4.svg');
-      const written = inception(['diagram', 'inception-v4', '-o', file]);
+      const written = await inception(['diagram', 'inception-v4', '-o', file]);
       expect(written).toEqual({ status: 0, stdout: '', stderr: '' });
-      expect(inception(['diagram', 'inception-v4', '-o', '-']).stdout).toBe(readFileSync(file, 'utf8'));
+      const printed = await inception(['diagram', 'inception-v4', '-o', '-']);
+      expect(printed.stdout).toBe(readFileSync(file, 'utf8'));
     } finally {
       rmSync(folder, { recursive: true });
     }
@@ -206,8 +209,8 @@ describe('inception diagram', () => {
 });
 
 describe('inception program --json', () => {
-  it.each(['train', 'infer', 'prepare'])('prints the steps for %s', (purpose) => {
-    const { status, stdout } = inception(
+  it.each(['train', 'infer', 'prepare'])('prints the steps for %s', async (purpose) => {
+    const { status, stdout } = await inception(
       `program inception-v3 --for ${purpose} --batch 2 --input-size 75 --json`.split(' '),
     );
     expect(status).toBe(0);
@@ -218,8 +221,8 @@ describe('inception program --json', () => {
 describe('help', () => {
   it.each(['models', 'summary', 'diagram', 'program', 'train', 'evaluate', 'classify', 'bench', 'doctor'])(
     'of %s ends with examples',
-    (name) => {
-      const { status, stdout } = inception([name, '--help']);
+    async (name) => {
+      const { status, stdout } = await inception([name, '--help']);
       expect(status).toBe(0);
       expect(stdout).toMatch(new RegExp(`Examples?:\n(  .*\n)*  inception ${name}`));
     },

@@ -1,4 +1,4 @@
-/** `export`, `classify` and `evaluate` with ONNX files, with the built command, with and without libtorch. */
+/** `export`, `classify` and `evaluate` with ONNX files; without libtorch, in a process of the built command that finds none. */
 import { spawnSync } from 'node:child_process';
 import {
   cpSync,
@@ -17,6 +17,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodePng } from '../src/data/decode.ts';
 import { parametersOf } from '../src/graph/graph.ts';
 import { writeModel } from '../src/model/write-model.ts';
+import { inception as run } from './command-in-process.ts';
 import { sampleModel } from './sample-model.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -43,7 +44,8 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function run(args: readonly string[], { main = join(root, 'dist/cli/main.js') } = {}) {
+/** The built command, in a process of its own. */
+function built(args: readonly string[], { main = join(root, 'dist/cli/main.js') } = {}) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
     encoding: 'utf8',
     env: { ...process.env, OMP_WAIT_POLICY: 'passive' },
@@ -51,9 +53,16 @@ function run(args: readonly string[], { main = join(root, 'dist/cli/main.js') } 
   return { status, stdout, stderr };
 }
 
+/** One after the other: a command's output is that of the process. */
+async function eachOf<T, R>(items: readonly T[], each: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (const item of items) results.push(await each(item));
+  return results;
+}
+
 describe('inception export -o FILE.onnx', () => {
-  it('compares the file with libtorch and prints the difference', () => {
-    const { status, stdout, stderr } = run(['export', model, '-o', onnx]);
+  it('compares the file with libtorch and prints the difference', async () => {
+    const { status, stdout, stderr } = await run(['export', model, '-o', onnx]);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(stdout).toMatch(
       /^ONNX Runtime against libtorch [\d.]+, 4 images: largest difference \S+, relative \d\.\de-\d \(tolerance 1e-4\), same top-1 on 4\n/,
@@ -63,7 +72,7 @@ describe('inception export -o FILE.onnx', () => {
     );
   });
 
-  it('compares int8 with float32, also as JSON', () => {
+  it('compares int8 with float32, also as JSON', async () => {
     const int8 = join(folder, 'int8.onnx');
     const args = [
       'export',
@@ -79,7 +88,7 @@ describe('inception export -o FILE.onnx', () => {
     ];
     writeFileSync(join(data, 'dark', 'notes.txt'), '');
     const leftOut = `${data}: left out 1 .txt file (dark/notes.txt)`;
-    const { status, stdout, stderr } = run([...args, '--calibration-method', 'percentile', '--json']);
+    const { status, stdout, stderr } = await run([...args, '--calibration-method', 'percentile', '--json']);
     expect({ status, stderr }).toEqual({ status: 0, stderr: `${leftOut}\n` });
     expect(JSON.parse(stdout)).toMatchObject({
       network: 'inception-resnet-v2',
@@ -111,8 +120,8 @@ describe('inception export -o FILE.onnx', () => {
       ['-o', 'x.onnx', '--precision', 'int4'],
       /--precision: expected float32 or float16 or int8, received 'int4'/,
     ],
-  ])('refuses %j as wrong usage', (args, message) => {
-    const { status, stdout, stderr } = run(['export', model, ...args]);
+  ])('refuses %j as wrong usage', async (args, message) => {
+    const { status, stdout, stderr } = await run(['export', model, ...args]);
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
     expect(stderr).toMatch(message);
   });
@@ -121,16 +130,16 @@ describe('inception export -o FILE.onnx', () => {
 describe('an .onnx file', () => {
   const image = join(data, 'dark', '0.png');
 
-  it('gives the same results as the run that it was exported from', () => {
-    const probabilities = [model, onnx].map((path) => {
-      const { stdout } = run(['classify', image, '--model', path, '--json', ...precision(path)]);
+  it('gives the same results as the run that it was exported from', async () => {
+    const probabilities = await eachOf([model, onnx], async (path) => {
+      const { stdout } = await run(['classify', image, '--model', path, '--json', ...precision(path)]);
       const [{ labels }] = JSON.parse(stdout) as [{ labels: { label: string; probability: number }[] }];
       return labels;
     });
     expect(probabilities[1]?.map(({ label }) => label)).toEqual(probabilities[0]?.map(({ label }) => label));
     expect(probabilities[1]?.[0]?.probability).toBeCloseTo(probabilities[0]?.[0]?.probability as number, 5);
-    const scores = [model, onnx].map((path) => {
-      const { stdout } = run([
+    const scores = await eachOf([model, onnx], async (path) => {
+      const { stdout } = await run([
         'evaluate',
         path,
         '--data',
@@ -153,17 +162,17 @@ describe('an .onnx file', () => {
     expect(scores[1]?.onnxRuntime).toMatch(/^1\./);
   });
 
-  it('forms an ensemble with a run', () => {
-    const { status, stdout } = run(['evaluate', model, onnx, '--data', data]);
+  it('forms an ensemble with a run', async () => {
+    const { status, stdout } = await run(['evaluate', model, onnx, '--data', data]);
     expect(status).toBe(0);
     expect(stdout).toMatch(/ensemble {2}.*model\.safetensors, .*model\.onnx/);
   });
 
-  it('is refused where weights or another precision are needed', () => {
-    expect(run(['export', onnx, '--to', 'timm', '-o', 'x.safetensors']).stderr).toMatch(
+  it('is refused where weights or another precision are needed', async () => {
+    expect((await run(['export', onnx, '--to', 'timm', '-o', 'x.safetensors'])).stderr).toMatch(
       /model\.onnx: an ONNX file can only predict .* expected a model with weights/,
     );
-    const { status, stderr } = run(['classify', image, '--model', onnx, '--precision', 'bfloat16']);
+    const { status, stderr } = await run(['classify', image, '--model', onnx, '--precision', 'bfloat16']);
     expect([status, stderr]).toEqual([
       2,
       expect.stringMatching(
@@ -179,10 +188,12 @@ describe('inception bench', () => {
   const bench = (...args: string[]) =>
     run(['bench', ...args, '--rounds', '1', '--against', 'none', '--json']);
 
-  it('times an .onnx file, and the network and weights of a model', () => {
-    const file = JSON.parse(bench('infer', onnx, '--batch', '2').stdout);
+  it('times an .onnx file, and the network and weights of a model', async () => {
+    const file = JSON.parse((await bench('infer', onnx, '--batch', '2')).stdout);
     expect(file).toMatchObject({ work: { batch: 2 }, precision: 'float32', sides: [{ name: 'ours' }] });
-    const comparison = JSON.parse(bench('infer', model, '--batch', '2', '--precision', 'float32').stdout);
+    const comparison = JSON.parse(
+      (await bench('infer', model, '--batch', '2', '--precision', 'float32')).stdout,
+    );
     expect(comparison).toMatchObject({
       work: { network: 'inception-resnet-v2', options: { width: 0.25 } },
       model,
@@ -209,8 +220,8 @@ describe('inception bench', () => {
     ],
     [['infer', onnx, '--width', '0.5'], /--width: has no effect with an \.onnx file/],
     [['data', '--layers', '3'], /unknown option '--layers'/],
-  ])('refuses %j as wrong usage', (args, message) => {
-    const { status, stderr } = run(['bench', ...args]);
+  ])('refuses %j as wrong usage', async (args, message) => {
+    const { status, stderr } = await run(['bench', ...args]);
     expect([status, stderr]).toEqual([2, expect.stringMatching(message)]);
   });
 });
@@ -223,20 +234,29 @@ describe('an .onnx file of another tool', () => {
     writeFileSync(labels, Array.from({ length: 10 }, (_, index) => `thing ${index}\n`).join('')),
   );
 
-  it('is classified and evaluated with options for its preprocessing', () => {
+  it('is classified and evaluated with options for its preprocessing', async () => {
     const options = ['--preprocessing', 'imagenet'];
     const args = ['classify', image, '--model', foreign, '--json', ...options];
-    const classified = JSON.parse(run([...args, '--model-labels', labels]).stdout);
+    const classified = JSON.parse((await run([...args, '--model-labels', labels])).stdout);
     expect(classified[0].labels[0].label).toMatch(/^thing \d$/);
-    expect(JSON.parse(run(args).stdout)[0].labels[0].label).toMatch(/^class \d$/);
+    expect(JSON.parse((await run(args)).stdout)[0].labels[0].label).toMatch(/^class \d$/);
     const numbers = ['--mean', '0.485,0.456,0.406', '--std', '0.229,0.224,0.225'];
-    const same = run(['classify', image, '--model', foreign, '--json', ...numbers, '--model-labels', labels]);
+    const same = await run([
+      'classify',
+      image,
+      '--model',
+      foreign,
+      '--json',
+      ...numbers,
+      '--model-labels',
+      labels,
+    ]);
     expect(JSON.parse(same.stdout)).toEqual(classified);
     const ten = join(folder, 'ten');
     for (let index = 0; index < 10; index++)
       cpSync(join(data, 'dark', `${index % 6}.png`), join(ten, `class-${index}`, 'a.png'));
     mkdirSync(join(ten, 'empty'));
-    const { status, stdout, stderr } = run([
+    const { status, stdout, stderr } = await run([
       'evaluate',
       foreign,
       '--data',
@@ -281,18 +301,18 @@ describe('an .onnx file of another tool', () => {
       1,
       /torchscript\.onnx: not a text file in UTF-8/,
     ],
-  ])('is refused with %j', (args, status, message) => {
-    const result = run(['classify', image, '--model', foreign, ...args]);
+  ])('is refused with %j', async (args, status, message) => {
+    const result = await run(['classify', image, '--model', foreign, ...args]);
     expect([result.status, result.stderr]).toEqual([status, expect.stringMatching(message)]);
   });
 
-  it('is the only kind of model whose outputs may be probabilities; labels and scaling are for weights, too', () => {
-    const refused = run(['classify', image, '--model', model, '--probabilities']);
+  it('is the only kind of model whose outputs may be probabilities; labels and scaling are for weights, too', async () => {
+    const refused = await run(['classify', image, '--model', model, '--probabilities']);
     expect([refused.status, refused.stderr]).toEqual([
       2,
       expect.stringMatching(/applies to \.onnx files only; received none/),
     ]);
-    const [usual, scaled] = [[], ['--mean', '0', '--std', '1']].map((args) =>
+    const [usual, scaled] = await eachOf([[], ['--mean', '0', '--std', '1']], (args) =>
       run(['classify', image, '--model', model, '--json', ...args]),
     );
     expect([usual?.status, scaled?.status]).toEqual([0, 0]);
@@ -315,27 +335,27 @@ describe('without libtorch', () => {
   const image = join(data, 'dark', '0.png');
 
   it('classifies and evaluates ONNX files', () => {
-    expect(run(['classify', image, '--model', onnx], { main })).toMatchObject({
+    expect(built(['classify', image, '--model', onnx], { main })).toMatchObject({
       status: 0,
       stderr: '',
     });
-    expect(run(['evaluate', onnx, '--data', data, '--json'], { main })).toMatchObject({ status: 0 });
+    expect(built(['evaluate', onnx, '--data', data, '--json'], { main })).toMatchObject({ status: 0 });
   });
 
-  it('classifies and evaluates weights with ONNX Runtime, with libtorch’s results, and says so', () => {
+  it('classifies and evaluates weights with ONNX Runtime, with libtorch’s results, and says so', async () => {
     const commands = [
       ['classify', image, '--model', model, '--json'],
       ['evaluate', model, onnx, '--data', data, '--crops', '10', '--json'],
     ];
     for (const command of commands) {
-      const { status, stdout, stderr } = run(command, { main });
+      const { status, stdout, stderr } = built(command, { main });
       expect([status, stderr]).toEqual([
         0,
         expect.stringMatching(
           /model\.safetensors: ONNX Runtime [\d.]+, float32 \(libtorch is not set up: the native addon cannot be loaded \(.*\n/,
         ),
       ]);
-      const torch = run([...command, '--precision', 'float32']);
+      const torch = await run([...command, '--precision', 'float32']);
       expect(torch.stderr).not.toMatch(/ONNX Runtime/);
       const [here, there] = [stdout, torch.stdout].map((text) => JSON.parse(text));
       if (command[0] === 'classify') {
@@ -358,7 +378,7 @@ describe('without libtorch', () => {
     for (const name of readdirSync(join(root, 'node_modules')))
       if (name !== 'onnxruntime-node')
         symlinkSync(join(root, 'node_modules', name), join(barer, 'node_modules', name));
-    const { status, stderr } = run(['classify', image, '--model', model], {
+    const { status, stderr } = built(['classify', image, '--model', model], {
       main: join(barer, 'dist/cli/main.js'),
     });
     expect([status, stderr]).toEqual([
@@ -374,14 +394,14 @@ describe('without libtorch', () => {
       ['classify', image, '--model', model, '--precision', 'bfloat16'],
       ['train', 'inception-v4', '--data', data, '--out', join(folder, 'run')],
     ]) {
-      const { status, stderr } = run(command, { main });
+      const { status, stderr } = built(command, { main });
       expect([status, stderr]).toEqual([1, expect.stringMatching(/^inception: libtorch is not set up: /)]);
     }
   });
 
   it('writes ONNX files, with a warning that they were not compared', () => {
     const other = join(folder, 'other.onnx');
-    const { status, stderr } = run(['export', model, '-o', other], { main });
+    const { status, stderr } = built(['export', model, '-o', other], { main });
     expect([status, stderr]).toEqual([0, expect.stringMatching(/^warning: not compared with libtorch/)]);
     expect(existsSync(other)).toBe(true);
   });
