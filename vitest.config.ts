@@ -16,6 +16,9 @@ const resolve = {
 /** Features that trainings of the tests keep are not the user's. */
 const env = { XDG_CACHE_HOME: join(tmpdir(), 'inception-tests-cache') };
 
+/** Ends what hangs. No measure of speed: a busy machine may take many times as long as an idle one. */
+const limits = { testTimeout: 600_000, hookTimeout: 600_000 };
+
 /** Tests of wall-clock or processor time, and those whose browsers, servers and benches use every core themselves. */
 const alone = [
   'src/bench/**/*.test.ts',
@@ -40,9 +43,7 @@ export default defineConfig({
           // One thread each: two OpenMP pools on the same cores slow each other many times.
           maxWorkers: 2,
           env: { ...env, OMP_NUM_THREADS: '1' },
-          testTimeout: 120_000,
-          // A reference that every test of a suite is held to is made before them.
-          hookTimeout: 120_000,
+          ...limits,
           sequence: { groupOrder: 0 },
         },
       },
@@ -53,9 +54,7 @@ export default defineConfig({
           include: alone,
           maxWorkers: 1,
           env,
-          testTimeout: 120_000,
-          // A reference that every test of a suite is held to is made before them.
-          hookTimeout: 120_000,
+          ...limits,
           sequence: { groupOrder: 1 },
         },
       },

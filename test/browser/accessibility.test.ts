@@ -29,11 +29,11 @@ describe.skipIf(browserPath === undefined)('every page', () => {
     });
     image = await writeImage(folder, 18);
     opened = await openDashboard({ runs: folder });
-  }, 60_000);
+  });
   afterAll(async () => {
     await opened?.close();
     rmSync(folder, { recursive: true, force: true });
-  }, 60_000);
+  });
 
   it.each([
     ['#/networks?network=inception-v4&auxiliary=true', 'Costs of inception-v4'],

@@ -44,8 +44,8 @@ describe.skipIf(browserPath === undefined)('the page on any web host', () => {
       `http://127.0.0.1:${port}/some/folder`,
       () => new Promise((resolve) => host.close(resolve)),
     );
-  }, 60_000);
-  afterAll(() => opened?.close(), 60_000);
+  });
+  afterAll(() => opened?.close());
 
   it('explores networks', async () => {
     const page = await opened.page('#/networks?network=inception-v3');

@@ -11,7 +11,7 @@ describe.skipIf(browserPath === undefined)('GET / of the server', () => {
   beforeAll(async () => {
     server = await startTestServer(two, { token: 'secret' });
     opened = await openBrowser(server.address, server.drain);
-  }, 180_000);
+  });
   afterAll(() => opened?.close());
 
   it('classifies an image that is chosen, with the token and the model that are given', {

@@ -6,8 +6,8 @@ describe.skipIf(browserPath === undefined)('the page Networks', () => {
   let opened: Opened;
   beforeAll(async () => {
     opened = await openDashboard({ runs: 'there is no such folder' });
-  }, 60_000);
-  afterAll(() => opened?.close(), 60_000);
+  });
+  afterAll(() => opened?.close());
 
   it('shows a whole network and opens a block, a branch and a layer', async () => {
     const page = await opened.page('#/networks?network=inception-v4');

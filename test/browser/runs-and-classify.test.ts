@@ -25,12 +25,12 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     await mkdir(models);
     opened = await openDashboard({ runs, models });
     image = await writeImage(folder, 18);
-  }, 60_000);
+  });
   afterAll(async () => {
     await opened?.close();
     await training?.catch(() => undefined);
     rmSync(folder, { recursive: true, force: true });
-  }, 60_000);
+  });
 
   it('waits for the first run, follows it while it trains and shows its mistakes', async () => {
     const page = await opened.page('#/runs');
@@ -63,7 +63,7 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     expect(await mistakes.count()).toBeGreaterThan(0);
     expect(await page.evaluate("document.querySelector('.mistakes img').naturalWidth")).toBe(28);
     await page.context().close();
-  }, 240_000);
+  });
 
   it('overlays several runs', async () => {
     await mkdir(join(runs, 'second'), { recursive: true });
@@ -111,7 +111,7 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     await page.getByRole('button', { name: /^Clear cache/ }).click();
     await page.getByRole('button', { name: /^Clear cache/ }).waitFor({ state: 'detached' });
     await page.context().close();
-  }, 180_000);
+  });
 
   it('shows which pixels an answer depends on, and can be stopped', async () => {
     const page = await opened.page('#/classify');

@@ -39,7 +39,7 @@ beforeAll(async () => {
       }
     }
   // libtorch is loaded here.
-}, 60_000);
+});
 afterAll(async () => {
   await engine.close();
   rmSync(root, { recursive: true });

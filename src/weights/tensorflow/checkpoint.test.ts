@@ -259,7 +259,7 @@ describe('a checkpoint that is refused', () => {
 });
 
 describe('corrupt checkpoints', () => {
-  const runs = { numRuns: 400 };
+  const runs = { numRuns: 100 };
   const damages = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 4 });
   type Part = keyof typeof files;
   const parts: Part[] = ['index', 'data', 'single', 'compressed'];
@@ -316,7 +316,7 @@ describe('corrupt checkpoints', () => {
           repairChecksums(bytes, ranges);
           if (await meet(part, bytes)) read++;
         }),
-        { numRuns: 2000 },
+        { numRuns: 400 },
       );
       // The changes came through to the values at least now and then.
       expect(read).toBeGreaterThan(0);
