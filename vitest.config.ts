@@ -17,7 +17,11 @@ const resolve = {
 const env = { XDG_CACHE_HOME: join(tmpdir(), 'inception-tests-cache') };
 
 /** Ends what hangs. No measure of speed: a busy machine may take many times as long as an idle one. */
-const limits = { testTimeout: 600_000, hookTimeout: 600_000 };
+const limits = {
+  testTimeout: 600_000,
+  hookTimeout: 600_000,
+  expect: { poll: { timeout: 300_000 } },
+};
 
 /** Tests of wall-clock or processor time, and those whose browsers, servers and benches use every core themselves. */
 const alone = [

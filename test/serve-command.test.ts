@@ -48,7 +48,7 @@ async function serve(...args: string[]): Promise<RunningServer> {
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line) as Record<string, unknown>);
-  await expect.poll(() => stderr, { timeout: 30_000, interval: 20 }).toContain('"msg":"ready"}');
+  await expect.poll(() => stderr, { interval: 20 }).toContain('"msg":"ready"}');
   const address = log().find(({ msg }) => msg === 'ready')?.address as string;
   return {
     address,
@@ -142,7 +142,7 @@ describe('inception serve', () => {
     const first = await serve(onnxFile);
     first.kill('SIGINT');
     expect(await first.exit).toBe(130);
-    const second = await serve(onnxFile, '--drain', '1m');
+    const second = await serve(onnxFile, '--drain', '60m');
     // The server would wait for this request, which never ends.
     const never = new AbortController();
     const stream = new ReadableStream({ start: (controller) => controller.enqueue(new Uint8Array(10)) });
@@ -151,10 +151,9 @@ describe('inception serve', () => {
     await new Promise((resolve) => setTimeout(resolve, 200));
     second.kill('SIGTERM');
     await expect.poll(second.log).toContainEqual(expect.objectContaining({ signal: 'SIGTERM' }));
-    const begin = performance.now();
+    // Without waiting the hour: this test has a limit.
     second.kill('SIGTERM');
     expect(await second.exit).toBe(143);
-    expect(performance.now() - begin).toBeLessThan(2000);
     never.abort();
     await answer;
   });

@@ -6,13 +6,13 @@ import { imagesInput, type ServedModel, type Values } from '../src/server/models
 export interface ColourModel extends ServedModel {
   /** Sizes of the batches so far. */
   readonly batches: number[];
+  /** The next batches wait until what this returns is called. */
+  hold(): () => void;
 }
 
-/**
- * Three classes, red, green and blue; the probability of each is its channel's fraction of the sum over a 4×4 image. A batch
- * takes `takesMs`.
- */
-export function colourModel({ name = 'colours', takesMs = 0, batch = 8 } = {}): ColourModel {
+/** Three classes, red, green and blue; the probability of each is its channel's fraction of the sum over a 4×4 image. */
+export function colourModel({ name = 'colours', batch = 8 } = {}): ColourModel {
+  let held: Promise<void> | undefined;
   const preprocessing = standardPreprocessing([4, 4], { crop: 1 });
   const batches: number[] = [];
   return {
@@ -25,10 +25,17 @@ export function colourModel({ name = 'colours', takesMs = 0, batch = 8 } = {}): 
     output: { name: 'probabilities', datatype: 'FP32', shape: [3] },
     batch,
     batches,
+    hold: () => {
+      let release = (): void => {};
+      held = new Promise((resolve) => {
+        release = resolve;
+      });
+      return () => release();
+    },
     run: async (rows) => {
       const count = rows.length / 48;
       batches.push(count);
-      if (takesMs > 0) await new Promise((resolve) => setTimeout(resolve, takesMs));
+      await held;
       const result = new Float32Array(count * 3);
       for (let row = 0; row < count; row++)
         result.set(fractions(rows.subarray(row * 48, (row + 1) * 48)), row * 3);

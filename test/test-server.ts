@@ -38,7 +38,7 @@ export async function startTestServer(
   return {
     address: server.address,
     log,
-    drain: (timeoutMs = 5000, graceMs = 0) => server.drain({ timeoutMs, graceMs }),
+    drain: (timeoutMs = 60_000, graceMs = 0) => server.drain({ timeoutMs, graceMs }),
     processes: () => server.service.images.processes,
     send: async (path, init) => {
       const response = await fetch(server.address + path, init);

@@ -91,10 +91,16 @@ describe('the dashboard', () => {
       while (!pattern.test(text)) text += (await reader.read()).value ?? '';
     };
     await readUntil(/event: open/);
-    // Changes are detected relative to the first poll.
-    await new Promise((resolve) => setTimeout(resolve, 800));
-    await new RunFolder(join(root, 'runs', 'first')).append(evaluationLine(10));
-    await readUntil(/event: changed\ndata: \{"runs":\["first"\]\}/);
+    // Changes are detected relative to the first poll, which comes at some time.
+    let isNotified = false;
+    const notified = readUntil(/event: changed\ndata: \{"runs":\["first"\]\}/).then(() => {
+      isNotified = true;
+    });
+    for (let step = 10; !isNotified; step += 10) {
+      await new RunFolder(join(root, 'runs', 'first')).append(evaluationLine(step));
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    await notified;
     await app.close();
     expect((await reader.read()).done).toBe(true);
   });

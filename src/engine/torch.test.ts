@@ -295,12 +295,18 @@ describe('the engine', () => {
   it('tells how long a result had been there while this thread was busy', async () => {
     const short = await loaded([call('aten::ones', [[2, 2]], 0)]);
     const running = short.run({});
-    const end = performance.now() + 400;
+    const end = performance.now() + 1000;
     while (performance.now() < end);
     await running;
-    expect(engine.lateMs).toBeGreaterThan(100);
-    await short.run({});
-    expect(engine.lateMs).toBeLessThan(100);
+    const late = engine.lateMs;
+    expect(late).toBeGreaterThan(100);
+    // The least of some: another process may have this thread's processor for a while.
+    const idle: number[] = [];
+    for (let index = 0; index < 5; index++) {
+      await short.run({});
+      idle.push(engine.lateMs);
+    }
+    expect(Math.min(...idle)).toBeLessThan(late / 4);
   });
 
   it('leaves the event loop free during a long run', async () => {
@@ -308,19 +314,12 @@ describe('the engine', () => {
     for (let index = 0; index < 6; index++)
       steps.push(call('aten::mm', [{ slot: index }, { slot: 0 }], index + 1));
     const long = await loaded(steps);
-    let last = performance.now();
-    let longestGap = 0;
-    const timer = setInterval(() => {
-      const now = performance.now();
-      longestGap = Math.max(longestGap, now - last);
-      last = now;
-    }, 1);
-    const begin = performance.now();
+    let turns = 0;
+    const timer = setInterval(() => turns++, 1);
     await Promise.all(Array.from({ length: 4 }, () => long.run({})));
-    const elapsed = performance.now() - begin;
     clearInterval(timer);
-    expect(elapsed).toBeGreaterThan(100);
-    expect(longestGap).toBeLessThan(elapsed / 3);
+    // A loop that waits for each of the runs turns four times.
+    expect(turns).toBeGreaterThan(20);
   });
 
   it('says what is missing when there is no CUDA device', () => {

@@ -45,7 +45,7 @@ export async function openBrowser(address: string, onClose: () => Promise<unknow
   const browser: Browser = await chromium.launch({
     executablePath: browserPath as string,
     args: flags,
-    timeout: 120_000,
+    timeout: 300_000,
   });
   const complaints: string[] = [];
   return {
@@ -57,7 +57,7 @@ export async function openBrowser(address: string, onClose: () => Promise<unknow
         ...contextOptions,
       });
       // Pages may be slow on a busy machine.
-      context.setDefaultTimeout(60_000);
+      context.setDefaultTimeout(300_000);
       const page = await context.newPage();
       page.on('pageerror', (error) => complaints.push(`${hash}: ${error.message}`));
       page.on('console', (message) => {

@@ -39,11 +39,11 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     training = trainSmall(join(runs, 'first'));
     // No interaction from here on.
     const row = page.getByRole('row', { name: /first/ });
-    await row.getByText('training').waitFor({ timeout: 120_000 });
+    await row.getByText('training').waitFor();
     const loss = page.getByRole('img', { name: /^Loss, last values: first: training [\d.]+/ });
-    await loss.waitFor({ timeout: 120_000 });
+    await loss.waitFor();
     const before = await loss.getAttribute('aria-label');
-    await expect.poll(() => loss.getAttribute('aria-label'), { timeout: 120_000 }).not.toBe(before);
+    await expect.poll(() => loss.getAttribute('aria-label')).not.toBe(before);
     await training;
     await row.getByText('finished').waitFor();
     await page

@@ -84,7 +84,7 @@ describe('a watched process', () => {
   it('is ended when it does not answer, and counts as unhealthy before that', async () => {
     const process = await open();
     const job = process.run(once('hang'), impatient);
-    await expect.poll(() => process.healthy, { timeout: 10_000 }).toBe(false);
+    await expect.poll(() => process.healthy).toBe(false);
     expect(await job).toBe('hang');
     expect(replaced).toEqual([
       'm.onnx: the process that runs the model did not answer within 1 s and was ended',
@@ -119,8 +119,8 @@ describe('a watched process', () => {
       const watched = await open('open', { checkMs: 20, answerMs: 1000 });
       const first = watched.facts;
       process.kill(first, 'SIGSTOP');
-      await expect.poll(() => watched.facts, { timeout: 30_000 }).not.toBe(first);
-      await expect.poll(() => watched.healthy, { timeout: 30_000 }).toBe(true);
+      await expect.poll(() => watched.facts).not.toBe(first);
+      await expect.poll(() => watched.healthy).toBe(true);
       expect(replaced[0]).toMatch(/did not answer within 1 s/);
     },
   );
