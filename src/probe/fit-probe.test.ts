@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '../engine/engine.ts';
 import { openTorch } from '../engine/torch.ts';
+import { randomFor } from '../random.ts';
 import { chooseStrength, foldsOf, strengths } from './choose-strength.ts';
 import { fitProbe } from './fit-probe.ts';
 import { nearestNeighbours, vote } from './nearest-neighbours.ts';
@@ -38,6 +39,22 @@ const maxDifference = (a: ArrayLike<number>, b: readonly number[]): number => {
 };
 
 describe('softmax regression', () => {
+  it('is solved for a thousand classes, whose gradients begin below what is a rough solution for three', async () => {
+    const [classes, width] = [1000, 24];
+    const random = randomFor(1);
+    const many = Float32Array.from({ length: classes * width }, () => random() - 0.5);
+    const each = Array.from({ length: classes }, (_, label) => label);
+    const regression = await openRegression(engine, {
+      values: standardise(many, scalingOf(many, { features: width })),
+      labels: each,
+      classes,
+    });
+    const fit = await regression.fit({ weights: each.map(() => 1), strength: 1e-5, tolerance: 1e-3 });
+    regression.release();
+    expect(fit.iterations).toBeGreaterThan(3);
+    expect(fit.predicted.filter((label, row) => label !== row).length).toBeLessThan(classes / 20);
+  });
+
   it.each([
     { name: 'plain', strength: 0.1, classWeights: [1, 1, 1] },
     { name: 'weighted', strength: 0.01, classWeights: [1, 3, 0.5] },

@@ -20,7 +20,10 @@ export interface FitOptions {
   readonly strength: number;
   /** A fit to begin with, as that of the strength before. Default: zeros. */
   readonly start?: Fit | undefined;
-  /** Largest component of the gradient at the solution. Default 1e-4. */
+  /**
+   * Largest component of the gradient at the solution, for up to ten classes; with more it is as many times smaller, since a class's
+   * share of the mean is. Default 1e-4.
+   */
   readonly tolerance?: number | undefined;
 }
 
@@ -35,6 +38,9 @@ export interface Fit {
   readonly iterations: number;
   readonly converged: boolean;
 }
+
+/** With a thousand classes the gradient of every component begins below what is a rough solution for ten. */
+const usualClasses = 2;
 
 /** Data in an engine, for several fits. */
 export interface Regression {
@@ -85,7 +91,10 @@ export async function openRegression(engine: Engine, data: RegressionData): Prom
         begin.set(start.weight, 0);
         begin.set(start.bias, size);
       }
-      const { point, iterations, converged } = await minimise(objective, { start: begin, tolerance });
+      const { point, iterations, converged } = await minimise(objective, {
+        start: begin,
+        tolerance: tolerance * Math.min(1, usualClasses / classes),
+      });
       // The last point that was tried need not be the one that was taken.
       const { losses, predicted } = await run(point);
       return {

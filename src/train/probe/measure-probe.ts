@@ -7,6 +7,9 @@ import type { FeatureModel } from '../../features/feature-model.ts';
 import type { Part } from '../../features/parts.ts';
 import { fitProbe, type Probe } from '../../probe/fit-probe.ts';
 
+/** For the regressions of several parts. */
+const maxSeconds = 600;
+
 export interface MeasureOptions extends Omit<FeatureOptions, 'model' | 'parts' | 'onBroken'> {
   readonly engine: Engine;
   readonly model: FeatureModel;
@@ -42,7 +45,18 @@ export async function measureProbes(options: MeasureOptions): Promise<MeasuredPr
   if (validation && held?.labels.length === 0)
     throw new UsageError(`${validation.name}: expected validation images, none of them can be used`);
   const probes: Probe[] = [];
+  let spent = 0;
   for (const [which, part] of parts.entries()) {
+    const [before] = probes.slice(-1);
+    const expected = before === undefined ? 0 : (spent / probes.length) * (part.length / before.part.length);
+    if (which > 0 && spent + expected > maxSeconds) {
+      const left = parts.slice(which).map(({ name }) => name);
+      onNotice?.(
+        `left out: ${left.join(', ')}; the regressions of the other parts took ${Math.round(spent)} s, and a probe tries parts for ${maxSeconds / 60} minutes at most (--features PART takes one of them)`,
+      );
+      break;
+    }
+    const begin = performance.now();
     const valuesOf = ({ table, labels }: typeof learnt) => ({
       values: table.parts[which]?.values as Float32Array,
       labels,
@@ -56,6 +70,7 @@ export async function measureProbes(options: MeasureOptions): Promise<MeasuredPr
         classWeights,
       }),
     );
+    spent += (performance.now() - begin) / 1000;
     rest.signal?.throwIfAborted();
   }
   // Ties of the error, which is coarse for small sets, go to the smaller loss.

@@ -20,7 +20,9 @@ import { type ClassWeights, weightsOf } from '../recipe/class-weights.ts';
 import { type EvaluationMetrics, RunFolder, type TestMetrics } from '../run/run-folder.ts';
 import { openRunData } from '../run-data.ts';
 import { openStartingWeights, type StartingWeights } from '../starting/starting-weights.ts';
+import { availableBytes } from '../trial/available-memory.ts';
 import { measureProbes, tableOfSplit } from './measure-probe.ts';
+import { partsThatFit } from './plan-parts.ts';
 import { describeProbe, type ProbeRecord, recordOf } from './probe-record.ts';
 import { writeProbeModel, writeProbeScore } from './write-probe.ts';
 
@@ -92,9 +94,15 @@ async function probeOn(
   for (const line of new Set(splits.flatMap(describeReport))) onNotice?.(line);
   const target = graphOf(base);
   // In the starting model's own graph: the target may have no hidden layers, and another node before its classifier.
-  const parts = partsOf(starting.model.graph, features);
+  const wanted = partsOf(starting.model.graph, features);
   // One at which no network can end is refused before an image is read.
-  for (const { name } of parts) networkTo(findPart(target, name), { base, target });
+  for (const { name } of wanted) networkTo(findPart(target, name), { base, target });
+  const { parts, notices } = partsThatFit(wanted, {
+    images: train.length + (validation?.length ?? 0),
+    classes: train.classes.length,
+    availableBytes: await availableBytes('cpu'),
+  });
+  for (const line of notices) onNotice?.(line);
   const skipped: { file: string; reason: string }[] = [];
   const model = await loadFeatureModel(starting.model, { engine, precision: base.precision });
   const common = {
@@ -168,8 +176,10 @@ async function probeOn(
 }
 
 /** The parts that `features` names. @throws UsageError for one that the network does not have. */
-function partsOf(graph: Graph, features: string | undefined): readonly Part[] {
-  return features === everyPart ? candidateParts(graph) : [findPart(graph, features)];
+function partsOf(graph: Graph, features: string | undefined): readonly [Part, ...Part[]] {
+  return features === everyPart
+    ? (candidateParts(graph) as readonly Part[] as [Part, ...Part[]])
+    : [findPart(graph, features)];
 }
 
 /** The run's configuration: of the starting network, or of that network cut after the part. */
