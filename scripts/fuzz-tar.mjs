@@ -9,7 +9,7 @@ import { headerBytes, tarBytes, withChecksum } from '../dist/data/shards/tar/tar
 
 const [count = 1_000_000, seed = 1] = process.argv.slice(2).map(Number);
 
-/** Longer is a hang; one takes 50 microseconds. */
+/** Of processor time; more is a hang. One takes 100 microseconds. */
 const longestMs = 1000;
 const mostBytes = 512 * 2 ** 20;
 
@@ -73,10 +73,13 @@ async function* pieces(bytes) {
 const outcomes = { read: 0, refused: 0, failed: 0 };
 let slowest = 0;
 let largest = 0;
-const begin = performance.now();
+const cpuMs = () => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+};
 for (let number = 0; number < count; number++) {
   const bytes = damaged();
-  const start = performance.now();
+  const start = cpuMs();
   let problem;
   try {
     await scanMembers(new StreamSource(pieces(bytes)), 'x.tar');
@@ -85,9 +88,9 @@ for (let number = 0; number < count; number++) {
     if (error.name === 'ShardError') outcomes.refused++;
     else problem = error.stack;
   }
-  const elapsed = performance.now() - start;
+  const elapsed = cpuMs() - start;
   slowest = Math.max(slowest, elapsed);
-  if (elapsed > longestMs) problem ??= `took ${elapsed.toFixed(0)} ms`;
+  if (elapsed > longestMs) problem ??= `took ${elapsed.toFixed(0)} ms of processor time`;
   if (number % 1000 === 0) {
     const { rss } = process.memoryUsage();
     largest = Math.max(largest, rss);
@@ -98,8 +101,8 @@ for (let number = 0; number < count; number++) {
   await writeFile(`fuzz-tar-${number}.tar`, bytes);
   console.error(`fuzz-tar-${number}.tar: ${problem}`);
 }
-const seconds = (performance.now() - begin) / 1000;
+const seconds = cpuMs() / 1000;
 console.log(
-  `${count} archives in ${seconds.toFixed(0)} s: ${outcomes.read} read, ${outcomes.refused} refused, ${outcomes.failed} failed; the slowest took ${slowest.toFixed(1)} ms; ${(largest / 2 ** 20).toFixed(0)} MiB at most`,
+  `${count} archives in ${seconds.toFixed(0)} s of processor time: ${outcomes.read} read, ${outcomes.refused} refused, ${outcomes.failed} failed; the slowest took ${slowest.toFixed(1)} ms; ${(largest / 2 ** 20).toFixed(0)} MiB at most`,
 );
 process.exitCode = outcomes.failed > 0 ? 1 : 0;

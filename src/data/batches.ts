@@ -1,43 +1,15 @@
 /** Prepares batches while the engine works: a few are always in flight, and their images are decoded and distorted by other threads. */
-import { isMixing, type MixedLabels, mixBatch } from '../images/augmentation/mix.ts';
-import type { Augmentation } from '../images/augmentation.ts';
+import { isMixing, mixBatch } from '../images/augmentation/mix.ts';
 import { randomFor } from '../random.ts';
+import type { Batch, TrainingBatch, TrainingBatchOptions } from './batch.ts';
 import { DataError } from './data-error.ts';
 import type { Dataset } from './dataset.ts';
-import { type EpochOrder, epochOrders, type Sampling } from './epoch-order.ts';
+import { type EpochOrder, epochOrders } from './epoch-order.ts';
 import { prepareSamples, type Sample } from './prepare-samples.ts';
 import { SkippedImages } from './skipped-images.ts';
+import { streamBatches } from './stream-batches.ts';
 
-export interface Batch {
-  /** [n, height, width, 3] */
-  readonly images: Uint8Array;
-  /** [n] */
-  readonly labels: BigInt64Array;
-  /** Where images are mixed: the labels of the other images. */
-  readonly mixed: MixedLabels | undefined;
-  /** Indices into the data set. */
-  readonly indices: readonly number[];
-}
-
-export interface TrainingBatch extends Batch {
-  /** From 0. */
-  readonly epoch: number;
-  /** From 0 in each epoch. */
-  readonly position: number;
-}
-
-export interface TrainingBatchOptions {
-  readonly batch: number;
-  readonly size: readonly [height: number, width: number];
-  readonly augmentation: Augmentation;
-  readonly seed: number;
-  /** Default 'shuffle'. */
-  readonly sampling?: Sampling;
-  /** Where to begin; a resumed training run sees exactly the batches that it would have seen. */
-  readonly start?: { readonly epoch: number; readonly position: number };
-  /** Called once for every image that cannot be used; another image replaces it. */
-  readonly onBroken?: (error: Error, index: number) => void;
-}
+export type { Batch, TrainingBatch, TrainingBatchOptions };
 
 /** Batches prepared ahead of the one being used. */
 const prefetch = 3;
@@ -63,6 +35,8 @@ export function trainingBatches(
   const { batch, size, augmentation, seed, sampling = 'shuffle', onBroken } = options;
   const { start = { epoch: 0, position: 0 } } = options;
   const perEpoch = batchesInEpoch(dataset, batch);
+  const { stream } = dataset;
+  if (stream) return streamBatches({ ...dataset, stream }, { ...options, perEpoch });
   const bytes = size[0] * size[1] * 3;
   const skipped = new SkippedImages(dataset, (index, error) => onBroken?.(error, index));
   const makeOrder = epochOrders(dataset, { seed, sampling });

@@ -5,7 +5,7 @@ import type { DataReport, Dataset, LeftOut } from './dataset.ts';
 export interface DataSummary extends DataReport {
   readonly name: string;
   readonly images: number;
-  /** Images of each class, in the order of the classes. */
+  /** Images of each class, in the order of the classes; empty for a stream that nobody has counted. */
   readonly perClass: readonly (readonly [name: string, images: number])[];
 }
 
@@ -71,26 +71,31 @@ export function withReport(dataset: Dataset, before: DataReport): Dataset {
 
 /** Counts the images of every class. */
 export function summarise(dataset: Dataset): DataSummary {
-  const { name, length, classes, report } = dataset;
-  const counts = new Uint32Array(classes.length);
-  for (let index = 0; index < length; index++) {
-    const label = dataset.label(index);
-    counts[label] = (counts[label] ?? 0) + 1;
-  }
+  const { name, length, classes, stream, report } = dataset;
+  const counts = stream ? stream.perClass : countLabels(dataset);
   return {
     name,
     images: length,
-    perClass: classes.map((label, index) => [label, counts[index] as number]),
+    perClass: counts ? classes.map((label, index) => [label, counts[index] as number]) : [],
     leftOut: report?.leftOut ?? [],
     decisions: report?.decisions ?? [],
   };
+}
+
+function countLabels({ length, classes, label }: Dataset): Uint32Array {
+  const counts = new Uint32Array(classes.length);
+  for (let index = 0; index < length; index++) {
+    const of = label(index);
+    counts[of] = (counts[of] ?? 0) + 1;
+  }
+  return counts;
 }
 
 /** `3 classes of 12 images`, `3 classes of 3 (owl) to 60 (cat) images`. */
 export function describeClasses({ perClass }: DataSummary): string {
   const sorted = [...perClass].sort((a, b) => a[1] - b[1]);
   const [fewest, most] = [sorted[0], sorted.at(-1)];
-  if (!fewest || !most) return 'no classes';
+  if (!fewest || !most) return 'not counted';
   const range =
     fewest[1] === most[1]
       ? `${most[1]} images each`

@@ -28,6 +28,36 @@ export type EncodedImage =
   | { readonly file: string; readonly offset?: number; readonly length?: number }
   | { readonly bytes: Uint8Array };
 
+/** An image of a stream, as it came. */
+export interface StreamedImage {
+  /** `train-0003.tar/cat/1.jpg` */
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  /** Undefined where it has none that is a class. */
+  readonly label: number | undefined;
+}
+
+/** Where a stream is read from. */
+export interface StreamPosition {
+  readonly seed: number;
+  /** From 0. */
+  readonly epoch: number;
+  /** Images of the epoch that were given out before. */
+  readonly given: number;
+  readonly signal: AbortSignal;
+  readonly onNotice?: ((message: string) => void) | undefined;
+}
+
+/** Images that can only be read one after the other, for a training. */
+export interface ImageStream {
+  /** What it is known by, wherever it lies: names of its shards. */
+  readonly identity: string;
+  /** Images of each class; undefined where nobody has counted them. */
+  readonly perClass: readonly number[] | undefined;
+  /** The images of an epoch, in an order that follows from seed and epoch. @throws DataError, StorageError */
+  read(position: StreamPosition): AsyncGenerator<StreamedImage>;
+}
+
 /** Images with labels, each read when it is asked for. */
 export interface Dataset {
   /** `fashion-mnist test` */
@@ -48,6 +78,8 @@ export interface Dataset {
    * rest of `nameOf` behind `name`.
    */
   pathOf?(index: number): string;
+  /** Where images cannot be read one by one: `image` and `label` then have nothing to say of an index. */
+  readonly stream?: ImageStream;
   /** What was left out where it was opened, and decided. */
   readonly report?: DataReport;
 }

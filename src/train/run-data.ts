@@ -73,7 +73,7 @@ export async function openRunData({
 
 function openAsBegun({ validation }: Configuration, data: string): Promise<RunData> {
   if (validation === undefined) return openAsEarlier(data);
-  return openSplits(data, validation === 'folder' ? {} : { validation });
+  return openSplits(data, { mayStream: true, ...(validation !== 'folder' && { validation }) });
 }
 
 /** Earlier versions evaluated on the images of `val`, else on those of `test`, else on those of training, and had no test. */

@@ -128,8 +128,9 @@ async function runSteps(options: LoopOptions, { splits, graph, programs }: Opene
   options.onStart?.({ configuration, graph, ...splits, position, totalSteps });
   const batches = batchesOf(train, configuration, {
     start: position,
-    onBroken: ({ message }, index) =>
-      data.skip(train.nameOf(index), { reason: message, what: 'another image is used instead' }),
+    onBroken: ({ message }, index, name = train.nameOf(index)) =>
+      data.skip(name, { reason: message, what: 'another image is used instead' }),
+    onNotice: options.onWarning,
   });
 
   let trainLoss: number | undefined;

@@ -51,8 +51,8 @@ async function start(options: TrainOptions, hooks: RunHooks): Promise<TrainResul
     return await onAnEngine(
       options,
       async (engine) => {
-        const fitted = await fitConfiguration(options, { engine, folder, starting, began });
         const { onNotice } = noticesTo(hooks);
+        const fitted = await fitConfiguration(options, { engine, folder, starting, began, onNotice });
         const { probe: isWanted = true } = options;
         const probe =
           starting && isWanted

@@ -20,6 +20,10 @@ export interface Shard {
 }
 
 export interface FoundShards {
+  /** The file of class names that is named among the shards. */
+  readonly classes: string | undefined;
+  /** Images of an epoch, where the list says so. */
+  readonly images: number | undefined;
   /** By split; `all` where no shard says its split. */
   readonly splits: { readonly [S in Split | 'all']?: readonly Shard[] };
   /** Shards without a split, beside others that have one. */
@@ -33,45 +37,73 @@ interface Part {
   readonly split: Split | undefined;
   readonly kind: Shard['kind'];
   readonly text: string;
+  /** Images in it, as `LIST|128000`. */
+  readonly images: number | undefined;
 }
 
 /** Whether a text is a list of shards, and no folder. */
 export const isShardList = (source: string): boolean =>
   source.includes(between) ||
-  /^((train|val|validation|test)=|https?:\/\/.*\.tar\b|pipe:)|\.tar$/i.test(source);
+  /^((train|val|validation|test|classes)=|https?:\/\/.*\.tar\b|pipe:)|\.tar$/i.test(source);
 
-const partsOf = (source: string): Part[] =>
-  source.split(between).map((part) => {
-    const [, word, rest = part] = /^(train|val|validation|test)=(.*)$/s.exec(part) ?? [];
-    const split = word === 'val' ? 'validation' : (word as Split | undefined);
-    const kind = rest.startsWith('pipe:') ? 'pipe' : /^https?:\/\//i.test(rest) ? 'url' : 'file';
-    return { split, kind, text: kind === 'pipe' ? rest.slice(5).trim() : rest };
-  });
+interface Parts {
+  readonly classes: string | undefined;
+  readonly shards: readonly Part[];
+}
+
+function partsOf(source: string): Parts {
+  const all = source.split(between);
+  const isClasses = (part: string) => part.startsWith('classes=');
+  const [classes, second] = all.filter(isClasses).map((part) => part.slice('classes='.length));
+  if (second !== undefined)
+    throw new UsageError(`--data: names two files of classes, ${classes} and ${second}`);
+  const shards = all
+    .filter((part) => !isClasses(part))
+    .map((part): Part => {
+      const [, list = '', number] = /^(.*?)(?:\|(\d{1,12}))?$/s.exec(part) ?? [];
+      const [, word, rest = list] = /^(train|val|validation|test)=(.*)$/s.exec(list) ?? [];
+      const split = word === 'val' ? 'validation' : (word as Split | undefined);
+      const kind = rest.startsWith('pipe:') ? 'pipe' : /^https?:\/\//i.test(rest) ? 'url' : 'file';
+      const text = kind === 'pipe' ? rest.slice(5).trim() : rest;
+      return { split, kind, text, images: number === undefined ? undefined : Number(number) };
+    });
+  return { classes, shards };
+}
 
 /** The same list from any folder: its paths are whole. */
-export const absoluteShards = (source: string): string =>
-  partsOf(source)
-    .map(({ split, kind, text }) => {
+export function absoluteShards(source: string): string {
+  const { classes, shards } = partsOf(source);
+  return [
+    ...(classes === undefined ? [] : [`classes=${resolve(classes)}`]),
+    ...shards.map(({ split, kind, text, images }) => {
       const whole = kind === 'file' ? resolve(text) : kind === 'pipe' ? `pipe:${text}` : text;
-      return split === undefined ? whole : `${split}=${whole}`;
-    })
-    .join(between);
+      return `${split === undefined ? '' : `${split}=`}${whole}${images === undefined ? '' : `|${images}`}`;
+    }),
+  ].join(between);
+}
 
 /** Undefined for what is no list of shards and no folder of them. @throws DataError for shards that are not there */
 export async function findShards(source: string): Promise<FoundShards | undefined> {
   if (!isShardList(source)) return findInFolder(source);
+  const { classes, shards } = partsOf(source);
   const found: { shard: Shard; split: Split | undefined }[] = [];
-  for (const { split, kind, text } of partsOf(source))
+  let images: number | undefined;
+  for (const { split, kind, text, ...part } of shards) {
+    if (part.images !== undefined && kind === 'file')
+      throw new UsageError(`--data: |${part.images} has no effect: the images of ${text} are counted`);
+    const isAny = split === undefined || split === 'train';
+    if (part.images !== undefined && isAny) images = (images ?? 0) + part.images;
     for (const location of await locations(text, kind)) {
       const shard = { kind, location };
       found.push({ shard, split: split ?? splitOf(shard) });
     }
+  }
   const seen = new Set<string>();
   for (const { shard } of found) {
     if (seen.has(shard.location)) throw new DataError(`${source}: names ${shard.location} twice`);
     seen.add(shard.location);
   }
-  return divided(found);
+  return { ...divided(found), classes, images };
 }
 
 async function locations(text: string, kind: Shard['kind']): Promise<string[]> {
@@ -102,12 +134,11 @@ async function findInFolder(folder: string): Promise<FoundShards | undefined> {
   // ImageNet's archives often lie beside the folders that they were unpacked to.
   for (const each of [folder, ...splitFolders])
     if ((await countClassFolders(each, { atMost: 1 }).catch(() => 0)) > 0) return undefined;
-  return divided(
-    paths.map((location) => {
-      const shard: Shard = { kind: 'file', location };
-      return { shard, split: splitOf(shard) };
-    }),
-  );
+  const shards = paths.map((location) => {
+    const shard: Shard = { kind: 'file', location };
+    return { shard, split: splitOf(shard) };
+  });
+  return { ...divided(shards), classes: undefined, images: undefined };
 }
 
 async function tarsIn(folder: string): Promise<string[]> {
@@ -118,7 +149,9 @@ async function tarsIn(folder: string): Promise<string[]> {
     .map((name) => join(folder, name));
 }
 
-function divided(found: readonly { shard: Shard; split: Split | undefined }[]): FoundShards {
+function divided(
+  found: readonly { shard: Shard; split: Split | undefined }[],
+): Pick<FoundShards, 'splits' | 'others'> {
   const splits: { [S in Split | 'all']?: Shard[] } = {};
   const others: Shard[] = [];
   // Shards of one split alone are what somebody chose, as one folder of a data set.

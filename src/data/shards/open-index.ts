@@ -37,7 +37,11 @@ export const cachedIndex = (
  * change), are read again.
  * @throws ShardError for a shard that is missing, or no archive
  */
-export async function openIndex(folder: string, names: readonly string[]): Promise<OpenedIndex> {
+export async function openIndex(
+  folder: string,
+  names: readonly string[],
+  onNotice?: (message: string) => void,
+): Promise<OpenedIndex> {
   const [beside, cached] = [join(folder, indexName), cachedIndex(folder)];
   const now = await stats(folder, names);
   const kept = [await readIndex(beside), await readIndex(cached)].flatMap((index) => index ?? []);
@@ -57,6 +61,9 @@ export async function openIndex(folder: string, names: readonly string[]): Promi
   });
   const byName = new Map(before.map((images) => [images.shard.name, images]));
   const missing = names.filter((name) => !byName.has(name));
+  onNotice?.(
+    `${folder}: reading the headers of ${missing.length} of ${names.length} shards, once; the next start takes a moment`,
+  );
   const limit = pLimit(scannedAtOnce);
   const scanned = await Promise.all(
     missing.map((name) =>

@@ -4,6 +4,7 @@ import { quoted } from '../../printable.ts';
 import { DataError } from '../data-error.ts';
 import { countOf } from '../data-report.ts';
 import type { DataReport, Dataset, LeftOut, Split } from '../dataset.ts';
+import { readModelLabels } from '../labels/model-labels.ts';
 import type { OpenOptions, Source } from '../sources/source.ts';
 import { type Fingerprint, ofEncoded } from '../splits/identical-files.ts';
 import {
@@ -20,6 +21,7 @@ import { type ClassNames, classesOf, readClassNames, type ShardClasses } from '.
 import { ShardError } from './shard-error.ts';
 import { type IndexedFolder, rowsOf, type ShardedImage, shardImages } from './shard-images.ts';
 import { type IndexedShard, pathAt } from './shard-index.ts';
+import { openStream } from './streams/open-stream.ts';
 
 /** Undefined for what is neither a list of shards nor a folder of them. @throws DataError, ShardError */
 export async function shardSource(source: string): Promise<Source | undefined> {
@@ -36,7 +38,15 @@ export async function shardSource(source: string): Promise<Source | undefined> {
     expected: (split) =>
       `shards with '${split === 'validation' ? 'val' : split}' in their names, or ${split === 'validation' ? 'val' : split}=SHARDS`,
     async open(split, options) {
-      opened ??= openShards(source, found);
+      const streamed = splits[split]?.some(({ kind }) => kind !== 'file');
+      if (streamed) {
+        if (!options.mayStream)
+          throw new DataError(
+            `${describeLocations(shardsOf(split))}: shards that are not files can only be trained on; download them, or give other images`,
+          );
+        return openStream(source, { ...found, shards: shardsOf(split), onNotice: options.onNotice });
+      }
+      opened ??= openShards(source, withoutStreams(found), options.onNotice);
       const set = await opened;
       const dataset = openSplit(set, { shards: shardsOf(split), options });
       if (isTold) return dataset;
@@ -54,6 +64,14 @@ export async function shardSource(source: string): Promise<Source | undefined> {
     fingerprints,
   };
 }
+
+/** What lies in files. Of a stream's classes nothing is known here: those of the training are matched by name. */
+const withoutStreams = ({ splits, ...found }: FoundShards): FoundShards => ({
+  ...found,
+  splits: Object.fromEntries(
+    Object.entries(splits).filter(([, shards]) => shards.every(({ kind }) => kind === 'file')),
+  ),
+});
 
 /** Length and last bytes are in the index; whole contents are read only where these are equal. */
 function fingerprints(dataset: Dataset): readonly Fingerprint[] {
@@ -93,21 +111,31 @@ interface OpenedShards extends ShardClasses {
   readonly folders: readonly IndexedFolder[];
 }
 
-async function openShards(source: string, found: FoundShards): Promise<OpenedShards> {
-  const { root, folders, decisions } = await openFolders(found);
+async function openShards(
+  source: string,
+  found: FoundShards,
+  onNotice: OpenOptions['onNotice'],
+): Promise<OpenedShards> {
+  const { root, folders, decisions } = await openFolders(found, onNotice);
   // Names for all splits may lie beside the folders of the splits.
   const above = isSplitFolder(root) ? [dirname(root)] : [];
-  const names = await readClassNames([...folders.map(({ folder }) => folder), root, ...above]);
+  const names =
+    found.classes === undefined
+      ? await readClassNames([...folders.map(({ folder }) => folder), root, ...above])
+      : { path: found.classes, ...(await readModelLabels(found.classes)) };
   const used = Object.values(found.splits).flat();
   const shards = new Set(used.map(({ location }) => location));
   const classes = classesIn(folders, { source, root, names, shards });
   return { source, root, folders, ...classes, decisions: [...decisions, ...classes.decisions] };
 }
 
-async function openFolders({ splits, others }: FoundShards) {
+async function openFolders({ splits, others }: FoundShards, onNotice?: OpenOptions['onNotice']) {
   const shards = [...Object.values(splits).flat(), ...others];
   const stream = shards.find(({ kind }) => kind !== 'file');
-  if (stream) throw new DataError(`${stream.location}: shards that are not files can only be trained on`);
+  if (stream)
+    throw new DataError(
+      `${stream.location}: shards that are not files can only be trained on; download them`,
+    );
   const paths = shards.map(({ location }) => location);
   const root = commonFolder(paths);
   const folders: IndexedFolder[] = [];
@@ -117,6 +145,7 @@ async function openFolders({ splits, others }: FoundShards) {
     const opened = await openIndex(
       folder,
       files.map((file) => basename(file)),
+      onNotice,
     );
     folders.push({ folder, index: opened.index });
     decisions.push(...opened.decisions);

@@ -6,6 +6,10 @@ import type { Fingerprint } from '../splits/identical-files.ts';
 export interface OpenOptions {
   /** With fewer classes the data set is refused: to train on one class, there is nothing to tell apart. */
   readonly fewestClasses: number;
+  /** Whether a stream may be opened, of which images cannot be read one by one. */
+  readonly mayStream?: boolean;
+  /** Told before something takes long that is done once: all headers are read. */
+  readonly onNotice?: ((message: string) => void) | undefined;
 }
 
 /** A data set in one of the forms in which people have them. Images are listed when a part of it is opened. */

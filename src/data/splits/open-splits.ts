@@ -35,6 +35,10 @@ export const validationRange = { atLeast: 0, below: 1 } as const;
 export interface SplitOptions {
   /** The fraction of each class's training images that become validation images. Default 0.2; 0 for none. */
   readonly validation?: number | undefined;
+  /** Whether training images may be a stream: one that a file names may run a command, so that only who trains says so. Default false. */
+  readonly mayStream?: boolean;
+  /** Told before something takes long that is done once: all of a stream is read. */
+  readonly onNotice?: ((message: string) => void) | undefined;
 }
 
 /**
@@ -43,7 +47,10 @@ export interface SplitOptions {
  * at every call, wherever the folder is, and when images are added. Identical files are on one side.
  * @throws DataError saying what was missing; UsageError for a `validation` that is no such fraction, or where there is a folder `val`.
  */
-export async function openSplits(source: string, { validation }: SplitOptions = {}): Promise<Splits> {
+export async function openSplits(
+  source: string,
+  { validation, mayStream = false, onNotice }: SplitOptions = {},
+): Promise<Splits> {
   const fraction = validation ?? defaultValidation;
   if (!inRange(fraction, validationRange))
     throw new UsageError(
@@ -51,9 +58,10 @@ export async function openSplits(source: string, { validation }: SplitOptions = 
     );
   const found = await findSource(source);
   const { splits } = found;
-  const opened = await found.open(trainingPart(found), { fewestClasses: 2 });
+  const opened = await found.open(trainingPart(found), { fewestClasses: 2, mayStream, onNotice });
   const train = withReport(opened, found.report);
   const test = splits.includes('test') ? await found.open('test', { fewestClasses: 1 }) : undefined;
+  if (opened.stream && !splits.includes('validation')) return { ...withoutChosen(train, validation), test };
   if (!splits.includes('validation'))
     return { ...(await divide(train, { fraction, fingerprints: found.fingerprints(train) })), test };
   if (validation !== undefined)
@@ -62,6 +70,20 @@ export async function openSplits(source: string, { validation }: SplitOptions = 
     );
   const chosen = await found.open('validation', { fewestClasses: 1 });
   return { train, validation: chosen, test, validationFrom: 'folder' };
+}
+
+/** Which images of a stream are which is known when they have been read. @throws UsageError */
+function withoutChosen(train: Dataset, fraction: number | undefined): Omit<Splits, 'test'> {
+  if (fraction !== undefined && fraction !== 0)
+    throw new UsageError(
+      `option 'validation': no images of ${train.name} can be kept for validation, since it is a stream; expected shards of their own, val=SHARDS`,
+    );
+  const decision = `${train.name}: is a stream, of which no images are kept for validation; val=SHARDS names some`;
+  return {
+    train: fraction === 0 ? train : withDecisions(train, [decision]),
+    validation: undefined,
+    validationFrom: 0,
+  };
 }
 
 async function divide(

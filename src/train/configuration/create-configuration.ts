@@ -65,7 +65,13 @@ const runWords = { what: 'option', Failure: UsageError };
 export async function createConfiguration(
   run: NewRun & RunPace,
   facts: Pick<EngineFacts, 'device' | 'threads' | 'libtorch' | 'fastBfloat16'>,
-  { starting }: { readonly starting?: StartingWeights | undefined } = {},
+  {
+    starting,
+    onNotice,
+  }: {
+    readonly starting?: StartingWeights | undefined;
+    readonly onNotice?: ((message: string) => void) | undefined;
+  } = {},
 ): Promise<Configuration> {
   const chosen = recipeOf(run, starting);
   refuseIdleNumbers(chosen, {
@@ -76,7 +82,7 @@ export async function createConfiguration(
   const numbers = { seed, validation, limitTrain, limitValidation, limitTest };
   checkOptions(runNumbers, { ...numbers, evaluateEvery, saveEvery: saveEverySteps }, runWords);
   const data = absoluteSource(run.data);
-  const splits = await openSplits(data, { validation });
+  const splits = await openSplits(data, { validation, mayStream: true, onNotice });
   refuseIdle(run, splits);
   const { train } = splits;
   const { classes } = train;
@@ -100,6 +106,10 @@ export async function createConfiguration(
     epochs === 'auto' && patience === undefined
       ? { ...ofImages, patience: usualPatience(ofImages.epochs) }
       : ofImages;
+  if (train.stream && recipe.sampling === 'balanced')
+    throw new UsageError(
+      `sampling: ${train.name} is a stream, and its images come as they come; expected 'shuffle'`,
+    );
   const told = isBlind ? [...decisions, lastIsTheModel] : decisions;
   const { classes: requested = classes.length, ...options } = run.options ?? {};
   if (requested !== classes.length)

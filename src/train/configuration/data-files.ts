@@ -11,8 +11,9 @@ export interface DataFiles {
 }
 
 /** The files of a data set, by names relative to its folder: a folder that has moved is the same. */
-export function filesOf({ length, nameOf, pathOf, label }: Dataset, folder: string): DataFiles {
+export function filesOf({ length, nameOf, pathOf, label, stream }: Dataset, folder: string): DataFiles {
   const hash = createHash('sha256');
+  if (stream) return { images: length, sha256: hash.update(stream.identity).digest('hex') };
   const inside = folder.endsWith(sep) ? folder : folder + sep;
   const relative = (name: string) =>
     (name.startsWith(inside) ? name.slice(inside.length) : name).replaceAll(sep, '/');

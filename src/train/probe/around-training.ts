@@ -45,6 +45,10 @@ export async function probeBefore(
     return undefined;
   }
   const { train, validation } = await openRunData({ configuration, folder, resume: false });
+  if (train.stream) {
+    onNotice(`no probe before this training: ${train.name} is a stream, which is read once an epoch`);
+    return undefined;
+  }
   const passes = (train.length + (validation?.length ?? 0)) / train.length;
   const share = passes / (3 * configuration.recipe.epochs);
   if (share > maxShare) {

@@ -43,6 +43,10 @@ export function weightsOf(
   { name, images, perClass }: Counts,
 ): Float32Array | undefined {
   if (chosen === 'none') return undefined;
+  if (perClass.length === 0)
+    throw new ClassWeightsError(
+      `class weights: how many images of each class ${name} has is not known; leave |IMAGES out of --data, so that they are counted`,
+    );
   if (chosen === 'balanced') {
     const empty = perClass.find(([, count]) => count === 0);
     if (empty)

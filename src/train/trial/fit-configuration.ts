@@ -22,12 +22,13 @@ interface NewRunOn {
   readonly starting: StartingWeights | undefined;
   /** When the training was asked for, in milliseconds of `performance.now()`. */
   readonly began: number;
+  readonly onNotice?: (message: string) => void;
 }
 
 /** @throws the errors of `createConfiguration`; UsageError if no batch fits into the memory, or no step into the time */
 export async function fitConfiguration(
   options: TrainOptions,
-  { engine, folder, starting, began }: NewRunOn,
+  { engine, folder, starting, began, onNotice }: NewRunOn,
 ): Promise<Configuration> {
   const { timeSeconds } = options;
   checkOptions(runNumbers, { timeSeconds }, { what: 'option', Failure: UsageError });
@@ -37,7 +38,7 @@ export async function fitConfiguration(
       `--time and --epochs ${asked.epochs}: both say how long the training is; expected one of them`,
     );
   const { facts } = engine;
-  let configuration = await createConfiguration(options, facts, { starting });
+  let configuration = await createConfiguration(options, facts, { starting, onNotice });
   const graph = graphToTrain(graphOf(configuration), configuration.recipe);
   if (asked.batch === 'auto') {
     const images = configuration.files?.train.images ?? 0;

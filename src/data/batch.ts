@@ -1,0 +1,37 @@
+/** Batches as plain data, and what is asked of them. */
+import type { MixedLabels } from '../images/augmentation/mix.ts';
+import type { Augmentation } from '../images/augmentation.ts';
+import type { Sampling } from './epoch-order.ts';
+
+export interface Batch {
+  /** [n, height, width, 3] */
+  readonly images: Uint8Array;
+  /** [n] */
+  readonly labels: BigInt64Array;
+  /** Where images are mixed: the labels of the other images. */
+  readonly mixed: MixedLabels | undefined;
+  /** Indices into the data set. */
+  readonly indices: readonly number[];
+}
+
+export interface TrainingBatch extends Batch {
+  /** From 0. */
+  readonly epoch: number;
+  /** From 0 in each epoch. */
+  readonly position: number;
+}
+
+export interface TrainingBatchOptions {
+  readonly batch: number;
+  readonly size: readonly [height: number, width: number];
+  readonly augmentation: Augmentation;
+  readonly seed: number;
+  /** Default 'shuffle'. */
+  readonly sampling?: Sampling;
+  /** Where to begin; a resumed training run sees exactly the batches that it would have seen. */
+  readonly start?: { readonly epoch: number; readonly position: number };
+  /** Called once for every image that cannot be used; another image replaces it. Of a stream, with its name. */
+  readonly onBroken?: (error: Error, index: number, name?: string) => void;
+  /** Of a stream: what was passed over, came again, broke off. */
+  readonly onNotice?: ((message: string) => void) | undefined;
+}
