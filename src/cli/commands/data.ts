@@ -14,6 +14,8 @@ import { noticesTo, predictingArgument } from '../options/model-options.ts';
 import { dataCheckText } from '../output/data-check-text.ts';
 import { progressOver } from '../output/image-progress.ts';
 import { type Interruption, onInterruption } from '../signals.ts';
+import { addDataInfo } from './data/info.ts';
+import { addDataPack } from './data/pack.ts';
 
 interface Values {
   readonly model?: string;
@@ -25,7 +27,7 @@ interface Values {
 const usualSize = [299, 299] as const;
 
 export function addData(program: Command): void {
-  const data = program.command('data').description('look at a data set');
+  const data = program.command('data').description('look at a data set, or write it as shards');
   data
     .command('check')
     .description(
@@ -52,6 +54,8 @@ Examples:
   inception data check photos --model runs/photos`,
     )
     .action(run);
+  addDataPack(data);
+  addDataInfo(data);
 }
 
 async function run(source: string, { model: path, html, json }: Values): Promise<void> {

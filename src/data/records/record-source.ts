@@ -17,6 +17,7 @@ export async function recordSource(source: string): Promise<Source | undefined> 
   const { splits, others, decisions } = found;
   const filesOf = (split: Split | 'all') => splits[split] ?? [];
   return {
+    kind: 'TFRecord files',
     name: source,
     splits: (['train', 'validation', 'test'] as const).filter((split) => splits[split] !== undefined),
     nameOf: (split) => describeFiles(filesOf(split)),

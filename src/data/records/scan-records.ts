@@ -151,15 +151,20 @@ function readImage(data: Uint8Array, record: number): ReadImage | string {
   if (labels.length > 0) return 'records of several labels';
   if (label < 0 || label > maxLabel) return `records whose label is not from 0 to ${maxLabel}`;
   const [synset, text, filename] = [names.synset, names.text, names.filename].map(textOf);
-  const path = pathOf({ synset, filename }) ?? `#${record}`;
-  return { path, ...encoded, label, synset, text };
+  const path = pathOf({
+    ...(synset !== undefined && { synset }),
+    ...(text !== undefined && { text }),
+    ...(filename !== undefined && { filename }),
+  });
+  return { path: path ?? `#${record}`, ...encoded, label, synset, text };
 }
 
-/** The path that the image had in a folder of synsets, from which the records were made. */
-function pathOf({ synset, filename }: { synset?: string | undefined; filename?: string | undefined }) {
-  if (filename === undefined) return undefined;
-  const name = filename.split(/[/\\]/).at(-1) as string;
-  return synset === undefined ? filename : `${synset}/${name}`;
+/** The path that the image had in the folders that the records were made of, which were called by synsets or, of other data, by names. */
+function pathOf({ synset, text, filename }: Partial<Record<'synset' | 'text' | 'filename', string>>) {
+  const [name, ...folders] = (filename ?? '').split(/[/\\]/).reverse();
+  if (filename === undefined || !name) return undefined;
+  const folder = synset ?? (folders.length === 0 ? text : undefined);
+  return folder === undefined ? filename : `${folder}/${name}`;
 }
 
 const featuresOf = (data: Uint8Array): string[] =>

@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { printable, quoted } from '../../printable.ts';
 import { LeftOutCounter } from '../data-report.ts';
 import { labelText } from './label-text.ts';
+import { pathOfMember } from './member-name.ts';
 import { imageFields, isLabelField, type LabelField, labelFields, sampleName } from './samples.ts';
 import { ShardError } from './shard-error.ts';
 import type { TarMember, TarReader } from './tar/tar-reader.ts';
@@ -71,7 +72,7 @@ export async function* groupedImages<Kept>(
           `is a second image of key ${quoted(key)}, beside ${quoted(sample.image.path)}`,
         );
       const { offset, length } = member;
-      sample.image = { path: member.name, offset, length, kept: await keep(member) };
+      sample.image = { path: pathOfMember(member.name), offset, length, kept: await keep(member) };
     } else if (isLabelField(field)) {
       if (sample.fields.has(field)) throw fail(member.name, `is a second .${field} of key ${quoted(key)}`);
       sample.fields.add(field);

@@ -32,6 +32,7 @@ export async function shardSource(source: string): Promise<Source | undefined> {
   let isTold = false;
   const shardsOf = (split: Split | 'all') => splits[split] ?? [];
   return {
+    kind: 'tar shards',
     name: source,
     splits: (['train', 'validation', 'test'] as const).filter((split) => splits[split] !== undefined),
     nameOf: (split) => describeLocations(shardsOf(split)),

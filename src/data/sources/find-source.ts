@@ -24,6 +24,7 @@ export async function findSource(source: string): Promise<Source> {
 }
 
 const fashionMnistSource: Source = {
+  kind: 'Fashion-MNIST',
   name: 'fashion-mnist',
   splits: ['train', 'test'],
   nameOf: (split) => split,

@@ -14,6 +14,7 @@ export async function folderSource(root: string): Promise<Source> {
   for (const name of otherFolders) leftOut.add('folders beside those of the splits', name);
   const folderOf = (split: Split | 'all') => (split === 'all' ? root : (folders[split] as string));
   return {
+    kind: 'class folders',
     name: root,
     splits: (Object.keys(splitNames) as Split[]).filter((split) => folders[split] !== undefined),
     nameOf: (split) => basename(folderOf(split)),

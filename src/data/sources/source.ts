@@ -14,6 +14,8 @@ export interface OpenOptions {
 
 /** A data set in one of the forms in which people have them. Images are listed when a part of it is opened. */
 export interface Source {
+  /** Its form, in the plural where it has parts: `class folders`, `tar shards`. */
+  readonly kind: string;
   /** As it is called in messages: `photos`. */
   readonly name: string;
   /** The splits that it has; empty where it is only images, which serve for all. */

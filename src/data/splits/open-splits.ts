@@ -1,10 +1,10 @@
 /** The splits of a data set that a network is trained on. */
-import { sep } from 'node:path';
 import { UsageError } from '../../errors.ts';
 import { describeRange, inRange } from '../../option.ts';
 import { listed } from '../align-classes.ts';
 import { withDecisions, withReport } from '../data-report.ts';
 import type { Dataset } from '../dataset.ts';
+import { relativePath } from '../relative-path.ts';
 import { selection } from '../selection.ts';
 import { findSource } from '../sources/find-source.ts';
 import { trainingPart } from '../sources/source.ts';
@@ -93,7 +93,7 @@ async function divide(
   if (fraction === 0) return { train: whole, validation: undefined, validationFrom: 0 };
   const copies = await firstIdentical(whole.length, fingerprints);
   const choice = chooseValidation(
-    { ...whole, pathOf: (index) => relativeName(whole, index), firstIdentical: copies },
+    { ...whole, pathOf: (index) => relativePath(whole, index), firstIdentical: copies },
     fraction,
   );
   const named = (name: string, indices: readonly number[]): Dataset => ({
@@ -113,14 +113,6 @@ async function divide(
     ),
     validationFrom: fraction,
   };
-}
-
-/** `cat/1.jpg`, wherever the folder is. */
-function relativeName({ name, nameOf, pathOf }: Dataset, index: number): string {
-  if (pathOf) return pathOf(index);
-  const whole = nameOf(index);
-  const folder = name.endsWith(sep) ? name : name + sep;
-  return (whole.startsWith(folder) ? whole.slice(folder.length) : whole).replaceAll(sep, '/');
 }
 
 function describeCopies({ name, nameOf, label, classes }: Dataset, copies: Uint32Array): string[] {

@@ -1,4 +1,4 @@
-/** Archives as bytes, for tests and the fuzzer: every form in which a header can be written, right and wrong. */
+/** Archives as bytes: members of packs, and for tests and the fuzzer every form in which a header can be written, right and wrong. */
 import { blockBytes } from './tar-header.ts';
 
 /** A member as it is written; sizes and types may lie. */
