@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -20,6 +20,7 @@ it('what a data set holds is told of a folder and, in the same numbers, of its p
     const image = sharp(create(width, height));
     await (name.endsWith('png') ? image.png() : image.jpeg()).toFile(join(root, 'photos', name));
   }
+  const names = ['cat/1.jpg', 'cat/2.png', 'dog/1.jpg'];
   await packData(join(root, 'photos'), { output: join(root, 'shards/{}.tar'), maxBytes: 1e6, seed: 1 });
   const [folder, shards] = [
     await describeData(join(root, 'photos')),
@@ -35,6 +36,10 @@ it('what a data set holds is told of a folder and, in the same numbers, of its p
       ['dog', 1],
     ],
     files: 3,
+    bytes: (await Promise.all(names.map((name) => stat(join(root, 'photos', name))))).reduce(
+      (sum, { size }) => sum + size,
+      0,
+    ),
     looked: {
       images: 3,
       width: [10, 30, 30, 50, 50],

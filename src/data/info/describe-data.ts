@@ -81,7 +81,8 @@ async function measure({ encoded, length }: Dataset): Promise<Pick<SplitInfo, 'b
   const measureOne = async (index: number) => {
     const image = await encoded(index);
     if ('file' in image) files.add(image.file);
-    bytes += await sizeOf(image);
+    const size = await sizeOf(image);
+    bytes += size;
   };
   for (let begin = 0; begin < length; begin += 1000)
     await Promise.all(

@@ -1,5 +1,6 @@
 /** Writes one shard: a tar archive with the same bytes for the same images, whoever writes it and when. */
 import { open } from 'node:fs/promises';
+import { InceptionError } from '../../errors.ts';
 import { replaceFile } from '../../replace-file.ts';
 import { memberBytes } from '../shards/tar/tar-bytes.ts';
 import { blockBytes } from '../shards/tar/tar-header.ts';
@@ -20,7 +21,9 @@ const memberOf = (name: string, body: Uint8Array): Uint8Array =>
   memberBytes({ name, body, form: Buffer.byteLength(name) > longestName ? 'pax' : 'ustar' });
 
 /** Thrown to leave the unfinished file to `replaceFile`, which removes it. */
-class Aborted extends Error {}
+class Aborted extends InceptionError {
+  override name = 'Aborted';
+}
 
 /**
  * Writes members until there are no more, and gives the archive its name when it is whole and on the disk. Gives what the members
