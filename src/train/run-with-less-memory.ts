@@ -79,4 +79,6 @@ export async function runWithLessMemory(options: LoopOptions): Promise<TrainResu
   }
 }
 
-const firstLine = ({ message }: Error): string => message.split('\n')[0] ?? '';
+/** Without the shapes of the arguments, which say nothing more here. */
+const firstLine = ({ message }: Error): string =>
+  (message.split('\n')[0] ?? '').replace(/; arguments.*$/, '');
