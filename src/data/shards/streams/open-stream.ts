@@ -39,7 +39,7 @@ export async function openStream(source: string, options: OpenStreamOptions): Pr
   const name = describeLocations(shards);
   const decisions: string[] = [];
   const names = await classNames(options);
-  const sizes = options.images === undefined ? await sizesBeside(shards) : undefined;
+  const sizes = await sizesBeside(shards);
   const stated = options.images ?? sizes?.reduce((sum, each) => sum + each, 0);
   if (options.images !== undefined && !names)
     throw new DataError(

@@ -37,7 +37,7 @@ export interface StreamOptions extends BytesOptions {
   readonly given?: number;
   readonly rank?: number;
   readonly world?: number;
-  /** Shards that are read at a time. Default 4. */
+  /** Shards that are read at a time. Default 16. */
   readonly readers?: number;
   /** Images in the shuffle buffer. Default 1,000. */
   readonly buffer?: number;
@@ -45,10 +45,11 @@ export interface StreamOptions extends BytesOptions {
 }
 
 export const usualBuffer = 1000;
-export const usualReaders = 4;
+/** A batch of 256 then has images of about 19 shards; of 4 readers, of 9. */
+export const usualReaders = 16;
 
 /** Samples that each reader reads ahead. */
-const ahead = 8;
+const ahead = 4;
 
 /** Shards that may be damaged before a training ends: part of what it should learn from would be missing. */
 const damagedFraction = 0.01;
@@ -58,7 +59,10 @@ export async function* streamSamples(
   shards: readonly StreamShard[],
   options: StreamOptions,
 ): AsyncGenerator<StreamSample> {
-  const { seed, epoch, images, rank = 0, world = 1, readers = usualReaders, buffer = usualBuffer } = options;
+  const { seed, epoch, images, rank = 0, world = 1, buffer = usualBuffer } = options;
+  // Several readers of a shard would all read the whole of it: only where there are fewer shards than processes.
+  const { readers: wanted = usualReaders } = options;
+  const readers = Math.max(1, Math.min(wanted, Math.floor(shards.length / world)));
   const { given = 0, onNotice } = options;
   const total = Math.floor(images / world);
   const random = () => randomFor(seed, epoch, rank, -2);
@@ -73,7 +77,7 @@ export async function* streamSamples(
       );
     passing.images = 0;
   };
-  const merged = takeTurns(shards, { ...options, lanes: own, total, needed, passing });
+  const merged = takeTurns(shards, { ...options, readers, lanes: own, total, needed, passing });
   let out = 0;
   for await (const sample of shuffled(merged, { size: buffer, random: random() })) {
     if (out++ < given) continue;
