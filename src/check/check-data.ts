@@ -1,7 +1,8 @@
 /** Checks the images of a data set before anybody trains on them. One pass decodes each image once and keeps a few bytes of it. */
 import { availableParallelism } from 'node:os';
-import { DataError, StorageError } from '../data/data-error.ts';
+import { DataError } from '../data/data-error.ts';
 import { summarise } from '../data/data-report.ts';
+import { SkippedImages } from '../data/skipped-images.ts';
 import { groupsOf } from '../data/splits/groups-of.ts';
 import { firstIdentical } from '../data/splits/identical-files.ts';
 import type { CheckedImage, DataCheck, DuplicateGroup, SizeRange } from './data-check.ts';
@@ -99,6 +100,7 @@ export async function checkData(
 async function lookAtEach(all: AllImages, { signal, onImage }: Pick<CheckOptions, 'signal' | 'onImage'>) {
   const seen: (Seen | undefined)[] = new Array(all.length).fill(undefined);
   const broken = new Map<number, string>();
+  const skipped = new Map(all.splits.map((split) => [split, new SkippedImages(split.dataset)]));
   let next = 0;
   const work = async () => {
     for (let index = next++; index < all.length && !signal?.aborted; index = next++) {
@@ -107,8 +109,9 @@ async function lookAtEach(all: AllImages, { signal, onImage }: Pick<CheckOptions
         const image = await split.dataset.image(inside);
         seen[index] = { height: image.height, width: image.width, hash: perceptualHash(image) };
       } catch (error) {
-        if (!(error instanceof DataError) || error instanceof StorageError) throw error;
-        broken.set(index, error.message);
+        // Files that vanish meanwhile are not undecodable images.
+        skipped.get(split)?.add(inside, error);
+        broken.set(index, (error as DataError).message);
       }
       onImage?.();
     }

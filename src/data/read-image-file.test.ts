@@ -19,7 +19,7 @@ function disk(code: string, failures: number) {
     if (reads++ < failures) throw Object.assign(new Error(code), { code });
     return new Uint8Array([1]);
   };
-  return { read, delays: [0, 0, 0], reads: () => reads };
+  return { read, delays: [0, 0, 0], missingDelays: [0, 0], reads: () => reads };
 }
 
 describe('reading an image file', () => {
@@ -38,13 +38,22 @@ describe('reading an image file', () => {
   });
 
   it.each([
-    ['ENOENT', 'a.jpg: no such file'],
     ['ENAMETOOLONG', 'a.jpg: no such file, the name is too long'],
     ['EACCES', 'a.jpg: may not be read (EACCES)'],
   ])('does not try again after %s', async (code, message) => {
     const failing = disk(code, 1);
     await expect(readImageFile('a.jpg', failing)).rejects.toThrow(new MissingImageError(message));
     expect(failing.reads()).toBe(1);
+  });
+
+  it('waits for a file that is gone for a moment, and for no other one after it did not come back', async () => {
+    const back = disk('ENOENT', 2);
+    expect(await readImageFile('a.jpg', back)).toEqual(new Uint8Array([1]));
+    const gone = disk('ENOENT', 9);
+    await expect(readImageFile('a.jpg', gone)).rejects.toThrow(new MissingImageError('a.jpg: no such file'));
+    const next = disk('ENOENT', 9);
+    await expect(readImageFile('b.jpg', next)).rejects.toThrow(MissingImageError);
+    expect([back.reads(), gone.reads(), next.reads()]).toEqual([3, 3, 1]);
   });
 
   it('tells a folder from a file', async () => {

@@ -20,17 +20,33 @@ const missing: Readonly<Record<string, string>> = {
 /** Waits before a file is tried again: too many open files, a network drive that does not answer for a moment. */
 const delaysMs: readonly number[] = [50, 200, 1000, 3000];
 
+/** A file that was listed may be gone while a drive is mounted again; whoever deletes a thousand does not wait for each. */
+const missingDelaysMs: readonly number[] = [50, 200, 1000];
+const missedLatelyMs = 60_000;
+let lastMissed = Number.NEGATIVE_INFINITY;
+
+export interface Patience<Result> {
+  readonly read: (path: string) => Promise<Result>;
+  readonly delays?: readonly number[];
+  /** The same for a file that is not there; waited for only if none was missed in the last minute. */
+  readonly missingDelays?: readonly number[];
+}
+
 /**
  * Reads a file, and tries again a few times if the system fails.
  * @throws MissingImageError, StorageError, or DataError if it is too large for an image.
  */
-export async function readImageFile(
+export const readImageFile = (
   path: string,
-  {
-    read = readBounded,
-    delays = delaysMs,
-  }: { read?: (path: string) => Promise<Uint8Array>; delays?: readonly number[] } = {},
-): Promise<Uint8Array> {
+  patience: Patience<Uint8Array> = { read: readBounded },
+): Promise<Uint8Array> => readWithPatience(path, patience);
+
+/** Reads anything of a file with the same patience. @throws MissingImageError, StorageError, and the DataErrors of `read` */
+export async function readWithPatience<Result>(
+  path: string,
+  { read, delays = delaysMs, missingDelays = missingDelaysMs }: Patience<Result>,
+): Promise<Result> {
+  const isPatient = performance.now() - lastMissed > missedLatelyMs;
   for (let attempt = 0; ; attempt++) {
     try {
       return await read(path);
@@ -38,8 +54,12 @@ export async function readImageFile(
       if (error instanceof DataError) throw error;
       const { code = (error as Error).message } = error as NodeJS.ErrnoException;
       const reason = missing[code];
-      if (reason !== undefined) throw new MissingImageError(`${path}: ${reason}`, { cause: error });
-      const delay = delays[attempt];
+      const mayComeBack = code === 'ENOENT' && isPatient && missingDelays[attempt] !== undefined;
+      if (reason !== undefined && !mayComeBack) {
+        if (code === 'ENOENT') lastMissed = performance.now();
+        throw new MissingImageError(`${path}: ${reason}`, { cause: error });
+      }
+      const delay = (reason === undefined ? delays : missingDelays)[attempt];
       if (delay === undefined)
         throw new StorageError(
           `${path}: cannot be read (${code}), tried ${attempt + 1} times; this is the file system, not the image`,

@@ -1,5 +1,6 @@
 /** Recognises what `--data` names: a form of data sets is an entry here. */
 import { openFashionMnist } from '../fashion-mnist/fashion-mnist.ts';
+import { imagenetSource } from '../imagenet/imagenet-source.ts';
 import { recordSource } from '../records/record-source.ts';
 import { shardSource } from '../shards/shard-source.ts';
 import { ofPixels } from '../splits/identical-files.ts';
@@ -11,6 +12,7 @@ const forms: readonly ((source: string) => Promise<Source | undefined>)[] = [
   async (source) => (source === 'fashion-mnist' ? fashionMnistSource : undefined),
   shardSource,
   recordSource,
+  imagenetSource,
   folderSource,
 ];
 

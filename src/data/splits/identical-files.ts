@@ -1,7 +1,9 @@
 /** Which images are the same file, byte for byte. Content is read only where it may be equal. */
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
+import { MissingImageError } from '../data-error.ts';
 import type { Dataset, EncodedImage } from '../dataset.ts';
+import { readWithPatience } from '../read-image-file.ts';
 import { groupsOf } from './groups-of.ts';
 
 /** A property that identical images share; undefined for an image that cannot be read, which is like no other. */
@@ -80,16 +82,22 @@ async function reading(
   read: (part: Part) => Promise<string>,
 ): Promise<string | undefined> {
   if ('bytes' in encoded) return sha256(encoded.bytes);
-  // Whoever needs the image says what is wrong with it.
-  const file = await open(encoded.file).catch(() => undefined);
-  if (!file) return undefined;
+  const { file: path, offset: start = 0, length } = encoded;
   try {
-    const { offset: start = 0, length = (await file.stat()).size - start } = encoded;
-    return await read({ file, start, length });
-  } catch {
-    return undefined;
-  } finally {
-    await file.close();
+    return await readWithPatience(path, {
+      read: async () => {
+        const file = await open(path);
+        try {
+          return await read({ file, start, length: length ?? (await file.stat()).size - start });
+        } finally {
+          await file.close();
+        }
+      },
+    });
+  } catch (error) {
+    // Whoever needs the image says what is wrong with it. A disk that fails is no property of an image: it would divide a set otherwise.
+    if (error instanceof MissingImageError) return undefined;
+    throw error;
   }
 }
 
