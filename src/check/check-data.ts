@@ -1,6 +1,6 @@
 /** Checks the images of a data set before anybody trains on them. One pass decodes each image once and keeps a few bytes of it. */
 import { availableParallelism } from 'node:os';
-import { DataError } from '../data/data-error.ts';
+import { DataError, MissingImageError, StorageError } from '../data/data-error.ts';
 import { summarise } from '../data/data-report.ts';
 import { SkippedImages } from '../data/skipped-images.ts';
 import { groupsOf } from '../data/splits/groups-of.ts';
@@ -100,7 +100,7 @@ export async function checkData(
 async function lookAtEach(all: AllImages, { signal, onImage }: Pick<CheckOptions, 'signal' | 'onImage'>) {
   const seen: (Seen | undefined)[] = new Array(all.length).fill(undefined);
   const broken = new Map<number, string>();
-  const skipped = new Map(all.splits.map((split) => [split, new SkippedImages(split.dataset)]));
+  const vanished = new Map(all.splits.map((split) => [split, new SkippedImages(split.dataset)]));
   let next = 0;
   const work = async () => {
     for (let index = next++; index < all.length && !signal?.aborted; index = next++) {
@@ -109,9 +109,10 @@ async function lookAtEach(all: AllImages, { signal, onImage }: Pick<CheckOptions
         const image = await split.dataset.image(inside);
         seen[index] = { height: image.height, width: image.width, hash: perceptualHash(image) };
       } catch (error) {
-        // Files that vanish meanwhile are not undecodable images.
-        skipped.get(split)?.add(inside, error);
-        broken.set(index, (error as DataError).message);
+        // Files that vanish meanwhile are not undecodable images; more than a few end the check.
+        if (!(error instanceof DataError) || error instanceof StorageError) throw error;
+        if (error instanceof MissingImageError) vanished.get(split)?.add(inside, error);
+        broken.set(index, error.message);
       }
       onImage?.();
     }
