@@ -95,5 +95,37 @@ heap growth  ${heap}
 `;
 }
 
-export const formatData = ({ data, size, batch, imagesPerSecond, ms }: DataRate): string =>
-  `${data}, ${size.join('×')}, batch ${batch}: ${imagesPerSecond.toFixed(0)} images/s (${formatMs(ms.median)} ms a batch, quartiles ${formatMs(ms.low)}–${formatMs(ms.high)})\n`;
+/** The table of `bench data`. */
+export function formatData({ data, size, batch, threads, rounds, sides, missing }: DataRate): string {
+  const table = new Table({
+    head: [
+      '',
+      'distortions',
+      'images/s',
+      'ms of a core/image',
+      "main thread's",
+      'its share',
+      'peak memory',
+      'speed-up of ours',
+      'by wall time',
+    ],
+    colAligns: ['left', 'left', 'right', 'right', 'right', 'right', 'right', 'right', 'right'],
+    ...plain,
+  });
+  for (const { name, colour, imagesPerSecond, processorMs, mainMs, mainShare, peakBytes, ratio } of sides)
+    table.push([
+      name,
+      colour ? 'crop, flip, colours' : 'crop, flip',
+      imagesPerSecond.toFixed(0),
+      processorMs.toFixed(3),
+      mainMs === null ? '–' : mainMs.toFixed(3),
+      mainShare === null ? '–' : `${(mainShare * 100).toFixed(1)}%`,
+      formatMegabytes(peakBytes),
+      ratio === null ? '' : `${ratio.processor.toFixed(2)}x`,
+      ratio === null ? '' : `${ratio.wall.toFixed(2)}x`,
+    ]);
+  const title = `${data} to ${size.join('×')}, batch ${batch}, ${threads} threads, ${rounds} turns`;
+  const about = [...new Map(sides.map((side) => [side.name, `${side.name}: ${side.about}`])).values()];
+  const absent = missing === undefined ? [] : [`torchvision is not measured; ${missing}`];
+  return `${[title, table.toString(), ...about, ...absent].join('\n')}\n`;
+}

@@ -61,18 +61,18 @@ export class Side {
     });
     const { about, output } = await side.#reply();
     side.about = String(about);
-    side.output = output as number[];
+    side.output = (output ?? []) as number[];
     return side;
   }
 
   /** Milliseconds of each of `count` steps. */
   async run(count: number): Promise<number[]> {
-    return (await this.#request(`run ${count}`))[this.#clock] as number[];
+    return (await this.ask(`run ${count}`))[this.#clock] as number[];
   }
 
   /** Peak memory of the steps since the first; null if the system does not report it. */
   async peakBytes(): Promise<number | null> {
-    return (await this.#request('memory')).peakBytes as number | null;
+    return (await this.ask('memory')).peakBytes as number | null;
   }
 
   stop(): void {
@@ -81,7 +81,8 @@ export class Side {
     this.#process.kill();
   }
 
-  #request(line: string): Promise<Record<string, unknown>> {
+  /** Sends a line and returns the reply. */
+  ask(line: string): Promise<Record<string, unknown>> {
     this.#process.stdin?.write(`${line}\n`);
     return this.#reply();
   }

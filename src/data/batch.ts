@@ -30,6 +30,11 @@ export interface TrainingBatchOptions {
   readonly sampling?: Sampling;
   /** Where to begin; a resumed training run sees exactly the batches that it would have seen. */
   readonly start?: { readonly epoch: number; readonly position: number };
+  /**
+   * Asking for a batch gives the memory of the one before back, to be written anew: it must not be used any more. A batch is megabytes, and
+   * collecting them costs the main thread more than anything else that it does for images. Streams do not use it. Default false.
+   */
+  readonly reuse?: boolean;
   /** Called once for every image that cannot be used; another image replaces it. Of a stream, with its name. */
   readonly onBroken?: (error: Error, index: number, name?: string) => void;
   /** Of a stream: what was passed over, came again, broke off. */

@@ -42,6 +42,19 @@ describe('trainingBatches', () => {
     expect(resumed).toEqual(whole[9]);
   });
 
+  it('are the same where their memory is used again', async () => {
+    const whole = await first(7);
+    const batches = trainingBatches(data, { ...options, reuse: true });
+    const memory = new Set<ArrayBufferLike>();
+    for (const { images } of whole) {
+      const { value } = await batches.next();
+      expect(value.images).toEqual(images);
+      memory.add(value.images.buffer);
+    }
+    expect(memory.size).toBeLessThan(whole.length);
+    await batches.return(undefined);
+  });
+
   it('mix images where that is asked for, and go on with the same mixtures', async () => {
     const [plain] = await first(1);
     const augmentation = { ...mildAugmentation, mixup: 0.4, cutMix: 1 };

@@ -32,7 +32,7 @@ export function trainingBatches(
   dataset: Dataset,
   options: TrainingBatchOptions,
 ): AsyncGenerator<TrainingBatch> {
-  const { batch, size, augmentation, seed, sampling = 'shuffle', onBroken } = options;
+  const { batch, size, augmentation, seed, sampling = 'shuffle', reuse = false, onBroken } = options;
   const { start = { epoch: 0, position: 0 } } = options;
   const perEpoch = batchesInEpoch(dataset, batch);
   const { stream } = dataset;
@@ -46,6 +46,7 @@ export function trainingBatches(
     return known;
   };
 
+  const spare: Uint8Array[] = [];
   const make = async (
     { epoch, position }: { epoch: number; position: number },
     closed: AbortSignal,
@@ -53,7 +54,7 @@ export function trainingBatches(
     closed.throwIfAborted();
     const order = orderOf(epoch);
     const first = position * batch;
-    const images = new Uint8Array(batch * bytes);
+    const images = spare.pop() ?? new Uint8Array(batch * bytes);
     const sampleOf = async (index: number, slot: number): Promise<IndexedSample> => {
       const repeat = order.repeats?.[first + slot] ?? 0;
       return {
@@ -86,7 +87,10 @@ export function trainingBatches(
     return { images, labels, mixed, indices, epoch, position };
   };
 
-  return inAdvance(function* () {
+  const recycle = ({ images }: TrainingBatch) => {
+    if (reuse) spare.push(images);
+  };
+  return inAdvance(recycle, function* () {
     for (let { epoch, position } = start; ; position++) {
       if (position >= perEpoch) {
         epoch++;
@@ -100,10 +104,10 @@ export function trainingBatches(
 type Job<T> = (closed: AbortSignal) => Promise<T>;
 
 /**
- * Starts jobs ahead of time and yields their results in order. When the consumer stops or a job fails, the remaining jobs are
+ * Starts jobs ahead of time and yields their results in order; each is given to `onUsed` when the next is asked for. When the consumer stops or a job fails, the remaining jobs are
  * aborted, since their images are no longer needed.
  */
-async function* inAdvance<T>(jobs: () => Generator<Job<T>>): AsyncGenerator<T> {
+async function* inAdvance<T>(onUsed: (result: T) => void, jobs: () => Generator<Job<T>>): AsyncGenerator<T> {
   const closing = new AbortController();
   const waiting: Promise<T>[] = [];
   const startNext = (source: Generator<Job<T>>) => {
@@ -122,6 +126,7 @@ async function* inAdvance<T>(jobs: () => Generator<Job<T>>): AsyncGenerator<T> {
       const batch = await (waiting.shift() as Promise<T>);
       startNext(source);
       yield batch;
+      onUsed(batch);
     }
   } finally {
     closing.abort();

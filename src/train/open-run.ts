@@ -94,7 +94,7 @@ export async function openPrograms(
 export const batchesOf = (
   train: Dataset,
   { recipe, preprocessing, seed }: Configuration,
-  rest: Pick<TrainingBatchOptions, 'start' | 'onBroken' | 'onNotice'> = {},
+  rest: Pick<TrainingBatchOptions, 'start' | 'onBroken' | 'onNotice' | 'reuse'> = {},
 ) =>
   trainingBatches(train, {
     batch: recipe.batch,

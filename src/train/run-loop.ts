@@ -128,6 +128,7 @@ async function runSteps(options: LoopOptions, { splits, graph, programs }: Opene
   options.onStart?.({ configuration, graph, ...splits, position, totalSteps });
   const batches = batchesOf(train, configuration, {
     start: position,
+    reuse: true,
     onBroken: ({ message }, index, name = train.nameOf(index)) =>
       data.skip(name, { reason: message, what: 'another image is used instead' }),
     onNotice: options.onWarning,

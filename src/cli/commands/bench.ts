@@ -100,7 +100,15 @@ const data: AddOptions = (command) =>
     command
       .option('--data <data>', "'fashion-mnist', a folder of class folders or shards", 'fashion-mnist')
       .option('--network <network>', `${networkName}, for its input size (default: ${defaultNetwork})`)
-      .option('--batch <n>', 'images per batch (default: 8)', wholeNumber('--batch')),
+      .option('--batch <n>', 'images per batch (default: 32)', wholeNumber('--batch'))
+      .option('--against <peer>', "torchvision or 'none' (default: torchvision)", (text: string) =>
+        oneOf('--against', ['torchvision', 'none'])(text) === 'none' ? [] : undefined,
+      )
+      .option(
+        '--python <paths>',
+        'comma-separated Python interpreters to search for torchvision (default: python3 and /usr/bin/python3)',
+        (text: string) => text.split(','),
+      ),
     { inputSize: networkOptions.inputSize },
   );
 
@@ -152,7 +160,7 @@ const subcommands: { readonly [K in Kind]: readonly [about: string, ...groups: A
     trace,
     engineAndNetwork,
   ],
-  data: ['measure how fast training images are prepared', data, rounds],
+  data: ['measure how fast training images are prepared, alternating with torchvision', data, rounds],
 };
 
 export function addBench(program: Command): void {
@@ -172,7 +180,8 @@ Examples:
   inception bench infer photos.onnx --batch 1
   inception bench infer runs/photos --precision float32 --against pytorch
   inception bench train --network inception-v3 --freeze reductionB --precision float32
-  inception bench profile --for train --output trace.json`,
+  inception bench profile --for train --output trace.json
+  inception bench data --data photos --network inception-v3`,
     );
   for (const [kind, [about, ...groups]] of Object.entries(subcommands) as [
     Kind,
@@ -236,14 +245,17 @@ async function runNetwork(kind: Kind, values: Values, model: ModelFile | undefin
     const { graphOfWork } = await import('../../bench/our-step.ts');
     const { network } = graphOfWork({ network: values.network ?? defaultNetwork, options });
     const [height, width] = network.input;
+    const { defaultPythons } = await import('../../bench/peers.ts');
     const dataset = await openData(values.data, 'train');
     const { onNotice } = noticesTo(process.stderr);
     for (const line of describeReport(dataset)) onNotice?.(line);
     const rate = await measureData(dataset, {
-      batch,
+      data: values.data,
+      batch: values.batch ?? 32,
       size: [height, width],
       rounds,
-      onBroken: ({ message }) => onNotice?.(`warning: ${message}; another image replaces it`),
+      threads: availableParallelism(),
+      pythons: values.against === undefined ? (values.python ?? defaultPythons) : [],
     });
     return print(rate, report.formatData);
   }
