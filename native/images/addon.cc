@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -14,6 +15,8 @@
 #include "kernels.h"
 #include "pool.h"
 #include "prepare-image.h"
+#include "read-part.h"
+#include "single-crop.h"
 
 namespace inception::images {
 
@@ -32,6 +35,10 @@ struct Job : std::enable_shared_from_this<Job> {
   std::vector<Source> sources;
   std::vector<DistortionRecord> records;
   std::shared_ptr<Batch> batch;
+  // Of a job that makes its own memory: where it is, and the value that the promise gets.
+  std::vector<uint8_t> pixels;
+  Size size{0, 0};
+  std::function<Napi::Value(Napi::Env)> result;
 };
 
 // What belongs to one JavaScript environment: the main thread's, or a worker's.
@@ -66,7 +73,7 @@ void settleFinished(Napi::Env env, Napi::Function, Environment* environment, voi
   environment->open.erase(job);
   if (environment->open.empty()) environment->wake.Unref(env);
   try {
-    job->deferred.Resolve(env.Undefined());
+    job->deferred.Resolve(job->result ? job->result(env) : env.Undefined());
   } catch (...) {
     // A worker that is being terminated.
   }
@@ -118,6 +125,26 @@ Source toSource(const Napi::Object& object, std::vector<Napi::ObjectReference>& 
   return source;
 }
 
+Napi::Value start(Napi::Env env, const std::shared_ptr<Job>& job, size_t count, std::function<void(size_t, Scratch&)> work) {
+  auto& environment = environmentOf(env);
+  auto& batch = *job->batch;
+  batch.count = count;
+  batch.prepare = std::move(work);
+  batch.onDone = [job = job.get(), environment = &environment] {
+    const std::lock_guard<std::mutex> guard(environment->mutex);
+    environment->finished.push_back(job->shared_from_this());
+    environment->finishedCount++;
+    environment->wake.NonBlockingCall();
+    // Under the lock: the environment may be gone right after it.
+    environment->isFinished.notify_all();
+  };
+  if (environment.open.empty()) environment.wake.Ref(env);
+  environment.open.insert(job);
+  environment.startedCount++;
+  prepareOnPool(job->batch);
+  return job->deferred.Promise();
+}
+
 // prepare(sources, {records, slots, taken, target, height, width, closed}): resolves when every image is in its slot of `target`,
 // [n, height, width, 3], or `taken` is 0 for it. Once `closed[0]` is not 0, no further image is begun.
 Napi::Value prepare(const Napi::CallbackInfo& info) {
@@ -139,38 +166,83 @@ Napi::Value prepare(const Napi::CallbackInfo& info) {
     const auto slot = slots[index];
     require(env, slot >= 0 && (static_cast<size_t>(slot) + 1) * imageBytes <= target.ByteLength(), "a slot lies behind the target");
   }
-  auto& environment = environmentOf(env);
   auto job = std::make_shared<Job>(env);
-  const auto promise = job->deferred.Promise();
   if (count == 0) {
     job->deferred.Resolve(env.Undefined());
-    return promise;
+    return job->deferred.Promise();
   }
   job->sources.reserve(count);
   for (uint32_t index = 0; index < count; index++) job->sources.push_back(toSource(sources.Get(index).As<Napi::Object>(), job->keptAlive));
   job->records.resize(count);
   std::copy_n(records.Data(), count * values, reinterpret_cast<double*>(job->records.data()));
   for (const auto& array : {target, taken, property<Napi::Uint8Array>(options, "closed")}) job->keptAlive.push_back(Napi::Persistent(array.As<Napi::Object>()));
-  auto& batch = *job->batch;
-  batch.count = count;
   std::vector<uint8_t*> targets(count);
   for (size_t index = 0; index < count; index++) targets[index] = target.Data() + static_cast<size_t>(slots[index]) * imageBytes;
-  batch.prepare = [job = job.get(), targets = std::move(targets), taken = taken.Data(), closed = static_cast<const volatile uint8_t*>(closed.Data()), size](size_t index, Scratch& scratch) {
+  return start(env, job, count, [job = job.get(), targets = std::move(targets), taken = taken.Data(), closed = static_cast<const volatile uint8_t*>(closed.Data()), size](size_t index, Scratch& scratch) {
     taken[index] = *closed == 0 && prepareImage(job->sources[index], job->records[index], size, scratch, targets[index]) ? 1 : 0;
+  });
+}
+
+// decode(source): the image as {height, width, channels, data}, or undefined for one that is left to others.
+Napi::Value decode(const Napi::CallbackInfo& info) {
+  const auto env = info.Env();
+  auto job = std::make_shared<Job>(env);
+  job->sources.push_back(toSource(info[0].As<Napi::Object>(), job->keptAlive));
+  job->result = [job = job.get()](Napi::Env env) -> Napi::Value {
+    if (job->size.height == 0) return env.Undefined();
+    auto* memory = new std::vector<uint8_t>(std::move(job->pixels));
+    const size_t bytes = static_cast<size_t>(job->size.height) * static_cast<size_t>(job->size.width) * 3;
+    const auto buffer = Napi::ArrayBuffer::New(env, memory->data(), bytes, [memory](Napi::Env, void*) { delete memory; });
+    auto image = Napi::Object::New(env);
+    image.Set("height", job->size.height);
+    image.Set("width", job->size.width);
+    image.Set("channels", 3);
+    image.Set("data", Napi::Uint8Array::New(env, bytes, buffer, 0));
+    return image;
   };
-  batch.onDone = [job = job.get(), environment = &environment] {
-    const std::lock_guard<std::mutex> guard(environment->mutex);
-    environment->finished.push_back(job->shared_from_this());
-    environment->finishedCount++;
-    environment->wake.NonBlockingCall();
-    // Under the lock: the environment may be gone right after it.
-    environment->isFinished.notify_all();
-  };
-  if (environment.open.empty()) environment.wake.Ref(env);
-  environment.open.insert(job);
-  environment.startedCount++;
-  prepareOnPool(job->batch);
-  return promise;
+  return start(env, job, 1, [job = job.get()](size_t, Scratch& scratch) {
+    Size size{0, 0};
+    Pixels pixels{};
+    const auto choose = [&](Size image) {
+      size = image;
+      return Part{0, 0, image.height, image.width};
+    };
+    try {
+      if (!readPart(job->sources[0], scratch, choose, pixels)) return;
+      job->pixels = std::move(scratch.pixels);
+      job->size = size;
+    } catch (const std::exception&) {
+      // No memory.
+    }
+  });
+}
+
+// takeSingleCrop(source, {size, channels, protocol, crop, kernel, mirrored, target}): whether the crop is in `target`; protocol and kernel are
+// places in the lists of src/images/.
+Napi::Value takeSingleCropOf(const Napi::CallbackInfo& info) {
+  const auto env = info.Env();
+  const auto options = info[1].As<Napi::Object>();
+  auto target = property<Napi::Uint8Array>(options, "target");
+  const int protocol = intProperty(options, "protocol");
+  const int kernel = intProperty(options, "kernel");
+  const SingleCrop crop{{intProperty(options, "height"), intProperty(options, "width")},
+                        intProperty(options, "channels"),
+                        static_cast<Protocol>(protocol),
+                        property<Napi::Value>(options, "crop").ToNumber().DoubleValue(),
+                        static_cast<Kernel>(kernel),
+                        property<Napi::Value>(options, "mirrored").ToBoolean().Value()};
+  require(env, crop.size.height > 0 && crop.size.width > 0 && crop.size.height <= maxOutputSide && crop.size.width <= maxOutputSide, "the size is out of range");
+  require(env, (crop.channels == 1 || crop.channels == 3) && crop.crop > 0 && crop.crop <= 1, "expected 1 or 3 channels and a crop above 0 and at most 1");
+  require(env, protocol >= 0 && protocol <= 1 && kernel >= 0 && kernel < kernelCount, "an unknown protocol or kernel");
+  const size_t bytes = static_cast<size_t>(crop.size.height) * static_cast<size_t>(crop.size.width) * static_cast<size_t>(crop.channels);
+  require(env, target.ByteLength() >= bytes * (crop.isMirrored ? 2 : 1), "the target is too small");
+  auto job = std::make_shared<Job>(env);
+  job->sources.push_back(toSource(info[0].As<Napi::Object>(), job->keptAlive));
+  job->keptAlive.push_back(Napi::Persistent(target.As<Napi::Object>()));
+  job->result = [job = job.get()](Napi::Env env) -> Napi::Value { return Napi::Boolean::New(env, job->size.height > 0); };
+  return start(env, job, 1, [job = job.get(), crop, target = target.Data()](size_t, Scratch& scratch) {
+    if (takeSingleCrop(job->sources[0], crop, scratch, target)) job->size = crop.size;
+  });
 }
 
 Napi::Value facts(const Napi::CallbackInfo& info) {
@@ -213,6 +285,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   // Hooks run in reverse order: this one before that of `wake`, which the threads call.
   napi_add_env_cleanup_hook(env, stopAtExit, environment);
   add<prepare>(env, exports, "prepare");
+  add<decode>(env, exports, "decode");
+  add<takeSingleCropOf>(env, exports, "takeSingleCrop");
   add<facts>(env, exports, "facts");
   add<useInstructionSet>(env, exports, "useInstructionSet");
   return exports;

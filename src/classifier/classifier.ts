@@ -1,6 +1,7 @@
 /** The library's prediction API: any MODEL and images in, labels with probabilities out. */
 import { decodeImage } from '../data/decode.ts';
 import { findImages } from '../data/folders/find-images.ts';
+import { readInput } from '../data/read-view.ts';
 import type { Views } from '../images/crops.ts';
 import type { Image } from '../images/image.ts';
 import { inputBytes, type Preprocessing, preprocess } from '../images/preprocess.ts';
@@ -100,8 +101,7 @@ function classifierOf(model: RunningModel, close: () => Promise<void>): Classifi
     throw new ModelError(`${source}: the network has no classifier and therefore no labels`);
   };
   const classifyOne = async (image: ImageSource, top: number) => {
-    const bytes = new Uint8Array(inputBytes(preprocessing));
-    preprocess(await imageOf(image), preprocessing, bytes);
+    const bytes = await inputOf(image, preprocessing);
     return rank(await predictor.predict(bytes), { classes, classIds, top });
   };
   const classifyAll = async (sources: readonly ImageSource[], { top, views }: Required<ClassifyOptions>) => {
@@ -152,6 +152,13 @@ function classifierOf(model: RunningModel, close: () => Promise<void>): Classifi
 
 const isList = (images: ImageSource | readonly ImageSource[]): images is readonly ImageSource[] =>
   Array.isArray(images);
+
+async function inputOf(image: ImageSource, preprocessing: Preprocessing): Promise<Uint8Array> {
+  if (typeof image === 'string' || image instanceof Uint8Array) return readInput(image, preprocessing);
+  const bytes = new Uint8Array(inputBytes(preprocessing));
+  preprocess(image, preprocessing, bytes);
+  return bytes;
+}
 
 const imageOf = (image: ImageSource): Promise<Image> | Image =>
   typeof image === 'string' || image instanceof Uint8Array ? decodeImage(image) : image;

@@ -2,6 +2,8 @@
 import type sharp from 'sharp';
 import type { Image } from '../images/image.ts';
 import { DataError } from './data-error.ts';
+import { imageAddon } from './native/image-addon.ts';
+import { isWorthTrying } from './native/worth-trying.ts';
 import { readImageFile } from './read-image-file.ts';
 
 /** Bounds the memory that a malicious file can make the decoder allocate. */
@@ -58,6 +60,13 @@ export async function decodeImage(
   file: string | Uint8Array,
   { name = typeof file === 'string' ? file : 'the image' }: { readonly name?: string } = {},
 ): Promise<Image> {
+  const source = typeof file === 'string' ? { file } : { bytes: file };
+  const decoded = isWorthTrying(source) ? await imageAddon()?.decode(source) : undefined;
+  return decoded ?? decodeBySharp(file, name);
+}
+
+/** Without the addon for images, which gives the same pixels. @throws as decodeImage */
+export async function decodeBySharp(file: string | Uint8Array, name: string): Promise<Image> {
   const load = await loadSharp();
   const bytes = typeof file === 'string' ? await readImageFile(file) : file;
   try {

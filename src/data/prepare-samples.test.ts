@@ -10,7 +10,7 @@ import {
   unusedAugmentation,
 } from '../images/augmentation.ts';
 import { randomFor } from '../random.ts';
-import { decodeImage } from './decode.ts';
+import { decodeBySharp } from './decode.ts';
 import { findImageAddon, type ImageAddon, imageAddon } from './native/image-addon.ts';
 import { prepareSamples, type Sample } from './prepare-samples.ts';
 
@@ -54,7 +54,7 @@ function counting(counts: { taken: number; given: number }): ImageAddon {
 
 const sampleOf = (source: Sample['source'], file: string, seed: number): Sample => ({
   source,
-  decode: () => decodeImage(file),
+  decode: () => decodeBySharp(file, file),
   random: randomFor(seed),
   slot: seed,
 });

@@ -16,6 +16,7 @@ import type { Random } from '../random.ts';
 import type { EncodedImage } from './dataset.ts';
 import { isContinued, recordValues, writeRecord } from './native/distortion-record.ts';
 import { type ImageAddon, imageAddon, type NativeSource } from './native/image-addon.ts';
+import { isWorthTrying } from './native/worth-trying.ts';
 
 /** An image of a batch. */
 export interface Sample {
@@ -139,9 +140,6 @@ async function prepareNatively<S extends Sample>(
   return drawn.filter((each, index) => sources[index] === undefined || untaken.has(each));
 }
 
-/** Endings of files that are worth opening for the addon, which decodes JPEGs; a file of another ending is opened once. */
-const jpegEnding = /\.(?:jpe?g|jpe|jfif)$/i;
-
 /** What the addon reads, or undefined for what it cannot decode. */
 function nativeSource({ sample, image }: Drawn): NativeSource | undefined {
   if (image) {
@@ -149,7 +147,5 @@ function nativeSource({ sample, image }: Drawn): NativeSource | undefined {
     return { bytes: data, height, width, channels };
   }
   const { source } = sample;
-  if (source === undefined) return undefined;
-  if ('bytes' in source) return source.bytes[0] === 0xff && source.bytes[1] === 0xd8 ? source : undefined;
-  return source.offset !== undefined || jpegEnding.test(source.file) ? source : undefined;
+  return source !== undefined && isWorthTrying(source) ? source : undefined;
 }

@@ -4,9 +4,9 @@
  */
 import pLimit from 'p-limit';
 import type { Dataset } from '../data/dataset.ts';
+import { readViews } from '../data/read-view.ts';
 import { SkippedImages } from '../data/skipped-images.ts';
-import { type Views, viewsOf } from '../images/crops.ts';
-import type { Image } from '../images/image.ts';
+import type { Views } from '../images/crops.ts';
 import { imageChannels, inputBytes, type Preprocessing } from '../images/preprocess.ts';
 
 /** Anything that turns a batch of images into probabilities. */
@@ -77,8 +77,13 @@ export async function* predictImages(
       yield { index, probabilities: sums, views: count };
     }
   };
-  for await (const { index, image } of decoded(dataset, indices, { onBroken, signal })) {
-    const memberViewLists = members.map(({ preprocessing }) => viewsOf(image, preprocessing, views));
+  const networks = members.map(({ preprocessing }) => preprocessing);
+  const read = (index: number) => readViews(dataset, index, { networks, views });
+  for await (const { index, value: memberViewLists } of inAdvance(dataset, indices, {
+    read,
+    onBroken,
+    signal,
+  })) {
     const count = memberViewLists.reduce((sum, each) => sum + each.length, 0);
     const entry: Entry = { index, sums: new Float64Array(classes), views: count, remaining: count };
     waiting.push(entry);
@@ -98,37 +103,43 @@ function* range(length: number): Generator<number> {
   for (let index = 0; index < length; index++) yield index;
 }
 
-/** Decodes images in order, a few ahead. */
-async function* decoded(
+interface Reading<T> {
+  readonly read: (index: number) => Promise<T>;
+  readonly onBroken: PredictOptions['onBroken'] | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Reads images in order, a few ahead. */
+async function* inAdvance<T>(
   dataset: Dataset,
   indices: Iterable<number>,
-  { onBroken, signal }: { onBroken: PredictOptions['onBroken'] | undefined; signal: AbortSignal | undefined },
-): AsyncGenerator<{ index: number; image: Image }> {
+  { read, onBroken, signal }: Reading<T>,
+): AsyncGenerator<{ index: number; value: T }> {
   const limit = pLimit(concurrentDecodes);
   const skipped = new SkippedImages(dataset, onBroken);
   const source = indices[Symbol.iterator]();
-  const pending: { index: number; image: Promise<Image> }[] = [];
+  const pending: { index: number; value: Promise<T> }[] = [];
   const startNext = () => {
     const next = source.next();
     if (next.done) return;
-    const image = limit(async () => dataset.image(next.value));
+    const value = limit(read, next.value);
     // A failed image throws when it is awaited; this avoids an unhandled rejection before that.
-    image.catch(() => undefined);
-    pending.push({ index: next.value, image });
+    value.catch(() => undefined);
+    pending.push({ index: next.value, value });
   };
   try {
     for (let count = 0; count < 4 * concurrentDecodes; count++) startNext();
     while (pending.length > 0 && !signal?.aborted) {
-      const { index, image } = pending.shift() as (typeof pending)[number];
+      const { index, value } = pending.shift() as (typeof pending)[number];
       startNext();
       // Only reading is tried: an error of whoever consumes this is not about the image.
-      const read = await image.then(
-        (value) => ({ image: value }),
+      const result = await value.then(
+        (value) => ({ value }),
         (error: unknown) => ({ error }),
       );
-      if ('image' in read) yield { index, image: read.image };
-      else if (onBroken) skipped.add(index, read.error);
-      else throw read.error;
+      if ('value' in result) yield { index, value: result.value };
+      else if (onBroken) skipped.add(index, result.error);
+      else throw result.error;
     }
   } finally {
     limit.clearQueue();

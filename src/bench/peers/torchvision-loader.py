@@ -10,6 +10,9 @@ import json
 import sys
 import time
 
+# Its neighbours here have names of packages.
+sys.path.pop(0)
+
 UNTIMED = 6  # untimedBatches of images-job.ts
 
 

@@ -1,6 +1,7 @@
 /** Loads the addon that decodes and prepares images on threads of its own; optional, everything it does is also done without it. */
 import { createRequire } from 'node:module';
 import { imageAddonPath } from '../../engine/addon-path.mjs';
+import type { Image } from '../../images/image.ts';
 import { recordValues } from './distortion-record.ts';
 
 export interface ImageAddonFacts {
@@ -37,10 +38,29 @@ export interface NativePreparation {
   readonly closed: Uint8Array;
 }
 
+/** A single crop for a network, as native/images/single-crop.h takes it. */
+export interface NativeCrop {
+  readonly height: number;
+  readonly width: number;
+  readonly channels: 1 | 3;
+  /** Place in `protocols`. */
+  readonly protocol: number;
+  readonly crop: number;
+  /** Place in `resamplingKernels`. */
+  readonly kernel: number;
+  /** Whether the mirrored crop is written behind the other. */
+  readonly mirrored: boolean;
+  readonly target: Uint8Array;
+}
+
 /** The functions that native/images/addon.cc registers. */
 export interface ImageAddon {
   facts(): ImageAddonFacts;
   useInstructionSet(name: string): void;
+  /** Undefined for what is left to others. */
+  decode(source: NativeSource): Promise<Image | undefined>;
+  /** Whether the crop is in the target. */
+  takeSingleCrop(source: NativeSource, crop: NativeCrop): Promise<boolean>;
   prepare(sources: readonly NativeSource[], preparation: NativePreparation): Promise<void>;
 }
 

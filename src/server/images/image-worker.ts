@@ -5,7 +5,7 @@
 
 import { DataError } from '../../data/data-error.ts';
 import { allowFormats, decodeImage, encodePng } from '../../data/decode.ts';
-import { inputBytes, preprocess } from '../../images/preprocess.ts';
+import { readInput } from '../../data/read-view.ts';
 import type { ImageAnswer, ImageJob } from './image-messages.ts';
 
 // Bytes from anywhere meet the decoders of the web's formats only.
@@ -15,9 +15,7 @@ const send = (message: ImageAnswer) => process.send?.(message);
 
 process.on('message', async ({ bytes, preprocessing, name }: ImageJob) => {
   try {
-    const image = await decodeImage(bytes, { name });
-    const data = new Uint8Array(inputBytes(preprocessing));
-    preprocess(image, preprocessing, data);
+    const data = await readInput(bytes, preprocessing, { name });
     send({ kind: 'image', data });
   } catch (error) {
     if (!(error instanceof DataError)) throw error;
