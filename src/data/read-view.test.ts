@@ -87,8 +87,11 @@ describe('an input read by the addon', () => {
     }
   });
 
-  it.each(['truncated.jpg', 'without-end.jpg', 'nothing.jpg'])('has the errors of sharp: %s', async (name) => {
-    const preprocessing = standardPreprocessing([41, 37]);
-    await expect(readInput(`${folder}${name}`, preprocessing)).rejects.toThrow(name);
-  });
+  it.each(['truncated.jpg', 'without-end.jpg', 'nothing.jpg'])(
+    'has the errors of sharp: %s',
+    async (name) => {
+      const preprocessing = standardPreprocessing([41, 37]);
+      await expect(readInput(`${folder}${name}`, preprocessing)).rejects.toThrow(name);
+    },
+  );
 });
