@@ -10,6 +10,7 @@ import { trainingPart } from '../data/sources/source.ts';
 import { openSplits, type Splits } from '../data/splits/open-splits.ts';
 import { type Configuration, RunError } from './configuration/configuration.ts';
 import { differenceOf, filesOf } from './configuration/data-files.ts';
+import { rememberedSplits } from './configuration/opened-splits.ts';
 import type { RunFolder } from './run/run-folder.ts';
 
 /** The images of a run, within its limits. */
@@ -71,7 +72,10 @@ export async function openRunData({
   };
 }
 
-function openAsBegun({ validation }: Configuration, data: string): Promise<RunData> {
+async function openAsBegun(configuration: Configuration, data: string): Promise<RunData> {
+  const { validation } = configuration;
+  const splits = rememberedSplits(configuration);
+  if (splits) return splits;
   if (validation === undefined) return openAsEarlier(data);
   return openSplits(data, { mayStream: true, ...(validation !== 'folder' && { validation }) });
 }

@@ -5,7 +5,7 @@ import type { Score } from '../../evaluate/score.ts';
 import type { Preprocessing } from '../../images/preprocess.ts';
 import { classScoresTable } from './class-scores-table.ts';
 import { confusionTable } from './confusion-table.ts';
-import { grouped, percent } from './format.ts';
+import { counted, grouped, percent } from './format.ts';
 
 export interface EvaluationReport {
   /** Model, data, protocol and runtime, by name. */
@@ -39,7 +39,7 @@ export function evaluationText({ description, ...report }: EvaluationReport): st
     lines.push(`skipped   ${reasons.map(([reason, count]) => `${grouped(count)} ${reason}`).join(', ')}`);
   const { score, classes, confusion, predicted, realLabels } = report;
   const { crops, cropsPerSecond } = report.speed;
-  const speed = `${cropsPerSecond.toFixed(cropsPerSecond < 10 ? 1 : 0)} crops/s (${grouped(crops)})`;
+  const speed = `${counted(crops, 'crop')} at ${cropsPerSecond.toFixed(cropsPerSecond < 10 ? 1 : 0)} a second`;
   if (!score) {
     lines.push('', `${grouped(predicted)} images without labels predicted, ${speed}`);
     return `${lines.join('\n')}\n`;

@@ -25,6 +25,7 @@ import type { StartingWeights } from '../starting/starting-weights.ts';
 import type { Configuration } from './configuration.ts';
 import { filesOf } from './data-files.ts';
 import { fitToImages } from './fit-to-images.ts';
+import { remember } from './opened-splits.ts';
 import { type RunPace, runNumbers } from './run-options.ts';
 
 /** The options of a new run. */
@@ -124,11 +125,14 @@ export async function createConfiguration(
     network: network.name,
     ...started,
     data,
-    files: {
-      train: filesOf(train, data),
-      ...(splits.validation && { validation: filesOf(splits.validation, data) }),
-      ...(splits.test && { test: filesOf(splits.test, data) }),
-    },
+    files: remember(
+      {
+        train: filesOf(train, data),
+        ...(splits.validation && { validation: filesOf(splits.validation, data) }),
+        ...(splits.test && { test: filesOf(splits.test, data) }),
+      },
+      splits,
+    ),
     validation: splits.validationFrom,
     classes,
     ...(train.classIds && { classIds: train.classIds }),

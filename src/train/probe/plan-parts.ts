@@ -26,7 +26,8 @@ export const bytesFor = (parts: readonly Part[], { images, classes }: ProbeWork)
 };
 
 const count = (value: number): string => value.toLocaleString('en-US');
-const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
+const amount = (bytes: number): string =>
+  bytes < 1e9 ? `${Math.ceil(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 
 /**
  * The first of the parts, as many as fit; with what is left out, in one line, and for several parts what trying them costs.
@@ -41,7 +42,7 @@ export function partsThatFit(
   const [first] = parts;
   if (!fits([first]))
     throw new UsageError(
-      `features: ${count(first.length)} values of each of ${count(images)} images take about ${gigabytes(bytesFor([first], work))}, and ${gigabytes(availableBytes)} are available; expected fewer images (limitTrain, --limit-train), or a part with fewer values`,
+      `features: ${count(first.length)} values of each of ${count(images)} images take about ${amount(bytesFor([first], work))}, and ${amount(availableBytes)} are available; expected fewer images (limitTrain, --limit-train), or a part with fewer values`,
     );
   if (parts.length === 1) return { parts, notices: [] };
   let most = parts.length;
@@ -52,11 +53,11 @@ export function partsThatFit(
   return {
     parts: kept,
     notices: [
-      `features of ${kept.length} parts, values in brackets: ${named(kept)}; one pass over ${count(images)} images, a regression for each part, and about ${gigabytes(bytesFor(kept, work))} of memory`,
+      `features of ${kept.length} parts, values in brackets: ${named(kept)}; one pass over ${count(images)} images, a regression for each part, and about ${amount(bytesFor(kept, work))} of memory`,
       ...(left.length === 0
         ? []
         : [
-            `left out, since all parts would take about ${gigabytes(bytesFor(parts, work))} and ${gigabytes(availableBytes)} are available: ${named(left)}`,
+            `left out, since all parts would take about ${amount(bytesFor(parts, work))} and ${amount(availableBytes)} are available: ${named(left)}`,
           ]),
     ],
   };
