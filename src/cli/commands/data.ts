@@ -35,7 +35,7 @@ export function addData(program: Command): void {
     )
     .argument(
       '<data>',
-      "'fashion-mnist', a folder of class folders, or of train, val and test, or shards ('train-{0000..0146}.tar')",
+      "'fashion-mnist', a folder of class folders, or of train, val and test, shards ('train-{0000..0146}.tar') or TFRecord files",
     )
     .option(
       '--model <model>',

@@ -66,7 +66,7 @@ export function addEvaluate(program: Command): void {
       .argument('<model...>', `${predictingArgument}; several form an ensemble with averaged probabilities`)
       .option(
         '--data <data>',
-        "'fashion-mnist', a folder of class folders or shards ('val-{00..06}.tar') (default: the training data)",
+        "'fashion-mnist', a folder of class folders, shards ('val-{00..06}.tar') or TFRecord files (default: the training data)",
       )
       .option(
         '--labels <file>',

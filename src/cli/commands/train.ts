@@ -48,7 +48,7 @@ export function addTrain(program: Command): void {
     .option('--weights <model>', `start from trained weights: ${modelArgument}`)
     .option(
       '--data <data>',
-      "'fashion-mnist', a folder of class folders, or of train, val and test, or shards ('train-{0000..0146}.tar')",
+      "'fashion-mnist', a folder of class folders, or of train, val and test, shards ('train-{0000..0146}.tar') or TFRecord files",
     );
   addOutput(command, { value: 'run', about: 'run folder to write' }).option(
     '--resume',
@@ -155,7 +155,9 @@ async function newRun(network: string | undefined, values: Values): Promise<Trai
       "train: expected a network ('inception models' lists them), or --weights MODEL to start from trained weights",
     );
   if (values.data === undefined)
-    throw new UsageError("--data: expected 'fashion-mnist' or a folder of class folders");
+    throw new UsageError(
+      "--data: expected 'fashion-mnist', a folder of class folders, shards or TFRecord files",
+    );
   const { seed, validation, limitTrain, limitValidation, limitTest, timeSeconds } = readDeclared(
     runNumbers,
     values,
