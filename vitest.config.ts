@@ -14,7 +14,11 @@ const resolve = {
 };
 
 /** Features that trainings of the tests keep are not the user's. */
-const env = { XDG_CACHE_HOME: join(tmpdir(), 'inception-tests-cache') };
+const env = {
+  XDG_CACHE_HOME: join(tmpdir(), 'inception-tests-cache'),
+  // Threads that wait for each other sleep: spinning, they take the processor from the one that they wait for.
+  OMP_WAIT_POLICY: 'passive',
+};
 
 /** Ends what hangs. No measure of speed: a busy machine may take many times as long as an idle one. */
 const limits = {
@@ -44,7 +48,7 @@ export default defineConfig({
           name: 'side by side',
           include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
           exclude: alone,
-          // One thread each: two OpenMP pools on the same cores slow each other many times.
+          // For what asks for no number of threads; an engine asks for one for each core.
           maxWorkers: 2,
           env: { ...env, OMP_NUM_THREADS: '1' },
           ...limits,

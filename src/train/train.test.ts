@@ -6,6 +6,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { digest } from '../../test/digest.ts';
 import { encodePng } from '../data/decode.ts';
 import { fashionMnistClasses } from '../data/fashion-mnist/fashion-mnist.ts';
 import { openData } from '../data/open-data.ts';
@@ -91,11 +92,11 @@ function start(args: readonly string[]): {
   return { child, ended, waitFor };
 }
 
-/** All tensors of a file, as bytes by name. */
-async function tensorsOf(path: string): Promise<Map<string, Buffer>> {
+/** Digests of all tensors of a file, by name. */
+async function tensorsOf(path: string): Promise<Map<string, string>> {
   const file = await openSafetensors(path);
-  const tensors = new Map<string, Buffer>();
-  for (const name of file.tensors.keys()) tensors.set(name, Buffer.from((await file.read(name)).data.buffer));
+  const tensors = new Map<string, string>();
+  for (const name of file.tensors.keys()) tensors.set(name, digest((await file.read(name)).data));
   await file.close();
   return tensors;
 }

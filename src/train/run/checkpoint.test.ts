@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { digest } from '../../../test/digest.ts';
 import { type Optimizer, scalarInputs, usualOptimizers } from '../../compile/optimizers/optimizers.ts';
 import { compileTraining } from '../../compile/training/compile-training.ts';
 import type { Store } from '../../engine/engine.ts';
@@ -13,7 +14,7 @@ import { configure, findNetwork } from '../../networks/networks.ts';
 import { restoreCheckpoint, saveCheckpoint } from './checkpoint.ts';
 import type { TrainingState } from './training-state.ts';
 
-const engine = openTorch({ device: 'cpu' });
+const engine = openTorch({ device: 'cpu', threads: 1 });
 const options = { width: 0.05, blocks: { A: 1, B: 1, C: 1 }, inputSize: 75, classes: 4 };
 const graph = buildGraph(configure(findNetwork('inception-resnet-v1'), options));
 const start: TrainingState = {
@@ -58,8 +59,12 @@ async function open(optimizer: Optimizer, clipNorm?: number) {
 const valuesOf = async (store: Store) =>
   Promise.all(
     parametersOf(graph).map(async ({ name }) => [
-      (await store.read(name)).data,
-      (await store.read(`averages/${name}`).catch(() => undefined))?.data,
+      name,
+      digest((await store.read(name)).data),
+      await store.read(`averages/${name}`).then(
+        ({ data }) => digest(data),
+        () => undefined,
+      ),
     ]),
   );
 
