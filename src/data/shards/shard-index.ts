@@ -1,5 +1,5 @@
 /**
- * What the headers of a folder's shards say, in one file of columns: where each image lies, and its label. A million images take 40 MB
+ * What the headers of a folder's shards say, in one file of columns: where each image lies, and its label. A million images take 54 MB
  * and are read in a moment. The images are in the order of a folder that holds them (`sortText`), whatever shard they are in.
  */
 import { readFile, writeFile } from 'node:fs/promises';
