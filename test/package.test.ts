@@ -265,7 +265,11 @@ describe('npx inception setup', () => {
     rmSync(join(installed, 'build'), { recursive: true });
     expect(inception('doctor').stdout).toMatch(/✓ libtorch/);
     expect(inception('setup')).toMatchObject({ status: 0, stderr: expect.not.stringContaining('Building') });
-    expect(readdirSync(join(installed, 'build')).sort()).toEqual(['built-for', 'inception_native.node']);
+    expect(readdirSync(join(installed, 'build')).sort()).toEqual([
+      'built-for',
+      'inception_images.node',
+      'inception_native.node',
+    ]);
   });
 });
 

@@ -3,7 +3,7 @@ import { isMixing, mixBatch } from '../images/augmentation/mix.ts';
 import { randomFor } from '../random.ts';
 import type { Batch, TrainingBatch, TrainingBatchOptions } from './batch.ts';
 import { DataError } from './data-error.ts';
-import type { Dataset } from './dataset.ts';
+import type { Dataset, EncodedImage } from './dataset.ts';
 import { type EpochOrder, epochOrders } from './epoch-order.ts';
 import { prepareSamples, type Sample } from './prepare-samples.ts';
 import { SkippedImages } from './skipped-images.ts';
@@ -55,26 +55,36 @@ export function trainingBatches(
     const order = orderOf(epoch);
     const first = position * batch;
     const images = spare.pop() ?? new Uint8Array(batch * bytes);
-    const sampleOf = async (index: number, slot: number): Promise<IndexedSample> => {
+    const sampleOf = (index: number, slot: number, source: EncodedImage | undefined): IndexedSample => {
       const repeat = order.repeats?.[first + slot] ?? 0;
       return {
         index,
         slot,
-        source: await dataset.encoded?.(index),
+        source,
         decode: () => skipped.decode(index),
         random: repeat === 0 ? randomFor(seed, epoch, index) : randomFor(seed, epoch, index, repeat),
       };
     };
+    const samplesOf = async (
+      places: readonly { index: number; slot: number }[],
+    ): Promise<IndexedSample[]> => {
+      const found = places.map(({ index }) => dataset.encoded?.(index));
+      // Waiting for what is there already would cost more than all the rest.
+      const sources = found.some((source) => source instanceof Promise)
+        ? await Promise.all(found)
+        : (found as (EncodedImage | undefined)[]);
+      return places.map(({ index, slot }, place) => sampleOf(index, slot, sources[place]));
+    };
     const indices = Array.from(order.indices.subarray(first, first + batch));
-    let samples = await Promise.all(indices.map(sampleOf));
+    let samples = await samplesOf(indices.map((index, slot) => ({ index, slot })));
     for (let tries = 1; ; tries++) {
       const failed = await prepareSamples(samples, { target: images, size, augmentation, signal: closed });
       if (failed.length === 0) break;
       for (const { sample, error } of failed) skipped.add(sample.index, error);
       if (tries === dataset.length) throw new DataError(`${dataset.name}: none of the images can be used`);
       // The next one instead.
-      samples = await Promise.all(
-        failed.map(({ sample }) => sampleOf((sample.index + 1) % dataset.length, sample.slot)),
+      samples = await samplesOf(
+        failed.map(({ sample: { index, slot } }) => ({ index: (index + 1) % dataset.length, slot })),
       );
       for (const { index, slot } of samples) indices[slot] = index;
     }

@@ -26,7 +26,7 @@ export interface AugmentOptions {
 /** What will be done with an image of any size. */
 export interface Distortion {
   /** Crops to try, four values each ({@link cropValues}); the first that fits is taken, the whole image if none does. */
-  readonly crops: Float64Array;
+  readonly crops: readonly number[];
   /** In pixels of the image. */
   readonly shift: readonly [down: number, right: number];
   readonly flip: boolean;
@@ -69,7 +69,7 @@ export function drawDistortion({ augmentation, size, random }: AugmentOptions): 
   const { verticalFlip, rotation, trivialAugment, randAugment, ...mixing } = others;
   const { mixup, cutMix, ...unapplied } = mixing;
   nothingLeft(unapplied);
-  const crops = area ? drawCrops({ area, aspect }, random) : new Float64Array();
+  const crops = area ? drawCrops({ area, aspect }, random) : [];
   const step = () => Math.floor(uniform(random, -shift, shift + 1));
   return {
     crops,
@@ -90,13 +90,13 @@ export function drawDistortion({ augmentation, size, random }: AugmentOptions): 
 function drawCrops(
   { area, aspect }: { area: readonly [number, number]; aspect: readonly [number, number] },
   random: Random,
-): Float64Array {
-  const crops = new Float64Array(cropTries * cropValues);
-  for (let at = 0; at < crops.length; at += cropValues) {
-    crops[at] = uniform(random, ...area);
-    crops[at + 1] = Math.exp(uniform(random, Math.log(aspect[0]), Math.log(aspect[1])));
-    crops[at + 2] = random();
-    crops[at + 3] = random();
+): number[] {
+  // Not a typed array, which costs the garbage collector more than all that is drawn.
+  const crops: number[] = [];
+  for (let attempt = 0; attempt < cropTries; attempt++) {
+    const fraction = uniform(random, ...area);
+    const ratio = Math.exp(uniform(random, Math.log(aspect[0]), Math.log(aspect[1])));
+    crops.push(fraction, ratio, random(), random());
   }
   return crops;
 }
@@ -173,7 +173,7 @@ export function changePixels(
 function cropOf({ height, width }: Pick<Image, 'height' | 'width'>, { crops, shift }: Distortion): Box {
   const [down, right] = shift;
   for (let at = 0; at < crops.length; at += cropValues) {
-    const [area, ratio, top, left] = crops.subarray(at, at + cropValues) as unknown as Crop;
+    const [area, ratio, top, left] = crops.slice(at, at + cropValues) as unknown as Crop;
     const pixels = height * width * area;
     const cropWidth = Math.sqrt(pixels * ratio);
     const cropHeight = Math.sqrt(pixels / ratio);
