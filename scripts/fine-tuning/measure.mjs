@@ -4,8 +4,8 @@
  *   node scripts/fine-tuning/measure.mjs elpv --from FOLDER --weights nsfwjs.safetensors --output OUTPUT [options]
  *
  * SET is elpv or stamps, FOLDER where they lie (data-sets.mjs says how they come there). Options: --seeds 1,2,3; --only NAME,NAME of the
- * variants below; --epochs N (10); --limit N images of each split, for a try; --python PATH, one that has torch, torchvision and
- * safetensors, for the variant pytorch; --arguments="…" for every training here, as --arguments="--input-size 139".
+ * variants below; --epochs N (10); --size N (299), the network's input; --limit N images of each split, for a try; --python PATH, one that has
+ * torch, torchvision and safetensors, for the variant pytorch. OMP_NUM_THREADS is taken by both sides.
  *
  * Every variant sees the same images: 60% to train, 15% for validation, by which the epoch is chosen, 25% for the test, once at the end.
  * It needs the built package: npx tsc -p tsconfig.build.json
@@ -40,7 +40,7 @@ const { values, positionals } = parseArgs({
     epochs: { type: 'string', default: '10' },
     limit: { type: 'string' },
     python: { type: 'string', default: 'python3' },
-    arguments: { type: 'string', default: '' },
+    size: { type: 'string', default: '299' },
   },
 });
 const [set] = positionals;
@@ -70,7 +70,7 @@ const done = existsSync(results)
       .filter(Boolean)
       .map((line) => JSON.parse(line))
   : [];
-const protocol = JSON.stringify([limit ?? null, values.epochs, values.arguments]);
+const protocol = JSON.stringify([limit ?? null, values.epochs, values.size]);
 const isDone = (variant, seed) =>
   done.some(
     (row) => row.set === set && row.variant === variant && row.seed === seed && row.protocol === protocol,
@@ -96,7 +96,6 @@ printTable(done.filter((row) => row.set === set && row.protocol === protocol));
 
 function runOurs(variant, data, run, seed) {
   const given = variant.map((word) => (word === 'WEIGHTS' ? weights : word));
-  const extra = values.arguments.split(' ').filter(Boolean);
   inception(
     'train',
     ...given,
@@ -104,9 +103,10 @@ function runOurs(variant, data, run, seed) {
     data,
     '--output',
     run,
+    '--input-size',
+    values.size,
     // With --epochs, --seed or other arguments of steps, the classifier alone would be trained by steps instead of solved.
     ...(variant === variants.probe ? [] : ['--epochs', values.epochs, '--seed', String(seed)]),
-    ...extra,
   );
   inception('predict', run, join(data, 'test'), '--top', '1', '--output', join(run, 'predictions.jsonl'));
 }
@@ -114,7 +114,7 @@ function runOurs(variant, data, run, seed) {
 async function runPyTorch(data, run, seed) {
   const exported = join(output, 'torchvision.safetensors');
   if (!existsSync(exported)) await exportBody(exported);
-  const args = [join(here, 'fine_tune.py'), data, exported, run, String(seed), values.epochs];
+  const args = [join(here, 'fine_tune.py'), data, exported, run, String(seed), values.epochs, values.size];
   console.error(`${values.python} ${args.join(' ')}`);
   execFileSync(values.python, args, { stdio: ['ignore', 'ignore', 'inherit'] });
 }
