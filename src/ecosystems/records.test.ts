@@ -8,8 +8,8 @@ const source = new URL('../', import.meta.url);
 
 const records = /^ecosystems\/(timm|torchvision|cadene|facenet|keras|tf-slim)\.ts$/;
 
-/** The two crop protocols are named after the projects that use them. */
-const exceptions = ['images/preprocess.ts'];
+/** The two crop protocols are named after the projects that use them; the bench measures torchvision's loader as a program. */
+const exceptions = ['images/preprocess.ts', 'bench/data-rate.ts', 'cli/commands/bench.ts'];
 
 const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter(
   (file) =>
