@@ -4,6 +4,7 @@
  * test/fixtures/README.md). `npm run parity` writes the measurements to docs/parity.md. INCEPTION_DEVICE=cuda tests a CUDA
  * device (scripts/cuda.mjs).
  */
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine, HostTensor, Store } from '../../src/engine/engine.ts';
 import { openTorch } from '../../src/engine/torch.ts';
@@ -61,6 +62,15 @@ afterAll(async () => {
 
 const models = Object.keys(goldenModels) as GoldenModel[];
 
+/** Models whose layers, but for an auxiliary head, are those of another one here: what a pass does to one, it does to both. */
+const sameNetworks: ReadonlySet<GoldenModel> = new Set([
+  'torchvision_inception_v3',
+  'cadene_inceptionv4',
+  'cadene_inceptionresnetv2',
+  'keras_inception_v3',
+  'keras_inception_resnet_v2',
+]);
+
 describe.each(models)('%s', (model) => {
   let reference: Reference;
   beforeAll(() => {
@@ -99,51 +109,48 @@ describe.each(models)('%s', (model) => {
     expect(measured, what).toBeLessThan(within);
   }
 
-  it('gives its logits and every stage in evaluation, with batches of 2 and 1', async () => {
+  it('gives its logits and every stage in evaluation, in a batch of 3 and one by one', async () => {
     const { stages = [], aux_logits_f64, embedding_f64 } = reference.expected.eval;
     const { output, name, values } = result();
     const endpoints = stages.map((stage) => reference.endpoint(stage.name));
-    const both = await reference.predict({
-      endpoints: [...new Set([...endpoints, ...(aux_logits_f64 ? ['auxiliary/logits'] : [])])],
-    });
+    // The fixtures' two images and the next one.
+    const images = reference.images(3);
+    const all = await reference.predict(
+      { batch: 3, endpoints: [...new Set([...endpoints, ...(aux_logits_f64 ? ['auxiliary/logits'] : [])])] },
+      images,
+    );
+    const firstTwo = (name: string) => {
+      const whole = data(all, name);
+      return whole.subarray(0, (whole.length / 3) * 2);
+    };
     let worst = 0;
     for (const stage of stages) {
-      const tensor = both[reference.endpoint(stage.name)] as HostTensor;
+      const tensor = all[reference.endpoint(stage.name)] as HostTensor;
       const { data: actual, shape } = reference.layout === 'torch' ? tensor : channelsLastStage(tensor);
-      expect(shape.join().replaceAll(',1,1', ''), stage.name).toEqual(
+      expect([2, ...shape.slice(1)].join().replaceAll(',1,1', ''), stage.name).toEqual(
         stage.shape.join().replaceAll(',1,1', ''),
       );
       const sampled = stage.indices.map((index) => Number(actual[index]));
       worst = Math.max(worst, largestDifference(sampled, stage.values));
     }
     if (stages.length > 0) hold('eval any stage value (abs)', worst);
-    hold(name, largestDifference(data(both, output), values.flat()));
+    hold(name, largestDifference(firstTwo(output), values.flat()));
     if (aux_logits_f64)
-      hold('eval aux_logits (abs)', largestDifference(data(both, 'auxiliary/logits'), aux_logits_f64.flat()));
+      hold('eval aux_logits (abs)', largestDifference(firstTwo('auxiliary/logits'), aux_logits_f64.flat()));
     if (embedding_f64 && output === 'logits')
-      hold('eval embedding (abs)', largestDifference(data(both, 'features'), embedding_f64.flat()));
-    const perImage = 3 * reference.side ** 2;
-    for (const [index, row] of values.entries()) {
-      const image = reference.images().subarray(index * perImage, (index + 1) * perImage);
-      const single = await reference.predict({ batch: 1 }, image);
-      expect(largestDifference(data(single, output), row)).toBeLessThan(tolerance(model, name));
+      hold('eval embedding (abs)', largestDifference(firstTwo('features'), embedding_f64.flat()));
+    const single = await reference.open({ batch: 1 });
+    const together = data(all, output);
+    for (let index = 0; index < 3; index++) {
+      const part = ({ length }: ArrayLike<number>): [number, number] => [
+        (index * length) / 3,
+        ((index + 1) * length) / 3,
+      ];
+      const one = data(await single.predict(images.subarray(...part(images))), output);
+      const rows = [[...together.subarray(...part(together))], ...values.slice(index, index + 1)];
+      for (const row of rows) expect(largestDifference(one, row)).toBeLessThan(tolerance(model, name));
     }
-  });
-
-  it('gives the same for 5 images in a batch and one by one', async () => {
-    const images = reference.images(5);
-    const { output, name } = result();
-    const together = data(await reference.predict({ batch: 5 }, images), output);
-    const perImage = images.length / 5;
-    const width = together.length / 5;
-    for (let index = 0; index < 5; index++) {
-      const one = await reference.predict(
-        { batch: 1 },
-        images.subarray(index * perImage, (index + 1) * perImage),
-      );
-      const row = [...together.subarray(index * width, (index + 1) * width)];
-      expect(largestDifference(data(one, output), row)).toBeLessThan(tolerance(model, name));
-    }
+    single.close();
   });
 
   it('gives the same top-1 in bfloat16, and logits within 3%', async () => {
@@ -159,11 +166,15 @@ describe.each(models)('%s', (model) => {
       expect(argmax([...outputs.subarray(row * width, (row + 1) * width)])).toBe(argmax(logits));
   });
 
-  it.each(['mergeSiblings', 'foldBatchNorm', 'foldResidualScale', 'fuseConvRelu'] as const)(
+  const passes = ['mergeSiblings', 'foldBatchNorm', 'foldResidualScale', 'fuseConvRelu'] as const;
+  it.each(sameNetworks.has(model) ? [] : passes)(
     'gives the same in evaluation without the pass %s',
     async (pass) => {
+      const without = { passes: { [pass]: false } };
+      // A pass that finds nothing to do leaves the very program that the other tests hold to the fixture.
+      if (isDeepStrictEqual(reference.program(without), reference.program())) return;
       const { output, name, values } = result();
-      const outputs = await reference.predict({ passes: { [pass]: false } });
+      const outputs = await reference.predict(without);
       expect(largestDifference(data(outputs, output), values.flat())).toBeLessThan(tolerance(model, name));
     },
   );

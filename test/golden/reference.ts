@@ -1,6 +1,6 @@
 /** A network of the fixtures with its reproducible weights, in an engine, for the parity tests. */
 import { compileInference } from '../../src/compile/inference/compile-inference.ts';
-import type { InferenceOptions, TrainingOptions } from '../../src/compile/options.ts';
+import type { CompiledInference, InferenceOptions, TrainingOptions } from '../../src/compile/options.ts';
 import { compileTraining } from '../../src/compile/training/compile-training.ts';
 import { dialectOptions, findDialect, namesIn, stagesIn } from '../../src/ecosystems/dialects.ts';
 import { fromLayout } from '../../src/ecosystems/layouts.ts';
@@ -58,6 +58,11 @@ export function channelsLast(planar: Float32Array, side: number): Float32Array {
     result[(image * area + (index % area)) * 3 + channel] = planar[index] as number;
   }
   return result;
+}
+
+interface Predictor {
+  predict(images: Float32Array): Promise<Record<string, HostTensor>>;
+  close(): void;
 }
 
 export class Reference {
@@ -118,25 +123,41 @@ export class Reference {
     for (const [name, values] of this.#weights) await store.write(name, values);
   }
 
-  /** Predicts the first images of the stream, or the given ones. */
-  async predict(
-    options: Partial<InferenceOptions> = {},
-    images = this.images(options.batch ?? 2),
-  ): Promise<Record<string, HostTensor>> {
-    const compiled = compileInference(this.graph, {
+  /** The program that predicts. */
+  program(options: Partial<InferenceOptions> = {}): CompiledInference {
+    return compileInference(this.graph, {
       batch: 2,
       precision: 'float32',
       images: 'float32',
       kernels: this.#engine.facts.kernels,
       ...options,
     });
+  }
+
+  /** Opens the network once for any number of batches, as most of the time goes into its weights. */
+  async open(options: Partial<InferenceOptions> = {}): Promise<Predictor> {
+    const compiled = this.program(options);
     const store = await this.#engine.createStore(compiled.store);
     await this.#fill(store);
     const prepare = await this.#engine.load(compiled.prepare, store);
     await prepare.run({});
     const predict = await this.#engine.load(compiled.predict, store);
-    const outputs = await predict.run({ images });
-    for (const resource of [prepare, predict, store]) resource.release();
+    return {
+      predict: (images) => predict.run({ images }),
+      close: () => {
+        for (const resource of [prepare, predict, store]) resource.release();
+      },
+    };
+  }
+
+  /** Predicts the first images of the stream, or the given ones. */
+  async predict(
+    options: Partial<InferenceOptions> = {},
+    images = this.images(options.batch ?? 2),
+  ): Promise<Record<string, HostTensor>> {
+    const predictor = await this.open(options);
+    const outputs = await predictor.predict(images);
+    predictor.close();
     return outputs;
   }
 
