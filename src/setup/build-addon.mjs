@@ -60,7 +60,7 @@ export function buildAddon(libtorch, { force = false } = {}) {
     checkAddon(first);
     return { path: first, hasImages: existsSync(imagesBeside(first)) };
   }
-  say(`Building the addon; this takes a minute or two`);
+  say(`Building the addon; this takes about a minute`);
   const begin = Date.now();
   // The build folder of a checkout is kept for incremental builds.
   const folder = isCheckout ? dirname(addonInPackage) : mkdtempSync(join(tmpdir(), 'inception-build-'));
