@@ -1,4 +1,7 @@
-/** `export`, `classify` and `evaluate` with ONNX files; without libtorch, in a process of the built command that finds none. */
+/**
+ * `export`, `classify` and `evaluate` with ONNX files; without libtorch, in a process of the built command that finds none. Over 400 lines:
+ * all of it reads the files that are exported once at its beginning.
+ */
 import { spawnSync } from 'node:child_process';
 import {
   cpSync,

@@ -102,3 +102,17 @@ export function describeClasses({ perClass }: DataSummary): string {
       : `${fewest[1]} (${fewest[0]}) to ${most[1]} (${most[0]}) images`;
   return `${perClass.length} classes of ${range}`;
 }
+
+/** What was left out in several places, the same reasons added up; the most frequent first. */
+export function addUpLeftOut(all: readonly LeftOut[]): LeftOut[] {
+  const sums = new Map<string, LeftOut>();
+  for (const { what, count, examples } of all) {
+    const sum = sums.get(what);
+    sums.set(what, {
+      what,
+      count: count + (sum?.count ?? 0),
+      examples: [...(sum?.examples ?? []), ...examples].slice(0, maxExamples),
+    });
+  }
+  return [...sums.values()].sort((a, b) => b.count - a.count);
+}

@@ -1,6 +1,7 @@
 /** TFRecord files as a form of data sets: an index makes each image a read at its place. */
 import { basename, dirname, join } from 'node:path';
-import type { Dataset, LeftOut, Split } from '../dataset.ts';
+import { addUpLeftOut } from '../data-report.ts';
+import type { Dataset, Split } from '../dataset.ts';
 import { decodeImage } from '../decode.ts';
 import { readMember } from '../shards/shard-images.ts';
 import type { Source } from '../sources/source.ts';
@@ -74,7 +75,7 @@ export async function openRecords(paths: readonly string[]): Promise<Dataset> {
     ...recordImages(files, classes),
     name,
     report: {
-      leftOut: addedUp(files.flatMap(({ leftOut }) => leftOut)),
+      leftOut: addUpLeftOut(files.flatMap(({ leftOut }) => leftOut)),
       decisions: [...decisions, ...lost, ...classes.decisions],
     },
   };
@@ -126,17 +127,4 @@ function recordImages(
       return path.startsWith('#') ? `${file.name}/${path}` : path;
     },
   };
-}
-
-function addedUp(all: readonly LeftOut[]): LeftOut[] {
-  const sums = new Map<string, LeftOut>();
-  for (const { what, count, examples } of all) {
-    const sum = sums.get(what);
-    sums.set(what, {
-      what,
-      count: count + (sum?.count ?? 0),
-      examples: [...(sum?.examples ?? []), ...examples].slice(0, 3),
-    });
-  }
-  return [...sums.values()].sort((a, b) => b.count - a.count);
 }

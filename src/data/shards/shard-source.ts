@@ -2,7 +2,7 @@
 import { basename, dirname, join, relative } from 'node:path';
 import { quoted } from '../../printable.ts';
 import { DataError } from '../data-error.ts';
-import { countOf } from '../data-report.ts';
+import { addUpLeftOut, countOf } from '../data-report.ts';
 import type { DataReport, Dataset, LeftOut, Split } from '../dataset.ts';
 import { readModelLabels } from '../labels/model-labels.ts';
 import type { OpenOptions, Source } from '../sources/source.ts';
@@ -253,17 +253,5 @@ function shardsIn(folders: readonly IndexedFolder[], shards: ReadonlySet<string>
   );
 }
 
-/** What all shards left out, added up. */
-function leftOutIn(folders: readonly IndexedFolder[], shards: ReadonlySet<string>): LeftOut[] {
-  const sums = new Map<string, LeftOut>();
-  for (const { leftOut } of shardsIn(folders, shards))
-    for (const { what, count, examples } of leftOut) {
-      const sum = sums.get(what);
-      sums.set(what, {
-        what,
-        count: count + (sum?.count ?? 0),
-        examples: [...(sum?.examples ?? []), ...examples].slice(0, 3),
-      });
-    }
-  return [...sums.values()].sort((a, b) => b.count - a.count);
-}
+const leftOutIn = (folders: readonly IndexedFolder[], shards: ReadonlySet<string>): LeftOut[] =>
+  addUpLeftOut(shardsIn(folders, shards).flatMap(({ leftOut }) => leftOut));

@@ -1,3 +1,4 @@
+/** Streams from their readers to a training: one file (over 400 lines), since all parts are tried on the same shards, servers and commands. */
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
