@@ -81,3 +81,35 @@ async function readBounded(path: string): Promise<Uint8Array> {
     await file.close();
   }
 }
+
+interface FilePart {
+  readonly file: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Reads a part of a file: a member of an archive. @throws MissingImageError or StorageError, as for a file; DataError where the file is shorter than it was */
+export const readMember = ({ file, offset, length }: FilePart): Promise<Uint8Array> =>
+  readImageFile(file, {
+    read: async (path) => {
+      const opened = await open(path);
+      try {
+        const bytes = new Uint8Array(length);
+        for (let filled = 0; filled < length; ) {
+          const { bytesRead } = await opened.read(bytes, {
+            offset: filled,
+            length: length - filled,
+            position: offset + filled,
+          });
+          if (bytesRead === 0)
+            throw new DataError(
+              `${file}: ends before byte ${offset + length}; it has changed since it was opened`,
+            );
+          filled += bytesRead;
+        }
+        return bytes;
+      } finally {
+        await opened.close();
+      }
+    },
+  });

@@ -1,9 +1,10 @@
 /** Images that were named one by one as a data set without labels. */
+
 import type { Image } from '../../images/image.ts';
 import { DataError, MissingImageError } from '../data-error.ts';
 import type { Dataset, EncodedImage } from '../dataset.ts';
 import { decodeImage } from '../decode.ts';
-import { readMember } from '../shards/shard-images.ts';
+import { readMember } from '../read-image-file.ts';
 import type { NamedImage } from './find-images.ts';
 
 /** A missing one is an error of its own: however many there are, they do not end a pass over the others. */

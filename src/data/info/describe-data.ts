@@ -5,8 +5,7 @@ import { DataError, StorageError } from '../data-error.ts';
 import { summarise, withReport } from '../data-report.ts';
 import type { DataReport, Dataset, EncodedImage, Split } from '../dataset.ts';
 import { loadSharp } from '../decode.ts';
-import { readImageFile } from '../read-image-file.ts';
-import { readMember } from '../shards/shard-images.ts';
+import { readImageFile, readMember } from '../read-image-file.ts';
 import { findSource } from '../sources/find-source.ts';
 
 /** The smallest, the quartiles and the largest. */

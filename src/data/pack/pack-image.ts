@@ -2,8 +2,7 @@
 import { DataError } from '../data-error.ts';
 import type { Dataset } from '../dataset.ts';
 import { decodeImage, encodePng, loadSharp } from '../decode.ts';
-import { readImageFile } from '../read-image-file.ts';
-import { readMember } from '../shards/shard-images.ts';
+import { readImageFile, readMember } from '../read-image-file.ts';
 
 export interface PackedImage {
   readonly bytes: Uint8Array;

@@ -1,9 +1,10 @@
 /** TFRecord files as a form of data sets: an index makes each image a read at its place. */
+
 import { basename, dirname, join } from 'node:path';
 import { addUpLeftOut } from '../data-report.ts';
 import type { Dataset, Split } from '../dataset.ts';
 import { decodeImage } from '../decode.ts';
-import { readMember } from '../shards/shard-images.ts';
+import { readMember } from '../read-image-file.ts';
 import type { Source } from '../sources/source.ts';
 import { ofEncoded } from '../splits/identical-files.ts';
 import { describeFiles, findRecords } from './find-records.ts';

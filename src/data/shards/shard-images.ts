@@ -1,10 +1,8 @@
 /** Images of indexed shards as a data set: any one of them is a read at its place, in any order. */
-import { open } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
-import { DataError } from '../data-error.ts';
 import type { DataReport, Dataset } from '../dataset.ts';
 import { decodeImage } from '../decode.ts';
-import { readImageFile } from '../read-image-file.ts';
+import { readMember } from '../read-image-file.ts';
 import { noLabel, pathAt, type ShardIndex } from './shard-index.ts';
 import { blockBytes } from './tar/tar-header.ts';
 
@@ -100,29 +98,3 @@ export function rowsOf(
     if (isWanted[shard[row] as number] && !(isLabelled && label[row] === noLabel)) rows[count++] = row;
   return count === images ? rows : rows.slice(0, count);
 }
-
-/** @throws MissingImageError or StorageError, as for a file; DataError where the shard is shorter than it was */
-export const readMember = ({ file, offset, length }: Omit<ShardedImage, 'tail'>): Promise<Uint8Array> =>
-  readImageFile(file, {
-    read: async (path) => {
-      const opened = await open(path);
-      try {
-        const bytes = new Uint8Array(length);
-        for (let filled = 0; filled < length; ) {
-          const { bytesRead } = await opened.read(bytes, {
-            offset: filled,
-            length: length - filled,
-            position: offset + filled,
-          });
-          if (bytesRead === 0)
-            throw new DataError(
-              `${file}: ends before byte ${offset + length}; it has changed since it was opened`,
-            );
-          filled += bytesRead;
-        }
-        return bytes;
-      } finally {
-        await opened.close();
-      }
-    },
-  });

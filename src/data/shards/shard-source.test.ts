@@ -9,11 +9,12 @@ import type { Dataset } from '../dataset.ts';
 import { encodePng } from '../decode.ts';
 import { findImages } from '../folders/find-images.ts';
 import { isUnlabelled, openData } from '../open-data.ts';
+import { readMember } from '../read-image-file.ts';
 import { absoluteSource } from '../sources/absolute-source.ts';
 import { openEvaluationImages } from '../splits/evaluation-images.ts';
 import { openSplits } from '../splits/open-splits.ts';
 import { cachedIndex, indexName } from './open-index.ts';
-import { readMember, type ShardedImage } from './shard-images.ts';
+import type { ShardedImage } from './shard-images.ts';
 import { parseIndex } from './shard-index.ts';
 import { tarBytes, type WrittenMember } from './tar/tar-bytes.ts';
 
