@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { frameOf } from './frames.ts';
 import { type Group, ownGroup } from './group.ts';
 import { type JoinOptions, joinGroup } from './join-group.ts';
 import type { Launched } from './launcher.ts';
 import { type GroupError, LostPeerError } from './lost-peer.ts';
+import { frameOf } from './wire/frames.ts';
 
 const open: Group[] = [];
 const others: { destroy(): void }[] = [];

@@ -2,12 +2,12 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { packageVersion } from '../version.ts';
-import { type Connection, connectionOf } from './connection.ts';
-import { watch } from './heartbeats.ts';
 import { isOnOneMachine } from './launcher.ts';
 import type { Meeting, Met } from './lobby.ts';
 import { GroupError } from './lost-peer.ts';
-import type { MessageOf } from './messages.ts';
+import { type Connection, connectionOf } from './wire/connection.ts';
+import { watch } from './wire/heartbeats.ts';
+import type { MessageOf } from './wire/messages.ts';
 
 /** Pause before all ports are tried again, while rank 0 is not there yet. */
 const againMs = 250;

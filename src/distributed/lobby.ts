@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { packageVersion } from '../version.ts';
-import { type Connection, connectionOf, isLocal } from './connection.ts';
-import { type Pace, watch } from './heartbeats.ts';
 import { isOnOneMachine, type Launched } from './launcher.ts';
 import { GroupError } from './lost-peer.ts';
-import type { Hello, Refusal } from './messages.ts';
+import { type Connection, connectionOf, isLocal } from './wire/connection.ts';
+import { type Pace, watch } from './wire/heartbeats.ts';
+import type { Hello, Refusal } from './wire/messages.ts';
 
 export interface Meeting {
   readonly launched: Launched;

@@ -1,6 +1,6 @@
 /** What is said when processes of a group do not find or lose each other. */
 import { InceptionError } from '../errors.ts';
-import type { Loss } from './messages.ts';
+import type { Loss } from './wire/messages.ts';
 
 /** Processes that were started together did not become a group. */
 export class GroupError extends InceptionError {

@@ -2,12 +2,13 @@
  * A group at work: rank 0 has a connection to each of the others, who have one to rank 0. Values go to rank 0 and results come back;
  * rank 0 notices who is lost and tells the others, and the others notice if rank 0 is.
  */
-import type { Connection } from './connection.ts';
-import { FrameError, frameOf } from './frames.ts';
+
 import type { Group } from './group.ts';
-import { type Pace, watch } from './heartbeats.ts';
 import { GroupError, LostPeerError } from './lost-peer.ts';
-import type { Loss, Message, MessageOf, Method } from './messages.ts';
+import type { Connection } from './wire/connection.ts';
+import { FrameError, frameOf } from './wire/frames.ts';
+import { type Pace, watch } from './wire/heartbeats.ts';
+import type { Loss, Message, MessageOf, Method } from './wire/messages.ts';
 
 interface Star extends Pick<Group, 'rank' | 'size' | 'localRank' | 'localSize' | 'hosts' | 'address'> {
   /** By rank: of rank 0 to all others, of each other to rank 0. */

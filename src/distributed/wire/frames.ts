@@ -1,5 +1,5 @@
 /** Messages on a stream of bytes: a length (u32, big endian) and that many bytes of UTF-8. A frame without bytes is a heartbeat. */
-import { InceptionError } from '../errors.ts';
+import { InceptionError } from '../../errors.ts';
 
 /** Bytes that are not frames, or a message that is too long to be one. */
 export class FrameError extends InceptionError {

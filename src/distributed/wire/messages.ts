@@ -1,6 +1,6 @@
 /** What processes of a group say to each other. Every message that arrives is held to these schemas. */
 import { z } from 'zod';
-import { parseJson } from '../parse-json.ts';
+import { parseJson } from '../../parse-json.ts';
 import { FrameError } from './frames.ts';
 
 const rank = z.number().int().min(0).max(1_000_000);
