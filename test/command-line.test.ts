@@ -218,6 +218,40 @@ describe('inception program --json', () => {
   });
 });
 
+describe('inception program for several processes', () => {
+  const run = (options: string) =>
+    inception(`program inception-v3 --batch 2 --input-size 75 --width 0.25 ${options}`.split(' '));
+
+  it('prints the training step with what travels between them', async () => {
+    const { status, stdout } = await run('--processes 2');
+    expect(status).toBe(0);
+    expect(stdout.match(/^program .*/gm)).toEqual([
+      'program inception-v3 train batch 2 float32 2 replicas in 2 processes',
+    ]);
+    expect(stdout).toMatch(/# bucket 2\n.*load.*\n.*inception::accumulate_/);
+  });
+
+  it('prints all that one runs if replicas take turns, and lists it as JSON', async () => {
+    const { stdout } = await run('--processes 2 --replicas 5');
+    expect(stdout.match(/^program inception-v3 \w+/gm)?.map((line) => line.split(' ').at(-1))).toEqual([
+      ...['accumulate', 'train', 'idle'],
+    ]);
+    const { stdout: json } = await run('--processes 2 --replicas 5 --json');
+    expect(JSON.parse(json)).toHaveLength(3);
+  });
+
+  it('refuses them where nothing is trained', async () => {
+    const { status, stderr } = await run('--for infer --processes 2');
+    expect(status).toBe(2);
+    expect(stderr).toContain('--processes: has no effect without --for train');
+  });
+
+  it('refuses more processes than replicas', async () => {
+    const { stderr } = await run('--processes 3 --replicas 2');
+    expect(stderr).toContain('expected at least one replica for each of the 3 processes; received 2');
+  });
+});
+
 describe('help', () => {
   it.each(['models', 'summary', 'diagram', 'program', 'train', 'evaluate', 'classify', 'bench', 'doctor'])(
     'of %s ends with examples',

@@ -19,6 +19,7 @@ export const evaluationLowering = (
   scaling,
   batchStatistics: false,
   batchNormMomentum: 0,
+  synchronised: false,
   dropout: false,
 });
 

@@ -68,6 +68,21 @@ export interface TrainingOptions {
   readonly projectEndpoint?: string;
   /** Endpoints to return as float32 [n, c, h, w], each under its own name; also `logits` [n, classes]. */
   readonly endpoints?: readonly string[];
+  /** Several replicas, each with a batch of its own, whose gradients are averaged before the update. Default: one. */
+  readonly replicas?: {
+    readonly count: number;
+    /** They share the replicas; each runs its own one after another. */
+    readonly processes: number;
+    /** The type in which gradients travel between processes; they are added in float32. */
+    readonly reduce: 'float32' | 'bfloat16';
+    /** Normalise by the statistics of each replica's batch, or of all replicas' batches together. */
+    readonly batchNorm: 'own' | 'synchronised';
+    /**
+     * What the moving statistics follow: the mean over all replicas, which is exactly the mean of what each would have by itself;
+     * or ('broadcast', 'none') that over the replicas of this process, which sends none of them.
+     */
+    readonly average: 'reduce' | 'broadcast' | 'none';
+  };
   readonly passes?: Passes;
   /**
    * 'native' uses the CPU operators of native/operators/; 'aten' uses only libtorch's. Default 'native'.
@@ -93,11 +108,25 @@ export type Passes = Choices<
  * Outputs: `loss` float32 [] (without auxiliary loss and weight decay), `wrong` int64 [] (misclassified images),
  * `gradientNorm` float32 [] (before clipping), `zeroShare` float32 [] (fraction of zeros among the features before
  * dropout: 1 is a dead network).
+ *
+ * With several replicas there are two more inputs, `stop` and `save`, float32 [], by which each replica can ask for something, and
+ * outputs of the same names. All outputs are then means over all replicas, equal in all processes: `wrong` is float32 [], the mean number
+ * of misclassified images in one replica's batch, and `stop` is above 0 if any replica asked for it.
  */
 export interface CompiledTraining {
   /** Parameters under their names, running averages as `averages/NAME`, and optimiser state such as `momentum/NAME`. */
   readonly store: StoreSpec;
   readonly step: Program;
+  /**
+   * A round of replicas that is not the last of its step: adds up gradients, statistics and reports. It takes the step's inputs that
+   * belong to images, and `stop` and `save`, and returns only `endpoints`. Undefined where a process has one replica.
+   */
+  readonly accumulate: Program | undefined;
+  /**
+   * The last round of a process that has no replica left for it: `step` without images, `stop` and `save`. Undefined where
+   * the number of processes divides that of replicas.
+   */
+  readonly idle: Program | undefined;
   /** Folds and packs the weights of frozen parts: run it once, before the first step. Undefined if nothing is frozen. */
   readonly prepare: Program | undefined;
 }

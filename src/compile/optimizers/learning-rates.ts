@@ -63,3 +63,16 @@ function split(whole: RateGroup, { trainable }: Layout, of: LearningRates['of'])
     rate,
   }));
 }
+
+/** The groups' elements within a range, which is named: as one group, or as `NAME/0`, `NAME/1`, … */
+export function groupsWithin(
+  groups: readonly RateGroup[],
+  { name, range: [begin, end] }: Pick<RateGroup, 'name' | 'range'>,
+): readonly RateGroup[] {
+  const within = groups.filter(({ range: [from, to] }) => from < end && begin < to);
+  return within.map(({ range: [from, to], ...group }, index) => ({
+    ...group,
+    name: within.length === 1 ? name : `${name}/${index}`,
+    range: [Math.max(from, begin), Math.min(to, end)],
+  }));
+}

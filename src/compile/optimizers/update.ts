@@ -9,18 +9,21 @@ import type { UpdateTensors } from './optimizer.ts';
 import { ruleOf, stateNames } from './optimizers.ts';
 
 /** The flat tensors that an update reads and writes; each has a `decayed/` and an `undecayed/` view. */
-export const flatKinds = ({ optimizer }: Pick<TrainingOptions, 'optimizer'>): readonly string[] => [
+export const flatKinds = ({
+  optimizer,
+  gradient = 'gradient',
+}: Pick<TrainingOptions, 'optimizer'> & { gradient?: string }): readonly string[] => [
   'weights',
   'averages',
-  'gradient',
+  gradient,
   ...stateNames(optimizer),
 ];
 
 export const flat = (kind: string): string => `flat/${kind}`;
 
 /** The global gradient norm before clipping; float32 []. */
-export function gradientNorm(emitter: Emitter): Value {
-  const rows = emitter.call('aten::view', [emitter.load(flat('gradient')), [-1, normRow]]);
+export function gradientNorm(emitter: Emitter, kind = 'gradient'): Value {
+  const rows = emitter.call('aten::view', [emitter.load(flat(kind)), [-1, normRow]]);
   const rowNorms = emitter.call('aten::linalg_vector_norm', [rows, 2, [1]]);
   return emitter.call('aten::linalg_vector_norm', [rowNorms]);
 }
@@ -39,21 +42,29 @@ interface Part {
 /**
  * Native operators update either all weights at once from the gradients in the store (`applyAll`), or each weight
  * separately (`applyEach`): then its gradient need not be stored, because a pass moves the update to where it is computed.
+ * Or ranges of the weights, as their gradients arrive from other processes (`applyGroups`).
  * Afterwards averages ← averages + (1 − averageDecay) · (w − averages).
  */
 export class Update {
   readonly #emitter: Emitter;
   readonly #options: TrainingOptions;
   readonly #rates: LearningRates;
+  /** The kind of tensor that holds the gradients. */
+  readonly #gradient: string;
   readonly #norms: Value[] = [];
   /** The learning rate times a factor. */
   readonly #scaled = new Map<number, Value>();
   #inputs: (Pick<UpdateTensors<string>, 'learningRate' | 'scalars'> & { averageDecay: Value }) | undefined;
 
-  constructor(emitter: Emitter, options: TrainingOptions, rates: LearningRates) {
+  constructor(
+    emitter: Emitter,
+    options: TrainingOptions,
+    { gradient = 'gradient', ...rates }: LearningRates & { readonly gradient?: string },
+  ) {
     this.#emitter = emitter;
     this.#options = options;
     this.#rates = rates;
+    this.#gradient = gradient;
   }
 
   /** Scales the learning rates before anything else, so that an update can follow its gradient at once. */
@@ -74,7 +85,18 @@ export class Update {
       const rate = this.#rates.of(members);
       this.#apply(tensorOf, { gradient: value, weightDecay, gradientScale: undefined, rate });
     }
-    for (const group of this.#rates.groups) if (!group.decayed) this.#applyGroup(group, undefined);
+    this.applyGroups(this.#rates.groups.filter(({ decayed }) => !decayed));
+    return this.norm();
+  }
+
+  /** Updates the weights of these groups from the gradients in the store. */
+  applyGroups(groups: readonly RateGroup[]): void {
+    this.#emitter.layer = 'optimizer';
+    for (const group of groups) this.#applyGroup(group, undefined);
+  }
+
+  /** The norm of all gradients that weights were updated from. */
+  norm(): Value {
     return this.#emitter.call('aten::linalg_vector_norm', [this.#emitter.call('aten::stack', [this.#norms])]);
   }
 
@@ -94,7 +116,7 @@ export class Update {
   #applyGroup({ name, decayed, rate }: RateGroup, gradientScale: Value | undefined): void {
     const tensorOf: TensorOf = (kind) => this.#emitter.load(`${name}/${kind}`);
     const weightDecay = decayed ? this.#options.weightDecay : 0;
-    this.#apply(tensorOf, { weightDecay, gradientScale, gradient: tensorOf('gradient'), rate });
+    this.#apply(tensorOf, { weightDecay, gradientScale, gradient: tensorOf(this.#gradient), rate });
   }
 
   #apply(tensorOf: TensorOf, { rate, ...part }: Part): void {
@@ -114,11 +136,11 @@ export class Update {
     const rule = ruleOf(optimizer);
     const { groups, factors } = this.#rates;
     const whole: TensorOf = (kind) => emitter.load(flat(kind));
-    const gradient = whole('gradient');
+    const gradient = whole(this.#gradient);
     const { averageDecay } = this.#scalars();
     if (gradientScale !== undefined) emitter.call('aten::mul_.Tensor', [gradient, gradientScale]);
     if (weightDecay > 0 && rule.weightDecay === 'gradient') {
-      const decayed = [emitter.load('decayed/gradient'), emitter.load('decayed/weights')];
+      const decayed = [emitter.load(`decayed/${this.#gradient}`), emitter.load('decayed/weights')];
       emitter.call('aten::add_.Tensor', decayed, { alpha: weightDecay });
     } else if (weightDecay > 0) {
       for (const { name, rate } of groups.filter(({ decayed }) => decayed)) {
@@ -131,7 +153,7 @@ export class Update {
     const updated = factors.length === 1 ? [{ name: 'flat', rate: 1 }] : groups;
     for (const { name, rate } of updated) {
       const tensorOf: TensorOf = (kind) => emitter.load(`${name}/${kind}`);
-      const tensors = { ...this.#tensors(tensorOf, rate), gradient: tensorOf('gradient') };
+      const tensors = { ...this.#tensors(tensorOf, rate), gradient: tensorOf(this.#gradient) };
       rule.aten(emitter, tensors, { ...optimizer });
     }
     if (!averages) return;

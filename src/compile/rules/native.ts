@@ -23,8 +23,9 @@ export const native: Overlay = {
     };
   },
   batchNorm: (node, [input], lowering) => {
-    const { emitter, batchStatistics, batchNormMomentum } = lowering;
+    const { emitter, batchStatistics, batchNormMomentum, synchronised } = lowering;
     const { epsilon, relu } = node.attributes;
+    const together = synchronised ? [true] : [];
     if (!relu || !batchStatistics) return undefined;
     const { gamma } = lowering.graph.network;
     const affine = [
@@ -36,7 +37,7 @@ export const native: Overlay = {
     );
     const [value, mean, inverseDeviation] = emitter.calls(
       'inception::batch_norm_relu',
-      [input, ...affine, ...moving, batchNormMomentum, epsilon],
+      [input, ...affine, ...moving, batchNormMomentum, epsilon, ...together],
       3,
     );
     return {
@@ -44,7 +45,7 @@ export const native: Overlay = {
       gradients: (gradient) => {
         const [inputGradient, gammaGradient, betaGradient] = emitter.calls(
           'inception::batch_norm_relu_backward',
-          [gradient, input, ...affine, mean, inverseDeviation],
+          [gradient, input, ...affine, mean, inverseDeviation, ...together],
           3,
         );
         return {

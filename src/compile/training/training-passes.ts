@@ -8,6 +8,7 @@ import type { Program, Slot, StoreSpec } from '../program.ts';
 import { absorbSums } from '../program-passes/absorb-sums.ts';
 import { compactParts } from '../program-passes/compact-parts.ts';
 import { placeInConcat } from '../program-passes/place-in-concat.ts';
+import { reduceGradients } from '../program-passes/reduce-gradients.ts';
 import { isRecomputationWorthwhile, rematerialise } from '../program-passes/rematerialise.ts';
 import { reuseResults } from '../program-passes/reuse-results.ts';
 import { updateEarly } from '../program-passes/update-early.ts';
@@ -38,4 +39,5 @@ export const trainingProgramPasses = [
   { name: 'reuseResults', run: reuseResults },
   { name: 'placeInConcat', run: placeInConcat },
   { name: 'updateImmediately', run: updateEarly },
+  { name: 'reduceGradients', run: reduceGradients },
 ] as const satisfies readonly Pass<Program, TrainingContext>[];

@@ -12,6 +12,7 @@ import { ruleOf } from '../optimizers/optimizers.ts';
 import { flat, flatKinds } from '../optimizers/update.ts';
 import type { TrainingOptions } from '../options.ts';
 import type { StoreSpec, TensorSpec } from '../program.ts';
+import { bucketRanges, type ReplicaTensors, replicaTensors } from './replicas/replica-tensors.ts';
 
 interface StoreChoices extends Pick<TrainingOptions, 'optimizer'> {
   /** A copy of the convolutions' weights in bfloat16. */
@@ -22,12 +23,13 @@ interface StoreChoices extends Pick<TrainingOptions, 'optimizer'> {
   readonly groups: readonly RateGroup[];
   /** Names of what the preparation of frozen parts stores. */
   readonly computed: readonly string[];
+  readonly replicas?: ReplicaTensors;
 }
 
 /** Parameters, averages, optimiser state and gradients as views of flat buffers. */
 export function trainingStore(
   layout: Layout,
-  { optimizer, roundedCopy, perWeight, averages, groups, computed }: StoreChoices,
+  { optimizer, roundedCopy, perWeight, averages, groups, computed, replicas }: StoreChoices,
 ): StoreSpec {
   const { trainable, trainableLength: length, decayedLength } = layout;
   const [convolutionsBegin, convolutionsEnd] = layout.convolutions;
@@ -36,7 +38,9 @@ export function trainingStore(
   const gradientStart = perWeight ? decayedLength : 0;
   const weights = flatTensor(trainable, { kind: 'weights', prefix: '', dtype: 'float32', length });
   const averaged = flatTensor(trainable, { kind: 'averages', prefix: 'averages/', dtype: 'float32', length });
-  const viewed = new Map([...wholeGroups(layout), ...groups].map((group) => [group.name, group]));
+  const ranges = [...wholeGroups(layout), ...groups, ...(replicas ? bucketRanges(replicas, groups) : [])];
+  const viewed = new Map(ranges.map((group) => [group.name, group]));
+  const sums = replicas?.plan.meanGradient === 'sums' ? ['sums'] : [];
   const parts = [
     weights,
     ...statisticsTensors(layout),
@@ -63,13 +67,14 @@ export function trainingStore(
           }),
         ]
       : []),
+    ...(replicas ? replicaTensors(layout, replicas) : []),
   ];
   return {
     tensors: parts.flatMap(({ tensors }) => tensors),
     views: [
       ...parts.flatMap(({ views }) => views),
       ...[...viewed.values()].flatMap(({ name, range: [begin, end] }) =>
-        flatKinds({ optimizer }).flatMap((kind) => {
+        [...flatKinds({ optimizer }), ...sums].flatMap((kind) => {
           const start = kind === 'gradient' ? gradientStart : 0;
           return begin < start ? [] : [part(`${name}/${kind}`, flat(kind), [begin - start, end - start])];
         }),
