@@ -16,8 +16,8 @@ afterEach(async () => {
   for (const other of others.splice(0)) other.destroy();
 });
 
-/** Time of tests: a tenth of a second of silence is long. */
-const quick: JoinOptions = { heartbeat: 0.05, peerTimeout: 1, joinTimeout: 20, handshakeTimeout: 2 };
+/** A busy machine may keep this process waiting for seconds, which is no loss. */
+const quick: JoinOptions = { heartbeat: 0.1, peerTimeout: 30, joinTimeout: 20, handshakeTimeout: 2 };
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0);

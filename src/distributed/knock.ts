@@ -15,7 +15,7 @@ const againMs = 250;
 type Outcome =
   | { readonly kind: 'started'; readonly connection: Connection; readonly start: MessageOf<'start'> }
   /** Not rank 0, or not yet. */
-  | { readonly kind: 'again'; readonly why: string };
+  | { readonly kind: 'again'; readonly why: string | undefined };
 
 /** @throws GroupError if rank 0 is not found in time, or does not take this process. */
 export async function findFirst(meeting: Meeting): Promise<Met> {
@@ -51,7 +51,7 @@ export async function findFirst(meeting: Meeting): Promise<Met> {
         });
         state.isAccepted = false;
         if (outcome.kind === 'started') return metBy(outcome);
-        state.trouble = `${host}:${port}: ${outcome.why}`;
+        if (outcome.why !== undefined) state.trouble = `${host}:${port}: ${outcome.why}`;
       }
       await delay(Math.min(againMs, Math.max(0, deadline - performance.now())));
     }
@@ -88,6 +88,7 @@ function knock(meeting: Meeting, { host, port, leftMs, onAccepted }: Door): Prom
     let connection: Connection | undefined;
     let endWatch = (): void => undefined;
     let isFinished = false;
+    let isAccepted = false;
     const finish = (outcome: Outcome | Error): void => {
       if (isFinished) return;
       isFinished = true;
@@ -104,14 +105,12 @@ function knock(meeting: Meeting, { host, port, leftMs, onAccepted }: Door): Prom
       if (outcome instanceof Error) reject(outcome);
       else resolve(outcome);
     };
-    const again = (why: string): void => finish({ kind: 'again', why });
+    const again = (why: string | undefined): void => finish({ kind: 'again', why });
     const onAbort = (): void => finish(signal?.reason as Error);
     signal?.addEventListener('abort', onAbort);
-    const timer = setTimeout(
-      () => again(`no answer within ${handshakeMs / 1000} s`),
-      Math.min(handshakeMs, leftMs),
-    );
-    const last = setTimeout(() => again('not all processes were there in time'), leftMs);
+    const timer = setTimeout(() => again(`no answer within ${handshakeMs / 1000} s`), handshakeMs);
+    // A port that was only just tried has no fault of its own.
+    const last = setTimeout(() => again(isAccepted ? 'not all processes came' : undefined), leftMs);
     // Names may not be known yet: a pod's appears with the pod.
     socket.once('error', (error: NodeJS.ErrnoException) => again(error.code ?? error.message));
     socket.once('connect', () => {
@@ -122,6 +121,7 @@ function knock(meeting: Meeting, { host, port, leftMs, onAccepted }: Door): Prom
           if (message.kind === 'refused') refused(message);
           else if (message.kind === 'accepted') {
             clearTimeout(timer);
+            isAccepted = true;
             onAccepted(true);
             open.trust();
             open.send({ kind: 'ready' });

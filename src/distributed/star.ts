@@ -69,7 +69,7 @@ export function startStar({ connections, pace, onClose, ...place }: Star): Group
     const host = hosts[peer] as string;
     const error = new LostPeerError({ rank: peer, host, how, detail, isThis: peer === rank });
     // The lost one is told too: it may only have been stopped.
-    if (isFirst)
+    if (isFirst || peer === 0)
       for (const connection of connections.values())
         connection.send({ kind: 'lost', rank: peer, how, detail });
     for (const connection of connections.values()) void connection.end(pace.silenceMs);
@@ -82,7 +82,7 @@ export function startStar({ connections, pace, onClose, ...place }: Star): Group
     if (message.kind === 'bye') takeLeave(peer);
     else if (isFirst && message.kind === 'value') collect(peer, message);
     else if (!isFirst && message.kind === 'result') deliver(message);
-    else if (!isFirst && message.kind === 'lost' && message.rank < size)
+    else if (message.kind === 'lost' && message.rank < size && (message.rank === 0 || !isFirst))
       lose(message.rank, message.how, message.detail);
     else lose(peer, 'malformed', `a message '${message.kind}'`);
   }

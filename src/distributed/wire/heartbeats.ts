@@ -16,24 +16,28 @@ interface Watched<Key> extends Pace {
 /** Returns the function that ends it. */
 export function watch<Key>({ connections, heartbeatMs, silenceMs, onSilent }: Watched<Key>): () => void {
   let last = performance.now();
-  const tick = (): void => {
+  let isEnded = false;
+  const look = (): void => {
     const now = performance.now();
-    const late = now - last - heartbeatMs;
-    last = now;
-    if (late > 2 * heartbeatMs) {
-      // This process was stopped or busy and was not there to listen: its own time is nobody's silence. What came meanwhile is
-      // read before anything is written: on a connection that the other end has closed, writing would lose its last message.
-      for (const [, connection] of connections()) connection.heardAt += late;
-      setImmediate(() => {
-        for (const [, connection] of connections()) connection.beat();
-      });
-      return;
-    }
     for (const [key, connection] of [...connections()]) {
+      if (isEnded) return;
       if (now - connection.heardAt > silenceMs) onSilent(key);
       else connection.beat();
     }
   };
+  const tick = (): void => {
+    const now = performance.now();
+    const late = now - last - heartbeatMs;
+    last = now;
+    // This process was stopped, perhaps with all others: its own time is nobody's silence.
+    if (late > silenceMs / 2) for (const [, connection] of connections()) connection.heardAt += late;
+    // What came while it was stopped or busy is read first: it may be a sign of life; and on a connection that the other end has
+    // closed, writing would lose its last message.
+    setImmediate(look);
+  };
   const timer = setInterval(tick, heartbeatMs);
-  return () => clearInterval(timer);
+  return () => {
+    isEnded = true;
+    clearInterval(timer);
+  };
 }
