@@ -21,7 +21,7 @@ RUN cd node_modules/onnxruntime-node/bin/napi-v6 && rm -rf darwin win32 && cd li
   case $(uname -m) in x86_64) rm -rf arm64 ;; aarch64) rm -rf x64 ;; esac
 
 FROM install AS setup
-RUN apt-get update && apt-get install --yes --no-install-recommends cmake make g++ libtorch-dev libdnnl-dev libopenblas0-pthread libjpeg-dev
+RUN apt-get update && apt-get install --yes --no-install-recommends cmake make g++ libtorch-dev libdnnl-dev libopenblas0-pthread libjpeg-dev libgloo-dev
 # The addons lie in the package's folder, so they go with /app.
 RUN npx inception setup
 

@@ -13,7 +13,9 @@
 #include <vector>
 
 #include "arena-allocator.h"
+#include "checksum.h"
 #include "convert.h"
+#include "group.h"
 #include "hardware.h"
 #include "job.h"
 #include "operators/onednn/convolution.h"
@@ -58,6 +60,8 @@ Napi::Value facts(const Napi::CallbackInfo& info) {
   result.Set("fastBfloat16", hasFastBfloat16());
   result.Set("cores", availableCores());
   result.Set("oneDnn", linksOneDnn());
+  result.Set("gloo", hasGloo());
+  result.Set("nccl", hasNccl());
   auto names = Napi::Array::New(env);
   for (const auto& name : kernels::kernelNames()) names.Set(names.Length(), name);
   result.Set("instructionSets", names);
@@ -169,6 +173,92 @@ Napi::Value writeRandomState(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value checksumOf(const Napi::CallbackInfo& info) {
+  auto store = unwrap<Store>(info[1]);
+  const auto name = info[2].ToString().Utf8Value();
+  return submit(info.Env(), unwrap<Engine>(info[0]), [store, name]() -> Finish {
+    const auto values = store->find(name).to(at::kCPU).contiguous();
+    const auto sum = checksum(values.data_ptr(), values.nbytes());
+    return [sum](Napi::Env env) { return Napi::String::New(env, sum); };
+  });
+}
+
+// Resolves with the store's port; it is served until the engine leaves its group or is closed.
+Napi::Value serveStoreForGroup(const Napi::CallbackInfo& info) {
+  auto engine = unwrap<Engine>(info[0]);
+  return submit(info.Env(), engine, [engine]() -> Finish {
+    auto server = std::make_shared<std::unique_ptr<StoreServer>>(serveStore());
+    return [engine, server](Napi::Env env) {
+      engine->served = std::move(*server);
+      return Napi::Number::New(env, engine->served->port());
+    };
+  });
+}
+
+// createGroup(engine, spec): not connected yet, so that it can be aborted while it is.
+Napi::Value createGroup(const Napi::CallbackInfo& info) {
+  auto engine = unwrap<Engine>(info[0]);
+  if (engine->group) throw std::runtime_error("this engine has joined a group already; leave it first");
+  engine->group = Group::create(toGroupSpec(info[1].As<Napi::Object>()), engine->device);
+  return makeHandle(info.Env(), engine->group);
+}
+
+Napi::Value joinGroup(const Napi::CallbackInfo& info) {
+  auto group = unwrap<Group>(info[1]);
+  return submit(info.Env(), unwrap<Engine>(info[0]), [group]() -> Finish {
+    group->connect();
+    Group::setCurrent(group.get());
+    return nothing();
+  });
+}
+
+Napi::Value broadcast(const Napi::CallbackInfo& info) {
+  auto group = unwrap<Group>(info[1]);
+  auto store = unwrap<Store>(info[2]);
+  const auto name = info[3].ToString().Utf8Value();
+  return submit(info.Env(), unwrap<Engine>(info[0]), [group, store, name]() -> Finish {
+    const auto& tensor = store->find(name);
+    const auto values = tensor.contiguous();
+    group->broadcast(values);
+    if (!values.is_same(tensor)) tensor.copy_(values);
+    return nothing();
+  });
+}
+
+Napi::Value traffic(const Napi::CallbackInfo& info) {
+  const auto env = info.Env();
+  auto result = Napi::Array::New(env);
+  for (const auto& [bucket, cost] : unwrap<Group>(info[0])->traffic()) {
+    auto entry = Napi::Object::New(env);
+    entry.Set("bucket", static_cast<double>(bucket));
+    entry.Set("bytes", static_cast<double>(cost.bytes));
+    entry.Set("busyMs", cost.busyMs);
+    entry.Set("exposedMs", cost.exposedMs);
+    result.Set(result.Length(), entry);
+  }
+  return result;
+}
+
+// abortGroup(group, reason), also from a job's point of view at any moment: it does not queue.
+Napi::Value abortGroup(const Napi::CallbackInfo& info) {
+  unwrap<Group>(info[0])->abort(info[1].ToString().Utf8Value());
+  return info.Env().Undefined();
+}
+
+Napi::Value leaveGroup(const Napi::CallbackInfo& info) {
+  auto engine = unwrap<Engine>(info[0]);
+  auto group = unwrap<Group>(info[1]);
+  return submit(info.Env(), engine, [engine, group]() -> Finish {
+    Group::setCurrent(nullptr);
+    group->close();
+    return [engine, group](Napi::Env env) {
+      if (engine->group == group) engine->group.reset();
+      engine->served.reset();
+      return env.Undefined();
+    };
+  });
+}
+
 Napi::Value storeBytes(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(unwrap<Store>(info[0])->bytes()));
 }
@@ -221,6 +311,14 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   add<seedStore>(env, exports, "seedStore");
   add<readRandomState>(env, exports, "readRandomState");
   add<writeRandomState>(env, exports, "writeRandomState");
+  add<checksumOf>(env, exports, "checksum");
+  add<serveStoreForGroup>(env, exports, "serveStore");
+  add<createGroup>(env, exports, "createGroup");
+  add<joinGroup>(env, exports, "joinGroup");
+  add<broadcast>(env, exports, "broadcast");
+  add<traffic>(env, exports, "traffic");
+  add<abortGroup>(env, exports, "abortGroup");
+  add<leaveGroup>(env, exports, "leaveGroup");
   add<storeBytes>(env, exports, "storeBytes");
   add<lateMs>(env, exports, "lateMs");
   add<release<Store>>(env, exports, "releaseStore");

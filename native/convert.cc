@@ -131,6 +131,17 @@ StoreSpec toStoreSpec(const Napi::Object& object) {
   return spec;
 }
 
+GroupSpec toGroupSpec(const Napi::Object& object) {
+  GroupSpec spec;
+  spec.rank = object.Get("rank").ToNumber().Int32Value();
+  spec.size = object.Get("size").ToNumber().Int32Value();
+  spec.host = text(object, "host");
+  spec.port = static_cast<uint16_t>(object.Get("port").ToNumber().Uint32Value());
+  spec.address = text(object, "address");
+  if (object.Has("interface")) spec.networkInterface = text(object, "interface");
+  return spec;
+}
+
 at::Tensor toTensor(const Napi::TypedArray& array, const std::string& dtype, const std::vector<int64_t>& shape) {
   char* data = static_cast<char*>(array.ArrayBuffer().Data()) + array.ByteOffset();
   return at::from_blob(data, shape, at::TensorOptions().dtype(scalarType(dtype)));

@@ -6,12 +6,14 @@
 
 #include <string>
 
+#include "group.h"
 #include "program.h"
 
 namespace inception {
 
 Program toProgram(const Napi::Object& program);
 StoreSpec toStoreSpec(const Napi::Object& spec);
+GroupSpec toGroupSpec(const Napi::Object& spec);
 // A tensor that shares the array's memory: the array must outlive it.
 at::Tensor toTensor(const Napi::TypedArray& array, const std::string& dtype, const std::vector<int64_t>& shape);
 // { dtype, shape, data } with a copy of the values of a contiguous CPU tensor.

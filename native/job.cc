@@ -48,9 +48,16 @@ Engine::Engine(Napi::Env env, at::Device device, int threads)
 
 Engine::~Engine() { close(); }
 
+void Engine::leaveGroup() {
+  if (group) group->close();
+  group.reset();
+  served.reset();
+}
+
 void Engine::close() {
   if (!thread) return;
   thread.reset();
+  leaveGroup();
   openEngines(env_).erase(this);
   napi_remove_env_cleanup_hook(env_, stopAtExit, this);
   wake.Abort();
@@ -58,8 +65,11 @@ void Engine::close() {
 
 void Engine::stop() {
   if (!thread) return;
+  // Or the thread would wait for other processes.
+  if (group) group->abort("the engine was stopped");
   thread->stop();
   thread.reset();
+  leaveGroup();
   openEngines(env_).erase(this);
   finished.clear();
 }

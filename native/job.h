@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "engine-thread.h"
+#include "group.h"
 
 namespace inception {
 
@@ -58,8 +59,13 @@ struct Engine {
   std::deque<std::shared_ptr<Job>> finished;  // guarded by `mutex`
   std::unique_ptr<EngineThread> thread;       // null once closed or stopped
   Wake wake;
+  // Both are used on the main thread only; operators find the group by a pointer of the engine's thread.
+  std::shared_ptr<Group> group;          // null until joined
+  std::unique_ptr<StoreServer> served;
 
  private:
+  void leaveGroup();
+
   napi_env env_;
 };
 

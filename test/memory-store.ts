@@ -33,6 +33,7 @@ export function memoryStore(fill: number) {
       const data = written.get(name) ?? new Float32Array(length).fill(fill);
       return { dtype: 'float32', shape, data };
     },
+    checksum: async () => '0'.repeat(16),
     seed: async () => {},
     randomState: async () => Uint8Array.of(fill, 7),
     setRandomState: async (state) => void written.set('randomState', state),

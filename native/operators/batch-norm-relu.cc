@@ -12,6 +12,7 @@
 #include <tuple>
 #include <vector>
 
+#include "group.h"
 #include "kernels.h"
 #include "row-sums.h"
 #include "tensors.h"
@@ -57,9 +58,58 @@ int64_t repeatsFor(int64_t channels, const Tensors&... tensors) {
   return ((rowStride(tensors) == channels) && ...) ? maxRepeats(channels) : 1;
 }
 
+// Moments of one channel over the rows of all processes so far.
+struct Moments {
+  double mean = 0, variance = 0;
+};
+
+// Rows of all processes, and for every process in the order of ranks its rows and two values per channel.
+struct OfAllProcesses {
+  double rows = 0;
+  at::Tensor values;  // [processes, 1 + 2 · channels]
+  OfAllProcesses(int64_t ownRows, const std::vector<double>& first, const std::vector<double>& second) {
+    auto own = at::empty({static_cast<int64_t>(1 + first.size() + second.size())}, at::TensorOptions().dtype(at::kDouble));
+    double* place = own.data_ptr<double>();
+    *place++ = static_cast<double>(ownRows);
+    place = std::copy(first.begin(), first.end(), place);
+    std::copy(second.begin(), second.end(), place);
+    auto* group = Group::current();
+    values = group ? group->gatherAll(own) : own.unsqueeze(0);
+    for (int64_t process = 0; process < values.size(0); process++) rows += of(process)[0];
+  }
+  const double* of(int64_t process) const { return values.data_ptr<double>() + process * values.size(1); }
+};
+
+// Of two groups of rows, by Chan, Golub and LeVeque (1979); as fractions, so that a single process's own moments keep their bits.
+Moments combined(const Moments& all, const Moments& added, double fraction) {
+  const double difference = added.mean - all.mean;
+  return {all.mean + difference * fraction,
+          (1 - fraction) * all.variance + fraction * added.variance + fraction * (1 - fraction) * difference * difference};
+}
+
+// Replaces the moments of this process's rows by those of all processes' rows. Returns the number of these.
+double combineMoments(int64_t rows, std::vector<double>& means, std::vector<double>& variances) {
+  const int64_t channels = means.size();
+  const OfAllProcesses all(rows, means, variances);
+  std::vector<Moments> moments(channels);
+  double before = 0;
+  for (int64_t process = 0; process < all.values.size(0); process++) {
+    const double* values = all.of(process);
+    before += values[0];
+    for (int64_t c = 0; c < channels; c++) {
+      moments[c] = combined(moments[c], {values[1 + c], values[1 + channels + c]}, values[0] / before);
+    }
+  }
+  for (int64_t c = 0; c < channels; c++) {
+    means[c] = moments[c].mean;
+    variances[c] = moments[c].variance;
+  }
+  return all.rows;
+}
+
 template <typename T>
 void statistics(const kernels::Table<T>& run, const at::Tensor& x, const at::Tensor& movingMean, const at::Tensor& movingVariance,
-                double momentum, double epsilon, const at::Tensor& mean, const at::Tensor& inverse) {
+                double momentum, double epsilon, bool synchronised, const at::Tensor& mean, const at::Tensor& inverse) {
   const int64_t channels = x.size(1), rows = rowsOf(x);
   const InputRowView<T> source(x);
   // Moments about an actual value: about zero, a large mean would swamp a small variance.
@@ -75,11 +125,16 @@ void statistics(const kernels::Table<T>& run, const at::Tensor& x, const at::Ten
   });
   float* running = movingMean.data_ptr<float>();
   float* runningVariance = movingVariance.data_ptr<float>();
-  const double unbiased = rows > 1 ? static_cast<double>(rows) / static_cast<double>(rows - 1) : 1;
+  std::vector<double> means(channels), variances(channels);
   for (int64_t c = 0; c < channels; c++) {
     const double shifted = sums[c] / rows;
-    const double average = shift[c] + shifted;
-    const double variance = std::max(0.0, squares[c] / rows - shifted * shifted);
+    means[c] = shift[c] + shifted;
+    variances[c] = std::max(0.0, squares[c] / rows - shifted * shifted);
+  }
+  const double allRows = synchronised ? combineMoments(rows, means, variances) : static_cast<double>(rows);
+  const double unbiased = allRows > 1 ? allRows / (allRows - 1) : 1;
+  for (int64_t c = 0; c < channels; c++) {
+    const double average = means[c], variance = variances[c];
     mean.data_ptr<float>()[c] = static_cast<float>(average);
     inverse.data_ptr<float>()[c] = static_cast<float>(1 / std::sqrt(variance + epsilon));
     running[c] = static_cast<float>(momentum * average + (1 - momentum) * running[c]);
@@ -101,28 +156,52 @@ void apply(const kernels::Table<T>& run, const at::Tensor& x, const Affine& affi
   });
 }
 
+// Sums of this process become sums over all processes, of whose rows there are `rows`.
+//
+// A process's gradients are those of the mean loss of its own batch, and all gradients of weights are averaged over processes
+// later. With R processes that is R times the gradient of the mean loss of all batches, so the input's gradient may be R times that,
+// too: R · dx = γ/σ · (g − Σg/n − (x − μ)/σ² · Σ(g · (x − μ))/n), where g is what the process has and sums and n are over all
+// processes. Those of gamma and beta stay sums over the own rows: they are averaged like all others.
+double addUpGradients(int64_t rows, std::vector<double>& sums, std::vector<double>& products) {
+  const int64_t channels = sums.size();
+  const OfAllProcesses all(rows, sums, products);
+  std::fill(sums.begin(), sums.end(), 0.0);
+  std::fill(products.begin(), products.end(), 0.0);
+  for (int64_t process = 0; process < all.values.size(0); process++) {
+    const double* values = all.of(process);
+    for (int64_t c = 0; c < channels; c++) {
+      sums[c] += values[1 + c];
+      products[c] += values[1 + channels + c];
+    }
+  }
+  return all.rows;
+}
+
 template <typename T>
 void backward(const kernels::Table<T>& run, const at::Tensor& gradient, const at::Tensor& x, const Affine& affine,
-              const at::Tensor& mean, const at::Tensor& inverse, const at::Tensor& gammaGradient, const at::Tensor& betaGradient,
-              const at::Tensor& dx) {
+              const at::Tensor& mean, const at::Tensor& inverse, bool synchronised, const at::Tensor& gammaGradient,
+              const at::Tensor& betaGradient, const at::Tensor& dx) {
   const int64_t channels = x.size(1), rows = rowsOf(x), repeats = repeatsFor(channels, gradient, x, dx);
   const InputRowView<T> gradientLines(gradient), source(x);
   const RowView<T> target(dx);
   const auto average = repeated(mean.data_ptr<float>(), channels, repeats);
   const auto scale = repeated(affine.scale.data(), channels, repeats), offset = repeated(affine.offset.data(), channels, repeats);
   kernels::Channels perChannel{average.data(), scale.data(), offset.data(), nullptr, nullptr};
-  const auto [sums, products] = sumRows(rows, channels, repeats, [&](int64_t row, Rows wide, float* sum, float* product) {
+  auto [sums, products] = sumRows(rows, channels, repeats, [&](int64_t row, Rows wide, float* sum, float* product) {
     const int64_t step = wide.channels / channels;
     run.gradientMoments(gradientLines.rows(row, step), source.rows(row, step), wide, perChannel, sum, product);
   });
+  const float* inverted = inverse.data_ptr<float>();
+  for (int64_t c = 0; c < channels; c++) {
+    betaGradient.data_ptr<float>()[c] = static_cast<float>(sums[c]);
+    if (gammaGradient.defined()) gammaGradient.data_ptr<float>()[c] = static_cast<float>(products[c] * inverted[c]);
+  }
+  const double allRows = synchronised ? addUpGradients(rows, sums, products) : static_cast<double>(rows);
   std::vector<float> slope(channels), shift(channels);
   for (int64_t c = 0; c < channels; c++) {
-    const double inverted = inverse.data_ptr<float>()[c];
     const double factor = affine.scale[c];
-    betaGradient.data_ptr<float>()[c] = static_cast<float>(sums[c]);
-    if (gammaGradient.defined()) gammaGradient.data_ptr<float>()[c] = static_cast<float>(products[c] * inverted);
-    slope[c] = static_cast<float>(-factor * inverted * inverted * products[c] / rows);
-    shift[c] = static_cast<float>(-factor * sums[c] / rows);
+    slope[c] = static_cast<float>(-factor * inverted[c] * inverted[c] * products[c] / allRows);
+    shift[c] = static_cast<float>(-factor * sums[c] / allRows);
   }
   const auto wideSlope = repeated(slope.data(), channels, repeats), wideShift = repeated(shift.data(), channels, repeats);
   perChannel.slope = wideSlope.data();
@@ -152,13 +231,13 @@ at::Tensor channelsOf(const at::Tensor& like, const c10::optional<at::Tensor>& o
 std::tuple<at::Tensor, at::Tensor, at::Tensor> batchNormRelu(const at::Tensor& input, const c10::optional<at::Tensor>& gamma,
                                                              const at::Tensor& beta, const at::Tensor& movingMean,
                                                              const at::Tensor& movingVariance, double momentum, double epsilon,
-                                                             const c10::optional<at::Tensor>& out) {
+                                                             bool synchronised, const c10::optional<at::Tensor>& out) {
   expectPrecision(input);
   expectChannels(input, {gamma.has_value() ? &*gamma : &beta, &beta, &movingMean, &movingVariance});
   const auto x = inRows(input), y = resultRows(input.sizes(), input, out);
   const auto mean = at::empty({x.size(1)}, beta.options()), inverse = at::empty({x.size(1)}, beta.options());
   withKernelsFor(x, [&](const auto& run) {
-    statistics(run, x, movingMean, movingVariance, momentum, epsilon, mean, inverse);
+    statistics(run, x, movingMean, movingVariance, momentum, epsilon, synchronised, mean, inverse);
     apply(run, x, Affine(gamma, beta, mean, inverse), y);
   });
   return {y, mean, inverse};
@@ -176,7 +255,7 @@ at::Tensor batchNormReluAgain(const at::Tensor& input, const c10::optional<at::T
 // `out` may be the input: it is written element by element, after both sums are known.
 std::tuple<at::Tensor, at::Tensor, at::Tensor> batchNormReluBackward(
     const at::Tensor& outputGradient, const at::Tensor& input, const c10::optional<at::Tensor>& gamma, const at::Tensor& beta,
-    const at::Tensor& mean, const at::Tensor& inverse, const c10::optional<at::Tensor>& out,
+    const at::Tensor& mean, const at::Tensor& inverse, bool synchronised, const c10::optional<at::Tensor>& out,
     const c10::optional<at::Tensor>& gammaOut, const c10::optional<at::Tensor>& betaOut) {
   expectPrecision(input);
   TORCH_CHECK(outputGradient.sizes() == input.sizes() && outputGradient.scalar_type() == input.scalar_type(),
@@ -185,23 +264,24 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> batchNormReluBackward(
   expectChannels(input, {gamma.has_value() ? &*gamma : &beta, &beta, &mean, &inverse, &dbeta, dgamma.defined() ? &dgamma : &dbeta});
   const auto x = inRows(input), gradient = inRows(outputGradient), dx = resultRows(input.sizes(), input, out);
   withKernelsFor(x, [&](const auto& run) {
-    backward(run, gradient, x, Affine(gamma, beta, mean, inverse), mean, inverse, dgamma, dbeta, dx);
+    backward(run, gradient, x, Affine(gamma, beta, mean, inverse), mean, inverse, synchronised, dgamma, dbeta, dx);
   });
   return {dx, dgamma, dbeta};
 }
 
 TORCH_LIBRARY_FRAGMENT(inception, library) {
+  // `synchronised`: statistics are those of the rows of all processes of the group.
   library.def(
       "batch_norm_relu(Tensor input, Tensor? gamma, Tensor beta, Tensor(a!) moving_mean, Tensor(b!) moving_variance, "
-      "float momentum, float epsilon, *, Tensor(c!)? out=None) -> (Tensor, Tensor, Tensor)");
+      "float momentum, float epsilon, bool synchronised=False, *, Tensor(c!)? out=None) -> (Tensor, Tensor, Tensor)");
   // Recomputes the result from the saved statistics.
   library.def(
       "batch_norm_relu_again(Tensor input, Tensor? gamma, Tensor beta, Tensor mean, Tensor inverse_deviation, *, "
       "Tensor(a!)? out=None) -> Tensor");
   library.def(
       "batch_norm_relu_backward(Tensor gradient, Tensor input, Tensor? gamma, Tensor beta, Tensor mean, "
-      "Tensor inverse_deviation, *, Tensor(a!)? out=None, Tensor(b!)? gamma_out=None, Tensor(c!)? beta_out=None) "
-      "-> (Tensor, Tensor, Tensor)");
+      "Tensor inverse_deviation, bool synchronised=False, *, Tensor(a!)? out=None, Tensor(b!)? gamma_out=None, "
+      "Tensor(c!)? beta_out=None) -> (Tensor, Tensor, Tensor)");
 }
 
 TORCH_LIBRARY_IMPL(inception, CPU, library) {

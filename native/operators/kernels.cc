@@ -332,6 +332,20 @@ double updateAdamW(float* weights, float* __restrict firstMoment, float* __restr
 }
 
 template <typename T>
+void add(float* __restrict sum, const T* __restrict values, int64_t count) {
+  for (int64_t index = 0; index < count; index++) sum[index] += load(values[index]);
+}
+
+void scale(float* values, int64_t count, float factor) {
+  for (int64_t index = 0; index < count; index++) values[index] *= factor;
+}
+
+template <typename From, typename To>
+void convert(const From* __restrict values, To* __restrict converted, int64_t count) {
+  for (int64_t index = 0; index < count; index++) store(converted + index, load(values[index]));
+}
+
+template <typename T>
 constexpr Table<T> table{moments<T>, scaleRelu<T>, gradientMoments<T>, gradientInput<T>,
                          scaledAdd<T>, scaledAddBackward<T>, weightedSum<T>, maximum<T>, sumWhere<T>};
 
@@ -340,6 +354,7 @@ constexpr Table<T> table{moments<T>, scaleRelu<T>, gradientMoments<T>, gradientI
 extern const Kernels KERNELS;
 #define TEXT_OF(name) #name
 #define NAME_OF(name) TEXT_OF(name)
-const Kernels KERNELS{NAME_OF(KERNELS), table<float>, table<uint16_t>, updateRmsProp, updateSgd, updateAdamW};
+const Kernels KERNELS{NAME_OF(KERNELS), table<float>, table<uint16_t>, updateRmsProp, updateSgd, updateAdamW,
+                      {add<float>, add<uint16_t>, scale, convert<float, uint16_t>, convert<uint16_t, float>}};
 
 }  // namespace inception::kernels

@@ -98,6 +98,17 @@ struct AdamW {
 using UpdateSgd = double (*)(float* weights, float* momentum, float* averages, const float* gradient, int64_t count, const Update& update, const Sgd& sgd);
 using UpdateAdamW = double (*)(float* weights, float* firstMoment, float* secondMoment, float* averages, const float* gradient, int64_t count, const Update& update, const AdamW& adamw);
 
+// Sums over processes, element by element; bfloat16 values are passed as their 16 bits.
+struct Sums {
+  // sum += values
+  void (*add)(float* sum, const float* values, int64_t count);
+  void (*addBfloat16)(float* sum, const uint16_t* values, int64_t count);
+  void (*scale)(float* values, int64_t count, float factor);
+  // To nearest, ties to even.
+  void (*round)(const float* values, uint16_t* rounded, int64_t count);
+  void (*widen)(const uint16_t* values, float* wide, int64_t count);
+};
+
 struct Kernels {
   const char* instructionSet;
   Table<float> float32;
@@ -105,6 +116,7 @@ struct Kernels {
   UpdateRmsProp updateRmsProp;
   UpdateSgd updateSgd;
   UpdateAdamW updateAdamW;
+  Sums sums;
 };
 
 // The best kernels for this processor, or those chosen by useKernels().

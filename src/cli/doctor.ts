@@ -36,7 +36,7 @@ async function engine(): Promise<Finding[]> {
   try {
     const { openTorch } = await import('../engine/torch.ts');
     const torch = openTorch();
-    const { libtorch, device, hardware, threads, fastBfloat16 } = torch.facts;
+    const { libtorch, device, hardware, threads, fastBfloat16, collectives, whyAlone } = torch.facts;
     await torch.close();
     const bfloat16: Finding = fastBfloat16
       ? { part: 'bfloat16', state: 'ok', found: 'supported in hardware; used by --precision auto' }
@@ -52,6 +52,13 @@ async function engine(): Promise<Finding[]> {
       { part: 'device', state: 'ok', found: `${device}: ${hardware}` },
       { part: 'threads', state: 'ok', found: String(threads) },
       bfloat16,
+      collectives
+        ? {
+            part: 'processes',
+            state: 'ok',
+            found: `${collectives} connects several, by c10d of this libtorch`,
+          }
+        : { part: 'processes', state: 'warning', found: 'trains on one only', advice: whyAlone ?? '' },
     ];
   } catch (error) {
     return [

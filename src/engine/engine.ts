@@ -33,6 +33,11 @@ export class EngineUnavailableError extends EngineError {
   override name = 'EngineUnavailableError';
 }
 
+/** A process of the group is lost, or the group was aborted: this process cannot go on in it. */
+export class GroupError extends EngineError {
+  override name = 'GroupError';
+}
+
 /** Tensors in the engine's memory, by name, with the state of a random generator. */
 export interface Store {
   /** Names of all tensors and views. */
@@ -44,6 +49,8 @@ export interface Store {
   write(name: string, data: HostArray): Promise<void>;
   /** Copies a tensor or view out, in C order of its shape. */
   read(name: string): Promise<HostTensor>;
+  /** XXH64 of a tensor's or view's bytes, in C order of its shape, as 16 hexadecimal digits. */
+  checksum(name: string): Promise<string>;
   /** Seeds the generator that random operators use. */
   seed(seed: number): Promise<void>;
   /** The generator's full state; restoring it continues the same random sequence. */
@@ -87,6 +94,62 @@ export interface EngineFacts {
   readonly kernels: Kernels;
   /** Instruction sets of the native operators that this processor supports, best last: portable, avx2, avx512. */
   readonly instructionSets: readonly string[];
+  /** What carries tensors between processes: c10d's Gloo on the CPU, NCCL on CUDA. Undefined if this process can only work alone. */
+  readonly collectives: 'gloo' | 'nccl' | undefined;
+  /** Where `collectives` is undefined, the reason and what to do. */
+  readonly whyAlone?: string;
+}
+
+/** A process's place among those that train together, and how they find each other. */
+export interface GroupOptions {
+  /** 0 to `size` − 1, each once. */
+  readonly rank: number;
+  /** Number of processes. */
+  readonly size: number;
+  /** Where rank 0 serves the store: its address as the other processes reach it, and the port that `serveStore` gave. */
+  readonly host: string;
+  readonly port: number;
+  /** The local address by which other processes reach this one. */
+  readonly address: string;
+  /** The network interface by which they do, instead of the address: `eth0`. */
+  readonly interface?: string;
+  /** Aborts the group, at any moment, also while it is being joined; the message of its reason is part of the errors that follow. */
+  readonly signal?: AbortSignal;
+}
+
+/** What a bucket of gradients has cost since the group was joined. */
+export interface BucketTraffic {
+  /** The bucket's number in the program; −1 for `inception::gather_all` and `broadcast`. */
+  readonly bucket: number;
+  /** Bytes that this process has sent. */
+  readonly bytes: number;
+  /** Milliseconds on the threads that communicate, waiting for other processes included. */
+  readonly busyMs: number;
+  /** Milliseconds for which programs waited; the rest of `busyMs` was hidden behind their other steps. */
+  readonly exposedMs: number;
+}
+
+/** Sums over all buckets, and each bucket's. */
+export interface Traffic extends Omit<BucketTraffic, 'bucket'> {
+  readonly buckets: readonly BucketTraffic[];
+}
+
+/**
+ * Connections to the other processes, used by the operators `inception::accumulate_`, `share_`, `wait_` and `gather_all` of every
+ * program of the engine. All processes run the same such steps in the same order. As soon as a process is lost, or `abort` is
+ * called, whatever waits ends with a GroupError.
+ */
+export interface TensorGroup {
+  readonly rank: number;
+  readonly size: number;
+  /** Overwrites a tensor of every process's store by that of rank 0; all processes call it. @throws GroupError */
+  broadcast(store: Store, name: string): Promise<void>;
+  /** Bytes and times since the group was joined. */
+  traffic(): Traffic;
+  /** Ends all waiting now. No later step with another process succeeds. */
+  abort(reason: string): void;
+  /** Closes the connections after the work before it; programs then run as if there was no group. Does not wait for others. */
+  leave(): Promise<void>;
 }
 
 /** Runs programs on one device. */
@@ -99,6 +162,17 @@ export interface Engine {
   createStore(spec: StoreSpec): Promise<Store>;
   /** Resolves each step's operator by its schema. @throws EngineError naming the step that does not match. */
   load(program: Program, store: Store): Promise<LoadedProgram>;
+  /**
+   * In the process of rank 0, before anyone joins: serves the store by which the processes find each other, until the engine
+   * leaves the group or is closed. @returns its port @throws EngineError where `facts.collectives` is undefined
+   */
+  serveStore(): Promise<number>;
+  /**
+   * Connects to the other processes, which do the same; resolves when all are connected.
+   * @throws EngineError if an option is wrong, the engine is in a group already, or `facts.collectives` is undefined; GroupError if
+   * not all can be reached or the signal aborts it
+   */
+  join(options: GroupOptions): Promise<TensorGroup>;
   /**
    * Refuses further work, waits for pending work, and frees all stores, programs and the thread.
    */

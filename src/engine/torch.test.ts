@@ -7,7 +7,8 @@ import { freeSlots } from '../compile/program-passes/finish/free-slots.ts';
 import { addonPath, setupCommand } from './addon-path.mjs';
 import type { Engine, LoadedProgram, Store } from './engine.ts';
 import { EngineError, EngineUnavailableError } from './engine.ts';
-import { checkExports, openTorch } from './torch.ts';
+import { checkExports } from './native.ts';
+import { openTorch } from './torch.ts';
 
 const call = (operator: string, args: Call['args'], to: number | null, extra: Partial<Call> = {}): Call => ({
   do: 'call',

@@ -1,107 +1,22 @@
-/** The libtorch engine: loads the native addon, checks its arguments, and turns its errors into EngineErrors. */
-import { createRequire } from 'node:module';
+/** The libtorch engine: checks the arguments of the native addon. */
 import { cpus } from 'node:os';
 import { checkProgram, type DType, type Program, type StoreSpec } from '../compile/program.ts';
 import { checkOptions } from '../option.ts';
-import { addonPath, setupCommand } from './addon-path.mjs';
 import {
   type Device,
   type Engine,
   EngineError,
   type EngineFacts,
-  EngineUnavailableError,
+  type GroupOptions,
   type HostArray,
   type HostTensor,
   type LoadedProgram,
-  OutOfMemoryError,
   type Store,
+  type TensorGroup,
 } from './engine.ts';
 import { threads as threadsOption } from './engine-options.ts';
-
-type Handle = { readonly brand: unique symbol };
-
-interface NativeFacts {
-  readonly libtorch: string;
-  readonly cuda: boolean;
-  readonly fastBfloat16: boolean;
-  readonly cores: number;
-  readonly instructionSets: readonly string[];
-  readonly oneDnn: boolean;
-}
-
-/** The functions that native/addon.cc registers. */
-interface Native {
-  facts(): NativeFacts;
-  useInstructionSet(name: string): void;
-  createEngine(device: string, threads: number): Handle;
-  createStore(engine: Handle, spec: StoreSpec): Promise<Handle>;
-  loadProgram(engine: Handle, store: Handle, program: Program): Promise<Handle>;
-  runProgram(
-    engine: Handle,
-    program: Handle,
-    inputs: readonly HostArray[],
-    profile: boolean,
-  ): Promise<{ outputs: Record<string, HostTensor>; stepMicroseconds: Float64Array }>;
-  writeStore(engine: Handle, store: Handle, name: string, values: HostArray, dtype: DType): Promise<void>;
-  readStore(engine: Handle, store: Handle, name: string): Promise<HostTensor>;
-  seedStore(engine: Handle, store: Handle, seed: number): Promise<void>;
-  readRandomState(engine: Handle, store: Handle): Promise<HostTensor>;
-  writeRandomState(engine: Handle, store: Handle, state: Uint8Array): Promise<void>;
-  storeBytes(store: Handle): number;
-  lateMs(engine: Handle): number;
-  releaseStore(engine: Handle, store: Handle): void;
-  releaseProgram(engine: Handle, program: Handle): void;
-  closeEngine(engine: Handle): Promise<void>;
-}
-
-/** The names of its functions: the compiler says when one is missing here. */
-const nativeFunctions: Readonly<Record<keyof Native, true>> = {
-  facts: true,
-  useInstructionSet: true,
-  createEngine: true,
-  createStore: true,
-  loadProgram: true,
-  runProgram: true,
-  writeStore: true,
-  readStore: true,
-  seedStore: true,
-  readRandomState: true,
-  writeRandomState: true,
-  storeBytes: true,
-  lateMs: true,
-  releaseStore: true,
-  releaseProgram: true,
-  closeEngine: true,
-};
-
-let loaded: Native | undefined;
-
-function loadNative(): Native {
-  loaded ??= checkExports(requireAddon());
-  return loaded;
-}
-
-/** What an addon exports. @throws EngineUnavailableError for one that another version of the package built. */
-export function checkExports(exported: object): Native {
-  const missing = Object.keys(nativeFunctions).filter((name) => !(name in exported));
-  if (missing.length > 0)
-    throw new EngineUnavailableError(
-      `the native addon is of another version of this package: it has no ${missing.join(', ')}; '${setupCommand}' builds it anew`,
-    );
-  return exported as Native;
-}
-
-function requireAddon(): object {
-  try {
-    return createRequire(import.meta.url)(addonPath());
-  } catch (error) {
-    const reason = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
-    throw new EngineUnavailableError(
-      `libtorch is not set up: the native addon cannot be loaded (${reason}); '${setupCommand}' builds it, 'inception doctor' says what is missing`,
-      { cause: error },
-    );
-  }
-}
+import { type Handle, loadNative, type Native, settle } from './native.ts';
+import { collectivesOf, joinGroup, serveStore } from './torch-group.ts';
 
 /** Device, threads and instruction set of a libtorch engine. */
 export interface TorchOptions {
@@ -124,7 +39,7 @@ export interface TorchOptions {
 export function openTorch({ device = 'auto', threads, instructionSet }: TorchOptions = {}): Engine {
   checkOptions({ threads: threadsOption }, { threads }, { what: 'engine option', Failure: EngineError });
   const native = loadNative();
-  const { libtorch, cuda, fastBfloat16, cores, oneDnn, instructionSets } = native.facts();
+  const { libtorch, cuda, fastBfloat16, cores, oneDnn, instructionSets, ...carriers } = native.facts();
   const chosenSet = instructionSet ?? (instructionSets.at(-1) as string);
   if (!instructionSets.includes(chosenSet)) {
     throw new EngineError(
@@ -147,23 +62,10 @@ export function openTorch({ device = 'auto', threads, instructionSet }: TorchOpt
     oneDnn,
     instructionSets,
     kernels: resolvedDevice === 'cpu' ? 'native' : 'aten',
+    ...collectivesOf(resolvedDevice, carriers),
   };
   return new TorchEngine(native, native.createEngine(resolvedDevice, facts.threads), facts);
 }
-
-/** Awaits a native job; a rejection becomes an EngineError with the caller's stack. */
-async function settle<T>(job: Promise<T>): Promise<T> {
-  try {
-    return await job;
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    throw new (isOutOfMemory(message) ? OutOfMemoryError : EngineError)(message, { cause: error });
-  }
-}
-
-/** In libtorch's words for the processor and for CUDA, in the addon's, and in oneDNN's. */
-const isOutOfMemory = (message: string): boolean =>
-  /out of memory|can't allocate memory|not enough memory|bad_alloc/i.test(message);
 
 class TorchEngine implements Engine {
   readonly facts: EngineFacts;
@@ -182,6 +84,12 @@ class TorchEngine implements Engine {
   #live(): Handle {
     if (!this.#handle) throw new EngineError('this engine has been closed');
     return this.#handle;
+  }
+
+  #storeOf(store: Store): TorchStore {
+    if (!(store instanceof TorchStore))
+      throw new EngineError('the store belongs to a different kind of engine');
+    return store;
   }
 
   get lateMs(): number {
@@ -204,20 +112,31 @@ class TorchEngine implements Engine {
 
   async load(program: Program, store: Store): Promise<LoadedProgram> {
     const engine = this.#live();
-    if (!(store instanceof TorchStore))
-      throw new EngineError('the store belongs to a different kind of engine');
-    checkProgram(program, store.spec);
-    const handle = await settle(this.#native.loadProgram(engine, store.live(), program));
+    const torchStore = this.#storeOf(store);
+    checkProgram(program, torchStore.spec);
+    const handle = await settle(this.#native.loadProgram(engine, torchStore.live(), program));
     this.#live();
     const loadedProgram = new TorchProgram(this.#native, {
       engine,
       handle,
       program,
-      store,
+      store: torchStore,
       onRelease: () => this.#open.delete(loadedProgram),
     });
     this.#open.add(loadedProgram);
     return loadedProgram;
+  }
+
+  serveStore(): Promise<number> {
+    return serveStore(this.#native, { engine: this.#live(), facts: this.facts });
+  }
+
+  join(options: GroupOptions): Promise<TensorGroup> {
+    const handleOf = (store: Store): Handle => {
+      this.#live();
+      return this.#storeOf(store).live();
+    };
+    return joinGroup(this.#native, { engine: this.#live(), facts: this.facts, handleOf, options });
   }
 
   close(): Promise<void> {
@@ -286,6 +205,12 @@ class TorchStore implements Store {
     const handle = this.live();
     this.#entry(name);
     return settle(this.#native.readStore(this.#engine, handle, name));
+  }
+
+  async checksum(name: string): Promise<string> {
+    const handle = this.live();
+    this.#entry(name);
+    return settle(this.#native.checksum(this.#engine, handle, name));
   }
 
   async seed(seed: number): Promise<void> {

@@ -25,7 +25,7 @@ import {
 } from '../engine/addon-path.mjs';
 import { fingerprint } from './fingerprint.mjs';
 import { outputOf, run, SetupError, say } from './run-command.mjs';
-import { hasJpegHeaders } from './system-packages.mjs';
+import { hasGlooHeaders, hasJpegHeaders } from './system-packages.mjs';
 
 /** @typedef {import('./find-libtorch.mjs').Libtorch} Libtorch */
 
@@ -44,10 +44,11 @@ export function buildAddon(libtorch, { force = false } = {}) {
     [
       JSON.stringify(libtorch),
       // One by one: a question fails where one of its packages is unknown.
-      ...['libtorch-dev', 'libdnnl-dev', 'libjpeg62-turbo-dev'].map(
+      ...['libtorch-dev', 'libdnnl-dev', 'libjpeg62-turbo-dev', 'libgloo-dev'].map(
         (name) => outputOf('dpkg-query', ['-W', name]) ?? '',
       ),
       String(hasJpegHeaders()),
+      String(hasGlooHeaders()),
       ...includes,
     ],
   );

@@ -2,7 +2,13 @@
 import { buildAddon } from './build-addon.mjs';
 import { findLibtorch } from './find-libtorch.mjs';
 import { outputOf, SetupError, say } from './run-command.mjs';
-import { findPackageManager, hasJpegHeaders, installPackages, missingTools } from './system-packages.mjs';
+import {
+  findPackageManager,
+  hasGlooHeaders,
+  hasJpegHeaders,
+  installPackages,
+  missingTools,
+} from './system-packages.mjs';
 
 const anyLibtorch =
   'pip install torch, or set LIBTORCH to the folder of a libtorch unpacked from https://pytorch.org';
@@ -60,6 +66,7 @@ function missingPackages({ manager, also }) {
     ...commands.map((command) => /** @type {string} */ (manager.tools[command])),
     ...(findLibtorch() ? [] : manager.libtorch),
     ...(hasJpegHeaders() ? [] : manager.jpeg),
+    ...(hasGlooHeaders() ? [] : manager.gloo),
     ...(manager.command === 'apt-get' ? also.filter((name) => !isInstalled(name)) : []),
   ];
 }

@@ -1,5 +1,6 @@
 /** The system packages needed to build the addon, by their names in Debian, Fedora and Homebrew, and their installation. */
 import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { outputOf, run, SetupError, say } from './run-command.mjs';
 
@@ -12,6 +13,7 @@ import { outputOf, run, SetupError, say } from './run-command.mjs';
  * @property {Readonly<Record<string, string>>} tools the package of each command needed for the build
  * @property {readonly string[]} libtorch
  * @property {readonly string[]} jpeg the headers of libjpeg-turbo
+ * @property {readonly string[]} gloo the headers of Gloo, for training on several processes
  * @property {boolean} isTried whether the set-up has been tested with it
  */
 
@@ -29,6 +31,7 @@ export const packageManagers = {
     libtorch: ['libtorch-dev', 'libdnnl-dev', 'libopenblas0-pthread'],
     // Of Debian and Ubuntu alike: it depends on libjpeg-turbo's, whose name differs.
     jpeg: ['libjpeg-dev'],
+    gloo: ['libgloo-dev'],
     isTried: true,
   },
   fedora: {
@@ -39,6 +42,7 @@ export const packageManagers = {
     tools: { cmake: 'cmake', make: 'make', 'c++': 'gcc-c++' },
     libtorch: ['python3-torch-devel'],
     jpeg: ['libjpeg-turbo-devel'],
+    gloo: ['gloo-devel'],
     isTried: false,
   },
   homebrew: {
@@ -50,6 +54,7 @@ export const packageManagers = {
     tools: { cmake: 'cmake', make: 'make' },
     libtorch: ['pytorch', 'libomp'],
     jpeg: ['jpeg-turbo'],
+    gloo: [],
     isTried: false,
   },
 };
@@ -70,12 +75,17 @@ export function findPackageManager({ platform = process.platform, osRelease = re
 
 const readOsRelease = () => (existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '');
 
-const jpegHeaders = ['/usr/include', '/usr/local/include', '/opt/homebrew/include'].map(
-  (folder) => `${folder}/jpeglib.h`,
-);
+/** @param {string} header */
+const hasHeader = (header) =>
+  ['/usr/include', '/usr/local/include', '/opt/homebrew/include'].some((folder) =>
+    existsSync(join(folder, header)),
+  );
 
 /** Whether the headers of a libjpeg are where the build looks for them; it tries whether that is libjpeg-turbo's. */
-export const hasJpegHeaders = () => jpegHeaders.some((path) => existsSync(path));
+export const hasJpegHeaders = () => hasHeader('jpeglib.h');
+
+/** Whether Gloo's headers are there; the build tries whether they fit libtorch's. */
+export const hasGlooHeaders = () => hasHeader('gloo/transport/device.h');
 
 export const missingTools = () => tools.filter((tool) => outputOf(tool, ['--version']) === undefined);
 

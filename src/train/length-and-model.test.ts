@@ -75,6 +75,8 @@ describe('a training with patience', () => {
 const withMemoryFor = (images: number): Engine => ({
   facts: engine.facts,
   lateMs: 0,
+  serveStore: () => engine.serveStore(),
+  join: (options) => engine.join(options),
   createStore: (spec) => engine.createStore(spec),
   load: async (program, store) => {
     const loaded = await engine.load(program, store);
