@@ -16,7 +16,16 @@ export const findAbout =
 const idle = new Set([
   ...['epochs', 'time', 'patience', 'keepBest', 'learningRate', 'averageDecay'],
   ...['schedule', 'decayFactor', 'decayEvery', 'warmup'],
-  ...['evaluateEvery', 'saveEvery', 'limitValidation', 'limitTest', 'evaluationCrop', 'probe', 'preview'],
+  ...[
+    'evaluateEvery',
+    'saveEvery',
+    'limitValidation',
+    'limitTest',
+    'evaluationCrop',
+    'probe',
+    'preview',
+    'processes',
+  ],
 ]);
 
 /** @throws UsageError naming an option that a sweep of learning rates has no use for */

@@ -1,5 +1,6 @@
 /** The command line as a function: errors as one line, exit codes 0, 1 (failed), 2 (wrong usage). */
 import { CommanderError } from 'commander';
+import { recordError } from '../distributed/error-file.ts';
 import { InceptionError, UsageError } from '../errors.ts';
 import { createProgram } from './create-program.ts';
 import { InterruptedError } from './usage.ts';
@@ -24,6 +25,7 @@ function report(error: unknown, { stack }: { stack: boolean }): number {
       : `unexpected error:\n${trace}`;
   process.stderr.write(`inception: ${text}\n`);
   if (error instanceof InterruptedError) return error.exitCode;
+  recordError(error, process.env);
   return error instanceof UsageError ? 2 : 1;
 }
 

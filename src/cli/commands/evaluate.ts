@@ -30,6 +30,7 @@ import {
   type OnnxOptions,
   readOnnxOptions,
 } from '../options/onnx-options.ts';
+import { addProcesses, ranAsProcesses } from '../options/processes-option.ts';
 import { appendResultsRow, evaluationText, hasTop5 } from '../output/evaluation-report.ts';
 import { grouped } from '../output/format.ts';
 import { progressOver } from '../output/image-progress.ts';
@@ -92,7 +93,7 @@ export function addEvaluate(program: Command): void {
       .option('--confusion', 'print the confusion matrix')
       .option('--json', 'print JSON'),
   );
-  addOnnxOptions(addCropOptions(command, "the model's own"))
+  addOnnxOptions(addCropOptions(addProcesses(command), "the model's own"))
     .addHelpText(
       'after',
       `
@@ -107,6 +108,7 @@ Examples:
 }
 
 async function run(paths: readonly string[], values: Values): Promise<void> {
+  if (await ranAsProcesses({ ...values })) return;
   const views: Views = { crops: values.crops, flip: values.testFlip ?? false };
   refuseIneffective(values);
   const notices = noticesTo(process.stderr);

@@ -23,6 +23,7 @@ import { addDeclared, readDeclared, refuseOption } from '../options/declared-opt
 import { addEngineOptions, type EngineOptions } from '../options/engine-options.ts';
 import { modelArgument, noticesTo } from '../options/model-options.ts';
 import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
+import { addProcesses, ranAsProcesses } from '../options/processes-option.ts';
 import { addRecipeOptions, readChanges, readRecipe, readWeightsFile } from '../options/recipe-options.ts';
 import { estimateText } from '../output/estimate-text.ts';
 import { hasTop5 } from '../output/evaluation-report.ts';
@@ -62,7 +63,7 @@ export function addTrain(program: Command): void {
     '--preview <file>',
     'write a sheet (.png) of training images as the network will see them, and end: nothing is trained, nothing written to --output',
   );
-  addEngineOptions(command);
+  addProcesses(addEngineOptions(command));
   command.optionsGroup('Network:');
   addNetworkOptions(command, { except: ['classes', 'inputChannels'] });
   refuseOption(command, networkOptions.classes, 'the number of classes is that of --data');
@@ -87,6 +88,9 @@ Examples:
         await showLearningRate(await newRun(network, values));
         return;
       }
+      if (values.preview !== undefined && values.processes !== undefined)
+        throw new UsageError('--processes: has no effect with --preview');
+      if (await ranAsProcesses(values)) return;
       process.exitCode = await run(network, values);
     });
 }
@@ -94,7 +98,7 @@ Examples:
 /** Options that a resumed run accepts; all others come from its config.json. */
 const resumeOptions = new Set([
   ...['out', 'output', 'resume', 'data', 'epochs', 'learningRate'],
-  ...['evaluateEvery', 'saveEvery', 'device', 'threads'],
+  ...['evaluateEvery', 'saveEvery', 'device', 'threads', 'processes'],
 ]);
 
 function refuseWithResume(command: Command): void {

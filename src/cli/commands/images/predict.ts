@@ -15,6 +15,7 @@ import {
   type OnnxOptions,
   readOnnxOptions,
 } from '../../options/onnx-options.ts';
+import { addProcesses, ranAsProcesses } from '../../options/processes-option.ts';
 import { grouped } from '../../output/format.ts';
 import { progressOver } from '../../output/image-progress.ts';
 import { onInterruption } from '../../signals.ts';
@@ -48,7 +49,7 @@ export function addPredict(program: Command): void {
     .option('--test-flip', 'average the single crop with its mirror image')
     .option('--batch <n>', `crops per batch (default: ${batches.batch})`, wholeNumber('--batch'))
     .option('--json', 'print a summary as JSON');
-  addOnnxOptions(addCropOptions(addEngineOptions(command), "the model's own"))
+  addOnnxOptions(addCropOptions(addProcesses(addEngineOptions(command)), "the model's own"))
     .addHelpText(
       'after',
       `
@@ -63,6 +64,7 @@ Examples:
 }
 
 async function run(path: string, names: readonly string[], values: Values): Promise<void> {
+  if (await ranAsProcesses({ ...values })) return;
   const { output, top, resume = false, crops, testFlip: flip = false, json } = values;
   if (flip && crops > 1)
     throw new UsageError(`--test-flip: has no effect with --crops ${crops}, which include mirror images`);
