@@ -320,4 +320,5 @@ def main():
         answer(wall=wall, processor=processor)
 
 
-main()
+if __name__ == "__main__":
+    main()
