@@ -13,7 +13,7 @@ const table = {
     atMost: 1024,
     flag: '--processes <n>',
     about:
-      'processes of this machine that share the work; on several machines a launcher starts them (torchrun, mpirun, srun)',
+      'run in n processes on this machine; on several machines a launcher starts them (torchrun, mpirun, srun)',
     label: 'Processes',
     default: '1',
   }),

@@ -42,8 +42,8 @@ describe('frames', () => {
 
 describe('a message', () => {
   it('is read or refused with a FrameError, whatever the text', () => {
-    expect(readMessage('{"kind":"result","call":3,"method":"gather","value":[1,null]}')).toEqual({
-      ...{ kind: 'result', call: 3, method: 'gather', value: [1, null] },
+    expect(readMessage('{"kind":"result","call":3000000000,"method":"gather","value":[1,null]}')).toEqual({
+      ...{ kind: 'result', call: 3_000_000_000, method: 'gather', value: [1, null] },
     });
     expect(() => readMessage('{"kind":"bye","more":1}')).toThrow(FrameError);
     expect(() => readMessage('{"kind":"start","hosts":[],"machines":[-1],"address":""}')).toThrow(

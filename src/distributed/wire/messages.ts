@@ -6,6 +6,8 @@ import { FrameError } from './frames.ts';
 const rank = z.number().int().min(0).max(1_000_000);
 const name = z.string().max(1000);
 const text = z.string().max(10_000);
+/** Calls are numbered from the start of the group, which may last for weeks. */
+const call = z.number().int().min(0);
 const method = z.enum(['gather', 'fromFirst', 'barrier']);
 
 /** How a peer was lost; `LostPeerError` says it in words. */
@@ -40,8 +42,8 @@ const message = z.discriminatedUnion('kind', [
     /** For processes on rank 0's machine: the address that other machines reach it by. */
     address: z.string().max(255),
   }),
-  z.strictObject({ kind: z.literal('value'), call: rank, method, value: z.unknown() }),
-  z.strictObject({ kind: z.literal('result'), call: rank, method, value: z.unknown() }),
+  z.strictObject({ kind: z.literal('value'), call, method, value: z.unknown() }),
+  z.strictObject({ kind: z.literal('result'), call, method, value: z.unknown() }),
   z.strictObject({ kind: z.literal('lost'), rank, how: loss, detail: text }),
   z.strictObject({ kind: z.literal('bye') }),
 ]);
