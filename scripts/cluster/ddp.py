@@ -75,6 +75,12 @@ class Rank:
         self.optimizer.step()
         return loss.item()
 
+    def first(self):
+        """What the ranks agree on after a step: the norm of the mean gradient; and this rank's loss."""
+        loss = self.step()
+        norms = [parameter.grad.float().norm() for parameter in self.model.parameters()]
+        return dict(loss=loss, gradientNorm=self.torch.stack(norms).norm().item())
+
     def steps(self, count):
         return self.timed(self.step, count)
 
@@ -120,7 +126,7 @@ def main():
         lines.flush()
 
     rank = Rank(json.load(open(path)), mode == "compile")
-    answer(about=rank.about(), losses=[rank.step() for _ in range(3)])
+    answer(about=rank.about(), **rank.first())
     works = {"run": rank.steps, "alone": rank.alone, "reduce": rank.reduce}
     for line in sys.stdin:
         command, count = line.split()

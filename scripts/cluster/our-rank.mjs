@@ -108,9 +108,9 @@ for await (const line of createInterface({ input: process.stdin })) {
   const [command, argument] = line.split(' ');
   if (command === 'join') {
     if (size > 1) group = await ours.engine.join({ rank, size, host, port: Number(argument), address });
-    const losses = [];
-    for (let step = 0; step < 3; step++) losses.push((await ours.run()).loss.data[0]);
-    answer({ about: `libtorch ${libtorch}, ${carrier ?? 'alone'}, gradients in ${job.reduce}`, losses });
+    const { loss, gradientNorm } = await ours.run();
+    const about = `libtorch ${libtorch}, ${carrier ?? 'alone'}, gradients travel in ${job.reduce}`;
+    answer({ about, loss: loss.data[0], gradientNorm: gradientNorm.data[0] });
   } else if (command === 'traffic') {
     const { bytes, busyMs, exposedMs } = group?.traffic() ?? { bytes: 0, busyMs: 0, exposedMs: 0 };
     answer({ bytes, busyMs, exposedMs });
