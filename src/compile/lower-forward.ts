@@ -19,7 +19,7 @@ export const evaluationLowering = (
   scaling,
   batchStatistics: false,
   batchNormMomentum: 0,
-  synchronised: false,
+  normalisedTogether: 1,
   dropout: false,
 });
 

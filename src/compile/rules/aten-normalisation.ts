@@ -4,6 +4,7 @@ import type { Node } from '../../graph/graph.ts';
 import type { Emitter } from '../emitter.ts';
 import type { Value } from '../program.ts';
 import { type Lowering, parameterOf, type Rule } from './rule.ts';
+import { synchronisedBatchNorm } from './synchronised-normalisation.ts';
 
 /** The fused ReLU of an operation, if it has one, and the gradient that it passes. */
 export function reluOf(input: Value, relu: boolean | undefined, emitter: Emitter) {
@@ -20,19 +21,26 @@ export const relu: Rule<'relu'> = (_, [input], { emitter }) => {
   return { value, gradients: (gradient) => ({ inputs: [masked(gradient)] }) };
 };
 
-export const batchNorm: Rule<'batchNorm'> = (node, [input], lowering) => {
+export const batchNorm: Rule<'batchNorm'> = (node, inputs, lowering) => {
+  const { emitter, normalisedTogether } = lowering;
+  const normalise = normalisedTogether > 1 ? synchronisedBatchNorm : ownBatchNorm;
+  const { value: normalised, gradients } = normalise(node, inputs, lowering);
+  const { value, masked } = reluOf(normalised, node.attributes.relu, emitter);
+  return { value, gradients: (gradient, needsInput) => gradients(masked(gradient), needsInput) };
+};
+
+const ownBatchNorm: Rule<'batchNorm'> = (node, [input], lowering) => {
   const { emitter, batchStatistics, batchNormMomentum } = lowering;
-  const { epsilon, relu } = node.attributes;
+  const { epsilon } = node.attributes;
   const { gamma } = lowering.graph.network;
   const factor = gamma ? parameterOf(node, 'gamma', lowering) : ones(node, lowering);
   const beta = parameterOf(node, 'beta', lowering);
   const moving = (['movingMean', 'movingVariance'] as const).map((part) => parameterOf(node, part, lowering));
-  const [normalised, mean, inverseDeviation] = emitter.calls(
+  const [value, mean, inverseDeviation] = emitter.calls(
     'aten::native_batch_norm',
     [input, factor, beta, ...moving, batchStatistics, batchNormMomentum, epsilon],
     3,
   );
-  const { value, masked } = reluOf(normalised, relu, emitter);
   return {
     value,
     gradients: (gradient) => {
@@ -40,7 +48,7 @@ export const batchNorm: Rule<'batchNorm'> = (node, [input], lowering) => {
       const outputMask = [true, gamma, true];
       const [inputGradient, gammaGradient, betaGradient] = emitter.calls(
         'aten::native_batch_norm_backward',
-        [masked(gradient), input, factor, ...moving, ...saved, batchStatistics, epsilon, outputMask],
+        [gradient, input, factor, ...moving, ...saved, batchStatistics, epsilon, outputMask],
         3,
       );
       return {

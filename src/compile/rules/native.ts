@@ -23,9 +23,9 @@ export const native: Overlay = {
     };
   },
   batchNorm: (node, [input], lowering) => {
-    const { emitter, batchStatistics, batchNormMomentum, synchronised } = lowering;
+    const { emitter, batchStatistics, batchNormMomentum, normalisedTogether } = lowering;
     const { epsilon, relu } = node.attributes;
-    const together = synchronised ? [true] : [];
+    const together = normalisedTogether > 1 ? [true] : [];
     if (!relu || !batchStatistics) return undefined;
     const { gamma } = lowering.graph.network;
     const affine = [

@@ -16,8 +16,8 @@ export interface Lowering {
   /** Whether to normalise by the batch's statistics (training) or by the moving ones. */
   readonly batchStatistics: boolean;
   readonly batchNormMomentum: number;
-  /** Whether the batch is that of all processes together. */
-  readonly synchronised: boolean;
+  /** Processes whose batches are normalised by their common statistics; 1: each by its own. */
+  readonly normalisedTogether: number;
   readonly dropout: boolean;
   /**
    * Whether the store holds convolution parameters in the program's precision and accepts their gradients in any.

@@ -86,7 +86,7 @@ function lowerRound(plan: TrainingPlan, { last }: { last: boolean }): Round {
   const lowering: Lowering = {
     ...evaluationLowering(emitter, graph, options),
     batchStatistics,
-    synchronised: plan.synchronised,
+    normalisedTogether: plan.normalisedTogether,
     batchNormMomentum: following.momentum,
     dropout: options.dropout ?? true,
     roundedParameters: kernels === 'aten',

@@ -9,7 +9,7 @@ import { kindOf, optimizers } from '../optimizers/optimizers.ts';
 import type { TrainingOptions } from '../options.ts';
 import { stepNumbers } from '../step-numbers.ts';
 import { frozenParts } from './frozen-parts.ts';
-import { planReplicas, refuseUnsynchronised } from './replicas/plan-replicas.ts';
+import { planReplicas } from './replicas/plan-replicas.ts';
 import { trainingGraphPasses } from './training-passes.ts';
 
 export type TrainingPlan = ReturnType<typeof planTraining>;
@@ -24,9 +24,8 @@ export function planTraining(network: Graph, options: TrainingOptions) {
   const batchStatistics = (options.batchNorm ?? 'batch') === 'batch';
   const frozen = frozenParts(network, options);
   const graph = runPasses(frozen.trained, trainingGraphPasses, { context: undefined, choices });
-  if (batchStatistics) refuseSingleValues(graph, batch);
-  const synchronised = batchStatistics && (replicas?.synchronised ?? false);
-  if (synchronised) refuseUnsynchronised(graph, options);
+  const normalisedTogether = batchStatistics && replicas?.synchronised ? replicas.processes : 1;
+  if (batchStatistics) refuseSingleValues(graph, batch * normalisedTogether);
   const layout = layOut(network);
   const updates = options.update ?? true;
   // Clipping needs the norm of all gradients before any weight is updated.
@@ -36,7 +35,7 @@ export function planTraining(network: Graph, options: TrainingOptions) {
     kernels,
     replicas,
     batchStatistics,
-    synchronised,
+    normalisedTogether,
     /** Where the batches' statistics go. */
     statistics:
       batchStatistics && layout.statisticsLength > 0 ? (replicas?.statistics ?? 'moving') : 'moving',

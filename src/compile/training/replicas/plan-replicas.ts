@@ -5,7 +5,6 @@
  * a bucket. In each round `accumulate_` adds the values of all processes, in the order of replicas, to the sums; in the last one
  * `share_` gives every process the mean, and what needs it waits for it. With one round the values become the mean where they are.
  */
-import type { Graph } from '../../../graph/graph.ts';
 import { CompileError } from '../../compile-error.ts';
 import type { Emitter } from '../../emitter.ts';
 import type { Layout } from '../../layout.ts';
@@ -97,17 +96,6 @@ function checkReplicas({ count, processes, batchNorm }: Replicas): void {
   if (batchNorm === 'synchronised' && count > processes)
     throw new CompileError(
       `training option 'replicas.batchNorm': batch normalisation cannot be synchronised over ${count} replicas in ${processes} processes, because the replicas of one process run one after another; use as many processes as replicas, or 'own'`,
-    );
-}
-
-/** @param graph as it is lowered. @throws CompileError naming a layer whose operator has no synchronised form */
-export function refuseUnsynchronised(graph: Graph, { kernels = 'native' }: TrainingOptions): void {
-  const other = graph.nodes.find(
-    (node) => node.op === 'batchNorm' && (kernels === 'aten' || !node.attributes.relu),
-  );
-  if (other)
-    throw new CompileError(
-      `${other.path}: batch normalisation can be synchronised only together with its ReLU, and in native kernels; use 'own' (training option 'replicas.batchNorm')`,
     );
 }
 
