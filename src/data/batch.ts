@@ -17,12 +17,24 @@ export interface Batch {
 export interface TrainingBatch extends Batch {
   /** From 0. */
   readonly epoch: number;
-  /** From 0 in each epoch. */
+  /** From 0 in each epoch: every replica has a batch of this position. */
   readonly position: number;
+  /** From 0. */
+  readonly replica: number;
+}
+
+/** The replicas of a training, of which each has batches of its own: together they have each image of an epoch once. */
+export interface Replicas {
+  readonly count: number;
+  /** Those of this process, ascending. */
+  readonly own: readonly number[];
 }
 
 export interface TrainingBatchOptions {
+  /** Images of one replica. */
   readonly batch: number;
+  /** Whose batches these are: for each position one of each own replica. Default: the only one. */
+  readonly replicas?: Replicas;
   readonly size: readonly [height: number, width: number];
   readonly augmentation: Augmentation;
   readonly seed: number;

@@ -120,3 +120,44 @@ describe('a loader', () => {
     expect(started()).toBe(atReturn);
   });
 });
+
+describe('the batches of several replicas', () => {
+  const of = (own: readonly number[], count = 3) => ({ replicas: { count, own } });
+
+  it('have each image of an epoch once together, whatever process has which replica', async () => {
+    const perEpoch = Math.floor(200 / (3 * 32));
+    const together = await first(perEpoch * 3, of([0, 1, 2]));
+    const images = together.flatMap(({ indices }) => indices);
+    expect(new Set(images).size).toBe(perEpoch * 3 * 32);
+    const [two, one] = [await first(perEpoch * 2, of([0, 2])), await first(perEpoch, of([1]))];
+    const key = ({ epoch, position, replica, indices }: TrainingBatch) =>
+      JSON.stringify([epoch, position, replica, indices]);
+    expect([...two, ...one].map(key).sort()).toEqual(together.map(key).sort());
+    const second = (batches: readonly TrainingBatch[]) =>
+      batches.find(({ replica }) => replica === 1)?.images;
+    expect(second(one)).toEqual(second(together));
+  });
+
+  it('come in the order of positions, each replica in turn', async () => {
+    const batches = await first(5, of([0, 2]));
+    expect(batches.map(({ epoch, position, replica }) => [epoch, position, replica])).toEqual([
+      [0, 0, 0],
+      [0, 0, 2],
+      [0, 1, 0],
+      [0, 1, 2],
+      [1, 0, 0],
+    ]);
+  });
+
+  it('are the batches of a larger one, cut', async () => {
+    const whole = await first(2, { batch: 96 });
+    const cut = await first(6, of([0, 1, 2]));
+    expect(cut.flatMap(({ indices }) => indices)).toEqual(whole.flatMap(({ indices }) => indices));
+  });
+
+  it('are refused where the images do not fill them', async () => {
+    expect(() => trainingBatches(data, { ...options, ...of([0], 7) })).toThrow(
+      '200 images do not fill the batches of 32 images of 7 replicas; use a smaller --batch, fewer --replicas or more images',
+    );
+  });
+});

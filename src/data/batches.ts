@@ -1,7 +1,7 @@
 /** Prepares batches while the engine works: a few are always in flight, and their images are decoded and distorted by other threads. */
 import { isMixing, mixBatch } from '../images/augmentation/mix.ts';
 import { randomFor } from '../random.ts';
-import type { Batch, TrainingBatch, TrainingBatchOptions } from './batch.ts';
+import type { Batch, Replicas, TrainingBatch, TrainingBatchOptions } from './batch.ts';
 import { DataError } from './data-error.ts';
 import type { Dataset, EncodedImage } from './dataset.ts';
 import { type EpochOrder, epochOrders } from './epoch-order.ts';
@@ -9,19 +9,27 @@ import { prepareSamples, type Sample } from './prepare-samples.ts';
 import { SkippedImages } from './skipped-images.ts';
 import { streamBatches } from './stream-batches.ts';
 
-export type { Batch, TrainingBatch, TrainingBatchOptions };
+export type { Batch, Replicas, TrainingBatch, TrainingBatchOptions };
 
 /** Batches prepared ahead of the one being used. */
 const prefetch = 3;
 
-/** @throws DataError if there are fewer images than one batch has. */
-export function batchesInEpoch({ name, length }: Dataset, batch: number): number {
-  if (length < batch)
+/**
+ * Batches of each replica in an epoch.
+ * @throws DataError if there are fewer images than the batches of all replicas have.
+ */
+export function batchesInEpoch({ name, length }: Dataset, batch: number, replicas = 1): number {
+  const whole = batch * replicas;
+  if (length < whole)
     throw new DataError(
-      `${name}: ${length} images do not fill one batch of ${batch}; use --batch ${length} or less, or more images`,
+      replicas === 1
+        ? `${name}: ${length} images do not fill one batch of ${batch}; use --batch ${length} or less, or more images`
+        : `${name}: ${length} images do not fill the batches of ${batch} images of ${replicas} replicas; use a smaller --batch, fewer --replicas or more images`,
     );
-  return Math.floor(length / batch);
+  return Math.floor(length / whole);
 }
+
+const onlyReplica: Replicas = { count: 1, own: [0] };
 
 interface IndexedSample extends Sample {
   readonly index: number;
@@ -33,10 +41,15 @@ export function trainingBatches(
   options: TrainingBatchOptions,
 ): AsyncGenerator<TrainingBatch> {
   const { batch, size, augmentation, seed, sampling = 'shuffle', reuse = false, onBroken } = options;
-  const { start = { epoch: 0, position: 0 } } = options;
-  const perEpoch = batchesInEpoch(dataset, batch);
+  const { start = { epoch: 0, position: 0 }, replicas = onlyReplica } = options;
+  const perEpoch = batchesInEpoch(dataset, batch, replicas.count);
   const { stream } = dataset;
-  if (stream) return streamBatches({ ...dataset, stream }, { ...options, perEpoch });
+  if (stream)
+    return inTurns(
+      replicas.own.map((replica) =>
+        streamBatches({ ...dataset, stream }, { ...options, perEpoch, replica, of: replicas.count }),
+      ),
+    );
   const bytes = size[0] * size[1] * 3;
   const skipped = new SkippedImages(dataset, (index, error) => onBroken?.(error, index));
   const makeOrder = epochOrders(dataset, { seed, sampling });
@@ -48,12 +61,12 @@ export function trainingBatches(
 
   const spare: Uint8Array[] = [];
   const make = async (
-    { epoch, position }: { epoch: number; position: number },
+    { epoch, position, replica }: { epoch: number; position: number; replica: number },
     closed: AbortSignal,
   ): Promise<TrainingBatch> => {
     closed.throwIfAborted();
     const order = orderOf(epoch);
-    const first = position * batch;
+    const first = (position * replicas.count + replica) * batch;
     const images = spare.pop() ?? new Uint8Array(batch * bytes);
     const sampleOf = (index: number, slot: number, source: EncodedImage | undefined): IndexedSample => {
       const repeat = order.repeats?.[first + slot] ?? 0;
@@ -94,7 +107,7 @@ export function trainingBatches(
     const mixed = isMixing(augmentation)
       ? mixBatch({ images, labels }, augmentation, { size, randomOf })
       : undefined;
-    return { images, labels, mixed, indices, epoch, position };
+    return { images, labels, mixed, indices, epoch, position, replica };
   };
 
   const recycle = ({ images }: TrainingBatch) => {
@@ -106,9 +119,19 @@ export function trainingBatches(
         epoch++;
         position = 0;
       }
-      yield (closed) => make({ epoch, position }, closed);
+      const place = { epoch, position };
+      for (const replica of replicas.own) yield (closed) => make({ ...place, replica }, closed);
     }
   });
+}
+
+/** A batch of each replica in turn. */
+async function* inTurns(replicas: readonly AsyncGenerator<TrainingBatch>[]): AsyncGenerator<TrainingBatch> {
+  try {
+    for (;;) for (const batches of replicas) yield (await batches.next()).value;
+  } finally {
+    await Promise.all(replicas.map((batches) => batches.return(undefined)));
+  }
 }
 
 type Job<T> = (closed: AbortSignal) => Promise<T>;

@@ -44,6 +44,9 @@ export interface StreamPosition {
   readonly epoch: number;
   /** Images of the epoch that were given out before. */
   readonly given: number;
+  /** Which of how many replicas of a training reads: each has images of its own. */
+  readonly replica: number;
+  readonly of: number;
   readonly signal: AbortSignal;
   readonly onNotice?: ((message: string) => void) | undefined;
 }

@@ -19,20 +19,26 @@ interface Place {
 /** Prepared ahead of the one being used. */
 const prefetch = 3;
 
+/** Which of how many replicas of a training the batches are for. */
+interface OfReplica {
+  readonly replica: number;
+  readonly of: number;
+}
+
 /**
  * Endless batches. In place of an image that cannot be used another one of its batch is taken, distorted in another way, so that every process has
  * the same number of batches.
  */
 export async function* streamBatches(
   { name, stream }: StreamedDataset,
-  { perEpoch, ...options }: TrainingBatchOptions & { readonly perEpoch: number },
+  { perEpoch, replica, of, ...options }: TrainingBatchOptions & OfReplica & { readonly perEpoch: number },
 ): AsyncGenerator<TrainingBatch> {
   const { start = { epoch: 0, position: 0 }, seed, batch, onNotice } = options;
   const closing = new AbortController();
   const { signal } = closing;
   const fetched = async function* (): AsyncGenerator<Place & { images: readonly StreamedImage[] }> {
     for (let { epoch, position } = start; ; epoch++, position = 0) {
-      const images = stream.read({ seed, epoch, given: position * batch, signal, onNotice });
+      const images = stream.read({ seed, epoch, given: position * batch, replica, of, signal, onNotice });
       try {
         for (; position < perEpoch; position++) {
           const taken: StreamedImage[] = [];
@@ -52,7 +58,7 @@ export async function* streamBatches(
   const waiting: Promise<TrainingBatch>[] = [];
   const startNext = () => {
     // Calls of a generator are answered in their order.
-    const job = batches.next().then(({ value }) => prepare(name, value, { ...options, signal }));
+    const job = batches.next().then(({ value }) => prepare(name, value, { ...options, replica, signal }));
     job.catch(() => undefined);
     waiting.push(job);
   };
@@ -73,11 +79,16 @@ export async function* streamBatches(
 async function prepare(
   name: string,
   { epoch, position, images: streamed }: Place & { images: readonly StreamedImage[] },
-  { batch, size, augmentation, seed, onBroken, signal }: TrainingBatchOptions & { signal: AbortSignal },
+  options: TrainingBatchOptions & Pick<OfReplica, 'replica'> & { signal: AbortSignal },
 ): Promise<TrainingBatch> {
+  const { batch, size, augmentation, seed, replica, onBroken, signal } = options;
   const images = new Uint8Array(batch * size[0] * size[1] * 3);
-  // Keys of five small numbers: those of an image, of a slot and of mixing are different.
-  const random = (slot: number, use: number) => randomFor(seed, epoch, position, slot, use);
+  // Keys of five small numbers: those of an image, of a slot and of mixing are different. The first replica's are those of a training
+  // that has one.
+  const random = (slot: number, use: number) =>
+    replica === 0
+      ? randomFor(seed, epoch, position, slot, use)
+      : randomFor(seed, epoch, position, slot, use, replica);
   /** Which of the streamed images is in each slot. */
   const taken = streamed.map((_, slot) => slot);
   const broken = new Set<number>();
@@ -108,7 +119,8 @@ async function prepare(
   const mixed = isMixing(augmentation)
     ? mixBatch({ images, labels }, augmentation, { size, randomOf: (slot) => random(slot, 1) })
     : undefined;
-  return { images, labels, mixed, indices: taken.map((index) => position * batch + index), epoch, position };
+  const indices = taken.map((index) => position * batch + index);
+  return { images, labels, mixed, indices, epoch, position, replica };
 }
 
 /** @throws DataError naming the image */

@@ -83,8 +83,8 @@ export async function openStream(source: string, options: OpenStreamOptions): Pr
     stream: {
       identity: shards.map((shard) => nameOf(shard)).join('\n'),
       perClass,
-      async *read({ seed, epoch, given, signal, onNotice }) {
-        const samples = streamSamples(sized, { seed, epoch, given, signal, onNotice, images: length });
+      async *read({ replica, of, ...position }) {
+        const samples = streamSamples(sized, { ...position, rank: replica, world: of, images: length });
         for await (const { label, ...sample } of samples)
           yield { ...sample, label: label === undefined ? undefined : classOf(label) };
       },
