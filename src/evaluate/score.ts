@@ -53,6 +53,12 @@ export async function predictions(dataset: Dataset, options: ScoreOptions): Prom
   return results;
 }
 
+/** A prediction that has been JSON, which has null for what is not a number. */
+export const readPrediction = (prediction: Prediction): Prediction => ({
+  ...prediction,
+  loss: prediction.loss ?? Number.NaN,
+});
+
 /** What the scores need of one image's probabilities. */
 export function predictionOf(
   probabilities: Float32Array | Float64Array,

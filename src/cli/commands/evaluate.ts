@@ -9,18 +9,22 @@ import { readExclusions, readRealLabels } from '../../data/labels/image-lists.ts
 import { isUnlabelled } from '../../data/open-data.ts';
 import { subset } from '../../data/selection.ts';
 import { openEvaluationImages } from '../../data/splits/evaluation-images.ts';
+import type { Group } from '../../distributed/group.ts';
+import { GroupError } from '../../distributed/lost-peer.ts';
+import { inPortions } from '../../distributed/portions.ts';
 import { UsageError } from '../../errors.ts';
 import { competingClasses, type NamedModel } from '../../evaluate/competing-classes.ts';
 import { openPredictions } from '../../evaluate/predictions-file.ts';
 import { acceptedLabels } from '../../evaluate/real-labels.ts';
-import { type Prediction, predictions, ScoreError, scoreOf } from '../../evaluate/score.ts';
+import { type Prediction, predictions, readPrediction, ScoreError, scoreOf } from '../../evaluate/score.ts';
 import { costsOf } from '../../graph/costs.ts';
 import { type CropCount, describeViews, type Views } from '../../images/crops.ts';
 import { type Preprocessing, standardPreprocessing } from '../../images/preprocess.ts';
 import { ModelError } from '../../model/description.ts';
 import type { Member } from '../../predict/predict-images.ts';
+import { addGroupOptions, inGroup, type Joined } from '../in-group.ts';
 import { addEngineOptions, type EngineOptions, runtimeOptions } from '../options/engine-options.ts';
-import { noticesTo, predictingArgument, readCrops } from '../options/model-options.ts';
+import { noNotices, noticesTo, predictingArgument, readCrops } from '../options/model-options.ts';
 import {
   addCropOptions,
   addOnnxOptions,
@@ -30,7 +34,6 @@ import {
   type OnnxOptions,
   readOnnxOptions,
 } from '../options/onnx-options.ts';
-import { addProcesses, ranAsProcesses } from '../options/processes-option.ts';
 import { appendResultsRow, evaluationText, hasTop5 } from '../output/evaluation-report.ts';
 import { grouped } from '../output/format.ts';
 import { progressOver } from '../output/image-progress.ts';
@@ -93,7 +96,7 @@ export function addEvaluate(program: Command): void {
       .option('--confusion', 'print the confusion matrix')
       .option('--json', 'print JSON'),
   );
-  addOnnxOptions(addCropOptions(addProcesses(command), "the model's own"))
+  addOnnxOptions(addCropOptions(addGroupOptions(command), "the model's own"))
     .addHelpText(
       'after',
       `
@@ -104,17 +107,18 @@ Examples:
   inception evaluate runs/a runs/b runs/c runs/d --crops 144
   inception evaluate hub:timm/inception_v4.tf_in1k --data imagenet/val --predictions v4.csv`,
     )
-    .action(run);
+    .action((paths: readonly string[], values: Values) =>
+      inGroup(values, (joined) => run(paths, values, joined)),
+    );
 }
 
-async function run(paths: readonly string[], values: Values): Promise<void> {
-  if (await ranAsProcesses({ ...values })) return;
+async function run(paths: readonly string[], values: Values, { group, threads }: Joined): Promise<void> {
   const views: Views = { crops: values.crops, flip: values.testFlip ?? false };
   refuseIneffective(values);
-  const notices = noticesTo(process.stderr);
+  const notices = group.rank === 0 ? noticesTo(process.stderr) : noNotices;
   const overrides = await readOnnxOptions(values, { paths, crop: false });
   const open = await openModels(paths, {
-    ...runtimeOptions(values),
+    ...runtimeOptions({ ...values, ...(threads !== undefined && { threads }) }),
     ...notices,
     ...(values.batch === undefined ? batches : { batch: values.batch }),
     overridesOf: (path) => (isOverridden(path, paths) ? overrides : undefined),
@@ -150,7 +154,8 @@ async function run(paths: readonly string[], values: Values): Promise<void> {
       protocol: [...protocols, ...(restriction === undefined ? [] : [restriction])].join('; '),
       ...aboutRuntimes(models),
     };
-    const measured = await measure(dataset, { members, views, values, description });
+    const measured = await measure(dataset, { members, views, values, description, group });
+    if (group.rank > 0) return;
     const { results, broken, excluded, crops, seconds } = measured;
     if (results.length === 0)
       throw new ScoreError(
@@ -298,60 +303,83 @@ async function measure(
   dataset: Dataset,
   {
     members,
-    views,
+    views: protocol,
     values,
     description,
-  }: { members: readonly Member[]; views: Views; values: Values; description: object },
+    group,
+  }: { members: readonly Member[]; views: Views; values: Values; description: object; group: Group },
 ): Promise<Measured> {
   const excluded =
     values.exclude === undefined ? new Set<number>() : await readExclusions(values.exclude, dataset);
+  const isFirst = group.rank === 0;
   const file =
-    values.predictions === undefined
+    values.predictions === undefined || !isFirst
       ? undefined
       : await openPredictions(values.predictions, {
           dataset,
           evaluation: { ...description, excluded: excluded.size },
           resume: values.resume ?? false,
         });
-  const known = new Set(file?.previous.map(({ index }) => index));
+  const previous = await group.fromFirst(isFirst ? (file?.previous ?? []) : undefined);
+  const known = new Set(previous.map(({ index }) => index));
   const indices = Array.from({ length: dataset.length }, (_, index) => index).filter(
     (index) => !known.has(index) && !excluded.has(index),
   );
-  if (known.size > 0) process.stderr.write(`${grouped(known.size)} images are already predicted\n`);
+  if (known.size > 0 && isFirst)
+    process.stderr.write(`${grouped(known.size)} images are already predicted\n`);
   const interruption = onInterruption();
   const broken: string[] = [];
-  const progress = progressOver(indices.length);
+  const results: Prediction[] = [...previous];
+  const progress = isFirst ? progressOver(indices.length) : undefined;
   let crops = 0;
+  let isInterrupted = false;
   const begin = performance.now();
-  try {
-    const results = await predictions(dataset, {
+  const predictOwn = async (own: readonly number[]) => {
+    const failed: string[] = [];
+    let views = 0;
+    const predicted = await predictions(dataset, {
       members,
-      views,
-      indices,
+      views: protocol,
+      indices: own,
       signal: interruption.signal,
       onBroken: (_, error) => {
-        broken.push(error.message);
-        progress.say(`warning: ${error.message}`);
+        failed.push(error.message);
+        progress?.say(`warning: ${error.message}`);
       },
       onPrediction: (prediction, count) => {
-        crops += count;
+        views += count;
         file?.add(prediction);
-        progress.step(crops / ((performance.now() - begin) / 1000));
+        // Others are as fast, and told of at the end of a portion.
+        progress?.step(((crops + views * group.size) / (performance.now() - begin)) * 1000);
       },
     });
+    return { predicted, failed, views, isInterrupted: interruption.signal.aborted };
+  };
+  try {
+    for await (const parts of inPortions(indices, { group }, predictOwn)) {
+      for (const [rank, part] of parts.entries()) {
+        results.push(...part.predicted.map(readPrediction));
+        broken.push(...part.failed);
+        crops += part.views;
+        if (rank === group.rank) continue;
+        for (const message of part.failed) progress?.say(`warning: ${message}`);
+        for (const prediction of part.predicted.map(readPrediction)) {
+          file?.add(prediction);
+          progress?.step((crops / (performance.now() - begin)) * 1000);
+        }
+      }
+      isInterrupted = parts.some((part) => part.isInterrupted);
+      if (isInterrupted) break;
+    }
     const seconds = (performance.now() - begin) / 1000;
     interruption.throwIfInterrupted(
-      `interrupted after ${results.length} of ${indices.length} images${file ? `; --resume continues ${values.predictions}` : ''}`,
+      `interrupted after ${results.length - previous.length} of ${indices.length} images${values.predictions === undefined ? '' : `; --resume continues ${values.predictions}`}`,
     );
-    return {
-      results: [...(file?.previous ?? []), ...results],
-      crops,
-      seconds,
-      broken,
-      excluded: excluded.size,
-    };
+    if (isInterrupted) throw new GroupError('another process of the group was interrupted');
+    results.sort((a, b) => a.index - b.index);
+    return { results, crops, seconds, broken, excluded: excluded.size };
   } finally {
-    progress.stop();
+    progress?.stop();
     await file?.close();
     interruption.end();
   }

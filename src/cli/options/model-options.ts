@@ -21,6 +21,13 @@ export function readCrops(text: string): CropCount {
 }
 
 /** Prints notices and download progress: a bar on a terminal, otherwise a line per file. */
+/** Of a process of a group that is not the first one. */
+export const noNotices: Required<Notices> & { end(): void } = {
+  end: () => undefined,
+  onNotice: () => undefined,
+  onProgress: () => undefined,
+};
+
 export function noticesTo(output: NodeJS.WriteStream): Notices & { end(): void } {
   let bar: { readonly file: string; readonly bar: SingleBar } | undefined;
   const end = () => {

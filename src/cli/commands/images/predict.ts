@@ -6,8 +6,9 @@ import { openModels, type RunningModel } from '../../../classifier/open-models.t
 import { findImages } from '../../../data/folders/find-images.ts';
 import { UsageError } from '../../../errors.ts';
 import type { CropCount } from '../../../images/crops.ts';
+import { addGroupOptions, inGroup, type Joined } from '../../in-group.ts';
 import { addEngineOptions, type EngineOptions, runtimeOptions } from '../../options/engine-options.ts';
-import { noticesTo, predictingArgument, readCrops } from '../../options/model-options.ts';
+import { noNotices, noticesTo, predictingArgument, readCrops } from '../../options/model-options.ts';
 import {
   addCropOptions,
   addOnnxOptions,
@@ -15,7 +16,6 @@ import {
   type OnnxOptions,
   readOnnxOptions,
 } from '../../options/onnx-options.ts';
-import { addProcesses, ranAsProcesses } from '../../options/processes-option.ts';
 import { grouped } from '../../output/format.ts';
 import { progressOver } from '../../output/image-progress.ts';
 import { onInterruption } from '../../signals.ts';
@@ -49,7 +49,7 @@ export function addPredict(program: Command): void {
     .option('--test-flip', 'average the single crop with its mirror image')
     .option('--batch <n>', `crops per batch (default: ${batches.batch})`, wholeNumber('--batch'))
     .option('--json', 'print a summary as JSON');
-  addOnnxOptions(addCropOptions(addProcesses(addEngineOptions(command)), "the model's own"))
+  addOnnxOptions(addCropOptions(addGroupOptions(addEngineOptions(command)), "the model's own"))
     .addHelpText(
       'after',
       `
@@ -60,20 +60,26 @@ Examples:
   inception predict hub:timm/inception_v4.tf_in1k "archive/**/*.jpg" -o archive.jsonl --resume
   inception predict photos.onnx holiday/ -o holiday.parquet --top 1`,
     )
-    .action(run);
+    .action((path: string, names: readonly string[], values: Values) =>
+      inGroup(values, (joined) => run(path, names, values, joined)),
+    );
 }
 
-async function run(path: string, names: readonly string[], values: Values): Promise<void> {
-  if (await ranAsProcesses({ ...values })) return;
+async function run(
+  path: string,
+  names: readonly string[],
+  values: Values,
+  { group, threads }: Joined,
+): Promise<void> {
   const { output, top, resume = false, crops, testFlip: flip = false, json } = values;
   if (flip && crops > 1)
     throw new UsageError(`--test-flip: has no effect with --crops ${crops}, which include mirror images`);
   checkOutput(output, { resume });
-  const notices = noticesTo(process.stderr);
+  const notices = group.rank === 0 ? noticesTo(process.stderr) : noNotices;
   const overrides = await readOnnxOptions(values, { paths: [path], crop: true });
   const images = await findImages(names, notices);
   const open = await openModels([path], {
-    ...runtimeOptions(values),
+    ...runtimeOptions({ ...values, ...(threads !== undefined && { threads }) }),
     ...notices,
     ...(values.batch === undefined ? batches : { batch: values.batch }),
     overridesOf: () => overrides,
@@ -91,9 +97,10 @@ async function run(path: string, names: readonly string[], values: Values): Prom
       resume,
       views: { crops, flip },
       signal: interruption.signal,
+      group,
       onStart: ({ known, total }) => {
         if (known > 0) say(`${grouped(known)} images have rows in ${output} already`);
-        progress = progressOver(total);
+        if (group.rank === 0) progress = progressOver(total);
       },
       onImage: ({ views }) => {
         computed += views;
@@ -107,6 +114,7 @@ async function run(path: string, names: readonly string[], values: Values): Prom
       `interrupted after ${grouped(predicted)} images; ${output.endsWith('.parquet') ? 'nothing was written' : `--resume continues ${output}`}`,
     );
     if (broken.length > 0) process.exitCode = 1;
+    if (group.rank > 0) return;
     if (json)
       process.stdout.write(`${JSON.stringify({ output, model: model.source, ...result }, null, 2)}\n`);
     else

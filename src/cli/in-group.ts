@@ -1,0 +1,82 @@
+/** Commands that several processes carry out together, each of which a launcher has started with the same arguments. */
+import { availableParallelism } from 'node:os';
+import type { Command } from 'commander';
+import { type Group, ownGroup } from '../distributed/group.ts';
+import { joinGroup } from '../distributed/join-group.ts';
+import { launchedBy } from '../distributed/launcher.ts';
+import { threadsFor } from '../distributed/threads.ts';
+import { UsageError } from '../errors.ts';
+import { durationOption } from '../option.ts';
+import { addDeclared, readDeclared } from './options/declared-options.ts';
+import { addProcesses, ranAsProcesses } from './options/processes-option.ts';
+
+export interface Joined {
+  readonly group: Group;
+  /** Undefined: what the engine chooses. */
+  readonly threads: number | undefined;
+  /** Whether the launcher has started the command again after a failure. */
+  readonly isRestart: boolean;
+}
+
+const groupOptions = {
+  peerTimeout: durationOption({
+    flag: '--peer-timeout <time>',
+    about: 'silence after which another process is given up as lost',
+    label: 'Peer timeout (seconds)',
+    default: '15s',
+  }),
+};
+
+export const addGroupOptions = (command: Command): Command =>
+  addDeclared(addProcesses(command), groupOptions);
+
+/** @throws UsageError where this process is one of several */
+export function refuseInGroup(what: string): void {
+  const launched = launchedBy(process.env);
+  if (launched)
+    throw new UsageError(
+      `${what}: is done by one process; ${launched.launcher} has started ${launched.size}: expected the command without it`,
+    );
+}
+
+/**
+ * Joins the others, if a launcher started this process as one of several; leaves them when `use` has ended. Undefined where --processes
+ * has done the work by copies of this process, whose exit code is set.
+ */
+export async function inGroup<Result>(
+  values: { readonly threads?: number | undefined },
+  use: (joined: Joined) => Promise<Result>,
+): Promise<Result | undefined> {
+  if (await ranAsProcesses({ ...values })) return undefined;
+  const { threads: asked } = values;
+  const { peerTimeout } = readDeclared(groupOptions, { ...values });
+  const launched = launchedBy(process.env);
+  if (!launched) {
+    if (peerTimeout !== undefined)
+      throw new UsageError(
+        '--peer-timeout: has no effect on one process; expected --processes N, or torchrun, mpirun or srun',
+      );
+    return use({ group: ownGroup, threads: asked, isRestart: false });
+  }
+  const group = await joinGroup(launched, {
+    onNotice: (text) => process.stderr.write(`${text}\n`),
+    ...(peerTimeout !== undefined && { peerTimeout }),
+  });
+  try {
+    const cores = availableParallelism();
+    const { threads, reason } = threadsFor(process.env, { cores, localSize: group.localSize, asked });
+    if (group.rank === 0) process.stderr.write(`${describe(group, launched.launcher)}; threads: ${reason}\n`);
+    return await use({ group, threads, isRestart: launched.attempt > 0 });
+  } finally {
+    await group.close();
+  }
+}
+
+function describe({ size, hosts }: Group, launcher: string): string {
+  const machines = [...new Set(hosts)];
+  const where =
+    machines.length === 1
+      ? ''
+      : ` on ${machines.length} machines (${machines.slice(0, 4).join(', ')}${machines.length > 4 ? ', …' : ''})`;
+  return `group: ${size} processes${where}, started by ${launcher}`;
+}
