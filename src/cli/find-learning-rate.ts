@@ -25,6 +25,7 @@ const idle = new Set([
     'probe',
     'preview',
     'processes',
+    'peerTimeout',
   ],
 ]);
 

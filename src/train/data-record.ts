@@ -1,6 +1,7 @@
 /** `data.json` of a run: the images that it trains and is evaluated on, what was left out of them, and which were skipped. */
 import { readFile } from 'node:fs/promises';
 import { type DataSummary, summarise } from '../data/data-report.ts';
+import type { Group } from '../distributed/group.ts';
 import { replaceText } from '../replace-file.ts';
 import type { RunData } from './run-data.ts';
 
@@ -24,7 +25,8 @@ const maxWarnings = 10;
 
 /** Keeps the record of a run, and warns of skipped images once each. */
 export class DataRecorder {
-  readonly #path: string;
+  /** Undefined for a process of a group that is not the first one: it tells the first one at every checkpoint. */
+  readonly #path: string | undefined;
   readonly #data: RunData;
   readonly #onWarning: ((message: string) => void) | undefined;
   readonly #skipped = new Map<string, SkippedImage>();
@@ -32,7 +34,7 @@ export class DataRecorder {
   #changed = true;
 
   constructor(
-    path: string,
+    path: string | undefined,
     { onWarning, ...data }: RunData & { onWarning: ((message: string) => void) | undefined },
   ) {
     this.#path = path;
@@ -42,6 +44,7 @@ export class DataRecorder {
 
   /** Takes up the skipped images of the process that a run goes on from. */
   async resume(): Promise<void> {
+    if (this.#path === undefined) return;
     try {
       const { skipped } = JSON.parse(await readFile(this.#path, 'utf8')) as DataRecord;
       for (const image of skipped) this.#skipped.set(image.file, image);
@@ -52,6 +55,15 @@ export class DataRecorder {
     }
   }
 
+  /** Takes up what all processes of a group have skipped. */
+  async gather(group: Pick<Group, 'gather' | 'size'>): Promise<void> {
+    if (group.size === 1) return;
+    for (const image of (await group.gather([...this.#skipped.values()])).flat()) {
+      if (!this.#skipped.has(image.file)) this.#changed = true;
+      this.#skipped.set(image.file, image);
+    }
+  }
+
   /** `what` is done instead: `another image takes its place`. */
   skip(file: string, { reason, what }: { reason: string; what: string }): void {
     if (this.#skipped.get(file)?.reason === reason) return;
@@ -59,13 +71,13 @@ export class DataRecorder {
     this.#skipped.set(file, { file, reason });
     this.#warned++;
     if (this.#warned <= maxWarnings) this.#onWarning?.(`${reason}; ${what}`);
-    if (this.#warned === maxWarnings)
+    if (this.#warned === maxWarnings && this.#path !== undefined)
       this.#onWarning?.(`further images that cannot be used are named in ${this.#path} only`);
   }
 
   /** Writes what has changed since the last time. */
   async save(): Promise<void> {
-    if (!this.#changed) return;
+    if (!this.#changed || this.#path === undefined) return;
     this.#changed = false;
     const { train, validation, test } = this.#data;
     const record: DataRecord = {
@@ -81,7 +93,7 @@ export class DataRecorder {
   /** One line, or undefined if no image was skipped. */
   summary(): string | undefined {
     const count = this.#skipped.size;
-    if (count === 0) return undefined;
+    if (count === 0 || this.#path === undefined) return undefined;
     return `${count} ${count === 1 ? 'image' : 'images'} could not be used and ${count === 1 ? 'was' : 'were'} skipped; see ${this.#path}`;
   }
 }

@@ -2,16 +2,20 @@
 import { mergeStores } from '../compile/merge-stores.ts';
 import type { Kernels } from '../compile/options.ts';
 import { plannedMemory } from '../compile/planned-memory.ts';
+import type { Program } from '../compile/program.ts';
 import { compileTraining } from '../compile/training/compile-training.ts';
 import { type TrainingBatchOptions, trainingBatches } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { type Engine, type LoadedProgram, OutOfMemoryError, type Store } from '../engine/engine.ts';
+import { type Group, ownGroup } from '../distributed/group.ts';
+import { type Engine, OutOfMemoryError, type Store } from '../engine/engine.ts';
 import type { Graph } from '../graph/graph.ts';
 import { initialise } from '../model/initialise.ts';
 import type { ModelFile } from '../model/model-file.ts';
 import { planPredictor, type TorchPredictor } from '../predict/torch-predictor.ts';
 import { type Configuration, RunError } from './configuration/configuration.ts';
 import { stepOptionsOf } from './recipe/recipe.ts';
+import { ownReplicas, type StepPrograms } from './replicas/replicas.ts';
+import { isFirst, type Sharing, shareStore } from './replicas/sharing.ts';
 import type { Recorder } from './run/recorder.ts';
 import { restoreLatest } from './run/restore-latest.ts';
 import type { RunFolder } from './run/run-folder.ts';
@@ -29,9 +33,8 @@ export interface RunToOpen {
 }
 
 /** A training step and a predictor for the averaged weights, with one store for both. */
-export interface Programs {
+export interface Programs extends StepPrograms {
   readonly store: Store;
-  readonly step: LoadedProgram;
   readonly predictor: TorchPredictor;
   /** Frees the memory of all of them. */
   release(): void;
@@ -42,14 +45,16 @@ export interface Programs {
 interface Planned {
   readonly configuration: Pick<Configuration, 'recipe' | 'precision' | 'preprocessing'>;
   readonly kernels: Kernels;
+  /** Processes that share the training. Default 1. */
+  readonly processes?: number;
 }
 
 /** Compiles them. */
-function planPrograms(graph: Graph, { configuration, kernels }: Planned) {
+function planPrograms(graph: Graph, { configuration, kernels, processes = 1 }: Planned) {
   const { recipe, precision, preprocessing } = configuration;
   const { mean, std } = preprocessing;
   const options = { precision, scaling: { mean, std }, kernels };
-  const training = compileTraining(graph, { ...stepOptionsOf(recipe), ...options });
+  const training = compileTraining(graph, { ...stepOptionsOf(recipe, { processes }), ...options });
   const plan = planPredictor(graph, { ...options, batch: recipe.batch, parameters: 'averages' });
   const spec = mergeStores(training.store, plan.spec);
   const activation = precision === 'bfloat16' ? 2 : 4;
@@ -66,9 +71,14 @@ export async function openPrograms(
   engine: Engine,
   graph: Graph,
   configuration: Configuration,
+  { rank, size }: Pick<Group, 'rank' | 'size'> = ownGroup,
 ): Promise<Programs> {
   const { device, kernels } = engine.facts;
-  const { training, plan, spec, plannedBytes } = planPrograms(graph, { configuration, kernels });
+  const { training, plan, spec, plannedBytes } = planPrograms(graph, {
+    configuration,
+    kernels,
+    processes: size,
+  });
   // Linux gives a process memory that is not there, and ends it without a word when it is used.
   const available = device === 'cpu' ? await availableOnLinux() : undefined;
   if (available !== undefined && plannedBytes > available)
@@ -76,10 +86,14 @@ export async function openPrograms(
       `${training.step.name}: out of memory: it needs at least ${gigabytes(plannedBytes)}, and ${gigabytes(available)} are available; use a smaller batch or input size, or free memory`,
     );
   const store = await engine.createStore(spec);
+  const { rounds, isIdleAtLast } = ownReplicas(configuration.recipe.replicas, { rank, size });
+  const load = (program: Program | undefined) => (program ? engine.load(program, store) : undefined);
   const step = await engine.load(training.step, store);
+  const accumulate = rounds > 1 ? await load(training.accumulate) : undefined;
+  const idle = isIdleAtLast ? await load(training.idle) : undefined;
   const predictor = await plan.open(engine, store);
   const release = () => {
-    for (const resource of [predictor, step, store]) resource.release();
+    for (const resource of [predictor, step, accumulate, idle, store]) resource?.release();
   };
   const prepare = async () => {
     if (!training.prepare) return;
@@ -87,14 +101,14 @@ export async function openPrograms(
     await frozen.run({});
     frozen.release();
   };
-  return { store, step, predictor, release, prepare };
+  return { store, step, accumulate, idle, predictor, release, prepare };
 }
 
 /** Endless batches of a run's training images, from its beginning or from where it was stopped. */
 export const batchesOf = (
   train: Dataset,
   { recipe, preprocessing, seed }: Configuration,
-  rest: Pick<TrainingBatchOptions, 'start' | 'onBroken' | 'onNotice' | 'reuse'> = {},
+  rest: Pick<TrainingBatchOptions, 'start' | 'onBroken' | 'onNotice' | 'reuse' | 'replicas'> = {},
 ) =>
   trainingBatches(train, {
     batch: recipe.batch,
@@ -119,8 +133,20 @@ export async function initialiseStore(
   else await initialise(store, graph, seed);
 }
 
-/** Initialises the weights, or restores the latest checkpoint. */
+/** Initialises the weights, or restores the latest checkpoint: the first process does, and the others get what it has. */
 export async function firstState(
+  options: RunToOpen & { readonly sharing: Sharing },
+  opened: { store: Store; graph: Graph; recorder: Recorder },
+): Promise<TrainingState> {
+  const { sharing } = options;
+  const state = await sharing.group.fromFirst(
+    isFirst(sharing) ? await stateInFolder(options, opened) : undefined,
+  );
+  await shareStore(opened.store, sharing);
+  return state;
+}
+
+async function stateInFolder(
   options: RunToOpen,
   { store, graph, recorder }: { store: Store; graph: Graph; recorder: Recorder },
 ): Promise<TrainingState> {

@@ -3,7 +3,7 @@
 import { batchesInEpoch } from '../data/batches.ts';
 import { summarise } from '../data/data-report.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { Graph } from '../graph/graph.ts';
+import { type Graph, parametersOf } from '../graph/graph.ts';
 import { graphOf } from '../model/description.ts';
 import type { ModelFile } from '../model/model-file.ts';
 import { runFiles } from '../model/run-layout.ts';
@@ -14,14 +14,26 @@ import { deathNotice, explainSystemError, maxDeadSteps, refuseNonFinite } from '
 import { addStep, meansOf } from './metrics-window.ts';
 import { batchesOf, firstState, openPrograms, type Programs } from './open-run.ts';
 import { weightsOf } from './recipe/class-weights.ts';
-import { graphToTrain, learningRateAt } from './recipe/recipe.ts';
+import { graphToTrain, imagesOfStep, learningRateAt } from './recipe/recipe.ts';
+import { refuseDifferences } from './replicas/agreement.ts';
+import { ownReplicas, runStep } from './replicas/replicas.ts';
+import {
+  alone,
+  compareEvery,
+  compareWeights,
+  isFirst,
+  recordAmong,
+  refuseLostPeer,
+  type Sharing,
+  shareStatistics,
+} from './replicas/sharing.ts';
 import { type Criterion, evaluationsOf, isOutOfPatience, modelOf } from './run/model-choice.ts';
 import { recordInto } from './run/recorder.ts';
 import type { EvaluationMetrics, RunFolder, TestMetrics } from './run/run-folder.ts';
 import { emptyWindow, initialState, type Position } from './run/training-state.ts';
 import { openRunData, type RunData } from './run-data.ts';
 import { TrainingError } from './training-error.ts';
-import { readOutputs, stepInputs } from './training-step.ts';
+import { type Asked, readAsked, readOutputs, stepInputs } from './training-step.ts';
 
 /** Progress after a training step. */
 export interface Progress {
@@ -46,6 +58,8 @@ export interface LoopOptions {
   readonly configuration: Configuration;
   readonly folder: RunFolder;
   readonly engine: Engine;
+  /** The processes of the training; only the first one has the folder. Default: this one. */
+  readonly sharing?: Sharing | undefined;
   readonly resume: boolean;
   /** The model that a new run starts from; it stays open. Default: random weights. */
   readonly startingModel?: ModelFile | undefined;
@@ -92,9 +106,11 @@ export async function runLoop(options: LoopOptions): Promise<TrainResult> {
   const { recipe } = configuration;
   const splits = await openRunData(options);
   const graph = graphToTrain(graphOf(configuration), recipe);
-  const programs = await openPrograms(engine, graph, configuration);
+  const { sharing = alone } = options;
+  const programs = await openPrograms(engine, graph, configuration, sharing.group);
   try {
-    return await runSteps(options, { splits, graph, programs });
+    await refuseDifferences(sharing, { configuration, programs, splits, facts: engine.facts });
+    return await runSteps({ ...options, sharing }, { splits, graph, programs });
   } finally {
     programs.release();
   }
@@ -106,21 +122,29 @@ interface Opened {
   readonly programs: Programs;
 }
 
-async function runSteps(options: LoopOptions, { splits, graph, programs }: Opened): Promise<TrainResult> {
-  const { configuration, folder, engine, signal } = options;
+async function runSteps(
+  options: LoopOptions & { readonly sharing: Sharing },
+  { splits, graph, programs }: Opened,
+): Promise<TrainResult> {
+  const { configuration, folder, engine, signal, sharing } = options;
   const { recipe } = configuration;
-  const { store, step } = programs;
+  const { store } = programs;
   const { train, validation } = splits;
-  const stepsPerEpoch = batchesInEpoch(train, recipe.batch);
+  const { group } = sharing;
+  const replicas = ownReplicas(recipe.replicas, group);
+  const stepsPerEpoch = batchesInEpoch(train, recipe.batch, recipe.replicas);
   const totalSteps = Math.max(1, Math.round(recipe.epochs * stepsPerEpoch));
   const classWeights = weightsOf(recipe.classWeights, summarise(train));
-  const recorder = recordInto(folder, { store, graph, configuration, onWarning: options.onWarning });
+  const recorder = recordAmong(
+    sharing,
+    recordInto(folder, { store, graph, configuration, onWarning: options.onWarning }),
+  );
   let { position, window, deadSteps } = await firstState(options, { store, graph, recorder });
   await programs.prepare();
   await options.onReady?.({ configuration, step: position.step, stepsPerEpoch });
   // From here on the run has its weights itself, whatever becomes of the file that they came from.
   if (options.startingModel) await recorder.checkpoint(initialState);
-  const data = new DataRecorder(folder.file(runFiles.data), {
+  const data = new DataRecorder(isFirst(sharing) ? folder.file(runFiles.data) : undefined, {
     ...splits,
     onWarning: options.onWarning,
   });
@@ -128,6 +152,7 @@ async function runSteps(options: LoopOptions, { splits, graph, programs }: Opene
   options.onStart?.({ configuration, graph, ...splits, position, totalSteps });
   const batches = batchesOf(train, configuration, {
     start: position,
+    replicas,
     reuse: true,
     onBroken: ({ message }, index, name = train.nameOf(index)) =>
       data.skip(name, { reason: message, what: 'another image is used instead' }),
@@ -142,6 +167,7 @@ async function runSteps(options: LoopOptions, { splits, graph, programs }: Opene
   const evaluate = async (): Promise<EvaluationMetrics | undefined> => {
     if (!validation) return undefined;
     const { predictor } = programs;
+    await shareStatistics(store, sharing, configuration);
     const run = { ...options, predictor, train, validation, data, recorder };
     const metrics = await evaluateRun(run, { ...now(), trainLoss });
     if (metrics) options.onEvaluation?.(metrics);
@@ -149,7 +175,9 @@ async function runSteps(options: LoopOptions, { splits, graph, programs }: Opene
   };
 
   const logEvery = Math.max(1, Math.round(stepsPerEpoch / 20));
-  let evaluations = evaluationsOf(await folder.metrics());
+  const recorded = async () =>
+    evaluationsOf(await group.fromFirst(isFirst(sharing) ? await folder.metrics() : undefined));
+  let evaluations = await recorded();
   const add = (evaluation: EvaluationMetrics | undefined) => {
     if (evaluation) evaluations = [...evaluations, evaluation];
   };
@@ -160,6 +188,9 @@ async function runSteps(options: LoopOptions, { splits, graph, programs }: Opene
     position.step === totalSteps ||
     isOutOfPatience(evaluations, { patience: recipe.patience, criterion: configuration.chosenBy });
   let saved = performance.now();
+  let isStopping = signal?.aborted ?? false;
+  const images = imagesOfStep(recipe);
+  const parameters = parametersOf(graph).map(({ name }) => name);
   const { evaluateEvery = 1, saveEverySteps } = configuration;
   const isDue = () =>
     position.step === totalSteps || (position.position === 0 && position.epoch % evaluateEvery === 0);
@@ -168,16 +199,23 @@ async function runSteps(options: LoopOptions, { splits, graph, programs }: Opene
     if (options.resume && position.step > 0 && isDue() && !wasEvaluated()) add(await evaluate());
     else if (options.resume) {
       await recorder.repairModel(position.step);
-      evaluations = evaluationsOf(await folder.metrics());
+      evaluations = await recorded();
     }
-    while (!isEnded() && !signal?.aborted) {
+    while (!isEnded() && !isStopping && !(group.size === 1 && signal?.aborted)) {
       const begin = performance.now();
-      const batch = (await batches.next()).value;
-      const { epoch, position: batchIndex } = batch;
-      const waitedForBatch = performance.now() - begin;
+      const { epoch, position: batchIndex } = position;
       const learningRate = learningRateAt(position.step, { recipe, stepsPerEpoch });
       const at = { step: position.step, learningRate };
-      const outputs = await step.run(stepInputs(batch, { configuration, classWeights, ...at }));
+      const wishes = (): Asked => ({
+        stop: signal?.aborted ?? false,
+        save: isFirst(sharing) && performance.now() - saved > saveEveryMs,
+      });
+      const own = wishes();
+      const { outputs, waited: waitedForBatch } = await runStep({
+        ...{ programs, replicas, batches, step: position.step },
+        seed: configuration.seed,
+        inputsOf: (batch) => stepInputs(batch, { configuration, classWeights, asked: own, ...at }),
+      });
       const elapsed = performance.now() - begin;
       // A step that has ended while this thread prepares images waits for data, too.
       const waited = waitedForBatch + engine.lateMs;
@@ -188,7 +226,7 @@ async function runSteps(options: LoopOptions, { splits, graph, programs }: Opene
         position: last ? 0 : batchIndex + 1,
         elapsedSeconds: position.elapsedSeconds + elapsed / 1000,
       };
-      const measured = readOutputs(outputs);
+      const measured = readOutputs(outputs, recipe.replicas);
       const where = { step: position.step, learningRate, recipe, folder: folder.path, graph };
       refuseNonFinite(measured, where);
       deadSteps = measured.zeroShare >= 0.999 ? deadSteps + 1 : 0;
@@ -198,27 +236,41 @@ async function runSteps(options: LoopOptions, { splits, graph, programs }: Opene
         step: position.step,
         totalSteps,
         loss: measured.loss,
-        error: measured.wrong / recipe.batch,
-        imagesPerSecond: (recipe.batch / elapsed) * 1000,
+        error: measured.wrong / images,
+        imagesPerSecond: (images / elapsed) * 1000,
       });
+      // Processes stop and save after the same step; one alone may be asked to at any moment.
+      const agreed = readAsked(outputs);
+      const asked = () => agreed ?? wishes();
       const ended = position.step === totalSteps;
       if (position.step % logEvery === 0 || ended) {
         const epoch = position.step / stepsPerEpoch;
-        const means = meansOf(window, { batch: recipe.batch, position, learningRate, epoch });
+        const means = meansOf(window, { batch: images, position, learningRate, epoch });
         trainLoss = means.loss;
         await recorder.steps(means);
         window = emptyWindow;
       }
       const due = saveEverySteps !== undefined && position.step % saveEverySteps === 0;
       // Before the evaluation, which is slow and may be interrupted.
-      if (ended || last || signal?.aborted || due || performance.now() - saved > saveEveryMs) {
+      if (ended || last || due || asked().stop || asked().save) {
+        await shareStatistics(store, sharing, configuration);
+        await compareWeights(store, sharing, { step: position.step, parameters });
+        await data.gather(sharing.group);
         await recorder.checkpoint({ position, window, deadSteps });
         saved = performance.now();
+      } else if (position.step % compareEvery === 0)
+        await compareWeights(store, sharing, { step: position.step, parameters });
+      isStopping = asked().stop;
+      if (!isStopping && isDue()) {
+        const evaluation = await evaluate();
+        add(evaluation);
+        isStopping = evaluation === undefined && validation !== undefined;
       }
-      if (!signal?.aborted && isDue()) add(await evaluate());
     }
     if (isEnded() && isEvaluated()) {
-      const concluded = await concludeRun({ ...options, ...splits, data, recorder }, now());
+      const { predictor } = programs;
+      const end = { ...options, ...splits, store, graph, predictor, data, recorder };
+      const concluded = await concludeRun(end, now());
       test = concluded.test;
       if (test && concluded.isNew) options.onEvaluation?.(test);
     }
@@ -227,6 +279,7 @@ async function runSteps(options: LoopOptions, { splits, graph, programs }: Opene
     if (summary !== undefined) options.onWarning?.(summary);
     await data.save();
   } catch (error) {
+    await refuseLostPeer(sharing, error);
     throw explainSystemError(error, { step: position.step, folder: folder.path });
   } finally {
     // A disk that is full is told already.

@@ -1,19 +1,24 @@
 /** Runs a training: opens the folder and the engine, runs the loop and closes them. */
+import { absoluteSource } from '../data/sources/absolute-source.ts';
+import { type Group, ownGroup } from '../distributed/group.ts';
 import type { Device, Engine } from '../engine/engine.ts';
 import { openTorch } from '../engine/torch.ts';
 import { UsageError } from '../errors.ts';
-import { graphOf } from '../model/description.ts';
+import { graphOf, withFigure } from '../model/description.ts';
 import type { Notices } from '../model/model-file.ts';
 import { addRunCard } from './card/write-card.ts';
-import type { Configuration } from './configuration/configuration.ts';
+import { type Configuration, parseConfiguration } from './configuration/configuration.ts';
 import { changesBetween, continued, describeChanges, onEngine } from './configuration/continue-run.ts';
 import { networkOf } from './configuration/create-configuration.ts';
 import { estimator } from './estimate/estimate.ts';
 import { isProbe, probeBefore } from './probe/around-training.ts';
 import { runProbe } from './probe/run-probe.ts';
+import { agreeOnOptions, joinTensors } from './replicas/join.ts';
+import { describeSharing } from './replicas/replicas.ts';
+import { alone } from './replicas/sharing.ts';
 import { RunFolder } from './run/run-folder.ts';
 import { initialState } from './run/training-state.ts';
-import type { LoopOptions, TrainResult } from './run-loop.ts';
+import { type LoopOptions, runLoop, type TrainResult } from './run-loop.ts';
 import { runWithLessMemory } from './run-with-less-memory.ts';
 import { openStartingWeights, type StartingWeights } from './starting/starting-weights.ts';
 import type { ResumeOptions, TrainEvent, TrainingControls, TrainOptions } from './train-options.ts';
@@ -31,11 +36,55 @@ interface Begun {
   /** Writes the configuration; called when everything else is open. */
   readonly onReady: NonNullable<LoopOptions['onReady']>;
   readonly starting?: StartingWeights | undefined;
+  readonly resume?: boolean;
+}
+
+/** What the first process tells the others before the loop. */
+interface Decided {
+  readonly configuration: ReturnType<typeof withFigure>;
+  readonly resume: boolean;
 }
 
 /** @throws the errors of `train`. */
-export const runToEnd = (options: TrainOptions | ResumeOptions, hooks: RunHooks): Promise<TrainResult> =>
-  'resume' in options ? resume(options, hooks) : start(options, hooks);
+export async function runToEnd(options: TrainOptions | ResumeOptions, hooks: RunHooks): Promise<TrainResult> {
+  const { group = ownGroup } = options;
+  await agreeOnOptions(group, options);
+  if (group.rank > 0) return follow({ ...options, group }, hooks);
+  if ('resume' in options) return resume(options, hooks);
+  const { goOn = false, out, data, device, threads, evaluateEvery, saveEverySteps, engine } = options;
+  if (!goOn || !(await new RunFolder(out).exists())) return start(options, hooks);
+  hooks.emit({ kind: 'note', message: `${out} holds a run that was begun before: it is resumed` });
+  const controls = {
+    ...{ threads, evaluateEvery, saveEverySteps, group },
+    ...(device && { device }),
+    ...(engine && { engine }),
+  };
+  return resume({ resume: out, data, ...controls }, hooks);
+}
+
+/**
+ * A process that is not the first one: the first one has the folder and decides; this one has its own data.
+ * @throws the errors of the loop, or LostPeerError
+ */
+async function follow(
+  options: (TrainOptions | ResumeOptions) & { readonly group: Group },
+  hooks: RunHooks,
+): Promise<TrainResult> {
+  const quiet: RunHooks = {
+    ...hooks,
+    emit: (event) => {
+      if (event.kind === 'warning') hooks.emit(event);
+    },
+  };
+  const begin = async () => {
+    const { configuration, resume } = await options.group.fromFirst<Decided>(undefined);
+    const parsed = parseConfiguration(JSON.stringify(configuration), 'rank 0');
+    const data = options.data === undefined ? parsed.data : absoluteSource(options.data);
+    const folder = new RunFolder('resume' in options ? options.resume : options.out);
+    return { folder, configuration: { ...parsed, data }, resume, onReady: async () => undefined };
+  };
+  return onAnEngine(options, begin, quiet);
+}
 
 async function start(options: TrainOptions, hooks: RunHooks): Promise<TrainResult> {
   const began = performance.now();
@@ -114,12 +163,13 @@ async function resume(options: ResumeOptions, hooks: RunHooks): Promise<TrainRes
   const folder = new RunFolder(options.resume);
   const before = await folder.configuration();
   const asked = continued(before, options);
+  refuseGroupOfOneReplica(before, options);
   const { device: chosen = 'auto', threads = before.threads } = options;
   const device: Device = chosen === 'auto' ? before.device : chosen;
   return onAnEngine(
     { ...options, device, threads },
     async ({ facts }) => {
-      const begun = onEngine(asked, facts);
+      const begun = onEngine(asked, facts, options.group?.size);
       graphOf(begun);
       await folder.lock();
       const onReady: Begun['onReady'] = async ({ configuration, step, stepsPerEpoch }) => {
@@ -138,23 +188,45 @@ async function resume(options: ResumeOptions, hooks: RunHooks): Promise<TrainRes
   );
 }
 
+/** @throws UsageError where a run of one replica, whose step has no communication, is resumed by several processes */
+function refuseGroupOfOneReplica(
+  { recipe }: Configuration,
+  { resume, group = ownGroup }: ResumeOptions,
+): void {
+  if (group.size > 1 && recipe.replicas === 1)
+    throw new UsageError(
+      `${resume} has one replica, and ${group.size} processes have nothing to share; expected one process, or a new run with --replicas`,
+    );
+}
+
 async function onAnEngine(
   options: TrainingControls & { readonly resume?: string },
   begin: (engine: Engine) => Promise<Begun>,
   { signal, emit }: RunHooks,
 ): Promise<TrainResult> {
   const engine = options.engine ?? openTorch(engineOptions(options));
+  const { group = ownGroup } = options;
   let folder: RunFolder | undefined;
+  let sharing = alone;
   try {
     const begun = await begin(engine);
-    const { configuration, onReady, starting } = begun;
-    folder = begun.folder;
+    const { configuration, onReady, starting, resume = options.resume !== undefined } = begun;
+    if (group.rank === 0) {
+      folder = begun.folder;
+      await group.fromFirst<Decided>({ configuration: withFigure(configuration), resume });
+    }
+    sharing = await joinTensors(group, engine);
+    const shared = describeSharing(configuration.recipe.replicas, group.size);
+    if (shared !== undefined) emit({ kind: 'note', message: shared });
     let estimate: ReturnType<typeof estimator> | undefined;
-    const result = await runWithLessMemory({
+    // Of several processes none can go on with another batch than the rest.
+    const run = group.size === 1 ? runWithLessMemory : runLoop;
+    const result = await run({
       configuration,
-      folder,
+      folder: begun.folder,
       engine,
-      resume: options.resume !== undefined,
+      sharing,
+      resume,
       startingModel: starting?.model,
       signal,
       onReady,
@@ -170,13 +242,16 @@ async function onAnEngine(
       onEvaluation: emit,
       onWarning: (message) => emit({ kind: 'warning', message }),
     });
-    if (result.model)
+    if (result.model && group.rank === 0)
       await addRunCard(begun.folder.path, {
         onNotice: (message) => emit({ kind: 'note', message }),
         onWarning: (message) => emit({ kind: 'warning', message }),
       });
+    // Those that have nothing to write wait for the first one, whose end would otherwise look like a loss.
+    await group.barrier();
     return result;
   } finally {
+    await sharing.tensors?.leave().catch(() => undefined);
     await folder?.unlock();
     if (!options.engine) await engine.close();
   }

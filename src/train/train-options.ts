@@ -1,4 +1,5 @@
 /** The options and events of a training. */
+import type { Group } from '../distributed/group.ts';
 import type { Device, Engine, EngineFacts } from '../engine/engine.ts';
 import type { NewRun } from './configuration/create-configuration.ts';
 import type { RunPace } from './configuration/run-options.ts';
@@ -16,6 +17,8 @@ export interface TrainingControls extends RunPace {
   readonly engine?: Engine;
   /** Aborting saves a checkpoint and ends the training, as `stop` does. */
   readonly signal?: AbortSignal;
+  /** The processes that train together, each of which makes this call with the same options; it stays open. Default: this one alone. */
+  readonly group?: Group | undefined;
 }
 
 /** A new run. */
@@ -27,6 +30,8 @@ export interface TrainOptions extends NewRun, TrainingControls {
    * tenth of the training's time or less; never with `timeSeconds`. Default true.
    */
   readonly probe?: boolean | undefined;
+  /** Whether a run that is in `out` already is resumed, for a command that a launcher starts again. Default false. */
+  readonly goOn?: boolean | undefined;
 }
 
 /**

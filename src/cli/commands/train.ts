@@ -9,21 +9,23 @@ import { describeAugmentation } from '../../images/augmentation/describe.ts';
 import { describeProtocol } from '../../images/preprocess.ts';
 import { runFiles } from '../../model/run-layout.ts';
 import { networkOptions } from '../../networks/network-options.ts';
+import type { Configuration } from '../../train/configuration/configuration.ts';
 import { runNumbers } from '../../train/configuration/run-options.ts';
 import { previewTraining } from '../../train/preview/preview.ts';
 import { describeBalance } from '../../train/recipe/class-weights.ts';
+import { imagesOfStep } from '../../train/recipe/recipe.ts';
 import type { EvaluationMetrics, TestMetrics } from '../../train/run/records.ts';
 import type { TrainResult } from '../../train/run-loop.ts';
 import { type Run, train } from '../../train/start-run.ts';
 import { describeRates, describeWeights } from '../../train/starting/describe-weights.ts';
 import type { TrainEvent, TrainOptions } from '../../train/train-options.ts';
 import { findAbout, findFlag, refuseWithFind, showLearningRate } from '../find-learning-rate.ts';
+import { addGroupOptions, inGroup, type Joined, refuseInGroup } from '../in-group.ts';
 import { networkArgument, readNetwork } from '../network-argument.ts';
 import { addDeclared, readDeclared, refuseOption } from '../options/declared-options.ts';
 import { addEngineOptions, type EngineOptions } from '../options/engine-options.ts';
 import { modelArgument, noticesTo } from '../options/model-options.ts';
 import { addNetworkOptions, readNetworkOptions } from '../options/network-options.ts';
-import { addProcesses, ranAsProcesses } from '../options/processes-option.ts';
 import { addRecipeOptions, readChanges, readRecipe, readWeightsFile } from '../options/recipe-options.ts';
 import { estimateText } from '../output/estimate-text.ts';
 import { hasTop5 } from '../output/evaluation-report.ts';
@@ -59,11 +61,12 @@ export function addTrain(program: Command): void {
     .option('--no-probe', 'with --weights: no nearest neighbours and no probe before the training')
     .option(findFlag, findAbout);
   addDeclared(command, runNumbers);
+  addGroupOptions(command);
   command.option(
     '--preview <file>',
     'write a sheet (.png) of training images as the network will see them, and end: nothing is trained, nothing written to --output',
   );
-  addProcesses(addEngineOptions(command));
+  addEngineOptions(command);
   command.optionsGroup('Network:');
   addNetworkOptions(command, { except: ['classes', 'inputChannels'] });
   refuseOption(command, networkOptions.classes, 'the number of classes is that of --data');
@@ -85,20 +88,23 @@ Examples:
       if (values.resume) refuseWithResume(command);
       if (values.findLearningRate) {
         refuseWithFind(command);
+        refuseInGroup('--find-learning-rate');
         await showLearningRate(await newRun(network, values));
         return;
       }
-      if (values.preview !== undefined && values.processes !== undefined)
-        throw new UsageError('--processes: has no effect with --preview');
-      if (await ranAsProcesses(values)) return;
-      process.exitCode = await run(network, values);
+      if (values.preview !== undefined) {
+        if (values.processes !== undefined) throw new UsageError('--processes: has no effect with --preview');
+        refuseInGroup('--preview');
+      }
+      const exitCode = await inGroup(values, (joined) => run(network, values, joined));
+      if (exitCode !== undefined) process.exitCode = exitCode;
     });
 }
 
 /** Options that a resumed run accepts; all others come from its config.json. */
 const resumeOptions = new Set([
   ...['out', 'output', 'resume', 'data', 'epochs', 'learningRate'],
-  ...['evaluateEvery', 'saveEvery', 'device', 'threads', 'processes'],
+  ...['evaluateEvery', 'saveEvery', 'device', 'threads', 'processes', 'peerTimeout'],
 ]);
 
 function refuseWithResume(command: Command): void {
@@ -112,7 +118,11 @@ function refuseWithResume(command: Command): void {
     );
 }
 
-async function run(network: string | undefined, values: Values): Promise<number> {
+async function run(
+  network: string | undefined,
+  values: Values,
+  { group, threads, isRestart }: Joined,
+): Promise<number> {
   if (values.preview !== undefined) return preview(values.preview, await newRun(network, values));
   const interruption = new AbortController();
   let exitCode = 0;
@@ -128,18 +138,33 @@ async function run(network: string | undefined, values: Values): Promise<number>
   process.on('SIGINT', interrupt('SIGINT', 130));
   process.on('SIGTERM', interrupt('SIGTERM', 143));
   process.on('SIGHUP', interrupt('SIGHUP', 129));
+  // Slurm's '--signal=USR1@60' comes before the end of a job's time. Elsewhere the signal is Node.js's own.
+  if (group.size > 1 || process.env.SLURM_JOB_ID !== undefined)
+    process.on('SIGUSR1', interrupt('SIGUSR1', 138));
   const { saveEvery: saveEverySteps, evaluateEvery } = readDeclared(runNumbers, values);
-  const common = { evaluateEvery, saveEverySteps, signal: interruption.signal };
-  const { device, threads, output: resume, data } = values;
+  const common = { evaluateEvery, saveEverySteps, group, threads, signal: interruption.signal };
+  const { device, output: resume, data } = values;
   const training = train(
     values.resume
-      ? { ...common, device, threads, resume, network, data, recipe: readChanges(values) }
-      : { ...common, ...(await newRun(network, values)) },
+      ? { ...common, device, resume, network, data, recipe: readChanges(values) }
+      : { ...(await newRun(network, values)), ...common, goOn: isRestart },
   );
+  if (group.rank > 0) return follow(training, () => exitCode);
   await showProgress(training);
-  conclude(await training.result, training.folder);
-  return exitCode;
+  const result = await training.result;
+  conclude(result, training.folder);
+  return exitCode || stoppedByOthers(result);
 }
+
+/** A process that is not the first one says only what is amiss. */
+async function follow(training: Run, exitCode: () => number): Promise<number> {
+  for await (const event of training)
+    if (event.kind === 'warning') process.stderr.write(`warning: ${event.message}\n`);
+  return exitCode() || stoppedByOthers(await training.result);
+}
+
+/** Without a signal to this process the training was stopped by one to another. */
+const stoppedByOthers = ({ finished }: TrainResult): number => (finished ? 0 : 1);
 
 async function preview(file: string, options: TrainOptions): Promise<number> {
   if (!/\.png$/i.test(file))
@@ -236,14 +261,20 @@ function showStart(
         : 'warning: without validation and test images nothing tells how good the model will be',
     );
   say(
-    `recipe: ${recipe.name}, ${counted(recipe.epochs, 'epoch')} of batch ${recipe.batch}, ${counted(totalSteps, 'step')}`,
+    `recipe: ${recipe.name}, ${counted(recipe.epochs, 'epoch')} of ${batchText(recipe)}, ${counted(totalSteps, 'step')}`,
   );
   say(`augmentation: ${describeAugmentation(recipe.augmentation)}`);
   say(`engine: libtorch ${libtorch}, ${precision}, ${counted(threads, 'thread')}, ${hardware}`);
   say(`evaluation: ${describeProtocol(preprocessing)}, averaged weights`);
   if (position.step > 0) say(`resumed after step ${grouped(position.step)}`);
-  start({ step: position.step, totalSteps, batch: recipe.batch });
+  start({ step: position.step, totalSteps, batch: imagesOfStep(recipe) });
 }
+
+const batchText = (recipe: Configuration['recipe']): string => {
+  const { batch, replicas, learningRate } = recipe;
+  if (replicas === 1) return `batch ${batch}`;
+  return `batch ${batch} for each of ${replicas} replicas (${grouped(imagesOfStep(recipe))} images a step, learning rate ${+learningRate.toPrecision(3)})`;
+};
 
 const evaluationText = (metrics: EvaluationMetrics | TestMetrics, classes: readonly string[]): string => {
   const { epoch, top1Error, top5Error, balancedAccuracy, elapsedSeconds, skipped = 0 } = metrics;

@@ -108,6 +108,8 @@ const configuration = z
     precision: z.enum(['float32', 'bfloat16']),
     device: z.enum(['cpu', 'cuda']),
     threads: valueSchema(threads),
+    /** Processes that share the replicas; without it, one. */
+    processes: z.exactOptional(z.number().int().positive()),
     /** What an evaluation is better by, where the best one is the model or ends a patience. Without it: the top-1 error. */
     chosenBy: z.exactOptional(z.enum(criteria)),
     /** Maximum number of training images; null for all. */

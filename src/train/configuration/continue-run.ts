@@ -21,6 +21,7 @@ const accepted: { readonly [K in Exclude<keyof ResumeOptions, 'resume'>]-?: true
   saveEverySteps: true,
   engine: true,
   signal: true,
+  group: true,
 };
 const acceptedOfRecipe: { readonly [K in keyof Required<ResumeOptions>['recipe']]-?: true } = {
   epochs: true,
@@ -79,10 +80,12 @@ export function continued(configuration: Configuration, options: ResumeOptions):
 export const onEngine = (
   configuration: Configuration,
   { device, threads, libtorch }: Pick<EngineFacts, 'device' | 'threads' | 'libtorch'>,
+  processes = 1,
 ): Configuration => ({
   ...configuration,
   device,
   threads,
+  ...((processes > 1 || configuration.processes !== undefined) && { processes }),
   versions: { ...configuration.versions, libtorch, inception: packageVersion },
 });
 
@@ -94,6 +97,7 @@ const recorded = (configuration: Configuration): Readonly<Record<string, string 
   'epochs between evaluations': configuration.evaluateEvery ?? 1,
   device: configuration.device,
   threads: configuration.threads,
+  processes: configuration.processes ?? 1,
   libtorch: configuration.versions.libtorch,
   inception: configuration.versions.inception,
 });

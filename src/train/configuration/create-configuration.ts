@@ -69,12 +69,16 @@ export async function createConfiguration(
   {
     starting,
     onNotice,
+    processes = 1,
   }: {
     readonly starting?: StartingWeights | undefined;
+    /** That share the training: as many replicas, unless the recipe says how many. */
+    readonly processes?: number;
     readonly onNotice?: ((message: string) => void) | undefined;
   } = {},
 ): Promise<Configuration> {
-  const chosen = recipeOf(run, starting);
+  const chosen = recipeOf(run, starting, { processes });
+  refuseSpareProcesses(chosen, processes);
   refuseIdleNumbers(chosen, {
     auxiliary: run.options?.auxiliary ?? false,
     fromWeights: starting !== undefined,
@@ -101,7 +105,7 @@ export async function createConfiguration(
     ofBatch:
       typeof run.recipe === 'object' && run.recipe.batch !== undefined
         ? undefined
-        : (batch) => recipeOf(run, starting, { batch, ...(isBlind && { keepBest: false }) }),
+        : (batch) => recipeOf(run, starting, { processes, batch, ...(isBlind && { keepBest: false }) }),
   });
   const recipe =
     epochs === 'auto' && patience === undefined
@@ -142,6 +146,7 @@ export async function createConfiguration(
     precision: choosePrecision(run.precision ?? 'auto', facts),
     device: facts.device,
     threads: facts.threads,
+    ...(processes > 1 && { processes }),
     ...((recipe.keepBest || recipe.patience !== null) && { chosenBy: criterionOf(recipe) }),
     limitTrain: limitTrain ?? null,
     limitValidation: limitValidation ?? null,
@@ -152,6 +157,14 @@ export async function createConfiguration(
     ...(saveEverySteps !== undefined && { saveEverySteps }),
     versions: { inception: packageVersion, libtorch: facts.libtorch, node: process.versions.node },
   };
+}
+
+/** @throws UsageError if a new run has processes that would never train */
+function refuseSpareProcesses({ replicas }: Recipe, processes: number): void {
+  if (processes > replicas)
+    throw new UsageError(
+      `replicas: ${replicas}, on ${processes} processes: ${processes - replicas} of them would have nothing to train; expected at least ${processes} replicas, best a multiple`,
+    );
 }
 
 const lastIsTheModel =
@@ -196,10 +209,10 @@ function fromScratch(network: Network, { options, classes }: Required<Asked>) {
 function recipeOf(
   { recipe = {} }: Pick<NewRun, 'recipe'>,
   starting: StartingWeights | undefined,
-  changes: RecipeOverrides = {},
+  { processes, ...changes }: RecipeOverrides & { readonly processes: number },
 ): Recipe {
   const { name = defaultRecipe({ weights: starting }), ...overrides } =
     typeof recipe === 'string' ? { name: recipe } : recipe;
   const crop = starting && { evaluationCrop: starting.model.description.preprocessing.crop };
-  return resolveRecipe(name, { ...crop, ...overrides, ...changes });
+  return resolveRecipe(name, { replicas: processes, ...crop, ...overrides, ...changes });
 }

@@ -1,5 +1,5 @@
 /** A recipe fitted to the number of training images, with what is decided in the user's place, and what is left out. Pure. */
-import { defaultRecipe, type Recipe } from '../recipe/recipe.ts';
+import { defaultRecipe, imagesOfStep, type Recipe } from '../recipe/recipe.ts';
 
 export interface Fitted {
   readonly recipe: Recipe;
@@ -38,10 +38,13 @@ export function fitToImages(
   recipe: Recipe,
   { images, fromWeights, ofBatch, isEpochsOpen, isPaceOpen }: Situation,
 ): Fitted {
-  const fitted = ofBatch && images < recipe.batch ? ofBatch(images) : recipe;
+  const { replicas } = recipe;
+  const isTooLarge = ofBatch && images >= replicas && images < imagesOfStep(recipe);
+  const fitted = isTooLarge ? ofBatch(Math.floor(images / replicas)) : recipe;
   const { batch, learningRate } = fitted;
-  const rest = images % batch;
-  const enough = Math.ceil(fewestSteps / Math.max(1, Math.floor(images / batch)));
+  const whole = imagesOfStep(fitted);
+  const rest = images % whole;
+  const enough = Math.ceil(fewestSteps / Math.max(1, Math.floor(images / whole)));
   const epochs =
     isEpochsOpen && recipe.name === defaultRecipe({ weights: true })
       ? Math.max(recipe.epochs, enough)
@@ -59,11 +62,11 @@ export function fitToImages(
       ...(fitted === recipe
         ? []
         : [
-            `batch of ${batch}, which are all training images, instead of ${recipe.batch}; learning rate ${+learningRate.toPrecision(3)} with it`,
+            `${replicas === 1 ? `batch of ${batch}, which are all training images,` : `batch of ${batch} for each of ${replicas} replicas, which take all ${images} training images,`} instead of ${recipe.batch}; learning rate ${+learningRate.toPrecision(3)} with it`,
           ]),
-      ...(rest > 0 && images > batch && recipe.sampling === 'shuffle'
+      ...(rest > 0 && images > whole && recipe.sampling === 'shuffle'
         ? [
-            `${rest} of ${images} training images ${rest === 1 ? 'does' : 'do'} not fill a batch of ${batch}: each epoch leaves out as many, chosen at random`,
+            `${rest} of ${images} training images ${rest === 1 ? 'does' : 'do'} not fill ${replicas === 1 ? `a batch of ${batch}` : `${replicas} batches of ${batch}`}: each epoch leaves out as many, chosen at random`,
           ]
         : []),
       ...(recipe.name === 'paper' && !fromWeights && images < fewForPaper ? [adviceForFew(images)] : []),

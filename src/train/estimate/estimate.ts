@@ -1,5 +1,6 @@
 /** How long a training will take, from its first steps. Pure. */
 import type { Configuration } from '../configuration/configuration.ts';
+import { imagesOfStep } from '../recipe/recipe.ts';
 import type { Progress, Start } from '../run-loop.ts';
 import { anHour, type Shorter, shorterTrainings } from './shorter.ts';
 import { evaluationsIn, type Plan, trainingMacs, workOf } from './work.ts';
@@ -25,10 +26,11 @@ export function estimator(
   { graph, train, validation, test, position, totalSteps }: Omit<Start, 'configuration'>,
 ): (progress: Pick<Progress, 'step' | 'imagesPerSecond'>) => Estimate | undefined {
   const { recipe, evaluateEvery = 1 } = configuration;
+  const images = imagesOfStep(recipe);
   const whole: Plan = {
     graph,
     epochs: recipe.epochs,
-    trainingImages: Math.floor(train.length / recipe.batch) * recipe.batch,
+    trainingImages: Math.floor(train.length / images) * images,
     evaluatedImages: validation?.length ?? 0,
     testedImages: test?.length ?? 0,
     evaluateEvery,
@@ -36,14 +38,12 @@ export function estimator(
   let measured = 0;
   return ({ step, imagesPerSecond }) => {
     const count = step - position.step;
-    if (count > untimedSteps && count <= untimedSteps + timedSteps)
-      measured += recipe.batch / imagesPerSecond;
+    if (count > untimedSteps && count <= untimedSteps + timedSteps) measured += images / imagesPerSecond;
     if (count !== untimedSteps + timedSteps || step === totalSteps) return undefined;
     const stepSeconds = measured / timedSteps;
     const steps = totalSteps - step;
     const plan = { ...whole, epochs: (recipe.epochs * steps) / totalSteps };
-    const secondsOf = (plan: Plan) =>
-      (workOf(plan) * stepSeconds) / (trainingMacs(plan.graph) * recipe.batch);
+    const secondsOf = (plan: Plan) => (workOf(plan) * stepSeconds) / (trainingMacs(plan.graph) * images);
     const seconds = secondsOf(plan);
     return {
       seconds,

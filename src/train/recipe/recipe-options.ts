@@ -27,7 +27,40 @@ export const recipeNumbers = {
     about: 'number of epochs; fractions are allowed',
     label: 'Epochs',
   }),
+  /** Images of one replica in a step. */
   batch,
+  replicas: numberOption({
+    whole: true,
+    atLeast: 1,
+    atMost: 4096,
+    flag: '--replicas <n>',
+    about:
+      'batches of a step, each with statistics and dropout of its own, whose gradients are averaged; shared by the processes that there are; scales the default learning rate',
+    label: 'Replicas',
+  }),
+  /** What travels between processes. */
+  reduce: choiceOption({
+    choices: ['float32', 'bfloat16'],
+    flag: '--reduce <float32|bfloat16>',
+    about: 'type of the gradients that replicas add up; bfloat16 halves what travels between processes',
+    label: 'Reduce',
+  }),
+  /** Whose mean and variance a batch normalisation uses in a step. */
+  batchNorm: choiceOption({
+    choices: ['own', 'synchronised'],
+    flag: '--batch-norm <own|synchronised>',
+    about:
+      "statistics of a step; 'own': each replica's own, as in the paper; 'synchronised': of the images of all replicas",
+    label: 'Batch normalisation',
+  }),
+  /** What becomes of the replicas' moving statistics. */
+  batchNormAverage: choiceOption({
+    choices: ['reduce', 'broadcast', 'none'],
+    flag: '--batch-norm-average <reduce|broadcast|none>',
+    about:
+      "moving statistics; 'reduce': the mean of all replicas'; 'broadcast': those of the first process; 'none': each process keeps its own, and the first one's are saved",
+    label: 'Moving statistics of replicas',
+  }),
   /** Initial rate, after any warm-up. */
   learningRate: numberOption({
     above: 0,
@@ -115,6 +148,10 @@ export type RecipeNumbers = OptionValues<typeof recipeNumbers>;
 
 /** What recipes do not use, and those written before there was such a number did not have. */
 export const unusedNumbers = {
+  replicas: 1,
+  reduce: 'float32',
+  batchNorm: 'own',
+  batchNormAverage: 'reduce',
   freeze: null,
   layerDecay: null,
   classWeights: 'none',

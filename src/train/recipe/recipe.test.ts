@@ -137,7 +137,7 @@ describe('resolveRecipe', () => {
       { augmentation: { erase: 2 } },
       "recipe option 'augmentation.erase': expected a number of at least 0 and at most 1; received 2",
     ],
-    ['paper', { epoch: 2 }, "unknown recipe option 'epoch'; there are epochs, batch, learningRate,"],
+    ['paper', { epoch: 2 }, "unknown recipe option 'epoch'; there are epochs, batch, replicas,"],
   ])('refuses %s with %o', (name, overrides, message) => {
     expect(() => resolveRecipe(name, overrides as RecipeOverrides)).toThrow(message);
   });

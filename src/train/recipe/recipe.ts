@@ -94,6 +94,10 @@ const fineTune = (batch: number): Recipe => ({
   augmentation: fineTuneAugmentation,
 });
 
+/** Images of all replicas in a step. */
+export const imagesOfStep = ({ batch, replicas }: Pick<Recipe, 'batch' | 'replicas'>): number =>
+  batch * replicas;
+
 const recipes: Readonly<Record<string, (batch: number) => Recipe>> = {
   paper,
   'small-data': smallData,
@@ -145,12 +149,15 @@ function lengthOf(epochs: number | 'auto' | undefined, base: Recipe): Partial<Re
 export function resolveRecipe(name: string, overrides: RecipeOverrides = {}): Recipe {
   const make = Object.hasOwn(recipes, name) ? recipes[name] : undefined;
   if (!make) throw new RecipeError(`no recipe is called '${name}'; there are ${recipeNames.join(', ')}`);
-  const { epochs, batch = 'auto', ...numbers } = overrides;
+  const { epochs, batch: asked = 'auto', replicas = 1, ...numbers } = overrides;
   const usualBatch = defaultBatch[name] as number;
-  const base = make(batch === 'auto' ? usualBatch : batch);
+  const batch = asked === 'auto' ? usualBatch : asked;
+  // Learning rates follow the images of a step, whatever replicas they are divided among.
+  const whole = imagesOfStep({ batch, replicas });
+  const base = { ...make(whole), batch, replicas };
   const { kind } = numbers.optimizer ?? base.optimizer;
-  // Learning rates of different optimisers differ in magnitude; any of them follows the batch.
-  const share = ((base.name === 'fine-tune' ? fineTuneShare : 1) * base.batch) / usualBatch;
+  // Those of different optimisers differ in magnitude.
+  const share = ((base.name === 'fine-tune' ? fineTuneShare : 1) * whole) / usualBatch;
   const rate = kind === base.optimizer.kind ? {} : { learningRate: share * typicalLearningRates[kind] };
   const recipe = {
     ...base,
@@ -190,6 +197,16 @@ export function refuseIdleNumbers(
   { auxiliary, fromWeights }: { readonly auxiliary: boolean; readonly fromWeights: boolean },
 ): void {
   const own = resolveRecipe(recipe.name);
+  if (recipe.replicas === 1)
+    for (const name of ['reduce', 'batchNorm', 'batchNormAverage'] as const)
+      if (recipe[name] !== own[name])
+        throw new RecipeError(
+          `recipe option '${name}': has no effect with one replica; expected more replicas (--replicas), or several processes`,
+        );
+  if (recipe.batchNorm === 'synchronised' && recipe.batchNormAverage !== own.batchNormAverage)
+    throw new RecipeError(
+      "recipe option 'batchNormAverage': has no effect with batchNorm 'synchronised', where all replicas have the same statistics",
+    );
   if (recipe.freeze !== null && !fromWeights)
     throw new RecipeError(
       "recipe option 'freeze': what is frozen would keep its random initial weights; expected weights to start from as well (--weights)",
@@ -236,12 +253,13 @@ export function graphToTrain(graph: Graph, recipe: Pick<Recipe, 'freeze'>): Grap
 }
 
 /** The options of the compiled step; the loop handles the rest. A new option does not compile until one of them uses it. */
-export function stepOptionsOf(recipe: Recipe) {
+export function stepOptionsOf(recipe: Recipe, { processes = 1 }: { readonly processes?: number } = {}) {
   const { name, epochs, learningRate, schedule, averageDecay, batchNormMomentum, ...rest } = recipe;
   const { augmentation, evaluationCrop, sampling, patience, keepBest, ...stepOptions } = rest;
   const { batch, optimizer, weightDecay, labelSmoothing, clipNorm, ...others } = stepOptions;
   // What is frozen is a property of the graph: `graphToTrain`.
-  const { auxiliaryLossWeight, layerDecay, classWeights, freeze: _, ...unapplied } = others;
+  const { auxiliaryLossWeight, layerDecay, classWeights, freeze: _, ...ofReplicas } = others;
+  const { replicas: count, reduce, batchNorm, batchNormAverage: average, ...unapplied } = ofReplicas;
   return {
     batch,
     optimizer,
@@ -253,6 +271,7 @@ export function stepOptionsOf(recipe: Recipe) {
     layerDecay: layerDecay ?? undefined,
     classWeights: classWeights !== 'none',
     mixedLabels: isMixing(augmentation),
+    ...(count > 1 || processes > 1 ? { replicas: { count, processes, reduce, batchNorm, average } } : {}),
     ...nothingLeft(unapplied),
   };
 }

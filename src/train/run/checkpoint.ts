@@ -177,3 +177,19 @@ export async function saveModel(
   });
   await writeSafetensors(path, { tensors, metadata: { ...metadata, step: String(step) }, checksums: true });
 }
+
+/** Fills the averages of a store from a model that `saveModel` wrote, so that they can be evaluated; what is trained stays as it is. */
+export async function restoreModel(
+  path: string,
+  { store, graph }: { readonly store: Store; readonly graph: Graph },
+): Promise<void> {
+  const file = await openSafetensors(path);
+  try {
+    for (const parameter of parametersOf(graph)) {
+      const name = isStatistic(parameter) ? parameter.name : `averages/${parameter.name}`;
+      await store.write(name, (await file.read(parameter.name)).data as Float32Array);
+    }
+  } finally {
+    await file.close();
+  }
+}

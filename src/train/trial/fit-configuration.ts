@@ -38,7 +38,8 @@ export async function fitConfiguration(
       `--time and --epochs ${asked.epochs}: both say how long the training is; expected one of them`,
     );
   const { facts } = engine;
-  let configuration = await createConfiguration(options, facts, { starting, onNotice });
+  const processes = options.group?.size ?? 1;
+  let configuration = await createConfiguration(options, facts, { starting, onNotice, processes });
   const graph = graphToTrain(graphOf(configuration), configuration.recipe);
   if (asked.batch === 'auto') {
     const images = configuration.files?.train.images ?? 0;
@@ -49,7 +50,7 @@ export async function fitConfiguration(
       images: Math.min(images, options.limitTrain ?? images),
     });
     const recipe = { ...asked, batch: batch.taken };
-    configuration = added(await createConfiguration({ ...options, recipe }, facts, { starting }), {
+    configuration = added(await createConfiguration({ ...options, recipe }, facts, { starting, processes }), {
       fitted: { batch },
       decision: `batch of ${batch.taken}: ${batch.reason}`,
     });
