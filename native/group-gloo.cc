@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "bucket-ranges.h"
 #include "gloo-transport.h"
 #include "join-store.h"
 #include "operators/kernels.h"
@@ -32,14 +33,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 double msSince(Clock::time_point begin) { return std::chrono::duration<double, std::milli>(Clock::now() - begin).count(); }
-
-// The ranges of a bucket that the processes own: equal, of whole cache lines; the last may be shorter, or empty.
-struct Ranges {
-  int64_t count, length;
-  Ranges(int64_t count, int size) : count(count), length(((count + size - 1) / size + 15) / 16 * 16) {}
-  int64_t begin(int rank) const { return std::min(count, rank * length); }
-  int64_t size(int rank) const { return begin(rank + 1) - begin(rank); }
-};
 
 // Memory that is kept between steps; not the arena's, which is planned for the engine's thread.
 class Scratch {
@@ -80,7 +73,7 @@ class GlooGroup : public Group {
     } catch (const std::exception& error) {
       fail("process " + std::to_string(spec_.rank) + " of " + std::to_string(spec_.size) + " cannot join the group at " + spec_.host +
            ":" + std::to_string(spec_.port) + ": " + firstLineOf(error.what()));
-      throwError();
+      check();
     }
     for (size_t index = 0; index < lanes_.size(); index++) {
       lanes_[index].thread = std::thread([this, index] { loop(lanes_[index], *transports_[index]); });
@@ -88,10 +81,10 @@ class GlooGroup : public Group {
   }
 
   void accumulate(const at::Tensor& sums, const at::Tensor& values, int64_t bucket, bool rounded) override {
-    begin(bucket, [=](Lane& lane, GlooTransport& transport) {
+    begin(bucket, [this, sums, values, bucket, rounded](Lane& lane, GlooTransport& transport) {
       const auto& run = kernels::chooseKernels().sums;
       float *total = sums.data_ptr<float>(), *mine = values.data_ptr<float>();
-      const Ranges ranges(sums.numel(), spec_.size);
+      const BucketRanges ranges(sums.numel(), spec_.size);
       const int64_t first = ranges.begin(spec_.rank), length = ranges.size(spec_.rank);
       const int64_t width = rounded ? sizeof(uint16_t) : sizeof(float);
       char* received = lane.received.of<char>(spec_.size * length * width);
@@ -117,10 +110,10 @@ class GlooGroup : public Group {
   }
 
   void share(const at::Tensor& sums, int64_t bucket, int64_t replicas, bool rounded) override {
-    begin(bucket, [=](Lane& lane, GlooTransport& transport) {
+    begin(bucket, [this, sums, bucket, replicas, rounded](Lane& lane, GlooTransport& transport) {
       const auto& run = kernels::chooseKernels().sums;
       float* total = sums.data_ptr<float>();
-      const Ranges ranges(sums.numel(), spec_.size);
+      const BucketRanges ranges(sums.numel(), spec_.size);
       const int64_t first = ranges.begin(spec_.rank), length = ranges.size(spec_.rank);
       const int64_t width = rounded ? sizeof(uint16_t) : sizeof(float);
       divideByReplicas(total + first, length, replicas, rounded);
@@ -193,6 +186,11 @@ class GlooGroup : public Group {
   }
 
   void abort(const std::string& reason) override { fail("the group was aborted: " + reason); }
+
+  void check() override {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    if (!error_.empty()) throw std::runtime_error(error_);
+  }
 
   void close() override {
     fail("this process has left the group");
@@ -311,11 +309,6 @@ class GlooGroup : public Group {
       if (transport) transport->abort();
     }
     changed_.notify_all();
-  }
-
-  [[noreturn]] void throwError() {
-    const std::lock_guard<std::mutex> guard(mutex_);
-    throw std::runtime_error(error_);
   }
 
   const GroupSpec spec_;

@@ -58,6 +58,9 @@ class Group {
   // does every later call.
   virtual void abort(const std::string& reason) = 0;
 
+  // Throws the reason if the group was aborted or has failed.
+  virtual void check() = 0;
+
   // Closes all connections. Nothing may be in progress unless the group was aborted. Never throws.
   virtual void close() = 0;
 

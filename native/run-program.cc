@@ -13,6 +13,7 @@
 
 #include "dtypes.h"
 #include "engine-thread.h"
+#include "group.h"
 
 namespace inception {
 
@@ -265,6 +266,8 @@ RunResult LoadedProgram::run(std::vector<at::Tensor> inputs, bool profile) {
       runSteps(std::move(inputs), profile, result, number);
     }
     for (auto& [name, tensor] : result.outputs) tensor = tensor.to(at::kCPU).clone(at::MemoryFormat::Contiguous);
+    // On CUDA only streams wait for other processes: where the group was aborted in between, the results are not whole.
+    if (auto* group = store_->device().is_cuda() ? Group::current() : nullptr) group->check();
     return result;
   } catch (const Stopped&) {
     throw;

@@ -22,7 +22,7 @@ export function collectivesOf(
   const missing =
     device === 'cpu'
       ? `Gloo: its headers were not found, or this libtorch has no c10d; on Debian and Ubuntu: apt-get install libgloo-dev`
-      : `NCCL: its headers were not found, or this libtorch has no c10d; pip install torch brings both`;
+      : `NCCL: its headers or CUDA's were not found, or this libtorch has no c10d; a CUDA toolkit with NCCL has them, and so have pip's nvidia-nccl-cu13 and nvidia-cuda-crt`;
   return {
     collectives: undefined,
     whyAlone: `the native addon was built without ${missing}, then '${setupCommand}'`,
