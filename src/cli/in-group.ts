@@ -65,7 +65,9 @@ export async function inGroup<Result>(
   try {
     const cores = availableParallelism();
     const { threads, reason } = threadsFor(process.env, { cores, localSize: group.localSize, asked });
-    if (group.rank === 0) process.stderr.write(`${describe(group, launched.launcher)}; threads: ${reason}\n`);
+    // Copies of this very command are told by the run that it gave them.
+    const launcher = process.env.INCEPTION_RUN === undefined ? launched.launcher : '--processes';
+    if (group.rank === 0) process.stderr.write(`${describe(group, launcher)}; threads: ${reason}\n`);
     return await use({ group, threads, isRestart: launched.attempt > 0 });
   } finally {
     await group.close();

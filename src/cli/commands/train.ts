@@ -132,7 +132,10 @@ async function run(
     if (interruption.signal.aborted && signal !== 'SIGHUP') process.exit(code);
     if (interruption.signal.aborted) return;
     exitCode = code;
-    process.stderr.write(`\n${signal}: saving a checkpoint after this step; repeat to stop without saving\n`);
+    if (group.rank === 0)
+      process.stderr.write(
+        `\n${signal}: saving a checkpoint after this step; repeat to stop without saving\n`,
+      );
     interruption.abort();
   };
   process.on('SIGINT', interrupt('SIGINT', 130));

@@ -89,13 +89,13 @@ function checkReplicas({ count, processes, batchNorm }: Replicas): void {
       `training option 'replicas.${name}': expected a whole number of at least 1; received ${value}`,
     );
   }
-  if (count < processes)
+  if (count === 1 && processes > 1)
     throw new CompileError(
-      `training option 'replicas': expected at least one replica for each of the ${processes} processes; received ${count}`,
+      `training option 'replicas.count': one replica is trained by one process; received ${processes} processes`,
     );
-  if (batchNorm === 'synchronised' && count > processes)
+  if (batchNorm === 'synchronised' && count !== processes)
     throw new CompileError(
-      `training option 'replicas.batchNorm': batch normalisation cannot be synchronised over ${count} replicas in ${processes} processes, because the replicas of one process run one after another; use as many processes as replicas, or 'own'`,
+      `training option 'replicas.batchNorm': batch normalisation cannot be synchronised over ${count} replicas in ${processes} processes, because ${count > processes ? 'the replicas of one process run one after another' : 'a process without a replica has no statistics to send'}; use as many processes as replicas, or 'own'`,
     );
 }
 

@@ -322,12 +322,16 @@ describe('replicas that cannot be', () => {
       "training option 'replicas.processes': expected a whole number of at least 1; received 1.5",
     ],
     [
-      replicas(2, 3),
-      "training option 'replicas': expected at least one replica for each of the 3 processes; received 2",
+      replicas(1, 3),
+      "training option 'replicas.count': one replica is trained by one process; received 3 processes",
     ],
     [
       replicas(4, 2, { batchNorm: 'synchronised' }),
       "training option 'replicas.batchNorm': batch normalisation cannot be synchronised over 4 replicas in 2 processes, because the replicas of one process run one after another; use as many processes as replicas, or 'own'",
+    ],
+    [
+      replicas(2, 3, { batchNorm: 'synchronised' }),
+      "training option 'replicas.batchNorm': batch normalisation cannot be synchronised over 2 replicas in 3 processes, because a process without a replica has no statistics to send; use as many processes as replicas, or 'own'",
     ],
   ])('%o are refused', (more, message) => {
     expect(() => compile(more)).toThrow(message);
