@@ -28,23 +28,17 @@ import { createHosts } from './hosts.mjs';
 
 /**
  * What is done to the victim. `ends`: whether the training must end by it. `isAlive`: whether the victim's own process lives on and must end
- * by itself as well. `share`: how often it is drawn, out of 50. `steps`: of the training; with losses a step takes a hundred times as long.
+ * by itself as well. `share`: how often it is drawn, out of 50.
  */
 const kinds = {
-  kill: { about: 'SIGKILL', ends: true, isAlive: false, share: 12, steps: 240 },
-  stop: { about: 'SIGSTOP, longer than the timeout', ends: true, isAlive: true, share: 10, steps: 240 },
-  cable: { about: 'cable pulled out', ends: true, isAlive: true, share: 10, steps: 240 },
-  host: { about: 'host gone: cable and process', ends: true, isAlive: false, share: 6, steps: 240 },
-  'loss-kill': { about: '5% of packets lost, then SIGKILL', ends: true, isAlive: false, share: 3, steps: 60 },
-  'loss-cable': {
-    about: '5% of packets lost, then cable pulled out',
-    ends: true,
-    isAlive: true,
-    share: 3,
-    steps: 60,
-  },
-  loss: { about: '5% of packets lost', ends: false, isAlive: true, share: 4, steps: 30 },
-  slow: { about: 'SIGSTOP for two thirds of the timeout', ends: false, isAlive: true, share: 2, steps: 240 },
+  kill: { about: 'SIGKILL', ends: true, isAlive: false, share: 12 },
+  stop: { about: 'SIGSTOP, longer than the timeout', ends: true, isAlive: true, share: 10 },
+  cable: { about: 'cable pulled out', ends: true, isAlive: true, share: 10 },
+  host: { about: 'host gone: cable and process', ends: true, isAlive: false, share: 6 },
+  'loss-kill': { about: '5% of packets lost, then SIGKILL', ends: true, isAlive: false, share: 3 },
+  'loss-cable': { about: '5% of packets lost, then cable pulled out', ends: true, isAlive: true, share: 3 },
+  loss: { about: '5% of packets lost', ends: false, isAlive: true, share: 4 },
+  slow: { about: 'SIGSTOP for two thirds of the timeout', ends: false, isAlive: true, share: 2 },
 };
 
 const { values: options } = parseArgs({
@@ -76,6 +70,8 @@ const graceSeconds = 5;
 /** A start, an end and everything else that is not a fault may take this long. */
 const patienceSeconds = 240;
 const saveEvery = 5;
+/** Long enough that no training ends before its fault, also where nothing else is slow. */
+const steps = 48;
 const batch = 8;
 const imagesPerClass = 48;
 
@@ -104,10 +100,12 @@ function planOf(number) {
     victim: Math.floor(random() * count),
     // The default of --peer-timeout is 15 s; shorter ones save time.
     timeout: number % 10 === 9 ? 15 : 5,
-    /** Seconds after the first checkpoint. */
-    after: random() * 2,
-    /** Seconds of losses before the fault. */
-    lossy: 1 + random() * 3,
+    /** The fault comes when this checkpoint is there, */
+    checkpoint: saveEvery * (1 + Math.floor(random() * 4)),
+    /** so many milliseconds later, */
+    after: random() * 300,
+    /** or after so many of losses. */
+    lossy: 500 + random() * 1000,
   };
 }
 
@@ -128,7 +126,7 @@ async function writeData() {
 }
 
 /** Inception-v4 as small as it can be: 0.85 million parameters. */
-const beginning = (count, steps) => [
+const beginning = (count) => [
   ...['train', 'inception-v4', '--width', '0.25', '--blocks', '1,1,1', '--input-size', '75'],
   ...['--data', data, '--recipe', 'small-data', '--batch', `${batch}`],
   ...[
@@ -145,7 +143,16 @@ const stepsOfEpoch = (count) => Math.floor((2 * imagesPerClass) / (batch * count
 /** The same command on every host. */
 function startAll(cluster, args, { run, timeout, log }) {
   return cluster.hosts.map((host) => {
-    const command = [process.execPath, bin, ...args, ...always, '--peer-timeout', `${timeout}`, '--out', run];
+    const command = [
+      process.execPath,
+      bin,
+      ...args,
+      ...always,
+      '--peer-timeout',
+      `${timeout}s`,
+      '--out',
+      run,
+    ];
     const pin = cores.length > 0 ? cores[host.rank % cores.length] : undefined;
     const env = cluster.environmentOf(host);
     const child = cluster.start(host, command, { env, pin, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -215,15 +222,15 @@ function namedBy({ text }) {
 const references = new Map();
 
 /** What a training of so many hosts ends with if nothing happens to it. */
-async function referenceOf(count, steps) {
-  const name = `reference-${count}-${steps}`;
+async function referenceOf(count) {
+  const name = `reference-${count}`;
   const run = join(output, name);
   if (!references.has(name)) {
     if (!existsSync(join(run, 'model.safetensors'))) {
       rmSync(run, { recursive: true, force: true });
       await withHosts(count, async (cluster) => {
         const log = join(output, `${name}.log`);
-        const processes = startAll(cluster, beginning(count, steps), { run, timeout: 15, log });
+        const processes = startAll(cluster, beginning(count), { run, timeout: 15, log });
         await allEnd(processes);
         const codes = processes.map(({ code }) => code ?? 'still running');
         await killAll(processes);
@@ -242,7 +249,6 @@ async function referenceOf(count, steps) {
 
 async function withHosts(count, use) {
   const cluster = createHosts({ count });
-  cluster.sendSinglePackets();
   try {
     return await use(cluster);
   } finally {
@@ -255,7 +261,7 @@ async function strike(cluster, processes, plan) {
   const { kind, victim, timeout, lossy } = plan;
   const { host, child } = processes[victim];
   if (kind.startsWith('loss')) for (const each of cluster.hosts) cluster.setLoss(each, 5);
-  if (kind.startsWith('loss-')) await sleep(lossy * 1000);
+  if (kind.startsWith('loss-')) await sleep(lossy);
   const begin = performance.now();
   const how = kind.replace('loss-', '');
   if (how === 'cable' || how === 'host') cluster.setCable(host, false);
@@ -292,20 +298,21 @@ function faultOf(one, { plan, seconds, isVictim }) {
 }
 
 async function sufferFault(plan) {
-  const { number, kind, count, victim, timeout, after } = plan;
-  const { ends, isAlive, steps } = kinds[kind];
+  const { number, kind, count, victim, timeout, checkpoint, after } = plan;
+  const { ends, isAlive } = kinds[kind];
   const run = join(output, `run-${number}`);
   const log = join(output, `${number}.log`);
   rmSync(run, { recursive: true, force: true });
   writeFileSync(log, `${JSON.stringify(plan)}\n`);
-  const expected = await referenceOf(count, steps);
+  const expected = await referenceOf(count);
   const result = await withHosts(count, async (cluster) => {
-    let processes = startAll(cluster, beginning(count, steps), { run, timeout, log });
+    if (kind.startsWith('loss')) cluster.sendSinglePackets();
+    let processes = startAll(cluster, beginning(count), { run, timeout, log });
     try {
-      const began = () => newestCheckpoint(run) > 0 || processes.some(isOver);
+      const began = () => newestCheckpoint(run) >= checkpoint || processes.some(isOver);
       if (!(await until(began, patienceSeconds)) || processes.some(isOver))
         return { wrong: ['did not begin'] };
-      await sleep(after * 1000);
+      await sleep(after);
       if (processes.some(isOver)) return { wrong: ['ended before the fault'] };
       const before = newestCheckpoint(run);
       const { begin, repair } = await strike(cluster, processes, plan);
