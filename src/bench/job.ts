@@ -1,7 +1,7 @@
 /** The job description for every side of a comparison, one JSON file: network, weights and work. */
 
 import { usualOptimizers } from '../compile/optimizers/optimizers.ts';
-import type { Precision } from '../compile/options.ts';
+import type { Precision, TrainingOptions } from '../compile/options.ts';
 import type { Device } from '../engine/engine.ts';
 import { elementCount, type Graph, type Node, type Parameter, parametersOf } from '../graph/graph.ts';
 import type { NetworkOptions } from '../networks/networks.ts';
@@ -20,6 +20,8 @@ export interface WorkOptions {
   readonly threads: number;
   /** Of training: the part up to which everything is frozen. */
   readonly freeze?: string | undefined;
+  /** Of training: what the step of each of several processes has to average. */
+  readonly replicas?: TrainingOptions['replicas'];
 }
 
 /** A node as peers see it, with all sizes resolved. */

@@ -45,6 +45,7 @@ export const trainingOptions = ({
   clipNorm: undefined,
   averages: false,
   dropout: false,
+  ...(job.replicas && { replicas: job.replicas }),
 });
 
 export async function openOurStep(
@@ -76,6 +77,8 @@ const trainingInputs = (job: Job) => ({
   labels: BigInt64Array.from(job.labels, BigInt),
   learningRate: new Float32Array([job.optimizer.learningRate]),
   averageDecay: new Float32Array([0.9999]),
+  // What a replica can ask for: nothing.
+  ...(job.replicas && { stop: new Float32Array([0]), save: new Float32Array([0]) }),
 });
 
 export function compileWork(

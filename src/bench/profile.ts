@@ -13,11 +13,16 @@ export interface Profile {
 }
 
 /** @throws BenchError on CUDA. */
-export async function profileWork(work: WorkOptions, { rounds }: { rounds: number }): Promise<Profile> {
-  if (work.device === 'cuda')
+export function refuseDevice({ device }: Pick<WorkOptions, 'device'>): void {
+  if (device === 'cuda')
     throw new BenchError(
       "profile: expected --device cpu, received cuda: a CUDA device runs operators asynchronously, so that times measured here would mean nothing; 'nsys profile node bin/inception bench train --against none' shows its kernels",
     );
+}
+
+/** @throws BenchError on CUDA. */
+export async function profileWork(work: WorkOptions, { rounds }: { rounds: number }): Promise<Profile> {
+  refuseDevice(work);
   const graph = graphOfWork(work);
   const engine = openTorch({ device: work.device, threads: work.threads });
   try {
@@ -26,17 +31,20 @@ export async function profileWork(work: WorkOptions, { rounds }: { rounds: numbe
     await loaded.run(inputs);
     const runs: Float64Array[] = [];
     for (let round = 0; round < rounds; round++) runs.push(await loaded.profile(inputs));
-    const microseconds = program.steps.map((_, step) =>
-      quantile(
-        runs.map((run) => run[step] as number),
-        0.25,
-      ),
-    );
-    return { program, microseconds };
+    return { program, microseconds: lowerQuartiles(runs) };
   } finally {
     await engine.close();
   }
 }
+
+/** Of each step over all rounds. */
+export const lowerQuartiles = (rounds: readonly ArrayLike<number>[]): number[] =>
+  Array.from({ length: rounds[0]?.length ?? 0 }, (_, step) =>
+    quantile(
+      rounds.map((round) => round[step] as number),
+      0.25,
+    ),
+  );
 
 export interface ProfileRow {
   readonly name: string;

@@ -1,10 +1,12 @@
 /** Formats results as text. */
 import Table from 'cli-table3';
+import type { BucketTraffic } from '../engine/engine.ts';
 import type { Comparison, SideResult } from './compare-sides.ts';
 import type { CompileTimes } from './compile-times.ts';
 import type { DataRate } from './data-rate.ts';
 import type { WorkOptions } from './job.ts';
 import { type Profile, type ProfileRow, perLayer, perOperator } from './profile.ts';
+import type { BucketProfile, ReplicasProfile } from './replicas/profile-replicas.ts';
 
 const plain = { style: { head: [], border: [], compact: true } };
 
@@ -80,6 +82,39 @@ export function formatProfile(profile: Profile, { layers }: { layers: number }):
   const operators = perOperator(profile).filter(({ fraction }) => fraction >= 0.0005);
   return `${profile.program.name}: ${formatMs(total)} ms\n${part('operator', operators)}\n${part(`slowest ${slowest.length} layers`, slowest)}\n`;
 }
+
+/** What of the communication was hidden, above the profile. */
+export function formatReplicas(profile: ReplicasProfile, { layers }: { layers: number }): string {
+  const { processes, reduce, batch, stepMs, aloneMs, buckets } = profile;
+  const table = new Table({
+    head: ['bucket', 'sent, MB', 'begins at, ms', 'communication, ms', 'exposed, ms', 'hidden'],
+    colAligns: ['left', 'right', 'right', 'right', 'right', 'right'],
+    ...plain,
+  });
+  const percent = (part: number, whole: number) =>
+    whole > 0 ? `${(Math.max(0, Math.min(1, part / whole)) * 100).toFixed(0)}%` : '–';
+  const row = (name: string, begins: string, { bytes, busyMs, exposedMs }: Omit<BucketTraffic, 'bucket'>) => [
+    ...[name, (bytes / 1e6).toFixed(2), begins, formatMs(busyMs), formatMs(exposedMs)],
+    percent(busyMs - exposedMs, busyMs),
+  ];
+  const total = { bytes: 0, busyMs: 0, exposedMs: 0 };
+  for (const each of buckets) {
+    for (const name of ['bytes', 'busyMs', 'exposedMs'] as const) total[name] += each[name];
+    table.push(row(`${each.bucket}: ${contentOf(each)}`, formatMs(each.wholeMs), each));
+  }
+  table.push(row('all', '', total));
+  const { bytes, busyMs, exposedMs } = total;
+  const perSecond = (ms: number) => ((batch * 1000) / ms).toFixed(2);
+  const lines = [
+    `${processes} processes on this machine, gradients in ${reduce}: a step takes ${formatMs(stepMs)} ms, without communication ${formatMs(aloneMs)} ms; ${perSecond(stepMs)} and ${perSecond(aloneMs)} images/s for each process`,
+    `In a step each process sends ${(bytes / 1e6).toFixed(1)} MB. The threads that communicate are busy for ${formatMs(busyMs)} ms, waiting for other processes included; the step waits for ${formatMs(exposedMs)} ms of it, and ${percent(busyMs - exposedMs, busyMs)} is hidden behind the backward pass.`,
+    "Two threads communicate, each for its share of the buckets. On a CPU they work on the step's cores, which is why a step can take longer by more than it waits.",
+  ];
+  return `${lines.join('\n')}\n${table.toString()}\n${formatProfile(profile, { layers })}`;
+}
+
+const contentOf = ({ values }: Pick<BucketProfile, 'values'>): string =>
+  ({ 'flat/batchStatistics': 'statistics', 'flat/reports': 'loss and errors' })[values] ?? 'gradients';
 
 export function formatCompile(work: WorkOptions, times: CompileTimes): string {
   const { firstCompileMs, compileMs, openMs, steps, firstStepMs, laterStepMs, heapGrowthBytes } = times;

@@ -20,6 +20,8 @@ export type Clock = 'wall' | 'processor';
 interface Start {
   readonly threads: number;
   readonly clock: Clock;
+  /** CPUs that are left to other sides, which run at the same time. Default 0: sides take turns on the same ones. */
+  readonly skip?: number;
 }
 
 export class Side {
@@ -28,6 +30,8 @@ export class Side {
   about = '';
   /** Output of the first step: logits, or the loss. */
   output: readonly number[] = [];
+  /** The whole first reply. */
+  first: Readonly<Record<string, unknown>> = {};
   readonly #clock: Clock;
   readonly #process: ChildProcess;
   readonly #replies: AsyncIterator<string>;
@@ -47,9 +51,12 @@ export class Side {
     process.stdin?.on('error', () => undefined); // the missing reply is reported instead
   }
 
-  /** Starts the process on the first `threads` CPUs and waits for its first step. @throws BenchError with its error output. */
-  static async start({ name, command, args }: SideCommand, { threads, clock }: Start): Promise<Side> {
-    const pinned = pin(command, args, threads);
+  /** Starts the process on the first `threads` CPUs and waits for its first reply. @throws BenchError with its error output. */
+  static async start(
+    { name, command, args }: SideCommand,
+    { threads, clock, skip = 0 }: Start,
+  ): Promise<Side> {
+    const pinned = pin(command, args, [skip, skip + threads]);
     const env = {
       ...process.env,
       OMP_NUM_THREADS: String(threads),
@@ -59,7 +66,8 @@ export class Side {
     side.#process.on('error', (error) => {
       side.#errorOutput += error.message;
     });
-    const { about, output } = await side.#reply();
+    side.first = await side.#reply();
+    const { about, output } = side.first;
     side.about = String(about);
     side.output = (output ?? []) as number[];
     return side;
@@ -98,9 +106,13 @@ export class Side {
 }
 
 /** On Linux every side runs on the same CPUs; elsewhere only the number of threads is the same. */
-function pin(command: string, args: readonly string[], threads: number): { command: string; args: string[] } {
-  const cpus = allowedCpus().slice(0, threads);
-  if (cpus.length < threads) return { command, args: [...args] };
+function pin(
+  command: string,
+  args: readonly string[],
+  [from, to]: readonly [number, number],
+): { command: string; args: string[] } {
+  const cpus = allowedCpus().slice(from, to);
+  if (cpus.length < to - from) return { command, args: [...args] };
   return { command: 'taskset', args: ['-c', cpus.join(','), command, ...args] };
 }
 

@@ -43,6 +43,7 @@ type Values = EngineOptions & {
   readonly data: string;
   readonly output?: string;
   readonly layers: number;
+  readonly processes?: number;
   readonly json?: boolean;
 } & Record<string, unknown>;
 
@@ -88,7 +89,7 @@ const purpose: AddOptions = (command) =>
     'train',
   );
 
-const { freeze } = recipeNumbers;
+const { freeze, reduce } = recipeNumbers;
 
 const frozen: AddOptions = (command) => addDeclared(command, { freeze });
 
@@ -116,6 +117,16 @@ const trace: AddOptions = (command) =>
   command
     .option('--output <file>', 'write a trace for chrome://tracing or ui.perfetto.dev')
     .option('--layers <n>', 'number of slowest layers to list', wholeNumber('--layers'), 20);
+
+const shared: AddOptions = (command) =>
+  addDeclared(
+    command.option(
+      '--processes <n>',
+      'train: run the step in n processes of this machine, and show what of their communication is hidden',
+      wholeNumber('--processes'),
+    ),
+    { reduce },
+  );
 
 const subcommands: { readonly [K in Kind]: readonly [about: string, ...groups: AddOptions[]] } = {
   train: [
@@ -157,6 +168,7 @@ const subcommands: { readonly [K in Kind]: readonly [about: string, ...groups: A
     rounds,
     purpose,
     frozen,
+    shared,
     trace,
     engineAndNetwork,
   ],
@@ -181,6 +193,7 @@ Examples:
   inception bench infer runs/photos --precision float32 --against pytorch
   inception bench train --network inception-v3 --freeze reductionB --precision float32
   inception bench profile --for train --output trace.json
+  inception bench profile --processes 2
   inception bench data --data photos --network inception-v3`,
     );
   for (const [kind, [about, ...groups]] of Object.entries(subcommands) as [
@@ -263,14 +276,8 @@ async function runNetwork(kind: Kind, values: Values, model: ModelFile | undefin
   const part = readDeclared({ freeze }, values).freeze ?? undefined;
   if (part !== undefined && step === 'infer')
     throw new UsageError('--freeze: has no effect on inference; expected --for train as well, or none');
+  if (kind === 'profile') return profile({ step, options, batch, freeze: part }, values);
   const work = await describeWork({ work: step, options, batch, freeze: part }, values);
-  if (kind === 'profile') {
-    const { chromeTrace, perLayer, perOperator, profileWork } = await import('../../bench/profile.ts');
-    const profile = await profileWork(work, { rounds });
-    if (values.output !== undefined) writeFileSync(values.output, chromeTrace(profile));
-    if (json) return print({ work, operators: perOperator(profile), layers: perLayer(profile) }, String);
-    return report.formatProfile(profile, { layers: values.layers });
-  }
   if (kind === 'compile') {
     if (!('gc' in globalThis)) return withGarbageCollector();
     const { measureCompile } = await import('../../bench/compile-times.ts');
@@ -279,6 +286,39 @@ async function runNetwork(kind: Kind, values: Values, model: ModelFile | undefin
   const { compare } = await import('../../bench/compare-sides.ts');
   const comparing = await compareOptions(values, ['pytorch']);
   return print(await compare(work, { ...comparing, model }), report.formatComparison);
+}
+
+async function profile(
+  { step, ...described }: { step: Work } & Pick<WorkOptions, 'options' | 'batch' | 'freeze'>,
+  values: Values,
+): Promise<string> {
+  const { rounds, layers, processes = 1, json, output } = values;
+  const travels = readDeclared({ reduce }, values).reduce;
+  if (processes > 1 && step === 'infer')
+    throw new UsageError('--processes: has no effect on inference; expected --for train as well, or none');
+  if (processes === 1 && travels !== undefined)
+    throw new UsageError('--reduce: has no effect on one process; expected --processes 2 or more as well');
+  // Each process has its part of the cores.
+  const threads = Math.max(1, Math.floor(availableParallelism() / processes));
+  const work = await describeWork(
+    { work: step, ...described },
+    processes > 1 ? { ...values, threads: values.threads ?? threads } : values,
+  );
+  const { chromeTrace, perLayer, perOperator, profileWork } = await import('../../bench/profile.ts');
+  const { formatProfile, formatReplicas } = await import('../../bench/report.ts');
+  const { profileReplicas } = await import('../../bench/replicas/profile-replicas.ts');
+  const shared =
+    processes > 1
+      ? await profileReplicas(work, { processes, rounds, reduce: travels ?? 'float32' })
+      : undefined;
+  const found = shared ?? (await profileWork(work, { rounds }));
+  if (output !== undefined) writeFileSync(output, chromeTrace(found));
+  if (json) {
+    const { program, microseconds, ...rest } = found;
+    const rows = { operators: perOperator(found), layers: perLayer(found) };
+    return printer(json)({ work, ...rest, ...rows }, String);
+  }
+  return shared ? formatReplicas(shared, { layers }) : formatProfile(found, { layers });
 }
 
 /** An .onnx file is run, not compiled: by ONNX Runtime here, and by Python's if installed. */

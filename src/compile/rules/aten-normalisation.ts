@@ -44,11 +44,17 @@ const ownBatchNorm: Rule<'batchNorm'> = (node, [input], lowering) => {
   return {
     value,
     gradients: (gradient) => {
-      const saved = batchStatistics ? [mean, inverseDeviation] : [null, null];
+      // By the batch's statistics the moving ones are not read; named here, they could not travel to other replicas before this step.
+      const [read, saved] = batchStatistics
+        ? [
+            [null, null],
+            [mean, inverseDeviation],
+          ]
+        : [moving, [null, null]];
       const outputMask = [true, gamma, true];
       const [inputGradient, gammaGradient, betaGradient] = emitter.calls(
         'aten::native_batch_norm_backward',
-        [gradient, input, factor, ...moving, ...saved, batchStatistics, epsilon, outputMask],
+        [gradient, input, factor, ...read, ...saved, batchStatistics, epsilon, outputMask],
         3,
       );
       return {

@@ -159,14 +159,17 @@ describe('a step of many replicas', () => {
     },
   );
 
-  it('begins a bucket between the convolutions that fill it and those that fill the next', () => {
-    const calls = callsOf(compile(replicas(2, 2), graphOf('inception-v4')).step);
-    const marks = calls
-      .filter(({ operator }) => /accumulate_|convolution_backward/.test(operator))
-      .map(({ operator }) => (operator.endsWith('accumulate_') ? '|' : '.'))
-      .join('');
-    expect(marks).toMatch(/^\|+\.+\|\.+\|\.+\|\.+\|+$/);
-  });
+  it.each(['native', 'aten'] as const)(
+    'begins a bucket between the convolutions that fill it and those that fill the next, by %s operators',
+    (kernels) => {
+      const calls = callsOf(compile({ ...replicas(2, 2), kernels }, graphOf('inception-v4')).step);
+      const marks = calls
+        .filter(({ operator }) => /accumulate_|convolution_backward/.test(operator))
+        .map(({ operator }) => (operator.endsWith('accumulate_') ? '|' : '.'))
+        .join('');
+      expect(marks).toMatch(/^\|+\.+\|\.+\|\.+\|\.+\|+$/);
+    },
+  );
 
   it('writes the convolutions’ gradients directly into the buckets', () => {
     const { step } = compile(replicas(4, 2));
