@@ -9,7 +9,8 @@
  *
  * For both sides: 'alone' is the same step without communication, 'exposed' what a step takes longer with it, 'traffic alone' the
  * communication by itself, all buckets at once; what is not exposed of it is hidden behind the backward pass. Sent bytes are counted at the hosts'
- * interfaces, with all headers. One row is ours and theirs within moments of each other; ratios are medians of rounds.
+ * interfaces, with all headers. Processor time is that of all threads of a process, for a step and for the communication by itself: it
+ * hardly depends on what else the machine does, and what the wire takes is not in it. One row is ours and theirs within moments of each other; ratios are medians of rounds.
  *
  * Hosts are network namespaces (hosts.mjs): their processes share this machine's cores, and what the kernel does to carry a packet is done by
  * the sender's core. Two hosts on one core, or a core that something else uses, measure nothing.
@@ -132,10 +133,11 @@ async function startSide(name, cluster, job) {
       gradientNorm: mean(first.map(({ gradientNorm }) => gradientNorm)),
     },
     ask,
-    /** Milliseconds of each step, of the slowest rank. */
+    /** The median step of the slowest rank, and the processor time of a rank's threads for a step; milliseconds. */
     async times(command, count) {
-      const all = (await ask(`${command} ${count}`)).map(({ wall }) => wall);
-      return all[0].map((_, step) => Math.max(...all.map((wall) => wall[step])));
+      const all = await ask(`${command} ${count}`);
+      const slowest = all[0].wall.map((_, step) => Math.max(...all.map(({ wall }) => wall[step])));
+      return { wall: median(slowest), processor: mean(all.map(({ processor }) => processor)) };
     },
     stop() {
       for (const { child } of ranks) child.stdin.end();
@@ -151,7 +153,13 @@ async function measure({ count, rate, precision }) {
     const sides = [];
     for (const name of listOf(options.only)) sides.push(await startSide(name, cluster, job));
     const series = new Map(
-      sides.map(({ name }) => [name, { run: [], alone: [], reduce: [], sent: [], traffic: [] }]),
+      sides.map(({ name }) => [
+        name,
+        {
+          ...{ run: [], alone: [], reduce: [], sent: [], traffic: [] },
+          processor: { run: [], alone: [], reduce: [] },
+        },
+      ]),
     );
     const works = count > 1 ? ['run', 'alone', 'reduce'] : ['run'];
     for (const side of sides) for (const work of works) await side.times(work, 3);
@@ -163,7 +171,9 @@ async function measure({ count, rate, precision }) {
         for (const side of round % 2 === 0 ? sides : sides.toReversed()) {
           const found = series.get(side.name);
           const [before, trafficBefore] = [sentBy(), await trafficOf(side)];
-          found[work].push(median(await side.times(work, steps)));
+          const { wall, processor } = await side.times(work, steps);
+          found[work].push(wall);
+          found.processor[work].push(processor);
           if (work !== 'run') continue;
           found.sent.push((sentBy() - before) / steps);
           const after = await trafficOf(side);
@@ -192,9 +202,14 @@ async function measure({ count, rate, precision }) {
 }
 
 /** What a row's side comes to. */
-function summaryOf({ run, alone, reduce, sent, traffic }, { count, batch }) {
+function summaryOf({ run, alone, reduce, processor, sent, traffic }, { count, batch }) {
   const step = median(run);
-  const common = { step, images: (count * batch * 1000) / step, sent: median(sent) };
+  const common = {
+    step,
+    images: (count * batch * 1000) / step,
+    sent: median(sent),
+    processor: median(processor.run),
+  };
   if (alone.length === 0) return common;
   // Paired: the machine was the same in a round.
   const exposed = Math.max(0, median(run.map((time, round) => time - alone[round])));
@@ -206,6 +221,7 @@ function summaryOf({ run, alone, reduce, sent, traffic }, { count, batch }) {
     alone: median(alone),
     exposed,
     communication,
+    processorOfTraffic: median(processor.reduce),
     hidden: share(exposed, communication),
     hiddenByEngine:
       own.length > 0
@@ -220,6 +236,7 @@ function summaryOf({ run, alone, reduce, sent, traffic }, { count, batch }) {
 const heads = [
   ...['hosts', 'rate', 'precision', 'side', 'images/s', 'ratio', 'step, ms', 'alone, ms', 'exposed, ms'],
   ...['traffic alone, ms', 'hidden', 'hidden, engine', 'sent by a host, MB a step'],
+  ...['processor, ms a step', 'of traffic alone'],
 ];
 console.log(`| ${heads.join(' | ')} |\n|${heads.map(() => ' --- |').join('')}`);
 /** By rounding; bfloat16 is another size of it. */
@@ -244,6 +261,7 @@ for (const precision of listOf(options.precisions))
           ...[count, rate, precision, side.name, number(found.images), ratio, number(found.step)],
           ...[number(found.alone), number(found.exposed), number(found.communication)],
           ...[percent(found.hidden), percent(found.hiddenByEngine), number(found.sent / 1e6, 2)],
+          ...[number(found.processor), number(found.processorOfTraffic)],
         ];
         console.log(`| ${cells.join(' | ')} |`);
       }

@@ -3,9 +3,9 @@
 Usage: ddp.py JOB.json eager|compile     with RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT in the environment; ddp.mjs starts it
 
 Answers are lines of JSON on standard output. Requests are lines on standard input, the same on all ranks:
-  run N       steps                                             -> {"wall": [milliseconds of each]}
-  alone N     the same steps without communication (no_sync)    -> {"wall": […]}
-  reduce N    communication alone: the buckets, all at once     -> {"wall": […]}
+  run N       steps                                             -> {"wall": [milliseconds of each], "processor": mean of all threads}
+  alone N     the same steps without communication (no_sync)    -> the same
+  reduce N    communication alone: the buckets, all at once     -> the same
 """
 import json
 import os
@@ -42,7 +42,7 @@ class Rank:
         for way, layout in ways.items():
             self.prepare(layout)
             self.steps(3)
-            times = torch.tensor([min(self.steps(3))])
+            times = torch.tensor([min(self.steps(3)["wall"])])
             group.all_reduce(times)  # one choice for all
             if best is None or times.item() < best[0]:
                 best = (times.item(), way, layout)
@@ -102,12 +102,12 @@ class Rank:
 
     @staticmethod
     def timed(work, count):
-        wall = []
+        wall, used = [], time.process_time()
         for _ in range(count):
             begin = time.perf_counter()
             work()
             wall.append((time.perf_counter() - begin) * 1000)
-        return wall
+        return dict(wall=wall, processor=(time.process_time() - used) * 1000 / count)
 
     def about(self):
         mode = "torch.compile" if self.compiled else "eager"
@@ -130,7 +130,7 @@ def main():
     works = {"run": rank.steps, "alone": rank.alone, "reduce": rank.reduce}
     for line in sys.stdin:
         command, count = line.split()
-        answer(wall=works[command](int(count)))
+        answer(**works[command](int(count)))
     rank.group.destroy_process_group()
 
 

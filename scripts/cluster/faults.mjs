@@ -230,7 +230,7 @@ async function referenceOf(count) {
       rmSync(run, { recursive: true, force: true });
       await withHosts(count, async (cluster) => {
         const log = join(output, `${name}.log`);
-        const processes = startAll(cluster, beginning(count), { run, timeout: 15, log });
+        const processes = startAll(cluster, beginning(count), { run, timeout: 120, log });
         await allEnd(processes);
         const codes = processes.map(({ code }) => code ?? 'still running');
         await killAll(processes);

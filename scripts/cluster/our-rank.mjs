@@ -90,12 +90,14 @@ function communicationOf(program) {
 
 async function timed(work, count) {
   const wall = [];
+  const before = process.cpuUsage();
   for (let index = 0; index < count; index++) {
     const begin = performance.now();
     await work();
     wall.push(performance.now() - begin);
   }
-  return wall;
+  const { user, system } = process.cpuUsage(before);
+  return { wall, processor: (user + system) / 1000 / count };
 }
 
 const ours = await openStep();
@@ -116,7 +118,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     answer({ bytes, busyMs, exposedMs });
   } else {
     const work = { run: ours.run, alone: alone.run, reduce: ours.reduce }[command];
-    answer({ wall: await timed(work, Number(argument)) });
+    answer(await timed(work, Number(argument)));
   }
 }
 await group?.leave();
