@@ -62,6 +62,7 @@ export async function inGroup<Result>(
     onNotice: (text) => process.stderr.write(`${text}\n`),
     ...(peerTimeout !== undefined && { peerTimeout }),
   });
+  let failure: Error | undefined;
   try {
     const cores = availableParallelism();
     const { threads, reason } = threadsFor(process.env, { cores, localSize: group.localSize, asked });
@@ -69,8 +70,11 @@ export async function inGroup<Result>(
     const launcher = process.env.INCEPTION_RUN === undefined ? launched.launcher : '--processes';
     if (group.rank === 0) process.stderr.write(`${describe(group, launcher)}; threads: ${reason}\n`);
     return await use({ group, threads, isRestart: launched.attempt > 0 });
+  } catch (error) {
+    failure = error as Error;
+    throw error;
   } finally {
-    await group.close();
+    await group.close(failure);
   }
 }
 

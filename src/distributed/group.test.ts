@@ -174,6 +174,17 @@ describe('a group', () => {
     expect((await failure(second.barrier())).message).toMatch(/^rank 2 /);
   });
 
+  it('ends at once where one leaves because it failed, and says why', async () => {
+    const groups = await groupOf(3);
+    const ended = groups.map(
+      ({ lost }) => new Promise((resolve) => lost.addEventListener('abort', () => resolve(lost.reason))),
+    );
+    await groups[2]?.close(new Error('no space left\n\u001b[2J'));
+    const message = `rank 2 on host ${groups[0]?.hosts[2]} has failed: no space left\n\\u001b[2J; this process ends too`;
+    for (const reason of await Promise.all(ended.slice(0, 2)))
+      expect(reason).toMatchObject({ name: 'LostPeerError', rank: 2, message });
+  });
+
   it('says it where processes do not do the same', async () => {
     const [first, second] = (await groupOf(2)) as [Group, Group];
     const errors = await Promise.all([failure(first.barrier()), failure(second.gather(1))]);

@@ -20,8 +20,11 @@ export interface Group {
   barrier(): Promise<void>;
   /** Aborted as soon as a process is lost; the reason is a LostPeerError. */
   readonly lost: AbortSignal;
-  /** Leaves in good order: for the others it is no loss, unless they still wait for this process. */
-  close(): Promise<void>;
+  /**
+   * Leaves in good order: for the others it is no loss, unless they still wait for this process. With the error for which it leaves, which
+   * is what the others are told, their group ends at once.
+   */
+  close(because?: Error): Promise<void>;
 }
 
 /** This process alone: a group of one, in which every call is answered at once. */

@@ -16,7 +16,7 @@ export class LostPeerError extends InceptionError {
 
   constructor({ rank, host, how, detail, isThis = false }: LostPeer) {
     const who = isThis ? `this process, rank ${rank} on host ${host},` : `rank ${rank} on host ${host}`;
-    super(`${who} ${words[how](detail)}; ${advice}`);
+    super(`${who} ${words[how](detail)}; ${how === 'left' && detail !== '' ? 'this process ends too' : advice}`);
     this.rank = rank;
     this.host = host;
   }
@@ -26,7 +26,7 @@ export interface LostPeer {
   readonly rank: number;
   readonly host: string;
   readonly how: Loss;
-  /** For 'silent': seconds. Otherwise what was received. */
+  /** For 'silent': seconds; for 'left': why, if it said so. Otherwise what was received. */
   readonly detail: string;
   /** The others lost this process, which was stopped and goes on. */
   readonly isThis?: boolean;
@@ -36,7 +36,10 @@ const words: Readonly<Record<Loss, (detail: string) => string>> = {
   silent: (seconds) =>
     `was silent for ${seconds} s: it is stopped, its machine is gone, or the network between is down`,
   closed: () => 'is gone: its connection was closed; its own output may say why',
-  left: () => 'has left the group while others still wait for it; its own output may say why',
+  left: (because) =>
+    because === ''
+      ? 'has left the group while others still wait for it; its own output may say why'
+      : `has failed: ${because}`,
   malformed: (received) => `sent what no process of a group sends (${received})`,
   disagrees: (received) => `does something else than the others (${received})`,
 };

@@ -3,6 +3,7 @@
  * rank 0 notices who is lost and tells the others, and the others notice if rank 0 is.
  */
 
+import { printable } from '../printable.ts';
 import type { Group } from './group.ts';
 import { GroupError, LostPeerError } from './lost-peer.ts';
 import type { Connection } from './wire/connection.ts';
@@ -79,7 +80,7 @@ export function startStar({ connections, pace, onClose, ...place }: Star): Group
   }
 
   function receive(peer: number, message: Message): void {
-    if (message.kind === 'bye') takeLeave(peer);
+    if (message.kind === 'bye') takeLeave(peer, message.because);
     else if (isFirst && message.kind === 'value') collect(peer, message);
     else if (!isFirst && message.kind === 'result') deliver(message);
     else if (message.kind === 'lost' && message.rank < size && (message.rank === 0 || !isFirst))
@@ -87,8 +88,10 @@ export function startStar({ connections, pace, onClose, ...place }: Star): Group
     else lose(peer, 'malformed', `a message '${message.kind}'`);
   }
 
-  function takeLeave(peer: number): void {
+  function takeLeave(peer: number, because: string | undefined): void {
     left.add(peer);
+    // Others may be in the middle of a step, where no call tells them that it is gone.
+    if (because !== undefined) lose(peer, 'left', because);
     // Its results were sent before: what still waits, waits in vain.
     if (!isFirst && waiting.size > 0) lose(peer, 'left');
     if (isFirst) for (const call of [...waiting.keys()]) settle(call);
@@ -183,7 +186,7 @@ export function startStar({ connections, pace, onClose, ...place }: Star): Group
     barrier: async () => {
       await call('barrier', null);
     },
-    close: async () => {
+    close: async (because) => {
       if (isClosed) return;
       isClosed = true;
       endWatch();
@@ -193,7 +196,7 @@ export function startStar({ connections, pace, onClose, ...place }: Star): Group
       // After a loss there is nothing to wait for but the message that says so.
       const graceMs = lost.signal.aborted ? Math.min(1000, pace.silenceMs) : pace.silenceMs;
       if (!lost.signal.aborted)
-        for (const connection of connections.values()) connection.send({ kind: 'bye' });
+        for (const connection of connections.values()) connection.send(bye(because));
       await Promise.all([
         ...[...connections.values()].map((connection) => connection.end(graceMs)),
         onClose(),
@@ -201,6 +204,11 @@ export function startStar({ connections, pace, onClose, ...place }: Star): Group
     },
   };
 }
+
+const bye = (because: Error | undefined): Message => ({
+  kind: 'bye',
+  ...(because && { because: printable(because.message) }),
+});
 
 const difference = (call: number, one: Method, other: Method): string =>
   `call ${call + 1} of the group is ${one} on the one and ${other} on the other`;

@@ -188,7 +188,8 @@ async function runSteps(
     position.step === totalSteps ||
     isOutOfPatience(evaluations, { patience: recipe.patience, criterion: configuration.chosenBy });
   let saved = performance.now();
-  let isStopping = signal?.aborted ?? false;
+  // A signal may have come to one of them while all opened their data.
+  let isStopping = (await group.gather(signal?.aborted ?? false)).includes(true);
   const images = imagesOfStep(recipe);
   const parameters = parametersOf(graph).map(({ name }) => name);
   const { evaluateEvery = 1, saveEverySteps } = configuration;

@@ -163,7 +163,10 @@ async function run(
 async function follow(training: Run, exitCode: () => number): Promise<number> {
   for await (const event of training)
     if (event.kind === 'warning') process.stderr.write(`warning: ${event.message}\n`);
-  return exitCode() || stoppedByOthers(await training.result);
+  const result = await training.result;
+  if (!result.finished && exitCode() === 0)
+    process.stderr.write(`stopped after step ${result.position.step}, as another process was asked to\n`);
+  return exitCode() || stoppedByOthers(result);
 }
 
 /** Without a signal to this process the training was stopped by one to another. */

@@ -45,7 +45,8 @@ const message = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('value'), call, method, value: z.unknown() }),
   z.strictObject({ kind: z.literal('result'), call, method, value: z.unknown() }),
   z.strictObject({ kind: z.literal('lost'), rank, how: loss, detail: text }),
-  z.strictObject({ kind: z.literal('bye') }),
+  // 'because': it has failed, and with it the group.
+  z.strictObject({ kind: z.literal('bye'), because: text.optional() }),
 ]);
 
 export type Message = z.infer<typeof message>;

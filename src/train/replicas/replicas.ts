@@ -83,6 +83,8 @@ export async function runStep({ programs, replicas, batches, seed, step, inputsO
     const taken = program.program.inputs.map(({ name }) => [name, inputs[name] as HostArray] as const);
     outputs = await program.run(Object.fromEntries(taken));
   }
+  // Checkpoints hold the generator's state, which must not tell which replica was the last one here.
+  if (count > 1) await programs.store.seed(dropoutSeed(seed, step + 1, 0));
   return { outputs, waited };
 }
 

@@ -1,0 +1,165 @@
+/** One training by several processes, as its users have it: the built command, real processes, real signals. It needs a build. */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { allEnded, type Ended, inceptionGroup, killAll, type Running } from './command-group.ts';
+import { checkpointsOf, contentsOf, tensorsIn, writeImages, writeNetwork } from './small-training.ts';
+
+const work = mkdtempSync(join(tmpdir(), 'inception-processes-'));
+const data = join(work, 'data');
+const network = writeNetwork(join(work, 'network.json'));
+beforeAll(() => writeImages(data));
+afterEach(killAll);
+afterAll(() => rmSync(work, { recursive: true }));
+
+const out = (name: string): string => join(work, name);
+const always = ['--threads', '1', '--precision', 'float32', '--recipe', 'small-data'];
+const fresh = (run: string, options: string): string[] => [
+  ...['train', network, '--data', data, '--out', out(run), ...always],
+  ...options.split(' ').filter(Boolean),
+];
+
+const failures = (ended: readonly Ended[]) => ended.filter(({ code }) => code !== 0);
+
+/** Trains to the end. */
+async function trained(run: string, processes: number, args: readonly string[]): Promise<string> {
+  expect(failures(await allEnded(await inceptionGroup(processes, args)))).toEqual([]);
+  return out(run);
+}
+
+describe('the same replicas', () => {
+  const four = '--replicas 4 --batch 2 --epochs 2 --save-every 5';
+
+  it('train the same, bit for bit, in 1, 2 and 3 processes', async () => {
+    const alone = await contentsOf(await trained('one', 1, fresh('one', four)));
+    for (const processes of [2, 3]) {
+      const run = `by-${processes}`;
+      expect(await contentsOf(await trained(run, processes, fresh(run, four)))).toEqual(alone);
+    }
+  });
+
+  it('do so frozen in part, with clipped gradients, mixed images, weighted classes and rounded sums', async () => {
+    const options = `${four} --weights ${out('one')} --freeze stem --layer-decay 0.7 --clip-norm 0.2 --mixup 0.3 --class-weights balanced --reduce bfloat16`;
+    const alone = await contentsOf(await trained('much', 1, fresh('much', options)));
+    expect(await contentsOf(await trained('much-3', 3, fresh('much-3', options)))).toEqual(alone);
+  });
+});
+
+describe('a training that is stopped', () => {
+  const long = '--replicas 4 --batch 2 --epochs 12 --evaluate-every 6';
+
+  it('by a signal to one process saves once, ends everywhere, and is the same when another number of processes goes on', async () => {
+    const whole = await contentsOf(await trained('whole', 1, fresh('whole', long)));
+    const group = await inceptionGroup(2, fresh('stopped', long));
+    const [first, second] = group as [Running, Running];
+    await first.until(/step \d/);
+    second.child.kill('SIGTERM');
+    const [one, other] = (await allEnded(group)) as [Ended, Ended];
+    expect([one.code, other.code]).toEqual([1, 143]);
+    expect(one.stderr).toMatch(/stopped after step \d+; 'inception train --resume --out \S+' continues\n$/);
+    expect(other.stderr).toMatch(/SIGTERM: saving a checkpoint after this step/);
+    const step = Number(/stopped after step (\d+)/.exec(one.stderr)?.[1]);
+    expect(checkpointsOf(out('stopped')).at(-1)).toBe(`${step}.safetensors`);
+    const resumed = ['train', '--resume', '--out', out('stopped'), '--threads', '1', '--evaluate-every', '6'];
+    expect(await contentsOf(await trained('stopped', 3, resumed))).toEqual(whole);
+  });
+});
+
+describe('a process that is lost', () => {
+  const endless = '--replicas 3 --batch 2 --epochs 5000 --evaluate-every 5000 --save-every 2';
+  const advice =
+    'this process ends too, because a group is whole or none. The last checkpoint of a training is whole: start all processes again, with --resume';
+
+  /** In the middle of a training; all but the lost one. */
+  async function losing(
+    run: string,
+    { rank, by, options = '' }: { rank: number; by: NodeJS.Signals; options?: string },
+  ) {
+    const group = await inceptionGroup(3, fresh(run, `${endless} ${options}`));
+    await group[0]?.until(/step \d/);
+    await expect.poll(() => checkpointsOf(out(run)).length, { interval: 20 }).toBeGreaterThan(1);
+    group[rank]?.child.kill(by);
+    return { group, others: await allEnded(group.filter((_, index) => index !== rank)) };
+  }
+
+  it.each([1, 0])(
+    'ends all others with its name, if rank %i was killed; the last checkpoint is whole',
+    async (rank) => {
+      const run = `without-${rank}`;
+      const { others } = await losing(run, { rank, by: 'SIGKILL' });
+      for (const { code, stderr } of others) {
+        expect(code).toBe(1);
+        expect(stderr.split('\n').at(-2)).toBe(
+          `inception: rank ${rank} on host ${hostname()} is gone: its connection was closed; its own output may say why; ${advice}`,
+        );
+      }
+      const last = checkpointsOf(out(run)).at(-1) as string;
+      expect(Object.keys(await tensorsIn(join(out(run), 'checkpoints', last)))).toContain(
+        'averages/logits/weight',
+      );
+    },
+  );
+
+  it('ends all others if it was silent for too long, and itself when it wakes', async () => {
+    const { group, others } = await losing('silent', {
+      rank: 1,
+      by: 'SIGSTOP',
+      options: '--peer-timeout 3s',
+    });
+    for (const { code, stderr } of others) {
+      expect(code).toBe(1);
+      expect(stderr).toContain(`inception: rank 1 on host ${hostname()} was silent for 3 s: `);
+    }
+    const woken = group[1] as Running;
+    woken.child.kill('SIGCONT');
+    const { code, stderr } = await woken.ended;
+    expect(code).toBe(1);
+    expect(stderr).toContain(`inception: this process, rank 1 on host ${hostname()}, was silent for 3 s: `);
+  });
+
+  it('is none if it was silent for less', async () => {
+    const group = await inceptionGroup(2, fresh('patient', '--replicas 2 --batch 2 --epochs 1'));
+    const [first, second] = group as [Running, Running];
+    await first.until(/step \d/);
+    second.child.kill('SIGSTOP');
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    second.child.kill('SIGCONT');
+    expect(failures(await allEnded(group))).toEqual([]);
+  });
+});
+
+describe('processes that do not fit together', () => {
+  const two = '--replicas 2 --batch 2 --epochs 1';
+  const messages = (ended: readonly Ended[]) =>
+    ended.map(({ code, stderr }) => [
+      code,
+      stderr.split('\n').filter((line) => line.startsWith('inception: ')),
+    ]);
+  const host = hostname();
+
+  it('name the option that differs', async () => {
+    const group = await inceptionGroup(2, (rank) =>
+      fresh('differ', rank === 1 ? `${two} --clip-norm 3` : two),
+    );
+    const message = `inception: rank 1 (${host}) differs from rank 0 (${host}) in options.recipe.clipNorm: 3, expected not given; nothing was trained. Every process must be started with the same command, the same version and the same data`;
+    expect(messages(await allEnded(group))).toEqual([
+      [1, [message]],
+      [1, [message]],
+    ]);
+    expect(existsSync(out('differ'))).toBe(false);
+  });
+
+  it('say what one of them failed of', async () => {
+    const missing = join(work, 'missing');
+    const group = await inceptionGroup(2, (rank) =>
+      fresh('apart', two).map((arg) => (arg === data && rank === 1 ? missing : arg)),
+    );
+    const why = `${missing}: no such folder; --data takes 'fashion-mnist' or a folder of class folders`;
+    expect(messages(await allEnded(group))).toEqual([
+      [1, [`inception: rank 1 on host ${host} has failed: ${why}; this process ends too`]],
+      [1, [`inception: ${why}`]],
+    ]);
+    expect(existsSync(out('apart'))).toBe(false);
+  });
+});
