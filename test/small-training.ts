@@ -69,7 +69,9 @@ export async function tensorsIn(path: string): Promise<Readonly<Record<string, s
 }
 
 export const checkpointsOf = (run: string): readonly string[] =>
-  readdirSync(join(run, 'checkpoints')).sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
+  readdirSync(join(run, 'checkpoints'))
+    .filter((name) => /^\d+\.safetensors$/.test(name))
+    .sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
 
 /** What a training has made, without its times: two runs with the same contents are the same training, bit for bit. */
 export async function contentsOf(run: string): Promise<object> {

@@ -16,7 +16,9 @@ export class LostPeerError extends InceptionError {
 
   constructor({ rank, host, how, detail, isThis = false }: LostPeer) {
     const who = isThis ? `this process, rank ${rank} on host ${host},` : `rank ${rank} on host ${host}`;
-    super(`${who} ${words[how](detail)}; ${how === 'left' && detail !== '' ? 'this process ends too' : advice}`);
+    super(
+      `${who} ${words[how](detail)}; ${how === 'left' && detail !== '' ? 'this process ends too' : advice}`,
+    );
     this.rank = rank;
     this.host = host;
   }

@@ -195,8 +195,7 @@ export function startStar({ connections, pace, onClose, ...place }: Star): Group
       waiting.clear();
       // After a loss there is nothing to wait for but the message that says so.
       const graceMs = lost.signal.aborted ? Math.min(1000, pace.silenceMs) : pace.silenceMs;
-      if (!lost.signal.aborted)
-        for (const connection of connections.values()) connection.send(bye(because));
+      if (!lost.signal.aborted) for (const connection of connections.values()) connection.send(bye(because));
       await Promise.all([
         ...[...connections.values()].map((connection) => connection.end(graceMs)),
         onClose(),
