@@ -4,6 +4,7 @@
  *   node scripts/cluster/plan.mjs                                                    the tables of docs/scaling.md
  *   node scripts/cluster/plan.mjs --network inception-v4 --images-per-second 900 …   a network, and how fast one device trains it alone
  *   node scripts/cluster/plan.mjs --profile FILE …                                   of `inception bench profile --processes 2 --json`
+ *   node scripts/cluster/plan.mjs --measured FILE [--profile FILE]                   the model beside what `ddp.mjs --output FILE` measured
  *
  * Options: --processes 8,64,256; --batch 32,256, of each process; --reduce float32,bfloat16; --per-node 8; --inside 450GB, of each process, and
  * --between 100Gbit, of each node: of each direction, B, KB, MB, GB or bit, Kbit, Mbit, Gbit a second; --of-peak 0.8, what of them is reached;
@@ -19,6 +20,7 @@ import { describeJob } from '../../dist/bench/job.js';
 import { graphOfWork, trainingOptions } from '../../dist/bench/our-step.js';
 import { planStep } from '../../dist/bench/replicas/step-model.js';
 import { scaled, timelineOf, timesByMacs } from '../../dist/bench/replicas/timeline.js';
+import { median } from '../../dist/bench/statistics.js';
 import { compileTraining } from '../../dist/compile/training/compile-training.js';
 
 const { values } = parseArgs({
@@ -26,6 +28,7 @@ const { values } = parseArgs({
     network: { type: 'string' },
     'images-per-second': { type: 'string' },
     profile: { type: 'string' },
+    measured: { type: 'string' },
     step: { type: 'string' },
     processes: { type: 'string', default: '8,64,256' },
     batch: { type: 'string', default: '32,256' },
@@ -97,12 +100,12 @@ const clusters = (given ? [own] : usual).map(({ title, perNode, inside = '450GB'
 }));
 
 /** When each bucket is whole in a step on one device. */
-function timelineFor(network, reduce, batch) {
+function timelineFor(network, reduce, batch, options = {}, givenMs = undefined) {
   const work = {
     ...{ work: 'train', network, batch, precision: 'float32' },
     device: 'cpu',
     threads: 1,
-    options: {},
+    options,
   };
   const graph = graphOfWork(work);
   const job = describeJob(graph, work, { weights: '', images: '', onnx: '' });
@@ -110,12 +113,11 @@ function timelineFor(network, reduce, batch) {
   const replicas = { count: 2, processes: 2, reduce, batchNorm: 'own', average: 'reduce' };
   const { step, store } = compileTraining(graph, { ...trainingOptions(job), kernels: 'aten', replicas });
   const speed = values['images-per-second'] ?? assumed[network];
-  if (speed === undefined && values.step === undefined)
+  const stepMs = givenMs ?? (values.step === undefined ? (batch * 1000) / speed : number('step'));
+  if (!(stepMs > 0))
     fail(
       `--network ${network}: expected --images-per-second or --step as well, how fast one device alone is`,
     );
-  const stepMs =
-    values.step === undefined ? (batch / number('images-per-second', speed)) * 1000 : number('step');
   return timelineOf({ program: step, store }, timesByMacs(graph, step, stepMs));
 }
 
@@ -133,6 +135,59 @@ function timelineOfProfile(path) {
     images,
     name: work.network,
   };
+}
+
+const row = (cells) => console.log(`| ${cells.join(' | ')} |`);
+const head = (cells) => {
+  row(cells);
+  console.log(`|${cells.map(() => ' --- |').join('')}`);
+};
+const percent = (plan) => `${(plan.efficiency * 100).toFixed(0)}%`;
+/**
+ * Rows of ddp.mjs, one process on each host. The step alone and the processor's part of the communication, which is all of it where
+ * the rate is not limited, are taken from the measurement; what a limited rate makes of them is predicted.
+ */
+function compareWith(path) {
+  const lines = readFileSync(path, 'utf8').split('\n').filter(Boolean);
+  const rows = lines.map((line) => JSON.parse(line)).filter(({ count }) => count > 1);
+  const sideOf = (measured) => measured.sides.find(({ name }) => name === 'ours');
+  const given = values.profile === undefined ? undefined : timelineOfProfile(values.profile).timeline;
+  console.log(
+    "The model beside measurements of one process on each host; 'traffic alone' at no limit is taken from them.\n",
+  );
+  const pairs = ['step, ms', 'predicted', 'exposed, ms', 'predicted'];
+  head(['hosts', 'rate', 'precision', 'gradients', 'alone, ms', ...pairs]);
+  for (const measured of rows) {
+    const { count, rate, precision, batch, reduce } = measured;
+    const side = sideOf(measured);
+    const free = rows.find((other) => {
+      const same = ['count', 'precision', 'batch', 'reduce'].every((name) => other[name] === measured[name]);
+      return same && other.rate === 'none' && sideOf(other);
+    });
+    if (!side || !free) continue;
+    const aloneMs = median(side.alone);
+    const options = { width: 0.25, blocks: { A: 1, B: 2, C: 1 }, inputSize: 75, classes: 10 };
+    const timeline = scaled(given ?? timelineFor('inception-v4', reduce, batch, options, aloneMs), aloneMs);
+    const bytes = timeline.buckets.reduce((sum, bucket) => sum + bucket.bytes, 0);
+    const [, amount = Number.POSITIVE_INFINITY, unit = 'g'] = /^([\d.]+)([mg])bit$/.exec(rate) ?? [];
+    const link = {
+      // Of the rate, headers take about 5%.
+      bytesPerSecond: ((Number(amount) * (unit === 'g' ? 1e9 : 1e6)) / 8) * 0.95,
+      latencyMs: number('between-latency'),
+    };
+    const plan = planStep(timeline, {
+      ...{ processes: count, perNode: 1, inside: link, between: link, algorithm: 'owners', messageMs: 0 },
+      processorMsPerByte: median(sideOf(free).reduce) / bytes,
+    });
+    const stepMs = median(side.run);
+    const found = [stepMs, plan.stepMs, Math.max(0, stepMs - aloneMs), plan.stepMs - aloneMs];
+    row([count, rate, precision, reduce, ...[aloneMs, ...found].map((ms) => ms.toFixed(1))]);
+  }
+}
+
+if (values.measured !== undefined) {
+  compareWith(values.measured);
+  process.exit(0);
 }
 
 const steps =
@@ -161,12 +216,6 @@ const plans = clusters.flatMap(({ title, cluster }) =>
   ),
 );
 
-const row = (cells) => console.log(`| ${cells.join(' | ')} |`);
-const head = (cells) => {
-  row(cells);
-  console.log(`|${cells.map(() => ' --- |').join('')}`);
-};
-const percent = (plan) => `${(plan.efficiency * 100).toFixed(0)}%`;
 if (values.json) process.stdout.write(`${JSON.stringify(plans, null, 2)}\n`);
 else if (values.details) {
   const times = ['step alone, ms', 'communication, ms', 'exposed, ms'];

@@ -1,6 +1,5 @@
 /** `inception bench`: speed and memory on this machine, compared with other frameworks. */
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import type { CompareOptions } from '../../bench/compare-sides.ts';
@@ -18,6 +17,7 @@ import { networkOptions } from '../../networks/network-options.ts';
 import { findNetwork } from '../../networks/networks.ts';
 import { openModel } from '../../predict/open-model.ts';
 import { recipeNumbers } from '../../train/recipe/recipe-options.ts';
+import { addShared, dividedCores, profileStep } from '../bench-profile.ts';
 import { addDeclared, readDeclared } from '../options/declared-options.ts';
 import { addEngineOptions, type EngineOptions, openEngine } from '../options/engine-options.ts';
 import { noticesTo, predictingArgument } from '../options/model-options.ts';
@@ -89,7 +89,7 @@ const purpose: AddOptions = (command) =>
     'train',
   );
 
-const { freeze, reduce } = recipeNumbers;
+const { freeze } = recipeNumbers;
 
 const frozen: AddOptions = (command) => addDeclared(command, { freeze });
 
@@ -117,16 +117,6 @@ const trace: AddOptions = (command) =>
   command
     .option('--output <file>', 'write a trace for chrome://tracing or ui.perfetto.dev')
     .option('--layers <n>', 'number of slowest layers to list', wholeNumber('--layers'), 20);
-
-const shared: AddOptions = (command) =>
-  addDeclared(
-    command.option(
-      '--processes <n>',
-      'train: run the step in n processes of this machine, and show what of their communication is hidden',
-      wholeNumber('--processes'),
-    ),
-    { reduce },
-  );
 
 const subcommands: { readonly [K in Kind]: readonly [about: string, ...groups: AddOptions[]] } = {
   train: [
@@ -168,7 +158,7 @@ const subcommands: { readonly [K in Kind]: readonly [about: string, ...groups: A
     rounds,
     purpose,
     frozen,
-    shared,
+    addShared,
     trace,
     engineAndNetwork,
   ],
@@ -276,8 +266,10 @@ async function runNetwork(kind: Kind, values: Values, model: ModelFile | undefin
   const part = readDeclared({ freeze }, values).freeze ?? undefined;
   if (part !== undefined && step === 'infer')
     throw new UsageError('--freeze: has no effect on inference; expected --for train as well, or none');
-  if (kind === 'profile') return profile({ step, options, batch, freeze: part }, values);
-  const work = await describeWork({ work: step, options, batch, freeze: part }, values);
+  const described = { work: step, options, batch, freeze: part };
+  if (kind === 'profile')
+    return profileStep(await describeWork(described, dividedCores(values, step)), values);
+  const work = await describeWork(described, values);
   if (kind === 'compile') {
     if (!('gc' in globalThis)) return withGarbageCollector();
     const { measureCompile } = await import('../../bench/compile-times.ts');
@@ -286,39 +278,6 @@ async function runNetwork(kind: Kind, values: Values, model: ModelFile | undefin
   const { compare } = await import('../../bench/compare-sides.ts');
   const comparing = await compareOptions(values, ['pytorch']);
   return print(await compare(work, { ...comparing, model }), report.formatComparison);
-}
-
-async function profile(
-  { step, ...described }: { step: Work } & Pick<WorkOptions, 'options' | 'batch' | 'freeze'>,
-  values: Values,
-): Promise<string> {
-  const { rounds, layers, processes = 1, json, output } = values;
-  const travels = readDeclared({ reduce }, values).reduce;
-  if (processes > 1 && step === 'infer')
-    throw new UsageError('--processes: has no effect on inference; expected --for train as well, or none');
-  if (processes === 1 && travels !== undefined)
-    throw new UsageError('--reduce: has no effect on one process; expected --processes 2 or more as well');
-  // Each process has its part of the cores.
-  const threads = Math.max(1, Math.floor(availableParallelism() / processes));
-  const work = await describeWork(
-    { work: step, ...described },
-    processes > 1 ? { ...values, threads: values.threads ?? threads } : values,
-  );
-  const { chromeTrace, perLayer, perOperator, profileWork } = await import('../../bench/profile.ts');
-  const { formatProfile, formatReplicas } = await import('../../bench/report.ts');
-  const { profileReplicas } = await import('../../bench/replicas/profile-replicas.ts');
-  const shared =
-    processes > 1
-      ? await profileReplicas(work, { processes, rounds, reduce: travels ?? 'float32' })
-      : undefined;
-  const found = shared ?? (await profileWork(work, { rounds }));
-  if (output !== undefined) writeFileSync(output, chromeTrace(found));
-  if (json) {
-    const { program, microseconds, ...rest } = found;
-    const rows = { operators: perOperator(found), layers: perLayer(found) };
-    return printer(json)({ work, ...rest, ...rows }, String);
-  }
-  return shared ? formatReplicas(shared, { layers }) : formatProfile(found, { layers });
 }
 
 /** An .onnx file is run, not compiled: by ONNX Runtime here, and by Python's if installed. */
