@@ -10,7 +10,7 @@ export const stepNumbers = {
     atLeast: 1,
     atMost: 65_536,
     flag: '--batch <n>',
-    about: 'images per step; scales the default learning rate',
+    about: 'images of each replica in a step; scales the default learning rate',
     label: 'Batch',
   }),
   weightDecay: numberOption({

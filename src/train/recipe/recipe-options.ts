@@ -35,7 +35,7 @@ export const recipeNumbers = {
     atMost: 4096,
     flag: '--replicas <n>',
     about:
-      'batches of a step, each with statistics and dropout of its own, whose gradients are averaged; shared by the processes that there are; scales the default learning rate',
+      'batches of a step, each with statistics and dropout of its own, whose gradients are averaged (the paper: 20); of several processes, as many as they are; scales the default learning rate',
     label: 'Replicas',
   }),
   /** What travels between processes. */
@@ -140,7 +140,7 @@ export const requestedNumbers = {
   }),
   batch: numberOrAutoOption(recipeNumbers.batch, {
     flag: '--batch <n>',
-    about: `images per step; scales the default learning rate; '${auto}': as many as the memory holds, up to 256`,
+    about: `images of each replica in a step; scales the default learning rate; '${auto}': as many as the memory holds, up to 256`,
   }),
 };
 
