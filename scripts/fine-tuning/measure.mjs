@@ -28,7 +28,15 @@ const variants = {
   'freeze-reductionA': ['--weights', 'WEIGHTS', '--no-probe', '--freeze', 'reductionA'],
   'freeze-reductionB': ['--weights', 'WEIGHTS', '--no-probe', '--freeze', 'reductionB'],
   // What the published figures of ELPV learn from, too: nothing is held back to choose an epoch by, and the last one is the model.
-  'freeze-reductionA-75%': ['--weights', 'WEIGHTS', '--no-probe', '--freeze', 'reductionA', '--validation', '0'],
+  'freeze-reductionA-75%': [
+    '--weights',
+    'WEIGHTS',
+    '--no-probe',
+    '--freeze',
+    'reductionA',
+    '--validation',
+    '0',
+  ],
   pytorch: undefined,
 };
 
