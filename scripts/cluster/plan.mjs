@@ -144,8 +144,8 @@ const head = (cells) => {
 };
 const percent = (plan) => `${(plan.efficiency * 100).toFixed(0)}%`;
 /**
- * Rows of ddp.mjs, one process on each host. The step alone and the processor's part of the communication, which is all of it where
- * the rate is not limited, are taken from the measurement; what a limited rate makes of them is predicted.
+ * Rows of ddp.mjs, one process on each host. The step alone and the processor time that communication adds to it where the rate is not
+ * limited are taken from the measurement; what a limited rate makes of them is predicted.
  */
 function compareWith(path) {
   const lines = readFileSync(path, 'utf8').split('\n').filter(Boolean);
@@ -153,7 +153,7 @@ function compareWith(path) {
   const sideOf = (measured) => measured.sides.find(({ name }) => name === 'ours');
   const given = values.profile === undefined ? undefined : timelineOfProfile(values.profile).timeline;
   console.log(
-    "The model beside measurements of one process on each host; 'traffic alone' at no limit is taken from them.\n",
+    'The model beside measurements of one process on each host; the step alone and processor time at no limit are taken from them.\n',
   );
   const pairs = ['step, ms', 'predicted', 'exposed, ms', 'predicted'];
   head(['hosts', 'rate', 'precision', 'gradients', 'alone, ms', ...pairs]);
@@ -177,13 +177,16 @@ function compareWith(path) {
     };
     const plan = planStep(timeline, {
       ...{ processes: count, perNode: 1, inside: link, between: link, algorithm: 'owners', messageMs: 0 },
-      processorMsPerByte: median(sideOf(free).reduce) / bytes,
+      processorMsPerByte: processorOf(sideOf(free)) / bytes,
     });
     const stepMs = median(side.run);
     const found = [stepMs, plan.stepMs, Math.max(0, stepMs - aloneMs), plan.stepMs - aloneMs];
     row([count, rate, precision, reduce, ...[aloneMs, ...found].map((ms) => ms.toFixed(1))]);
   }
 }
+
+/** Milliseconds that communication adds to a step's. */
+const processorOf = ({ processor }) => Math.max(0, median(processor.run) - median(processor.alone));
 
 if (values.measured !== undefined) {
   compareWith(values.measured);
