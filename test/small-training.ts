@@ -68,6 +68,18 @@ export async function tensorsIn(path: string): Promise<Readonly<Record<string, s
   }
 }
 
+/** The numbers of a file of weights by the names of its tensors. */
+export async function numbersIn(path: string): Promise<ReadonlyMap<string, readonly number[]>> {
+  const file = await openSafetensors(path);
+  try {
+    const found = new Map<string, readonly number[]>();
+    for (const name of file.tensors.keys()) found.set(name, Array.from((await file.read(name)).data, Number));
+    return found;
+  } finally {
+    await file.close();
+  }
+}
+
 export const checkpointsOf = (run: string): readonly string[] =>
   readdirSync(join(run, 'checkpoints'))
     .filter((name) => /^\d+\.safetensors$/.test(name))

@@ -1,10 +1,17 @@
 /** One training by several processes, as its users have it: the built command, real processes, real signals. It needs a build. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { allEnded, type Ended, inceptionGroup, killAll, type Running } from './command-group.ts';
-import { checkpointsOf, contentsOf, tensorsIn, writeImages, writeNetwork } from './small-training.ts';
+import {
+  checkpointsOf,
+  contentsOf,
+  numbersIn,
+  tensorsIn,
+  writeImages,
+  writeNetwork,
+} from './small-training.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'inception-processes-'));
 const data = join(work, 'data');
@@ -43,6 +50,34 @@ describe('the same replicas', () => {
     const options = `${four} --weights ${out('one')} --freeze stem --layer-decay 0.7 --clip-norm 0.2 --mixup 0.3 --class-weights balanced --reduce bfloat16`;
     const alone = await contentsOf(await trained('much', 1, fresh('much', options)));
     expect(await contentsOf(await trained('much-3', 3, fresh('much-3', options)))).toEqual(alone);
+  });
+});
+
+describe('synchronised batch normalisation', () => {
+  it('in two processes is that of one process with both batches, to rounding', async () => {
+    // Dropout draws for each replica. After few steps, since what is rounded otherwise grows from step to step.
+    const without = writeNetwork(join(work, 'without-dropout.json'), { keep: 1 });
+    const of = (run: string, options: string) =>
+      fresh(run, `--epochs 1 ${options}`).map((arg) => (arg === network ? without : arg));
+    const one = await trained('batch-8', 1, of('batch-8', '--batch 8'));
+    const synchronised = of('batch-4', '--batch 4 --replicas 2 --batch-norm synchronised');
+    const two = await trained('batch-4', 2, synchronised);
+    const [last] = checkpointsOf(one).slice(-1);
+    expect(checkpointsOf(two).at(-1)).toBe(last);
+    const both = [one, two].map((run) => numbersIn(join(run, 'checkpoints', last as string)));
+    const [expected, found] = (await Promise.all(both)) as [
+      Awaited<(typeof both)[0]>,
+      Awaited<(typeof both)[0]>,
+    ];
+    for (const [name, values] of expected) {
+      if (name === 'randomState') continue;
+      const largest = Math.max(...values.map(Math.abs));
+      const theirs = found.get(name) as readonly number[];
+      const difference = Math.max(
+        ...values.map((value, index) => Math.abs(value - (theirs[index] as number))),
+      );
+      expect(difference / largest, name).toBeLessThan(1e-4);
+    }
   });
 });
 
@@ -161,5 +196,63 @@ describe('processes that do not fit together', () => {
       [1, [`inception: ${why}`]],
     ]);
     expect(existsSync(out('apart'))).toBe(false);
+  });
+});
+
+describe('images that processes share', () => {
+  const sharedBy = async (args: (output: string) => readonly string[]) => {
+    const results = [];
+    for (const processes of [1, 2]) {
+      const output = out(`rows-by-${processes}.csv`);
+      rmSync(output, { force: true });
+      const ended = await allEnded(await inceptionGroup(processes, args(output)));
+      const rows = readFileSync(output, 'utf8').trim().split('\n').sort();
+      results.push({ ended, rows });
+    }
+    return results as [
+      { ended: readonly Ended[]; rows: string[] },
+      { ended: readonly Ended[]; rows: string[] },
+    ];
+  };
+  const validation = join(data, 'val');
+
+  it('are evaluated to the same numbers, each once, without those that are broken', async () => {
+    const model = await trained('judge', 1, fresh('judge', '--batch 8 --epochs 1'));
+    const [alone, together] = await sharedBy((output) => [
+      ...['evaluate', model, '--data', validation, '--threads', '1', '--json', '--predictions', output],
+    ]);
+    const numbers = ({ ended }: typeof alone) => {
+      const { seconds: _, cropsPerSecond: __, ...rest } = JSON.parse(ended[0]?.stdout ?? '');
+      return rest;
+    };
+    expect(together.ended.map(({ code }) => code)).toEqual([0, 0]);
+    expect(numbers(together)).toEqual(numbers(alone));
+    expect(numbers(together).broken).toHaveLength(1);
+    expect(together.rows).toEqual(alone.rows);
+    expect(together.ended[1]?.stdout).toBe('');
+    // What another number of processes has begun is continued.
+    const output = out('rows-by-2.csv');
+    const lines = readFileSync(output, 'utf8').split('\n');
+    writeFileSync(output, `${lines.slice(0, 4).join('\n')}\n`);
+    const continued = ['evaluate', model, '--data', validation, '--threads', '1', '--json'];
+    const ended = await allEnded(
+      await inceptionGroup(3, [...continued, '--predictions', output, '--resume']),
+    );
+    expect(failures(ended)).toEqual([]);
+    expect(numbers({ ended, rows: [] }).top1Error).toBe(numbers(alone).top1Error);
+    expect(readFileSync(output, 'utf8').trim().split('\n').sort()).toEqual(alone.rows);
+  });
+
+  it('are predicted to the same rows, and the first process ends as one alone does', async () => {
+    const [alone, together] = await sharedBy((output) => [
+      ...['predict', out('judge'), validation, '--threads', '1', '-o', output],
+    ]);
+    expect(alone.ended[0]?.code).toBe(1);
+    expect(together.ended.map(({ code }) => code)).toEqual([1, 0]);
+    expect(together.rows).toEqual(alone.rows);
+    const said = ({ ended }: typeof alone) =>
+      /: (\d+ images; 1 could not be decoded)/.exec(ended[0]?.stderr ?? '')?.[1];
+    expect(said(together)).toBe(said(alone));
+    expect(said(together)).toBeDefined();
   });
 });

@@ -14,8 +14,8 @@ export interface Joined {
   readonly group: Group;
   /** Undefined: what the engine chooses. */
   readonly threads: number | undefined;
-  /** Whether the launcher has started the command again after a failure. */
-  readonly isRestart: boolean;
+  /** Whether the launcher may have started the command before, to go on with now; undefined where there is none that would. */
+  readonly isRestart: boolean | undefined;
 }
 
 const groupOptions = {
@@ -56,7 +56,7 @@ export async function inGroup<Result>(
       throw new UsageError(
         '--peer-timeout: has no effect on one process; expected --processes N, or torchrun, mpirun or srun',
       );
-    return use({ group: ownGroup, threads: asked, isRestart: false });
+    return use({ group: ownGroup, threads: asked, isRestart: undefined });
   }
   const group = await joinGroup(launched, {
     onNotice: (text) => process.stderr.write(`${text}\n`),
@@ -69,7 +69,7 @@ export async function inGroup<Result>(
     // Copies of this very command are told by the run that it gave them.
     const launcher = process.env.INCEPTION_RUN === undefined ? launched.launcher : '--processes';
     if (group.rank === 0) process.stderr.write(`${describe(group, launcher)}; threads: ${reason}\n`);
-    return await use({ group, threads, isRestart: launched.attempt > 0 });
+    return await use({ group, threads, isRestart: launched.startsAgain || launched.attempt > 0 });
   } catch (error) {
     failure = error as Error;
     throw error;

@@ -354,8 +354,21 @@ describe('processes meet', () => {
   it('and refuse one that comes late', async () => {
     const ports = [await freePort()];
     const groups = await Promise.all([0, 1].map((rank) => join(launchedAs(rank, 2, { ports }))));
-    expect((await failure(join(launchedAs(1, 2, { ports })))).message).toMatch(/has that rank already/);
+    expect((await failure(join(launchedAs(1, 2, { ports })))).message).toMatch(
+      /: all 2 processes of the group are there, and at work, already$/,
+    );
     expect(await Promise.all(groups.map((group) => group.gather(1)))).toHaveLength(2);
+  });
+
+  it('unless a launcher has started all again: they wait until those of before are gone', async () => {
+    const ports = [await freePort()];
+    const more = { ports, startsAgain: true };
+    const before = await Promise.all([0, 1].map((rank) => join(launchedAs(rank, 2, more))));
+    const third = join(launchedAs(2, 3, more));
+    await new Promise((go) => setTimeout(go, 300));
+    await Promise.all(before.map((group) => group.close()));
+    const others = await Promise.all([0, 1].map((rank) => join(launchedAs(rank, 3, more))));
+    expect([...others, await third].map(({ size }) => size)).toEqual([3, 3, 3]);
   });
 });
 

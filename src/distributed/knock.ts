@@ -150,7 +150,9 @@ function knock(meeting: Meeting, { host, port, leftMs, onAccepted }: Door): Prom
     function refused({ because, attempt, text }: MessageOf<'refused'>): void {
       const isElsewhere = because === 'run' && launched.ports.length > 1;
       // Rank 0 of an earlier attempt is about to end.
-      const isOld = because === 'attempt' && attempt < launched.attempt;
+      const isOld =
+        (because === 'attempt' && attempt < launched.attempt) ||
+        (because === 'full' && launched.startsAgain === true);
       if (isElsewhere || isOld) again(text);
       else
         finish(

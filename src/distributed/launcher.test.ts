@@ -45,8 +45,13 @@ describe('the place of a process is read off the environment', () => {
       torchrun,
       {
         ...{ launcher: 'torchrun', rank: 3, size: 4, localRank: 1, localSize: 2 },
-        ...{ host: 'worker-0', ports: rowFrom(29501), run: 'none/29500', attempt: 2 },
+        ...{ host: 'worker-0', ports: rowFrom(29501), run: 'none/29500', attempt: 2, startsAgain: true },
       },
+    ],
+    [
+      'torchrun on several machines, whose agents have seen different numbers of failures',
+      { ...torchrun, GROUP_WORLD_SIZE: '2' },
+      { attempt: 0, startsAgain: true },
     ],
     [
       'torchrun whose agent does not',

@@ -26,6 +26,8 @@ export interface Launched {
   readonly run: string;
   /** How often the launcher has started all processes again. */
   readonly attempt: number;
+  /** Whether the launcher starts all processes again by itself: after a failure, and when machines come or go. */
+  readonly startsAgain?: boolean;
 }
 
 /** The environment of a launcher is incomplete, or not what the launcher writes. */
@@ -111,6 +113,9 @@ const torchNames: Names = {
   localSize: 'LOCAL_WORLD_SIZE',
 };
 
+/** Whether torchrun's agents are on several machines. */
+const isSeveral = (env: Environment): boolean => (optionalNumber(env, 'GROUP_WORLD_SIZE') ?? 1) > 1;
+
 const torchrun: Launcher = {
   name: 'torchrun',
   started: (env) => isSet(env, 'TORCHELASTIC_RUN_ID'),
@@ -125,7 +130,9 @@ const torchrun: Launcher = {
       ports: isAgents ? row(port === 65535 ? port - 1 : port + 1) : [port],
       // Without --rdzv-id every run is called 'none'; no two share the port of the agent.
       run: `${env.TORCHELASTIC_RUN_ID}/${port}`,
-      attempt: optionalNumber(env, 'TORCHELASTIC_RESTART_COUNT') ?? 0,
+      // Each machine's agent counts the failures that it has seen: one that came later has seen fewer.
+      attempt: isSeveral(env) ? 0 : (optionalNumber(env, 'TORCHELASTIC_RESTART_COUNT') ?? 0),
+      startsAgain: true,
     };
   },
 };

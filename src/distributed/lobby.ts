@@ -77,7 +77,7 @@ export async function meet(meeting: Meeting): Promise<Met> {
   });
 
   function greet(hello: Hello, connection: Connection, onReady: () => void): void {
-    const fault = faultOf(hello, { launched, guests });
+    const fault = faultOf(hello, { launched, guests, isMet });
     const who = `rank ${hello.rank} on host ${hello.host} (${connection.remoteAddress})`;
     if (fault !== undefined) {
       connection.send({
@@ -193,7 +193,7 @@ const someOf = (texts: readonly string[]): string =>
 
 function faultOf(
   { version, run, attempt, size, rank }: Hello,
-  { launched, guests }: { launched: Launched; guests: ReadonlyMap<number, Guest> },
+  { launched, guests, isMet }: { launched: Launched; guests: ReadonlyMap<number, Guest>; isMet: boolean },
 ): { readonly because: Refusal; readonly text: string } | undefined {
   if (run !== launched.run)
     return {
@@ -204,6 +204,11 @@ function faultOf(
     return {
       because: 'attempt',
       text: `it belongs to attempt ${attempt} of the run; the group here is that of attempt ${launched.attempt}`,
+    };
+  if (isMet)
+    return {
+      because: 'full',
+      text: `all ${launched.size} processes of the group are there, and at work, already`,
     };
   if (version !== packageVersion)
     return {

@@ -13,7 +13,7 @@ import { networkOf } from './configuration/create-configuration.ts';
 import { estimator } from './estimate/estimate.ts';
 import { isProbe, probeBefore } from './probe/around-training.ts';
 import { runProbe } from './probe/run-probe.ts';
-import { agreeOnOptions, joinTensors } from './replicas/join.ts';
+import { agreeOnOptions, digestOf, joinTensors } from './replicas/join.ts';
 import { describeSharing } from './replicas/replicas.ts';
 import { alone } from './replicas/sharing.ts';
 import { RunFolder } from './run/run-folder.ts';
@@ -52,7 +52,10 @@ export async function runToEnd(options: TrainOptions | ResumeOptions, hooks: Run
   if (group.rank > 0) return follow({ ...options, group }, hooks);
   if ('resume' in options) return resume(options, hooks);
   const { goOn = false, out, data, device, threads, evaluateEvery, saveEverySteps, engine } = options;
-  if (!goOn || !(await new RunFolder(out).exists())) return start(options, hooks);
+  const folder = new RunFolder(out);
+  // The first attempt may have failed because the folder has a run of another command, which is refused again.
+  const isOwn = goOn && (await folder.exists()) && (await folder.configuration()).asked === digestOf(options);
+  if (!isOwn) return start(options, hooks);
   hooks.emit({ kind: 'note', message: `${out} holds a run that was begun before: it is resumed` });
   const controls = {
     ...{ threads, evaluateEvery, saveEverySteps, group },
@@ -107,7 +110,11 @@ async function start(options: TrainOptions, hooks: RunHooks): Promise<TrainResul
           starting && isWanted
             ? await probeBefore(fitted, { engine, folder, starting, onNotice, signal: hooks.signal })
             : undefined;
-        const configuration = probe ? { ...fitted, probe } : fitted;
+        const configuration = {
+          ...fitted,
+          ...(probe && { probe }),
+          ...(options.goOn !== undefined && { asked: digestOf(options) }),
+        };
         const onReady: Begun['onReady'] = async (ready) => {
           await folder.lock();
           await folder.create(ready.configuration);

@@ -30,7 +30,10 @@ export interface TrainOptions extends NewRun, TrainingControls {
    * tenth of the training's time or less; never with `timeSeconds`. Default true.
    */
   readonly probe?: boolean | undefined;
-  /** Whether a run that is in `out` already is resumed, for a command that a launcher starts again. Default false. */
+  /**
+   * For a command that a launcher starts again after a failure: true resumes the run that the same options have begun in `out`, if there is
+   * one; false begins such a run. Without it no run is resumed.
+   */
   readonly goOn?: boolean | undefined;
 }
 

@@ -24,8 +24,8 @@ const hello = z.strictObject({
   host: z.string().max(255),
 });
 
-/** Why rank 0 does not take a process; 'ended': rank 0 itself gives up. */
-const refusal = z.enum(['run', 'attempt', 'size', 'version', 'rank', 'ended']);
+/** Why rank 0 does not take a process; 'ended': rank 0 itself gives up; 'full': all are there. */
+const refusal = z.enum(['run', 'attempt', 'size', 'version', 'rank', 'full', 'ended']);
 
 const message = z.discriminatedUnion('kind', [
   hello,

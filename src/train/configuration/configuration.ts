@@ -112,6 +112,8 @@ const configuration = z
     processes: z.exactOptional(z.number().int().positive()),
     /** What an evaluation is better by, where the best one is the model or ends a patience. Without it: the top-1 error. */
     chosenBy: z.exactOptional(z.enum(criteria)),
+    /** Of the options of a command that a launcher may start again, which then goes on with this run and no other. */
+    asked: z.exactOptional(z.string()),
     /** Maximum number of training images; null for all. */
     limitTrain: valueSchema(limitTrain).nullable(),
     /** Maximum number of validation images; null for all. */

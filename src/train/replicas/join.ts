@@ -1,4 +1,5 @@
 /** The beginning of a training by several processes: the same options, and connections for tensors. */
+import { createHash } from 'node:crypto';
 import type { Group } from '../../distributed/group.ts';
 import { type Engine, EngineError } from '../../engine/engine.ts';
 import { UsageError } from '../../errors.ts';
@@ -7,15 +8,25 @@ import type { ResumeOptions, TrainOptions } from '../train-options.ts';
 import { refuseDisagreement } from './agreement.ts';
 import { alone, type Sharing } from './sharing.ts';
 
+/** The options that make a training, on whatever machine: folders may be elsewhere there. */
+function commonOptions(options: TrainOptions | ResumeOptions) {
+  const { group: _, engine: __, signal: ___, device: ____, threads: _____, data: ______, ...rest } = options;
+  return JSON.parse(JSON.stringify('resume' in rest ? { ...rest, resume: true } : { ...rest, out: true }));
+}
+
+/** Tells a training that this very command has begun from another one: a digest of what was asked for. */
+export function digestOf(options: TrainOptions): string {
+  const { goOn: _, ...asked } = commonOptions(options);
+  return createHash('sha256').update(JSON.stringify(asked)).digest('hex').slice(0, 16);
+}
+
 /**
  * Compares what the processes were asked for. Their folders and data may lie elsewhere, and their engines are their own.
  * @throws RunError if they differ; UsageError for an option that one process alone can follow
  */
 export async function agreeOnOptions(group: Group, options: TrainOptions | ResumeOptions): Promise<void> {
   if (group.size === 1) return;
-  const { group: _, engine: __, signal: ___, device: ____, threads: _____, data: ______, ...rest } = options;
-  const said = 'resume' in rest ? { ...rest, resume: true } : { ...rest, out: true };
-  await refuseDisagreement(group, { options: JSON.parse(JSON.stringify(said)) });
+  await refuseDisagreement(group, { options: commonOptions(options) });
   if ('resume' in options) return;
   const { recipe, timeSeconds } = options;
   const refused = isProbe(options)
