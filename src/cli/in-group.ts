@@ -84,5 +84,5 @@ function describe({ size, hosts }: Group, launcher: string): string {
     machines.length === 1
       ? ''
       : ` on ${machines.length} machines (${machines.slice(0, 4).join(', ')}${machines.length > 4 ? ', …' : ''})`;
-  return `group: ${size} processes${where}, started by ${launcher}`;
+  return `group: ${size === 1 ? '1 process' : `${size} processes`}${where}, started by ${launcher}`;
 }
