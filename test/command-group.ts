@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
-const command = fileURLToPath(new URL('../bin/inception', import.meta.url));
+/** The built command line, for Node.js. */
+export const command = fileURLToPath(new URL('../bin/inception', import.meta.url));
 
 export interface Ended {
   readonly code: number | null;

@@ -3,7 +3,16 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { allEnded, type Ended, inceptionGroup, killAll, type Running } from './command-group.ts';
+import {
+  allEnded,
+  command,
+  type Ended,
+  inception,
+  inceptionGroup,
+  killAll,
+  type Running,
+  start,
+} from './command-group.ts';
 import {
   checkpointsOf,
   contentsOf,
@@ -101,6 +110,35 @@ describe('a training that is stopped', () => {
   });
 });
 
+describe('one process that has several replicas', () => {
+  it('saves after the step in which a signal came', async () => {
+    const alone = inception(fresh('alone', '--replicas 2 --batch 2 --epochs 5000'));
+    await alone.until(/step \d/);
+    alone.child.kill('SIGTERM');
+    const { code, stderr } = await alone.ended;
+    expect(code).toBe(143);
+    const step = /stopped after step (\d+)/.exec(stderr)?.[1];
+    expect(checkpointsOf(out('alone')).at(-1)).toBe(`${step}.safetensors`);
+  });
+});
+
+describe('a second signal', () => {
+  it('ends a process that waits for another one, at once', async () => {
+    const group = await inceptionGroup(2, fresh('twice', '--replicas 2 --batch 2 --epochs 5000'));
+    const [first, second] = group as [Running, Running];
+    await first.until(/step \d/);
+    second.child.kill('SIGSTOP');
+    first.child.kill('SIGINT');
+    await first.until(/SIGINT: saving a checkpoint after this step; repeat to stop without saving/);
+    first.child.kill('SIGINT');
+    const { code, stderr } = await first.ended;
+    expect(code).toBe(130);
+    expect(stderr).not.toContain('terminate called');
+    second.child.kill('SIGCONT');
+    expect((await second.ended).code).toBe(1);
+  });
+});
+
 describe('a process that is lost', () => {
   const endless = '--replicas 3 --batch 2 --epochs 5000 --evaluate-every 5000 --save-every 2';
   const advice =
@@ -161,6 +199,43 @@ describe('a process that is lost', () => {
     await new Promise((resolve) => setTimeout(resolve, 2500));
     second.child.kill('SIGCONT');
     expect(failures(await allEnded(group))).toEqual([]);
+  });
+});
+
+const torchrun = process.env.TORCHRUN;
+
+describe.skipIf(torchrun === undefined)('under the real torchrun (TORCHRUN names it)', () => {
+  const launch = (args: readonly string[]) =>
+    start(torchrun as string, [
+      ...['--standalone', '--no-python', '--nproc-per-node', '2', '--max-restarts', '1'],
+      ...[process.execPath, command, ...args],
+    ]);
+
+  it('goes on by itself after a process was killed', async () => {
+    const training = launch(
+      fresh('again', '--replicas 4 --batch 2 --epochs 60 --save-every 5 --evaluate-every 30'),
+    );
+    await expect
+      .poll(() => existsSync(out('again')) && checkpointsOf(out('again')).length)
+      .toBeGreaterThan(0);
+    const { pid } = training.child;
+    const workers = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+    process.kill(Number(workers.at(-1)), 'SIGKILL');
+    const { code, stderr } = await training.ended;
+    expect(code, stderr).toBe(0);
+    expect(stderr).toMatch(/holds a run that was begun before: it is resumed[\s\S]*resumed after step \d+/);
+  });
+
+  it('leaves a run alone that another command has begun', async () => {
+    await trained('other', 1, fresh('other', '--batch 8 --epochs 1'));
+    const before = await contentsOf(out('other'));
+    const { code, stderr } = await launch(fresh('other', '--batch 4 --epochs 2')).ended;
+    expect(code).not.toBe(0);
+    expect(
+      stderr.match(/other already holds a run; continue it with --resume, or choose another folder\n/g),
+    ).not.toBeNull();
+    expect(stderr).not.toContain('it is resumed');
+    expect(await contentsOf(out('other'))).toEqual(before);
   });
 });
 

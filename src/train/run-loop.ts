@@ -241,7 +241,7 @@ async function runSteps(
         imagesPerSecond: (images / elapsed) * 1000,
       });
       // Processes stop and save after the same step; one alone may be asked to at any moment.
-      const agreed = readAsked(outputs);
+      const agreed = group.size === 1 ? undefined : readAsked(outputs);
       const asked = () => agreed ?? wishes();
       const ended = position.step === totalSteps;
       if (position.step % logEvery === 0 || ended) {
