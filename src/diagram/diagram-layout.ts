@@ -189,8 +189,15 @@ function residualFigure(layer: Residual, context: FigureContext): Drawing {
     ...context,
     path: inside,
   });
+  const { shortcut = true, norm = false } = layer;
+  const after = [
+    ...(norm ? [box('act', ['Batch norm'], { minWidth: 70 })] : []),
+    ...(layer.relu ? [box('act', ['ReLU'], { minWidth: 70 })] : []),
+  ];
+  const concatenated = fork(branchFigures(layer.branches, context), 'Filter concat');
+  if (!shortcut) return stack([concatenated, linear, ...after]);
   const branches = stack([
-    fork(branchFigures(layer.branches, context), 'Filter concat'),
+    concatenated,
     linear,
     ...(layer.scale === 1 ? [] : [box('plain', [`× ${layer.scale}`], { minWidth: 60 })]),
   ]);
@@ -213,13 +220,12 @@ function residualFigure(layer: Residual, context: FigureContext): Drawing {
     { kind: 'circle', x: axis, y: sumY, radius, text: '+' },
   ];
   let height = sumY + radius;
-  if (layer.relu) {
-    const relu = box('act', ['ReLU'], { minWidth: 70 });
+  for (const next of after) {
     items.push(
       arrow([axis, height], [axis, height + gap]),
-      ...move(relu.items, axis - relu.axis, height + gap),
+      ...move(next.items, axis - next.axis, height + gap),
     );
-    height += gap + relu.height;
+    height += gap + next.height;
   }
   return { width: left + branches.width, height, axis, items, forks: true };
 }

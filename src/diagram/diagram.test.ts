@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { buildGraph } from '../graph/build-graph.ts';
-import { configure, findNetwork, networks } from '../networks/networks.ts';
+import { configure, findNetwork, type NetworkOptions, networks } from '../networks/networks.ts';
 import {
   conv,
   depthwise,
@@ -118,6 +118,16 @@ describe('drawDiagram', () => {
     );
     expect(shown).toEqual(expect.arrayContaining(['3 × Inception-ResNet-A', '× 0.3', '15×15×384']));
     expect(shown).not.toContain('× 0.17');
+  });
+
+  it('draws neither sum nor scale without shortcuts, and batch normalisation on the sums that have it', () => {
+    const drawn = (options: NetworkOptions) =>
+      texts(drawDiagram(configure(findNetwork('inception-resnet-v2'), options)));
+    expect(drawn({})).toEqual(expect.arrayContaining(['+', '× 0.17']));
+    expect(drawn({})).not.toContain('Batch norm');
+    const without = drawn({ shortcuts: false });
+    expect([without.includes('+'), without.includes('× 0.17')]).toEqual([false, false]);
+    expect(drawn({ sumNorm: 'last' }).filter((text) => text === 'Batch norm')).toHaveLength(1);
   });
 
   it('draws the distinct blocks of a repeat separately', () => {

@@ -322,7 +322,11 @@ class Builder {
         `${path}: the residual ${formatShape(this.#shape(scaled))} cannot be added to ${formatShape(shape)}`,
       );
     }
-    const sum = this.add('scaledAdd', [input, scaled], path, shape, { scale: layer.scale });
+    const { shortcut = true, norm = false } = layer;
+    const added = shortcut
+      ? this.add('scaledAdd', [input, scaled], path, shape, { scale: layer.scale })
+      : scaled;
+    const sum = norm ? this.#batchNorm(added, path) : added;
     return layer.relu ? this.add('relu', [sum], path, shape, {}) : sum;
   }
 

@@ -43,7 +43,13 @@ const fields: { readonly [K in Kind]: SchemaOf<K> } = {
   maxPool: { window, marks },
   avgPool: { window, marks },
   filterConcat: { branches: z.lazy(() => branches) },
-  residual: { scale: z.number(), relu: z.boolean(), branches: z.lazy(() => branches) },
+  residual: {
+    scale: z.number(),
+    relu: z.boolean(),
+    shortcut: z.boolean().optional(),
+    norm: z.boolean().optional(),
+    branches: z.lazy(() => branches),
+  },
   sum: { relu: z.boolean(), branches: z.lazy(() => branches) },
   sequence: { layers: z.lazy(() => z.array(layer)) },
   repeat: {

@@ -1,7 +1,7 @@
 /** The option values of a network as drawn. */
 import type { NetworkOptionName, NetworkOptions, PerStage } from './network-options.ts';
 import { stageOf } from './networks.ts';
-import type { Layer, Network, Stage } from './notation.ts';
+import { type Layer, layersIn, type Network, type Stage } from './notation.ts';
 
 /** The value of every option in the network as drawn; undefined where an option does not apply. */
 export type DrawnOptions = { readonly [K in NetworkOptionName]: NetworkOptions[K] | undefined };
@@ -13,6 +13,7 @@ export function drawnOptions(network: Network): DrawnOptions {
     const stage = stageOf(network, key);
     return stage && layer.kind === 'repeat' ? [{ stage, layer }] : [];
   });
+  const hasResiduals = layersIn(layers).some(({ kind }) => kind === 'residual');
   const perStage = (entries: readonly (readonly [Stage, number])[]): PerStage | undefined =>
     entries.length === 0 ? undefined : Object.fromEntries(entries);
   return {
@@ -25,6 +26,8 @@ export function drawnOptions(network: Network): DrawnOptions {
         block.kind === 'residual' ? [[stage, block.scale] as const] : [],
       ),
     ),
+    shortcuts: hasResiduals ? true : undefined,
+    sumNorm: hasResiduals ? 'none' : undefined,
     auxiliary: network.auxiliary ? false : undefined,
     dropoutKeep: firstOf(layers, 'dropout')?.keep,
     inputChannels,

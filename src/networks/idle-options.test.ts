@@ -7,6 +7,14 @@ describe('options without effect', () => {
   it.each<[network: string, options: NetworkOptions, reason: string]>([
     ['inception-v4', { residualScale: 0.1 }, 'it has no scaled residual connections'],
     ['inception-v3', { residualScale: 'off' }, 'it has no scaled residual connections'],
+    ['inception-v4', { shortcuts: false }, 'it has no residual connections'],
+    ['inception-v3', { sumNorm: 'all' }, 'it has no residual connections'],
+    ['inception-resnet-v2', { shortcuts: false, sumNorm: 'all' }, 'without shortcuts it has no sums'],
+    [
+      'inception-resnet-v1',
+      { shortcuts: false, residualScale: 0.2 },
+      'without shortcuts residuals are not scaled',
+    ],
     ['inception-v4', { classes: 0, dropoutKeep: 0.5 }, 'without a classifier (classes: 0) it has no dropout'],
     [
       'inception-v3',

@@ -12,14 +12,21 @@ interface Asked {
   readonly layers: readonly Layer[];
 }
 
+const lacksResiduals = ({ layers }: Asked): string | undefined =>
+  layers.some(({ kind }) => kind === 'residual') ? undefined : 'it has no residual connections';
+
 const hasScale = (layers: readonly Layer[]): boolean =>
   // A residual that is drawn unscaled stays so.
   layers.some((layer) => layer.kind === 'residual' && layer.scale !== 1);
 
 /** What the network lacks for each option, or undefined. Options that are not here change any network, or `configure` refuses them. */
 const lacks: { readonly [K in NetworkOptionName]?: (asked: Asked) => string | undefined } = {
-  residualScale: ({ network, options: { residualScale }, layers }) => {
+  shortcuts: lacksResiduals,
+  sumNorm: (asked) =>
+    asked.options.shortcuts === false ? 'without shortcuts it has no sums' : lacksResiduals(asked),
+  residualScale: ({ network, options: { residualScale, shortcuts }, layers }) => {
     if (!hasScale(layers)) return 'it has no scaled residual connections';
+    if (shortcuts === false) return 'without shortcuts residuals are not scaled';
     if (typeof residualScale !== 'object') return undefined;
     const idle = (Object.keys(residualScale) as Stage[]).find((stage) => {
       const layer = network.layers[network.stages?.[stage] ?? ''];

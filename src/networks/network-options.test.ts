@@ -21,6 +21,8 @@ describe('an option of a network', () => {
     ['hidden', '256,128', [256, 128]],
     ['hidden', 'none', []],
     ['gamma', 'false', false],
+    ['shortcuts', 'false', false],
+    ['sumNorm', 'last', 'last'],
   ])('%s is parsed from the text %s', (name, text, value) => {
     const option = networkOptions[name];
     expect(option.parse(text)).toEqual(value);
@@ -46,6 +48,7 @@ describe('an option of a network', () => {
     ['hidden', '256,'],
     ['hidden', '1,2,3,4,5,6,7,8,9'],
     ['gamma', 'no'],
+    ['sumNorm', 'first'],
   ])('%s rejects the text %j', (name, text) => {
     const option = networkOptions[name];
     expect(option.accepts(option.parse(text))).toBe(false);
@@ -57,8 +60,10 @@ describe('an option of a network', () => {
   });
 
   it('is undefined in a network that it does not apply to', () => {
-    const { residualScale, embedding, ...rest } = drawnOptions(findNetwork('inception-v4'));
-    expect([residualScale, embedding]).toEqual([undefined, undefined]);
+    const { residualScale, shortcuts, sumNorm, embedding, ...rest } = drawnOptions(
+      findNetwork('inception-v4'),
+    );
+    expect([residualScale, shortcuts, sumNorm, embedding]).toEqual(Array(4).fill(undefined));
     expect(rest).toEqual({
       classes: 1000,
       inputSize: 299,

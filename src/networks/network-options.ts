@@ -3,6 +3,7 @@ import { UsageError } from '../errors.ts';
 import {
   booleanOption,
   checkOptions,
+  choiceOption,
   inRange,
   numberOption,
   type Option,
@@ -69,6 +70,23 @@ export const networkOptions = {
     about: "scale of residuals before the addition: 'off', one number, or A,B,C",
     label: 'Residual scale',
     default: 'per network, usually 0.17,0.1,0.2',
+  }),
+  /**
+   * Whether residual blocks add their input. Without, a block is its branches alone, at the same cost: what shortcuts do is the
+   * difference. Default true.
+   */
+  shortcuts: booleanOption({
+    flag: '--no-shortcuts',
+    about: 'residual blocks without the addition of their input: the control of an experiment',
+    label: 'Shortcuts',
+  }),
+  /** Residual sums that batch normalisation follows: none, as in the paper, that before the average pooling, or all. Default none. */
+  sumNorm: choiceOption({
+    choices: ['none', 'last', 'all'],
+    flag: '--sum-norm <none|last|all>',
+    about: 'batch normalisation on residual sums: on none, on the last one, or on all',
+    label: 'Batch norm on sums',
+    default: 'none',
   }),
   /** Adds the auxiliary classifier, which only training uses. Default false. */
   auxiliary: booleanOption({

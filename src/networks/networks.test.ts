@@ -22,6 +22,7 @@ import {
   type Network,
   type Repeat,
   repeat,
+  type Stage,
   type Window,
 } from './notation.ts';
 
@@ -99,6 +100,30 @@ describe.each(names)('%s', (name) => {
     expect(scales('off')).toEqual(residual ? [1, 1, 1, 1] : []);
     expect(scales(0.3)).toEqual(residual ? [0.3, 0.3, 0.3, last(0.3)] : []);
     expect(scales({ A: 0.11, C: 0.15 })).toEqual(residual ? [0.11, 0.1, 0.15, last(0.15)] : []);
+  });
+
+  it('loses its shortcuts and nothing else, if it has residuals', () => {
+    const without = graphOf(name, { shortcuts: false });
+    expect(nodesOf(without, 'scaledAdd')).toEqual([]);
+    expect(costsOf(without)).toEqual(costsOf(graphOf(name)));
+    const ops = (graph: Graph) => graph.nodes.map(({ op }) => op).filter((op) => op !== 'scaledAdd');
+    expect(ops(without)).toEqual(ops(graphOf(name)));
+  });
+
+  it('has batch normalisation on all residual sums, on the last one, or on none', () => {
+    const normalised = (sumNorm: 'none' | 'last' | 'all') => {
+      const graph = graphOf(name, { blocks: { A: 1, B: 2, C: 2 }, sumNorm });
+      return nodesOf(graph, 'batchNorm')
+        .filter(({ inputs: [input] }) => graph.nodes[input as number]?.op === 'scaledAdd')
+        .map(({ path }) => path);
+    };
+    const key = (stage: Stage) => findNetwork(name).stages?.[stage];
+    const last = residual ? [`${key('C')}/1`] : [];
+    expect(normalised('none')).toEqual([]);
+    expect(normalised('last')).toEqual(last);
+    expect(normalised('all')).toEqual(
+      residual ? [`${key('A')}/0`, `${key('B')}/0`, `${key('B')}/1`, `${key('C')}/0`, ...last] : [],
+    );
   });
 
   it('has the auxiliary classifier only with the option', () => {
@@ -186,7 +211,7 @@ describe('an option that cannot be applied', () => {
   it.each<[options: object, message: string]>([
     [
       { widht: 2 },
-      "unknown network option 'widht'; there are classes, inputSize, width, blocks, residualScale, auxiliary, dropoutKeep, inputChannels, embedding, hidden, gamma, countPadding",
+      "unknown network option 'widht'; there are classes, inputSize, width, blocks, residualScale, shortcuts, sumNorm, auxiliary, dropoutKeep, inputChannels, embedding, hidden, gamma, countPadding",
     ],
     [
       { classes: -1 },

@@ -11,9 +11,11 @@ import { checkNetworkOptions, NetworkOptionError, type NetworkOptions } from './
 import {
   type Auxiliary,
   type Branch,
+  blockAt,
   dense,
   type Layer,
   type Layers,
+  layersIn,
   type Network,
   type Stage,
   sequence,
@@ -80,12 +82,17 @@ export function configure(network: Network, options: NetworkOptions = {}): Confi
     width = 1,
     blocks,
     residualScale,
+    shortcuts = true,
+    sumNorm = 'none',
     dropoutKeep,
     embedding,
     hidden = [],
     ...unapplied
   } = layerOptions;
-  const transformation = { width, blocks, residualScale, dropoutKeep, embedding, ...nothingLeft(unapplied) };
+  const transformation = {
+    ...{ width, blocks, residualScale, shortcuts, sumNorm, dropoutKeep, embedding },
+    ...nothingLeft(unapplied),
+  };
   if (classes === 0 && auxiliary)
     throw new NetworkOptionError(
       'an auxiliary classifier needs classes; received classes: 0, auxiliary: true',
@@ -97,11 +104,12 @@ export function configure(network: Network, options: NetworkOptions = {}): Confi
         ? [inputSize, inputSize]
         : inputSize;
   const figure = classes > 0 ? withHidden(network, hidden) : network.layers;
-  const layers = Object.fromEntries(
-    Object.entries(figure)
-      .filter(([, { kind }]) => classes > 0 || (kind !== 'fullyConnected' && kind !== 'dropout'))
-      .map(([key, layer]) => [key, transform(layer, { ...transformation, stage: stageOf(network, key) })]),
-  );
+  const transformed = Object.entries(figure)
+    .filter(([, { kind }]) => classes > 0 || (kind !== 'fullyConnected' && kind !== 'dropout'))
+    .map(
+      ([key, layer]) => [key, transform(layer, { ...transformation, stage: stageOf(network, key) })] as const,
+    );
+  const layers: Layers = Object.fromEntries(sumNorm === 'last' ? normaliseLastSum(transformed) : transformed);
   if (embedding !== undefined && !Object.values(layers).some(({ kind }) => kind === 'embedding'))
     throw new NetworkOptionError(`${network.name} has no embedding; received embedding: ${embedding}`);
   for (const option of ['blocks', 'residualScale'] as const) refuseStages(network, option, options[option]);
@@ -161,11 +169,29 @@ function refuseStages(
   );
 }
 
+/** The layers with batch normalisation on the last residual sum: the paper's 'extra batch-normalization' on the layer before the pooling. */
+function normaliseLastSum(entries: readonly (readonly [key: string, layer: Layer])[]) {
+  const last = entries.findLastIndex(([, layer]) => hasResidual(layer));
+  return entries.map(([key, layer], index) => [key, index === last ? withNorm(layer) : layer] as const);
+}
+
+const hasResidual = (layer: Layer): boolean => layersIn([layer]).some(({ kind }) => kind === 'residual');
+
+function withNorm(layer: Layer): Layer {
+  if (layer.kind === 'residual') return { ...layer, norm: true };
+  if (layer.kind === 'repeat') return { ...layer, last: withNorm(blockAt(layer, layer.count - 1)) };
+  if (layer.kind !== 'sequence') return layer;
+  const last = layer.layers.findLastIndex(hasResidual);
+  return { ...layer, layers: layer.layers.map((inner, index) => (index === last ? withNorm(inner) : inner)) };
+}
+
 interface Transformation {
   readonly stage?: Stage | undefined;
   readonly width: number;
   readonly blocks: NetworkOptions['blocks'];
   readonly residualScale: NetworkOptions['residualScale'];
+  readonly shortcuts: boolean;
+  readonly sumNorm: NonNullable<NetworkOptions['sumNorm']>;
   readonly dropoutKeep: number | undefined;
   readonly embedding: number | undefined;
 }
@@ -184,7 +210,13 @@ function transform(layer: Layer, transformation: Transformation): Layer {
     case 'sum':
       return { ...layer, branches: inside(layer.branches) };
     case 'residual':
-      return { ...layer, scale: scaleOf(layer.scale, transformation), branches: inside(layer.branches) };
+      return {
+        ...layer,
+        scale: scaleOf(layer.scale, transformation),
+        ...(!transformation.shortcuts && { shortcut: false }),
+        ...(transformation.sumNorm === 'all' && { norm: true }),
+        branches: inside(layer.branches),
+      };
     case 'sequence':
       return { ...layer, layers: layer.layers.map((inner) => transform(inner, transformation)) };
     case 'repeat':

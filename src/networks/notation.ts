@@ -66,6 +66,10 @@ export interface Residual {
   readonly kind: 'residual';
   readonly scale: number;
   readonly relu: boolean;
+  /** Whether the input is added; without it there is nothing to scale either. Default true. */
+  readonly shortcut?: boolean;
+  /** Whether batch normalisation follows the sum, before the ReLU. Default false, as in the paper. */
+  readonly norm?: boolean;
   readonly branches: readonly Branch[];
 }
 

@@ -100,6 +100,8 @@ const graphs = [
   ['inception-v4', { inputSize: 139 }],
   ['inception-resnet-v1', { inputSize: 139 }],
   ['inception-resnet-v2-released', { inputSize: 139 }],
+  ['inception-resnet-v2', { inputSize: 139, shortcuts: false }],
+  ['inception-resnet-v1', { inputSize: 139, sumNorm: 'all' }],
 ] as const;
 
 describe.each(graphs)('a training step of %s', (name, options) => {

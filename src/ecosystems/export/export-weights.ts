@@ -112,6 +112,10 @@ export function differencesIn(
     differences.push(
       `${source}: average pooling ${countPadding ? 'counts' : 'does not count'} its padding here, but ${theirs.countPadding ? 'does' : 'does not'} in ${dialect.name}'s ${name}: results will differ`,
     );
+  if (layersIn(Object.values(graph.network.layers)).some((layer) => 'shortcut' in layer && !layer.shortcut))
+    differences.push(
+      `${source}: residual blocks have no shortcuts here, but do in ${dialect.name}'s ${name}: results will differ`,
+    );
   const [ours, drawn] = [graph.network, findNetwork(name)].map(residualScalesOf) as [string, string];
   if (ours !== drawn)
     differences.push(

@@ -51,6 +51,8 @@ describe('a network on ONNX Runtime gives the numbers of libtorch', () => {
     ['inception-resnet-v2', {}],
     ['inception-resnet-v2-released', { residualScale: 0.3 }],
     ['inception-resnet-v2', { classes: 0 }],
+    ['inception-resnet-v2', { shortcuts: false }],
+    ['inception-resnet-v1', { sumNorm: 'all' }],
     ['inception-resnet-v1-facenet', { inputSize: 107, classes: 0, embedding: 16 }],
   ])('%s with %j', async (network, options) => {
     const { parity } = await exported(sampleModel(network, options));
