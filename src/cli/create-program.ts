@@ -20,6 +20,7 @@ import { addProgram } from './commands/networks/program.ts';
 import { addSummary } from './commands/networks/summary.ts';
 import { addPull } from './commands/pull.ts';
 import { addPush } from './commands/push.ts';
+import { addReproduce } from './commands/reproduce.ts';
 import { addServe } from './commands/serve.ts';
 import { addSetup } from './commands/setup.ts';
 import { addTrain } from './commands/train.ts';
@@ -67,6 +68,7 @@ Run 'inception COMMAND --help' for the options of a command, and 'inception doct
     addPull,
     addPush,
     addDashboard,
+    addReproduce,
     addBench,
     addSetup,
     addDoctor,

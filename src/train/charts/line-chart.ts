@@ -7,6 +7,8 @@ export interface Line {
   readonly dots: boolean;
   /** [x, y], sorted by x. Non-finite values interrupt the line. */
   readonly points: readonly (readonly [number, number])[];
+  /** A filled band behind the line, [x, low, high], sorted by x. */
+  readonly band?: readonly (readonly [x: number, low: number, high: number])[];
 }
 
 export interface Panel {
@@ -15,7 +17,11 @@ export interface Panel {
   readonly xRange: readonly [number, number];
   readonly yRange: readonly [number, number];
   readonly lines: readonly Line[];
+  /** Names of lines in a row of the legend, which grows upwards. Default: all of them. */
+  readonly keysPerRow?: number;
 }
+
+export const keyHeight = 20;
 
 /** The position of the axes, in pixels. */
 export interface Box {
@@ -63,7 +69,8 @@ export function rangeAround(values: readonly number[]): [number, number] {
 const round = (pixels: number): number => Math.round(pixels * 100) / 100;
 
 /** Draws a panel: grid, axes with ticks and names, lines, and a legend above. */
-export function drawPanel({ xName, yName, xRange, yRange, lines }: Panel, box: Box): string {
+export function drawPanel(panel: Panel, box: Box): string {
+  const { xName, yName, xRange, yRange, lines, keysPerRow = lines.length } = panel;
   const { left, top, width, height } = box;
   const bottom = top + height;
   const x = (value: number) => round(left + ((value - xRange[0]) / (xRange[1] - xRange[0])) * width);
@@ -82,13 +89,19 @@ export function drawPanel({ xName, yName, xRange, yRange, lines }: Panel, box: B
 <text x="${left + width / 2}" y="${bottom + 38}" text-anchor="middle">${escapeXml(xName)}</text>
 <text transform="translate(${left - 42} ${middle}) rotate(-90)" text-anchor="middle">${escapeXml(yName)}</text>`;
   const keys = lines.map(({ name, colour }, index) => {
-    const start = left + index * 150;
-    return `<path d="M${start} ${top - 28}h24" stroke="${colour}" stroke-width="2"/>
-<text x="${start + 30}" y="${top - 23.5}">${escapeXml(name)}</text>`;
+    const start = left + (index % keysPerRow) * 150;
+    const rowsBelow = Math.ceil(lines.length / keysPerRow) - 1 - Math.floor(index / keysPerRow);
+    const row = top - 28 - rowsBelow * keyHeight;
+    return `<path d="M${start} ${row}h24" stroke="${colour}" stroke-width="2"/>
+<text x="${start + 30}" y="${row + 4.5}">${escapeXml(name)}</text>`;
   });
   // Clips lines to the axes, with a margin so that dots at the edge stay whole.
   const view = [left - 5, top - 5, width + 10, height + 10];
-  const drawn = lines.map((line) => drawLine(line, { x, y })).join('\n');
+  // Bands of all lines lie behind all lines.
+  const bands = lines.flatMap(({ band = [], colour }) =>
+    band.length > 1 ? [drawBand(band, colour, { x, y })] : [],
+  );
+  const drawn = [...bands, ...lines.map((line) => drawLine(line, { x, y }))].join('\n');
   return `${[...vertical, ...horizontal, axes, ...keys].join('\n')}
 <svg x="${view[0]}" y="${view[1]}" width="${view[2]}" height="${view[3]}" viewBox="${view.join(' ')}">
 ${drawn}
@@ -96,6 +109,18 @@ ${drawn}
 }
 
 type Scale = (value: number) => number;
+
+function drawBand(
+  band: NonNullable<Line['band']>,
+  colour: string,
+  { x, y }: { readonly x: Scale; readonly y: Scale },
+): string {
+  const corners = [
+    ...band.map(([time, , high]) => `${x(time)} ${y(high)}`),
+    ...[...band].reverse().map(([time, low]) => `${x(time)} ${y(low)}`),
+  ];
+  return `<path d="M${corners.join('L')}Z" fill="${colour}" fill-opacity="0.15"/>`;
+}
 
 function drawLine({ colour, dots, points }: Line, { x, y }: { x: Scale; y: Scale }): string {
   const parts: string[] = [];

@@ -1,0 +1,368 @@
+/** The report of trained arms: errors, epochs until given errors, deaths, residuals, crops. Pure. */
+
+import type { Pair, TrainingClaim, TrainingScale } from '../claim.ts';
+import { commandText } from '../command-arguments.ts';
+import { type CropsScore, ensembleName } from '../measures/crops.ts';
+import type { BlockNorm } from '../measures/residual-norms.ts';
+import type { PlannedRun } from '../plan.ts';
+import {
+  type ArmResult,
+  type ErrorKind,
+  epochOfError,
+  errorKindOf,
+  finalError,
+  pairBySeed,
+  type RunResult,
+} from '../results.ts';
+import { spreadOf } from '../statistics.ts';
+import { type Block, commands, heading, list, paragraph, table } from './blocks.ts';
+import { drawFigure, type PanelOf } from './figures.ts';
+import { grouped, short } from './numbers.ts';
+import { differenceCells, howTested, ratioCells, spreadText, verdict } from './words.ts';
+
+export interface TrainingResults {
+  readonly arms: readonly ArmResult[];
+  readonly plan: readonly PlannedRun[];
+  /** By arm and seed. */
+  readonly norms: readonly {
+    readonly arm: string;
+    readonly seed: number;
+    readonly blocks: readonly BlockNorm[];
+  }[];
+  readonly crops: readonly CropsScore[];
+}
+
+export function trainingBlocks(
+  claim: TrainingClaim,
+  scale: TrainingScale,
+  results: TrainingResults,
+): readonly Block[] {
+  const { arms, plan } = results;
+  const kind = errorKindOf(arms);
+  const pairs = chosenPairs(scale.pairs, arms);
+  const measures = new Set(claim.measures);
+  return [
+    heading('Result'),
+    ...resultOf(pairs, { arms, kind }),
+    heading('Arms'),
+    table(
+      ['Arm', 'multiply-adds', 'parameters', `${kind} error, %`, 'training time, s', 'ended'],
+      arms.map(({ arm, costs, runs }) => [
+        `${arm.name}: ${arm.about}`,
+        short(costs.macs),
+        grouped(costs.parameters),
+        spreadText(defined(runs.map((run) => finalError(run, kind)))),
+        spreadText(defined(runs.map((run) => (run.test ?? run.evaluations.at(-1))?.elapsedSeconds)), 1),
+        endsOf(runs),
+      ]),
+    ),
+    paragraph(
+      kind === 'test'
+        ? 'Test images are scored once, after the last epoch; the curves are of validation images.'
+        : 'There are no test images: the error is that of the last evaluation on validation images, which chose nothing.',
+    ),
+    ...(pairs.length === 0 ? [] : [heading('Differences'), pairTable(pairs, { arms, kind })]),
+    ...(measures.has('reach') ? reachBlocks(pairs, arms) : []),
+    figureOf(arms, {
+      file: 'errors.svg',
+      title: 'Validation error over epochs',
+      yName: 'error (%)',
+      dots: true,
+      points: ({ evaluations }) =>
+        evaluations.map(({ epoch, top1Error }) => [epoch, 100 * top1Error] as const),
+    }),
+    ...(measures.has('zeros') ? zeroBlocks(arms) : []),
+    ...(measures.has('residualNorms') ? normBlocks(results) : []),
+    ...(measures.has('crops') ? cropBlocks(claim, results.crops) : []),
+    heading('What was not seen'),
+    list([...claim.cannotShow, ...missing(arms)]),
+    heading('How it was tested'),
+    paragraph(howTested),
+    heading('Commands'),
+    paragraph('The whole experiment is the command above; each run and each evaluation alone:'),
+    commands([...plan.map(({ args }) => commandText(args)), ...results.crops.map(({ command }) => command)]),
+  ];
+}
+
+const defined = <T>(values: readonly (T | undefined)[]): T[] => values.filter((value) => value !== undefined);
+
+const armOf = (arms: readonly ArmResult[], name: string): ArmResult =>
+  arms.find(({ arm }) => arm.name === name) as ArmResult;
+
+function endsOf(runs: readonly RunResult[]): string {
+  const count = (ended: string) => runs.filter(({ outcome }) => outcome?.ended === ended).length;
+  const words = [
+    ...(['finished', 'died', 'diverged'] as const).map((ended) => [count(ended), ended] as const),
+    [runs.filter(({ outcome }) => outcome === undefined).length, 'not ended'] as const,
+  ];
+  return words.flatMap(([number, word]) => (number === 0 ? [] : [`${number} ${word}`])).join(', ');
+}
+
+/** Where arms form groups, the arm with the lowest mean validation error at the end stands for its group. */
+function chosenPairs(pairs: readonly Pair[], arms: readonly ArmResult[]): readonly Pair[] {
+  const chosen = (name: string): string | undefined => {
+    const group = arms.filter(({ arm }) => arm.group === name);
+    if (group.length === 0) return name;
+    const scored = group.flatMap(({ arm, runs }) => {
+      const errors = defined(runs.map((run) => finalError(run, 'validation')));
+      return errors.length === 0 ? [] : [{ name: arm.name, mean: spreadOf(errors).mean }];
+    });
+    return scored.sort((a, b) => a.mean - b.mean)[0]?.name;
+  };
+  return pairs.flatMap((pair) => {
+    const [arm, against] = [chosen(pair.arm), chosen(pair.against)];
+    return arm === undefined || against === undefined ? [] : [{ arm, against }];
+  });
+}
+
+const differences = (pair: Pair, arms: readonly ArmResult[], kind: ErrorKind): number[] =>
+  pairBySeed(armOf(arms, pair.arm).runs, armOf(arms, pair.against).runs, (run) => finalError(run, kind)).map(
+    ({ arm, against }) => arm - against,
+  );
+
+interface Compared {
+  readonly arms: readonly ArmResult[];
+  readonly kind: ErrorKind;
+}
+
+function resultOf(pairs: readonly Pair[], { arms, kind }: Compared): readonly Block[] {
+  const runs = arms.flatMap((each) => each.runs);
+  const ended = runs.filter(({ outcome }) => outcome !== undefined).length;
+  const early = runs.filter(({ outcome }) => outcome && outcome.ended !== 'finished');
+  const gridEnds = arms.filter(
+    ({ arm }) =>
+      pairs.some((pair) => [pair.arm, pair.against].includes(arm.name)) && isGridEnd(arm.name, arms),
+  );
+  return [
+    ...(ended < runs.length
+      ? [
+          paragraph(
+            `Not complete: ${ended} of ${runs.length} trainings have ended. The numbers are of these.`,
+          ),
+        ]
+      : []),
+    ...(pairs.length === 0
+      ? []
+      : [
+          list(
+            pairs.map((pair) =>
+              verdict(
+                { ...pair, unit: 'points', quantity: `final ${kind} error` },
+                differences(pair, arms, kind),
+              ),
+            ),
+          ),
+        ]),
+    ...(early.length === 0
+      ? []
+      : [list(early.map(({ run, outcome }) => `${run.name} ${outcome?.ended}: ${outcome?.message}`))]),
+    ...gridEnds.map(({ arm }) =>
+      paragraph(
+        `The best rate of ${arm.group}, ${arm.recipe.learningRate}, stands at an end of the grid: a wider one might have a better.`,
+      ),
+    ),
+  ];
+}
+
+function isGridEnd(name: string, arms: readonly ArmResult[]): boolean {
+  const { group } = armOf(arms, name).arm;
+  const grid = group === undefined ? [] : arms.filter(({ arm }) => arm.group === group);
+  return grid[0]?.arm.name === name || grid.at(-1)?.arm.name === name;
+}
+
+const pairTable = (pairs: readonly Pair[], { arms, kind }: Compared): Block =>
+  table(
+    ['Arm against arm', `difference in final ${kind} error, points [95%]`, 'p', 'pairs'],
+    pairs.map((pair) => [
+      `${pair.arm} against ${pair.against}`,
+      ...differenceCells(differences(pair, arms, kind)),
+    ]),
+  );
+
+/** Errors at which a pair is compared: multiples of the last one of its worse arm, fixed before anything is run, so that most runs reach them. */
+const multiples = [1.1, 1.25, 1.5, 2];
+
+function reachBlocks(pairs: readonly Pair[], arms: readonly ArmResult[]): readonly Block[] {
+  const meanOf = ({ runs }: ArmResult) => {
+    const errors = defined(runs.map((run) => finalError(run, 'validation')));
+    return errors.length === 0 ? Number.NaN : spreadOf(errors).mean;
+  };
+  const rows = pairs.flatMap((pair) => {
+    const [arm, against] = [armOf(arms, pair.arm), armOf(arms, pair.against)];
+    const thresholds = multiples.map((multiple) => multiple * Math.max(meanOf(arm), meanOf(against)));
+    return thresholds
+      .filter((error) => error < 100)
+      .map((error) => {
+        const epochAt = (run: RunResult) => epochOfError(run, error)?.epoch;
+        const reached = pairBySeed(arm.runs, against.runs, epochAt);
+        return [
+          `${pair.arm} against ${pair.against}, ${error.toFixed(2)}%`,
+          ...[arm, against].map(({ runs }) => spreadText(defined(runs.map(epochAt)))),
+          ...ratioCells(reached.map((epochs) => epochs.arm / epochs.against)),
+        ];
+      });
+  });
+  if (rows.length === 0) return [];
+  return [
+    heading('Epochs until given errors'),
+    paragraph(
+      `Given errors are ${multiples.join(', ')} times the mean last validation error of the pair's worse arm. A run reaches one at the first evaluation at or below it, so that epochs are as coarse as evaluations. Ratios are of the seeds of which both reached it.`,
+    ),
+    table(
+      ['Arm against arm, validation error', 'epochs', 'epochs, against', 'ratio [95%]', 'p', 'pairs'],
+      rows,
+    ),
+  ];
+}
+
+interface Drawn {
+  readonly file: string;
+  readonly title: string;
+  readonly yName: string;
+  readonly yRange?: readonly [number, number];
+  readonly xName?: string;
+  readonly dots: boolean;
+  readonly points: (run: RunResult) => readonly (readonly [x: number, y: number])[];
+}
+
+function figureOf(arms: readonly ArmResult[], { file, points, xName = 'epoch', ...axes }: Drawn): Block {
+  const titles = [...new Set(arms.map(({ arm }) => arm.panel))];
+  const panels = titles.map(
+    (title): PanelOf => ({
+      title,
+      series: arms
+        .filter(({ arm }) => arm.panel === title)
+        .map(({ arm, runs }) => ({
+          name: arm.name,
+          seeds: runs.map(points).filter(({ length }) => length > 0),
+        })),
+    }),
+  );
+  const caption = `${axes.title}: the mean over seeds; the band is their range.`;
+  return { kind: 'figure', file, caption, svg: drawFigure(panels, { ...axes, xName }) };
+}
+
+/** A share above which a network is all but dead; the training's own alarm needs 0.999 for 20 steps. */
+const nearDeath = 0.95;
+
+function zeroBlocks(arms: readonly ArmResult[]): readonly Block[] {
+  const shares = (run: RunResult) => run.steps.map(({ zeroShare }) => zeroShare);
+  return [
+    heading('Zeros before the classifier'),
+    paragraph(
+      `The share of zeros among the features after the average pooling, as the mean over stretches of steps. 'near death' counts runs in which such a mean was above ${nearDeath}; the training's alarm ends a run after 20 steps in a row at 0.999.`,
+    ),
+    table(
+      ['Arm', 'at the end', 'highest', 'near death', 'ended'],
+      arms.map(({ arm, runs }) => {
+        const begun = runs.map(shares).filter(({ length }) => length > 0);
+        return [
+          arm.name,
+          spreadText(
+            begun.map((each) => each.at(-1) as number),
+            3,
+          ),
+          spreadText(
+            begun.map((each) => Math.max(...each)),
+            3,
+          ),
+          `${begun.filter((each) => Math.max(...each) > nearDeath).length} of ${begun.length}`,
+          endsOf(runs),
+        ];
+      }),
+    ),
+    figureOf(arms, {
+      file: 'zeros.svg',
+      title: 'Share of zeros among the features',
+      xName: 'step',
+      yName: 'share of zeros',
+      yRange: [0, 1],
+      dots: false,
+      points: ({ steps }) => steps.map(({ step, zeroShare }) => [step, zeroShare] as const),
+    }),
+  ];
+}
+
+function normBlocks({ arms, norms }: TrainingResults): readonly Block[] {
+  const blocks = [...new Set(norms.flatMap((each) => each.blocks.map(({ block }) => block)))];
+  if (blocks.length === 0) return [];
+  const measured = arms.filter(({ arm }) => norms.some((each) => each.arm === arm.name));
+  return [
+    heading('Residuals beside their shortcuts'),
+    paragraph(
+      'The norm of what a block adds, scaled as it is added, over the norm of what it is added to, block by block in order of depth: of the averaged weights after the last epoch, on 16 validation images. Runs that died have no such model and are not here; how the ratio changes during a training was not measured.',
+    ),
+    table(
+      ['Block', ...measured.map(({ arm }) => arm.name)],
+      blocks.map((block) => [
+        block,
+        ...measured.map(({ arm }) =>
+          spreadText(
+            defined(
+              norms
+                .filter((each) => each.arm === arm.name)
+                .map((each) => each.blocks.find((one) => one.block === block)?.ratio),
+            ),
+            3,
+          ),
+        ),
+      ]),
+    ),
+  ];
+}
+
+function cropBlocks({ crops }: TrainingClaim, scores: readonly CropsScore[]): readonly Block[] {
+  if (!crops) return [];
+  const members = [...crops.ensemble, ensembleName];
+  const of = (member: string, count: number) =>
+    scores.filter((one) => one.member === member && one.crops === count);
+  const errors = (member: string, count: number) => of(member, count).map(({ top1Error }) => 100 * top1Error);
+  const paired = (one: readonly CropsScore[], other: readonly CropsScore[]) =>
+    one.flatMap(({ seed, top1Error }) => {
+      const against = other.find((each) => each.seed === seed);
+      return against ? [100 * (top1Error - against.top1Error)] : [];
+    });
+  const [single = 1, ...more] = crops.counts;
+  return [
+    heading('Crops and the ensemble'),
+    table(
+      ['Error, %', ...crops.counts.map((count) => `${count} crops`)],
+      members.map((member) => [member, ...crops.counts.map((count) => spreadText(errors(member, count)))]),
+    ),
+    list([
+      ...members.flatMap((member) =>
+        more.map((count) =>
+          verdict(
+            { arm: `${member}, ${count} crops,`, against: `${single}`, unit: 'points', quantity: 'error' },
+            paired(of(member, count), of(member, single)),
+          ),
+        ),
+      ),
+      ...crops.counts.flatMap((count) =>
+        crops.ensemble.map((member) =>
+          verdict(
+            { arm: `the ensemble, ${count} crops,`, against: member, unit: 'points', quantity: 'error' },
+            paired(of(ensembleName, count), of(member, count)),
+          ),
+        ),
+      ),
+    ]),
+  ];
+}
+
+/** What the runs themselves leave open. */
+function missing(arms: readonly ArmResult[]): string[] {
+  const seeds = Math.max(...arms.map(({ runs }) => runs.length));
+  const steps = Math.max(
+    0,
+    ...arms.flatMap(({ runs }) => runs.flatMap((run) => run.steps.map(({ step }) => step))),
+  );
+  const died = arms.some(({ runs }) => runs.some(({ outcome }) => outcome?.ended === 'died'));
+  return [
+    `anything after step ${grouped(steps)}, the last of the longest run`,
+    ...(died ? [] : ['a network that died: no run was ended by the alarm']),
+    ...(seeds < 6
+      ? [`differences smaller than the spread over ${seeds} seeds; from 6 pairs on p can be below 0.05`]
+      : []),
+  ];
+}
