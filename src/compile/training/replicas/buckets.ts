@@ -18,11 +18,17 @@ export interface BucketSizes {
 
 const mebibyte = 2 ** 20;
 
-/** PyTorch's sizes (25 MiB, the first 1 MiB), but at least about eight buckets: of one bucket nothing can be hidden. */
-export const usualSizes = ({ trainableLength }: Pick<Layout, 'trainableLength'>): BucketSizes => ({
-  bytes: Math.max(mebibyte, Math.min(25 * mebibyte, (trainableLength * 4) / 8)),
-  endBytes: mebibyte,
-});
+/**
+ * PyTorch's sizes (25 MiB, the first 1 MiB), but at least about eight buckets, because of one bucket nothing can be hidden; and at the
+ * end, of a small network, no more than a thirtieth.
+ */
+export const usualSizes = ({ trainableLength }: Pick<Layout, 'trainableLength'>): BucketSizes => {
+  const all = trainableLength * 4;
+  return {
+    bytes: Math.max(mebibyte, Math.min(25 * mebibyte, all / 8)),
+    endBytes: Math.max(mebibyte / 4, Math.min(mebibyte, all / 16)),
+  };
+};
 
 /** Ranges of whole placements, which cover all trainable elements, each once. */
 export function cutIntoBuckets(layout: Layout, sizes: BucketSizes = usualSizes(layout)): readonly Range[] {
