@@ -246,9 +246,9 @@ describe('inception program for several processes', () => {
     expect(stderr).toContain('--processes: has no effect without --for train');
   });
 
-  it('refuses more processes than replicas', async () => {
-    const { stderr } = await run('--processes 3 --replicas 2');
-    expect(stderr).toContain('expected at least one replica for each of the 3 processes; received 2');
+  it('refuses several processes for one replica', async () => {
+    const { stderr } = await run('--processes 3 --replicas 1');
+    expect(stderr).toContain('one replica is trained by one process; received 3 processes');
   });
 });
 
