@@ -40,6 +40,17 @@ export function refuseInGroup(what: string): void {
 }
 
 /**
+ * Reading libtorch, for CUDA gigabytes from what may be a network's disk, stops this thread, whose heartbeats the others would miss.
+ * Where it cannot be loaded, whoever needs it says so.
+ */
+async function loadLibtorch(): Promise<void> {
+  const { loadNative } = await import('../engine/native.ts');
+  try {
+    loadNative();
+  } catch {}
+}
+
+/**
  * Joins the others, if a launcher started this process as one of several; leaves them when `use` has ended. Undefined where --processes
  * has done the work by copies of this process, whose exit code is set.
  */
@@ -58,6 +69,7 @@ export async function inGroup<Result>(
       );
     return use({ group: ownGroup, threads: asked, isRestart: undefined });
   }
+  await loadLibtorch();
   const group = await joinGroup(launched, {
     onNotice: (text) => process.stderr.write(`${text}\n`),
     ...(peerTimeout !== undefined && { peerTimeout }),
