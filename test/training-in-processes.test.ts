@@ -55,6 +55,12 @@ describe('the same replicas', () => {
     }
   });
 
+  it('of which the paper has twenty, do so in one process and in two', async () => {
+    const twenty = '--replicas 20 --batch 1 --epochs 3';
+    const alone = await contentsOf(await trained('twenty', 1, fresh('twenty', twenty)));
+    expect(await contentsOf(await trained('twenty-2', 2, fresh('twenty-2', twenty)))).toEqual(alone);
+  });
+
   it('do so frozen in part, with clipped gradients, mixed images, weighted classes and rounded sums', async () => {
     const options = `${four} --weights ${out('one')} --freeze stem --layer-decay 0.7 --clip-norm 0.2 --mixup 0.3 --class-weights balanced --reduce bfloat16`;
     const alone = await contentsOf(await trained('much', 1, fresh('much', options)));
