@@ -24,14 +24,18 @@ export function addReproduce(program: Command): void {
     .command('reproduce')
     .description("rerun a claim of the paper at this machine's size, with paired seeds, and write a report")
     .argument('[claim]', 'the claim; without one, all are listed with the time that each scale takes here')
-    .option('--out <folder>', 'folder of the experiment: its runs, measurements and report')
+    .option('-o, --out <folder>', 'folder of the experiment: its runs, measurements and report')
     .option(
       '--scale <scale>',
       'minutes, hours or gpu; smoke only tries the machinery out, in seconds (default: minutes)',
       oneOf('--scale', ['smoke', ...shownScales]),
     )
     .option('--seeds <n>', "number of seeds (default: the scale's)", wholeNumber('--seeds'))
-    .option('--jobs <n>', 'trainings at a time, which share the cores (default: 1)', wholeNumber('--jobs'))
+    .option(
+      '--jobs <n>',
+      'trainings at a time; the cores are divided among them (default: 1)',
+      wholeNumber('--jobs'),
+    )
     .option('--threads <n>', 'threads of each training', wholeNumber('--threads'))
     .option(
       '--data <data>',

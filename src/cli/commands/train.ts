@@ -132,10 +132,11 @@ async function run(
     if (interruption.signal.aborted && signal !== 'SIGHUP') process.exit(code);
     if (interruption.signal.aborted) return;
     exitCode = code;
-    if (group.rank === 0)
-      process.stderr.write(
-        `\n${signal}: saving a checkpoint after this step; repeat to stop without saving\n`,
-      );
+    // Below a bar of progress, which the first process shows.
+    const line = group.rank === 0 ? '\n' : '';
+    process.stderr.write(
+      `${line}${signal}: saving a checkpoint after this step; repeat to stop without saving\n`,
+    );
     interruption.abort();
   };
   process.on('SIGINT', interrupt('SIGINT', 130));
