@@ -2,6 +2,8 @@
  * Strikes trainings of several hosts at random, and looks at what becomes of them: whether every survivor ends in time and says who was lost,
  * and whether the training, resumed on the same hosts, ends with the same bits as one that was left alone. Prints a table and 'N of 50'.
  *
+ * Over 400 lines: a fault, what it must lead to and what is looked at stand together.
+ *
  *   node scripts/cluster/faults.mjs --output DIR [--faults 50] [--seed 1] [--pin 0,1] [--only KIND,…] [--again] [--keep]
  *
  * DIR/faults.jsonl gets a line for each fault, so that a second call goes on where the first was ended; --again repeats those that failed.

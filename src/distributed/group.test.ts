@@ -1,4 +1,7 @@
-/** Groups whose processes are all in this one: what they say to each other. Real processes are in `processes.test.ts`. */
+/**
+ * Groups whose processes are all in this one: what they say to each other. Real processes are in `processes.test.ts`. Over 400 lines:
+ * every way of meeting and of losing one another needs the same helpers.
+ */
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import fc from 'fast-check';

@@ -1,4 +1,7 @@
-/** Sums over processes, with real processes on this machine, which run the built package. */
+/**
+ * Sums over processes, with real processes on this machine, which run the built package. Over 400 lines: all tests have the same groups of
+ * processes, which are started and ended in one place.
+ */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { endGroup, type GroupProcess, startGroup } from '../../test/group-processes.ts';
 import { call, difference, s } from '../../test/operator-steps.ts';

@@ -1,13 +1,12 @@
 /** What a training step with frozen parts leaves out; test/golden/fine-tuning.test.ts compares its numbers with PyTorch's. */
 import { describe, expect, it } from 'vitest';
+import { stepOptions } from '../../../test/step-options.ts';
 import { buildGraph } from '../../graph/build-graph.ts';
 import { isStatistic, parametersOf } from '../../graph/graph.ts';
 import { freeze, frozenNames } from '../../graph/parts.ts';
 import { configure, findNetwork } from '../../networks/networks.ts';
 import { compileInference } from '../inference/compile-inference.ts';
 import { mergeStores } from '../merge-stores.ts';
-import { usualOptimizers } from '../optimizers/optimizers.ts';
-import type { TrainingOptions } from '../options.ts';
 import { type Program, printProgram } from '../program.ts';
 import { compileTraining } from './compile-training.ts';
 
@@ -20,16 +19,7 @@ const whole = buildGraph(
   }),
 );
 
-const options: TrainingOptions = {
-  batch: 4,
-  precision: 'bfloat16',
-  optimizer: usualOptimizers.rmsprop,
-  weightDecay: 4e-5,
-  labelSmoothing: 0.1,
-  auxiliaryLossWeight: 0.4,
-  batchNormMomentum: 'input',
-  clipNorm: undefined,
-};
+const options = stepOptions;
 
 const calls = ({ steps }: Program) => steps.flatMap((step) => (step.do === 'call' ? [step] : []));
 const loads = ({ steps }: Program) => steps.flatMap((step) => (step.do === 'load' ? [step.name] : []));

@@ -1,6 +1,7 @@
 /** What a step of many replicas computes, run by the engine: against one replica's gradients, and shared among processes. */
 import { afterAll, describe, expect, it } from 'vitest';
 import { digest } from '../../../../test/digest.ts';
+import { stepOptions } from '../../../../test/step-options.ts';
 import type { Engine, HostTensor, LoadedProgram, Store } from '../../../engine/engine.ts';
 import { openTorch } from '../../../engine/torch.ts';
 import { buildGraph } from '../../../graph/build-graph.ts';
@@ -22,17 +23,7 @@ const graph = buildGraph(
 );
 const statistics = parametersOf(graph).filter(isStatistic);
 
-const options: TrainingOptions = {
-  batch,
-  precision: 'float32',
-  optimizer: usualOptimizers.rmsprop,
-  weightDecay: 4e-5,
-  labelSmoothing: 0.1,
-  auxiliaryLossWeight: 0.4,
-  batchNormMomentum: 'input',
-  clipNorm: undefined,
-  dropout: false,
-};
+const options: TrainingOptions = { ...stepOptions, batch, precision: 'float32', dropout: false };
 
 type Replicas = NonNullable<TrainingOptions['replicas']>;
 

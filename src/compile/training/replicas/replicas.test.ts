@@ -1,5 +1,6 @@
 /** The programs of a training of many replicas as data: what travels, when, and in which order. */
 import { describe, expect, it } from 'vitest';
+import { stepOptions } from '../../../../test/step-options.ts';
 import { buildGraph } from '../../../graph/build-graph.ts';
 import type { Graph } from '../../../graph/graph.ts';
 import { freeze } from '../../../graph/parts.ts';
@@ -10,16 +11,7 @@ import { plannedMemory } from '../../planned-memory.ts';
 import { type Call, type Program, printProgram, reads, type StoreSpec } from '../../program.ts';
 import { compileTraining } from '../compile-training.ts';
 
-const options: TrainingOptions = {
-  batch: 4,
-  precision: 'bfloat16',
-  optimizer: usualOptimizers.rmsprop,
-  weightDecay: 4e-5,
-  labelSmoothing: 0.1,
-  auxiliaryLossWeight: 0.4,
-  batchNormMomentum: 'input',
-  clipNorm: undefined,
-};
+const options = stepOptions;
 
 type Replicas = NonNullable<TrainingOptions['replicas']>;
 
