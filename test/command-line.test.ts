@@ -45,6 +45,10 @@ describe('inception summary --json', () => {
       parameters: 928,
       macs: 19_181_664,
       activations: 710_432,
+      receptiveField: {
+        vertical: { size: 3, stride: 2, start: 0 },
+        horizontal: { size: 3, stride: 2, start: 0 },
+      },
     });
   });
 
@@ -69,10 +73,21 @@ describe('inception summary --json', () => {
 
 describe('printed output', () => {
   it('fits 100 columns, with and without layers', async () => {
-    for (const args of [[], ['--layers']]) {
+    for (const args of [[], ['--layers'], ['--layers', '--receptive-fields']]) {
       const { stdout } = await inception(['summary', 'inception-resnet-v2-released', ...args]);
       expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
     }
+  });
+
+  it('lists receptive fields, as TensorFlow computes them for the last part of Inception-v4', async () => {
+    const { stdout } = await inception(['summary', 'inception-v4', '--receptive-fields']);
+    expect(stdout).toMatch(/inceptionC\/2 +│ +2071 │ +32 │ +-998 │ 100\.0%/);
+    expect(await inception(['summary', 'inception-v4', '--json', '--receptive-fields'])).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining(
+        '--receptive-fields: has no effect with --json, which prints every layer with everything known of it',
+      ),
+    });
   });
 
   it('is coloured with FORCE_COLOR, and never with NO_COLOR', () => {

@@ -21,6 +21,13 @@ export {
   type Role,
   type Shape,
 } from '../graph/graph.ts';
+export {
+  type FieldAxis,
+  fieldOfUnit,
+  type PixelBox,
+  type ReceptiveField,
+  receptiveFields,
+} from '../graph/receptive-fields.ts';
 export { NetworkError } from '../networks/check-network.ts';
 export {
   type ConfiguredNetwork,
