@@ -132,8 +132,8 @@ describe('drawDiagram', () => {
 
   it('draws the distinct blocks of a repeat separately', () => {
     const shown = texts(drawDiagram(configure(findNetwork('inception-resnet-v2-released'))));
-    expect(shown).toContain('blocks 1 to 9 of 10, 8×8×2080');
-    expect(shown).toContain('block 10 of 10, 8×8×2080');
+    expect(shown).toContain('blocks 0 to 8 of 10, 8×8×2080');
+    expect(shown).toContain('block 9 of 10, 8×8×2080');
   });
 
   it.each(networks.map((network) => [network.name, network] as const))(

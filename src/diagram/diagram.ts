@@ -129,7 +129,7 @@ function repeatFigures(
       const times = layer.count > 1 ? `${layer.count} × ` : '';
       return titled(`${times}${nameOf(key)}`, drawn, shapes);
     }
-    const which = from === to ? `block ${from + 1}` : `blocks ${from + 1} to ${to + 1}`;
+    const which = from === to ? `block ${from}` : `blocks ${from} to ${to}`;
     return titled(nameOf(key), drawn, `${which} of ${layer.count}, ${shapes}`);
   });
 }

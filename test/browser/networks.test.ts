@@ -15,11 +15,11 @@ describe.skipIf(browserPath === undefined)('the page Networks', () => {
     await costs.getByText('42,679,816').waitFor();
     await page.getByRole('link', { name: 'Open 4 × Inception-A 35×35×384' }).click();
     await page.getByText('35×35×384 → 35×35×384').waitFor();
-    await page.getByRole('navigation', { name: 'Blocks of this stage' }).getByText('3').click();
-    await page.getByLabel('Location in inception-v4').getByText('Inception-A, block 3').waitFor();
+    await page.getByRole('navigation', { name: 'Blocks of this stage' }).getByText('2').click();
+    await page.getByLabel('Location in inception-v4').getByText('Inception-A, block 2').waitFor();
     // The numbers in the figure, with derived costs.
     await page.getByRole('link', { name: 'Open 1×1 Conv 64 35×35×64 24.7 k · 30.1 M' }).first().waitFor();
-    await page.getByRole('link', { name: 'Open branch 3' }).getByText('branch 3').click();
+    await page.getByRole('link', { name: 'Open branch 2' }).getByText('branch 2').click();
     await page.getByText('35×35×384 → 35×35×96').waitFor();
     await page.getByRole('link', { name: 'conv 3×3' }).first().click();
     await page.getByText('inceptionA/2/branch2/conv2/weight').waitFor();
@@ -55,6 +55,30 @@ describe.skipIf(browserPath === undefined)('the page Networks', () => {
     await page.context().close();
   });
 
+  it('shows the receptive field of the box that one points at or moves to', async () => {
+    const page = await opened.page('#/networks?network=inception-v4');
+    const field = page.getByRole('region', { name: 'Receptive field' });
+    await field.getByText('55×55 pixels').waitFor();
+    await page.getByRole('link', { name: /^Open Reduction-A/ }).hover();
+    await field.getByText('215×215 pixels').waitFor();
+    await field.getByText('depends on rows 42–256 and columns 42–256').waitFor();
+    await page.getByRole('link', { name: /^Open 3 × Inception-C/ }).focus();
+    await field.getByText('2071×2071 pixels').waitFor();
+    await page.getByRole('link', { name: /^Open Stem/ }).focus();
+    await field.getByLabel('Row').press('Home');
+    await field.getByText('Unit 0,17 of 35×35 depends on rows 0–40').waitFor();
+    await page.context().close();
+  });
+
+  it('says what an address names that is not here', async () => {
+    const page = await opened.page('#/networks?network=inception-v9');
+    await page.getByRole('alert').getByText("names a network that is not here: 'inception-v9'").waitFor();
+    await page.goto(`${opened.address}/#/netwroks?network=inception-v4&at=inceptionD`);
+    await page.getByRole('alert').getByText("names a page that is not here: 'netwroks'").waitFor();
+    await page.getByRole('alert').getByText("inception-v4 has no part 'inceptionD'").waitFor();
+    await page.context().close();
+  });
+
   it('shows Inception-ResNet-v2 as drawn and as released side by side, with the differences', async () => {
     const page = await opened.page('#/networks');
     await page.getByLabel('Compare two networks').check();
@@ -64,7 +88,7 @@ describe.skipIf(browserPath === undefined)('the page Networks', () => {
     await table.getByRole('link', { name: 'inceptionResnetC/9' }).click();
     await page
       .getByRole('region', { name: 'Second network' })
-      .getByText('Inception-ResNet-C, block 10', { exact: true })
+      .getByText('Inception-ResNet-C, block 9', { exact: true })
       .waitFor();
     await page.context().close();
   });

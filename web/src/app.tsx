@@ -16,7 +16,7 @@ const titles: Readonly<Record<PageName, string>> = {
 
 export function App() {
   const hash = useHash();
-  const { page, settings } = useMemo(() => readLocation(hash), [hash]);
+  const { page, unknownPage, settings } = useMemo(() => readLocation(hash), [hash]);
   const main = useRef<HTMLElement>(null);
   const shown = useRef(page);
   useEffect(() => {
@@ -48,6 +48,12 @@ export function App() {
         <ThemeButton />
       </header>
       <main ref={main} tabIndex={-1}>
+        {unknownPage !== undefined && (
+          <p role="alert">
+            The address names a page that is not here: '{unknownPage}'. Shown instead: {titles[page]}. There
+            are {pageNames.join(', ')}.
+          </p>
+        )}
         <Suspense fallback={<p className="quiet">Loading…</p>}>
           {page === 'networks' && <NetworksPage settings={settings} />}
           {page === 'classify' && <ClassifyPage />}

@@ -9,13 +9,16 @@ export type PageName = (typeof pageNames)[number];
 
 export interface Location {
   readonly page: PageName;
+  /** What the address names instead of a page. */
+  readonly unknownPage: string | undefined;
   readonly settings: URLSearchParams;
 }
 
 export function readLocation(hash: string): Location {
   const [path = '', query = ''] = hash.replace(/^#\/?/, '').split('?');
-  const page = pageNames.find((name) => name === path) ?? 'networks';
-  return { page, settings: new URLSearchParams(query) };
+  const known = pageNames.find((name) => name === path);
+  const unknownPage = known === undefined && path !== '' ? path : undefined;
+  return { page: known ?? 'networks', unknownPage, settings: new URLSearchParams(query) };
 }
 
 /** `#/networks?a=inception-v4&at=inceptionA/0`; slashes stay readable. */

@@ -38,7 +38,7 @@ export function ImageDrop({ take }: DropProps) {
     >
       <p>Drop or paste an image here, or</p>
       <div className="buttons">
-        <Picker id={file} label="Choose an image" take={takeFirst} />
+        <Picker id={file} label="Choose an image" main take={takeFirst} />
         <Picker id={camera} label="Take a photo" take={takeFirst} camera />
       </div>
       <p className="quiet">Images stay on this device.</p>
@@ -50,11 +50,13 @@ interface PickerProps {
   readonly id: string;
   readonly label: string;
   readonly camera?: boolean;
+  /** Whether it is what most people come for. */
+  readonly main?: boolean;
   readonly take: (files: FileList | null) => void;
 }
 
 /** A file input styled as a button; the input itself has the focus and the accessible name. */
-function Picker({ id, label, camera = false, take }: PickerProps) {
+export function Picker({ id, label, camera = false, main = false, take }: PickerProps) {
   return (
     <span className="picker">
       <input
@@ -69,7 +71,7 @@ function Picker({ id, label, camera = false, take }: PickerProps) {
           target.value = '';
         }}
       />
-      <label htmlFor={id} className={camera ? 'button' : 'button main'}>
+      <label htmlFor={id} className={main ? 'button main' : 'button'}>
         {label}
       </label>
     </span>

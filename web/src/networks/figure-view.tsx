@@ -10,12 +10,14 @@ interface FigureProps {
   readonly addressOf: (path: string) => string;
   /** Paths highlighted by a comparison. */
   readonly marked?: ReadonlySet<string>;
+  /** Called with the path of a box when the pointer or the focus comes to it. */
+  readonly onPoint?: ((path: string) => void) | undefined;
 }
 
 const margin = 14;
 const scales = [0.5, 0.7, 0.85, 1, 1.2, 1.5, 2];
 
-export function FigureView({ level, addressOf, marked }: FigureProps) {
+export function FigureView({ level, addressOf, marked, onPoint }: FigureProps) {
   const [scale, setScale] = useState(1);
   const { drawing, title, path } = level;
   const width = drawing.width + 2 * margin;
@@ -57,7 +59,12 @@ export function FigureView({ level, addressOf, marked }: FigureProps) {
             </marker>
           </defs>
           {branchRegions(drawing, path).map(({ branch, x, y, right, bottom }) => (
-            <a key={branch} href={addressOf(branch)} aria-label={`Open branch ${branchNumber(branch)}`}>
+            <a
+              key={branch}
+              href={addressOf(branch)}
+              aria-label={`Open branch ${branchNumber(branch)}`}
+              onFocus={() => onPoint?.(branch)}
+            >
               <rect className="region" x={x} y={y} width={right - x} height={bottom - y} rx="8" />
               <text className="branch" x={x + 6} y={y + 13}>
                 branch {branchNumber(branch)}
@@ -72,6 +79,7 @@ export function FigureView({ level, addressOf, marked }: FigureProps) {
               arrow={arrow}
               href={item.kind === 'box' && item.path && item.path !== path ? addressOf(item.path) : undefined}
               marked={item.kind === 'box' && isMarked(item, marked)}
+              onPoint={onPoint}
             />
           ))}
         </svg>
@@ -80,7 +88,7 @@ export function FigureView({ level, addressOf, marked }: FigureProps) {
   );
 }
 
-const branchNumber = (path: string): number => Number(/(\d+)$/.exec(path)?.[1]) + 1;
+const branchNumber = (path: string): number => Number(/(\d+)$/.exec(path)?.[1]);
 
 const isMarked = ({ path }: Box, marked: ReadonlySet<string> | undefined): boolean =>
   path !== undefined && (marked?.has(path) ?? false);
@@ -108,16 +116,19 @@ interface ItemProps {
   readonly arrow: string;
   readonly href: string | undefined;
   readonly marked: boolean;
+  readonly onPoint: FigureProps['onPoint'];
 }
 
-function ItemView({ item, arrow, href, marked }: ItemProps) {
+function ItemView({ item, arrow, href, marked, onPoint }: ItemProps) {
   switch (item.kind) {
     case 'box': {
       const drawn = <BoxView box={item} marked={marked} />;
+      const { path } = item;
+      const point = onPoint && path !== undefined ? () => onPoint(path) : undefined;
       return href === undefined ? (
-        drawn
+        <g onPointerEnter={point}>{drawn}</g>
       ) : (
-        <a href={href} aria-label={`Open ${item.lines.join(' ')}`}>
+        <a href={href} aria-label={`Open ${item.lines.join(' ')}`} onPointerEnter={point} onFocus={point}>
           {drawn}
         </a>
       );

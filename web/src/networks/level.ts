@@ -30,6 +30,8 @@ export interface Step extends Costs {
 
 export interface Level {
   readonly path: string;
+  /** The path that was asked for, where the network does not have it. */
+  readonly missing: string | undefined;
   readonly title: string;
   readonly input: Shape;
   readonly output: Shape;
@@ -55,6 +57,7 @@ export function levelAt(graph: Graph, requestedPath: string): Level {
   const crumbs = crumbsOf(graph, path);
   return {
     path,
+    missing: placeAt(graph, requestedPath) ? undefined : requestedPath,
     title: crumbs.at(-1)?.title ?? '',
     input: inputShape(graph, inside),
     output: outputShape(graph, path, inside),
@@ -156,9 +159,9 @@ function titleOf(path: string): string {
   const names = segments[0] === auxiliaryName ? segments.slice(1) : segments;
   const last = names.at(-1) as string;
   if (names.length === 1) return nameOf(last);
-  if (/^\d+$/.test(last)) return `block ${Number(last) + 1}`;
+  if (/^\d+$/.test(last)) return `block ${last}`;
   return last.replace(/^(\D+)(\d+)$/, (_, name: string, number: string) =>
-    name === 'branch' ? `branch ${Number(number) + 1}` : `${nameOf(name).toLowerCase()} ${number}`,
+    name === 'branch' ? `branch ${number}` : `${nameOf(name).toLowerCase()} ${number}`,
   );
 }
 
@@ -280,9 +283,7 @@ function stepsOf(graph: Graph, { path, place, inside }: LevelContext): readonly 
       path: name === path ? '' : name,
       title: what ?? name,
       branch:
-        branch === undefined
-          ? undefined
-          : { path: `${path}/branch${branch}`, title: `branch ${Number(branch) + 1}` },
+        branch === undefined ? undefined : { path: `${path}/branch${branch}`, title: `branch ${branch}` },
       shape,
       parameters,
       macs,

@@ -24,6 +24,12 @@ export function readNetwork(settings: URLSearchParams, side: Side): string {
   return networks.some((network) => network.name === name) ? (name as string) : defaultNetwork(side);
 }
 
+/** The network that the address names, where there is none of that name. */
+export function unknownNetwork(settings: URLSearchParams, side: Side): string | undefined {
+  const name = settings.get(settingName(side, 'network')) ?? undefined;
+  return name === readNetwork(settings, side) ? undefined : name;
+}
+
 /** The options for `configure`, which rejects invalid ones with a message. */
 export function readOptions(settings: URLSearchParams, side: Side): NetworkOptions {
   const values = networkOptionNames.flatMap((name) => {

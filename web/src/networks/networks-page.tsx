@@ -1,16 +1,17 @@
 /** Every network as an explorable diagram: one, or two side by side. */
-import { useMemo } from 'react';
+import { useMemo, useState } from 'react';
 import { buildGraph } from '../../../src/graph/build-graph.ts';
 import { compareGraphs, type PartDifference } from '../../../src/graph/compare-graphs.ts';
 import { formatShape, type Graph } from '../../../src/graph/graph.ts';
-import { configure, findNetwork } from '../../../src/networks/networks.ts';
+import { configure, findNetwork, networks } from '../../../src/networks/networks.ts';
 import { addressOf, changed, useChange } from '../location.ts';
 import { type Change, Check, NetworkSelect, OptionControls } from './controls.tsx';
 import { CostTiles, StepTable } from './costs-view.tsx';
 import { blocksOf, Differences } from './differences.tsx';
+import { FieldView } from './field-view.tsx';
 import { FigureView } from './figure-view.tsx';
-import { type Level, levelAt } from './level.ts';
-import { readNetwork, readOptions, type Side } from './network-settings.ts';
+import { type Level, levelAt, nodesAt } from './level.ts';
+import { readNetwork, readOptions, type Side, unknownNetwork } from './network-settings.ts';
 import './networks.css';
 
 /** A graph, or the error why it cannot be built. */
@@ -103,6 +104,7 @@ function NetworkPanel({
   marked,
 }: PanelProps) {
   const graph = 'graph' in built ? built.graph : undefined;
+  const unknown = unknownNetwork(settings, side);
   const level = useMemo(() => graph && levelAt(graph, levelPath), [graph, levelPath]);
   return (
     <section className="panel" aria-label={side === 'first' ? 'First network' : 'Second network'}>
@@ -114,10 +116,29 @@ function NetworkPanel({
         <summary>Options</summary>
         <OptionControls settings={settings} side={side} change={change} />
       </details>
+      {unknown !== undefined && (
+        <p role="alert">
+          The address names a network that is not here: '{unknown}'. Shown instead: {drawn.network.name}.
+          There are {networks.map(({ name }) => name).join(', ')}.
+        </p>
+      )}
       {'error' in built && <p role="alert">{built.error}</p>}
+      {unknown === undefined && level?.missing !== undefined && (
+        <p role="alert">
+          {drawn.network.name} has no part '{level.missing}', which the address names. Shown instead:{' '}
+          {level.path === '' ? 'the whole network' : level.path}.
+        </p>
+      )}
       {graph && <CostTiles graph={graph} drawn={drawn} />}
       {level && graph && (
-        <LevelView graph={graph} level={level} urlAt={urlAt} compact={compact} marked={marked} />
+        <LevelView
+          key={level.path}
+          graph={graph}
+          level={level}
+          urlAt={urlAt}
+          compact={compact}
+          marked={marked}
+        />
       )}
     </section>
   );
@@ -135,6 +156,12 @@ interface LevelProps {
 const maxWidthBeside = 560;
 
 function LevelView({ graph, level, urlAt, compact, marked }: LevelProps) {
+  const [pointed, setPointed] = useState<string>();
+  const isStacked = compact || level.drawing.width > maxWidthBeside;
+  const shown = [pointed, level.path || level.steps[0]?.path].find(
+    (path) => path && nodesAt(graph, path).length > 0,
+  );
+  const field = !compact && shown !== undefined && <FieldView graph={graph} path={shown} />;
   return (
     <>
       <nav className="crumbs" aria-label={`Location in ${graph.network.name}`}>
@@ -154,7 +181,7 @@ function LevelView({ graph, level, urlAt, compact, marked }: LevelProps) {
         <nav className="siblings" aria-label="Blocks of this stage">
           {level.siblings.map((path, index) => (
             <a key={path} href={urlAt(path)} aria-current={path === level.path ? 'true' : undefined}>
-              {index + 1}
+              {index}
             </a>
           ))}
         </nav>
@@ -163,9 +190,16 @@ function LevelView({ graph, level, urlAt, compact, marked }: LevelProps) {
         {formatShape(level.input)} → {formatShape(level.output)}
         <span className="quiet"> · boxes show output shape; parameters · multiply-adds</span>
       </p>
-      <div className={compact || level.drawing.width > maxWidthBeside ? undefined : 'level'}>
-        <FigureView level={level} addressOf={urlAt} marked={marked} />
+      <div className={isStacked ? undefined : 'level'}>
+        {isStacked && field}
+        <FigureView
+          level={level}
+          addressOf={urlAt}
+          marked={marked}
+          onPoint={compact ? undefined : setPointed}
+        />
         <div>
+          {!isStacked && field}
           <StepTable level={level} addressOf={urlAt} />
           <ParameterTable graph={graph} level={level} />
         </div>
