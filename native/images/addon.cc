@@ -100,8 +100,13 @@ T property(const Napi::Object& object, const char* name) {
 
 int intProperty(const Napi::Object& object, const char* name) { return property<Napi::Value>(object, name).ToNumber().Int32Value(); }
 
-Source toSource(const Napi::Object& object, std::vector<Napi::ObjectReference>& keptAlive) {
+Source toSource(const Napi::Value& value, std::vector<Napi::ObjectReference>& keptAlive) {
   Source source;
+  if (value.IsString()) {
+    source.file = value.As<Napi::String>().Utf8Value();
+    return source;
+  }
+  const auto object = value.As<Napi::Object>();
   const auto data = property<Napi::Value>(object, "bytes");
   if (!data.IsTypedArray()) {
     source.file = property<Napi::Value>(object, "file").ToString().Utf8Value();
@@ -172,7 +177,7 @@ Napi::Value prepare(const Napi::CallbackInfo& info) {
     return job->deferred.Promise();
   }
   job->sources.reserve(count);
-  for (uint32_t index = 0; index < count; index++) job->sources.push_back(toSource(sources.Get(index).As<Napi::Object>(), job->keptAlive));
+  for (uint32_t index = 0; index < count; index++) job->sources.push_back(toSource(sources.Get(index), job->keptAlive));
   job->records.resize(count);
   std::copy_n(records.Data(), count * values, reinterpret_cast<double*>(job->records.data()));
   for (const auto& array : {target, taken, property<Napi::Uint8Array>(options, "closed")}) job->keptAlive.push_back(Napi::Persistent(array.As<Napi::Object>()));
@@ -187,7 +192,7 @@ Napi::Value prepare(const Napi::CallbackInfo& info) {
 Napi::Value decode(const Napi::CallbackInfo& info) {
   const auto env = info.Env();
   auto job = std::make_shared<Job>(env);
-  job->sources.push_back(toSource(info[0].As<Napi::Object>(), job->keptAlive));
+  job->sources.push_back(toSource(info[0], job->keptAlive));
   job->result = [job = job.get()](Napi::Env env) -> Napi::Value {
     if (job->size.height == 0) return env.Undefined();
     auto* memory = new std::vector<uint8_t>(std::move(job->pixels));
@@ -237,7 +242,7 @@ Napi::Value takeSingleCropOf(const Napi::CallbackInfo& info) {
   const size_t bytes = static_cast<size_t>(crop.size.height) * static_cast<size_t>(crop.size.width) * static_cast<size_t>(crop.channels);
   require(env, target.ByteLength() >= bytes * (crop.isMirrored ? 2 : 1), "the target is too small");
   auto job = std::make_shared<Job>(env);
-  job->sources.push_back(toSource(info[0].As<Napi::Object>(), job->keptAlive));
+  job->sources.push_back(toSource(info[0], job->keptAlive));
   job->keptAlive.push_back(Napi::Persistent(target.As<Napi::Object>()));
   job->result = [job = job.get()](Napi::Env env) -> Napi::Value { return Napi::Boolean::New(env, job->size.height > 0); };
   return start(env, job, 1, [job = job.get(), crop, target = target.Data()](size_t, Scratch& scratch) {

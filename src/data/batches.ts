@@ -59,6 +59,18 @@ export function trainingBatches(
     return known;
   };
 
+  const decode = ({ index }: IndexedSample) => skipped.decode(index);
+  const samplesOf = async (
+    places: readonly { readonly index: number; readonly slot: number }[],
+  ): Promise<readonly IndexedSample[]> => {
+    const found = places.map(({ index }) => dataset.encoded?.(index));
+    // Waiting for what is there already would cost more than all the rest.
+    const sources = found.some((source) => source instanceof Promise)
+      ? await Promise.all(found)
+      : (found as (EncodedImage | undefined)[]);
+    return places.map(({ index, slot }, place) => ({ index, slot, source: sources[place] }));
+  };
+
   const spare: Uint8Array[] = [];
   const make = async (
     { epoch, position, replica }: { epoch: number; position: number; replica: number },
@@ -68,30 +80,15 @@ export function trainingBatches(
     const order = orderOf(epoch);
     const first = (position * replicas.count + replica) * batch;
     const images = spare.pop() ?? new Uint8Array(batch * bytes);
-    const sampleOf = (index: number, slot: number, source: EncodedImage | undefined): IndexedSample => {
+    const randomOf = ({ index, slot }: IndexedSample) => {
       const repeat = order.repeats?.[first + slot] ?? 0;
-      return {
-        index,
-        slot,
-        source,
-        decode: () => skipped.decode(index),
-        random: repeat === 0 ? randomFor(seed, epoch, index) : randomFor(seed, epoch, index, repeat),
-      };
+      return repeat === 0 ? randomFor(seed, epoch, index) : randomFor(seed, epoch, index, repeat);
     };
-    const samplesOf = async (
-      places: readonly { index: number; slot: number }[],
-    ): Promise<IndexedSample[]> => {
-      const found = places.map(({ index }) => dataset.encoded?.(index));
-      // Waiting for what is there already would cost more than all the rest.
-      const sources = found.some((source) => source instanceof Promise)
-        ? await Promise.all(found)
-        : (found as (EncodedImage | undefined)[]);
-      return places.map(({ index, slot }, place) => sampleOf(index, slot, sources[place]));
-    };
+    const options = { target: images, size, augmentation, randomOf, decode, signal: closed };
     const indices = Array.from(order.indices.subarray(first, first + batch));
     let samples = await samplesOf(indices.map((index, slot) => ({ index, slot })));
     for (let tries = 1; ; tries++) {
-      const failed = await prepareSamples(samples, { target: images, size, augmentation, signal: closed });
+      const failed = await prepareSamples(samples, options);
       if (failed.length === 0) break;
       for (const { sample, error } of failed) skipped.add(sample.index, error);
       if (tries === dataset.length) throw new DataError(`${dataset.name}: none of the images can be used`);
@@ -101,11 +98,12 @@ export function trainingBatches(
       );
       for (const { index, slot } of samples) indices[slot] = index;
     }
-    const labels = BigInt64Array.from(indices, (index) => BigInt(dataset.label(index)));
+    const labels = new BigInt64Array(batch);
+    for (let slot = 0; slot < batch; slot++) labels[slot] = BigInt(dataset.label(indices[slot] as number));
     // Each image's share is its own; an image's augmentation takes keys of three or, repeated, of four small numbers.
-    const randomOf = (slot: number) => randomFor(seed, epoch, indices[slot] as number, -1 - slot);
+    const shareOf = (slot: number) => randomFor(seed, epoch, indices[slot] as number, -1 - slot);
     const mixed = isMixing(augmentation)
-      ? mixBatch({ images, labels }, augmentation, { size, randomOf })
+      ? mixBatch({ images, labels }, augmentation, { size, randomOf: shareOf })
       : undefined;
     return { images, labels, mixed, indices, epoch, position, replica };
   };

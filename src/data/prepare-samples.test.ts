@@ -52,11 +52,10 @@ function counting(counts: { taken: number; given: number }): ImageAddon {
   };
 }
 
-const sampleOf = (source: Sample['source'], file: string, seed: number): Sample => ({
-  source,
+/** For samples whose slots are their seeds. */
+const from = (file: string) => ({
   decode: () => decodeBySharp(file, file),
-  random: randomFor(seed),
-  slot: seed,
+  randomOf: ({ slot }: Sample) => randomFor(slot),
 });
 
 const seeds = 4;
@@ -67,10 +66,8 @@ async function prepared(
 ) {
   const file = `${folder}${name}`;
   const target = new Uint8Array(seeds * size[0] * size[1] * 3);
-  const samples = Array.from({ length: seeds }, (_, seed) =>
-    sampleOf(options.source ?? { file }, file, seed),
-  );
-  const failed = await prepareSamples(samples, { ...options, target, size });
+  const samples = Array.from({ length: seeds }, (_, slot) => ({ source: options.source ?? { file }, slot }));
+  const failed = await prepareSamples(samples, { ...options, ...from(file), target, size });
   return { target, errors: failed.map(({ error }) => (error as Error).message) };
 }
 
@@ -133,10 +130,11 @@ describe('an image prepared by the addon', () => {
   it('is not begun once the signal is aborted', async () => {
     const closing = new AbortController();
     closing.abort(new Error('closed'));
-    const sample = sampleOf({ file: `${folder}420.jpg` }, `${folder}420.jpg`, 0);
+    const file = `${folder}420.jpg`;
+    const options = { ...from(file), size, augmentation: paperAugmentation, signal: closing.signal };
     const target = new Uint8Array(size[0] * size[1] * 3);
-    await expect(
-      prepareSamples([sample], { target, size, augmentation: paperAugmentation, signal: closing.signal }),
-    ).rejects.toThrow('closed');
+    await expect(prepareSamples([{ source: { file }, slot: 0 }], { ...options, target })).rejects.toThrow(
+      'closed',
+    );
   });
 });

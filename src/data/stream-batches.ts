@@ -92,17 +92,18 @@ async function prepare(
   /** Which of the streamed images is in each slot. */
   const taken = streamed.map((_, slot) => slot);
   const broken = new Set<number>();
+  const imageOf = (slot: number) => streamed[taken[slot] as number] as StreamedImage;
   const sampleOf = (slot: number): Sample => {
-    const image = streamed[taken[slot] as number] as StreamedImage;
-    return {
-      slot,
-      source: image.label === undefined ? undefined : { bytes: image.bytes },
-      decode: () => decode(image),
-      random: random(slot, 0),
-    };
+    const { label, bytes } = imageOf(slot);
+    return { slot, source: label === undefined ? undefined : { bytes } };
+  };
+  const preparation = {
+    ...{ target: images, size, augmentation, signal },
+    decode: ({ slot }: Sample) => decode(imageOf(slot)),
+    randomOf: ({ slot }: Sample) => random(slot, 0),
   };
   for (let slots = [...taken]; slots.length > 0; ) {
-    const failed = await prepareSamples(slots.map(sampleOf), { target: images, size, augmentation, signal });
+    const failed = await prepareSamples(slots.map(sampleOf), preparation);
     for (const { sample, error } of failed) {
       if (!(error instanceof DataError) || error instanceof StorageError) throw error;
       const index = taken[sample.slot] as number;

@@ -62,40 +62,54 @@ export interface Erased {
   readonly noise: number;
 }
 
-/** Draws what is done with an image; `size` is that of the result. */
-export function drawDistortion({ augmentation, size, random }: AugmentOptions): Distortion {
+/**
+ * What draws an image's distortion from its random stream; `size` is that of the result. Made once for many images, whose drawing is
+ * work of the main thread.
+ */
+export function distortionsOf({
+  augmentation,
+  size,
+}: Omit<AugmentOptions, 'random'>): (random: Random) => Distortion {
   const { area, aspect, shift, flip, colour, erase, ...others } = augmentation;
   // Mixing needs the other images of the batch, and is done there.
   const { verticalFlip, rotation, trivialAugment, randAugment, ...mixing } = others;
   const { mixup, cutMix, ...unapplied } = mixing;
   nothingLeft(unapplied);
-  const crops = area ? drawCrops({ area, aspect }, random) : [];
-  const step = () => Math.floor(uniform(random, -shift, shift + 1));
-  return {
-    crops,
-    shift: shift === 0 ? [0, 0] : [step(), step()],
+  const logAspect = [Math.log(aspect[0]), Math.log(aspect[1])] as const;
+  const operationsFor = (random: Random): readonly Operation[] => [
+    ...(trivialAugment ? [drawTrivialAugment({ size, random })] : []),
+    ...(randAugment === null ? [] : drawRandAugment(randAugment, { size, random })),
+  ];
+  const hasOperations = trivialAugment || randAugment !== null;
+  // Fields in the order in which they are drawn.
+  return (random) => ({
+    crops: area ? drawCrops({ area, logAspect }, random) : [],
+    shift:
+      shift === 0
+        ? unshifted
+        : [Math.floor(uniform(random, -shift, shift + 1)), Math.floor(uniform(random, -shift, shift + 1))],
     flip: flip && random() < 0.5,
     verticalFlip: verticalFlip && random() < 0.5,
     rotation: rotation > 0 ? uniform(random, -rotation, rotation) : 0,
-    operations: [
-      ...(trivialAugment ? [drawTrivialAugment({ size, random })] : []),
-      ...(randAugment === null ? [] : drawRandAugment(randAugment, { size, random })),
-    ],
+    operations: hasOperations ? operationsFor(random) : noOperations,
     colour: colour ? drawColour(random) : undefined,
     erase: erase > 0 && random() < erase ? drawErased(size, random) : undefined,
-  };
+  });
 }
+
+const unshifted = [0, 0] as const;
+const noOperations: readonly Operation[] = [];
 
 /** All tries at once: which of them is the first that fits depends on the image, and what is drawn after them must not. */
 function drawCrops(
-  { area, aspect }: { area: readonly [number, number]; aspect: readonly [number, number] },
+  { area, logAspect }: { area: readonly [number, number]; logAspect: readonly [number, number] },
   random: Random,
-): number[] {
+): readonly number[] {
   // Not a typed array, which costs the garbage collector more than all that is drawn.
   const crops: number[] = [];
   for (let attempt = 0; attempt < cropTries; attempt++) {
-    const fraction = uniform(random, ...area);
-    const ratio = Math.exp(uniform(random, Math.log(aspect[0]), Math.log(aspect[1])));
+    const fraction = uniform(random, area[0], area[1]);
+    const ratio = Math.exp(uniform(random, logAspect[0], logAspect[1]));
     crops.push(fraction, ratio, random(), random());
   }
   return crops;
@@ -141,7 +155,7 @@ function drawErased([height, width]: Size, random: Random): Erased {
 
 /** Draws and writes the augmented image, [height, width, 3], into `target` at `offset`. */
 export function augment(image: Image, options: AugmentOptions, target: Uint8Array, offset = 0): void {
-  distort(image, { distortion: drawDistortion(options), size: options.size }, target, offset);
+  distort(image, { distortion: distortionsOf(options)(options.random), size: options.size }, target, offset);
 }
 
 /** Writes the distorted image, [height, width, 3], into `target` at `offset`. */

@@ -12,8 +12,9 @@ export interface ImageAddonFacts {
   readonly recordValues: number;
 }
 
-/** Where an image comes from: encoded, as bytes or in a file, or as pixels. */
+/** Where an image comes from: encoded, in a file of this name, in a part of one or as bytes, or as pixels. */
 export type NativeSource =
+  | string
   | { readonly file: string; readonly offset?: number; readonly length?: number }
   | { readonly bytes: Uint8Array }
   | {
