@@ -54,6 +54,9 @@ export interface DataRate extends Omit<DataOptions, 'pythons'> {
 /** Batches of a turn, without those that are ready when it begins. */
 const turnBatches = 24;
 
+/** Turns that are not counted: until about two thousand images have passed, V8 compiles what the main thread runs. */
+const firstTurns = 2;
+
 interface Turn {
   readonly wallMs: number;
   readonly processorMs: number;
@@ -80,10 +83,10 @@ export async function measureData(dataset: Dataset, options: DataOptions): Promi
         running.push({ side, colour, turns: [] });
       }
     }
-    // One turn more than is counted: a turn's processor time ends when the next one begins, with what was prepared ahead.
-    for (let round = 0; round <= options.rounds; round++)
+    for (let round = 0; round < firstTurns + options.rounds; round++)
       for (const { side, turns } of running)
         turns.push((await side.ask(`run ${turnBatches}`)) as unknown as Turn);
+    // A turn's processor time ends when the next one begins, with what was prepared ahead.
     await wait(500);
     for (const { side, turns } of running) turns.push((await side.ask('run 0')) as unknown as Turn);
     const measured = running.map(({ side, colour, turns }) => ({
@@ -135,10 +138,10 @@ const reason = (files: readonly string[] | undefined): string =>
     ? 'it is measured on a folder of .jpg files'
     : 'to compare with it: pip install torchvision (0.16 or newer), or name a Python that has it with --python';
 
-/** Of one side, without its first turn. */
+/** Of one side, without its first turns. */
 function figuresOf(turns: readonly Turn[], { batch, threads }: DataOptions) {
-  const counted = turns.slice(1, -1);
-  const [first, last] = [turns[1] as Turn, turns.at(-1) as Turn];
+  const counted = turns.slice(firstTurns, -1);
+  const [first, last] = [turns[firstTurns] as Turn, turns.at(-1) as Turn];
   const images = counted.length * (turnBatches + untimedBatches) * batch;
   const perImage = (before: number | null, after: number | null) =>
     before === null || after === null ? null : (after - before) / images;

@@ -51,12 +51,8 @@ export async function prepareSamples<S extends Sample>(
   samples: readonly S[],
   options: SampleOptions<S>,
 ): Promise<FailedSample<S>[]> {
-  const { signal, decode } = options;
-  const preparing: Preparing<S> = {
-    ...options,
-    addon: options.addon === undefined ? (imageAddon() ?? null) : options.addon,
-    draw: distortionsOf(options),
-  };
+  const { addon = imageAddon() ?? null, signal, decode } = options;
+  const preparing = { options, addon, draw: distortionsOf(options) };
   const rest = await prepareNatively(samples, preparing, ({ source }) =>
     source !== undefined && isWorthTrying(source) ? encodedSource(source) : undefined,
   );
@@ -85,7 +81,8 @@ export async function prepareSamples<S extends Sample>(
   return failed;
 }
 
-interface Preparing<S extends Sample> extends SampleOptions<S> {
+interface Preparing<S extends Sample> {
+  readonly options: SampleOptions<S>;
   readonly addon: ImageAddon | null;
   readonly draw: (random: Random) => Distortion;
 }
@@ -100,11 +97,11 @@ async function prepareDecoded<S extends Sample>(
     const { data, height, width, channels } = imageOf(sample);
     return { bytes: data, height, width, channels };
   });
-  const { size, target, draw, randomOf } = preparing;
+  const { size, target, randomOf } = preparing.options;
   for (const sample of rest)
     distort(
       imageOf(sample),
-      { distortion: draw(randomOf(sample)), size },
+      { distortion: preparing.draw(randomOf(sample)), size },
       target,
       sample.slot * size[0] * size[1] * 3,
     );
@@ -116,10 +113,12 @@ async function prepareDecoded<S extends Sample>(
  */
 async function prepareNatively<S extends Sample>(
   samples: readonly S[],
-  { addon, draw, randomOf, target, size: [height, width], signal }: Preparing<S>,
+  { addon, draw, options }: Preparing<S>,
   sourceOf: (sample: S) => NativeSource | undefined,
 ): Promise<readonly S[]> {
   if (addon === null || samples.length === 0) return samples;
+  const { randomOf, target, size, signal } = options;
+  const [height, width] = size;
   const sources: NativeSource[] = [];
   const tried: S[] = [];
   const rest: S[] = [];
