@@ -3,6 +3,7 @@
 import type { Graph } from '../graph/graph.ts';
 import { CompileError } from './compile-error.ts';
 import type { Emitter } from './emitter.ts';
+import type { InferenceOptions } from './options.ts';
 import type { Result } from './rules/rule.ts';
 
 /** Node ids of the named endpoints. @throws CompileError listing the names that exist. */
@@ -27,5 +28,24 @@ export function returnEndpoints(
   for (const [name, id] of endpoints) {
     const { value } = lowered[id] as Result;
     emitter.output(name, emitter.call('aten::_to_copy', [value], { dtype: { dtype: 'float32' } }));
+  }
+}
+
+/** Emits the norm and the share of zeros of endpoints, over the whole batch: see `InferenceOptions.summaries`. */
+export function returnSummaries(
+  emitter: Emitter,
+  graph: Graph,
+  {
+    lowered,
+    summaries: { norms, zeros },
+  }: { readonly lowered: readonly Result[]; readonly summaries: Required<InferenceOptions>['summaries'] },
+): void {
+  const dtype = { dtype: { dtype: 'float32' } } as const;
+  const resultOf = (id: number) => (lowered[id] as Result).value;
+  for (const [name, id] of endpointIds(graph, norms))
+    emitter.output(`norm ${name}`, emitter.call('aten::linalg_vector_norm', [resultOf(id), 2], dtype));
+  for (const [name, id] of endpointIds(graph, zeros)) {
+    const isZero = emitter.call('aten::eq.Scalar', [resultOf(id), 0]);
+    emitter.output(`zeros ${name}`, emitter.call('aten::mean', [isZero], dtype));
   }
 }

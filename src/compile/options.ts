@@ -142,6 +142,8 @@ export interface InferenceOptions {
   readonly parameters?: 'weights' | 'averages';
   /** Endpoints to return as float32 [n, c, h, w], each under its own name. */
   readonly endpoints?: readonly string[];
+  /** Endpoints of which numbers are returned, float32 []: the Euclidean norm as `norm NAME`, the share of zeros as `zeros NAME`. */
+  readonly summaries?: { readonly norms: readonly string[]; readonly zeros: readonly string[] };
   readonly passes?: Passes;
   /** As for training. Default 'native'. */
   readonly kernels?: Kernels;

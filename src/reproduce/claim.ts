@@ -47,6 +47,12 @@ export interface Arm {
   readonly panel: string;
   /** Added to the seed, so that members of an ensemble differ. */
   readonly seedOffset?: number;
+  /** Only so many of the scale's seeds, for an arm that takes long. */
+  readonly seeds?: number;
+  /** Default: the machine's fastest. */
+  readonly precision?: 'float32';
+  /** Epochs between evaluations. Default 1. */
+  readonly evaluateEvery?: number;
   /** Where a rate is searched: the arms of a group are one method, and the best of them stands for it. */
   readonly group?: string;
 }
@@ -66,15 +72,23 @@ export interface TrainingScale {
     readonly epochs: number;
     readonly batch: number;
   };
-  readonly limitTrain?: number;
-  readonly limitValidation?: number;
-  readonly limitTest?: number;
+  readonly limitTrain?: number | undefined;
+  readonly limitValidation?: number | undefined;
+  readonly limitTest?: number | undefined;
+  /** What is different where --data names other data: folders of photographs have fewer images. */
+  readonly otherData?: {
+    readonly epochs?: number;
+    readonly seeds?: number;
+    readonly limitTrain?: number | undefined;
+    readonly limitValidation?: number | undefined;
+    readonly limitTest?: number | undefined;
+  };
   readonly arms: readonly Arm[];
   readonly pairs: readonly Pair[];
 }
 
 /** What is read from trained runs beside their errors. */
-export type Measure = 'reach' | 'zeros' | 'residualNorms' | 'crops';
+export type Measure = 'reach' | 'zeros' | 'residuals' | 'crops' | 'cost';
 
 export interface TrainingClaim extends Words {
   readonly kind: 'training';

@@ -24,7 +24,8 @@ export function estimatedSeconds(
   if (scaleName === 'gpu' && device === 'cpu') return undefined;
   if (claim.kind === 'training') {
     const scale = claim.scales[scaleName];
-    return macsOfScale(scale) / macsPerSecond + scale.seeds * scale.arms.length * startSeconds;
+    const runs = scale.arms.reduce((sum, { seeds = scale.seeds }) => sum + Math.min(seeds, scale.seeds), 0);
+    return macsOfScale(scale) / macsPerSecond + runs * startSeconds;
   }
   const scale = claim.scales[scaleName];
   const perSeed = casesOf(scale).map(({ network, options, batch }) => {

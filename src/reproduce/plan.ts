@@ -1,5 +1,4 @@
 /** The trainings of a claim at a scale: every arm with every seed, each as a command. Pure. */
-import { join } from 'node:path';
 import { UsageError } from '../errors.ts';
 import { buildGraph } from '../graph/build-graph.ts';
 import type { NetworkOptions } from '../networks/network-options.ts';
@@ -7,6 +6,7 @@ import { configure, findNetwork } from '../networks/networks.ts';
 import { type Plan, workOf } from '../train/estimate/work.ts';
 import type { Arm, RecipeChanges, ScaleName, TrainingClaim, TrainingScale } from './claim.ts';
 import { networkArguments, recipeArguments, runArguments } from './command-arguments.ts';
+import { runFolderOf } from './experiment-folder.ts';
 import { atCostOf } from './match-costs.ts';
 
 /** An arm whose options are all resolved. */
@@ -31,7 +31,6 @@ export interface Asked {
   readonly seeds?: number | undefined;
   /** Default: the scale's. */
   readonly data?: string | undefined;
-  readonly threads?: number | undefined;
   /** Whether the data have test images, without which a limit to them is refused. Default true. */
   readonly hasTest?: boolean | undefined;
 }
@@ -47,6 +46,17 @@ export function resolveArms({ arms, recipe }: TrainingScale): readonly ResolvedA
   });
 }
 
+/** The scale as it is for these data. */
+export function scaleFor(
+  claim: TrainingClaim,
+  { scale, data }: Pick<Asked, 'scale' | 'data'>,
+): TrainingScale {
+  const { otherData, ...chosen } = claim.scales[scale];
+  if (!otherData || data === undefined || data === chosen.data) return chosen;
+  const { epochs = chosen.recipe.epochs, ...limits } = otherData;
+  return { ...chosen, ...limits, recipe: { ...chosen.recipe, epochs } };
+}
+
 /** @throws UsageError where the data are missing */
 export function dataOf(claim: TrainingClaim, { scale, data }: Asked): string {
   const chosen = data ?? claim.scales[scale].data;
@@ -57,33 +67,32 @@ export function dataOf(claim: TrainingClaim, { scale, data }: Asked): string {
   return chosen;
 }
 
-const folderOfRuns = 'runs';
-export const runFolderOf = (folder: string, { name }: Pick<PlannedRun, 'name'>): string =>
-  join(folder, folderOfRuns, name);
-
 /** Every run, seed by seed, so that an interrupted experiment has whole pairs. */
 export function planRuns(claim: TrainingClaim, asked: Asked, folder: string): readonly PlannedRun[] {
-  const scale = claim.scales[asked.scale];
+  const scale = scaleFor(claim, asked);
   const data = dataOf(claim, asked);
   const { limitTrain, limitValidation } = scale;
   const limitTest = (asked.hasTest ?? true) ? scale.limitTest : undefined;
   const arms = resolveArms(scale);
   return Array.from({ length: asked.seeds ?? scale.seeds }, (_, index) => index + 1).flatMap((seed) =>
-    arms.map(({ name: arm, network, options, recipe, seedOffset = 0 }) => {
-      const name = `${arm}-seed${seed}`;
-      return {
-        name,
-        arm,
-        seed,
-        args: [
-          ...['train', network, '--data', data, '--out', runFolderOf(folder, { name })],
-          ...networkArguments(options),
-          ...recipeArguments(recipe),
-          ...runArguments({ seed: seed + seedOffset, limitTrain, limitValidation, limitTest }),
-          ...(asked.threads === undefined ? [] : ['--threads', String(asked.threads)]),
-        ],
-      };
-    }),
+    arms
+      .filter(({ seeds = seed }) => seed <= seeds)
+      .map(({ name: arm, network, options, recipe, seedOffset = 0, precision, evaluateEvery }) => {
+        const name = `${arm}-seed${seed}`;
+        const numbers = { seed: seed + seedOffset, limitTrain, limitValidation, limitTest, evaluateEvery };
+        return {
+          name,
+          arm,
+          seed,
+          args: [
+            ...['train', network, '--data', data, '--out', runFolderOf(folder, { name })],
+            ...networkArguments(options),
+            ...recipeArguments(recipe),
+            ...runArguments(numbers),
+            ...(precision === undefined ? [] : ['--precision', precision]),
+          ],
+        };
+      }),
   );
 }
 
@@ -91,20 +100,18 @@ export function planRuns(claim: TrainingClaim, asked: Asked, folder: string): re
 const usual = { train: 48_000, validation: 12_000, test: 10_000 };
 
 /** Multiply-adds of all trainings of a scale with their evaluations. */
-export function macsOfScale(
-  scale: TrainingScale,
-  { seeds = scale.seeds }: { readonly seeds?: number | undefined } = {},
-): number {
-  const macs = resolveArms(scale).map(({ network, options, recipe }) => {
-    const plan: Plan = {
-      graph: buildGraph(configure(findNetwork(network), { ...options, classes: 10 })),
-      epochs: recipe.epochs ?? scale.recipe.epochs,
-      trainingImages: scale.limitTrain ?? usual.train,
-      evaluatedImages: scale.limitValidation ?? usual.validation,
-      testedImages: scale.limitTest ?? usual.test,
-      evaluateEvery: 1,
-    };
-    return workOf(plan);
-  });
-  return seeds * macs.reduce((sum, each) => sum + each, 0);
+export function macsOfScale(scale: TrainingScale): number {
+  return resolveArms(scale)
+    .map(({ network, options, recipe, seeds = scale.seeds, evaluateEvery = 1 }) => {
+      const plan: Plan = {
+        graph: buildGraph(configure(findNetwork(network), { ...options, classes: 10 })),
+        epochs: recipe.epochs ?? scale.recipe.epochs,
+        trainingImages: scale.limitTrain ?? usual.train,
+        evaluatedImages: scale.limitValidation ?? usual.validation,
+        testedImages: scale.limitTest ?? usual.test,
+        evaluateEvery,
+      };
+      return Math.min(seeds, scale.seeds) * workOf(plan);
+    })
+    .reduce((sum, each) => sum + each, 0);
 }

@@ -1,5 +1,5 @@
 /** A claim from its command to its report, by trainings in processes of their own: structure and resumption, not values. */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -69,7 +69,7 @@ describe('an experiment', () => {
     for (const part of [
       '## Result',
       '## Arms',
-      '## Epochs until given errors',
+      '## Steps until given errors',
       '## What was not seen',
       '## Machine',
     ])
@@ -78,6 +78,22 @@ describe('an experiment', () => {
     expect(markdown).toContain('this may be chance');
     expect(readdirSync(join(out, 'figures'))).toEqual(['errors.svg']);
     expect(readFileSync(join(out, 'report.html'), 'utf8')).toContain('<svg ');
+  });
+
+  it('goes on elsewhere from what it was asked, its records and its measurements alone', async () => {
+    const elsewhere = join(folder, 'elsewhere');
+    for (const part of ['experiment.json', 'records'])
+      cpSync(join(out, part), join(elsewhere, part), { recursive: true });
+    const gone = join(folder, 'nowhere', 'photos');
+    const there = reproduce(claim, {
+      ...{ out: elsewhere, scale: 'smoke', data: gone, seeds: 1, command: 'inception reproduce' },
+      ...{ signal: new AbortController().signal, say: () => undefined },
+    });
+    expect((await there).complete).toBe(true);
+    expect(readdirSync(elsewhere)).not.toContain('runs');
+    const written = (path: string, data: string) =>
+      readFileSync(join(path, 'report.md'), 'utf8').replaceAll(path, 'OUT').replaceAll(data, 'DATA');
+    expect(written(elsewhere, gone)).toBe(written(out, data));
   });
 
   it('is not mixed with another one in the same folder', async () => {

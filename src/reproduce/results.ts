@@ -1,19 +1,16 @@
-/** What the runs of an experiment recorded, arm by arm. */
+/** What the trainings of an experiment recorded, arm by arm. */
 import { buildGraph } from '../graph/build-graph.ts';
 import { type Costs, costsOf } from '../graph/costs.ts';
 import { configure, findNetwork } from '../networks/networks.ts';
-import type { EvaluationMetrics, StepMetrics, TestMetrics } from '../train/run/records.ts';
-import { RunFolder } from '../train/run/run-folder.ts';
 import type { TrainingScale } from './claim.ts';
-import { type Outcome, readOutcome } from './experiment-folder.ts';
-import { type PlannedRun, type ResolvedArm, resolveArms, runFolderOf } from './plan.ts';
+import { ExperimentError } from './experiment-folder.ts';
+import { type PlannedRun, type ResolvedArm, resolveArms } from './plan.ts';
+import { type RunRecord, readRecord } from './records.ts';
 
 export interface RunResult {
   readonly run: PlannedRun;
-  readonly outcome: Outcome | undefined;
-  readonly steps: readonly StepMetrics[];
-  readonly evaluations: readonly EvaluationMetrics[];
-  readonly test: TestMetrics | undefined;
+  /** Undefined until it has ended. */
+  readonly record: RunRecord | undefined;
 }
 
 export interface ArmResult {
@@ -24,13 +21,22 @@ export interface ArmResult {
   readonly runs: readonly RunResult[];
 }
 
+/** @throws ExperimentError where records are of different images */
 export async function readResults(
   scale: TrainingScale,
   plan: readonly PlannedRun[],
   folder: string,
 ): Promise<readonly ArmResult[]> {
-  const runs = await Promise.all(plan.map((run) => readRun(run, folder)));
-  const classes = await classesOf(plan, folder);
+  const runs: readonly RunResult[] = await Promise.all(
+    plan.map(async (run) => ({ run, record: await readRecord(folder, run.name) })),
+  );
+  const [first, ...others] = runs.filter(({ record }) => record !== undefined);
+  for (const { run, record } of others)
+    if (JSON.stringify(record?.data) !== JSON.stringify(first?.record?.data))
+      throw new ExperimentError(
+        `${folder}: ${first?.run.name} and ${run.name} were trained with different images, and cannot be compared; expected the same data for all, or another --out`,
+      );
+  const classes = first?.record?.classes ?? 10;
   return resolveArms(scale).map((arm) => ({
     arm,
     costs: costsOf(buildGraph(configure(findNetwork(arm.network), { ...arm.options, classes }))),
@@ -38,44 +44,22 @@ export async function readResults(
   }));
 }
 
-/** Of the first run that has begun: all have the same data. */
-async function classesOf(plan: readonly PlannedRun[], folder: string): Promise<number> {
-  for (const run of plan) {
-    const configuration = await new RunFolder(runFolderOf(folder, run))
-      .configuration()
-      .catch(() => undefined);
-    if (configuration) return configuration.classes.length;
-  }
-  return 10;
-}
-
-async function readRun(run: PlannedRun, folder: string): Promise<RunResult> {
-  const metrics = await new RunFolder(runFolderOf(folder, run)).metrics();
-  return {
-    run,
-    outcome: await readOutcome(folder, run.name),
-    steps: metrics.filter((line) => line.kind === 'train'),
-    evaluations: metrics.filter((line) => line.kind === 'evaluation'),
-    test: metrics.findLast((line) => line.kind === 'test'),
-  };
-}
-
 export type ErrorKind = 'test' | 'validation';
 
 /** Test images decided nothing; where a data set has none, the last validation error has to do. */
 export const errorKindOf = (results: readonly ArmResult[]): ErrorKind =>
-  results.some(({ runs }) => runs.some(({ test }) => test !== undefined)) ? 'test' : 'validation';
+  results.some(({ runs }) => runs.some(({ record }) => record?.test !== undefined)) ? 'test' : 'validation';
 
 /** In percent; undefined for a run that has not finished or that died. */
-export function finalError({ outcome, test, evaluations }: RunResult, kind: ErrorKind): number | undefined {
-  if (outcome?.ended !== 'finished') return undefined;
-  const last = kind === 'test' ? test : evaluations.at(-1);
+export function finalError({ record }: RunResult, kind: ErrorKind): number | undefined {
+  if (record?.ended !== 'finished') return undefined;
+  const last = kind === 'test' ? record.test : record.evaluations.at(-1);
   return last && 100 * last.top1Error;
 }
 
-/** The epoch of the first evaluation whose error is at most `percent`; undefined if there is none. */
-export const epochOfError = ({ evaluations }: RunResult, percent: number): EvaluationMetrics | undefined =>
-  evaluations.find(({ top1Error }) => 100 * top1Error <= percent);
+/** The step of the first evaluation whose error is at most `percent`; undefined if there is none. */
+export const stepOfError = ({ record }: RunResult, percent: number): number | undefined =>
+  record?.evaluations.find(({ top1Error }) => 100 * top1Error <= percent)?.step;
 
 /** Values of two arms at the seeds where both have one. */
 export function pairBySeed(

@@ -1,14 +1,51 @@
 /** Runs the trainings of an experiment, several at a time; finished ones are not repeated, interrupted ones go on. */
 import pLimit from 'p-limit';
+import type { EngineFacts } from '../engine/engine.ts';
 import { RunFolder } from '../train/run/run-folder.ts';
 import { type Ended, runCommand } from './child-command.ts';
+import type { TrainingScale } from './claim.ts';
 import { commandText } from './command-arguments.ts';
-import { ExperimentError, logFile, type Outcome, readOutcome, writeOutcome } from './experiment-folder.ts';
-import { type PlannedRun, runFolderOf } from './plan.ts';
+import { ExperimentError, logFile, runFolderOf } from './experiment-folder.ts';
+import type { PlannedRun } from './plan.ts';
+import { type Outcome, readRecord, writeRecord } from './records.ts';
+
+interface Here {
+  readonly scale: TrainingScale;
+  readonly folder: string;
+  readonly facts: Pick<EngineFacts, 'fastBfloat16'>;
+}
+
+/**
+ * The runs that make sense on this machine: where everything is computed in float32 anyway, an arm that asks for it would repeat another.
+ * Runs that have ended elsewhere stay. What is left out is said.
+ */
+export async function runnable(
+  plan: readonly PlannedRun[],
+  { scale, folder, facts }: Here,
+): Promise<{ readonly here: readonly PlannedRun[]; readonly idle: readonly string[] }> {
+  const repeated = new Set(
+    facts.fastBfloat16 ? [] : scale.arms.filter(({ precision }) => precision).map(({ name }) => name),
+  );
+  const here: PlannedRun[] = [];
+  const left = new Set<string>();
+  for (const run of plan)
+    if (!repeated.has(run.arm) || (await readRecord(folder, run.name))) here.push(run);
+    else left.add(run.arm);
+  return {
+    here,
+    idle: [...left].map(
+      (arm) => `${arm} was not run: without bfloat16 arithmetic this machine computes all arms in float32`,
+    ),
+  };
+}
 
 interface Running {
   readonly folder: string;
   readonly jobs: number;
+  /** Of each training. Default: all cores. */
+  readonly threads: number | undefined;
+  /** Called when a training has ended, before the next one begins in its place: weights can be measured and then deleted. */
+  readonly onEnded: (run: PlannedRun) => Promise<void>;
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
 }
@@ -43,17 +80,24 @@ export async function runTrainings(
   return !stop.aborted;
 }
 
-async function runOne(run: PlannedRun, { folder, signal, say }: Running): Promise<string | undefined> {
-  const before = await readOutcome(folder, run.name);
+async function runOne(
+  run: PlannedRun,
+  { folder, threads, onEnded, signal, say }: Running,
+): Promise<string | undefined> {
+  const before = await readRecord(folder, run.name);
   if (before) return `had ${before.ended}`;
   const path = runFolderOf(folder, run);
   const begun = await new RunFolder(path).exists();
-  const args = begun ? ['train', '--resume', '--out', path] : run.args;
+  const args = [
+    ...(begun ? ['train', '--resume', '--out', path] : run.args),
+    ...(threads === undefined ? [] : ['--threads', String(threads)]),
+  ];
   say(`${begun ? 'continuing' : 'training'} ${run.name}`);
   const ended = await runCommand(args, { log: logFile(folder, run.name), signal });
   const outcome = outcomeOf(ended);
   if (outcome) {
-    await writeOutcome(folder, run.name, outcome);
+    await writeRecord(folder, run, outcome);
+    await onEnded(run);
     return outcome.ended;
   }
   if (signal.aborted) return undefined;

@@ -17,6 +17,7 @@ import type { EvaluationMetrics, Metrics, TestMetrics } from './run/records.ts';
 import { modelProblem } from './run/restore-latest.ts';
 import type { RunFolder } from './run/run-folder.ts';
 import type { RunData } from './run-data.ts';
+import type { ResidualWatch } from './watch-residuals.ts';
 
 /** Training images that tell why an evaluation is worse than guessing. */
 const gapImages = 256;
@@ -80,11 +81,14 @@ async function measure(
 export async function evaluateRun(
   {
     predictor,
+    watch,
     train,
     validation,
     ...run
   }: Evaluated & {
     readonly predictor: TorchPredictor;
+    /** Of the process that writes. */
+    readonly watch: Pick<ResidualWatch, 'look'> | undefined;
     readonly train: Dataset;
     readonly validation: Dataset;
   },
@@ -112,6 +116,7 @@ export async function evaluateRun(
   const losses = { validationLoss, trainLoss, classes: configuration.classes.length };
   const remark = isWorseThanGuessing(losses) ? explainGap(losses, await lossOnTrainingImages()) : undefined;
   if (remark !== undefined) onWarning?.(remark);
+  const blocks = await watch?.look();
   const { step, epoch, elapsedSeconds } = at;
   return recorder.evaluation(
     {
@@ -121,6 +126,7 @@ export async function evaluateRun(
       validationLoss,
       ...errors,
       elapsedSeconds,
+      ...(blocks && { blocks }),
       ...(remark !== undefined && { remark }),
     },
     { predictions: results, dataset: validation },

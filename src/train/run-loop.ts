@@ -9,6 +9,7 @@ import type { ModelFile } from '../model/model-file.ts';
 import { runFiles } from '../model/run-layout.ts';
 import type { Configuration } from './configuration/configuration.ts';
 import { DataRecorder } from './data-record.ts';
+import { dyingNotice, guessingLoss, isDying, mostDyingSteps } from './dying.ts';
 import { concludeRun, evaluateRun } from './evaluate-run.ts';
 import { deathNotice, explainSystemError, maxDeadSteps, refuseNonFinite } from './failures.ts';
 import { addStep, meansOf } from './metrics-window.ts';
@@ -34,6 +35,7 @@ import { emptyWindow, initialState, type Position } from './run/training-state.t
 import { openRunData, type RunData } from './run-data.ts';
 import { TrainingError } from './training-error.ts';
 import { type Asked, readAsked, readOutputs, stepInputs } from './training-step.ts';
+import { watchResiduals } from './watch-residuals.ts';
 
 /** Progress after a training step. */
 export interface Progress {
@@ -134,7 +136,9 @@ async function runSteps(
   const replicas = ownReplicas(recipe.replicas, group);
   const stepsPerEpoch = batchesInEpoch(train, recipe.batch, recipe.replicas);
   const totalSteps = Math.max(1, Math.round(recipe.epochs * stepsPerEpoch));
-  const classWeights = weightsOf(recipe.classWeights, summarise(train));
+  const counts = summarise(train);
+  const classWeights = weightsOf(recipe.classWeights, counts);
+  const guessing = guessingLoss(counts, configuration.classes.length);
   const recorder = recordAmong(
     sharing,
     recordInto(folder, { store, graph, configuration, onWarning: options.onWarning }),
@@ -159,6 +163,10 @@ async function runSteps(
     onNotice: options.onWarning,
   });
 
+  const watch =
+    validation && isFirst(sharing)
+      ? watchResiduals(graph, { engine, store, configuration, dataset: validation })
+      : undefined;
   let trainLoss: number | undefined;
   const now = () => {
     const { step, elapsedSeconds } = position;
@@ -168,7 +176,7 @@ async function runSteps(
     if (!validation) return undefined;
     const { predictor } = programs;
     await shareStatistics(store, sharing, configuration);
-    const run = { ...options, predictor, train, validation, data, recorder };
+    const run = { ...options, predictor, watch, train, validation, data, recorder };
     const metrics = await evaluateRun(run, { ...now(), trainLoss });
     if (metrics) options.onEvaluation?.(metrics);
     return metrics;
@@ -188,6 +196,11 @@ async function runSteps(
     position.step === totalSteps ||
     isOutOfPatience(evaluations, { patience: recipe.patience, criterion: configuration.chosenBy });
   let saved = performance.now();
+  let dyingSteps = 0;
+  // Said once in a run, by the process that writes.
+  let isWarned =
+    !isFirst(sharing) ||
+    (await folder.metrics()).some((line) => line.kind === 'train' && line.remark !== undefined);
   // A signal may have come to one of them while all opened their data.
   let isStopping = (await group.gather(signal?.aborted ?? false)).includes(true);
   const images = imagesOfStep(recipe);
@@ -248,7 +261,17 @@ async function runSteps(
         const epoch = position.step / stepsPerEpoch;
         const means = meansOf(window, { batch: images, position, learningRate, epoch });
         trainLoss = means.loss;
-        await recorder.steps(means);
+        dyingSteps = isDying(means, guessing) ? dyingSteps + window.steps : 0;
+        const { blocks } = evaluations.at(-1) ?? {};
+        const remark =
+          !isWarned && dyingSteps >= mostDyingSteps
+            ? dyingNotice(means, { guessing, blocks, graph })
+            : undefined;
+        if (remark !== undefined) {
+          isWarned = true;
+          options.onWarning?.(remark);
+        }
+        await recorder.steps({ ...means, ...(remark !== undefined && { remark }) });
         window = emptyWindow;
       }
       const due = saveEverySteps !== undefined && position.step % saveEverySteps === 0;
@@ -285,6 +308,7 @@ async function runSteps(
   } finally {
     // A disk that is full is told already.
     await data.save().catch(() => undefined);
+    watch?.release();
     await batches.return(undefined);
   }
   const finished = isEnded() && isEvaluated() && (!splits.test || test !== undefined);

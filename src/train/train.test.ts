@@ -345,17 +345,38 @@ describe('train', () => {
     expect(position.step).toBe(1);
     // Kills the last block: every feature becomes ReLU(0 · x − 1000).
     const path = folder.checkpoint(1);
-    const file = await openSafetensors(path);
-    const tensors = await Promise.all(
-      [...file.tensors.keys()].map(async (name) => {
-        const tensor = await file.read(name);
-        if (/^inceptionC\/0\/.*gamma$/.test(name)) (tensor.data as Float32Array).fill(0);
-        if (/^inceptionC\/0\/.*beta$/.test(name)) (tensor.data as Float32Array).fill(-1000);
-        return { ...tensor, read: () => tensor.data };
-      }),
-    );
-    await file.close();
-    await writeSafetensors(path, { tensors, metadata: Object.fromEntries(file.metadata), checksums: true });
+    const kill = async (alive: readonly number[]) => {
+      const file = await openSafetensors(path);
+      const tensors = await Promise.all(
+        [...file.tensors.keys()].map(async (name) => {
+          const tensor = await file.read(name);
+          if (/^inceptionC\/0\/.*gamma$/.test(name)) (tensor.data as Float32Array).fill(0);
+          if (/^inceptionC\/0\/.*beta$/.test(name)) {
+            (tensor.data as Float32Array).fill(-1000);
+            (tensor.data as Float32Array).set(alive);
+          }
+          return { ...tensor, read: () => tensor.data };
+        }),
+      );
+      await file.close();
+      await writeSafetensors(path, { tensors, metadata: Object.fromEntries(file.metadata), checksums: true });
+    };
+    // With one feature of each branch left it is not dead, and learns nothing: that is said once, and recorded.
+    await kill([1]);
+    const warnings: string[] = [];
+    const stopped = new AbortController();
+    await runLoop({
+      ...{ configuration: config, folder, engine, resume: true, signal: stopped.signal },
+      onWarning: (message) => warnings.push(message),
+      onStep: ({ step }) => step === 26 && stopped.abort(),
+    });
+    expect(warnings.filter((warning) => warning.includes('is dying'))).toEqual([
+      expect.stringMatching(/^step 2[2-6]: the network is dying: 9[5-9]\.\d% of the features/),
+    ]);
+    expect((await folder.metrics()).filter((line) => 'remark' in line)).toHaveLength(1);
+    await rm(folder.checkpoint(26));
+
+    await kill([]);
     await expect(runLoop({ configuration: config, folder, engine, resume: true })).rejects.toThrow(
       /^step 21: the network has died: for 20 steps every feature .* was zero\. Start a new run with a lower --learning-rate/,
     );

@@ -4,7 +4,7 @@ import { checkOptions } from '../../option.ts';
 import { runPasses } from '../../passes/pass.ts';
 import { CompileError } from '../compile-error.ts';
 import { Emitter } from '../emitter.ts';
-import { endpointIds, returnEndpoints } from '../endpoints.ts';
+import { endpointIds, returnEndpoints, returnSummaries } from '../endpoints.ts';
 import { flatTensor, frozenTensors, layOut, statisticsTensors } from '../layout.ts';
 import type { CompiledInference, InferenceOptions } from '../options.ts';
 import { checkProgram, type Program, type StoreSpec } from '../program.ts';
@@ -22,17 +22,20 @@ import { compilePreparation, storedNames } from './prepare.ts';
 export function compileInference(network: Graph, options: InferenceOptions): CompiledInference {
   const { batch, precision, kernels = 'native', passes: choices } = options;
   checkOptions({ batch: stepNumbers.batch }, { batch }, { what: 'option', Failure: CompileError });
-  const context = { native: kernels === 'native', endpoints: options.endpoints ?? [] };
+  const { endpoints: returned = [], summaries = { norms: [], zeros: [] } } = options;
+  const named = [...new Set([...returned, ...summaries.norms, ...summaries.zeros])];
+  const context = { native: kernels === 'native', endpoints: named };
   const graph = runPasses(network, inferenceGraphPasses, { context, choices });
   const endpoints = endpointIds(
     graph,
-    context.endpoints.filter((name) => !isOutput(graph, name)),
+    returned.filter((name) => !isOutput(graph, name)),
   );
   const prepare = compilePreparation(graph, options);
   const store = inferenceStore(network, prepare, options);
   const emitter = new Emitter();
   const lowered = lowerInference(emitter, graph, options);
   returnEndpoints(emitter, endpoints, lowered);
+  returnSummaries(emitter, graph, { lowered, summaries });
   const last = (lowered[graph.logits] as Result).value;
   emitter.output('features', (lowered[graph.features] as Result).value);
   if (graph.network.classes > 0) {

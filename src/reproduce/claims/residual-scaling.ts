@@ -86,7 +86,7 @@ export const residualScaling: TrainingClaim = {
     'death after tens of thousands of steps, where fewer were made: a network that lives at the end of these trainings may die later',
     'that a width alone is to blame: initialisation and rate act on the same sums, and the arms separate the rate only',
   ],
-  measures: ['zeros', 'residualNorms'],
+  measures: ['zeros', 'residuals'],
   scales: {
     smoke: scale(
       { widths: [0.125], inputSize: 75, blocks: { A: 1, B: 1, C: 1 }, learningRate: 0.045 },

@@ -1,9 +1,13 @@
-/** Errors of single networks and of their ensemble by the number of crops: each evaluation is a command of its own, made once. */
+/**
+ * Errors of single networks and of their ensemble by the number of crops: each evaluation is a command of its own, made once, as soon as
+ * the members of a seed have been trained.
+ */
+import { stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { runCommand } from '../child-command.ts';
 import { commandText } from '../command-arguments.ts';
-import { ExperimentError, logFile, measureOnce } from '../experiment-folder.ts';
-import { type PlannedRun, runFolderOf } from '../plan.ts';
+import { ExperimentError, logFile, measureOnce, readMeasurement, runFolderOf } from '../experiment-folder.ts';
+import type { PlannedRun } from '../plan.ts';
 
 const measured = z.strictObject({
   command: z.string(),
@@ -22,55 +26,87 @@ export interface CropsScore extends z.infer<typeof measured> {
 
 export const ensembleName = 'ensemble';
 
-interface Evaluating {
-  readonly folder: string;
-  readonly data: string;
+export interface Compared {
   readonly counts: readonly number[];
   /** Arms of the ensemble. */
   readonly ensemble: readonly string[];
+}
+
+interface Scored {
+  readonly member: string;
+  readonly seed: number;
+  readonly crops: number;
+  /** Of the file. */
+  readonly name: string;
+  /** The arms that are averaged. */
+  readonly arms: readonly string[];
+}
+
+const scoresOf = (seed: number, { counts, ensemble }: Compared): readonly Scored[] =>
+  [
+    ...ensemble.map((member) => ({ member, arms: [member] })),
+    { member: ensembleName, arms: ensemble },
+  ].flatMap((each) =>
+    counts.map((crops) => ({ ...each, seed, crops, name: `${each.member}-seed${seed}-crops${crops}` })),
+  );
+
+/** What has been measured. */
+export async function readCrops(
+  folder: string,
+  { seeds, ...compared }: Compared & { readonly seeds: readonly number[] },
+): Promise<readonly CropsScore[]> {
+  const scores = await Promise.all(
+    seeds.flatMap((seed) =>
+      scoresOf(seed, compared).map(async ({ member, crops, name }) => {
+        const value = await readMeasurement(folder, name, measured);
+        return value && { member, seed, crops, ...value };
+      }),
+    ),
+  );
+  return scores.filter((score) => score !== undefined);
+}
+
+interface Evaluating extends Compared {
+  readonly folder: string;
+  readonly data: string;
   readonly limit: number | undefined;
+  readonly threads: number | undefined;
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
 }
 
-/** Scores of whole ensembles: a seed of which a member has not finished is left out. */
+/** Measures a seed, if all members of its ensemble have models. @param runs of this seed that have finished */
 export async function scoreCrops(
-  finished: readonly PlannedRun[],
-  { folder, data, counts, ensemble, limit, signal, say }: Evaluating,
-): Promise<readonly CropsScore[]> {
-  const scores: CropsScore[] = [];
-  for (const seed of new Set(finished.map((run) => run.seed))) {
-    const runs = ensemble.map((arm) => finished.find((run) => run.arm === arm && run.seed === seed));
-    if (runs.some((run) => run === undefined)) continue;
-    const paths = (runs as PlannedRun[]).map((run) => runFolderOf(folder, run));
-    const members = [
-      ...ensemble.map((member, index) => ({ member, models: [paths[index] as string] })),
-      { member: ensembleName, models: paths },
-    ];
-    for (const { member, models } of members)
-      for (const crops of counts) {
-        if (signal.aborted) return scores;
-        const name = `${member}-seed${seed}-crops${crops}`;
-        const args = [
-          ...['evaluate', ...models, '--data', data, '--crops', String(crops), '--json'],
-          ...(limit === undefined ? [] : ['--limit', String(limit)]),
-        ];
-        const measure = async () => {
-          say(`evaluating ${name}`);
-          const { code, stdout, lastLine } = await runCommand(args, { log: logFile(folder, name), signal });
-          if (code !== 0)
-            throw new ExperimentError(
-              `${name}: '${commandText(args)}' ended with ${code ?? 'a signal'}: ${lastLine}`,
-            );
-          return { command: commandText(args), ...answered.parse(JSON.parse(stdout)) };
-        };
-        scores.push({
-          member,
-          seed,
-          crops,
-          ...(await measureOnce(folder, name, { schema: measured, measure })),
-        });
-      }
+  seed: number,
+  runs: readonly PlannedRun[],
+  { folder, data, limit, threads, signal, say, ...compared }: Evaluating,
+): Promise<void> {
+  const models = new Map<string, string>();
+  for (const run of runs) {
+    const path = runFolderOf(folder, run);
+    if (await stat(path).catch(() => undefined)) models.set(run.arm, path);
   }
-  return scores;
+  if (compared.ensemble.some((arm) => !models.has(arm))) return;
+  for (const { arms, crops, name } of scoresOf(seed, compared)) {
+    if (signal.aborted) return;
+    const paths = arms.map((arm) => models.get(arm) as string);
+    const args = [
+      ...['evaluate', ...paths, '--data', data, '--crops', String(crops), '--json'],
+      ...(limit === undefined ? [] : ['--limit', String(limit)]),
+    ];
+    const measure = async () => {
+      say(`evaluating ${name}`);
+      const { code, stdout, lastLine } = await runCommand(
+        [...args, ...(threads === undefined ? [] : ['--threads', String(threads)])],
+        { log: logFile(folder, name), signal },
+      );
+      if (signal.aborted) return undefined;
+      if (code !== 0)
+        throw new ExperimentError(
+          `${name}: '${commandText(args)}' ended with ${code ?? 'a signal'}: ${lastLine}`,
+        );
+      return { command: commandText(args), ...answered.parse(JSON.parse(stdout)) };
+    };
+    await measureOnce(folder, name, { schema: measured, measure });
+  }
 }

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { plannedMemory } from '../../compile/planned-memory.ts';
 import { compileTraining } from '../../compile/training/compile-training.ts';
+import type { EngineFacts } from '../../engine/engine.ts';
 import { buildGraph } from '../../graph/build-graph.ts';
 import { configure, findNetwork, type NetworkOptions } from '../../networks/networks.ts';
 import { resolveRecipe, stepOptionsOf } from '../../train/recipe/recipe.ts';
@@ -9,6 +10,7 @@ import { runCommand } from '../child-command.ts';
 import type { MemoryScale } from '../claim.ts';
 import { commandText, networkArguments } from '../command-arguments.ts';
 import { ExperimentError, logFile, measureOnce } from '../experiment-folder.ts';
+import { machineSchema } from '../records.ts';
 
 /** Where batch normalisation stands: the arms. */
 export const sumNorms = ['none', 'all'] as const;
@@ -19,7 +21,7 @@ const measured = z.strictObject({
   /** Peak memory of the process during its steps; null where the system does not say. */
   peakBytes: z.number().nullable(),
   imagesPerSecond: z.number(),
-  precision: z.enum(['float32', 'bfloat16']),
+  machine: machineSchema,
   about: z.string(),
 });
 
@@ -85,6 +87,7 @@ export function plannedStep(
 interface Measuring {
   readonly folder: string;
   readonly seeds: number;
+  readonly facts: EngineFacts;
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
 }
@@ -92,7 +95,7 @@ interface Measuring {
 /** Both sides take turns, so that whatever slows the machine meets both. */
 export async function measureSteps(
   scale: MemoryScale,
-  { folder, seeds, signal, say }: Measuring,
+  { folder, seeds, facts, signal, say }: Measuring,
 ): Promise<readonly StepMeasurement[]> {
   const results: StepMeasurement[] = [];
   for (let seed = 1; seed <= seeds; seed++)
@@ -104,6 +107,7 @@ export async function measureSteps(
         const measure = async () => {
           say(`measuring ${name}`);
           const { code, stdout, lastLine } = await runCommand(args, { log: logFile(folder, name), signal });
+          if (signal.aborted) return undefined;
           if (code !== 0)
             throw new ExperimentError(
               `${name}: '${commandText(args)}' ended with ${code ?? 'a signal'}: ${lastLine}`,
@@ -112,10 +116,12 @@ export async function measureSteps(
           const ours = sides.find((side) => side.name === 'ours');
           if (!ours) throw new ExperimentError(`${name}: '${commandText(args)}' measured nothing of ours`);
           const { peakBytes, imagesPerSecond, about } = ours;
-          return { command: commandText(args), peakBytes, imagesPerSecond, about, precision: work.precision };
+          const { device, hardware: processor, threads, libtorch } = facts;
+          const machine = { processor, device, precision: work.precision, threads, libtorch };
+          return { command: commandText(args), peakBytes, imagesPerSecond, about, machine };
         };
         const value = await measureOnce(folder, name, { schema: measured, measure });
-        results.push({ network: each.network, batch: each.batch, sumNorm, seed, ...value });
+        if (value) results.push({ network: each.network, batch: each.batch, sumNorm, seed, ...value });
       }
   return results;
 }

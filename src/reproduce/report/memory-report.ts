@@ -19,7 +19,7 @@ export function memoryBlocks(
   scale: MemoryScale,
   measured: readonly StepMeasurement[],
 ): readonly Block[] {
-  const precision = measured[0]?.precision ?? 'float32';
+  const precision = measured[0]?.machine.precision ?? 'float32';
   const cases = casesOf(scale).map((each) => {
     const of = (sumNorm: SumNorm) =>
       measured.filter(

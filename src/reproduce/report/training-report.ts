@@ -3,33 +3,30 @@
 import type { Pair, TrainingClaim, TrainingScale } from '../claim.ts';
 import { commandText } from '../command-arguments.ts';
 import { type CropsScore, ensembleName } from '../measures/crops.ts';
-import type { BlockNorm } from '../measures/residual-norms.ts';
 import type { PlannedRun } from '../plan.ts';
 import {
   type ArmResult,
   type ErrorKind,
-  epochOfError,
   errorKindOf,
   finalError,
   pairBySeed,
   type RunResult,
+  stepOfError,
 } from '../results.ts';
 import { spreadOf } from '../statistics.ts';
+import { figureOf } from './arm-figure.ts';
 import { type Block, commands, heading, list, paragraph, table } from './blocks.ts';
-import { drawFigure, type PanelOf } from './figures.ts';
+import { costBlocks } from './cost-report.ts';
 import { grouped, short } from './numbers.ts';
-import { differenceCells, howTested, ratioCells, spreadText, verdict } from './words.ts';
+import { residualBlocks, zeroBlocks } from './stability-report.ts';
+import { defined, differenceCells, endsOf, howTested, ratioCells, spreadText, verdict } from './words.ts';
 
 export interface TrainingResults {
   readonly arms: readonly ArmResult[];
   readonly plan: readonly PlannedRun[];
-  /** By arm and seed. */
-  readonly norms: readonly {
-    readonly arm: string;
-    readonly seed: number;
-    readonly blocks: readonly BlockNorm[];
-  }[];
   readonly crops: readonly CropsScore[];
+  /** What was not run on this machine, and why. */
+  readonly idle: readonly string[];
 }
 
 export function trainingBlocks(
@@ -37,7 +34,7 @@ export function trainingBlocks(
   scale: TrainingScale,
   results: TrainingResults,
 ): readonly Block[] {
-  const { arms, plan } = results;
+  const { arms, plan, idle } = results;
   const kind = errorKindOf(arms);
   const pairs = chosenPairs(scale.pairs, arms);
   const measures = new Set(claim.measures);
@@ -52,7 +49,7 @@ export function trainingBlocks(
         short(costs.macs),
         grouped(costs.parameters),
         spreadText(defined(runs.map((run) => finalError(run, kind)))),
-        spreadText(defined(runs.map((run) => (run.test ?? run.evaluations.at(-1))?.elapsedSeconds)), 1),
+        spreadText(defined(runs.map(({ record }) => record?.trainingSeconds)), 0),
         endsOf(runs),
       ]),
     ),
@@ -66,16 +63,18 @@ export function trainingBlocks(
     figureOf(arms, {
       file: 'errors.svg',
       title: 'Validation error over epochs',
+      xName: 'epoch',
       yName: 'error (%)',
       dots: true,
       points: ({ evaluations }) =>
         evaluations.map(({ epoch, top1Error }) => [epoch, 100 * top1Error] as const),
     }),
     ...(measures.has('zeros') ? zeroBlocks(arms) : []),
-    ...(measures.has('residualNorms') ? normBlocks(results) : []),
+    ...(measures.has('residuals') ? residualBlocks(arms) : []),
+    ...(measures.has('cost') ? costBlocks(pairs, { arms, kind }) : []),
     ...(measures.has('crops') ? cropBlocks(claim, results.crops) : []),
     heading('What was not seen'),
-    list([...claim.cannotShow, ...missing(arms)]),
+    list([...claim.cannotShow, ...idle, ...missing(arms)]),
     heading('How it was tested'),
     paragraph(howTested),
     heading('Commands'),
@@ -84,19 +83,8 @@ export function trainingBlocks(
   ];
 }
 
-const defined = <T>(values: readonly (T | undefined)[]): T[] => values.filter((value) => value !== undefined);
-
 const armOf = (arms: readonly ArmResult[], name: string): ArmResult =>
   arms.find(({ arm }) => arm.name === name) as ArmResult;
-
-function endsOf(runs: readonly RunResult[]): string {
-  const count = (ended: string) => runs.filter(({ outcome }) => outcome?.ended === ended).length;
-  const words = [
-    ...(['finished', 'died', 'diverged'] as const).map((ended) => [count(ended), ended] as const),
-    [runs.filter(({ outcome }) => outcome === undefined).length, 'not ended'] as const,
-  ];
-  return words.flatMap(([number, word]) => (number === 0 ? [] : [`${number} ${word}`])).join(', ');
-}
 
 /** Where arms form groups, the arm with the lowest mean validation error at the end stands for its group. */
 function chosenPairs(pairs: readonly Pair[], arms: readonly ArmResult[]): readonly Pair[] {
@@ -127,8 +115,8 @@ interface Compared {
 
 function resultOf(pairs: readonly Pair[], { arms, kind }: Compared): readonly Block[] {
   const runs = arms.flatMap((each) => each.runs);
-  const ended = runs.filter(({ outcome }) => outcome !== undefined).length;
-  const early = runs.filter(({ outcome }) => outcome && outcome.ended !== 'finished');
+  const ended = runs.filter(({ record }) => record !== undefined).length;
+  const early = runs.filter(({ record }) => record && record.ended !== 'finished');
   const gridEnds = arms.filter(
     ({ arm }) =>
       pairs.some((pair) => [pair.arm, pair.against].includes(arm.name)) && isGridEnd(arm.name, arms),
@@ -155,7 +143,7 @@ function resultOf(pairs: readonly Pair[], { arms, kind }: Compared): readonly Bl
         ]),
     ...(early.length === 0
       ? []
-      : [list(early.map(({ run, outcome }) => `${run.name} ${outcome?.ended}: ${outcome?.message}`))]),
+      : [list(early.map(({ run, record }) => `${run.name} ${record?.ended}: ${record?.message}`))]),
     ...gridEnds.map(({ arm }) =>
       paragraph(
         `The best rate of ${arm.group}, ${arm.recipe.learningRate}, stands at an end of the grid: a wider one might have a better.`,
@@ -193,120 +181,24 @@ function reachBlocks(pairs: readonly Pair[], arms: readonly ArmResult[]): readon
     return thresholds
       .filter((error) => error < 100)
       .map((error) => {
-        const epochAt = (run: RunResult) => epochOfError(run, error)?.epoch;
-        const reached = pairBySeed(arm.runs, against.runs, epochAt);
+        const stepAt = (run: RunResult) => stepOfError(run, error);
+        const reached = pairBySeed(arm.runs, against.runs, stepAt);
         return [
           `${pair.arm} against ${pair.against}, ${error.toFixed(2)}%`,
-          ...[arm, against].map(({ runs }) => spreadText(defined(runs.map(epochAt)))),
-          ...ratioCells(reached.map((epochs) => epochs.arm / epochs.against)),
+          ...[arm, against].map(({ runs }) => spreadText(defined(runs.map(stepAt)), 0)),
+          ...ratioCells(reached.map((steps) => steps.arm / steps.against)),
         ];
       });
   });
   if (rows.length === 0) return [];
   return [
-    heading('Epochs until given errors'),
+    heading('Steps until given errors'),
     paragraph(
-      `Given errors are ${multiples.join(', ')} times the mean last validation error of the pair's worse arm. A run reaches one at the first evaluation at or below it, so that epochs are as coarse as evaluations. Ratios are of the seeds of which both reached it.`,
+      `Given errors are ${multiples.join(', ')} times the mean last validation error of the pair's worse arm. A run reaches one at the first evaluation at or below it, so that steps are as coarse as evaluations. Ratios are of the seeds of which both reached it, as their geometric mean; below 1 the first arm was faster.`,
     ),
     table(
-      ['Arm against arm, validation error', 'epochs', 'epochs, against', 'ratio [95%]', 'p', 'pairs'],
+      ['Arm against arm, validation error', 'steps', 'steps, against', 'ratio [95%]', 'p', 'pairs'],
       rows,
-    ),
-  ];
-}
-
-interface Drawn {
-  readonly file: string;
-  readonly title: string;
-  readonly yName: string;
-  readonly yRange?: readonly [number, number];
-  readonly xName?: string;
-  readonly dots: boolean;
-  readonly points: (run: RunResult) => readonly (readonly [x: number, y: number])[];
-}
-
-function figureOf(arms: readonly ArmResult[], { file, points, xName = 'epoch', ...axes }: Drawn): Block {
-  const titles = [...new Set(arms.map(({ arm }) => arm.panel))];
-  const panels = titles.map(
-    (title): PanelOf => ({
-      title,
-      series: arms
-        .filter(({ arm }) => arm.panel === title)
-        .map(({ arm, runs }) => ({
-          name: arm.name,
-          seeds: runs.map(points).filter(({ length }) => length > 0),
-        })),
-    }),
-  );
-  const caption = `${axes.title}: the mean over seeds; the band is their range.`;
-  return { kind: 'figure', file, caption, svg: drawFigure(panels, { ...axes, xName }) };
-}
-
-/** A share above which a network is all but dead; the training's own alarm needs 0.999 for 20 steps. */
-const nearDeath = 0.95;
-
-function zeroBlocks(arms: readonly ArmResult[]): readonly Block[] {
-  const shares = (run: RunResult) => run.steps.map(({ zeroShare }) => zeroShare);
-  return [
-    heading('Zeros before the classifier'),
-    paragraph(
-      `The share of zeros among the features after the average pooling, as the mean over stretches of steps. 'near death' counts runs in which such a mean was above ${nearDeath}; the training's alarm ends a run after 20 steps in a row at 0.999.`,
-    ),
-    table(
-      ['Arm', 'at the end', 'highest', 'near death', 'ended'],
-      arms.map(({ arm, runs }) => {
-        const begun = runs.map(shares).filter(({ length }) => length > 0);
-        return [
-          arm.name,
-          spreadText(
-            begun.map((each) => each.at(-1) as number),
-            3,
-          ),
-          spreadText(
-            begun.map((each) => Math.max(...each)),
-            3,
-          ),
-          `${begun.filter((each) => Math.max(...each) > nearDeath).length} of ${begun.length}`,
-          endsOf(runs),
-        ];
-      }),
-    ),
-    figureOf(arms, {
-      file: 'zeros.svg',
-      title: 'Share of zeros among the features',
-      xName: 'step',
-      yName: 'share of zeros',
-      yRange: [0, 1],
-      dots: false,
-      points: ({ steps }) => steps.map(({ step, zeroShare }) => [step, zeroShare] as const),
-    }),
-  ];
-}
-
-function normBlocks({ arms, norms }: TrainingResults): readonly Block[] {
-  const blocks = [...new Set(norms.flatMap((each) => each.blocks.map(({ block }) => block)))];
-  if (blocks.length === 0) return [];
-  const measured = arms.filter(({ arm }) => norms.some((each) => each.arm === arm.name));
-  return [
-    heading('Residuals beside their shortcuts'),
-    paragraph(
-      'The norm of what a block adds, scaled as it is added, over the norm of what it is added to, block by block in order of depth: of the averaged weights after the last epoch, on 16 validation images. Runs that died have no such model and are not here; how the ratio changes during a training was not measured.',
-    ),
-    table(
-      ['Block', ...measured.map(({ arm }) => arm.name)],
-      blocks.map((block) => [
-        block,
-        ...measured.map(({ arm }) =>
-          spreadText(
-            defined(
-              norms
-                .filter((each) => each.arm === arm.name)
-                .map((each) => each.blocks.find((one) => one.block === block)?.ratio),
-            ),
-            3,
-          ),
-        ),
-      ]),
     ),
   ];
 }
@@ -355,9 +247,9 @@ function missing(arms: readonly ArmResult[]): string[] {
   const seeds = Math.max(...arms.map(({ runs }) => runs.length));
   const steps = Math.max(
     0,
-    ...arms.flatMap(({ runs }) => runs.flatMap((run) => run.steps.map(({ step }) => step))),
+    ...arms.flatMap(({ runs }) => runs.map(({ record }) => record?.steps.step.at(-1) ?? 0)),
   );
-  const died = arms.some(({ runs }) => runs.some(({ outcome }) => outcome?.ended === 'died'));
+  const died = arms.some(({ runs }) => runs.some(({ record }) => record?.ended === 'died'));
   return [
     `anything after step ${grouped(steps)}, the last of the longest run`,
     ...(died ? [] : ['a network that died: no run was ended by the alarm']),

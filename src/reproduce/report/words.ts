@@ -1,4 +1,5 @@
 /** Numbers with their spread, and differences with their tests, in words. A null result reads as one. Pure. */
+import type { RunResult } from '../results.ts';
 import {
   type Interval,
   meanInterval,
@@ -7,6 +8,20 @@ import {
   smallestP,
   spreadOf,
 } from '../statistics.ts';
+
+export const defined = <T>(values: readonly (T | undefined)[]): T[] =>
+  values.filter((value) => value !== undefined);
+
+/** `4 finished, 1 died` */
+export function endsOf(runs: readonly RunResult[]): string {
+  const words = [
+    ...(['finished', 'died', 'diverged'] as const).map(
+      (ended) => [runs.filter(({ record }) => record?.ended === ended).length, ended] as const,
+    ),
+    [runs.filter(({ record }) => record === undefined).length, 'not ended'] as const,
+  ];
+  return words.flatMap(([number, word]) => (number === 0 ? [] : [`${number} ${word}`])).join(', ');
+}
 
 const level = 0.05;
 /** Two values have an interval too, of one degree of freedom: it says nothing. */

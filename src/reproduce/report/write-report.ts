@@ -1,11 +1,10 @@
 /** `report.md`, `report.html` and the figures of an experiment. */
 import { mkdir } from 'node:fs/promises';
-import { arch, availableParallelism, cpus, platform, release, totalmem } from 'node:os';
 import { join } from 'node:path';
-import type { EngineFacts } from '../../engine/engine.ts';
 import { replaceText } from '../../replace-file.ts';
-import { packageName, packageVersion } from '../../version.ts';
 import type { Claim, ScaleName } from '../claim.ts';
+import { nameOfData } from '../experiment-folder.ts';
+import type { Machine } from '../records.ts';
 import {
   type Block,
   commands,
@@ -23,11 +22,17 @@ export interface Setting {
   readonly seeds: number;
   /** Of the whole experiment, as it was given. */
   readonly command: string;
-  readonly facts: EngineFacts;
   readonly data?: string | undefined;
 }
 
-export const reportOf = (claim: Claim, setting: Setting, blocks: readonly Block[]): Report => ({
+export interface Findings {
+  readonly blocks: readonly Block[];
+  /** Of each training or measurement. */
+  readonly machines: readonly Machine[];
+}
+
+/** Of records and measurements alone: whoever has them writes the same report. */
+export const reportOf = (claim: Claim, setting: Setting, { blocks, machines }: Findings): Report => ({
   title: claim.title,
   blocks: [
     { kind: 'quote', text: claim.quote, source: claim.where },
@@ -42,17 +47,28 @@ export const reportOf = (claim: Claim, setting: Setting, blocks: readonly Block[
     commands([setting.command]),
     ...blocks,
     heading('Machine'),
-    list(machineOf(setting)),
+    ...machineBlocks(setting, machines),
   ],
 });
 
-function machineOf({ scale, seeds, facts, data }: Setting): string[] {
-  const model = cpus()[0]?.model.trim() ?? 'unknown processor';
+function machineBlocks({ scale, seeds, data }: Setting, machines: readonly Machine[]): readonly Block[] {
+  const counts = new Map<string, number>();
+  for (const { processor, device, precision, threads, libtorch } of machines) {
+    const words = `${processor}${device === 'cpu' ? `, ${threads} ${threads === 1 ? 'thread' : 'threads'}` : ''}, ${precision}, libtorch ${libtorch}`;
+    counts.set(words, (counts.get(words) ?? 0) + 1);
+  }
   return [
-    `scale ${scale}, ${seeds} seeds${data === undefined ? '' : `, data ${data}`}`,
-    `${model}, ${availableParallelism()} cores, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, ${platform()} ${release()} ${arch()}`,
-    `${facts.device}: ${facts.hardware}; libtorch ${facts.libtorch}; Node.js ${process.versions.node}; ${packageName} ${packageVersion}`,
-    `report written ${new Date().toISOString().slice(0, 16)}Z`,
+    list([
+      `scale ${scale}, ${seeds} seeds${data === undefined ? '' : `, data ${nameOfData(data)}`}`,
+      ...[...counts].map(([words, count]) => `${count} of ${machines.length}: ${words}`),
+    ]),
+    ...(counts.size > 1
+      ? [
+          paragraph(
+            'Not everything ran on the same machine or in the same way. Another processor, precision or number of threads rounds differently, so that equal seeds give trainings that drift apart, as those of different seeds do; times of different machines cannot be compared.',
+          ),
+        ]
+      : []),
   ];
 }
 

@@ -16,6 +16,8 @@ export interface StepMetrics {
   readonly gradientNorm: number;
   /** Fraction of zeros among the features before dropout; 1 means a dead network. */
   readonly zeroShare: number;
+  /** A warning of these steps, as it was given. */
+  readonly remark?: string;
   readonly imagesPerSecond: number;
   /** Fraction of the time spent waiting for data: for the next batch, or for a thread that is busy with images. */
   readonly waitShare: number;
@@ -38,6 +40,16 @@ interface Measured {
   readonly skipped?: number;
 }
 
+/** A residual block at an evaluation, on a few validation images. */
+export interface BlockState {
+  /** `inceptionResnetA/0` */
+  readonly block: string;
+  /** Euclidean norm of the residual, scaled as it is added, over that of what it is added to; null where that is 0. */
+  readonly residualRatio: number | null;
+  /** Fraction of zeros in what leaves the block. */
+  readonly zeroShare: number;
+}
+
 /** An evaluation on the validation images: a line of `metrics.jsonl`. */
 export interface EvaluationMetrics extends Measured {
   readonly kind: 'evaluation';
@@ -45,6 +57,8 @@ export interface EvaluationMetrics extends Measured {
   readonly validationLoss: number;
   /** Why this evaluation is worse than guessing while the training goes well, where that is so. */
   readonly remark?: string;
+  /** Of networks with residual blocks, in order of depth; runs of earlier versions do not have it. */
+  readonly blocks?: readonly BlockState[];
   /** Where the best evaluation's averages are the model (`keepBest`): these are, until a later line that is chosen. */
   readonly chosen?: true;
 }
