@@ -11,7 +11,7 @@ import { type Configuration, parseConfiguration } from './configuration/configur
 import { changesBetween, continued, describeChanges, onEngine } from './configuration/continue-run.ts';
 import { networkOf } from './configuration/create-configuration.ts';
 import { estimator } from './estimate/estimate.ts';
-import { isProbe, probeBefore } from './probe/around-training.ts';
+import { isOfClassifier, isProbe, needingSteps, probeBefore } from './probe/around-training.ts';
 import { runProbe } from './probe/run-probe.ts';
 import { agreeOnOptions, digestOf, joinTensors } from './replicas/join.ts';
 import { describeSharing } from './replicas/replicas.ts';
@@ -98,6 +98,10 @@ async function start(options: TrainOptions, hooks: RunHooks): Promise<TrainResul
   if (options.probe !== undefined && weights === undefined)
     throw new UsageError("option 'probe': has no effect without weights, whose features would be probed");
   if (isProbe(options)) return solve(options, hooks);
+  if (isOfClassifier(options))
+    noticesTo(hooks).onNotice(
+      `freeze 'all' leaves the classifier alone to train: by steps, because of ${needingSteps(options).join(', ')}; without, it is solved on features that are computed once, as by 'inception probe'`,
+    );
   const starting = weights === undefined ? undefined : await openStartingWeights(weights, noticesTo(hooks));
   try {
     return await onAnEngine(

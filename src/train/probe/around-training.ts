@@ -6,14 +6,13 @@ import { defaultFeatureCache } from '../../features/feature-cache.ts';
 import { loadFeatureModel } from '../../features/feature-model.ts';
 import { findPart } from '../../features/parts.ts';
 import { allParts } from '../../graph/parts.ts';
-import { graphOf } from '../../model/description.ts';
-import type { ModelFile } from '../../model/model-file.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import { weightsOf } from '../recipe/class-weights.ts';
 import type { RunFolder } from '../run/run-folder.ts';
 import { openRunData } from '../run-data.ts';
 import type { StartingWeights } from '../starting/starting-weights.ts';
 import type { TrainOptions } from '../train-options.ts';
+import { atInputSizeOf } from './at-input-size.ts';
 import { measureProbes } from './measure-probe.ts';
 import { describeProbe, type ProbeRecord, recordOf } from './probe-record.ts';
 
@@ -57,7 +56,7 @@ export async function probeBefore(
     );
     return undefined;
   }
-  const begins = asTrainingBegins(starting.model, configuration);
+  const begins = atInputSizeOf(configuration, starting.model);
   const model = await loadFeatureModel(begins, { engine, precision: configuration.precision });
   try {
     const classWeights = weightsOf(configuration.recipe.classWeights, summarise(train));
@@ -89,14 +88,6 @@ export async function probeBefore(
   }
 }
 
-/** The weights with the input size and the preprocessing of the training, which may be others than their own. */
-function asTrainingBegins(model: ModelFile, { preprocessing }: Configuration): ModelFile {
-  const { description } = model;
-  const options = { ...description.options, inputSize: preprocessing.size };
-  const changed = { ...description, options, preprocessing };
-  return { ...model, description: changed, graph: graphOf(changed) };
-}
-
 /** What a training of the classifier alone may be given and still be a probe. */
 const options: ReadonlySet<string> = new Set([
   ...[
@@ -114,17 +105,35 @@ const options: ReadonlySet<string> = new Set([
   ],
   ...['validation', 'limitTrain', 'limitValidation', 'limitTest'],
 ]);
-const ofRecipe: ReadonlySet<string> = new Set(['name', 'freeze', 'classWeights']);
+const ofRecipe: ReadonlySet<string> = new Set(['freeze', 'classWeights']);
+
+const ofNetwork: ReadonlySet<string> = new Set(['inputSize']);
 
 /** Whether a training is of the classifier alone, and nothing that is asked of it needs steps. */
-export function isProbe({ weights, recipe, ...rest }: TrainOptions): boolean {
-  if (weights === undefined || typeof recipe !== 'object' || recipe.freeze !== allParts) return false;
-  const { name = 'fine-tune' } = recipe;
-  return (
-    name === 'fine-tune' &&
-    Object.entries(rest).every(([key, value]) => options.has(key) || isNothing(value)) &&
-    Object.entries(recipe).every(([key, value]) => ofRecipe.has(key) || isNothing(value))
-  );
+export const isProbe = (training: TrainOptions): boolean =>
+  isOfClassifier(training) && needingSteps(training).length === 0;
+
+/** Whether a training from weights leaves the classifier alone to train. */
+export const isOfClassifier = ({ weights, recipe }: TrainOptions): boolean =>
+  weights !== undefined && typeof recipe === 'object' && recipe.freeze === allParts;
+
+/** What of the options only a training by steps can do, by their names. */
+export function needingSteps({
+  recipe,
+  options: networkOptions = {},
+  ...rest
+}: TrainOptions): readonly string[] {
+  const { name = 'fine-tune', ...numbers } = typeof recipe === 'object' ? recipe : {};
+  const left = (given: object, known: ReadonlySet<string>) =>
+    Object.entries(given)
+      .filter(([key, value]) => !known.has(key) && !isNothing(value))
+      .map(([key]) => key);
+  return [
+    ...(name === 'fine-tune' ? [] : ['recipe']),
+    ...left(rest, options),
+    ...left(numbers, ofRecipe),
+    ...left(networkOptions, ofNetwork),
+  ];
 }
 
 const isNothing = (value: unknown): boolean =>

@@ -171,6 +171,44 @@ describe('a probe', () => {
     expect(isProbe({ ...options, recipe: { ...options.recipe, epochs: 3 } })).toBe(false);
     expect(isProbe({ ...options, evaluateEvery: 2 })).toBe(false);
     expect(isProbe({ ...options, recipe: { freeze: 'stem' } })).toBe(false);
+    expect(isProbe({ ...options, options: { inputSize: 91 } })).toBe(true);
+    expect(isProbe({ ...options, options: { dropoutKeep: 0.9 } })).toBe(false);
+  });
+
+  it('is at another input size than the weights where that is asked for, and so is its model', async () => {
+    const out = join(root, 'at-91');
+    const lines: string[] = [];
+    const asked = { ...common, engine, out, options: { inputSize: 91 } };
+    const { evaluation } = await probe({ ...asked, onNotice: (line) => lines.push(line) });
+    expect(lines).toContain('inputSize: 75 in the weights, 91 here');
+    expect(lines).toContainEqual(expect.stringMatching(/^features: .*, 8 images at 91×91 \(classifier\)/));
+    expect((await new RunFolder(out).configuration()).preprocessing.size).toEqual([91, 91]);
+    const classifier = await loadClassifier(out, { engine });
+    const wrong = await Promise.all(
+      ['emu', 'kiwi'].flatMap((label) =>
+        shades.map(async (shade) => {
+          const [best] = await classifier.classify(join(data, 'val', label, `${shade}.png`));
+          return Number(best?.label !== label);
+        }),
+      ),
+    );
+    expect(wrong.reduce((sum, each) => sum + each, 0) / wrong.length).toBe(evaluation?.top1Error);
+    await classifier.close();
+  });
+
+  it('is not made where steps are asked for, and the options that ask for them are named', async () => {
+    const notes: string[] = [];
+    const run = train({
+      ...{ weights, data, engine, precision: 'float32', out: join(root, 'by-steps') },
+      recipe: { freeze: 'all', epochs: 1, batch: 8 },
+    });
+    for await (const event of run) {
+      if (event.kind === 'note') notes.push(event.message);
+      if (event.kind === 'start') run.stop();
+    }
+    expect(notes).toContain(
+      "freeze 'all' leaves the classifier alone to train: by steps, because of epochs, batch; without, it is solved on features that are computed once, as by 'inception probe'",
+    );
   });
 
   it('is measured before a fine-tuning that is ten times as long, and recorded', async () => {

@@ -12,6 +12,7 @@ import { graphOf, networkOf } from '../../model/description.ts';
 import type { Notices } from '../../model/model-file.ts';
 import { runFiles } from '../../model/run-layout.ts';
 import { cutNetwork } from '../../networks/cut-network.ts';
+import type { NetworkOptions } from '../../networks/network-options.ts';
 import { addRunCard } from '../card/write-card.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import { createConfiguration, type NewRun } from '../configuration/create-configuration.ts';
@@ -21,6 +22,7 @@ import { type EvaluationMetrics, RunFolder, type TestMetrics } from '../run/run-
 import { openRunData } from '../run-data.ts';
 import { openStartingWeights, type StartingWeights } from '../starting/starting-weights.ts';
 import { availableBytes } from '../trial/available-memory.ts';
+import { atInputSizeOf } from './at-input-size.ts';
 import { measureProbes, tableOfSplit } from './measure-probe.ts';
 import { partsThatFit } from './plan-parts.ts';
 import { describeProbe, type ProbeRecord, recordOf } from './probe-record.ts';
@@ -40,6 +42,8 @@ export interface ProbeOptions
   /** `classifier`, its input (default); the name of a part, as `inceptionB`; or `auto`: the one with the smallest validation error. */
   readonly features?: string | undefined;
   readonly classWeights?: ClassWeights | undefined;
+  /** Of the network's options, the input size may be another than the weights'. */
+  readonly options?: Pick<NetworkOptions, 'inputSize'> | undefined;
   /** Where features are kept. Default: in the user's cache folder. */
   readonly cache?: string | undefined;
   readonly device?: Device | 'auto' | undefined;
@@ -85,7 +89,9 @@ async function probeOn(
   const { folder, starting, onNotice, onImage, signal, classWeights = 'none', features } = options;
   const begin = performance.now();
   const recipe = { freeze: 'all', classWeights };
-  const base = await createConfiguration({ ...options, recipe }, engine.facts, { starting });
+  const network = { options: options.options ?? {} };
+  const base = await createConfiguration({ ...options, ...network, recipe }, engine.facts, { starting });
+  for (const line of base.weights?.changed ?? []) if (line.startsWith('inputSize')) onNotice?.(line);
   const images = await openRunData({ configuration: base, folder, resume: false, onWarning: onNotice });
   const { train, validation, test } = images;
   const splits = [train, validation, test].filter((split) => split !== undefined);
@@ -104,7 +110,10 @@ async function probeOn(
   });
   for (const line of notices) onNotice?.(line);
   const skipped: { file: string; reason: string }[] = [];
-  const model = await loadFeatureModel(starting.model, { engine, precision: base.precision });
+  const model = await loadFeatureModel(atInputSizeOf(base, starting.model), {
+    engine,
+    precision: base.precision,
+  });
   const common = {
     model,
     cache: options.cache ?? defaultFeatureCache(),

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { runFiles } from '../../../model/run-layout.ts';
+import { networkOptions } from '../../../networks/network-options.ts';
 import { runNumbers } from '../../../train/configuration/run-options.ts';
 import { probe } from '../../../train/probe/start-probe.ts';
 import { recipeNumbers } from '../../../train/recipe/recipe-options.ts';
@@ -24,6 +25,12 @@ type Values = EngineOptions & {
 
 const { validation, limitTrain, limitValidation, limitTest } = runNumbers;
 const numbers = { validation, limitTrain, limitValidation, limitTest };
+const ofNetwork = {
+  inputSize: {
+    ...networkOptions.inputSize,
+    about: "input resolution, as 299 or HEIGHTxWIDTH (default: the model's)",
+  },
+};
 
 export function addProbe(program: Command): void {
   const command = program
@@ -37,7 +44,7 @@ export function addProbe(program: Command): void {
     'classifier',
   );
   const { flag, about } = recipeNumbers.classWeights;
-  addDeclared(command.option(flag, about), numbers);
+  addDeclared(command.option(flag, about), { ...numbers, ...ofNetwork });
   addEngineOptions(command)
     .option('--json', 'print the result as JSON')
     .addHelpText(
@@ -71,6 +78,7 @@ async function run(model: string, values: Values): Promise<void> {
       features,
       classWeights: await readWeightsFile(values.classWeights),
       ...readDeclared(numbers, values),
+      options: readDeclared(ofNetwork, values),
       device,
       precision,
       threads,
