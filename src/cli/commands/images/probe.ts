@@ -25,12 +25,7 @@ type Values = EngineOptions & {
 
 const { validation, limitTrain, limitValidation, limitTest } = runNumbers;
 const numbers = { validation, limitTrain, limitValidation, limitTest };
-const ofNetwork = {
-  inputSize: {
-    ...networkOptions.inputSize,
-    about: "input resolution, as 299 or HEIGHTxWIDTH (default: the model's)",
-  },
-};
+const ofNetwork = { inputSize: { ...networkOptions.inputSize, default: "the model's" } };
 
 export function addProbe(program: Command): void {
   const command = program
