@@ -1,4 +1,4 @@
-/** `embed`, `similar` and `data check --model` of the built command, and the library calls of the first two. Needs a build. */
+/** `embed`, `similar`, `data check --model` and `train --freeze all` of the built command, and the library calls of the first two. Needs a build. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -178,5 +178,30 @@ describe('inception similar', () => {
       1,
       expect.stringContaining(`${image}: no images to compare with ${image}`),
     ]);
+  });
+});
+
+describe('inception train --freeze all', () => {
+  const asked = ['train', '--weights', weights, '--data', photos, '--freeze', 'all'];
+
+  it('is a probe, at the input size that it is given', () => {
+    const run = join(root, 'probe');
+    const { status, stderr } = inception(...asked, '--input-size', '91', '-o', run);
+    expect({ status, stderr }).toMatchObject({ status: 0 });
+    expect(stderr).toMatch(
+      /freeze 'all' leaves the classifier alone to train: it is solved on fixed features/,
+    );
+    expect(stderr).toMatch(/features: .* images at 91×91 \(classifier\): /);
+    expect(stderr).toMatch(/probe: validation error /);
+    const configuration = JSON.parse(readFileSync(join(run, 'config.json'), 'utf8'));
+    expect(configuration).toMatchObject({ probe: { isModel: true }, preprocessing: { size: [91, 91] } });
+  });
+
+  it('names the options that make it a training by steps', () => {
+    const run = join(root, 'by-steps');
+    const { stderr } = inception(...asked, '--epochs', '1', '--batch', '4', '--no-probe', '-o', run);
+    expect(stderr).toContain(
+      "freeze 'all' leaves the classifier alone to train: by steps, because of epochs, batch; without, it is solved on features that are computed once, as by 'inception probe'",
+    );
   });
 });

@@ -104,6 +104,8 @@ const options: ReadonlySet<string> = new Set([
     'signal',
   ],
   ...['validation', 'limitTrain', 'limitValidation', 'limitTest'],
+  // Who trains, and whether again: the command line always says both.
+  ...['group', 'goOn'],
 ]);
 const ofRecipe: ReadonlySet<string> = new Set(['freeze', 'classWeights']);
 
