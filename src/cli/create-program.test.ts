@@ -9,7 +9,9 @@ const leaves = (command: Command): Command[] =>
 const nameOf = (command: Command): string =>
   command.parent ? `${nameOf(command.parent)} ${command.name()}`.trim() : '';
 
-const commands = leaves(createProgram()).map((command) => [nameOf(command) || 'inception', command] as const);
+const commands = leaves(await createProgram()).map(
+  (command) => [nameOf(command) || 'inception', command] as const,
+);
 
 /** Wording of older help texts that has a plainer form. */
 const denied =
@@ -36,5 +38,24 @@ describe('the help of inception', () => {
 
   it.each(commands)('%s uses plain wording', (_, command) => {
     expect(command.helpInformation().replaceAll(/\s+/g, ' ')).not.toMatch(denied);
+  });
+});
+
+describe('the commands that are loaded', () => {
+  const names = async (...args: readonly string[]) =>
+    (await createProgram(args)).commands.map((command) => command.name());
+
+  it('are the one that is named, or none for --version', async () => {
+    expect(await names('train', '--data', 'photos')).toEqual(['train']);
+    expect(await names('--stack', 'similar', 'model')).toEqual(['similar']);
+    expect(await names('help', 'summary')).toEqual(['summary']);
+    expect(await names('--version')).toEqual([]);
+  });
+
+  it('are all for the help, for another name of one and for what may be a slip', async () => {
+    const all = await names();
+    expect(all).toContain('train');
+    for (const args of [['--help'], ['help'], ['convert', 'model'], ['trian'], ['constructor']])
+      expect(await names(...args)).toEqual(all);
   });
 });

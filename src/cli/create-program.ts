@@ -1,31 +1,48 @@
 /** The command line, with one file per command. */
 import { Command, type Option } from 'commander';
 import { packageVersion } from '../version.ts';
-import { addBench } from './commands/bench.ts';
-import { addClassify } from './commands/classify.ts';
-import { addDashboard } from './commands/dashboard.ts';
-import { addData } from './commands/data.ts';
-import { addDoctor } from './commands/doctor.ts';
-import { addEvaluate } from './commands/evaluate.ts';
-import { addExport } from './commands/export.ts';
-import { addEmbed } from './commands/images/embed.ts';
-import { addExplain } from './commands/images/explain.ts';
-import { addPredict } from './commands/images/predict.ts';
-import { addProbe } from './commands/images/probe.ts';
-import { addImport } from './commands/import.ts';
-import { addCompare } from './commands/networks/compare.ts';
-import { addDiagram } from './commands/networks/diagram.ts';
-import { addModels } from './commands/networks/models.ts';
-import { addProgram } from './commands/networks/program.ts';
-import { addSummary } from './commands/networks/summary.ts';
-import { addPull } from './commands/pull.ts';
-import { addPush } from './commands/push.ts';
-import { addReproduce } from './commands/reproduce.ts';
-import { addServe } from './commands/serve.ts';
-import { addSetup } from './commands/setup.ts';
-import { addTrain } from './commands/train.ts';
 
-export function createProgram(): Command {
+/**
+ * The commands, in the order of the help. Each is a module that is loaded when it is asked for: to load all of them takes ten times as long
+ * as Node.js itself.
+ */
+const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  models: async () => (await import('./commands/networks/models.ts')).addModels,
+  summary: async () => (await import('./commands/networks/summary.ts')).addSummary,
+  diagram: async () => (await import('./commands/networks/diagram.ts')).addDiagram,
+  compare: async () => (await import('./commands/networks/compare.ts')).addCompare,
+  program: async () => (await import('./commands/networks/program.ts')).addProgram,
+  data: async () => (await import('./commands/data.ts')).addData,
+  train: async () => (await import('./commands/train.ts')).addTrain,
+  probe: async () => (await import('./commands/images/probe.ts')).addProbe,
+  evaluate: async () => (await import('./commands/evaluate.ts')).addEvaluate,
+  classify: async () => (await import('./commands/classify.ts')).addClassify,
+  explain: async () => (await import('./commands/images/explain.ts')).addExplain,
+  predict: async () => (await import('./commands/images/predict.ts')).addPredict,
+  embed: async () => (await import('./commands/images/embed.ts')).addEmbed,
+  similar: async () => (await import('./commands/images/embed.ts')).addSimilar,
+  serve: async () => (await import('./commands/serve.ts')).addServe,
+  import: async () => (await import('./commands/import.ts')).addImport,
+  export: async () => (await import('./commands/export.ts')).addExport,
+  pull: async () => (await import('./commands/pull.ts')).addPull,
+  push: async () => (await import('./commands/push.ts')).addPush,
+  dashboard: async () => (await import('./commands/dashboard.ts')).addDashboard,
+  reproduce: async () => (await import('./commands/reproduce.ts')).addReproduce,
+  bench: async () => (await import('./commands/bench.ts')).addBench,
+  setup: async () => (await import('./commands/setup.ts')).addSetup,
+  doctor: async () => (await import('./commands/doctor.ts')).addDoctor,
+};
+
+/** The commands that the arguments need to be loaded: the one they name, none for --version, or all, for the help and for suggestions. */
+function needed(args: readonly string[]): readonly (keyof typeof commands)[] {
+  const [first, second] = args.filter((arg) => arg !== '--stack');
+  const name = first === 'help' ? second : first;
+  if (name !== undefined && Object.hasOwn(commands, name)) return [name];
+  return first === '--version' || first === '-V' ? [] : Object.keys(commands);
+}
+
+/** @param args those behind `inception`; default: every command is loaded. */
+export async function createProgram(args: readonly string[] = []): Promise<Command> {
   const program = new Command('inception');
   program
     .description('Inspect, train, evaluate, export and serve the Inception networks.')
@@ -48,32 +65,9 @@ Examples:
 
 Run 'inception COMMAND --help' for the options of a command, and 'inception doctor' to check this machine.`,
     );
-  for (const add of [
-    addModels,
-    addSummary,
-    addDiagram,
-    addCompare,
-    addProgram,
-    addData,
-    addTrain,
-    addProbe,
-    addEvaluate,
-    addClassify,
-    addExplain,
-    addPredict,
-    addEmbed,
-    addServe,
-    addImport,
-    addExport,
-    addPull,
-    addPush,
-    addDashboard,
-    addReproduce,
-    addBench,
-    addSetup,
-    addDoctor,
-  ]) {
-    add(program);
+  for (const name of needed(args)) {
+    const add = await commands[name]?.();
+    add?.(program);
   }
   return program;
 }

@@ -3,7 +3,6 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { UsageError } from '../errors.ts';
-import { figureSchema } from '../model/figure-schema.ts';
 import { refuseIdleOptions } from '../networks/idle-options.ts';
 import {
   type ConfiguredNetwork,
@@ -39,8 +38,11 @@ export async function readConfigured(text: string, options: NetworkOptions): Pro
   return configure(network, options);
 }
 
-const readFigure = async (path: string): Promise<Network> =>
-  parseJson(await readFile(path, 'utf8'), { schema: figureSchema, path, Failure: UsageError });
+async function readFigure(path: string): Promise<Network> {
+  // Only here: zod is most of what a command about a built-in network would load.
+  const { figureSchema } = await import('../model/figure-schema.ts');
+  return parseJson(await readFile(path, 'utf8'), { schema: figureSchema, path, Failure: UsageError });
+}
 
 async function importNetwork(path: string): Promise<Network> {
   let exported: Record<string, unknown>;

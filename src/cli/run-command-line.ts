@@ -31,7 +31,7 @@ function report(error: unknown, { stack }: { stack: boolean }): number {
 
 /** Runs one command, and sets `process.exitCode` where it is not 0. `args` are those behind `inception`. */
 export async function runCommandLine(args: readonly string[]): Promise<void> {
-  const program = createProgram();
+  const program = await createProgram(args);
   try {
     await program.parseAsync(args, { from: 'user' });
   } catch (error) {

@@ -36,10 +36,10 @@ describe('the arms of a claim', () => {
 });
 
 describe('a plan', () => {
-  it.each(trainings.map(({ id }) => id))("of %s is commands that 'inception train' takes", (id) => {
+  it.each(trainings.map(({ id }) => id))("of %s is commands that 'inception train' takes", async (id) => {
     for (const scale of scaleNames) {
       for (const { args } of planRuns(claimOf(id), { scale, seeds: 1, data: 'fashion-mnist' }, 'out')) {
-        const train = createProgram().commands.find((command) => command.name() === 'train');
+        const [train] = (await createProgram(['train'])).commands;
         const { unknown, operands } = (train as NonNullable<typeof train>).parseOptions(args.slice(1));
         expect({ unknown, operands }).toEqual({ unknown: [], operands: [args[1]] });
       }

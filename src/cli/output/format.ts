@@ -12,8 +12,9 @@ export function short(value: number): string {
   return String(value);
 }
 
-/** 42,679,816 */
-export const grouped = (value: number): string => value.toLocaleString('en-US');
+/** 42,679,816. By hand: toLocaleString() loads its tables of languages, which takes half as long as Node.js itself. */
+export const grouped = (value: number): string =>
+  String(value).replace(/\B(?<!\.\d*)(?=(\d{3})+(?!\d))/g, ',');
 
 /** 1, 'epoch' → 1 epoch; 1234, 'image' → 1,234 images */
 export const counted = (count: number, what: string): string =>

@@ -39,6 +39,9 @@ Examples:
   inception embed runs/photos "archive/**/*.jpg" -o archive.safetensors --features inceptionB`,
     )
     .action(runEmbed);
+}
+
+export function addSimilar(program: Command): void {
   const similar = program
     .command('similar')
     .description('find the images that are most similar to an image')
