@@ -50,6 +50,8 @@ export interface TrainingOptions {
   readonly clipNorm: number | undefined;
   /** Factor of the learning rate from each part of the network to the one before it (`layerRates`). Undefined: one rate. */
   readonly layerDecay?: number | undefined;
+  /** Factor of the learning rate of the last convolution of each residual block. Default 1. */
+  readonly residualRate?: number | undefined;
   /** Normalise by the batch's statistics, or by the moving ones as a frozen network does. Default 'batch'. */
   readonly batchNorm?: 'batch' | 'moving';
   /** Default true; false switches off the dropout of the network's figure. */

@@ -58,4 +58,12 @@ export const stepNumbers = {
       "factor of the learning rate from each part to the one before it; 1 at the classifier; 'off' to disable",
     label: 'Layer decay',
   }),
+  /** Of the learning rate, in the last convolution of each residual block: what the block adds. */
+  residualRate: numberOption({
+    above: 0,
+    atMost: 1,
+    flag: '--residual-rate <factor>',
+    about: 'factor of the learning rate of the last convolution of each residual block',
+    label: 'Residual rate',
+  }),
 };

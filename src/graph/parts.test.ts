@@ -108,7 +108,7 @@ describe('freezing', () => {
 
 describe('layer decay', () => {
   it('falls from the classifier to the stem by part', () => {
-    const rates = layerRates(small, 0.5);
+    const rates = layerRates(small, { decay: 0.5 });
     expect(rates.get('logits/weight')).toBe(1);
     expect(rates.get('inceptionC/0/branch0/conv1/weight')).toBe(0.5);
     expect(rates.get('inceptionA/1/branch0/conv1/gamma')).toBe(0.5 ** 5);
@@ -119,8 +119,25 @@ describe('layer decay', () => {
   });
 
   it('leaves frozen parameters out, and the others’ rates as they were', () => {
-    const rates = layerRates(freeze(small, 'reductionA'), 0.5);
+    const rates = layerRates(freeze(small, 'reductionA'), { decay: 0.5 });
     expect(rates.has('reductionA/branch0/conv1/weight')).toBe(false);
     expect(rates.get('inceptionB/0/branch0/conv1/weight')).toBe(0.5 ** 3);
+  });
+
+  it('is times another factor in what residual blocks add', () => {
+    const options = { width: 0.125, inputSize: 75, blocks: { A: 1, B: 1, C: 1 } };
+    const graph = buildGraph(configure(findNetwork('inception-resnet-v2'), options));
+    const rates = layerRates(graph, { decay: 0.5, residual: 0.2 });
+    // After block A stand five parts, after B three, after C the classifier.
+    for (const [stage, after] of [
+      ['A', 5],
+      ['B', 3],
+      ['C', 1],
+    ] as const) {
+      expect(rates.get(`inceptionResnet${stage}/0/linear/weight`)).toBeCloseTo(0.2 * 0.5 ** after, 12);
+      expect(rates.get(`inceptionResnet${stage}/0/linear/bias`)).toBeCloseTo(0.2 * 0.5 ** after, 12);
+      expect(rates.get(`inceptionResnet${stage}/0/branch0/conv1/gamma`)).toBe(0.5 ** after);
+    }
+    expect([...layerRates(graph, { residual: 0.2 }).values()].filter((rate) => rate !== 1)).toHaveLength(6);
   });
 });

@@ -105,13 +105,25 @@ export const isAuxiliaryIdle = (graph: Graph): boolean =>
     (node) => node.head === 'auxiliary' && node.inputs.some((id) => id < (graph.frozenNodes ?? 0)),
   );
 
+/** Of the learning rate. */
+export interface RateFactors {
+  /** From each part to the one before it. Default 1. */
+  readonly decay?: number | undefined;
+  /** Of the last convolution of each residual block, which is what the block adds. Default 1. */
+  readonly residual?: number | undefined;
+}
+
 /**
- * The factor of each trainable parameter's learning rate, decay ^ (number of parts after its own), as timm's
- * `param_groups_layer_decay` with the parts as groups: 1 for the classifier and, which is a classifier too, the auxiliary head.
- * By name; without the frozen ones.
+ * The factor of each trainable parameter's learning rate: decay ^ (number of parts after its own), as timm's
+ * `param_groups_layer_decay` with the parts as groups: 1 for the classifier and, which is a classifier too, the auxiliary head; times
+ * `residual` in the last convolutions of residual blocks. By name; without the frozen ones.
  */
-export function layerRates(graph: Graph, decay: number): ReadonlyMap<string, number> {
+export function layerRates(
+  graph: Graph,
+  { decay = 1, residual = 1 }: RateFactors,
+): ReadonlyMap<string, number> {
   const frozen = frozenNames(graph);
+  const residuals = new Set(graph.nodes.filter(isResidual).flatMap(parametersOfNode));
   const parts = partsOf(graph);
   const rates = parts.flatMap(({ parameters }, index) =>
     parameters.map((parameter) => ({ parameter, rate: decay ** (parts.length - 1 - index) })),
@@ -123,6 +135,10 @@ export function layerRates(graph: Graph, decay: number): ReadonlyMap<string, num
   return new Map(
     [...rates, ...auxiliary]
       .filter(({ parameter }) => !isStatistic(parameter) && !frozen.has(parameter.name))
-      .map(({ parameter, rate }) => [parameter.name, rate]),
+      .map(({ parameter, rate }) => [parameter.name, residuals.has(parameter) ? rate * residual : rate]),
   );
 }
+
+/** Whether a node is the last convolution of a residual block. */
+export const isResidual = (node: Node): boolean =>
+  node.op === 'conv' && node.parameters.members.some(({ weight }) => weight?.role === 'residualWeight');

@@ -21,6 +21,14 @@ describe('initialValues', () => {
     expect(variance(dense) / (1 / 1536)).toBeCloseTo(1, 1);
   });
 
+  it('makes what residual blocks add smaller where that is asked for, and nothing else', () => {
+    const of = (role: Parameter['role'], options = {}) =>
+      initialValues({ name: 'a', role, shape: [4, 8, 1, 1] }, 1, options);
+    const fifth = of('residualWeight', { residualInit: 0.2 });
+    expect([...fifth]).toEqual(Array.from(of('residualWeight'), (value) => expect.closeTo(value / 5, 6)));
+    expect(of('convWeight', { residualInit: 0.2 })).toEqual(of('convWeight'));
+  });
+
   it('depends on the seed and the name', () => {
     const values = (name: string, seed: number) => initialValues(weight(name, [8, 8, 1, 1]), seed);
     expect(values('a/weight', 1)).toEqual(values('a/weight', 1));

@@ -46,16 +46,32 @@ const initialisers: Readonly<Record<Role, Initialiser>> = {
   movingVariance: constant(1),
 };
 
+interface InitialOptions {
+  /** Factor of the last convolution of each residual block. Default 1. */
+  readonly residualInit?: number;
+}
+
 /** Initial values of one parameter, in C order of its shape. */
-export function initialValues(parameter: Parameter, seed: number): Float32Array {
+export function initialValues(
+  parameter: Parameter,
+  seed: number,
+  { residualInit = 1 }: InitialOptions = {},
+): Float32Array {
   const letters = Array.from(parameter.name, (letter) => letter.charCodeAt(0));
-  return initialisers[parameter.role](parameter, randomFor(seed, ...letters));
+  const values = initialisers[parameter.role](parameter, randomFor(seed, ...letters));
+  return parameter.role === 'residualWeight' && residualInit !== 1
+    ? values.map((value) => value * residualInit)
+    : values;
 }
 
 /** Initialises a training store: parameters, statistics, and averages equal to the parameters. */
-export async function initialise(store: Store, graph: Graph, seed: number): Promise<void> {
+export async function initialise(
+  store: Store,
+  graph: Graph,
+  { seed, ...options }: InitialOptions & { readonly seed: number },
+): Promise<void> {
   for (const parameter of parametersOf(graph)) {
-    await store.write(parameter.name, initialValues(parameter, seed));
+    await store.write(parameter.name, initialValues(parameter, seed, options));
   }
   await startAverages(store);
   await store.seed(seed);

@@ -35,7 +35,7 @@ export async function measureSpeed(): Promise<Speed> {
       kernels: engine.facts.kernels,
     });
     const store = await engine.createStore(spec);
-    await initialise(store, graph, 1);
+    await initialise(store, graph, { seed: 1 });
     const loaded = await engine.load(step, store);
     const inputs = {
       images: new Uint8Array(batch * 75 * 75 * 3).map((_, index) => (index * 31) % 251),

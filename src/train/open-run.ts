@@ -124,13 +124,13 @@ export async function initialiseStore(
   { configuration, folder, startingModel }: RunToOpen,
   { store, graph }: { store: Store; graph: Graph },
 ): Promise<void> {
-  const { seed, classes, weights } = configuration;
+  const { seed, classes, weights, recipe } = configuration;
   if (startingModel) await fillStore(store, { model: startingModel, graph, classes, seed });
   else if (weights)
     throw new RunError(
       `${folder.path}: it was stopped before it had saved the weights that it starts from; remove the folder and start it again from ${weights.source}`,
     );
-  else await initialise(store, graph, seed);
+  else await initialise(store, graph, { seed, residualInit: recipe.residualInit });
 }
 
 /** Initialises the weights, or restores the latest checkpoint: the first process does, and the others get what it has. */

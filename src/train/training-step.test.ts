@@ -44,7 +44,7 @@ describe('the training step', () => {
   async function open(extra: Partial<Parameters<typeof compileTraining>[1]> = {}) {
     const compiled = compileTraining(graph, { ...options, precision: 'float32', ...extra });
     const store = await engine.createStore(compiled.store);
-    await initialise(store, graph, 1);
+    await initialise(store, graph, { seed: 1 });
     return { store, step: await engine.load(compiled.step, store) };
   }
 

@@ -38,7 +38,7 @@ async function open(network: string, options: NetworkOptions) {
   const common = { precision: 'float32', parameters: 'averages', kernels: engine.facts.kernels } as const;
   const plan = planPredictor(graph, { ...common, batch: 1 });
   const store = await engine.createStore(plan.spec);
-  await initialise(store, graph, 1);
+  await initialise(store, graph, { seed: 1 });
   const predictor = await plan.open(engine, store);
   await predictor.refresh();
   const watch = watchResiduals(graph, {

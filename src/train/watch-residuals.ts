@@ -9,6 +9,7 @@ import { readViews } from '../data/read-view.ts';
 import { subset } from '../data/selection.ts';
 import type { Engine, LoadedProgram, Store } from '../engine/engine.ts';
 import type { Graph } from '../graph/graph.ts';
+import { isResidual } from '../graph/parts.ts';
 import { inputBytes } from '../images/preprocess.ts';
 import type { Configuration } from './configuration/configuration.ts';
 import type { BlockState } from './run/records.ts';
@@ -29,12 +30,8 @@ interface Block {
 function residualBlocks({ nodes, endpoints }: Graph): readonly Block[] {
   return nodes.flatMap((node) => {
     const [shortcut = -1, residual = -1] = node.inputs;
-    const isResidual =
-      node.op === 'scaledAdd' &&
-      nodes[residual]?.parameters.members.some(
-        (member) => (member as { weight?: { role: string } }).weight?.role === 'residualWeight',
-      );
-    return isResidual
+    const added = nodes[residual];
+    return node.op === 'scaledAdd' && added && isResidual(added)
       ? [{ name: node.path, shortcut, residual, output: endpoints.get(node.path) ?? node.id }]
       : [];
   });

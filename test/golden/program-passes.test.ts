@@ -44,7 +44,7 @@ async function train(
 ): Promise<ReadonlyMap<string, Float32Array>> {
   const { store: spec, step } = compileTraining(graph, { ...common, ...options });
   const store = await engine.createStore(spec);
-  await initialise(store, graph, 7);
+  await initialise(store, graph, { seed: 7 });
   const loaded = await engine.load(step, store);
   const [height, width, channels] = graph.network.input;
   const length = common.batch * height * width * channels;

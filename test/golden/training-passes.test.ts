@@ -47,7 +47,7 @@ interface Trained {
 async function train(graph: Graph, options: Partial<TrainingOptions>, { steps = 2 } = {}): Promise<Trained> {
   const { store: spec, step } = compileTraining(graph, { ...common, ...options });
   const store = await engine.createStore(spec);
-  await initialise(store, graph, 7);
+  await initialise(store, graph, { seed: 7 });
   const loaded = await engine.load(step, store);
   const [height, width, channels] = graph.network.input;
   const images = Float32Array.from({ length: batch * height * width * channels }, (_, index) => {

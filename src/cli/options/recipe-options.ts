@@ -78,8 +78,10 @@ export function addRecipeOptions(command: Command): Command {
   return addDeclared(command, augmentationOptions, { defaults });
 }
 
-const { weightDecay, labelSmoothing, auxiliaryLossWeight, clipNorm, freeze, layerDecay } = recipeNumbers;
-const stepNumbers = { weightDecay, labelSmoothing, auxiliaryLossWeight, clipNorm, freeze, layerDecay };
+const { weightDecay, labelSmoothing, auxiliaryLossWeight, clipNorm } = recipeNumbers;
+const { freeze, layerDecay, residualRate } = recipeNumbers;
+const numbers = { weightDecay, labelSmoothing, auxiliaryLossWeight, clipNorm };
+const stepNumbers = { ...numbers, freeze, layerDecay, residualRate };
 
 /** The options that affect the compiled training step. */
 export function addStepOptions(command: Command): Command {

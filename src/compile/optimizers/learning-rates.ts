@@ -1,6 +1,6 @@
 /** Which weights learn at which fraction of the learning rate, as ranges of the flat buffers. */
 import type { Graph, Parameter } from '../../graph/graph.ts';
-import { layerRates } from '../../graph/parts.ts';
+import { layerRates, type RateFactors } from '../../graph/parts.ts';
 import { type Layout, layOut } from '../layout.ts';
 
 /** Consecutive elements of the flat buffers that are updated alike. */
@@ -40,10 +40,10 @@ export const oneRate = (lengths: Pick<Layout, 'decayedLength' | 'trainableLength
 });
 
 /** The rates of a graph's parameters. */
-export function learningRates(graph: Graph, decay: number | undefined): LearningRates {
+export function learningRates(graph: Graph, { decay = 1, residual = 1 }: RateFactors): LearningRates {
   const layout = layOut(graph);
-  if (decay === undefined) return oneRate(layout);
-  const rates = layerRates(graph, decay);
+  if (decay === 1 && residual === 1) return oneRate(layout);
+  const rates = layerRates(graph, { decay, residual });
   const of = ([first]: readonly Parameter[]): number => rates.get(first?.name ?? '') ?? 1;
   const groups = wholeGroups(layout).flatMap((whole) => split(whole, layout, of));
   return { groups, factors: [...new Set(groups.map(({ rate }) => rate))].sort((a, b) => b - a), of };

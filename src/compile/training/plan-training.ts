@@ -42,7 +42,7 @@ export function planTraining(network: Graph, options: TrainingOptions) {
     frozen,
     graph,
     layout,
-    rates: learningRates(network, options.layerDecay),
+    rates: learningRates(network, { decay: options.layerDecay, residual: options.residualRate }),
     updates,
     /** Whether each weight is updated as soon as its gradient exists. */
     perWeight: inParts && !replicas,
@@ -57,8 +57,9 @@ export function planTraining(network: Graph, options: TrainingOptions) {
 /** @throws CompileError naming the number and its range */
 function checkNumbers(options: TrainingOptions): void {
   const { batch, weightDecay, labelSmoothing, auxiliaryLossWeight, batchNormMomentum, clipNorm } = options;
-  const { layerDecay } = options;
-  const numbers = { batch, weightDecay, labelSmoothing, auxiliaryLossWeight, clipNorm, layerDecay };
+  const { layerDecay, residualRate } = options;
+  const rates = { layerDecay, residualRate };
+  const numbers = { batch, weightDecay, labelSmoothing, auxiliaryLossWeight, clipNorm, ...rates };
   const momentum = batchNormMomentum === 'input' ? {} : { batchNormMomentum };
   const words = { what: 'training option', Failure: CompileError };
   checkOptions(stepNumbers, { ...numbers, ...momentum }, words);

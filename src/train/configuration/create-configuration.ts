@@ -16,6 +16,7 @@ import {
   type Recipe,
   type RecipeOverrides,
   refuseIdleNumbers,
+  refuseIdleResiduals,
   resolveRecipe,
   usualPatience,
 } from '../recipe/recipe.ts';
@@ -124,6 +125,7 @@ export async function createConfiguration(
     ? startFrom(starting, asked)
     : fromScratch(networkOf(run), asked);
   refuseIdleOptions(network, run.options ?? {});
+  refuseIdleResiduals(recipe, network);
   return {
     format: 1,
     network: network.name,

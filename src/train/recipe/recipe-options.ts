@@ -16,8 +16,8 @@ import {
 } from '../../option.ts';
 import { classWeightsOption } from './class-weights.ts';
 
-const { batch, weightDecay, labelSmoothing, auxiliaryLossWeight, batchNormMomentum, clipNorm, layerDecay } =
-  stepNumbers;
+const { batch, weightDecay, labelSmoothing, auxiliaryLossWeight, batchNormMomentum, clipNorm } = stepNumbers;
+const { layerDecay, residualRate } = stepNumbers;
 
 export const recipeNumbers = {
   epochs: numberOption({
@@ -90,6 +90,15 @@ export const recipeNumbers = {
     label: 'Freeze',
   }),
   layerDecay,
+  residualRate,
+  /** Of the initial values of the last convolution of each residual block. */
+  residualInit: numberOption({
+    above: 0,
+    atMost: 1,
+    flag: '--residual-init <factor>',
+    about: 'factor of the initial values of the last convolution of each residual block',
+    label: 'Initial residuals',
+  }),
   /** How much each class counts in the loss; 'balanced' is images / (classes · images of the class), as scikit-learn's. */
   classWeights: classWeightsOption({
     flag: '--class-weights <none|balanced|file>',
@@ -154,6 +163,8 @@ export const unusedNumbers = {
   batchNormAverage: 'reduce',
   freeze: null,
   layerDecay: null,
+  residualRate: 1,
+  residualInit: 1,
   classWeights: 'none',
   sampling: 'shuffle',
   patience: null,

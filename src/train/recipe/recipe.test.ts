@@ -2,12 +2,14 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { usualOptimizers } from '../../compile/optimizers/optimizers.ts';
 import type { Augmentation } from '../../images/augmentation.ts';
+import { findNetwork } from '../../networks/networks.ts';
 import {
   averageDecayAt,
   batchNormMomentumAt,
   learningRateAt,
   type RecipeOverrides,
   refuseIdleNumbers,
+  refuseIdleResiduals,
   resolveRecipe,
 } from './recipe.ts';
 import { recipeNumbers } from './recipe-options.ts';
@@ -30,6 +32,26 @@ describe('augmentation of a recipe', () => {
     );
     expect(refuse({ batch: 1, augmentation: { mixup: 0.2 } })).toThrow('expected a batch of at least 2');
     expect(refuse({ batch: 2, augmentation: { mixup: 0.2 } })).not.toThrow();
+  });
+});
+
+describe('numbers of residual blocks', () => {
+  it.each([
+    ['residualRate', { residualRate: 0.2 }],
+    ['residualInit', { residualInit: 0.2 }],
+  ])('are refused where there are none: %s', (name, overrides) => {
+    const recipe = resolveRecipe('paper', overrides);
+    expect(() => refuseIdleResiduals(recipe, findNetwork('inception-v4'))).toThrow(
+      `recipe option '${name}': has no effect in inception-v4, which has no residual blocks`,
+    );
+    expect(() => refuseIdleResiduals(recipe, findNetwork('inception-resnet-v1'))).not.toThrow();
+  });
+
+  it('are not initial values where trained weights are', () => {
+    const recipe = resolveRecipe('fine-tune', { residualInit: 0.2 });
+    expect(() => refuseIdleNumbers(recipe, { auxiliary: false, fromWeights: true })).toThrow(
+      "recipe option 'residualInit': has no effect with weights to start from, which are trained",
+    );
   });
 });
 

@@ -16,6 +16,7 @@ import {
   mildAugmentation,
   paperAugmentation,
 } from '../../images/augmentation.ts';
+import { layersIn, type Network } from '../../networks/notation.ts';
 import { checkOptions, checkVariant, nothingLeft } from '../../option.ts';
 import {
   type RecipeNumbers,
@@ -215,6 +216,10 @@ export function refuseIdleNumbers(
     throw new RecipeError(
       "recipe option 'layerDecay': has no effect with freeze 'all', which trains the classifier alone; expected one of them",
     );
+  if (fromWeights && recipe.residualInit !== own.residualInit)
+    throw new RecipeError(
+      "recipe option 'residualInit': has no effect with weights to start from, which are trained",
+    );
   if (recipe.classWeights === 'balanced' && recipe.sampling === 'balanced')
     throw new RecipeError(
       "recipe options 'classWeights' and 'sampling': both 'balanced' would make up for unequal classes twice; expected one of them",
@@ -238,6 +243,16 @@ export function refuseIdleNumbers(
     );
 }
 
+/** Numbers of residual blocks in a network that has none. @throws RecipeError naming the number */
+export function refuseIdleResiduals(recipe: Recipe, network: Network): void {
+  if (layersIn(Object.values(network.layers)).some(({ kind }) => kind === 'residual')) return;
+  for (const name of ['residualRate', 'residualInit'] as const)
+    if (recipe[name] !== unusedNumbers[name])
+      throw new RecipeError(
+        `recipe option '${name}': has no effect in ${network.name}, which has no residual blocks`,
+      );
+}
+
 /**
  * The graph with what the recipe freezes.
  * @throws PartError listing the network's parts; RecipeError for an auxiliary head that could train nothing but itself.
@@ -255,10 +270,10 @@ export function graphToTrain(graph: Graph, recipe: Pick<Recipe, 'freeze'>): Grap
 /** The options of the compiled step; the loop handles the rest. A new option does not compile until one of them uses it. */
 export function stepOptionsOf(recipe: Recipe, { processes = 1 }: { readonly processes?: number } = {}) {
   const { name, epochs, learningRate, schedule, averageDecay, batchNormMomentum, ...rest } = recipe;
-  const { augmentation, evaluationCrop, sampling, patience, keepBest, ...stepOptions } = rest;
+  const { augmentation, evaluationCrop, sampling, patience, keepBest, residualInit, ...stepOptions } = rest;
   const { batch, optimizer, weightDecay, labelSmoothing, clipNorm, ...others } = stepOptions;
   // What is frozen is a property of the graph: `graphToTrain`.
-  const { auxiliaryLossWeight, layerDecay, classWeights, freeze: _, ...ofReplicas } = others;
+  const { auxiliaryLossWeight, layerDecay, residualRate, classWeights, freeze: _, ...ofReplicas } = others;
   const { replicas: count, reduce, batchNorm, batchNormAverage: average, ...unapplied } = ofReplicas;
   return {
     batch,
@@ -269,6 +284,7 @@ export function stepOptionsOf(recipe: Recipe, { processes = 1 }: { readonly proc
     batchNormMomentum: 'input' as const,
     clipNorm: clipNorm ?? undefined,
     layerDecay: layerDecay ?? undefined,
+    residualRate,
     classWeights: classWeights !== 'none',
     mixedLabels: isMixing(augmentation),
     ...(count > 1 || processes > 1 ? { replicas: { count, processes, reduce, batchNorm, average } } : {}),

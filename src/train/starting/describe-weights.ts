@@ -62,7 +62,7 @@ export function describeRates(
       `frozen up to ${freeze}: ${sizeOf(trainable.filter(({ name }) => frozen.has(name)))} of ${sizeOf(trainable)} parameters, and the moving statistics there`,
     );
   if (layerDecay !== null) {
-    const slowest = learningRate * Math.min(...layerRates(graph, layerDecay).values());
+    const slowest = learningRate * Math.min(...layerRates(graph, { decay: layerDecay }).values());
     lines.push(
       `learning rates: ${+learningRate.toPrecision(3)} at the classifier, ${layerDecay} of it for each part before, ${+slowest.toPrecision(3)} at the first that is trained`,
     );

@@ -65,7 +65,7 @@ const flags = (stop = 0, save = 0) => ({ stop: Float32Array.of(stop), save: Floa
 async function load(more: Partial<TrainingOptions>, on = engine) {
   const compiled = compileTraining(graph, { ...options, ...more });
   const store = await on.createStore(compiled.store);
-  await initialise(store, graph, 1);
+  await initialise(store, graph, { seed: 1 });
   const { step, accumulate, idle } = compiled;
   const loaded = async (program: typeof step | undefined) => program && on.load(program, store);
   const programs = {
@@ -162,7 +162,7 @@ describe('four replicas in one process', () => {
     const emitter = new Emitter();
     const norm = gradientNorm(emitter);
     emitter.output('norm', norm);
-    new Update(emitter, { ...options, ...more }, learningRates(graph, layerDecay)).applyAll(norm);
+    new Update(emitter, { ...options, ...more }, learningRates(graph, { decay: layerDecay })).applyAll(norm);
     const update = await engine.load(emitter.finish('update'), reference.store);
     const expected = await update.run(inputs);
     for (const name of ['flat/weights', 'flat/averages'])
