@@ -2,7 +2,8 @@
 import type { Optimizer } from '../compile/optimizers/optimizers.ts';
 import type { Augmentation } from '../images/augmentation.ts';
 import type { NetworkOptions } from '../networks/network-options.ts';
-import type { RecipeNumbers } from '../train/recipe/recipe-options.ts';
+import type { Network } from '../networks/notation.ts';
+import type { RecipeNumbers, Schedule } from '../train/recipe/recipe-options.ts';
 
 /**
  * How large an experiment is. `minutes` shows that it runs and what its report looks like; `hours` is what two cores can say; `gpu` is for one
@@ -21,6 +22,12 @@ interface Words {
   readonly where: string;
   /** What differs between the arms, and what is kept. */
   readonly varied: string;
+  /** How the experiment is smaller than the paper's, and what speaks for it. */
+  readonly reduction: string;
+  /** What single runs at a smaller size have shown, as long as there is no result. */
+  readonly pilot?: string;
+  /** What the scale `hours` may take, in minutes, on two cores with bfloat16 arithmetic (0.7 TFLOP/s): it was sized for that. */
+  readonly budgetMinutes: number;
   /** What this experiment cannot show, whatever comes out. */
   readonly cannotShow: readonly string[];
 }
@@ -30,6 +37,7 @@ export interface RecipeChanges extends Partial<RecipeNumbers> {
   /** A named recipe. */
   readonly name?: 'paper' | 'small-data';
   readonly optimizer?: Optimizer;
+  readonly schedule?: Schedule;
   readonly augmentation?: Partial<Augmentation>;
 }
 
@@ -38,7 +46,10 @@ export interface Arm {
   /** Short, for legends and names of folders: `residual-v2`. */
   readonly name: string;
   readonly about: string;
+  /** A network's name; with `figure` only how it is called. */
   readonly network: string;
+  /** A network that has no name of its own: written into the experiment's folder, where the trainings read it. */
+  readonly figure?: Network;
   readonly options: NetworkOptions;
   /** The arm whose multiply-adds this one's width is solved for; its own width is where the search begins. */
   readonly costOf?: string;

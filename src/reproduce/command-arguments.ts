@@ -4,7 +4,7 @@ import { augmentationOptions } from '../images/augmentation.ts';
 import { networkOptions } from '../networks/network-options.ts';
 import type { Option, OptionTable } from '../option.ts';
 import { runNumbers } from '../train/configuration/run-options.ts';
-import { recipeNumbers } from '../train/recipe/recipe-options.ts';
+import { recipeNumbers, schedules } from '../train/recipe/recipe-options.ts';
 import type { RecipeChanges } from './claim.ts';
 
 /** `['--width', '0.25']`; an option that is undefined has none. */
@@ -27,12 +27,22 @@ function argumentsOfOption({ flag, control, format }: Option<unknown>, value: un
 }
 
 /** The recipe's name and what is changed of it. */
-export function recipeArguments({ name, optimizer, augmentation = {}, ...numbers }: RecipeChanges): string[] {
+export function recipeArguments({
+  name,
+  optimizer,
+  schedule,
+  augmentation = {},
+  ...numbers
+}: RecipeChanges): string[] {
   const { kind, ...values } = optimizer ?? {};
+  const { kind: scheduled, ...times } = schedule ?? {};
   return [
     ...(name === undefined ? [] : ['--recipe', name]),
     ...argumentsOf(recipeNumbers, numbers),
     ...(kind === undefined ? [] : ['--optimizer', kind, ...argumentsOf(optimizers[kind], values)]),
+    ...(scheduled === undefined
+      ? []
+      : ['--schedule', scheduled, ...argumentsOf(schedules[scheduled], times)]),
     ...argumentsOf(augmentationOptions, augmentation),
   ];
 }

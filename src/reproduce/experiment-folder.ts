@@ -3,6 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { InceptionError, UsageError } from '../errors.ts';
+import type { Network } from '../networks/notation.ts';
 import { parseJson } from '../parse-json.ts';
 import { replaceText } from '../replace-file.ts';
 import { scaleNames } from './claim.ts';
@@ -49,6 +50,13 @@ const experimentFile = (folder: string) => join(folder, 'experiment.json');
 const measurementFile = (folder: string, name: string) => join(folder, 'measurements', `${name}.json`);
 export const runFolderOf = (folder: string, { name }: { readonly name: string }): string =>
   join(folder, 'runs', name);
+/** Of a network that has no name of its own, as a file that `inception train` takes. */
+export const figureFileOf = (folder: string, { name }: Pick<Network, 'name'>): string =>
+  join(folder, 'networks', `${name}.json`);
+
+export async function writeFigures(folder: string, figures: readonly Network[]): Promise<void> {
+  for (const figure of figures) await write(figureFileOf(folder, figure), figure);
+}
 export const logFile = (folder: string, name: string) => join(folder, 'logs', `${name}.log`);
 
 /**

@@ -1,15 +1,25 @@
 /** Networks of equal cost: the width at which one network has the multiply-adds of another. Pure. */
 import { buildGraph } from '../graph/build-graph.ts';
 import { costsOf } from '../graph/costs.ts';
+import type { Graph } from '../graph/graph.ts';
 import { configure, findNetwork, type NetworkOptions } from '../networks/networks.ts';
+import type { Network } from '../networks/notation.ts';
 
 export interface Sized {
   readonly network: string;
+  readonly figure?: Network;
   readonly options: NetworkOptions;
 }
 
-export const macsOf = ({ network, options }: Sized): number =>
-  costsOf(buildGraph(configure(findNetwork(network), options))).macs;
+export const graphOfArm = (
+  { network, figure, options }: Sized,
+  { classes }: { readonly classes?: number } = {},
+): Graph =>
+  buildGraph(
+    configure(figure ?? findNetwork(network), { ...options, ...(classes !== undefined && { classes }) }),
+  );
+
+export const macsOf = (sized: Sized): number => costsOf(graphOfArm(sized)).macs;
 
 /** Filters are rounded to multiples of 8, so that costs move in small steps: finer than this, widths give the same network. */
 const step = 0.0025;

@@ -1,13 +1,11 @@
 /** The trainings of a claim at a scale: every arm with every seed, each as a command. Pure. */
 import { UsageError } from '../errors.ts';
-import { buildGraph } from '../graph/build-graph.ts';
 import type { NetworkOptions } from '../networks/network-options.ts';
-import { configure, findNetwork } from '../networks/networks.ts';
 import { type Plan, workOf } from '../train/estimate/work.ts';
 import type { Arm, RecipeChanges, ScaleName, TrainingClaim, TrainingScale } from './claim.ts';
 import { networkArguments, recipeArguments, runArguments } from './command-arguments.ts';
-import { runFolderOf } from './experiment-folder.ts';
-import { atCostOf } from './match-costs.ts';
+import { figureFileOf, runFolderOf } from './experiment-folder.ts';
+import { atCostOf, graphOfArm } from './match-costs.ts';
 
 /** An arm whose options are all resolved. */
 export interface ResolvedArm extends Arm {
@@ -77,7 +75,7 @@ export function planRuns(claim: TrainingClaim, asked: Asked, folder: string): re
   return Array.from({ length: asked.seeds ?? scale.seeds }, (_, index) => index + 1).flatMap((seed) =>
     arms
       .filter(({ seeds = seed }) => seed <= seeds)
-      .map(({ name: arm, network, options, recipe, seedOffset = 0, precision, evaluateEvery }) => {
+      .map(({ name: arm, network, figure, options, recipe, seedOffset = 0, precision, evaluateEvery }) => {
         const name = `${arm}-seed${seed}`;
         const numbers = { seed: seed + seedOffset, limitTrain, limitValidation, limitTest, evaluateEvery };
         return {
@@ -85,7 +83,8 @@ export function planRuns(claim: TrainingClaim, asked: Asked, folder: string): re
           arm,
           seed,
           args: [
-            ...['train', network, '--data', data, '--out', runFolderOf(folder, { name })],
+            ...['train', figure ? figureFileOf(folder, figure) : network],
+            ...['--data', data, '--out', runFolderOf(folder, { name })],
             ...networkArguments(options),
             ...recipeArguments(recipe),
             ...runArguments(numbers),
@@ -102,9 +101,9 @@ const usual = { train: 48_000, validation: 12_000, test: 10_000 };
 /** Multiply-adds of all trainings of a scale with their evaluations. */
 export function macsOfScale(scale: TrainingScale): number {
   return resolveArms(scale)
-    .map(({ network, options, recipe, seeds = scale.seeds, evaluateEvery = 1 }) => {
+    .map(({ recipe, seeds = scale.seeds, evaluateEvery = 1, ...arm }) => {
       const plan: Plan = {
-        graph: buildGraph(configure(findNetwork(network), { ...options, classes: 10 })),
+        graph: graphOfArm(arm, { classes: 10 }),
         epochs: recipe.epochs ?? scale.recipe.epochs,
         trainingImages: scale.limitTrain ?? usual.train,
         evaluatedImages: scale.limitValidation ?? usual.validation,

@@ -119,10 +119,20 @@ export async function writeRecord(
     ),
     ...(test && { test: scoreOf(test) }),
   };
-  const path = recordFile(folder, run.name);
+  await saveRecord(folder, run.name, record);
+}
+
+/** More than any of these numbers means. */
+const nineDigits = (_: string, value: unknown): unknown =>
+  typeof value === 'number' ? Number(value.toPrecision(9)) : value;
+
+export async function saveRecord(folder: string, run: string, record: RunRecord): Promise<void> {
+  const path = recordFile(folder, run);
   await mkdir(dirname(path), { recursive: true });
   // A line for each of its parts: readable, and small where it is kept under version control.
-  const lines = Object.entries(record).map(([key, value]) => `  "${key}": ${JSON.stringify(value)}`);
+  const lines = Object.entries(record).map(
+    ([key, value]) => `  "${key}": ${JSON.stringify(value, nineDigits)}`,
+  );
   await replaceText(path, `{\n${lines.join(',\n')}\n}\n`);
 }
 

@@ -6,7 +6,7 @@ import { findSource } from '../data/sources/find-source.ts';
 import type { EngineFacts } from '../engine/engine.ts';
 import { openTorch } from '../engine/torch.ts';
 import type { Claim, MemoryClaim, ScaleName, TrainingClaim } from './claim.ts';
-import { nameOfData, openExperiment } from './experiment-folder.ts';
+import { nameOfData, openExperiment, writeFigures } from './experiment-folder.ts';
 import { readCrops, scoreCrops } from './measures/crops.ts';
 import { measureSteps } from './measures/step-memory.ts';
 import { dataOf, planRuns, scaleFor } from './plan.ts';
@@ -97,6 +97,10 @@ async function reproduceTrainings(
   const plan = planRuns(claim, { ...asked, hasTest: splits.includes('test') }, folder);
   const { here, idle } = await runnable(plan, { scale, folder, facts });
   for (const line of idle) say(line);
+  await writeFigures(
+    folder,
+    scale.arms.flatMap(({ figure }) => figure ?? []),
+  );
   const { crops } = claim;
   // Two trainings that end at the same time measure one after the other.
   const oneByOne = pLimit(1);

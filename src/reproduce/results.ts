@@ -1,9 +1,8 @@
 /** What the trainings of an experiment recorded, arm by arm. */
-import { buildGraph } from '../graph/build-graph.ts';
 import { type Costs, costsOf } from '../graph/costs.ts';
-import { configure, findNetwork } from '../networks/networks.ts';
 import type { TrainingScale } from './claim.ts';
 import { ExperimentError } from './experiment-folder.ts';
+import { graphOfArm } from './match-costs.ts';
 import { type PlannedRun, type ResolvedArm, resolveArms } from './plan.ts';
 import { type RunRecord, readRecord } from './records.ts';
 
@@ -39,7 +38,7 @@ export async function readResults(
   const classes = first?.record?.classes ?? 10;
   return resolveArms(scale).map((arm) => ({
     arm,
-    costs: costsOf(buildGraph(configure(findNetwork(arm.network), { ...arm.options, classes }))),
+    costs: costsOf(graphOfArm(arm, { classes })),
     runs: runs.filter(({ run }) => run.arm === arm.name),
   }));
 }

@@ -2,10 +2,12 @@
 import { UsageError } from '../../errors.ts';
 import type { Claim } from '../claim.ts';
 import { cropsAndEnsembles } from './crops-and-ensembles.ts';
+import { drawnOrReleased } from './drawn-or-released.ts';
 import { residualConnections } from './residual-connections.ts';
 import { residualScaling } from './residual-scaling.ts';
 import { rmspropEpsilon } from './rmsprop-epsilon.ts';
 import { sumNormalisation } from './sum-normalisation.ts';
+import { twentyReplicas } from './twenty-replicas.ts';
 
 export const claims: readonly Claim[] = [
   residualConnections,
@@ -13,6 +15,8 @@ export const claims: readonly Claim[] = [
   sumNormalisation,
   cropsAndEnsembles,
   rmspropEpsilon,
+  twentyReplicas,
+  drawnOrReleased,
 ];
 
 /** @throws UsageError listing the claims */

@@ -39,7 +39,7 @@ export const table = (head: readonly string[], rows: readonly (readonly string[]
   rows,
 });
 
-const escapeMarkdown = (text: string): string => text.replaceAll(/[\\`*_[\]<>|]/g, '\\$&');
+export const escapeMarkdown = (text: string): string => text.replaceAll(/[\\`*_[\]<>|]/g, '\\$&');
 
 function markdownOf(block: Block): string {
   switch (block.kind) {

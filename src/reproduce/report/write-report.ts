@@ -37,6 +37,7 @@ export const reportOf = (claim: Claim, setting: Setting, { blocks, machines }: F
   blocks: [
     { kind: 'quote', text: claim.quote, source: claim.where },
     paragraph(claim.varied),
+    paragraph(claim.reduction),
     ...(setting.scale === 'smoke'
       ? [
           paragraph(
