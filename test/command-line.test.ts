@@ -217,6 +217,23 @@ describe('inception diagram', () => {
       expect(written).toEqual({ status: 0, stdout: '', stderr: '' });
       const printed = await inception(['diagram', 'inception-v4', '-o', '-']);
       expect(printed.stdout).toBe(readFileSync(file, 'utf8'));
+      // The same drawing in two other formats, which begin as theirs do.
+      for (const [name, beginning] of [
+        ['a.png', '\x89PNG'],
+        ['a.pdf', '%PDF-1.4'],
+      ] as const) {
+        const other = join(folder, name);
+        expect(await inception(['diagram', 'inception-v4', '--part', 'inceptionA', '-o', other])).toEqual({
+          status: 0,
+          stdout: '',
+          stderr: '',
+        });
+        expect(readFileSync(other, 'latin1').startsWith(beginning)).toBe(true);
+      }
+      expect(await inception(['diagram', 'inception-v4', '-o', join(folder, 'a.gif')])).toMatchObject({
+        status: 2,
+        stderr: expect.stringContaining("expected a file that ends in .svg, .png or .pdf, or '-', received"),
+      });
     } finally {
       rmSync(folder, { recursive: true });
     }

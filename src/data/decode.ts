@@ -98,3 +98,15 @@ export async function encodePng({ height, width, channels, data }: Image): Promi
   const load = await loadSharp();
   return load(data, { raw: { height, width, channels } }).png().toBuffer();
 }
+
+/** Draws an SVG of this program's own making as PNG. No other caller reads SVG: it may name files and be of any size. */
+export async function pngOfSvg(svg: string, { density }: { readonly density: number }): Promise<Uint8Array> {
+  const load = await loadSharp();
+  const operation = ['VipsForeignLoadSvgBuffer'];
+  load.unblock({ operation });
+  try {
+    return await load(Buffer.from(svg), { density }).png({ palette: true }).toBuffer();
+  } finally {
+    load.block({ operation });
+  }
+}

@@ -45,6 +45,14 @@ export type Item =
       readonly y: number;
       readonly text: string;
       readonly look: 'title' | 'note';
+    }
+  /** A number at a box that departs from print; `why` is the note of that number. */
+  | {
+      readonly kind: 'mark';
+      readonly x: number;
+      readonly y: number;
+      readonly text: string;
+      readonly why: string;
     };
 
 export type Point = readonly [x: number, y: number];
@@ -61,9 +69,11 @@ export interface Drawing {
 
 const gap = 22;
 const lineHeight = 16;
+/** From a text's baseline to the top of its letters. */
+const textHeight = 9;
 
 /** An upper estimate, because fonts differ: text must fit its box. */
-const textWidth = (text: string): number => text.length * 7.4;
+export const textWidth = (text: string): number => text.length * 7.8;
 
 export function move(items: readonly Item[], dx: number, dy: number): Item[] {
   return items.map((item) =>
@@ -71,6 +81,26 @@ export function move(items: readonly Item[], dx: number, dy: number): Item[] {
       ? { ...item, points: item.points.map(([x, y]) => [x + dx, y + dy] as const) }
       : { ...item, x: item.x + dx, y: item.y + dy },
   );
+}
+
+/** The same drawing from bottom to top, as the paper draws. Lines of a text keep their order. */
+export const upsideDown = (drawing: Drawing): Drawing => ({
+  ...drawing,
+  items: drawing.items.map((item) => turned(item, drawing.height)),
+});
+
+function turned(item: Item, height: number): Item {
+  switch (item.kind) {
+    case 'box':
+      return { ...item, y: height - item.y - item.height };
+    case 'path':
+      return { ...item, points: item.points.map(([x, y]) => [x, height - y] as const) };
+    case 'circle':
+    case 'mark':
+      return { ...item, y: height - item.y };
+    case 'text':
+      return { ...item, y: height - item.y + textHeight };
+  }
 }
 
 export function box(

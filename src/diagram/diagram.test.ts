@@ -12,7 +12,7 @@ import {
   sequence,
   sum,
 } from '../networks/notation.ts';
-import { drawDiagram } from './diagram.ts';
+import { diagramSheet, drawDiagram } from './diagram.ts';
 import { figure, variants } from './diagram-layout.ts';
 
 const texts = (svg: string): string[] =>
@@ -130,10 +130,80 @@ describe('drawDiagram', () => {
     expect(drawn({ sumNorm: 'last' }).filter((text) => text === 'Batch norm')).toHaveLength(1);
   });
 
+  it('says which figure a part is, and numbers what departs from print, with its reason', () => {
+    const shown = texts(drawDiagram(configure(findNetwork('inception-v4')), { part: 'inceptionB' }));
+    expect(shown).toContain('figure 5 · 17×17×1024');
+    expect(shown.join(' ')).toContain('printed as a second 1x7; 7x1 is meant');
+    const changed = texts(
+      drawDiagram(configure(findNetwork('inception-v4'), { width: 0.5 }), { part: 'inceptionB' }),
+    );
+    expect(changed).toContain('after figure 5 · 17×17×512');
+  });
+
+  it.each(networks.map((network) => [network.name, network] as const))(
+    'marks every departure of %s once at its box or heading, and once at its reason',
+    (_, network) => {
+      const { items } = diagramSheet(configure(network, { auxiliary: true }));
+      const marks = items.flatMap((item) => (item.kind === 'mark' ? [`${item.text} ${item.why}`] : []));
+      const notes = Object.entries(network.printed ?? {}).flatMap(([key, { departures = {} }]) => {
+        const layer = network.layers[key];
+        const isBox = key !== '' && key !== 'auxiliary' && layer?.kind === 'conv';
+        const drawings = layer?.kind === 'repeat' ? variants(layer).length : isBox ? 0 : 1;
+        return Object.values(departures).flatMap((why, index) =>
+          Array.from({ length: 2 * drawings }, () => `${index + 1} ${why}`),
+        );
+      });
+      expect(marks.sort()).toEqual(notes.sort());
+    },
+  );
+
+  it('draws upwards as the paper does: the input is at the bottom', () => {
+    const boxes = (direction: 'up' | 'down') =>
+      diagramSheet(configure(findNetwork('inception-v4')), { part: 'inceptionA', direction }).items.flatMap(
+        (item) => (item.kind === 'box' ? [{ y: item.y, text: item.lines[0] }] : []),
+      );
+    const order = (direction: 'up' | 'down') => {
+      const sorted = boxes(direction).sort((a, b) => a.y - b.y);
+      return [sorted[0]?.text, sorted.at(-1)?.text];
+    };
+    expect([order('down'), order('up')]).toEqual([
+      ['Input', 'Filter concat'],
+      ['Filter concat', 'Input'],
+    ]);
+  });
+
+  it('writes shapes and costs in the boxes', () => {
+    const shown = texts(
+      drawDiagram(configure(findNetwork('inception-v4')), { part: 'inceptionA', costs: true }),
+    );
+    expect(shown).toEqual(expect.arrayContaining(['35×35×96', '37.1 k · 45.2 M']));
+  });
+
+  it('refuses a part without a figure, with those that have one', () => {
+    expect(() => drawDiagram(configure(findNetwork('inception-v4')), { part: 'logits' })).toThrow(
+      "part: inception-v4 has no figure of 'logits'; expected stem, inceptionA, reductionA, inceptionB, reductionB, inceptionC",
+    );
+  });
+
+  it('has the figures of a network in its order, down and then to the right', () => {
+    const { items } = diagramSheet(configure(findNetwork('inception-v4')));
+    const titles = items.flatMap((item) => (item.kind === 'text' && item.look === 'title' ? [item] : []));
+    const sorted = [...titles].sort((a, b) => a.x - b.x || a.y - b.y);
+    expect(sorted.map(({ text }) => text)).toEqual([
+      'Overall schema',
+      'Stem',
+      '4 × Inception-A',
+      'Reduction-A',
+      '7 × Inception-B',
+      'Reduction-B',
+      '3 × Inception-C',
+    ]);
+  });
+
   it('draws the distinct blocks of a repeat separately', () => {
     const shown = texts(drawDiagram(configure(findNetwork('inception-resnet-v2-released'))));
-    expect(shown).toContain('blocks 0 to 8 of 10, 8×8×2080');
-    expect(shown).toContain('block 9 of 10, 8×8×2080');
+    expect(shown).toContain('figure 19 · blocks 0 to 8 of 10, 8×8×2080');
+    expect(shown).toContain('figure 19 · block 9 of 10, 8×8×2080');
   });
 
   it.each(networks.map((network) => [network.name, network] as const))(
@@ -193,6 +263,8 @@ describe('the figure of a sum', () => {
     const written = texts(svg);
     expect(written.slice(written.lastIndexOf('Block'))).toEqual([
       'Block',
+      '8×8×16',
+      'Input',
       '8×8×16',
       '3×3 Depthwise',
       'Linear',

@@ -1,30 +1,71 @@
-/** Draws a network as SVG: the overall schema (figures 9 and 15) and a figure for every distinct block. */
-
+/** Draws a network: the overall schema (figures 9 and 15) and a figure for every distinct block, or one of them. */
+import { UsageError } from '../errors.ts';
 import { buildGraph } from '../graph/build-graph.ts';
 import { formatShape, type Graph, type Node, type Shape } from '../graph/graph.ts';
+import { auxiliaryName } from '../graph/layer-names.ts';
 import type { ConfiguredNetwork } from '../networks/networks.ts';
-import type { Layer, Layers, Repeat } from '../networks/notation.ts';
-import { box, type Drawing, figure, type Item, move, type Point, stack, variants } from './diagram-layout.ts';
+import type { Layer, Repeat } from '../networks/notation.ts';
+import { costLine, costLines, nodesAt } from './cost-lines.ts';
+import {
+  box,
+  type Drawing,
+  figure,
+  type Item,
+  move,
+  stack,
+  textWidth,
+  upsideDown,
+  variants,
+} from './diagram-layout.ts';
+import { type PrintedPart, type PrintNote, printedPart, withMarks } from './print-marks.ts';
+import { markRadius, type Sheet } from './sheet.ts';
+import { svgOf } from './svg.ts';
 
-const pageWidth = 1600;
-const margin = 32;
+/** What to draw, and how. */
+export interface DiagramOptions {
+  /** The key of a part that has a figure of its own: `inceptionA`. Default: the overall schema and the figures of all parts. */
+  readonly part?: string;
+  /** `up`: the input at the bottom, as the paper draws. Default `down`. */
+  readonly direction?: 'down' | 'up';
+  /** Output shape, parameters and multiply-adds in every box. Default false. */
+  readonly costs?: boolean;
+}
 
-/** The diagram as the text of an SVG file. */
-export function drawDiagram(network: ConfiguredNetwork): string {
-  const graph = buildGraph(network);
+/** The diagram as the text of an SVG file. @throws UsageError for a part without a figure */
+export const drawDiagram = (network: ConfiguredNetwork, options: DiagramOptions = {}): string =>
+  svgOf(diagramSheet(network, options));
+
+/** The diagram before it is written in some format. @throws UsageError for a part without a figure */
+export function diagramSheet(network: ConfiguredNetwork, options: DiagramOptions = {}): Sheet {
+  const context = { graph: buildGraph(network), ...options };
+  const { part } = options;
+  const parts = partFigures(context);
+  const chosen = part === undefined ? parts : parts.filter(({ key }) => key === part);
+  if (chosen.length === 0 && part !== undefined) {
+    const keys = [...new Set(parts.map(({ key }) => key))];
+    throw new UsageError(
+      `part: ${network.name} has no figure of '${part}'; expected ${keys.join(', ') || 'none, since none of its parts has more than one box'}`,
+    );
+  }
   const figures = [
-    titled('Overall schema', schema(graph)),
-    ...blockFigures(graph, network.layers),
-    ...(network.auxiliary ? auxiliaryFigure(graph) : []),
+    ...(part === undefined
+      ? [titled('Overall schema', schema(context), printedPart(network, ''), context)]
+      : []),
+    ...chosen.map(({ drawing }) => drawing),
   ];
-  const { items, height } = arrange(figures);
   const size = formatShape(network.input);
-  return svg({
-    title: `${network.name}, ${size}`,
-    description: `The figures of ${network.name}: its overall schema for an input of ${size}, then every distinct block with its branches.`,
-    height,
-    items,
-  });
+  return {
+    title: part === undefined ? `${network.name}, ${size}` : `${nameOf(part)} of ${network.name}, ${size}`,
+    description:
+      part === undefined
+        ? `The figures of ${network.name}: its overall schema for an input of ${size}, then every distinct block with its branches.`
+        : `${nameOf(part)} of ${network.name} for an input of ${size}, with its branches.`,
+    ...inColumns(figures),
+  };
+}
+
+interface Context extends DiagramOptions {
+  readonly graph: Graph;
 }
 
 /** inceptionResnetA → Inception-ResNet-A; reductionB → Reduction-B; averagePooling → Average pooling. */
@@ -46,7 +87,7 @@ export function nameOf(key: string): string {
 const shapeOf = (graph: Graph, endpoint: string): Shape =>
   (graph.nodes[graph.endpoints.get(endpoint) as number] as Node).shape;
 
-function schema(graph: Graph): Drawing {
+function schema({ graph, costs = false }: Context): Drawing {
   const { network } = graph;
   const stage = (label: readonly string[], shape: Shape): Drawing => {
     const drawn = box('stage', label, { minWidth: 190 });
@@ -61,7 +102,12 @@ function schema(graph: Graph): Drawing {
   };
   const stages = Object.entries(network.layers).map(([key, layer]) => {
     const times = layer.kind === 'repeat' && layer.count > 1 ? `${layer.count} × ` : '';
-    return stage([`${times}${nameOf(key)}`, ...detail(layer, network.classes)], shapeOf(graph, key));
+    const lines = [
+      `${times}${nameOf(key)}`,
+      ...detail(layer, network.classes),
+      ...(costs ? costLine(nodesAt(graph, key)) : []),
+    ];
+    return stage(lines, shapeOf(graph, key));
   });
   const drawing = stack([
     stage(['Input'], network.input),
@@ -102,35 +148,74 @@ const composed: Readonly<Record<Layer['kind'], boolean>> = {
   dense: false,
 };
 
-/** A figure for every layer with branches or several boxes, with its input and output shapes. */
-function blockFigures(graph: Graph, layers: Layers): Drawing[] {
+interface PartFigure {
+  readonly key: string;
+  readonly drawing: Drawing;
+}
+
+/** A figure for every layer with branches or several boxes, and for the auxiliary classifier. */
+function partFigures(context: Context): readonly PartFigure[] {
+  const { graph } = context;
+  const { layers, auxiliary } = graph.network;
   let input = graph.network.input as Shape;
-  return Object.entries(layers).flatMap(([key, layer]) => {
+  const blocks = Object.entries(layers).flatMap(([key, layer]) => {
     const before = input;
     const after = shapeOf(graph, key);
     input = after;
-    if (layer.kind === 'repeat') return repeatFigures(graph, { key, layer, before });
-    return composed[layer.kind]
-      ? [titled(nameOf(key), figure(layer, { depth: before[2] }), fromTo(before, after))]
-      : [];
+    if (layer.kind === 'repeat') return repeatFigures(context, { key, layer, before });
+    if (!composed[layer.kind]) return [];
+    const drawn = drawLayer(context, { layer, path: key, before });
+    return [
+      {
+        key,
+        drawing: titled(nameOf(key), drawn, printedPart(graph.network, key), {
+          ...context,
+          note: fromTo(before, after),
+        }),
+      },
+    ];
   });
+  if (!auxiliary) return blocks;
+  const lines = context.costs ? costLines(graph) : undefined;
+  const before = shapeOf(graph, auxiliary.after);
+  const boxes = Object.entries(auxiliary.layers).map(([key, layer]) =>
+    figure(layer, { path: `${auxiliaryName}/${key}`, notes: lines }),
+  );
+  const drawn = stack([inputBox(before), ...boxes]);
+  const note = `training only, after ${nameOf(auxiliary.after)}`;
+  const drawing = titled('Auxiliary classifier', drawn, printedPart(graph.network, auxiliaryName), {
+    ...context,
+    note,
+  });
+  return [...blocks, { key: auxiliaryName, drawing }];
+}
+
+const inputBox = (shape: Shape): Drawing => box('plain', ['Input', formatShape(shape)]);
+
+function drawLayer(
+  { graph, costs = false }: Context,
+  { layer, path, before }: { layer: Layer; path: string; before: Shape },
+): Drawing {
+  const notes = costs ? costLines(graph) : undefined;
+  return stack([inputBox(before), figure(layer, { path, depth: before[2], notes })]);
 }
 
 function repeatFigures(
-  graph: Graph,
+  context: Context,
   { key, layer, before }: { key: string; layer: Repeat; before: Shape },
-): Drawing[] {
+): readonly PartFigure[] {
+  const { graph } = context;
   const outputOf = (index: number) => (index < 0 ? before : shapeOf(graph, `${key}/${index}`));
   const runs = variants(layer);
   return runs.map(({ block, from, to }) => {
+    const path = `${key}/${from}`;
+    const drawn = drawLayer(context, { layer: block, path, before: outputOf(from - 1) });
     const shapes = fromTo(outputOf(from - 1), outputOf(to));
-    const drawn = figure(block, { depth: outputOf(from - 1)[2] });
-    if (runs.length === 1) {
-      const times = layer.count > 1 ? `${layer.count} × ` : '';
-      return titled(`${times}${nameOf(key)}`, drawn, shapes);
-    }
+    const times = runs.length === 1 && layer.count > 1 ? `${layer.count} × ` : '';
     const which = from === to ? `block ${from}` : `blocks ${from} to ${to}`;
-    return titled(nameOf(key), drawn, `${which} of ${layer.count}, ${shapes}`);
+    const note = runs.length === 1 ? shapes : `${which} of ${layer.count}, ${shapes}`;
+    const printed = printedPart(graph.network, key);
+    return { key, drawing: titled(times + nameOf(key), drawn, printed, { ...context, note, path }) };
   });
 }
 
@@ -139,121 +224,132 @@ const fromTo = (before: Shape, after: Shape): string =>
     ? formatShape(after)
     : `${formatShape(before)} → ${formatShape(after)}`;
 
-function auxiliaryFigure(graph: Graph): Drawing[] {
-  const { auxiliary } = graph.network;
-  if (!auxiliary) return [];
-  const boxes = Object.values(auxiliary.layers).map((layer) => figure(layer));
-  return [titled('Auxiliary classifier', stack(boxes), `training only, after ${nameOf(auxiliary.after)}`)];
-}
-
-function titled(title: string, drawing: Drawing, note?: string): Drawing {
-  const top = note === undefined ? 34 : 54;
-  const width = Math.max(drawing.width, title.length * 10.5, (note?.length ?? 0) * 9);
+/** The figure in its direction under its heading, with marks where it departs from print and their notes below. */
+function titled(
+  title: string,
+  drawn: Drawing,
+  { figure: printed, notes }: PrintedPart,
+  { direction = 'down', note, path }: DiagramOptions & { note?: string; path?: string },
+): Drawing {
+  const turned = direction === 'up' ? upsideDown(drawn) : drawn;
+  const marked = withMarks(turned, { path: path ?? pathOf(turned), notes });
+  const under = [printed, note].filter((text) => text !== undefined).join(' · ');
+  const top = under === '' ? 34 : 54;
+  const headingWidth = title.length * 10.4;
+  const width = Math.max(
+    drawn.width + markRadius,
+    headingWidth + 60,
+    textWidth(under),
+    notes.length > 0 ? 330 : 0,
+  );
+  const below = notesBelow(notes, { width, y: top + drawn.height + 16 });
+  const onTitle = notes
+    .filter(({ at }) => at === '')
+    .map(
+      ({ number, why }, index): Item => ({
+        kind: 'mark',
+        x: headingWidth + 16 + index * 20,
+        y: 10,
+        text: String(number),
+        why,
+      }),
+    );
   const items: Item[] = [
     { kind: 'text', look: 'title', x: 0, y: 16, text: title },
-    ...(note === undefined ? [] : [{ kind: 'text', look: 'note', x: 0, y: 36, text: note } as const]),
-    ...move(drawing.items, 0, top),
+    ...onTitle,
+    ...(under === '' ? [] : [{ kind: 'text', look: 'note', x: 0, y: 36, text: under } as const]),
+    ...move(marked.items, 0, top),
+    ...below.items,
   ];
-  return { width, height: top + drawing.height, axis: drawing.axis, items };
+  return { width, height: below.bottom, axis: drawn.axis, items };
 }
 
-/** Puts the schema in its own column and each block beside it, at the topmost and then leftmost free position. */
-function arrange([first, ...blocks]: readonly Drawing[]): { items: Item[]; height: number } {
-  const between = 48;
-  const schemaDrawing = first as Drawing;
-  const items = move(schemaDrawing.items, margin, margin);
-  const start = margin + schemaDrawing.width + between;
-  const end = Math.max(pageWidth - margin, start + Math.max(...blocks.map(({ width }) => width)));
-  const placed: { x: number; right: number; bottom: number }[] = [];
-  /** The y at which a block at x fits below everything above it. */
-  const topAt = (x: number, width: number) => {
-    const above = placed.filter((block) => block.x < x + width + between && x < block.right + between);
-    return Math.max(margin, ...above.map(({ bottom }) => bottom + between));
-  };
-  for (const block of blocks) {
-    const positions = [start, ...placed.map(({ right }) => right + between)]
-      .filter((x) => x === start || x + block.width <= end)
-      .map((x) => ({ x, y: topAt(x, block.width) }))
-      .sort((a, b) => a.y - b.y || a.x - b.x);
-    const { x, y } = positions[0] as { x: number; y: number };
-    items.push(...move(block.items, x, y));
-    placed.push({ x, right: x + block.width, bottom: y + block.height });
-  }
-  const bottoms = placed.map(({ bottom }) => bottom);
-  return { items, height: Math.max(margin + schemaDrawing.height, ...bottoms) + margin };
-}
+/** A part's own key, which its boxes' paths begin with. */
+const pathOf = ({ items }: Drawing): string => {
+  const first = items.find((item) => item.kind === 'box' && item.path !== undefined);
+  return (first?.kind === 'box' && first.path?.split('/')[0]) || '';
+};
 
-/** Colours by role, light and dark. */
-const style = `
-  svg { color-scheme: light dark; --paper: #ffffff; --ink: #1f2933; --line: #66788a; --note: #52606d;
-    --conv: #dcebfa; --convEdge: #3b7dbd; --pool: #fde8d4; --poolEdge: #c9742b; --join: #e4e7eb; --joinEdge: #7b8794;
-    --act: #dff3e4; --actEdge: #3f9142; --stage: #ece6f8; --stageEdge: #7d5fb2; --plain: #ffffff; --plainEdge: #9aa5b1; }
-  @media (prefers-color-scheme: dark) { svg { --paper: #14181d; --ink: #e6ebf0; --line: #9aa8b6; --note: #aab6c2;
-    --conv: #17344f; --convEdge: #5b9bd8; --pool: #4a2d12; --poolEdge: #dd9150; --join: #2b333b; --joinEdge: #8b98a5;
-    --act: #17391d; --actEdge: #63b267; --stage: #33264f; --stageEdge: #a98be0; --plain: #1c2229; --plainEdge: #76838f; } }
-  text { font: 13px system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif; fill: var(--ink); }
-  .inside { text-anchor: middle; }
-  .title { font-size: 17px; font-weight: 600; }
-  .note { fill: var(--note); }
-  path { fill: none; stroke: var(--line); stroke-width: 1.3; }
-  .paper { fill: var(--paper); }
-${['conv', 'pool', 'join', 'act', 'stage', 'plain']
-  .map((look) => `  .${look} { fill: var(--${look}); stroke: var(--${look}Edge); }`)
-  .join('\n')}
-`;
-
-function svg({
-  title,
-  description,
-  height,
-  items,
-}: {
-  title: string;
-  description: string;
-  height: number;
-  items: readonly Item[];
-}): string {
-  const rights = items.map((item) => (item.kind === 'box' ? item.x + item.width : 0));
-  const width = Math.ceil(Math.max(pageWidth, ...rights.map((right) => right + margin)));
-  const down = Math.ceil(height);
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${down}" viewBox="0 0 ${width} ${down}" role="img">
-<title>${escapeText(title)}</title>
-<desc>${escapeText(description)}</desc>
-<style>${style}</style>
-<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
-<path d="M0.5 0.5 L7.5 4 L0.5 7.5 Z" style="fill: var(--line); stroke: none"/></marker></defs>
-<rect class="paper" width="${width}" height="${down}"/>
-${items.map(element).join('\n')}
-</svg>
-`;
-}
-
-const round = (value: number): number => Math.round(value * 10) / 10;
-
-function element(item: Item): string {
-  switch (item.kind) {
-    case 'box': {
-      const { x, y, width, height, lines, look } = item;
-      const rect = `<rect class="${look}" x="${round(x)}" y="${round(y)}" width="${round(width)}" height="${round(height)}" rx="5"/>`;
-      const first = y + height / 2 - ((lines.length - 1) * 16) / 2 + 4.5;
-      const texts = lines.map(
-        (line, index) =>
-          `<text class="inside" x="${round(x + width / 2)}" y="${round(first + index * 16)}">${escapeText(line)}</text>`,
-      );
-      return rect + texts.join('');
+function notesBelow(
+  notes: readonly PrintNote[],
+  { width, y }: { width: number; y: number },
+): { items: Item[]; bottom: number } {
+  const items: Item[] = [];
+  let bottom = y - 16;
+  let line = y + 12;
+  for (const { number, why } of notes) {
+    items.push({ kind: 'mark', x: markRadius, y: line - 4, text: String(number), why });
+    for (const text of wrapped(why, width - 24)) {
+      items.push({ kind: 'text', look: 'note', x: 24, y: line, text });
+      bottom = line + 6;
+      line += 17;
     }
-    case 'circle':
-      return `<circle class="plain" cx="${round(item.x)}" cy="${round(item.y)}" r="${item.radius}"/><text class="inside" x="${round(item.x)}" y="${round(item.y + 4.5)}">${escapeText(item.text)}</text>`;
-    case 'path': {
-      const points = item.points.map(
-        ([x, y]: Point, index) => `${index === 0 ? 'M' : 'L'}${round(x)} ${round(y)}`,
-      );
-      return `<path d="${points.join(' ')}"${item.arrow ? ' marker-end="url(#head)"' : ''}/>`;
-    }
-    case 'text':
-      return `<text class="${item.look}" x="${round(item.x)}" y="${round(item.y)}">${escapeText(item.text)}</text>`;
+    line += 5;
   }
+  return { items, bottom };
 }
 
-const escapeText = (text: string): string =>
-  text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
+/** Lines of whole words that are no wider than `width`. */
+function wrapped(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const longer = lines.length === 0 ? word : `${lines.at(-1)} ${word}`;
+    if (lines.length > 0 && textWidth(longer) <= width) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
+}
+
+const margin = 32;
+const between = 44;
+/** Width over height of a page. */
+const landscape = 1.4;
+
+interface Column {
+  readonly figures: readonly Drawing[];
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Figures in the network's order, down each column and then to the right, with columns as equal in height as they can be. */
+function inColumns(figures: readonly Drawing[]): Pick<Sheet, 'width' | 'height' | 'items'> {
+  const tallest = Math.max(...figures.map(({ height }) => height));
+  const total = figures.reduce((sum, { height }) => sum + height + between, 0);
+  const layouts = figures.map((_, index) => filled(figures, Math.max(tallest, total / (index + 1))));
+  const sizes = layouts.map((columns) => ({
+    columns,
+    width: columns.reduce((sum, column) => sum + column.width + between, -between),
+    height: Math.max(...columns.map((column) => column.height)),
+  }));
+  const strain = ({ width, height }: { width: number; height: number }) =>
+    Math.abs(Math.log(width / height / landscape)) + Math.log(width * height);
+  const best = sizes.reduce((least, next) => (strain(next) < strain(least) ? next : least));
+  const items: Item[] = [];
+  let x = margin;
+  for (const column of best.columns) {
+    let y = margin;
+    for (const drawing of column.figures) {
+      items.push(...move(drawing.items, x, y));
+      y += drawing.height + between;
+    }
+    x += column.width + between;
+  }
+  return { items, width: Math.ceil(best.width + 2 * margin), height: Math.ceil(best.height + 2 * margin) };
+}
+
+/** Columns of at most this height, each as full as it can be. */
+function filled(figures: readonly Drawing[], atMost: number): readonly Column[] {
+  const columns: Column[] = [];
+  for (const drawing of figures) {
+    const last = columns.at(-1);
+    const height = last ? last.height + between + drawing.height : Number.POSITIVE_INFINITY;
+    if (last && height <= atMost) {
+      columns[columns.length - 1] = {
+        figures: [...last.figures, drawing],
+        width: Math.max(last.width, drawing.width),
+        height,
+      };
+    } else columns.push({ figures: [drawing], width: drawing.width, height: drawing.height });
+  }
+  return columns;
+}

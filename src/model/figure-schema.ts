@@ -85,6 +85,12 @@ const network = z
     auxiliary: z.strictObject({ after: z.string(), layers }).optional(),
     featuresAt: z.record(z.string(), z.string()).optional(),
     published: z.unknown().optional(),
+    printed: z
+      .record(
+        z.string(),
+        z.strictObject({ figure: z.string(), departures: z.record(z.string(), z.string()) }).partial(),
+      )
+      .optional(),
   } satisfies Record<keyof Network, z.ZodType>)
   .superRefine((value, context) => {
     try {

@@ -23,7 +23,7 @@ export function cutNetwork(
   const entries = Object.entries(network.layers);
   const last = entries.findIndex(([each]) => each === key);
   const layer = entries[last]?.[1];
-  const { stages = {}, ...rest } = without(network, ['auxiliary', 'featuresAt', 'published']);
+  const { stages = {}, ...rest } = without(network, ['auxiliary', 'featuresAt', 'published', 'printed']);
   const stage = (Object.keys(stages) as Stage[]).find((each) => stages[each] === key);
   const blockCount = (stage && options.blocks?.[stage]) ?? (layer?.kind === 'repeat' ? layer.count : 0);
   // The last block of a repeat may differ from the others: all of them are the whole repeat.

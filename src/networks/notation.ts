@@ -166,6 +166,14 @@ export interface PublishedErrors {
 /** The repeated stages whose counts and residual scales are options; `inceptionA` is the A of the paper's networks. */
 export type Stage = 'A' | 'B' | 'C';
 
+/** Where a part of a network is printed, and where it departs from print. */
+export interface Printed {
+  /** `figure 4`, or `figure 10 of arXiv 1512.00567`. Default: no figure shows it. */
+  readonly figure?: string;
+  /** What differs from print and why, by the layer inside the part: `branch3`, `branch2/conv2`; `''` for all of it. */
+  readonly departures?: Readonly<Record<string, string>>;
+}
+
 /** A network as drawn in its figures. */
 export interface Network {
   readonly name: string;
@@ -189,6 +197,8 @@ export interface Network {
   /** The part that provides the features at a stride, where it is not the last part with that stride. */
   readonly featuresAt?: Readonly<Record<number, string>>;
   readonly published?: PublishedErrors;
+  /** By key; under `''` for the network as a whole. */
+  readonly printed?: Readonly<Record<string, Printed>>;
 }
 
 /** A convolution's window and filters, with its marks: `conv('3x3', 64, 'stride 2 V')`, `conv('1x1', 256, 'Linear')`. */

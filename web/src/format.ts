@@ -1,16 +1,6 @@
 /** Formats numbers for display. */
 
-/** 12,253,974,624 → 12.25 G; 1,536 → 1.54 k */
-export function short(value: number): string {
-  for (const [unit, size] of [
-    ['G', 1e9],
-    ['M', 1e6],
-    ['k', 1e3],
-  ] as const) {
-    if (value >= size) return `${Number((value / size).toPrecision(3))} ${unit}`;
-  }
-  return String(Number(value.toPrecision(3)));
-}
+export { short } from '../../src/diagram/cost-lines.ts';
 
 /** 42,679,816 */
 export const grouped = (value: number): string => value.toLocaleString('en-US');

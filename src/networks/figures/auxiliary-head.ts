@@ -2,7 +2,7 @@
  * The auxiliary classifier of Inception-v3 (arXiv 1512.00567, figure 8, as TF-Slim and torchvision build it) on the
  * 17×17 grid. TF-Slim gives the same head to Inception-v4 and Inception-ResNet-v2; the paper draws none for them.
  */
-import { type Auxiliary, avgPool, conv, fullyConnected, globalAvgPool } from '../notation.ts';
+import { type Auxiliary, avgPool, conv, fullyConnected, globalAvgPool, type Printed } from '../notation.ts';
 
 export const auxiliaryHead = (after: string): Auxiliary => ({
   after,
@@ -14,3 +14,8 @@ export const auxiliaryHead = (after: string): Auxiliary => ({
     logits: fullyConnected(),
   },
 });
+
+/** Of every network but Inception-v3. */
+export const printedAuxiliary: Printed = {
+  departures: { '': 'the paper draws none for this network; this is that of Inception-v3' },
+};

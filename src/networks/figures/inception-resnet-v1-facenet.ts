@@ -10,6 +10,7 @@ import {
   inceptionResnetA,
   inceptionResnetB,
   inceptionResnetC,
+  printedV1,
   reductionB,
   stem,
 } from './inception-resnet-v1.ts';
@@ -34,4 +35,13 @@ export const inceptionResnetV1Facenet: Network = {
   },
   stages: { A: 'inceptionResnetA', B: 'inceptionResnetB', C: 'inceptionResnetC' },
   auxiliary: auxiliaryHead('inceptionResnetB'),
+  printed: {
+    ...printedV1,
+    '': {
+      figure: 'figure 15',
+      departures: {
+        '': 'figure 15 has five C blocks and no embedding: facenet added the sixth, and the embedding',
+      },
+    },
+  },
 };

@@ -11,12 +11,14 @@ import {
   globalAvgPool,
   maxPool,
   type Network,
+  type Printed,
   repeat,
   residual,
   sequence,
 } from '../notation.ts';
-import { auxiliaryHead } from './auxiliary-head.ts';
-import { reductionA } from './inception-v4.ts';
+import { auxiliaryHead, printedAuxiliary } from './auxiliary-head.ts';
+import { printedScale } from './inception-resnet-v2.ts';
+import { poolingFirst, printedReductionA, reductionA } from './inception-v4.ts';
 
 /** Figure 14. */
 export const stem = sequence(
@@ -59,6 +61,17 @@ export const inceptionResnetC = residual(
   [conv('1x1', 192), conv('1x3', 192), conv('3x1', 192)],
 );
 
+export const printedV1: Readonly<Record<string, Printed>> = {
+  '': { figure: 'figure 15' },
+  stem: { figure: 'figure 14' },
+  inceptionResnetA: { figure: 'figure 10', departures: { '': printedScale } },
+  reductionA: printedReductionA,
+  inceptionResnetB: { figure: 'figure 11', departures: { '': printedScale } },
+  reductionB: { figure: 'figure 12', departures: { branch3: poolingFirst } },
+  inceptionResnetC: { figure: 'figure 13', departures: { '': printedScale } },
+  auxiliary: printedAuxiliary,
+};
+
 /** Figure 15. */
 export const inceptionResnetV1: Network = {
   name: 'inception-resnet-v1',
@@ -78,5 +91,6 @@ export const inceptionResnetV1: Network = {
   },
   stages: { A: 'inceptionResnetA', B: 'inceptionResnetB', C: 'inceptionResnetC' },
   auxiliary: auxiliaryHead('inceptionResnetB'),
+  printed: printedV1,
   published: { singleCrop: [21.3, 5.5], tenOrTwelveCrops: [19.8, 4.6], crops144: [18.8, 4.3] },
 };

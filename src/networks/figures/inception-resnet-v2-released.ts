@@ -14,10 +14,16 @@ import {
   type Network,
   repeat,
 } from '../notation.ts';
-import { auxiliaryHead } from './auxiliary-head.ts';
-import { inceptionResnetA, inceptionResnetB, inceptionResnetC, reductionB } from './inception-resnet-v2.ts';
+import { auxiliaryHead, printedAuxiliary } from './auxiliary-head.ts';
+import {
+  inceptionResnetA,
+  inceptionResnetB,
+  inceptionResnetC,
+  printedBlocks,
+  reductionB,
+} from './inception-resnet-v2.ts';
 import { stem } from './inception-v3.ts';
-import { reductionA } from './inception-v4.ts';
+import { printedReductionA, reductionA } from './inception-v4.ts';
 
 /** TF-Slim's Mixed_5b; the error rates that the paper publishes belong to this network. */
 const mixed5b = filterConcat(
@@ -47,5 +53,20 @@ export const inceptionResnetV2Released: Network = {
   },
   stages: { A: 'inceptionResnetA', B: 'inceptionResnetB', C: 'inceptionResnetC' },
   auxiliary: auxiliaryHead('inceptionResnetB'),
+  printed: {
+    '': {
+      departures: {
+        '': 'the paper draws another Inception-ResNet-v2: this is the one whose weights were released',
+      },
+    },
+    stem: {
+      departures: { '': 'the paper draws the stem of Inception-v4 (figure 3); this is that of Inception-v3' },
+    },
+    mixed5b: { departures: { '': 'in no figure' } },
+    reductionA: printedReductionA,
+    ...printedBlocks,
+    conv: { departures: { '': 'in no figure' } },
+    auxiliary: printedAuxiliary,
+  },
   published: { singleCrop: [19.9, 4.9], tenOrTwelveCrops: [18.7, 4.1], crops144: [17.8, 3.7] },
 };

@@ -15,11 +15,12 @@ import {
   globalAvgPool,
   maxPool,
   type Network,
+  type Printed,
   repeat,
   residual,
 } from '../notation.ts';
-import { auxiliaryHead } from './auxiliary-head.ts';
-import { reductionA, stem } from './inception-v4.ts';
+import { auxiliaryHead, printedAuxiliary } from './auxiliary-head.ts';
+import { poolingFirst, printedReductionA, printedStem, reductionA, stem } from './inception-v4.ts';
 
 /** Figure 16. The 35×35 grid module. The scale is the released one; the paper says "between 0.1 and 0.3". */
 export const inceptionResnetA = residual(
@@ -51,6 +52,29 @@ export const inceptionResnetC = residual(
   [conv('1x1', 192), conv('1x3', 224), conv('3x1', 256)],
 );
 
+/** The paper leaves the scale open. */
+export const printedScale = 'the paper scales by 0.1 to 0.3; this is the scale of the released network';
+
+/** Of both networks with these blocks; their depths differ. */
+export const printedBlocks: Readonly<Record<string, Printed>> = {
+  inceptionResnetA: { figure: 'figure 16', departures: { '': printedScale } },
+  inceptionResnetB: {
+    figure: 'figure 17',
+    departures: {
+      '': printedScale,
+      linear: 'printed as 1154, which no depth of the paper is: 384 + 384 + 384 is 1152',
+    },
+  },
+  reductionB: { figure: 'figure 18', departures: { branch3: poolingFirst } },
+  inceptionResnetC: {
+    figure: 'figure 19',
+    departures: {
+      '': printedScale,
+      linear: 'printed as 2048, which no depth of the paper is: 1152 + 384 + 288 + 320 is 2144',
+    },
+  },
+};
+
 /** Figure 15. */
 export const inceptionResnetV2: Network = {
   name: 'inception-resnet-v2',
@@ -71,5 +95,17 @@ export const inceptionResnetV2: Network = {
   stages: { A: 'inceptionResnetA', B: 'inceptionResnetB', C: 'inceptionResnetC' },
   auxiliary: auxiliaryHead('inceptionResnetB'),
   featuresAt: { 4: 'stem/concat1' }, // timm's choice of two parts
+  printed: {
+    '': {
+      figure: 'figure 15',
+      departures: {
+        '': "figure 15 has Inception-ResNet-v1's sizes; the text gives this network the cost of Inception-v4, which these counts of blocks do not reach",
+      },
+    },
+    stem: printedStem,
+    reductionA: printedReductionA,
+    ...printedBlocks,
+    auxiliary: printedAuxiliary,
+  },
   published: { singleCrop: [19.9, 4.9], tenOrTwelveCrops: [18.7, 4.1], crops144: [17.8, 3.7] },
 };

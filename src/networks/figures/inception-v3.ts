@@ -86,5 +86,16 @@ export const inceptionV3: Network = {
   },
   stages: { A: 'inceptionA', B: 'inceptionB', C: 'inceptionC' },
   auxiliary: auxiliaryHead('inceptionB'),
+  printed: {
+    '': { figure: 'table 1 of arXiv 1512.00567' },
+    inceptionA: {
+      figure: 'figure 5 of arXiv 1512.00567',
+      departures: { 'branch1/conv2': 'printed as 3x3; the released weights have a 5x5 kernel' },
+    },
+    reductionA: { figure: 'figure 10 of arXiv 1512.00567' },
+    inceptionB: { figure: 'figure 6 of arXiv 1512.00567' },
+    inceptionC: { figure: 'figure 7 of arXiv 1512.00567' },
+    auxiliary: { figure: 'figure 8 of arXiv 1512.00567' },
+  },
   published: { singleCrop: [21.2, 5.6], tenOrTwelveCrops: [19.8, 4.6], crops144: [18.9, 4.3] },
 };

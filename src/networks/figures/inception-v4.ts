@@ -12,10 +12,14 @@ import {
   globalAvgPool,
   maxPool,
   type Network,
+  type Printed,
   repeat,
   sequence,
 } from '../notation.ts';
-import { auxiliaryHead } from './auxiliary-head.ts';
+import { auxiliaryHead, printedAuxiliary } from './auxiliary-head.ts';
+
+/** Concatenation order fixes the order of the next layer's weights. */
+export const poolingFirst = 'printed as the first branch; the order is that of the released weights';
 
 /** Figure 3. The stem that Inception-v4 and Inception-ResNet-v2 share. */
 export const stem = sequence(
@@ -29,6 +33,14 @@ export const stem = sequence(
   ), // 71×71×192
   filterConcat([conv('3x3', 192, 'stride 2 V')], [maxPool('3x3', 'stride 2 V')]), // drawn without its stride
 ); // 35×35×384
+
+export const printedStem: Printed = {
+  figure: 'figure 3',
+  departures: {
+    'concat2/branch1/conv2': 'printed 7x1 first; the released weights have 1x7 first',
+    'concat3/branch0/conv1': 'printed without a stride; 71×71 becomes 35×35 by a stride of 2',
+  },
+};
 
 /** Figure 4. The 35×35 grid module; 384 channels in and out. */
 const inceptionA = filterConcat(
@@ -75,6 +87,11 @@ export const reductionA = ({ k, l, m, n }: Table1) =>
     [maxPool('3x3', 'stride 2 V')], // drawn first
   );
 
+export const printedReductionA: Printed = {
+  figure: 'figure 7 and table 1',
+  departures: { branch2: poolingFirst },
+};
+
 /** Figure 8, 17×17 to 8×8. */
 const reductionB = filterConcat(
   [conv('1x1', 192), conv('3x3', 192, 'stride 2 V')],
@@ -102,5 +119,28 @@ export const inceptionV4: Network = {
   stages: { A: 'inceptionA', B: 'inceptionB', C: 'inceptionC' },
   auxiliary: auxiliaryHead('inceptionB'),
   featuresAt: { 4: 'stem/concat1' }, // timm's choice of two parts
+  printed: {
+    '': { figure: 'figure 9' },
+    stem: printedStem,
+    inceptionA: { figure: 'figure 4', departures: { branch3: poolingFirst } },
+    reductionA: printedReductionA,
+    inceptionB: {
+      figure: 'figure 5',
+      departures: {
+        'branch1/conv3': 'printed as a second 1x7; 7x1 is meant',
+        'branch2/conv2': 'printed 1x7 first; the released weights have 7x1 first',
+        branch3: poolingFirst,
+      },
+    },
+    reductionB: { figure: 'figure 8', departures: { branch2: poolingFirst } },
+    inceptionC: {
+      figure: 'figure 6',
+      departures: {
+        'branch2/conv2': 'printed 1x3 first; the released weights have 3x1 first',
+        branch3: poolingFirst,
+      },
+    },
+    auxiliary: printedAuxiliary,
+  },
   published: { singleCrop: [20.0, 5.0], tenOrTwelveCrops: [18.7, 4.2], crops144: [17.7, 3.8] },
 };

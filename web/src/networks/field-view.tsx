@@ -1,5 +1,6 @@
 /** What one unit of a layer can depend on, over the square that the network sees: on an image of the reader's, or on an empty one. */
 import { useEffect, useId, useMemo, useState } from 'react';
+import { nodesAt } from '../../../src/diagram/cost-lines.ts';
 import type { Graph, Node } from '../../../src/graph/graph.ts';
 import { formatShape } from '../../../src/graph/graph.ts';
 import {
@@ -10,7 +11,6 @@ import {
 } from '../../../src/graph/receptive-fields.ts';
 import { Picker } from '../classify/image-drop.tsx';
 import { percent } from '../format.ts';
-import { nodesAt } from './level.ts';
 
 interface FieldProps {
   readonly graph: Graph;

@@ -1,6 +1,7 @@
 /** A drawing as SVG in which every box links to its contents. */
 import { useId, useState } from 'react';
 import type { Drawing, Item } from '../../../src/diagram/diagram-layout.ts';
+import { markRadius } from '../../../src/diagram/sheet.ts';
 import type { Level } from './level.ts';
 
 type Box = Extract<Item, { kind: 'box' }>;
@@ -133,6 +134,16 @@ function ItemView({ item, arrow, href, marked, onPoint }: ItemProps) {
         </a>
       );
     }
+    case 'mark':
+      return (
+        <g>
+          <title>{item.why}</title>
+          <circle className="print-mark" cx={item.x} cy={item.y} r={markRadius} />
+          <text className="inside number" x={item.x} y={item.y + 4}>
+            {item.text}
+          </text>
+        </g>
+      );
     case 'circle':
       return (
         <>

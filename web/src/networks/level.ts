@@ -3,6 +3,7 @@
  * level is identified by its path in the graph; the whole network is the empty path.
  */
 
+import { costLine, costLines, nodesAt } from '../../../src/diagram/cost-lines.ts';
 import { nameOf } from '../../../src/diagram/diagram.ts';
 import {
   box,
@@ -13,11 +14,11 @@ import {
   type Item,
   stack,
 } from '../../../src/diagram/diagram-layout.ts';
+import { type PrintNote, printedPart, withMarks } from '../../../src/diagram/print-marks.ts';
 import { type Costs, costsOfNodes, summariseLayers } from '../../../src/graph/costs.ts';
 import { formatShape, type Graph, type Head, type Node, type Shape } from '../../../src/graph/graph.ts';
 import { auxiliaryName, chainPaths, keyPath } from '../../../src/graph/layer-names.ts';
 import { type Branch, blockAt, conv, type Layer, type Layers } from '../../../src/networks/notation.ts';
-import { short } from '../format.ts';
 
 export interface Step extends Costs {
   /** Empty for an operation inside a layer, which cannot be opened. */
@@ -37,6 +38,10 @@ export interface Level {
   readonly output: Shape;
   readonly costs: Costs;
   readonly drawing: Drawing;
+  /** The figure that prints this level, and where the drawing departs from it; undefined for a level inside a part. */
+  readonly printed:
+    | { readonly key: string; readonly figure: string | undefined; readonly notes: readonly PrintNote[] }
+    | undefined;
   readonly steps: readonly Step[];
   /** From the whole network to this level, inclusive. */
   readonly crumbs: readonly { readonly path: string; readonly title: string }[];
@@ -55,6 +60,8 @@ export function levelAt(graph: Graph, requestedPath: string): Level {
   const place = placeAt(graph, path) as Place;
   const inside = nodesAt(graph, path);
   const crumbs = crumbsOf(graph, path);
+  const printed = printedAt(graph, path);
+  const drawing = drawingOf(graph, { path, place, inside });
   return {
     path,
     missing: placeAt(graph, requestedPath) ? undefined : requestedPath,
@@ -62,18 +69,20 @@ export function levelAt(graph: Graph, requestedPath: string): Level {
     input: inputShape(graph, inside),
     output: outputShape(graph, path, inside),
     costs: costsOfNodes(inside),
-    drawing: drawingOf(graph, { path, place, inside }),
+    drawing: printed ? withMarks(drawing, { path, notes: printed.notes }) : drawing,
+    printed,
     steps: stepsOf(graph, { path, place, inside }),
     crumbs,
     siblings: siblingsOf(graph, path),
   };
 }
 
-/** Nodes of a part of the network; of the whole network, everything computed in inference and the auxiliary head. */
-export const nodesAt = ({ nodes }: Graph, path: string): readonly Node[] =>
-  path === ''
-    ? nodes.filter(({ op }) => op !== 'input')
-    : nodes.filter((node) => node.path === path || node.path.startsWith(`${path}/`));
+/** A part by its key; of a repetition, each block. */
+function printedAt({ network }: Graph, path: string): Level['printed'] {
+  const key = path.replace(/\/\d+$/, '');
+  if (key !== '' && key !== auxiliaryName && !Object.hasOwn(network.layers, key)) return undefined;
+  return { key, ...printedPart(network, key) };
+}
 
 function nearestPath(graph: Graph, requestedPath: string): string {
   let path = requestedPath;
@@ -195,21 +204,9 @@ interface LevelContext {
   readonly inside: readonly Node[];
 }
 
-/** Shape, and `parameters · multiply-adds` if there are any. */
-function notesOf(graph: Graph) {
-  return (path: string): readonly string[] => {
-    const nodes = nodesAt(graph, path);
-    const last = nodes.at(-1);
-    if (!last) return [];
-    const layerNodes = nodes.filter((node) => node.path === path);
-    const { parameters, macs } = costsOfNodes(layerNodes.length > 0 ? layerNodes : nodes);
-    return [formatShape(last.shape), ...(parameters > 0 ? [`${short(parameters)} · ${short(macs)}`] : [])];
-  };
-}
-
 function drawingOf(graph: Graph, { path, place, inside }: LevelContext): Drawing {
   const depth = inputShape(graph, inside)[2];
-  const context: FigureContext = { path, depth, notes: notesOf(graph) };
+  const context: FigureContext = { path, depth, notes: costLines(graph) };
   if (place.kind === 'keys') return schema(graph, place);
   if (place.kind === 'chain') return chainFigure(place.layers, context);
   const { layer } = place;
@@ -222,9 +219,7 @@ function schema(graph: Graph, { layers, head }: Extract<Place, { kind: 'keys' }>
   const { auxiliary } = graph.network;
   const part = (key: string, label: string) => {
     const nodes = nodesAt(graph, key);
-    const { parameters, macs } = costsOfNodes(nodes);
-    const costs = parameters > 0 ? [`${short(parameters)} · ${short(macs)}`] : [];
-    const lines = [label, formatShape((nodes.at(-1) as Node).shape), ...costs];
+    const lines = [label, formatShape((nodes.at(-1) as Node).shape), ...costLine(nodes)];
     return box('stage', lines, { minWidth: 200, path: key });
   };
   const parts = Object.entries(layers).map(([key, layer]) => {

@@ -1,16 +1,21 @@
 /** Every network as an explorable diagram: one, or two side by side. */
 import { useMemo, useState } from 'react';
+import { nodesAt } from '../../../src/diagram/cost-lines.ts';
+import { diagramSheet } from '../../../src/diagram/diagram.ts';
+import { pdfOf } from '../../../src/diagram/pdf.ts';
+import { svgOf } from '../../../src/diagram/svg.ts';
 import { buildGraph } from '../../../src/graph/build-graph.ts';
 import { compareGraphs, type PartDifference } from '../../../src/graph/compare-graphs.ts';
 import { formatShape, type Graph } from '../../../src/graph/graph.ts';
 import { configure, findNetwork, networks } from '../../../src/networks/networks.ts';
+import { layersInside } from '../../../src/networks/notation.ts';
 import { addressOf, changed, useChange } from '../location.ts';
 import { type Change, Check, NetworkSelect, OptionControls } from './controls.tsx';
 import { CostTiles, StepTable } from './costs-view.tsx';
 import { blocksOf, Differences } from './differences.tsx';
 import { FieldView } from './field-view.tsx';
 import { FigureView } from './figure-view.tsx';
-import { type Level, levelAt, nodesAt } from './level.ts';
+import { type Level, levelAt } from './level.ts';
 import { readNetwork, readOptions, type Side, unknownNetwork } from './network-settings.ts';
 import './networks.css';
 
@@ -187,6 +192,7 @@ function LevelView({ graph, level, urlAt, compact, marked }: LevelProps) {
         </nav>
       )}
       <p className="legend">
+        {level.printed?.figure !== undefined && `${level.printed.figure}: `}
         {formatShape(level.input)} → {formatShape(level.output)}
         <span className="quiet"> · boxes show output shape; parameters · multiply-adds</span>
       </p>
@@ -200,11 +206,59 @@ function LevelView({ graph, level, urlAt, compact, marked }: LevelProps) {
         />
         <div>
           {!isStacked && field}
+          {level.printed && <PrintedNotes graph={graph} printed={level.printed} />}
           <StepTable level={level} addressOf={urlAt} />
           <ParameterTable graph={graph} level={level} />
         </div>
       </div>
     </>
+  );
+}
+
+const formats = {
+  svg: ['image/svg+xml', svgOf],
+  pdf: ['application/pdf', pdfOf],
+} as const;
+
+/** Where the drawing departs from print, and the figure as a file, as `inception diagram` writes it. */
+function PrintedNotes({ graph, printed }: { graph: Graph; printed: NonNullable<Level['printed']> }) {
+  const { key, notes } = printed;
+  const { network } = graph;
+  const layer = network.layers[key];
+  const hasFigure = key === '' || layer === undefined || layersInside(layer).length > 0;
+  const save = (format: keyof typeof formats) => () => {
+    const [type, write] = formats[format];
+    const sheet = diagramSheet(network, { ...(key !== '' && { part: key }), costs: true });
+    const address = URL.createObjectURL(new Blob([write(sheet) as BlobPart], { type }));
+    const link = document.createElement('a');
+    link.href = address;
+    link.download = `${[network.name, key].filter(Boolean).join('-')}.${format}`;
+    link.click();
+    URL.revokeObjectURL(address);
+  };
+  return (
+    <div className="printed">
+      {notes.length > 0 && (
+        <section aria-label="Departures from print">
+          {notes.map(({ number, why }) => (
+            <p key={number}>
+              <span className="number">{number}</span> {why}
+            </p>
+          ))}
+        </section>
+      )}
+      {hasFigure && (
+        <p className="buttons">
+          <span className="quiet">Save {key === '' ? 'all figures' : 'this figure'} as</span>
+          <button type="button" onClick={save('svg')}>
+            SVG
+          </button>
+          <button type="button" onClick={save('pdf')}>
+            PDF
+          </button>
+        </p>
+      )}
+    </div>
   );
 }
 
