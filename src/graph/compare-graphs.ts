@@ -6,14 +6,18 @@ import { formatShape, type Graph, type Node } from './graph.ts';
 export interface PartDifference {
   /** A part of the network, such as `inceptionResnetA/0..9`; equal neighbouring blocks are joined. */
   readonly name: string;
-  readonly kind: 'same' | 'differs' | 'only in the first' | 'only in the second';
+  /**
+   * `differs`: in kind, in a layer's window, filters, order, scale or ReLU. `follows`: the same layers, whose shapes and costs differ
+   * because earlier parts hand on other channels or grids.
+   */
+  readonly kind: 'same' | 'follows' | 'differs' | 'only in the first' | 'only in the second';
   readonly first: string | undefined;
   readonly second: string | undefined;
-  /** The differences inside, one line per layer. */
+  /** The differences in kind inside, one line per layer. */
   readonly layers: readonly string[];
 }
 
-/** A part described so that equal parts have equal descriptions: its layers with windows, filters and wiring. */
+/** A part described so that parts of equal kind have equal layers: windows, filters and wiring as the figure has them. */
 interface PartDescription {
   readonly summary: LayerSummary;
   readonly layers: ReadonlyMap<string, string>;
@@ -34,9 +38,11 @@ export function compareGraphs(first: Graph, second: Graph): PartDifference[] {
       ? 'only in the second'
       : !b
         ? 'only in the first'
-        : layers.length > 0 || firstOutline !== secondOutline
+        : layers.length > 0
           ? 'differs'
-          : 'same';
+          : firstOutline !== secondOutline
+            ? 'follows'
+            : 'same';
     return { name, kind, first: firstOutline, second: secondOutline, layers };
   });
   return joinRuns(differences);
@@ -57,7 +63,7 @@ function describeParts(graph: Graph): ReadonlyMap<string, PartDescription> {
   );
 }
 
-/** Describes one operation in the words of the figures. */
+/** Describes one operation in the words of the figures. Filters that follow from the channels before it are no part of them. */
 function describe(node: Node): string {
   const { shape } = node;
   switch (node.op) {
@@ -66,10 +72,13 @@ function describe(node: Node): string {
       const marks = [
         stride > 1 && `stride ${stride}`,
         padding.every((side) => side === 0) && Math.max(...window) > 1 && 'V',
-        groups > 1 && `in ${groups} groups`,
+        groups > 1 && groups !== shape[2] && `in ${groups} groups`,
         bias && 'Linear',
       ];
-      return [`conv ${formatShape(window)}`, shape[2], ...marks].filter(Boolean).join(' ');
+      const isResidual = node.parameters.members.some(({ weight }) => weight?.role === 'residualWeight');
+      const isDepthwise = groups > 1 && groups === shape[2];
+      const filters = isResidual ? "to the input's depth" : isDepthwise ? 'depthwise' : shape[2];
+      return [`conv ${formatShape(window)}`, filters, ...marks].filter(Boolean).join(' ');
     }
     case 'maxPool':
     case 'avgPool':

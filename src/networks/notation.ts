@@ -196,6 +196,7 @@ export interface Network {
   readonly auxiliary?: Auxiliary;
   /** The part that provides the features at a stride, where it is not the last part with that stride. */
   readonly featuresAt?: Readonly<Record<number, string>>;
+  /** Of this very network, with no option changed. */
   readonly published?: PublishedErrors;
   /** By key; under `''` for the network as a whole. */
   readonly printed?: Readonly<Record<string, Printed>>;

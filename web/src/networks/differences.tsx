@@ -11,13 +11,14 @@ interface DifferencesProps {
 export function Differences({ first, second, addressOf }: DifferencesProps) {
   const parts = compareGraphs(first, second);
   const different = parts.filter(({ kind }) => kind !== 'same');
+  const follow = parts.filter(({ kind }) => kind === 'follows').length;
   return (
     <section aria-labelledby="differences">
       <h2 id="differences">Differences</h2>
       <p className="quiet">
         {different.length === 0
           ? 'None: both networks are identical.'
-          : `${different.length} of ${parts.length} parts differ; equal neighbouring blocks share a line.`}
+          : `Of ${parts.length} parts, ${different.length - follow} differ in kind or are in one network only (thick borders); ${follow} have the same layers at other sizes, which follow from earlier parts (dashed). Equal neighbouring blocks share a line.`}
       </p>
       {different.length > 0 && (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: scrollable regions must be focusable by keyboard
@@ -55,9 +56,10 @@ export function blocksOf(name: string): string[] {
 function Part({ part, addressOf }: { part: PartDifference; addressOf: (path: string) => string }) {
   return (
     <>
-      <tr>
+      <tr className={part.kind === 'follows' ? 'follows' : undefined}>
         <th scope="row">
           <a href={addressOf(blocksOf(part.name)[0] as string)}>{part.name}</a>
+          {part.kind === 'follows' && ' (the same layers)'}
         </th>
         <td>{part.first ?? 'absent'}</td>
         <td>{part.second ?? 'absent'}</td>

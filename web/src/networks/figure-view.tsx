@@ -6,11 +6,14 @@ import type { Level } from './level.ts';
 
 type Box = Extract<Item, { kind: 'box' }>;
 
+/** How a comparison highlights a box: it differs in kind, or only in size, which follows from other boxes. */
+export type Mark = 'differs' | 'follows';
+
 interface FigureProps {
   readonly level: Level;
   readonly addressOf: (path: string) => string;
   /** Paths highlighted by a comparison. */
-  readonly marked?: ReadonlySet<string>;
+  readonly marked?: ReadonlyMap<string, Mark>;
   /** Called with the path of a box when the pointer or the focus comes to it. */
   readonly onPoint?: ((path: string) => void) | undefined;
 }
@@ -79,7 +82,7 @@ export function FigureView({ level, addressOf, marked, onPoint }: FigureProps) {
               item={item}
               arrow={arrow}
               href={item.kind === 'box' && item.path && item.path !== path ? addressOf(item.path) : undefined}
-              marked={item.kind === 'box' && isMarked(item, marked)}
+              mark={item.kind === 'box' && item.path !== undefined ? marked?.get(item.path) : undefined}
               onPoint={onPoint}
             />
           ))}
@@ -90,9 +93,6 @@ export function FigureView({ level, addressOf, marked, onPoint }: FigureProps) {
 }
 
 const branchNumber = (path: string): number => Number(/(\d+)$/.exec(path)?.[1]);
-
-const isMarked = ({ path }: Box, marked: ReadonlySet<string> | undefined): boolean =>
-  path !== undefined && (marked?.has(path) ?? false);
 
 /** The rectangle around each branch with several boxes; a single box has nothing to open. */
 function branchRegions({ items }: Drawing, path: string) {
@@ -116,14 +116,14 @@ interface ItemProps {
   readonly item: Item;
   readonly arrow: string;
   readonly href: string | undefined;
-  readonly marked: boolean;
+  readonly mark: Mark | undefined;
   readonly onPoint: FigureProps['onPoint'];
 }
 
-function ItemView({ item, arrow, href, marked, onPoint }: ItemProps) {
+function ItemView({ item, arrow, href, mark, onPoint }: ItemProps) {
   switch (item.kind) {
     case 'box': {
-      const drawn = <BoxView box={item} marked={marked} />;
+      const drawn = <BoxView box={item} mark={mark} />;
       const { path } = item;
       const point = onPoint && path !== undefined ? () => onPoint(path) : undefined;
       return href === undefined ? (
@@ -170,12 +170,12 @@ function ItemView({ item, arrow, href, marked, onPoint }: ItemProps) {
   }
 }
 
-function BoxView({ box: { x, y, width, height, lines, look }, marked }: { box: Box; marked: boolean }) {
+function BoxView({ box: { x, y, width, height, lines, look }, mark }: { box: Box; mark: Mark | undefined }) {
   const first = y + height / 2 - ((lines.length - 1) * 16) / 2 + 4.5;
   return (
     <>
       <rect
-        className={`box ${look}${marked ? ' marked' : ''}`}
+        className={`box ${look}${mark ? ` ${mark}` : ''}`}
         x={x}
         y={y}
         width={width}

@@ -14,7 +14,7 @@ import { type Change, Check, NetworkSelect, OptionControls } from './controls.ts
 import { CostTiles, StepTable } from './costs-view.tsx';
 import { blocksOf, Differences } from './differences.tsx';
 import { FieldView } from './field-view.tsx';
-import { FigureView } from './figure-view.tsx';
+import { FigureView, type Mark } from './figure-view.tsx';
 import { type Level, levelAt } from './level.ts';
 import { readNetwork, readOptions, type Side, unknownNetwork } from './network-settings.ts';
 import './networks.css';
@@ -51,7 +51,11 @@ export function NetworksPage({ settings }: { settings: URLSearchParams }) {
       : undefined;
   const marked = useMemo(() => {
     const parts = graphs ? compareGraphs(...graphs) : [];
-    return new Set(parts.flatMap((part) => (part.kind === 'same' ? [] : marksOf(part))));
+    const isInKind = ({ kind }: PartDifference) => kind !== 'same' && kind !== 'follows';
+    const marks = (wanted: (part: PartDifference) => boolean, mark: Mark) =>
+      parts.filter(wanted).flatMap((part) => marksOf(part).map((path) => [path, mark] as const));
+    // A stage whose blocks differ in kind and in size is of the former.
+    return new Map([...marks(({ kind }) => kind === 'follows', 'follows'), ...marks(isInKind, 'differs')]);
   }, [graphs]);
   const common = { settings, change, levelPath, urlAt };
   return (
@@ -91,7 +95,7 @@ interface PanelProps {
   readonly built: Built;
   readonly drawn: Graph;
   readonly compact: boolean;
-  readonly marked: ReadonlySet<string>;
+  readonly marked: ReadonlyMap<string, Mark>;
 }
 
 /** On a phone, open options would push the network off the screen. */
@@ -154,7 +158,7 @@ interface LevelProps {
   readonly level: Level;
   readonly urlAt: (path: string) => string;
   readonly compact: boolean;
-  readonly marked: ReadonlySet<string>;
+  readonly marked: ReadonlyMap<string, Mark>;
 }
 
 /** A wider drawing is placed above its table instead of beside it. */

@@ -47,7 +47,8 @@ async function run(
     return `${side === 0 ? '−' : '+'} ${name}: ${grouped(parameters)} parameters, ${short(macs)} multiply-adds`;
   });
   const shown = differences.filter(({ kind }) => all || kind !== 'same');
-  const body = shown.length === 0 ? ['no difference'] : shown.flatMap(describe);
+  const body =
+    shown.length === 0 ? ['no difference'] : [...shown.flatMap(describe), '', countsOf(differences)];
   process.stdout.write(`${[...head, '', ...body].join('\n')}\n`);
 }
 
@@ -59,8 +60,21 @@ async function open(name: string): Promise<Graph> {
   return model.graph;
 }
 
+/** Equal neighbouring blocks count as one part, as they are listed. */
+function countsOf(parts: readonly PartDifference[]): string {
+  const count = (kind: PartDifference['kind']) => parts.filter((part) => part.kind === kind).length;
+  const only = count('only in the first') + count('only in the second');
+  return `of ${parts.length} parts, ${count('differs')} differ in kind, ${only} are in one network only, ${count('follows')} have the same layers at other sizes, ${count('same')} are the same`;
+}
+
 function describe({ name, kind, first, second, layers }: PartDifference): string[] {
   if (kind === 'same') return [`  ${name}  ${colours.dim(`the same: ${first}`)}`];
+  if (kind === 'follows')
+    return [
+      `  ${name}  ${colours.dim('the same layers at other sizes, which follow from earlier parts')}`,
+      colours.dim(`    − ${first}`),
+      colours.dim(`    + ${second}`),
+    ];
   const lines = [colours.bold(`  ${name}`)];
   if (first !== second || layers.length === 0) {
     if (first !== undefined) lines.push(colours.red(`    − ${first}`));
