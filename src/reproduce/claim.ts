@@ -54,8 +54,10 @@ export interface Arm {
   /** The arm whose multiply-adds this one's width is solved for; its own width is where the search begins. */
   readonly costOf?: string;
   readonly recipe?: RecipeChanges;
-  /** Arms of one panel are drawn together. */
+  /** Arms of one panel are drawn together: at most six, or colours come twice. */
   readonly panel: string;
+  /** Other panels that it is drawn in for comparison. */
+  readonly alsoIn?: readonly string[];
   /** Added to the seed, so that members of an ensemble differ. */
   readonly seedOffset?: number;
   /** Only so many of the scale's seeds, for an arm that takes long. */
@@ -99,12 +101,12 @@ export interface TrainingScale {
 }
 
 /** What is read from trained runs beside their errors. */
-export type Measure = 'reach' | 'zeros' | 'residuals' | 'crops' | 'cost';
+export type Measure = 'reach' | 'zeros' | 'residuals' | 'cost';
 
 export interface TrainingClaim extends Words {
   readonly kind: 'training';
   readonly measures: readonly Measure[];
-  /** With `crops`: which are compared, and the arms of the ensemble. */
+  /** Which numbers of crops are compared, and the arms of the ensemble. */
   readonly crops?: { readonly counts: readonly (1 | 10 | 12 | 144)[]; readonly ensemble: readonly string[] };
   readonly scales: Readonly<Record<ScaleName, TrainingScale>>;
 }

@@ -33,8 +33,14 @@ export interface Asked {
   readonly hasTest?: boolean | undefined;
 }
 
-export function resolveArms({ arms, recipe }: TrainingScale): readonly ResolvedArm[] {
-  return arms.map((arm) => {
+/** Widths are found by building many graphs, and asked for again and again. */
+const resolved = new WeakMap<TrainingScale, readonly ResolvedArm[]>();
+
+export function resolveArms(scale: TrainingScale): readonly ResolvedArm[] {
+  const before = resolved.get(scale);
+  if (before) return before;
+  const { arms, recipe } = scale;
+  const now = arms.map((arm) => {
     const target = arms.find(({ name }) => name === arm.costOf);
     return {
       ...arm,
@@ -42,6 +48,8 @@ export function resolveArms({ arms, recipe }: TrainingScale): readonly ResolvedA
       recipe: { ...recipe, ...arm.recipe },
     };
   });
+  resolved.set(scale, now);
+  return now;
 }
 
 /** The scale as it is for these data. */
@@ -49,7 +57,8 @@ export function scaleFor(
   claim: TrainingClaim,
   { scale, data }: Pick<Asked, 'scale' | 'data'>,
 ): TrainingScale {
-  const { otherData, ...chosen } = claim.scales[scale];
+  const chosen = claim.scales[scale];
+  const { otherData } = chosen;
   if (!otherData || data === undefined || data === chosen.data) return chosen;
   const { epochs = chosen.recipe.epochs, ...limits } = otherData;
   return { ...chosen, ...limits, recipe: { ...chosen.recipe, epochs } };

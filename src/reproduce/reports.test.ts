@@ -109,7 +109,7 @@ const parts: Readonly<Record<string, readonly [headings: readonly string[], figu
   'sum-normalisation': [['Planned memory', 'Measured memory', 'Measured speed'], []],
   'crops-and-ensembles': [['Crops and the ensemble'], ['errors.svg']],
   'rmsprop-epsilon': [['Differences', 'Steps until given errors'], ['errors.svg']],
-  'twenty-replicas': [['Differences', 'Steps until given errors'], ['errors.svg']],
+  'twenty-replicas': [['Differences'], ['errors.svg']],
   'drawn-or-released': [['Differences', 'Accuracy and cost'], ['errors.svg']],
 };
 

@@ -54,7 +54,7 @@ export const cropsAndEnsembles: TrainingClaim = {
     'the sizes of the gains on ImageNet: they depend on the data and on how good one network is',
     'anything for images that fill no more than the network’s input: crops of enlarged images hold nothing new',
   ],
-  measures: ['crops'],
+  measures: [],
   crops: { counts: [1, 12, 144], ensemble: ['v4', ...members] },
   scales: {
     smoke: scale([0.125, 75, { v4: one, residual: one }], {

@@ -37,7 +37,7 @@ function arms({ width, inputSize, blocks }: Size, recipe: RecipeName): readonly 
     return [
       {
         name: plainName,
-        about: `Inception-${plain}, without residual connections`,
+        about: `Inception-${plain}, recipe ${recipe}`,
         network: `inception-${plain}`,
         options: { width, inputSize, blocks: blocks[plain] },
         recipe: common.recipe,
@@ -46,13 +46,13 @@ function arms({ width, inputSize, blocks }: Size, recipe: RecipeName): readonly 
       {
         ...common,
         name: `${armNames[recipe]}residual-${residual}`,
-        about: `Inception-ResNet-${residual}`,
+        about: `Inception-ResNet-${residual}, recipe ${recipe}`,
         options,
       },
       {
         ...common,
         name: `${armNames[recipe]}no-shortcuts-${residual}`,
-        about: `Inception-ResNet-${residual} without its shortcuts: the same layers, initial values and order of images`,
+        about: `Inception-ResNet-${residual} without its shortcuts, recipe ${recipe}: the same layers, initial values and order of images`,
         options: { ...options, shortcuts: false },
       },
     ];

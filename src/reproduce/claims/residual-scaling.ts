@@ -32,6 +32,7 @@ const factor = 0.2;
 function arms({ widths, inputSize, blocks, batch, decayEvery, long }: Size): readonly Arm[] {
   const widest = Math.max(...widths);
   const slowRate = (paperRate * batch) / 640;
+  const controls = `${filters(widest)} filters, what may stand in for a scale`;
   const common = {
     learningRate: paperRate,
     schedule: { kind: 'staircase', factor: 0.94, every: decayEvery },
@@ -48,35 +49,37 @@ function arms({ widths, inputSize, blocks, batch, decayEvery, long }: Size): rea
     network: 'inception-resnet-v2',
     options: { width, inputSize, blocks, ...options },
     recipe: { ...common, ...recipe },
-    panel: `${filters(width)} filters`,
+    panel: `${filters(width)} filters, rate ${paperRate}`,
+    ...(width === widest && ['off', '0.2'].includes(name) && { alsoIn: [controls] }),
   });
+  const slow = (name: string, width: number, about: string, options: Arm['options']): Arm => ({
+    ...arm(name, width, `${about}, the rate scaled by the batch`, options, { learningRate: slowRate }),
+    panel: `The rate scaled by the batch, ${+slowRate.toPrecision(2)}`,
+  });
+  const control = (...given: Parameters<typeof arm>): Arm => ({ ...arm(...given), panel: controls });
   const off = { residualScale: 'off' } as const;
   return [
     ...widths.flatMap((width) => [
       arm('off', width, 'residuals not scaled', off),
       ...scales.map((scale) => arm(`${scale}`, width, `scaled by ${scale}`, { residualScale: scale })),
       // The paper: "this could not be prevented, neither by lowering the learning rate, nor by adding an extra batch-normalization".
-      arm('off-slow', width, 'not scaled, the rate scaled by the batch', off, { learningRate: slowRate }),
-      arm(
-        '0.2-slow',
-        width,
-        'scaled by 0.2, the rate scaled by the batch',
-        { residualScale: 0.2 },
-        { learningRate: slowRate },
-      ),
+      slow('off-slow', width, 'not scaled', off),
+      slow('0.2-slow', width, 'scaled by 0.2', { residualScale: 0.2 }),
     ]),
-    arm('extra-norm', widest, 'not scaled, batch normalisation on the last sum', { ...off, sumNorm: 'last' }),
-    arm('small-init', widest, 'not scaled, residuals begin with a fifth', off, { residualInit: factor }),
-    arm('small-rate', widest, 'not scaled, residuals learn at a fifth of the rate', off, {
+    control('extra-norm', widest, 'not scaled, batch normalisation on the last sum', {
+      ...off,
+      sumNorm: 'last',
+    }),
+    control('small-init', widest, 'not scaled, residuals begin with a fifth', off, { residualInit: factor }),
+    control('small-rate', widest, 'not scaled, residuals learn at a fifth of the rate', off, {
       residualRate: factor,
     }),
-    { ...arm('off-float32', widest, 'not scaled, in float32', off), precision: 'float32' },
+    { ...control('off-float32', widest, 'not scaled, in float32', off), precision: 'float32' },
     ...(long
       ? [
           {
             ...arm('off-long', long.width, 'not scaled, the rate scaled by the batch, long', off, {
-              learningRate: slowRate,
-              epochs: long.epochs,
+              ...{ learningRate: slowRate, epochs: long.epochs },
             }),
             ...{ seeds: 1, evaluateEvery: long.evaluateEvery, panel: `${filters(long.width)} filters, long` },
           },

@@ -74,7 +74,7 @@ export const twentyReplicas: TrainingClaim = {
     'whether twenty replicas are faster: they take turns on one machine here, and the number of images is what is equal',
     'a training that is long enough for few steps not to matter: twenty replicas make 150 steps where one makes 3,000',
   ],
-  measures: ['reach'],
+  measures: [],
   scales: {
     smoke: scale(
       { width: 0.125, inputSize: 75, blocks: { A: 1, B: 1, C: 1 }, replicas: [1, 2, 4] },

@@ -23,7 +23,7 @@ export function figureOf(arms: readonly ArmResult[], { file, points, ...axes }: 
     (title): PanelOf => ({
       title,
       series: arms
-        .filter(({ arm }) => arm.panel === title)
+        .filter(({ arm, runs }) => [arm.panel, ...(arm.alsoIn ?? [])].includes(title) && runs.length > 0)
         .map(({ arm, runs }) => ({
           name: arm.name,
           seeds: runs.map(({ record }) => (record ? points(record) : [])).filter(({ length }) => length > 0),

@@ -2,13 +2,12 @@
 import type { Pair } from '../claim.ts';
 import { type ArmResult, type ErrorKind, finalError, pairBySeed } from '../results.ts';
 import { type Block, heading, paragraph, table } from './blocks.ts';
-import { differenceCells } from './words.ts';
+import { armOf, differenceCells } from './words.ts';
 
 export function costBlocks(
   pairs: readonly Pair[],
   { arms, kind }: { readonly arms: readonly ArmResult[]; readonly kind: ErrorKind },
 ): readonly Block[] {
-  const armOf = (name: string) => arms.find(({ arm }) => arm.name === name) as ArmResult;
   return [
     heading('Accuracy and cost'),
     paragraph(
@@ -25,7 +24,7 @@ export function costBlocks(
         'points per 10%',
       ],
       pairs.map((pair) => {
-        const [arm, against] = [armOf(pair.arm), armOf(pair.against)];
+        const [arm, against] = [armOf(arms, pair.arm), armOf(arms, pair.against)];
         const differences = pairBySeed(arm.runs, against.runs, (run) => finalError(run, kind)).map(
           (each) => each.arm - each.against,
         );

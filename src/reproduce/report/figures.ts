@@ -51,7 +51,9 @@ export function lineOf({ name, seeds }: Series, { colour, dots }: { colour: stri
   };
 }
 
-const [width, plotHeight, keysPerRow] = [900, 260, 5];
+const [width, plotHeight] = [900, 260];
+/** Names of arms are longer than those of curves. */
+const keys = { keysPerRow: 4, keyStep: 190 };
 
 export function drawFigure(panels: readonly PanelOf[], { title, xName, yName, yRange, dots }: Axes): string {
   let top = 40;
@@ -62,12 +64,12 @@ export function drawFigure(panels: readonly PanelOf[], { title, xName, yName, yR
       ...band.flatMap(([, low, high]) => [low, high]),
     ]);
     const xs = lines.flatMap(({ points }) => points.map(([x]) => x));
-    const rows = Math.ceil(lines.length / keysPerRow);
+    const rows = Math.ceil(lines.length / keys.keysPerRow);
     const box: Box = { left: 80, top: top + 34 + rows * keyHeight, width: width - 110, height: plotHeight };
     const text = `<text x="20" y="${top + 14}" font-size="14" font-weight="bold">${escapeXml(panel.title)}</text>`;
     top = box.top + plotHeight + 56;
     const range = { xName, xRange: [0, Math.max(...xs, 0.01)] as const, yName };
-    return `${text}\n${drawPanel({ ...range, yRange: yRange ?? rangeAround(values), lines, keysPerRow }, box)}`;
+    return `${text}\n${drawPanel({ ...range, yRange: yRange ?? rangeAround(values), lines, ...keys }, box)}`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${top}" viewBox="0 0 ${width} ${top}" font-family="system-ui, sans-serif" font-size="13" fill="${ink}">
 <title>${escapeXml(title)}</title>

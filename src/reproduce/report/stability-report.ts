@@ -3,13 +3,23 @@ import { maxDeadSteps } from '../../train/failures.ts';
 import type { ArmResult, RunResult } from '../results.ts';
 import { figureOf } from './arm-figure.ts';
 import { type Block, heading, list, paragraph, table } from './blocks.ts';
-import { defined, endsOf, spreadText } from './words.ts';
+import { defined, endsOf, spreadText, wordsOf } from './words.ts';
 
 /** A share above which a network is all but dead; the training's own alarm needs 0.999 for 20 steps. */
 const nearDeath = 0.95;
 
 const begun = (runs: readonly RunResult[]): readonly (readonly number[])[] =>
   defined(runs.map(({ record }) => record?.steps.zeroShare)).filter(({ length }) => length > 0);
+
+/** A sentence for each arm of which a run came near death. */
+export const zeroLines = (arms: readonly ArmResult[]): readonly string[] =>
+  arms.flatMap((result) => {
+    const shares = begun(result.runs);
+    const near = shares.filter((each) => Math.max(...each) > nearDeath).length;
+    return near === 0
+      ? []
+      : `${wordsOf(result)}: in ${near} of ${shares.length} runs more than ${100 * nearDeath}% of the features before the classifier were zero at some time.`;
+  });
 
 export function zeroBlocks(arms: readonly ArmResult[]): readonly Block[] {
   const remarks = arms.flatMap(({ runs }) =>

@@ -2,24 +2,18 @@
 
 import type { Pair, TrainingClaim, TrainingScale } from '../claim.ts';
 import { commandText } from '../command-arguments.ts';
-import { type CropsScore, ensembleName } from '../measures/crops.ts';
+import type { CropsScore } from '../measures/crops.ts';
 import type { PlannedRun } from '../plan.ts';
-import {
-  type ArmResult,
-  type ErrorKind,
-  errorKindOf,
-  finalError,
-  pairBySeed,
-  type RunResult,
-  stepOfError,
-} from '../results.ts';
+import { type ArmResult, type ErrorKind, errorKindOf, finalError, pairBySeed } from '../results.ts';
 import { spreadOf } from '../statistics.ts';
 import { figureOf } from './arm-figure.ts';
 import { type Block, commands, heading, list, paragraph, table } from './blocks.ts';
 import { costBlocks } from './cost-report.ts';
+import { cropBlocks, cropLines } from './crops-report.ts';
 import { grouped, short } from './numbers.ts';
-import { residualBlocks, zeroBlocks } from './stability-report.ts';
-import { defined, differenceCells, endsOf, howTested, ratioCells, spreadText, verdict } from './words.ts';
+import { reachBlocks, reachLines } from './reach-report.ts';
+import { residualBlocks, zeroBlocks, zeroLines } from './stability-report.ts';
+import { armOf, defined, differenceCells, endsOf, howTested, spreadText, verdict, wordsOf } from './words.ts';
 
 export interface TrainingResults {
   readonly arms: readonly ArmResult[];
@@ -40,7 +34,14 @@ export function trainingBlocks(
   const measures = new Set(claim.measures);
   return [
     heading('Result'),
-    ...resultOf(pairs, { arms, kind }),
+    ...resultOf(pairs, {
+      ...{ arms, kind },
+      more: [
+        ...(measures.has('reach') ? reachLines(pairs, arms) : []),
+        ...(measures.has('zeros') ? zeroLines(arms) : []),
+        ...(claim.crops ? cropLines(claim.crops, results.crops) : []),
+      ],
+    }),
     heading('Arms'),
     table(
       ['Arm', 'multiply-adds', 'parameters', `${kind} error, %`, 'training time, s', 'ended'],
@@ -72,7 +73,7 @@ export function trainingBlocks(
     ...(measures.has('zeros') ? zeroBlocks(arms) : []),
     ...(measures.has('residuals') ? residualBlocks(arms) : []),
     ...(measures.has('cost') ? costBlocks(pairs, { arms, kind }) : []),
-    ...(measures.has('crops') ? cropBlocks(claim, results.crops) : []),
+    ...(claim.crops ? cropBlocks(claim.crops, results.crops) : []),
     heading('What was not seen'),
     list([...claim.cannotShow, ...idle, ...missing(arms)]),
     heading('How it was tested'),
@@ -82,9 +83,6 @@ export function trainingBlocks(
     commands([...plan.map(({ args }) => commandText(args)), ...results.crops.map(({ command }) => command)]),
   ];
 }
-
-const armOf = (arms: readonly ArmResult[], name: string): ArmResult =>
-  arms.find(({ arm }) => arm.name === name) as ArmResult;
 
 /** Where arms form groups, the arm with the lowest mean validation error at the end stands for its group. */
 function chosenPairs(pairs: readonly Pair[], arms: readonly ArmResult[]): readonly Pair[] {
@@ -99,7 +97,10 @@ function chosenPairs(pairs: readonly Pair[], arms: readonly ArmResult[]): readon
   };
   return pairs.flatMap((pair) => {
     const [arm, against] = [chosen(pair.arm), chosen(pair.against)];
-    return arm === undefined || against === undefined ? [] : [{ arm, against }];
+    const isRun = (name: string) => armOf(arms, name).runs.length > 0;
+    return arm !== undefined && against !== undefined && isRun(arm) && isRun(against)
+      ? [{ arm, against }]
+      : [];
   });
 }
 
@@ -113,7 +114,10 @@ interface Compared {
   readonly kind: ErrorKind;
 }
 
-function resultOf(pairs: readonly Pair[], { arms, kind }: Compared): readonly Block[] {
+function resultOf(
+  pairs: readonly Pair[],
+  { arms, kind, more }: Compared & { readonly more: readonly string[] },
+): readonly Block[] {
   const runs = arms.flatMap((each) => each.runs);
   const ended = runs.filter(({ record }) => record !== undefined).length;
   const early = runs.filter(({ record }) => record && record.ended !== 'finished');
@@ -129,18 +133,18 @@ function resultOf(pairs: readonly Pair[], { arms, kind }: Compared): readonly Bl
           ),
         ]
       : []),
-    ...(pairs.length === 0
-      ? []
-      : [
-          list(
-            pairs.map((pair) =>
-              verdict(
-                { ...pair, unit: 'points', quantity: `final ${kind} error` },
-                differences(pair, arms, kind),
-              ),
-            ),
-          ),
-        ]),
+    list([
+      ...pairs.map((pair) =>
+        verdict(
+          {
+            ...{ arm: wordsOf(armOf(arms, pair.arm)), against: wordsOf(armOf(arms, pair.against)) },
+            ...{ unit: 'points', quantity: `final ${kind} error` },
+          },
+          differences(pair, arms, kind),
+        ),
+      ),
+      ...more,
+    ]),
     ...(early.length === 0
       ? []
       : [list(early.map(({ run, record }) => `${run.name} ${record?.ended}: ${record?.message}`))]),
@@ -166,81 +170,6 @@ const pairTable = (pairs: readonly Pair[], { arms, kind }: Compared): Block =>
       ...differenceCells(differences(pair, arms, kind)),
     ]),
   );
-
-/** Errors at which a pair is compared: multiples of the last one of its worse arm, fixed before anything is run, so that most runs reach them. */
-const multiples = [1.1, 1.25, 1.5, 2];
-
-function reachBlocks(pairs: readonly Pair[], arms: readonly ArmResult[]): readonly Block[] {
-  const meanOf = ({ runs }: ArmResult) => {
-    const errors = defined(runs.map((run) => finalError(run, 'validation')));
-    return errors.length === 0 ? Number.NaN : spreadOf(errors).mean;
-  };
-  const rows = pairs.flatMap((pair) => {
-    const [arm, against] = [armOf(arms, pair.arm), armOf(arms, pair.against)];
-    const thresholds = multiples.map((multiple) => multiple * Math.max(meanOf(arm), meanOf(against)));
-    return thresholds
-      .filter((error) => error < 100)
-      .map((error) => {
-        const stepAt = (run: RunResult) => stepOfError(run, error);
-        const reached = pairBySeed(arm.runs, against.runs, stepAt);
-        return [
-          `${pair.arm} against ${pair.against}, ${error.toFixed(2)}%`,
-          ...[arm, against].map(({ runs }) => spreadText(defined(runs.map(stepAt)), 0)),
-          ...ratioCells(reached.map((steps) => steps.arm / steps.against)),
-        ];
-      });
-  });
-  if (rows.length === 0) return [];
-  return [
-    heading('Steps until given errors'),
-    paragraph(
-      `Given errors are ${multiples.join(', ')} times the mean last validation error of the pair's worse arm. A run reaches one at the first evaluation at or below it, so that steps are as coarse as evaluations. Ratios are of the seeds of which both reached it, as their geometric mean; below 1 the first arm was faster.`,
-    ),
-    table(
-      ['Arm against arm, validation error', 'steps', 'steps, against', 'ratio [95%]', 'p', 'pairs'],
-      rows,
-    ),
-  ];
-}
-
-function cropBlocks({ crops }: TrainingClaim, scores: readonly CropsScore[]): readonly Block[] {
-  if (!crops) return [];
-  const members = [...crops.ensemble, ensembleName];
-  const of = (member: string, count: number) =>
-    scores.filter((one) => one.member === member && one.crops === count);
-  const errors = (member: string, count: number) => of(member, count).map(({ top1Error }) => 100 * top1Error);
-  const paired = (one: readonly CropsScore[], other: readonly CropsScore[]) =>
-    one.flatMap(({ seed, top1Error }) => {
-      const against = other.find((each) => each.seed === seed);
-      return against ? [100 * (top1Error - against.top1Error)] : [];
-    });
-  const [single = 1, ...more] = crops.counts;
-  return [
-    heading('Crops and the ensemble'),
-    table(
-      ['Error, %', ...crops.counts.map((count) => `${count} crops`)],
-      members.map((member) => [member, ...crops.counts.map((count) => spreadText(errors(member, count)))]),
-    ),
-    list([
-      ...members.flatMap((member) =>
-        more.map((count) =>
-          verdict(
-            { arm: `${member}, ${count} crops,`, against: `${single}`, unit: 'points', quantity: 'error' },
-            paired(of(member, count), of(member, single)),
-          ),
-        ),
-      ),
-      ...crops.counts.flatMap((count) =>
-        crops.ensemble.map((member) =>
-          verdict(
-            { arm: `the ensemble, ${count} crops,`, against: member, unit: 'points', quantity: 'error' },
-            paired(of(ensembleName, count), of(member, count)),
-          ),
-        ),
-      ),
-    ]),
-  ];
-}
 
 /** What the runs themselves leave open. */
 function missing(arms: readonly ArmResult[]): string[] {

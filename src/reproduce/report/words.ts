@@ -1,5 +1,5 @@
 /** Numbers with their spread, and differences with their tests, in words. A null result reads as one. Pure. */
-import type { RunResult } from '../results.ts';
+import type { ArmResult, RunResult } from '../results.ts';
 import {
   type Interval,
   meanInterval,
@@ -12,8 +12,15 @@ import {
 export const defined = <T>(values: readonly (T | undefined)[]): T[] =>
   values.filter((value) => value !== undefined);
 
+export const armOf = (arms: readonly ArmResult[], name: string): ArmResult =>
+  arms.find(({ arm }) => arm.name === name) as ArmResult;
+
+/** What an arm is, in a sentence: without what stands after a colon. */
+export const wordsOf = ({ arm }: Pick<ArmResult, 'arm'>): string => arm.about.split(':')[0] as string;
+
 /** `4 finished, 1 died` */
 export function endsOf(runs: readonly RunResult[]): string {
+  if (runs.length === 0) return 'not run';
   const words = [
     ...(['finished', 'died', 'diverged'] as const).map(
       (ended) => [runs.filter(({ record }) => record?.ended === ended).length, ended] as const,
@@ -86,6 +93,27 @@ export function verdict(
       ? `; with ${length} pairs p cannot be below ${smallestP(length).toFixed(3)}, whatever the data`
       : '';
   return `${names}: no difference in ${quantity} was established (${size} on average; ${numbers}${coarse}).`;
+}
+
+interface Compared {
+  readonly arm: string;
+  readonly against: string;
+  readonly quantity: string;
+}
+
+/** One sentence: what the paired ratios of two arms say. */
+export function ratioVerdict({ arm, against, quantity }: Compared, ratios: readonly number[]): string {
+  const { length } = ratios;
+  const names = `${arm} against ${against}`;
+  if (length === 0) return `${names}: no seed of which both came to the ${quantity}.`;
+  const [ratio, p] = ratioCells(ratios);
+  const numbers = `${ratio} times the ${quantity}`;
+  if (length < fewestForInterval)
+    return `${names}: ${numbers}, of ${length} ${length === 1 ? 'pair' : 'pairs'}, too few for a test or an interval.`;
+  const found = `${names}: ${numbers} (95% interval in brackets, ${length} pairs, p = ${p})`;
+  return signFlipTest(ratios.map(Math.log)) <= level
+    ? `${found}.`
+    : `${found}: no difference was established.`;
 }
 
 export const howTested =

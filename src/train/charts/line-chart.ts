@@ -19,6 +19,8 @@ export interface Panel {
   readonly lines: readonly Line[];
   /** Names of lines in a row of the legend, which grows upwards. Default: all of them. */
   readonly keysPerRow?: number;
+  /** Pixels from a key to the next one. Default 150. */
+  readonly keyStep?: number;
 }
 
 export const keyHeight = 20;
@@ -70,7 +72,7 @@ const round = (pixels: number): number => Math.round(pixels * 100) / 100;
 
 /** Draws a panel: grid, axes with ticks and names, lines, and a legend above. */
 export function drawPanel(panel: Panel, box: Box): string {
-  const { xName, yName, xRange, yRange, lines, keysPerRow = lines.length } = panel;
+  const { xName, yName, xRange, yRange, lines, keysPerRow = lines.length, keyStep = 150 } = panel;
   const { left, top, width, height } = box;
   const bottom = top + height;
   const x = (value: number) => round(left + ((value - xRange[0]) / (xRange[1] - xRange[0])) * width);
@@ -89,7 +91,7 @@ export function drawPanel(panel: Panel, box: Box): string {
 <text x="${left + width / 2}" y="${bottom + 38}" text-anchor="middle">${escapeXml(xName)}</text>
 <text transform="translate(${left - 42} ${middle}) rotate(-90)" text-anchor="middle">${escapeXml(yName)}</text>`;
   const keys = lines.map(({ name, colour }, index) => {
-    const start = left + (index % keysPerRow) * 150;
+    const start = left + (index % keysPerRow) * keyStep;
     const rowsBelow = Math.ceil(lines.length / keysPerRow) - 1 - Math.floor(index / keysPerRow);
     const row = top - 28 - rowsBelow * keyHeight;
     return `<path d="M${start} ${row}h24" stroke="${colour}" stroke-width="2"/>
