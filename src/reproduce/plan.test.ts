@@ -37,9 +37,9 @@ describe('the arms of a claim', () => {
 
 describe('a plan', () => {
   it.each(trainings.map(({ id }) => id))("of %s is commands that 'inception train' takes", async (id) => {
+    const [train] = (await createProgram(['train'])).commands;
     for (const scale of scaleNames) {
       for (const { args } of planRuns(claimOf(id), { scale, seeds: 1, data: 'fashion-mnist' }, 'out')) {
-        const [train] = (await createProgram(['train'])).commands;
         const { unknown, operands } = (train as NonNullable<typeof train>).parseOptions(args.slice(1));
         expect({ unknown, operands }).toEqual({ unknown: [], operands: [args[1]] });
       }

@@ -124,8 +124,13 @@ describe('a report', () => {
     expect(readdirSync(join(out, 'figures')).sort()).toEqual(figures);
     expect(markdown).toContain('a processor, 2 threads, float32, libtorch 1.13.1');
     expect(markdown).not.toMatch(/NaN|undefined|\[object/);
-    // The same again, and the same elsewhere: there is nothing in it of this machine or this time.
-    expect(await report(claim, out)).toBe(markdown);
+  });
+
+  it('is the same when it is written again: nothing in it is of this machine or this time', async () => {
+    const claim = claims.find(({ id }) => id === 'rmsprop-epsilon') as Claim;
+    const out = join(folder, 'again');
+    await fabricate(claim, out);
+    expect(await report(claim, out)).toBe(await report(claim, out));
   });
 
   it('says which machines differ, what died and what was warned of', async () => {
