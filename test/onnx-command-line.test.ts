@@ -211,7 +211,7 @@ describe('inception bench', () => {
     ],
     [
       ['infer', onnx, '--against', 'pytorch'],
-      /--against: expected onnxruntime or none for an \.onnx file, received 'pytorch'/,
+      /--against: expected onnxruntime, openvino or none for an \.onnx file, received 'pytorch'/,
     ],
     [
       ['infer', model, '--input-size', '75'],

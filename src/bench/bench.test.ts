@@ -170,6 +170,26 @@ describe('findPeers', () => {
     expect([found.map(({ name }) => name), exporter]).toEqual([['onnxruntime 1.30.0'], undefined]);
   });
 
+  it('finds OpenVINO in the Python that has it, exported by the one that has PyTorch', () => {
+    const pythons = [
+      { path: 'a', torch: '2.5.0', compile: true, cuda: false },
+      { path: 'b', openvino: '2026.4.1-22202-d21a4e3f0f5-releases/2026/4', compile: false, cuda: false },
+    ];
+    const { found, exporter } = findPeers(['openvino'], { ...options, pythons });
+    expect(found).toMatchObject([{ name: 'openvino 2026.4.1', command: 'b' }]);
+    expect(exporter?.command).toBe('a');
+    const { missing } = findPeers(['openvino'], { ...options, pythons: pythons.slice(0, 1) });
+    expect(missing[0]?.advice).toContain('pip install openvino');
+    const training = findPeers(['openvino'], {
+      ...options,
+      pythons,
+      work: { ...options.work, work: 'train' },
+    });
+    expect(training.leftOut).toEqual([
+      { name: 'openvino', reason: "it cannot train here; expected 'bench infer'" },
+    ]);
+  });
+
   it('says what to install if everything is missing', () => {
     const { missing } = findPeers(['pytorch', 'onnxruntime'], options);
     expect(missing.map(({ name }) => name)).toEqual(['pytorch', 'onnxruntime']);

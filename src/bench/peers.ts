@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { WorkOptions } from './job.ts';
 import type { SideCommand } from './side.ts';
 
-export const peerNames = ['pytorch', 'torch-compile', 'onnxruntime', 'tfjs'] as const;
+export const peerNames = ['pytorch', 'torch-compile', 'onnxruntime', 'openvino', 'tfjs'] as const;
 export type PeerName = (typeof peerNames)[number];
 
 /** Resolves from src/bench and from dist/bench; files that are not TypeScript are packed as they are. */
@@ -20,6 +20,7 @@ const advice: Readonly<Record<PeerName, string>> = {
   pytorch: 'to compare with it: apt-get install python3-torch, or pip install torch',
   'torch-compile': 'to compare with it: pip install torch (2.0 or newer)',
   onnxruntime: 'to compare with it: pip install onnxruntime (and PyTorch, which exports the model)',
+  openvino: 'to compare with it: pip install openvino (and PyTorch, which exports the model)',
   tfjs: 'to compare with it: npm install --no-save @tensorflow/tfjs @tensorflow/tfjs-backend-wasm, here or in the folder of --tfjs',
 };
 
@@ -30,7 +31,7 @@ const cudaAdvice =
 function exclusionReason(name: PeerName, { work, precision, device }: PeerWork): string | undefined {
   if (name === 'pytorch' || name === 'torch-compile') return undefined;
   if (device === 'cuda') return 'it runs on the CPU here; expected --device cpu';
-  if (name === 'onnxruntime')
+  if (name === 'onnxruntime' || name === 'openvino')
     return work === 'train' ? "it cannot train here; expected 'bench infer'" : undefined;
   if (work === 'train')
     return "its WebAssembly backend has no gradient of a convolution's filter and cannot train; expected 'bench infer'";
@@ -42,6 +43,7 @@ export interface Python {
   readonly path: string;
   readonly torch?: string;
   readonly onnxruntime?: string;
+  readonly openvino?: string;
   readonly compile: boolean;
   /** Whether its torch finds a CUDA device. */
   readonly cuda: boolean;
@@ -75,13 +77,13 @@ export interface Peers {
   readonly missing: readonly { readonly name: PeerName; readonly advice: string }[];
   /** Peers that cannot do this work. */
   readonly leftOut: readonly { readonly name: PeerName; readonly reason: string }[];
-  /** Writes the ONNX file, if ONNX Runtime was requested and is installed. */
+  /** Writes the ONNX file, if a peer that runs one was requested and is installed. */
   readonly exporter: SideCommand | undefined;
 }
 
 /**
  * The processes to start for the requested peers. `pythons` are tried in order; TensorFlow.js is resolved from `tfjs` (default:
- * the current folder). `exports`: whether ONNX Runtime needs PyTorch to export its file; default true.
+ * the current folder). `exports`: whether peers that run ONNX files need PyTorch to export one; default true.
  */
 export function findPeers(
   requested: readonly PeerName[],
@@ -127,10 +129,12 @@ export function findPeers(
     } else if (name === 'torch-compile') {
       const python = withTorch.find(({ compile }) => compile);
       if (python) found.push(start(python, name, `torch.compile ${python.torch}`));
-    } else if (name === 'onnxruntime') {
-      const python = pythons.find(({ onnxruntime }) => onnxruntime !== undefined);
+    } else if (name === 'onnxruntime' || name === 'openvino') {
+      const python = pythons.find((each) => each[name] !== undefined);
       const [torch] = withTorch;
-      if (python && (torch || !exports)) found.push(start(python, name, `onnxruntime ${python.onnxruntime}`));
+      // OpenVINO's versions name their build: 2026.4.1-22202-d21a4e3f0f5.
+      const version = python?.[name]?.split('-')[0];
+      if (python && (torch || !exports)) found.push(start(python, name, `${name} ${version}`));
       if (python && torch && exports) exporter = start(torch, 'export', 'export');
     } else {
       const version = probeTfjs(tfjs);

@@ -1,6 +1,6 @@
 """A peer of `inception bench`: the same network in PyTorch or ONNX Runtime, with the same weights, one step for each line.
 
-Usage: pytorch.py JOB.json pytorch|torch-compile|onnxruntime     (src/bench/ starts it)
+Usage: pytorch.py JOB.json pytorch|torch-compile|onnxruntime|openvino     (src/bench/ starts it)
        pytorch.py JOB.json export                                writes job['onnx'] with PyTorch's own exporter
        pytorch.py - probe                                        says what this Python has
 
@@ -233,9 +233,7 @@ class OnnxRuntime:
         options.add_session_config_entry("session.force_spinning_stop", "1")
         self.version = onnxruntime.__version__
         self.session = onnxruntime.InferenceSession(job["onnx"], options, providers=["CPUExecutionProvider"])
-        self.given = job.get("tensor")
-        self.name = self.given["name"] if self.given else "images"
-        self.images = read_tensor(job) if self.given else read_images(job).transpose(0, 3, 1, 2).copy()
+        self.name, self.images, self.source = onnx_input(job)
         self.first = self.step()
 
     def step(self):
@@ -248,8 +246,49 @@ class OnnxRuntime:
         forget_peak()
 
     def about(self):
-        source = "the same file" if self.given else "PyTorch's export"
-        return f"ONNX Runtime {self.version}, {source}"
+        return f"ONNX Runtime {self.version}, {self.source}"
+
+
+class OpenVino:
+    """Compiled for batches of this size, which it is faster with than with any."""
+
+    def __init__(self, job):
+        import openvino
+
+        core = openvino.Core()
+        model = core.read_model(job["onnx"])
+        name, images, self.source = onnx_input(job)
+        model.reshape({name: images.shape})
+        precision = {"float32": "f32", "bfloat16": "bf16"}[job["precision"]]
+        # A file in int8 says itself which layers are, and leaves the rest to OpenVINO.
+        hints = {} if job.get("tensor") else {"INFERENCE_PRECISION_HINT": precision}
+        options = {"INFERENCE_NUM_THREADS": job["threads"], "PERFORMANCE_HINT": "LATENCY", **hints}
+        self.compiled = core.compile_model(model, "CPU", options)
+        self.version = openvino.__version__.split("-")[0]
+        self.precision = self.compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        self.request = self.compiled.create_infer_request()
+        self.images = images
+        self.first = self.step()
+
+    def step(self):
+        return self.request.infer([self.images], share_inputs=True)[self.compiled.output(0)]
+
+    def peak_bytes(self):
+        return peak_bytes()
+
+    def forget_peak(self):
+        forget_peak()
+
+    def about(self):
+        return f"OpenVINO {self.version}, {self.precision}, {self.source}"
+
+
+def onnx_input(job):
+    """Name and values of the file's input, and where the file is from."""
+    given = job.get("tensor")
+    if given:
+        return given["name"], read_tensor(job), "the same file"
+    return "images", read_images(job).transpose(0, 3, 1, 2).copy(), "PyTorch's export"
 
 
 def export(job):
@@ -266,7 +305,7 @@ def export(job):
 
 def probe():
     found = {}
-    for name in ("torch", "onnxruntime"):
+    for name in ("torch", "onnxruntime", "openvino"):
         try:
             found[name] = __import__(name).__version__
         except Exception:  # noqa: a broken installation is as good as none
@@ -303,7 +342,8 @@ def main():
     lines = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     sys.stdout = lines
-    peer = OnnxRuntime(job) if kind == "onnxruntime" else PyTorch(job, kind == "torch-compile")
+    of_files = {"onnxruntime": OnnxRuntime, "openvino": OpenVino}
+    peer = of_files[kind](job) if kind in of_files else PyTorch(job, kind == "torch-compile")
     answer(about=peer.about(), output=[float(value) for value in peer.first.reshape(-1)])
     peer.forget_peak()
     for line in sys.stdin:

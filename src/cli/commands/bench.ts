@@ -179,7 +179,7 @@ Examples:
   inception bench train --network inception-v4 --batch 8 --precision bfloat16
   inception bench infer --network inception-v4 --batch 1 --precision float32 --against pytorch,onnxruntime
   inception bench infer --batch 1 --precision float32 --against tfjs --tfjs ~/tfjs
-  inception bench infer photos.onnx --batch 1
+  inception bench infer photos.onnx --batch 1 --against onnxruntime,openvino
   inception bench infer runs/photos --precision float32 --against pytorch
   inception bench train --network inception-v3 --freeze reductionB --precision float32
   inception bench profile --for train --output trace.json
@@ -205,7 +205,7 @@ Examples:
 /** For subcommands without the option; memory peaks in the first steps. */
 const defaultValues = { rounds: 2, clock: 'wall', for: 'train' };
 
-const peerNames = ['pytorch', 'torch-compile', 'onnxruntime', 'tfjs'] as const;
+const peerNames = ['pytorch', 'torch-compile', 'onnxruntime', 'openvino', 'tfjs'] as const;
 
 function parsePeers(text: string): PeerName[] {
   if (text === 'none') return [];
@@ -295,10 +295,10 @@ async function runOnnx(kind: Kind, path: string, values: Values): Promise<string
     ...others,
   })[0];
   if (idle !== undefined) throw new UsageError(`${flagOf(idle)}: has no effect with an .onnx file`);
-  const unsupported = values.against?.find((name) => name !== 'onnxruntime');
+  const unsupported = values.against?.find((name) => name !== 'onnxruntime' && name !== 'openvino');
   if (unsupported !== undefined)
     throw new UsageError(
-      `--against: expected onnxruntime or none for an .onnx file, received '${unsupported}'`,
+      `--against: expected onnxruntime, openvino or none for an .onnx file, received '${unsupported}'`,
     );
   const { describeOnnxWork } = await import('../../bench/onnx-job.ts');
   const file = await describeOnnxWork({
