@@ -120,7 +120,7 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     await page.getByRole('button', { name: 'Show' }).click();
     await page.getByText(/depends most on the (top|middle|bottom) (left|centre|right)/).waitFor();
     await page.getByRole('img', { name: /^Saliency map of/ }).waitFor();
-    await page.getByLabel('Grid').selectOption({ index: 3 });
+    await page.getByLabel('Grid').selectOption('24');
     await page.getByRole('button', { name: 'Show' }).click();
     await page.getByRole('button', { name: 'Stop' }).click();
     await page.getByText('Stopped.').waitFor();
@@ -151,7 +151,7 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     await page.getByLabel('From this device').setInputFiles(image);
     await page
       .getByRole('alert')
-      .getByText(/^image-18.png: .*ModelProto/)
+      .getByText(/^image-18.png: this is a PNG image, not a model. Choose it under Image/)
       .waitFor();
     await page.getByLabel('From this device').setInputFiles(model);
     await page.getByLabel('The loaded model').waitFor();

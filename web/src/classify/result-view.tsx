@@ -42,12 +42,44 @@ export function ResultView({ state, result, ask }: ResultProps) {
   );
 }
 
-const cellChoices = [8, 12, 16, 24];
+const cellChoices = [4, 6, 8, 12, 16, 24];
+
+/** Longer than this nobody expects without having been told. */
+const patienceMs = 30_000;
+
+const timeOf = (cells: number, { runMs }: Result): number => cells * cells * runMs;
+
+/** The finest of the usual grids that takes no more than the patience of a reader; the coarsest otherwise. */
+const usualCells = (result: Result): number =>
+  [12, 8, 6].find((cells) => timeOf(cells, result) <= patienceMs) ?? 4;
+
+/** 245 s as 4 min 5 s. */
+function spelled(ms: number): string {
+  const seconds = Math.max(1, Math.round(ms / 1000));
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+/** What a map of many runs costs, and what is quicker; nothing for a quick one. */
+function Warning({ cells, result, activates }: { cells: number; result: Result; activates: boolean }) {
+  const ms = timeOf(cells, result);
+  if (ms <= patienceMs) return null;
+  const coarser = cellChoices.find((each) => each < cells);
+  return (
+    <p>
+      This takes about <strong>{spelled(ms)}</strong>: {cells * cells} runs of {milliseconds(result.runMs)}.
+      {coarser !== undefined &&
+        ` A grid of ${coarser}×${coarser} takes about ${spelled(timeOf(coarser, result))}.`}
+      {activates
+        ? ' The last grid takes one run.'
+        : ' A model exported with --class-activation gives a map in one run.'}
+    </p>
+  );
+}
 
 function SaliencyControls({ state, result, ask }: ResultProps) {
   const classes = state.model?.description.classes ?? [];
   const activates = state.model?.activates ?? false;
-  const [cells, setCells] = useState<number | 'activation'>(activates ? 'activation' : 12);
+  const [cells, setCells] = useState<number | 'activation'>(activates ? 'activation' : usualCells(result));
   const [label, setLabel] = useState(result.top[0]?.label ?? 0);
   const ids = [useId(), useId()];
   const { saliency, explaining, stopped } = state;
@@ -82,7 +114,7 @@ function SaliencyControls({ state, result, ask }: ResultProps) {
             {activates && <option value="activation">last grid, at once</option>}
             {cellChoices.map((count) => (
               <option key={count} value={count}>
-                {count}×{count}, about {milliseconds(count * count * result.runMs)}
+                {count}×{count}, about {spelled(timeOf(count, result))}
               </option>
             ))}
           </select>
@@ -97,6 +129,9 @@ function SaliencyControls({ state, result, ask }: ResultProps) {
           </button>
         )}
       </div>
+      {cells !== 'activation' && !explaining && (
+        <Warning cells={cells} result={result} activates={activates} />
+      )}
       <p role="status" className="progress">
         {explaining && (
           <progress

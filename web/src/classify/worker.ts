@@ -6,6 +6,7 @@ import { describedBy, statedSoftmax } from '../../../src/onnx/model-metadata.ts'
 import { measureGraph } from '../../../src/onnx/run/measure-graph.ts';
 import { readGraph } from '../../../src/onnx/run/read-graph.ts';
 import { validateModel } from '../../../src/onnx/run/validate-model.ts';
+import { foreignFile } from './foreign-file.ts';
 import type { Event, ModelSource, Request, Result } from './messages.ts';
 import { readModel } from './model-file.ts';
 import { occlusion } from './occlusion.ts';
@@ -23,6 +24,8 @@ const send = (event: Event): void => postMessage(event);
 async function load(source: ModelSource): Promise<void> {
   const begin = performance.now();
   const file = await readModel(source, (done, total) => send({ kind: 'progress', done, total }));
+  const foreign = foreignFile(file.bytes);
+  if (foreign !== undefined) throw new Error(`${file.name}: ${foreign}`);
   send({ kind: 'starting' });
   const { metadata } = validateModel(file.bytes, file.name);
   const described = describedBy(metadata, file.name);
