@@ -124,6 +124,17 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     await page.getByRole('button', { name: 'Show' }).click();
     await page.getByRole('button', { name: 'Stop' }).click();
     await page.getByText('Stopped.').waitFor();
+    // What is inside, by a second session: channels of a part, and the first filters.
+    await page.getByLabel('Part', { exact: true }).selectOption('reductionA');
+    await page.getByRole('button', { name: 'Look inside' }).click();
+    await page.getByText(/\d+ channels of 3×3, the one with the largest mean first/).waitFor();
+    await page
+      .getByRole('img', { name: /^Channel \d+: mean/ })
+      .first()
+      .waitFor();
+    await page.getByLabel('Part', { exact: true }).selectOption('the filters of the first convolution');
+    await page.getByRole('button', { name: 'Look inside' }).click();
+    await page.getByRole('img', { name: 'Filter 0' }).waitFor();
     await page.context().close();
   });
 

@@ -25,10 +25,17 @@ export interface OnnxPredictor extends Predictor {
    * @throws DeployError as `outputs`
    */
   readonly classActivation: ((image: Uint8Array) => Promise<ClassActivation>) | undefined;
+  /** Any output of the file by its name, for one image. @throws DeployError if ONNX Runtime fails */
+  output(image: Uint8Array, name: string): Promise<OnnxOutput>;
   /** What the classifier reads; undefined for files without that output. */
   readonly features: OnnxFeatures | undefined;
   /** Releases the session. Should not be repeated many times in one process. */
   release(): Promise<void>;
+}
+
+export interface OnnxOutput {
+  readonly dims: readonly number[];
+  readonly values: Float32Array;
 }
 
 export interface ClassActivation {
@@ -141,6 +148,10 @@ export function predictorOf(
     classes,
     preprocessing,
     outputs,
+    output: async (image, name) => {
+      const tensor = await runFor(image, name);
+      return { dims: tensor.dims, values: floatsOf(tensor) };
+    },
     predict: async (images) => {
       const values = await outputs(images);
       if (softmax) return values;

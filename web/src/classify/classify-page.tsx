@@ -1,6 +1,7 @@
 /** Classifies an image with a model in the browser; nothing leaves the device. */
 import { useCallback, useState } from 'react';
 import { ImageDrop } from './image-drop.tsx';
+import { InsideView } from './inside-view.tsx';
 import type { ModelSource } from './messages.ts';
 import { ModelChooser } from './model-chooser.tsx';
 import { ResultView } from './result-view.tsx';
@@ -40,6 +41,7 @@ export default function ClassifyPage() {
         {state.classifying && <p role="status">Classifying…</p>}
         {state.model && state.result && <ResultView state={state} result={state.result} ask={ask} />}
       </section>
+      {state.model && state.result && <InsideView key={state.model.name} state={state} ask={ask} />}
     </div>
   );
 }

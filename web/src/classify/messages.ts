@@ -20,7 +20,24 @@ export type Request =
    * that the model gives.
    */
   | { readonly kind: 'saliency'; readonly label: number; readonly cells: number | 'activation' }
-  | { readonly kind: 'stop saliency' };
+  | { readonly kind: 'stop saliency' }
+  /** The channels of a part for the last image, or the filters of the first convolution. */
+  | { readonly kind: 'inside'; readonly part: string };
+
+/** Instead of a part's name: the weights of the first convolution. */
+export const firstFilters = 'the filters of the first convolution';
+
+/** Small images in rows: the channels of a part, or filters. */
+export interface Inside {
+  readonly part: string;
+  readonly height: number;
+  readonly width: number;
+  /** Values for each pixel: 3 for filters of colours, otherwise 1. */
+  readonly colours: number;
+  /** [images, height, width, colours] */
+  readonly values: Float32Array;
+  readonly elapsedMs: number;
+}
 
 /** What the model runs on, shown on the page. */
 export interface Backend {
@@ -39,6 +56,8 @@ export interface LoadedModel {
   readonly backend: Backend;
   /** Whether it gives class activations, an output of `inception export --class-activation`. */
   readonly activates: boolean;
+  /** Parts whose channels can be looked at, in the network's order. */
+  readonly parts: readonly string[];
   /** Whether it came from the browser's cache. */
   readonly cached: boolean;
   readonly checked: boolean;
@@ -76,4 +95,5 @@ export type Event =
       readonly values: Float32Array;
       readonly elapsedMs: number;
     }
+  | { readonly kind: 'inside'; readonly inside: Inside }
   | { readonly kind: 'failed'; readonly during: Request['kind']; readonly message: string };

@@ -17,6 +17,8 @@ export interface Network {
   /** Maps bytes [n, height, width, channels] to probabilities, n rows. */
   predict(images: Uint8Array): Promise<Float32Array>;
   readonly classActivation: OnnxPredictor['classActivation'];
+  /** Any output of the file, by its name. */
+  readonly output: OnnxPredictor['output'];
   close(): Promise<void>;
 }
 
@@ -81,9 +83,9 @@ async function open(
     graphOptimizationLevel: 'all',
     logSeverityLevel: 3,
   });
-  const { predict, classActivation, release } = predictorOf(
+  const { predict, classActivation, output, release } = predictorOf(
     { session, Tensor } as unknown as OnnxSession,
     options,
   );
-  return { predict, classActivation, close: release };
+  return { predict, classActivation, output, close: release };
 }

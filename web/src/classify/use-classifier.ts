@@ -1,6 +1,6 @@
 /** The worker's state for the page. */
 import { useCallback, useEffect, useReducer, useRef } from 'react';
-import type { Event, LoadedModel, Request, Result } from './messages.ts';
+import type { Event, Inside, LoadedModel, Request, Result } from './messages.ts';
 
 export interface Saliency {
   readonly by: 'covering' | 'activation';
@@ -18,6 +18,9 @@ export interface ClassifierState {
   readonly result: Result | undefined;
   readonly saliency: Saliency | undefined;
   readonly explaining: boolean;
+  readonly inside: Inside | undefined;
+  /** The part that is being looked into. */
+  readonly looking: string | undefined;
   /** The last map was stopped before it was complete. */
   readonly stopped: boolean;
   readonly error: { readonly during: Request['kind']; readonly message: string } | undefined;
@@ -30,6 +33,8 @@ const initial: ClassifierState = {
   result: undefined,
   saliency: undefined,
   explaining: false,
+  inside: undefined,
+  looking: undefined,
   stopped: false,
   error: undefined,
 };
@@ -37,7 +42,7 @@ const initial: ClassifierState = {
 function reduce(state: ClassifierState, event: Event | { kind: 'asked'; request: Request }): ClassifierState {
   switch (event.kind) {
     case 'asked':
-      return { ...state, ...stateAfter(event.request) };
+      return { ...state, ...stateAfter(event.request, state) };
     case 'progress':
       return { ...state, loading: { done: event.done, total: event.total } };
     case 'starting':
@@ -52,12 +57,15 @@ function reduce(state: ClassifierState, event: Event | { kind: 'asked'; request:
       const { kind: _, ...saliency } = event;
       return { ...state, saliency, explaining: event.done < event.values.length };
     }
+    case 'inside':
+      return { ...state, inside: event.inside, looking: undefined };
     case 'failed':
       return {
         ...state,
         loading: undefined,
         classifying: false,
         explaining: false,
+        looking: undefined,
         // An image queued for a model that failed to load adds nothing to that error.
         error:
           state.error?.during === 'load' && event.during === 'classify'
@@ -67,7 +75,7 @@ function reduce(state: ClassifierState, event: Event | { kind: 'asked'; request:
   }
 }
 
-function stateAfter(request: Request): Partial<ClassifierState> {
+function stateAfter(request: Request, { explaining }: ClassifierState): Partial<ClassifierState> {
   const reset = { error: undefined, explaining: false, stopped: false };
   switch (request.kind) {
     case 'load':
@@ -76,14 +84,19 @@ function stateAfter(request: Request): Partial<ClassifierState> {
         model: undefined,
         result: undefined,
         saliency: undefined,
+        inside: undefined,
+        looking: undefined,
         loading: { done: 0, total: 1 },
       };
     case 'classify':
-      return { explaining: false, stopped: false, classifying: true, saliency: undefined };
+      return { explaining: false, stopped: false, classifying: true, saliency: undefined, inside: undefined };
     case 'saliency':
       return { ...reset, saliency: undefined, explaining: true };
     case 'stop saliency':
       return { ...reset, stopped: true };
+    case 'inside':
+      // A map in progress ends with any other request.
+      return { error: undefined, stopped: explaining, explaining: false, looking: request.part };
   }
 }
 

@@ -7,6 +7,7 @@ import { measureGraph } from '../../../src/onnx/run/measure-graph.ts';
 import { readGraph } from '../../../src/onnx/run/read-graph.ts';
 import { validateModel } from '../../../src/onnx/run/validate-model.ts';
 import { foreignFile } from './foreign-file.ts';
+import { type Insides, insidesOf } from './look-inside.ts';
 import type { Event, ModelSource, Request, Result } from './messages.ts';
 import { readModel } from './model-file.ts';
 import { occlusion } from './occlusion.ts';
@@ -17,6 +18,7 @@ let description: ModelDescription | undefined;
 let input: Uint8Array<ArrayBuffer> | undefined;
 /** The probabilities of the last image. */
 let probabilities: Float32Array | undefined;
+let insides: Insides | undefined;
 let saliencyRun = 0;
 
 const send = (event: Event): void => postMessage(event);
@@ -29,7 +31,8 @@ async function load(source: ModelSource): Promise<void> {
   send({ kind: 'starting' });
   const { metadata } = validateModel(file.bytes, file.name);
   const described = describedBy(metadata, file.name);
-  measureGraph(readGraph(file.bytes, file.name), { path: file.name, size: described?.preprocessing.size });
+  const shaped = readGraph(file.bytes, file.name);
+  measureGraph(shaped, { path: file.name, size: described?.preprocessing.size });
   if (!described) {
     throw new Error(
       `${file.name}: the file has no 'model' metadata with labels and preprocessing; use a file written by 'inception export'`,
@@ -37,13 +40,15 @@ async function load(source: ModelSource): Promise<void> {
   }
   if (described.classes.length === 0) throw new Error(`${file.name}: the network has no classifier`);
   await network?.close();
-  [network, input, probabilities] = [undefined, undefined, undefined];
+  await insides?.close();
+  [network, insides, input, probabilities] = [undefined, undefined, undefined, undefined];
   network = await openNetwork(file.bytes, {
     path: file.name,
     preprocessing: described.preprocessing,
     softmax: statedSoftmax(metadata),
   });
   description = described;
+  insides = insidesOf(file.bytes, { path: file.name, description: described, shaped });
   // The first run allocates memory; measured times exclude it.
   await network.predict(new Uint8Array(inputBytes(described.preprocessing)));
   send({
@@ -55,6 +60,7 @@ async function load(source: ModelSource): Promise<void> {
       precision: metadata.get('precision'),
       backend: network.backend,
       activates: network.classActivation !== undefined,
+      parts: insides.parts,
       cached: file.cached,
       checked: file.checked,
       loadMs: performance.now() - begin,
@@ -138,6 +144,11 @@ async function explain({ label, cells }: { label: number; cells: number | 'activ
   }
 }
 
+async function lookInside(part: string): Promise<void> {
+  if (!insides || !input) throw new Error('no image yet: classify one first');
+  send({ kind: 'inside', inside: await insides.look(input, part) });
+}
+
 /** Requests are handled in sequence; a new one cancels a saliency map in progress. */
 let last: Promise<void> = Promise.resolve();
 
@@ -148,6 +159,7 @@ addEventListener('message', ({ data: request }: MessageEvent<Request>) => {
     try {
       if (request.kind === 'load') await load(request.source);
       else if (request.kind === 'classify') await classify(request.image);
+      else if (request.kind === 'inside') await lookInside(request.part);
       else await explain(request);
     } catch (error) {
       send({ kind: 'failed', during: request.kind, message: (error as Error).message });
