@@ -4,6 +4,7 @@ import { resizeAny } from '../images/geometry.ts';
 import { inferno } from '../images/heatmap/colour-map.ts';
 import { overlay } from '../images/heatmap/heatmap.ts';
 import type { Box, Image } from '../images/image.ts';
+import { describeEffectiveField, type EffectiveField } from './effective-field.ts';
 import type { Explanation } from './explain.ts';
 
 /** Small images are enlarged and large ones reduced, so that both map and legend can be read. */
@@ -26,21 +27,46 @@ export function describeExplanation(explanation: Explanation): string {
  * The image under its map, above a colour bar and a line that says what is shown.
  * `legible` is false where the machine has no font to write the line with.
  */
-export async function drawExplanation(
+export const drawExplanation = (image: Image, explanation: Explanation): Promise<Drawn> =>
+  drawMap(image, {
+    ...explanation,
+    title: describeExplanation(explanation),
+    scale: scaleText(explanation),
+  });
+
+/** An effective receptive field in the same way. */
+export const drawEffectiveField = (image: Image, field: EffectiveField): Promise<Drawn> =>
+  drawMap(image, {
+    ...field,
+    title: describeEffectiveField(field),
+    scale: `0 to ${Number(field.top.toPrecision(2))}: how fast the unit changes with each pixel`,
+  });
+
+interface Drawn {
+  readonly image: Image;
+  readonly legible: boolean;
+}
+
+interface Titled extends Pick<Explanation, 'map' | 'top' | 'box'> {
+  readonly title: string;
+  /** What the colours mean. */
+  readonly scale: string;
+}
+
+async function drawMap(
   image: Image,
-  explanation: Explanation,
-): Promise<{ readonly image: Image; readonly legible: boolean }> {
+  { map, top, box, title: titleText, scale: scaleLine }: Titled,
+): Promise<Drawn> {
   const scale = scaleOf(image);
   const [height, width] = [image.height, image.width].map((side) =>
     Math.max(1, Math.round(side * scale)),
   ) as [number, number];
   const shown = scale === 1 ? image : resizeAny(image, 'pillow-bicubic', { size: [height, width] });
-  const { map, top, box } = explanation;
   const drawn = overlay(shown, { map, top, box: scaled(box, [height / image.height, width / image.width]) });
   const canvasWidth = Math.max(width, leastSide);
   const inside = canvasWidth - 2 * margin;
-  const title = await drawText(describeExplanation(explanation), { size: 20, width: inside });
-  const most = await drawText(scaleText(explanation), { size: 14, width: inside });
+  const title = await drawText(titleText, { size: 20, width: inside });
+  const most = await drawText(scaleLine, { size: 14, width: inside });
   const rows = { title: height + margin, bar: 0, most: 0 };
   rows.bar = rows.title + title.height + margin;
   rows.most = rows.bar + barHeight + 6;

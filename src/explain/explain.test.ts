@@ -7,7 +7,8 @@ import { UsageError } from '../errors.ts';
 import type { Image } from '../images/image.ts';
 import { type LoadedModel, loadModel } from '../predict/load-model.ts';
 import { choosePart } from './choose-part.ts';
-import { describeExplanation, drawExplanation } from './draw-explanation.ts';
+import { describeExplanation, drawEffectiveField, drawExplanation } from './draw-explanation.ts';
+import { describeEffectiveField, effectiveField } from './effective-field.ts';
 import { explain } from './explain.ts';
 import { findClass } from './find-class.ts';
 import { gradCam, saliency } from './value-maps.ts';
@@ -134,6 +135,40 @@ describe('explain', () => {
     const smooth = await explain(model, image, options);
     expect(smooth.map.values).not.toEqual(plain.map.values);
     expect((await explain(model, image, options)).map.values).toEqual(smooth.map.values);
+  });
+
+  it('finds which pixels change a unit: none outside what its windows reach, and fewer than these', async () => {
+    const field = await effectiveField(model, image, { part: 'inceptionA/0' });
+    expect(field).toMatchObject({ part: 'inceptionA/0', unit: { row: 3, column: 3 }, notices: [] });
+    const { top, left, bottom, right } = field.windows;
+    field.map.values.forEach((value, pixel) => {
+      const [row, column] = [Math.floor(pixel / 75), pixel % 75];
+      const inside = row >= top && row <= bottom && column >= left && column <= right;
+      if (!inside) expect(value, `${row},${column}`).toBe(0);
+    });
+    expect(field.effectiveSide).toBeGreaterThan(1);
+    expect(field.effectiveSide).toBeLessThan(Math.sqrt((bottom - top + 1) * (right - left + 1)));
+    expect(describeEffectiveField(field)).toMatch(
+      /^receptive field of inceptionA\/0, unit 3,3: \d+×\d+ pixels by its windows, about \d+×\d+ by gradients$/,
+    );
+    expect((await drawEffectiveField(image, field)).image.width).toBe(480);
+  });
+
+  it("takes a part's gradient by the input so that the chain rule gives that of a logit", async () => {
+    const input = new Uint8Array(75 * 75 * 3).map((_, at) => (at * 17) % 256);
+    const logitWeights = Float32Array.from({ length: 7 }, (_, at) => (at === 2 ? 1 : 0));
+    const part = 'reductionA';
+    const ofPart = await model.gradient(input, { logitWeights, endpoint: part });
+    const chained = await model.partGradient(input, {
+      part,
+      partWeights: ofPart.gradient.data as Float32Array,
+    });
+    const { gradient } = await model.gradient(input, { logitWeights });
+    const largest = Math.max(...(gradient.data as Float32Array).map(Math.abs));
+    expect(chained.shape).toEqual(gradient.shape);
+    (chained.data as Float32Array).forEach((value, at) => {
+      expect(Math.abs(value - Number(gradient.data[at]))).toBeLessThan(1e-4 * largest);
+    });
   });
 
   it('refuses options without effect', async () => {

@@ -1,5 +1,5 @@
 /** A model loaded into an engine. */
-import { compileExplanation } from '../compile/explanation/compile-explanation.ts';
+import { compileExplanation, type ExplanationOptions } from '../compile/explanation/compile-explanation.ts';
 import { compileInference } from '../compile/inference/compile-inference.ts';
 import type { Precision } from '../compile/options.ts';
 import type { Program } from '../compile/program.ts';
@@ -41,6 +41,14 @@ export interface GradientOptions {
   readonly endpoint?: string;
 }
 
+/** Of which values of a part a gradient is taken. */
+export interface PartGradientOptions {
+  /** A named part of the network. */
+  readonly part: string;
+  /** [n, c, h, w] */
+  readonly partWeights: Float32Array;
+}
+
 /** All float32: [n, classes] and, of the part or of the scaled input, [n, c, h, w]. */
 export interface LogitGradient {
   readonly logits: HostTensor;
@@ -73,6 +81,11 @@ export interface LoadedModel {
    * @throws ModelError for a network without a classifier
    */
   gradient(images: Images, options: GradientOptions): Promise<LogitGradient>;
+  /**
+   * How a part's result changes with the scaled input: the gradient of each image's sum(result · partWeights), float32 [n, c, h, w], in
+   * float32 arithmetic.
+   */
+  partGradient(images: Images, options: PartGradientOptions): Promise<HostTensor>;
   /** The same network with a new classifier for these labels, without hidden layers, and everything else kept. This model is not changed. */
   resetClassifier(classes: readonly string[], options?: { readonly seed?: number }): Promise<LoadedModel>;
   /** Frees the memory. */
@@ -155,22 +168,27 @@ async function openInEngine(
   const gradient: LoadedModel['gradient'] = async (images, { logitWeights, endpoint }) => {
     const count = countOf(images);
     if (graph.network.classes === 0) throw new ModelError(`${source}: the network has no classifier`);
-    const type = images instanceof Uint8Array ? 'uint8' : 'float32';
-    const key = `gradient ${count} ${type} ${endpoint}`;
-    const program = programs.get(key) ?? (await load());
-    programs.set(key, program);
+    const program = await explanation(images, count, endpoint ? { endpoint } : {});
     return (await program.run({ images, logitWeights })) as unknown as LogitGradient;
-    function load(): Promise<LoadedProgram> {
-      const { scaling } = common;
-      const options = {
-        batch: count,
-        images: type,
-        kernels,
-        scaling,
-        ...(endpoint && { endpoint }),
-      } as const;
-      return engine.load(compileExplanation(graph, options).explain, store);
-    }
+  };
+
+  const partGradient: LoadedModel['partGradient'] = async (images, { part, partWeights }) => {
+    const program = await explanation(images, countOf(images), { of: part });
+    return (await program.run({ images, partWeights })).gradient as HostTensor;
+  };
+
+  const explanation = async (
+    images: Images,
+    batch: number,
+    what: Pick<ExplanationOptions, 'endpoint' | 'of'>,
+  ): Promise<LoadedProgram> => {
+    const type = images instanceof Uint8Array ? 'uint8' : 'float32';
+    const key = `gradient ${batch} ${type} ${JSON.stringify(what)}`;
+    const options = { batch, images: type, kernels, scaling: common.scaling, ...what } as const;
+    const program =
+      programs.get(key) ?? (await engine.load(compileExplanation(graph, options).explain, store));
+    programs.set(key, program);
+    return program;
   };
 
   const output = async (images: Images, name: 'features' | 'logits' | 'probabilities') => {
@@ -205,6 +223,7 @@ async function openInEngine(
     logits: (images) => output(images, 'logits'),
     probabilities: (images) => output(images, 'probabilities'),
     gradient,
+    partGradient,
     resetClassifier: (classes, { seed = 1 } = {}) =>
       withNewClassifier({ description, store, source, classes, seed }, options),
     release: () => {

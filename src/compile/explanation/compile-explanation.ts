@@ -15,7 +15,7 @@ import { checkProgram, type Program, type StoreSpec, type Value } from '../progr
 import { finish } from '../program-passes/finish/finish.ts';
 import { aten } from '../rules/aten.ts';
 import { native } from '../rules/native.ts';
-import { type Lowered, type Lowering, lay, type Rules } from '../rules/rule.ts';
+import { channelsLast, type Lowered, type Lowering, lay, type Rules, sizesOf } from '../rules/rule.ts';
 import { stepNumbers } from '../step-numbers.ts';
 import { lowerGradientOf } from '../training/lower-backward.ts';
 import { explanationGraphPasses, explanationProgramPasses } from './explanation-passes.ts';
@@ -25,12 +25,15 @@ export interface ExplanationOptions
   extends Pick<InferenceOptions, 'batch' | 'images' | 'scaling' | 'kernels' | 'passes'> {
   /** The part whose result the gradient is taken of. Default: the scaled input. */
   readonly endpoint?: string;
+  /** The part that is explained instead of the logits. */
+  readonly of?: string;
 }
 
 /**
  * Inputs: `images`, and `logitWeights`, float32 [n, classes]: the gradient is that of each row's sum(logits · logitWeights), so
  * that 1 for a class and 0 elsewhere explains that class. Outputs, all float32: `logits` and `probabilities` [n, classes],
- * `activation` and `gradient` [n, c, h, w] of the part or of the scaled input.
+ * `activation` and `gradient` [n, c, h, w] of the part or of the scaled input. With `of` there are no logits and probabilities, and
+ * the weights of that part's values are the input `partWeights`, float32 [n, c, h, w].
  */
 export interface CompiledExplanation {
   /** The parameters and statistics; a store of inference or training has them too. */
@@ -42,10 +45,11 @@ const rulesOf: Readonly<Record<Kernels, Rules>> = { aten, native: lay(native, at
 
 /** @throws CompileError for a network without a classifier, an endpoint that does not exist or that no logit depends on. */
 export function compileExplanation(network: Graph, options: ExplanationOptions): CompiledExplanation {
-  const { batch, kernels = 'native', endpoint, passes: choices } = options;
+  const { batch, kernels = 'native', endpoint, of, passes: choices } = options;
   const { classes, name } = network.network;
   checkOptions({ batch: stepNumbers.batch }, { batch }, { what: 'option', Failure: CompileError });
-  if (classes === 0) throw new CompileError(`${name} has no classifier to explain (classes: 0)`);
+  if (classes === 0 && of === undefined)
+    throw new CompileError(`${name} has no classifier to explain (classes: 0)`);
   const graph = runPasses(network, explanationGraphPasses, { context: undefined, choices });
   const target = targetOf(graph, endpoint);
   const emitter = new Emitter();
@@ -59,15 +63,26 @@ export function compileExplanation(network: Graph, options: ExplanationOptions):
   /** A copy in memory of its own: later steps may write over a value that is read no more. */
   const output = (as: string, value: Value) =>
     emitter.output(as, emitter.call('aten::_to_copy', [value], { dtype: { dtype: 'float32' } }));
-  emitter.layer = 'probabilities';
-  const logits = resultOf(graph.logits);
-  emitter.output('logits', logits);
-  emitter.output('probabilities', emitter.call('aten::_softmax', [logits, 1, false]));
+  const explained = of === undefined ? graph.logits : targetOf(graph, of);
+  if (of === undefined) {
+    emitter.layer = 'probabilities';
+    const logits = resultOf(graph.logits);
+    emitter.output('logits', logits);
+    emitter.output('probabilities', emitter.call('aten::_softmax', [logits, 1, false]));
+  }
   output('activation', resultOf(target));
-  const seed = emitter.input('logitWeights', 'float32', [batch, classes]);
-  const seeds = new Map([[graph.logits, seed]]);
+  const seed =
+    of === undefined
+      ? emitter.input('logitWeights', 'float32', [batch, classes])
+      : emitter.call(
+          'aten::clone',
+          [emitter.input('partWeights', 'float32', sizesOf(graph.nodes[explained] as Node, batch))],
+          channelsLast,
+        );
+  const seeds = new Map([[explained, seed]]);
   const gradient = lowerGradientOf(target, lowering, { lowered, seeds });
-  if (!gradient) throw new CompileError(`no logit of ${name} depends on '${endpoint ?? 'the input'}'`);
+  if (!gradient)
+    throw new CompileError(`no ${of ?? 'logit'} of ${name} depends on '${endpoint ?? 'the input'}'`);
   emitter.layer = 'explanation';
   output('gradient', gradient);
   const draft = emitter.draft(`${name} explain batch ${batch}`);

@@ -3,7 +3,12 @@ import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { decodeImage, encodePng } from '../../../data/decode.ts';
 import { UsageError } from '../../../errors.ts';
-import { describeExplanation, drawExplanation } from '../../../explain/draw-explanation.ts';
+import {
+  describeExplanation,
+  drawEffectiveField,
+  drawExplanation,
+} from '../../../explain/draw-explanation.ts';
+import { describeEffectiveField, effectiveField } from '../../../explain/effective-field.ts';
 import { type ExplanationMethod, explain, explanationMethods } from '../../../explain/explain.ts';
 import { modelKind } from '../../../model/model-kind.ts';
 import { loadModel } from '../../../predict/load-model.ts';
@@ -15,12 +20,17 @@ import { addOutput, oneOf, wholeNumber } from '../../usage.ts';
 
 type Values = Omit<EngineOptions, 'precision'> & {
   output: string;
-  method: ExplanationMethod;
+  method: ExplanationMethod | typeof fieldMethod;
   part?: string;
   class?: string;
   samples?: number;
   json?: boolean;
 };
+
+/** Of a unit inside the network rather than of a label. */
+const fieldMethod = 'receptive-field';
+
+const methods = [...explanationMethods, fieldMethod] as const;
 
 export function addExplain(program: Command): void {
   const command = program
@@ -29,15 +39,10 @@ export function addExplain(program: Command): void {
     .argument('<model>', modelArgument)
     .argument('<image>', 'image file');
   addOutput(command, { value: 'file', about: 'a .png file: the image under its heatmap, with a legend' })
-    .option(
-      '--method <method>',
-      `method: ${explanationMethods.join(', ')}`,
-      oneOf('--method', explanationMethods),
-      'grad-cam',
-    )
+    .option('--method <method>', `method: ${methods.join(', ')}`, oneOf('--method', methods), 'grad-cam')
     .option(
       '--part <part>',
-      'part of the network that grad-cam looks at (default: the last with a grid of more than one cell)',
+      'part of the network that grad-cam looks at (default: the last with a grid of more than one cell), or whose middle unit receptive-field does',
     )
     .option(
       '--class <label>',
@@ -54,7 +59,8 @@ Computed by libtorch in float32, through the single crop of the model's preproce
 Examples:
   inception explain runs/photos cat.jpg -o heatmap.png
   inception explain runs/photos cat.jpg -o dog.png --class dog --part inceptionB
-  inception explain hub:timm/inception_v4.tf_in1k cat.jpg -o pixels.png --method smooth-grad`,
+  inception explain hub:timm/inception_v4.tf_in1k cat.jpg -o pixels.png --method smooth-grad
+  inception explain runs/photos cat.jpg -o field.png --method receptive-field --part inceptionA`,
     )
     .action(run);
 }
@@ -67,13 +73,38 @@ async function run(path: string, file: string, values: Values): Promise<void> {
     throw new UsageError(
       `${path}: an ONNX file has no gradients; expected a model with weights: a run folder, a .safetensors file, or hub:owner/name`,
     );
+  checkFieldOptions(values);
   const notices = noticesTo(process.stderr);
   const opened = await openModel(path, notices);
   try {
     const image = await decodeImage(file);
+    const save = async (
+      drawn: Awaited<ReturnType<typeof drawExplanation>>,
+      path: string,
+      lines: readonly string[],
+    ) => {
+      for (const notice of lines) notices.onNotice?.(notice);
+      if (!drawn.legible)
+        notices.onNotice?.(`${path} has no text: no font is installed here (fontconfig finds none)`);
+      const bytes = await encodePng(drawn.image);
+      await replaceFile(path, (temporary) => writeFile(temporary, bytes));
+    };
     const engine = await openEngine(values);
     try {
       const model = await loadModel(opened, { engine, precision: 'float32' });
+      if (method === fieldMethod) {
+        const field = await effectiveField(model, image, { part: part as string });
+        const drawn = await drawEffectiveField(image, field);
+        await save(drawn, output, [...field.notices]);
+        const { map, ...facts } = field;
+        const about = { model: opened.source, file, output, method };
+        process.stdout.write(
+          json
+            ? `${JSON.stringify({ ...about, ...facts, map: { ...map, values: [...map.values] } }, null, 2)}\n`
+            : `${file}: ${describeEffectiveField(field)}, in ${output}\n`,
+        );
+        return;
+      }
       const options = {
         method,
         ...(part !== undefined && { part }),
@@ -83,12 +114,7 @@ async function run(path: string, file: string, values: Values): Promise<void> {
         ...options,
         ...(label !== undefined && { class: label }),
       });
-      for (const notice of explanation.notices) notices.onNotice?.(notice);
-      const drawn = await drawExplanation(image, explanation);
-      if (!drawn.legible)
-        notices.onNotice?.(`${output} has no text: no font is installed here (fontconfig finds none)`);
-      const bytes = await encodePng(drawn.image);
-      await replaceFile(output, (temporary) => writeFile(temporary, bytes));
+      await save(await drawExplanation(image, explanation), output, explanation.notices);
       const { map, ...facts } = explanation;
       process.stdout.write(
         json
@@ -102,4 +128,16 @@ async function run(path: string, file: string, values: Values): Promise<void> {
     notices.end();
     await opened.close();
   }
+}
+
+/** The field of a unit has no label, and no part would be an obvious one. */
+function checkFieldOptions({ method, part, class: label, samples }: Values): void {
+  if (method !== fieldMethod) return;
+  if (part === undefined)
+    throw new UsageError(
+      "--part: expected a part of the network for --method receptive-field, as inceptionA; 'inception summary' lists them",
+    );
+  if (label !== undefined)
+    throw new UsageError('--class: has no effect with --method receptive-field, which looks at no label');
+  if (samples !== undefined) throw new UsageError('--samples: has no effect with --method receptive-field');
 }
