@@ -69,7 +69,7 @@ try {
   await take('dashboard-mistakes', '#/runs', { work: scrollTo('Mistakes') });
   await take('dashboard-phone', '#/networks?network=inception-v4&at=inceptionA/0', {
     options: phone,
-    work: scrollTo('Inception-A, block 1'),
+    work: scrollTo('Inception-A, block 0'),
   });
 } finally {
   await browser.close();

@@ -243,13 +243,13 @@ function PrintedNotes({ graph, printed }: { graph: Graph; printed: NonNullable<L
   return (
     <div className="printed">
       {notes.length > 0 && (
-        <section aria-label="Departures from print">
+        <div>
           {notes.map(({ number, why }) => (
             <p key={number}>
               <span className="number">{number}</span> {why}
             </p>
           ))}
-        </section>
+        </div>
       )}
       {hasFigure && (
         <p className="buttons">
