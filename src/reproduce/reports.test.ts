@@ -95,7 +95,7 @@ async function report(claim: Claim, out: string) {
   });
   expect(complete).toBe(true);
   // Nothing was run: every line says that there was a record.
-  expect(said.filter((line) => !/had finished|had died|was not run/.test(line))).toEqual([]);
+  expect(said.filter((line) => !/had finished|had died|was not run|no longer there/.test(line))).toEqual([]);
   return readFileSync(join(out, 'report.md'), 'utf8');
 }
 
@@ -154,6 +154,16 @@ describe('a report', () => {
     expect(markdown).toContain('off-w0.125-seed1 died: step 30: the network has died');
     expect(markdown).toContain('off-w0.125-seed1: step 22: the network is dying');
     expect(markdown).toContain('| 1 of 3 | 2 finished, 1 died |');
+  });
+
+  it('says which crops were lost with the weights', async () => {
+    const claim = claims.find(({ id }) => id === 'crops-and-ensembles') as Claim;
+    const out = join(folder, 'lost');
+    await fabricate(claim, out);
+    rmSync(join(out, 'measurements', 'v4-seed2-crops144.json'));
+    expect(await report(claim, out)).toContain(
+      `- the crops of seed 2 were not all evaluated, and the weights in ${out}/runs are no longer there`,
+    );
   });
 
   it('refuses to compare trainings with different images', async () => {

@@ -7,7 +7,7 @@ import type { EngineFacts } from '../engine/engine.ts';
 import { openTorch } from '../engine/torch.ts';
 import type { Claim, MemoryClaim, ScaleName, TrainingClaim } from './claim.ts';
 import { nameOfData, openExperiment, writeFigures } from './experiment-folder.ts';
-import { readCrops, scoreCrops } from './measures/crops.ts';
+import { readCrops, scoreCrops, unmeasuredSeeds } from './measures/crops.ts';
 import { measureSteps } from './measures/step-memory.ts';
 import { dataOf, planRuns, scaleFor } from './plan.ts';
 import { memoryBlocks } from './report/memory-report.ts';
@@ -119,8 +119,17 @@ async function reproduceTrainings(
   if (trained) for (const seed of seeds) await measureSeed(seed);
   const arms = await readResults(scale, here, folder);
   const measured = crops ? await readCrops(folder, { ...crops, seeds }) : [];
+  const unmeasured = crops ? unmeasuredSeeds(arms, { ...crops, scores: measured }) : [];
+  const lost = unmeasured.map(
+    (seed) =>
+      `the crops of seed ${seed} were not all evaluated, and the weights in ${folder}/runs are no longer there`,
+  );
+  if (trained) for (const line of lost) say(line);
   return {
-    blocks: trainingBlocks(claim, scale, { arms, plan: here, crops: measured, idle }),
+    blocks: trainingBlocks(claim, scale, {
+      ...{ arms, plan: here, crops: measured },
+      idle: [...idle, ...(trained ? lost : [])],
+    }),
     machines: arms.flatMap(({ runs }) => runs.flatMap(({ record }) => record?.machine ?? [])),
     complete: trained && !asked.signal.aborted,
   };

@@ -8,6 +8,7 @@ import { runCommand } from '../child-command.ts';
 import { commandText } from '../command-arguments.ts';
 import { ExperimentError, logFile, measureOnce, readMeasurement, runFolderOf } from '../experiment-folder.ts';
 import type { PlannedRun } from '../plan.ts';
+import type { ArmResult } from '../results.ts';
 
 const measured = z.strictObject({
   command: z.string(),
@@ -64,6 +65,24 @@ export async function readCrops(
     ),
   );
   return scores.filter((score) => score !== undefined);
+}
+
+/** Seeds of which all members have finished, and of which a score is missing. */
+export function unmeasuredSeeds(
+  arms: readonly ArmResult[],
+  { scores, ...compared }: Compared & { readonly scores: readonly CropsScore[] },
+): readonly number[] {
+  const members = compared.ensemble.map((name) => arms.find(({ arm }) => arm.name === name)?.runs ?? []);
+  const seeds = new Set(members.flat().map(({ run }) => run.seed));
+  const isFinished = (seed: number) =>
+    members.every((runs) =>
+      runs.some(({ run, record }) => run.seed === seed && record?.ended === 'finished'),
+    );
+  return [...seeds].filter(
+    (seed) =>
+      isFinished(seed) &&
+      scores.filter((score) => score.seed === seed).length < scoresOf(seed, compared).length,
+  );
 }
 
 interface Evaluating extends Compared {
