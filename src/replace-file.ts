@@ -16,6 +16,8 @@ export async function replaceFile<Result>(
     return result;
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
+    // Of the file that was asked for: nobody knows the other one.
+    if (error instanceof Error) error.message = error.message.replaceAll(temporary, path);
     throw namingFile(error, path);
   }
 }

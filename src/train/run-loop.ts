@@ -11,6 +11,7 @@ import type { Configuration } from './configuration/configuration.ts';
 import { DataRecorder } from './data-record.ts';
 import { dyingNotice, guessingLoss, isDying, mostDyingSteps } from './dying.ts';
 import { concludeRun, evaluateRun } from './evaluate-run.ts';
+import { recordEvents } from './events/record-events.ts';
 import { deathNotice, explainSystemError, maxDeadSteps, refuseNonFinite } from './failures.ts';
 import { addStep, meansOf } from './metrics-window.ts';
 import { batchesOf, firstState, openPrograms, type Programs } from './open-run.ts';
@@ -141,7 +142,9 @@ async function runSteps(
   const guessing = guessingLoss(counts, configuration.classes.length);
   const recorder = recordAmong(
     sharing,
-    recordInto(folder, { store, graph, configuration, onWarning: options.onWarning }),
+    recordEvents(recordInto(folder, { store, graph, configuration, onWarning: options.onWarning }), {
+      ...{ folder, configuration },
+    }),
   );
   let { position, window, deadSteps } = await firstState(options, { store, graph, recorder });
   await programs.prepare();
@@ -182,6 +185,8 @@ async function runSteps(
     return metrics;
   };
 
+  /** Drawing the first batch, which is copied at once. */
+  let showing: Promise<void> | undefined;
   const logEvery = Math.max(1, Math.round(stepsPerEpoch / 20));
   const recorded = async () =>
     evaluationsOf(await group.fromFirst(isFirst(sharing) ? await folder.metrics() : undefined));
@@ -228,7 +233,14 @@ async function runSteps(
       const { outputs, waited: waitedForBatch } = await runStep({
         ...{ programs, replicas, batches, step: position.step },
         seed: configuration.seed,
-        inputsOf: (batch) => stepInputs(batch, { configuration, classWeights, asked: own, ...at }),
+        inputsOf: (batch) => {
+          if (batch && !showing) {
+            showing = recorder.firstBatch(at.step, batch.images);
+            // It is waited for after the step.
+            showing.catch(() => undefined);
+          }
+          return stepInputs(batch, { configuration, classWeights, asked: own, ...at });
+        },
       });
       const elapsed = performance.now() - begin;
       // A step that has ended while this thread prepares images waits for data, too.
@@ -240,6 +252,7 @@ async function runSteps(
         position: last ? 0 : batchIndex + 1,
         elapsedSeconds: position.elapsedSeconds + elapsed / 1000,
       };
+      await showing;
       const measured = readOutputs(outputs, recipe.replicas);
       const where = { step: position.step, learningRate, recipe, folder: folder.path, graph };
       refuseNonFinite(measured, where);

@@ -17,6 +17,7 @@ import { addRunCard } from '../card/write-card.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import { createConfiguration, type NewRun } from '../configuration/create-configuration.ts';
 import { DataRecorder } from '../data-record.ts';
+import { EventFile } from '../events/event-file.ts';
 import { type ClassWeights, weightsOf } from '../recipe/class-weights.ts';
 import { type EvaluationMetrics, RunFolder, type TestMetrics } from '../run/run-folder.ts';
 import { openRunData } from '../run-data.ts';
@@ -176,6 +177,8 @@ async function probeOn(
         dataset: test,
         record: evaluation === undefined,
       }));
+    const events = await EventFile.begin(folder.path, { configuration, metrics: await folder.metrics() });
+    await events.end(0);
     const say = (line: string) => onNotice?.(line);
     await addRunCard(folder.path, { onNotice: say, onWarning: say });
     return { folder: folder.path, configuration, probe: record, evaluation, test: testScore };

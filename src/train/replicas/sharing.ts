@@ -72,6 +72,7 @@ export async function compareWeights(
 const silent: Recorder = {
   rewind: async () => undefined,
   repairModel: async () => undefined,
+  firstBatch: async () => undefined,
   steps: async () => undefined,
   checkpoint: async () => undefined,
   evaluation: async (metrics) => metrics,

@@ -24,6 +24,8 @@ export interface Recorder {
   rewind(step: number): Promise<void>;
   /** Writes the model again if it was lost after its evaluation and the store still holds it. */
   repairModel(step: number): Promise<void>;
+  /** The images of the first batch that this process trains on, [n, height, width, 3], as the network is given them. */
+  firstBatch(step: number, images: Uint8Array): Promise<void>;
   steps(metrics: StepMetrics): Promise<void>;
   /** Saves everything needed to resume from here. */
   checkpoint(state: TrainingState): Promise<void>;
@@ -108,6 +110,7 @@ export function recordInto(
       if (isHere) await writeModel(step, 'last');
       onWarning(`${lastProblem}; it ${repair}`);
     },
+    firstBatch: async () => undefined,
     steps: (metrics) => folder.append(metrics),
     checkpoint: async (state) => {
       await saveCheckpoint(folder.checkpoint(state.position.step), {

@@ -18,6 +18,7 @@ import { withFigure } from '../../model/description.ts';
 import { checkpointFile, checkpointFolder, checkpointSteps, runFiles } from '../../model/run-layout.ts';
 import { namingFile, removeIncomplete, replaceText } from '../../replace-file.ts';
 import { type Configuration, parseConfiguration, RunError } from '../configuration/configuration.ts';
+import { isEventFile } from '../events/event-file.ts';
 import { type Metrics, metricsKinds, upgradeMetrics } from './records.ts';
 import { isLocked, releaseLock, takeLock } from './run-lock.ts';
 
@@ -139,7 +140,7 @@ export class RunFolder {
   /** Removes what a killed process left half-written. */
   async removeIncomplete(): Promise<void> {
     const written: readonly string[] = [...Object.values(runFiles), 'pid'];
-    await removeIncomplete(this.path, (name) => written.includes(name));
+    await removeIncomplete(this.path, (name) => written.includes(name) || isEventFile(name));
     await removeIncomplete(checkpointFolder(this.path), (name) => /^\d+\.safetensors$/.test(name));
   }
 }
