@@ -205,13 +205,17 @@ interface LevelContext {
 }
 
 function drawingOf(graph: Graph, { path, place, inside }: LevelContext): Drawing {
-  const depth = inputShape(graph, inside)[2];
+  const input = inputShape(graph, inside);
+  const depth = input[2];
+  const withInput = (drawn: Drawing) => stack([box('plain', ['Input', formatShape(input)]), drawn]);
   const context: FigureContext = { path, depth, notes: costLines(graph) };
   if (place.kind === 'keys') return schema(graph, place);
-  if (place.kind === 'chain') return chainFigure(place.layers, context);
+  if (place.kind === 'chain') return withInput(chainFigure(place.layers, context));
   const { layer } = place;
   const isLinear = layer.kind === 'conv' && layer.filters === 0;
-  return figure(isLinear ? { ...layer, filters: outputShape(graph, path, inside)[2] } : layer, context);
+  return withInput(
+    figure(isLinear ? { ...layer, filters: outputShape(graph, path, inside)[2] } : layer, context),
+  );
 }
 
 /** Figures 9 and 15: one box per part. The auxiliary head is drawn beside the part that it reads. */
