@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exportOnnx } from '../src/api/onnx.ts';
 import { dataCheckText } from '../src/cli/output/data-check-text.ts';
+import { decodeImage } from '../src/data/decode.ts';
 import { parametersOf } from '../src/graph/graph.ts';
 import { encodePng, loadEmbedder, openModel, openSafetensors, writeModel } from '../src/index.ts';
 import { sampleModel } from './sample-model.ts';
@@ -177,6 +178,28 @@ describe('inception similar', () => {
     expect([second.status, second.stderr]).toEqual([
       1,
       expect.stringContaining(`${image}: no images to compare with ${image}`),
+    ]);
+  });
+});
+
+describe('inception strongest', () => {
+  it('prints the images in which a channel has the largest mean, as embed has it, and draws them', async () => {
+    const output = join(root, 'strongest.png');
+    const command = ['strongest', weights, '--features', 'reductionA', '--channel', '3', '--in', photos];
+    const { status, stdout, stderr } = inception(...command, '--top', '4', '--json', '-o', output);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    const found: { file: string; mean: number }[] = JSON.parse(stdout);
+    await using embedder = await loadEmbedder(weights, { features: 'reductionA', cache: false });
+    const { files, values, length } = await embedder.embedFiles([photos]);
+    const means = files.map((_, row) => values[row * length + 3] as number);
+    expect(found.map(({ mean }) => mean)).toEqual(means.toSorted((a, b) => b - a).slice(0, 4));
+    for (const { file, mean } of found) expect(means[files.indexOf(file)]).toBe(mean);
+    // Two rows of two images.
+    expect(await decodeImage(output)).toMatchObject({ width: 390, height: 458 });
+    const wrong = inception('strongest', weights, '--channel', '100000', '--in', photos);
+    expect([wrong.status, wrong.stderr]).toEqual([
+      2,
+      expect.stringMatching(/--channel: expected 0 to \d+, the channels of 'classifier', received 100000/),
     ]);
   });
 });

@@ -21,6 +21,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   predict: async () => (await import('./commands/images/predict.ts')).addPredict,
   embed: async () => (await import('./commands/images/embed.ts')).addEmbed,
   similar: async () => (await import('./commands/images/embed.ts')).addSimilar,
+  strongest: async () => (await import('./commands/images/embed.ts')).addStrongest,
   serve: async () => (await import('./commands/serve.ts')).addServe,
   import: async () => (await import('./commands/import.ts')).addImport,
   export: async () => (await import('./commands/export.ts')).addExport,

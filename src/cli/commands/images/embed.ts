@@ -1,8 +1,17 @@
-/** `inception embed` and `inception similar`: images as vectors, and the nearest of them. */
+/** `inception embed`, `inception similar` and `inception strongest`: images as vectors, the nearest of them, and those with most of one value. */
+import { writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import type { Command } from 'commander';
+import { DataError } from '../../../data/data-error.ts';
+import { encodePng } from '../../../data/decode.ts';
+import { findImages, type NamedImage } from '../../../data/folders/find-images.ts';
+import { decodeNamed } from '../../../data/folders/named-images.ts';
+import { drawImages } from '../../../embedder/draw-images.ts';
 import { type Embedder, type EmbeddingOptions, loadEmbedder } from '../../../embedder/embedder.ts';
+import { UsageError } from '../../../errors.ts';
 import { classifierInput } from '../../../features/parts.ts';
 import { checkEmbeddingsFile } from '../../../features/write-embeddings.ts';
+import { replaceFile } from '../../../replace-file.ts';
 import { addEngineOptions, type EngineOptions } from '../../options/engine-options.ts';
 import { noticesTo, predictingArgument } from '../../options/model-options.ts';
 import { counted, grouped } from '../../output/format.ts';
@@ -60,6 +69,76 @@ Examples:
   inception similar photos.onnx beach.jpg --in holiday/ archive/ --top 3 --json`,
     )
     .action(runSimilar);
+}
+
+export function addStrongest(program: Command): void {
+  const strongest = program
+    .command('strongest')
+    .description('find the images in which a channel of a part of the network is strongest')
+    .argument('<model>', predictingArgument)
+    .requiredOption('--channel <n>', 'channel of the part, from 0', wholeNumber('--channel', 0))
+    .requiredOption('--in <image...>', 'image files, folders of them, or patterns to search')
+    .option('--top <k>', 'number of images', wholeNumber('--top'), 9)
+    .option('--features <part>', featuresAbout, classifierInput)
+    .option('-o, --output <file>', 'a .png file: the images side by side')
+    .option('--json', 'print JSON');
+  addEngineOptions(strongest)
+    .addHelpText(
+      'after',
+      `
+How strong a channel is in an image is its mean over the part's grid.
+${helpText}
+Examples:
+  inception strongest runs/photos --features reductionA --channel 12 --in photos/test -o channel-12.png
+  inception strongest hub:timm/inception_v3.tv_in1k --channel 1031 --in holiday/ --top 4 --json`,
+    )
+    .action(runStrongest);
+}
+
+async function runStrongest(
+  path: string,
+  values: Values & {
+    readonly channel: number;
+    readonly in: readonly string[];
+    readonly top: number;
+    readonly output?: string;
+    readonly json?: boolean;
+  },
+): Promise<void> {
+  const { channel, top, output, json } = values;
+  if (output !== undefined && !/\.png$/i.test(output))
+    throw new UsageError(`--output: expected a file that ends in .png, received '${output}'`);
+  await withEmbedder(path, values, async (embedder, { pass, say }) => {
+    if (channel >= embedder.length)
+      throw new UsageError(
+        `--channel: expected 0 to ${embedder.length - 1}, the channels of '${embedder.features}', received ${channel}`,
+      );
+    const embedded = await embedder.embedFiles(values.in, pass);
+    if (embedded.broken.length > 0) process.exitCode = 1;
+    if (embedded.files.length === 0) throw new DataError(`${values.in.join(', ')}: no images to look at`);
+    const found = embedded.files
+      .map((file, row) => ({ file, mean: embedded.values[row * embedded.length + channel] as number }))
+      .sort((a, b) => b.mean - a.mean)
+      .slice(0, top);
+    if (output !== undefined) {
+      // Images can lie in shards, too: they are read as they were for their features.
+      const images = new Map((await findImages(values.in)).map((image) => [image.file, image]));
+      const drawn = await drawImages(
+        found.map(({ file, mean }) => ({
+          read: () => decodeNamed(images.get(file) as NamedImage),
+          caption: `${mean.toPrecision(3)}  ${basename(file)}`,
+        })),
+      );
+      if (!drawn.legible) say(`${output} has no text: no font is installed here (fontconfig finds none)`);
+      const bytes = await encodePng(drawn.image);
+      await replaceFile(output, (temporary) => writeFile(temporary, bytes));
+    }
+    process.stdout.write(
+      json
+        ? `${JSON.stringify(found, null, 2)}\n`
+        : found.map(({ file, mean }) => `${mean.toFixed(4)}  ${file}\n`).join(''),
+    );
+  });
 }
 
 async function runEmbed(
