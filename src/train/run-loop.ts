@@ -200,6 +200,7 @@ async function runSteps(
   const isEnded = () =>
     position.step === totalSteps ||
     isOutOfPatience(evaluations, { patience: recipe.patience, criterion: configuration.chosenBy });
+  const isFinished = () => isEnded() && isEvaluated() && (!splits.test || test !== undefined);
   let saved = performance.now();
   let dyingSteps = 0;
   // Said once in a run, by the process that writes.
@@ -311,7 +312,7 @@ async function runSteps(
       test = concluded.test;
       if (test && concluded.isNew) options.onEvaluation?.(test);
     }
-    await recorder.finish();
+    await recorder.finish({ isFinished: isFinished() });
     const summary = data.summary();
     if (summary !== undefined) options.onWarning?.(summary);
     await data.save();
@@ -324,7 +325,7 @@ async function runSteps(
     watch?.release();
     await batches.return(undefined);
   }
-  const finished = isEnded() && isEvaluated() && (!splits.test || test !== undefined);
+  const finished = isFinished();
   return {
     finished,
     stoppedEarly: finished && position.step < totalSteps,

@@ -23,7 +23,10 @@ Examples:
   inception export-metrics runs/* -o runs.jsonl`,
     )
     .action(async (runs: readonly string[], { output }: { readonly output?: string }) => {
-      const text = await exportMetrics(runs, output === undefined ? 'csv' : metricsFormat(output));
+      const text = await exportMetrics(runs, {
+        format: output === undefined ? 'csv' : metricsFormat(output),
+        onWarning: (message) => process.stderr.write(`${message}\n`),
+      });
       if (output === undefined) process.stdout.write(text);
       else await replaceText(output, text);
     });

@@ -39,7 +39,7 @@ export class EventFile {
       encodeEvent({ step, seconds: begun + elapsedSeconds, value });
     const hyperparameters = { kind: 'hyperparameters', values: hyperparametersOf(configuration) } as const;
     const confusion = await confusionOf(run);
-    const events = metrics.flatMap((line) => {
+    const events = withoutRepetitions(metrics).flatMap((line) => {
       const image = line.step === confusion?.step && isOf(line, confusion) ? confusion.image : undefined;
       return [of(line, scalars(line)), ...(image ? [of(line, imageValue('confusion', image))] : [])];
     });
@@ -79,6 +79,11 @@ export class EventFile {
     });
   }
 }
+
+/** A line of the same kind and step replaces an earlier one: a lost model's evaluation is recorded again. */
+const withoutRepetitions = (lines: readonly Metrics[]): readonly Metrics[] => [
+  ...new Map(lines.map((line) => [`${line.kind} ${line.step}`, line])).values(),
+];
 
 const prefix = 'events.out.tfevents.';
 

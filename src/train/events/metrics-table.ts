@@ -1,6 +1,8 @@
 /** Metrics of runs as a table: a row for each line of metrics.jsonl, a column for each name in it. Pure but for reading. */
+import { resolve } from 'node:path';
 import Papa from 'papaparse';
 import { UsageError } from '../../errors.ts';
+import { runFiles } from '../../model/run-layout.ts';
 import { RunFolder } from '../run/run-folder.ts';
 import { type FlatValue, flattenMetrics } from './flatten.ts';
 
@@ -31,14 +33,21 @@ export function metricsFormat(path: string): MetricsFormat {
 
 /**
  * The metrics of run folders, in their order. With several, a column `run` says whose each row is.
- * @throws UsageError for a folder that is no run, or has no metrics
+ * @throws UsageError for a folder that is no run, has no metrics, or is named twice
  */
-export async function exportMetrics(runs: readonly string[], format: MetricsFormat): Promise<string> {
+export async function exportMetrics(
+  runs: readonly string[],
+  { format, onWarning }: { readonly format: MetricsFormat; readonly onWarning: (message: string) => void },
+): Promise<string> {
+  const repeated = runs.find((run, index) => runs.findIndex((one) => resolve(one) === resolve(run)) < index);
+  if (repeated !== undefined) throw new UsageError(`${repeated}: is named twice; expected each run once`);
   const rows = await Promise.all(
     runs.map(async (run) => {
       const folder = new RunFolder(run);
       if (!(await folder.exists())) throw new UsageError(`${run} is not a run: it has no config.json`);
-      const metrics = await folder.metrics();
+      const { lines: metrics, unreadable } = await folder.readMetrics();
+      if (unreadable > 0)
+        onWarning(`${folder.file(runFiles.metrics)}: ${unreadable} lines that are no metrics are left out`);
       if (metrics.length === 0)
         throw new UsageError(`${run}: has no metrics yet; expected a run that has made some steps`);
       return metrics.map((line) => ({ ...(runs.length > 1 && { run }), ...flattenMetrics(line) }));

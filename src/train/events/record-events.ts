@@ -45,9 +45,11 @@ export function recordEvents(
       await events.scalars(metrics);
       await events.confusion(folder.path, { step, split: 'test' });
     },
-    finish: async () => {
-      await recorder.finish();
-      await (await file()).end(step);
+    finish: async (at) => {
+      await recorder.finish(at);
+      const events = await file();
+      // Without it, HPARAMS does not say that the run has succeeded.
+      if (at.isFinished) await events.end(step);
     },
   };
 }

@@ -38,8 +38,8 @@ export interface Recorder {
   model(step: number): Promise<void>;
   /** Writes the score on the test images; the results too, if there has been no evaluation. */
   test(metrics: TestMetrics, results: Results): Promise<void>;
-  /** Writes the curves of the whole run. */
-  finish(): Promise<void>;
+  /** Writes the curves of the whole run; one that was stopped goes on when it is resumed. */
+  finish(at: { readonly isFinished: boolean }): Promise<void>;
 }
 
 /** A recorder for a run folder. */

@@ -97,7 +97,16 @@ export class RunFolder {
 
   /** All lines that are whole. */
   async metrics(): Promise<Metrics[]> {
-    return (await this.#metricsLines()).flatMap((line) => readMetrics(line) ?? []);
+    return [...(await this.readMetrics()).lines];
+  }
+
+  /** And how many other lines there are, without the last, of which a kill may have left a part. */
+  async readMetrics(): Promise<{ readonly lines: readonly Metrics[]; readonly unreadable: number }> {
+    const read = (await this.#metricsLines()).map(readMetrics);
+    return {
+      lines: read.filter((line) => line !== undefined),
+      unreadable: read.slice(0, -1).filter((line) => line === undefined).length,
+    };
   }
 
   async #metricsLines(): Promise<string[]> {
@@ -110,10 +119,10 @@ export class RunFolder {
    * @returns the number of other lines that were dropped because they are no metrics.
    */
   async truncateMetrics(step: number): Promise<number> {
-    const lines = (await this.#metricsLines()).map(readMetrics);
-    const kept = lines.filter((line) => line !== undefined && line.step <= step);
+    const { lines, unreadable } = await this.readMetrics();
+    const kept = lines.filter((line) => line.step <= step);
     await replaceText(this.file(runFiles.metrics), kept.map((line) => `${JSON.stringify(line)}\n`).join(''));
-    return lines.slice(0, -1).filter((line) => line === undefined).length;
+    return unreadable;
   }
 
   checkpoint(step: number): string {
