@@ -24,7 +24,7 @@ export const sampleConfiguration: Configuration = {
   versions: { inception: '0.1.0', libtorch: '1.13.1', node: '20.19.0' },
 };
 
-const stepLine = (step: number): StepMetrics => ({
+export const stepLine = (step: number): StepMetrics => ({
   kind: 'train',
   step,
   epoch: step / 10,

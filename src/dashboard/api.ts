@@ -8,12 +8,18 @@ export interface RunSummary {
   readonly network: string;
   readonly options: NetworkOptions;
   readonly data: string;
-  readonly classes: readonly string[];
+  /** How many. */
+  readonly classes: number;
+  readonly seed: number;
+  /** Hyper-parameters by name (`learningRate`, `options.width`, `schedule.kind`), without the seed: equal for runs that differ by it alone. */
+  readonly settings: Readonly<Record<string, string>>;
   readonly epochs: number;
   readonly batch: number;
   /** Step of the last line of metrics.jsonl. */
   readonly step: number;
   readonly epoch: number;
+  /** Seconds of training until the last line. */
+  readonly elapsedSeconds: number;
   /** The last evaluation on the validation images, if any. */
   readonly evaluation: EvaluationMetrics | undefined;
   /** The score on the test images at the end, if any. */

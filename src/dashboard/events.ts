@@ -54,6 +54,7 @@ export class RunEvents {
 
   #poll(delayMs = pollMs): void {
     const poll = async () => {
+      const began = performance.now();
       const current = await this.#sizes();
       const previous = this.#sizesSeen ?? current;
       const changed = [...new Set([...current.keys(), ...previous.keys()])].filter(
@@ -62,7 +63,8 @@ export class RunEvents {
       if (!this.#timer) return;
       this.#sizesSeen = current;
       if (changed.length > 0) this.#write(`event: changed\ndata: ${JSON.stringify({ runs: changed })}\n\n`);
-      this.#poll();
+      // A folder of a thousand runs must not keep the server busy with looking.
+      this.#poll(Math.max(pollMs, 5 * (performance.now() - began)));
     };
     // A folder that is unreadable now may be readable at the next poll.
     this.#timer = setTimeout(() => void poll().catch(() => this.#timer && this.#poll()), delayMs);

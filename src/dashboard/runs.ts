@@ -4,7 +4,13 @@ import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { parseJson } from '../parse-json.ts';
 import { parseConfiguration } from '../train/configuration/configuration.ts';
-import type { EvaluationMetrics, EvaluationRecord, LabelsRecord, TestMetrics } from '../train/run/records.ts';
+import type {
+  EvaluationMetrics,
+  EvaluationRecord,
+  LabelsRecord,
+  Metrics,
+  TestMetrics,
+} from '../train/run/records.ts';
 import { RunFolder } from '../train/run/run-folder.ts';
 import type { MetricsPart, RunList, RunSummary } from './api.ts';
 import { parseMetrics } from './metrics-lines.ts';
@@ -46,23 +52,46 @@ export async function isTraining(folder: string): Promise<boolean> {
 }
 
 /** All readable runs, most recently changed first; unreadable ones with the reason. */
-export async function listRuns(root: string): Promise<RunList> {
+export async function listRuns(root: string, summaries = new Summaries()): Promise<RunList> {
   const runs: RunSummary[] = [];
   const broken: { id: string; reason: string }[] = [];
-  for (const [id, folder] of await runFolders(root)) {
+  const folders = await runFolders(root);
+  for (const [id, folder] of folders) {
     try {
-      runs.push(await summarise(id, folder));
+      runs.push(await summaries.of(id, folder));
     } catch (error) {
       broken.push({ id, reason: `${id}/${(error as Error).message.slice(0, 500)}` });
     }
   }
+  summaries.keepOnly(new Set(folders.values()));
   return { runs: runs.sort((a, b) => b.changed - a.changed), broken };
+}
+
+/** Summaries of runs, read again only when the size or time of one of their files has changed. */
+export class Summaries {
+  readonly #cached = new Map<string, { readonly version: string; readonly summary: RunSummary }>();
+
+  /** @throws RunFileError, or a configuration's error */
+  async of(id: string, folder: string): Promise<RunSummary> {
+    const files = await Promise.all(['config.json', 'metrics.jsonl'].map((name) => statusOf(folder, name)));
+    const version = files.map((file) => `${file?.ino} ${file?.size} ${file?.mtimeMs}`).join(' ');
+    const training = await isTraining(folder);
+    const known = this.#cached.get(folder);
+    const summary = known?.version === version ? known.summary : await summarise(id, folder);
+    this.#cached.set(folder, { version, summary });
+    return { ...summary, training };
+  }
+
+  keepOnly(folders: ReadonlySet<string>): void {
+    for (const folder of this.#cached.keys()) if (!folders.has(folder)) this.#cached.delete(folder);
+  }
 }
 
 async function summarise(id: string, folder: string): Promise<RunSummary> {
   const text = (await readText(folder, 'config.json', limits.configuration)) ?? '';
-  const { network, options, data, classes, recipe } = parseConfiguration(text, 'config.json');
-  const { metrics } = await readMetrics(folder, 0);
+  const { network, options, data, classes, recipe, seed, ...rest } = parseConfiguration(text, 'config.json');
+  const { precision, device, limitTrain } = rest;
+  const metrics = await lastMetrics(folder);
   const file = await statusOf(folder, 'metrics.jsonl');
   const last = metrics.at(-1);
   return {
@@ -70,17 +99,66 @@ async function summarise(id: string, folder: string): Promise<RunSummary> {
     network,
     options,
     data,
-    classes,
+    classes: classes.length,
+    seed,
+    settings: flatten({ ...recipe, options, precision, device, limitTrain }),
     epochs: recipe.epochs,
     batch: recipe.batch,
     step: last?.step ?? 0,
     epoch: last?.epoch ?? 0,
+    elapsedSeconds: last?.elapsedSeconds ?? 0,
     evaluation: metrics.findLast((line): line is EvaluationMetrics => line.kind === 'evaluation'),
     test: metrics.findLast((line): line is TestMetrics => line.kind === 'test'),
-    training: await isTraining(folder),
+    training: false,
     size: file?.size ?? 0,
     changed: file?.mtimeMs ?? 0,
   };
+}
+
+/** `{ schedule: { kind: 'cosine' } }` → `{ 'schedule.kind': 'cosine' }`; null is 'none'. */
+function flatten(value: object, prefix = ''): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, each]) => {
+      if (each === undefined) return [];
+      if (typeof each === 'object' && each !== null && !Array.isArray(each))
+        return Object.entries(flatten(each, `${prefix}${key}.`));
+      return [
+        [
+          `${prefix}${key}`,
+          each === null ? 'none' : Array.isArray(each) ? JSON.stringify(each) : String(each),
+        ],
+      ];
+    }),
+  );
+}
+
+/** Bytes of a metrics.jsonl that a list reads whole. Of longer ones it reads the end. */
+const wholeBytes = 16 * 1024;
+
+/**
+ * The last lines of metrics.jsonl: as many as reach back to an evaluation. All of a short file's, so that a malformed line is told in
+ * the list; in a long one it is told where the curves are read.
+ * @throws RunFileError naming a malformed line.
+ */
+async function lastMetrics(folder: string): Promise<readonly Metrics[]> {
+  const file = await openRegular(folder, 'metrics.jsonl');
+  if (!file) return [];
+  try {
+    const { size } = await file.stat();
+    for (let length = wholeBytes; ; length *= 4) {
+      const from = Math.max(0, size - length);
+      const { bytes } = await readPart(file, { name: 'metrics.jsonl', from, ...limits.metrics });
+      // Past the line that the offset cuts, and without an incomplete last one.
+      const first = from === 0 ? 0 : bytes.indexOf('\n') + 1;
+      const end = bytes.lastIndexOf('\n') + 1;
+      const metrics = parseMetrics(bytes.toString('utf8', Math.min(first, end), end), {
+        start: from + first,
+      });
+      if (from === 0 || metrics.some(({ kind }) => kind === 'evaluation')) return metrics;
+    }
+  } finally {
+    await file.close();
+  }
 }
 
 /** The complete lines of metrics.jsonl from a byte offset on. @throws RunFileError naming a malformed line. */

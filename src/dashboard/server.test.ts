@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { evaluationLine, sampleConfiguration } from '../../test/sample-run.ts';
+import { evaluationLine, sampleConfiguration, stepLine } from '../../test/sample-run.ts';
 import { RunFolder } from '../train/run/run-folder.ts';
 import { createDashboard, listen } from './server.ts';
 
@@ -40,13 +40,31 @@ describe('the dashboard', () => {
       {
         id: 'first',
         network: 'inception-v4',
-        classes: ['cat', 'dog'],
+        classes: 2,
+        seed: 1,
+        settings: { name: 'paper', 'options.classes': '2', clipNorm: 'none', precision: 'float32' },
         step: 20,
         epoch: 2,
         training: false,
         evaluation: { top1Error: 0.5 },
       },
     ]);
+  });
+
+  it('finds the last evaluation of a long run by its end, and reads it again when the file grows', async () => {
+    const folder = new RunFolder(join(root, 'runs', 'first'));
+    // The evaluation lies further back than a list reads first; the first line is not read at all.
+    const line = { ...stepLine(11), remark: 'x'.repeat(200) };
+    const lines = [evaluationLine(10), ...Array.from({ length: 100 }, () => line)];
+    const padding = Array.from({ length: 300 }, () => line);
+    await appendFile(
+      folder.file('metrics.jsonl'),
+      [...padding, ...lines].map((each) => `${JSON.stringify(each)}\n`).join(''),
+    );
+    const summary = async () => (await get('/api/runs')).json().runs[0];
+    expect(await summary()).toMatchObject({ step: 11, evaluation: { step: 10 } });
+    await folder.append(evaluationLine(20));
+    expect(await summary()).toMatchObject({ step: 20, evaluation: { step: 20 } });
   });
 
   it('accepts a single run, and treats a missing folder as empty', async () => {

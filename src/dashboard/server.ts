@@ -9,7 +9,7 @@ import { InceptionError } from '../errors.ts';
 import { RunEvents } from './events.ts';
 import { ModelList } from './models.ts';
 import { RunFileError } from './run-file.ts';
-import { listRuns, readEvaluation, readLabels, readMetrics, runFolders } from './runs.ts';
+import { listRuns, readEvaluation, readLabels, readMetrics, runFolders, Summaries } from './runs.ts';
 
 /** The dashboard cannot start: the page is not built, or the port is taken. */
 export class DashboardError extends InceptionError {
@@ -63,6 +63,7 @@ export async function createDashboard(options: DashboardOptions): Promise<Fastif
   const runs = resolve(options.runs);
   const models = new ModelList({ runs, models: options.models && resolve(options.models) });
   const events = new RunEvents(runs);
+  const summaries = new Summaries();
   const app = fastify({ forceCloseConnections: true, bodyLimit: 1024 });
   const hosts = new Set([...loopback, ...(options.host ? [options.host] : [])]);
 
@@ -80,7 +81,7 @@ export async function createDashboard(options: DashboardOptions): Promise<Fastif
   });
   app.addHook('preClose', async () => events.close());
 
-  app.get('/api/runs', async () => listRuns(runs));
+  app.get('/api/runs', async () => listRuns(runs, summaries));
   app.get<RunRequest>('/api/runs/:id/metrics', async (request, reply) => {
     const folder = (await runFolders(runs)).get(request.params.id);
     if (!folder) return notFound(reply, `run '${request.params.id}'`);
