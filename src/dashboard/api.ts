@@ -56,3 +56,33 @@ export interface ModelFile {
   readonly bytes: number;
   readonly sha256: string;
 }
+
+export interface SettingOfRun {
+  readonly name: string;
+  readonly value: string;
+  /** What the recipe says instead, where it does. */
+  readonly usual?: string;
+}
+
+/** `GET /api/runs/ID/about` */
+export interface AboutRun {
+  readonly network: string;
+  readonly options: NetworkOptions;
+  readonly data: string;
+  /** Of each split, before any limit; empty for runs of versions that did not count them. */
+  readonly images: Readonly<Record<string, number>>;
+  readonly recipe: readonly SettingOfRun[];
+  /** What is no part of a recipe. */
+  readonly settings: readonly SettingOfRun[];
+  /** What was decided in the user's place. */
+  readonly decisions: readonly string[];
+  readonly versions: Readonly<Record<string, string>>;
+  /** Files of weights; times in milliseconds since 1970. */
+  readonly checkpoints: readonly {
+    readonly name: string;
+    readonly bytes: number;
+    readonly changed: number;
+  }[];
+  /** The model card as Markdown, if there is one. */
+  readonly card: string | undefined;
+}

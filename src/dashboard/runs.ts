@@ -18,7 +18,7 @@ import { openRegular, RunFileError, readPart, readText, statusOf } from './run-f
 
 const mebibyte = 2 ** 20;
 /** A million steps, with a line for every ten, are 35 MiB; 21,841 class names are 1 MiB. */
-const limits = {
+export const limits = {
   configuration: { maxBytes: 16 * mebibyte },
   metrics: { maxBytes: 64 * mebibyte },
   evaluation: { maxBytes: 64 * mebibyte },
@@ -116,7 +116,7 @@ async function summarise(id: string, folder: string): Promise<RunSummary> {
 }
 
 /** `{ schedule: { kind: 'cosine' } }` → `{ 'schedule.kind': 'cosine' }`; null is 'none'. */
-function flatten(value: object, prefix = ''): Record<string, string> {
+export function flatten(value: object, prefix = ''): Record<string, string> {
   return Object.fromEntries(
     Object.entries(value).flatMap(([key, each]) => {
       if (each === undefined) return [];

@@ -51,6 +51,23 @@ describe('the dashboard', () => {
     ]);
   });
 
+  it('tells of a run what differs from its recipe, and which weights it has', async () => {
+    const second = new RunFolder(join(root, 'runs', 'second'));
+    const { recipe } = sampleConfiguration;
+    await second.create({ ...sampleConfiguration, recipe: { ...recipe, epochs: 7, averageDecay: 0.5 } });
+    await writeFile(second.file('model.safetensors'), 'weights');
+    const about = (await get('/api/runs/second/about')).json();
+    const marked = about.recipe.filter(({ usual }: { usual?: string }) => usual !== undefined);
+    expect(marked).toEqual([
+      { name: 'epochs', value: '7', usual: '160' },
+      { name: 'averageDecay', value: '0.5', usual: '0.9999' },
+    ]);
+    expect(about).toMatchObject({ network: 'inception-v4', data: 'photos' });
+    expect(about.settings).toContainEqual({ name: 'seed', value: '1' });
+    expect(about.checkpoints).toMatchObject([{ name: 'model.safetensors', bytes: 7 }]);
+    expect((await get('/api/runs/third/about')).statusCode).toBe(404);
+  });
+
   it('finds the last evaluation of a long run by its end, and reads it again when the file grows', async () => {
     const folder = new RunFolder(join(root, 'runs', 'first'));
     // The evaluation lies further back than a list reads first; the first line is not read at all.

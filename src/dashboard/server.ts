@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { InceptionError } from '../errors.ts';
+import { aboutRun } from './about-run.ts';
 import { RunEvents } from './events.ts';
 import { ModelList } from './models.ts';
 import { RunFileError } from './run-file.ts';
@@ -64,7 +65,12 @@ export async function createDashboard(options: DashboardOptions): Promise<Fastif
   const models = new ModelList({ runs, models: options.models && resolve(options.models) });
   const events = new RunEvents(runs);
   const summaries = new Summaries();
-  const app = fastify({ forceCloseConnections: true, bodyLimit: 1024 });
+  const app = fastify({
+    forceCloseConnections: true,
+    bodyLimit: 1024,
+    // A folder's name of 255 bytes, each encoded in three.
+    routerOptions: { maxParamLength: 765 },
+  });
   const hosts = new Set([...loopback, ...(options.host ? [options.host] : [])]);
 
   app.addHook('onRequest', async (request, reply) => {
@@ -93,7 +99,11 @@ export async function createDashboard(options: DashboardOptions): Promise<Fastif
     }
     return readMetrics(folder, offset);
   });
-  for (const [name, read] of Object.entries({ evaluation: readEvaluation, labels: readLabels }))
+  for (const [name, read] of Object.entries({
+    about: aboutRun,
+    evaluation: readEvaluation,
+    labels: readLabels,
+  }))
     app.get<RunRequest>(`/api/runs/:id/${name}`, async (request, reply) => {
       const folder = (await runFolders(runs)).get(request.params.id);
       if (!folder) return notFound(reply, `run '${request.params.id}'`);

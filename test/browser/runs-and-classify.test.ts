@@ -83,10 +83,11 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     await mkdir(join(runs, 'broken'));
     await writeFile(join(runs, 'broken', 'config.json'), '{ "format": 1 }');
     const page = await opened.page('#/runs');
-    await page.getByRole('alert').getByText('broken/config.json: ').waitFor();
+    const line = page.getByRole('row', { name: /^broken cannot be read: broken\/config\.json: / });
+    await line.waitFor();
     await page.getByRole('row', { name: /first/ }).waitFor();
     rmSync(join(runs, 'broken'), { recursive: true });
-    await page.getByRole('alert').waitFor({ state: 'detached' });
+    await line.waitFor({ state: 'detached' });
     await page.context().close();
   });
 

@@ -1,5 +1,5 @@
 /** Fetches the dashboard's data from its server. */
-import type { MetricsPart, RunList } from '../../../src/dashboard/api.ts';
+import type { AboutRun, MetricsPart, RunList } from '../../../src/dashboard/api.ts';
 import type { EvaluationRecord, LabelsRecord, Metrics } from '../../../src/train/run/records.ts';
 
 /** No dashboard server: nothing responds, or the page comes from a static web host. */
@@ -35,6 +35,9 @@ export const fetchEvaluation = async (
   (await fetchJson<EvaluationRecord | null>(`runs/${encodeURIComponent(id)}/evaluation`, signal)) ??
   undefined;
 
+export const fetchAbout = (id: string, signal: AbortSignal): Promise<AboutRun | undefined> =>
+  fetchJson<AboutRun>(`runs/${encodeURIComponent(id)}/about`, signal);
+
 export const fetchLabels = async (id: string, signal: AbortSignal): Promise<LabelsRecord | undefined> =>
   (await fetchJson<LabelsRecord | null>(`runs/${encodeURIComponent(id)}/labels`, signal)) ?? undefined;
 
@@ -42,6 +45,8 @@ export const fetchLabels = async (id: string, signal: AbortSignal): Promise<Labe
 export interface Lines {
   readonly metrics: readonly Metrics[];
   readonly next: number;
+  /** Why the file cannot be read any further. */
+  readonly problem?: string | undefined;
 }
 
 /** Appends new lines, or starts over if the run was restarted. */
@@ -51,7 +56,7 @@ export async function fetchLines(id: string, previous: Lines, signal: AbortSigna
     signal,
   );
   if (!part) return { metrics: [], next: 0 };
-  if (part.continues && part.metrics.length === 0) return previous;
+  if (part.continues && part.metrics.length === 0 && previous.problem === undefined) return previous;
   return {
     metrics: part.continues ? [...previous.metrics, ...part.metrics] : part.metrics,
     next: part.next,

@@ -1,28 +1,45 @@
 /** A chart drawn by ECharts as SVG: sharp at any size, with selectable text. */
-import { LineChart } from 'echarts/charts';
+import { CustomChart, LineChart } from 'echarts/charts';
 import { GridComponent, TooltipComponent } from 'echarts/components';
 import { type EChartsType, init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
-import { useEffect, useRef } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import { useTheme } from '../theme.ts';
-import { type Axis, type ChartSpec, chartOption, type RunCurves } from './curves.ts';
+import {
+  axes,
+  type ChartSpec,
+  type ChartView,
+  chartOption,
+  csvOf,
+  outsideOf,
+  type Point,
+  type RunCurves,
+  type Series,
+  seriesOf,
+} from './curves.ts';
 
-use([LineChart, GridComponent, TooltipComponent, SVGRenderer]);
+use([LineChart, CustomChart, GridComponent, TooltipComponent, SVGRenderer]);
 
 interface ChartProps {
   readonly spec: ChartSpec;
   readonly runs: readonly RunCurves[];
-  readonly axis: Axis;
+  readonly view: ChartView;
 }
 
-export function Chart({ spec, runs, axis }: ChartProps) {
+export function Chart({ spec, runs, view }: ChartProps) {
   const container = useRef<HTMLDivElement>(null);
   const chart = useRef<EChartsType>(undefined);
+  const [picked, setPicked] = useState<number>();
   const theme = useTheme();
+  const series = useMemo(() => seriesOf(spec, { runs, view }), [spec, runs, view]);
   useEffect(() => {
     const element = container.current as HTMLDivElement;
     const created = init(element, null, { renderer: 'svg' });
     chart.current = created;
+    created.getZr().on('click', ({ offsetX, offsetY }) => {
+      const [x] = created.convertFromPixel('grid', [offsetX, offsetY]) as [number];
+      if (created.containPixel('grid', [offsetX, offsetY])) setPicked(x);
+    });
     const observer = new ResizeObserver(() => created.resize());
     observer.observe(element);
     return () => {
@@ -31,23 +48,115 @@ export function Chart({ spec, runs, axis }: ChartProps) {
     };
   }, []);
   useEffect(() => {
-    chart.current?.setOption(chartOption(spec, { runs, axis, theme }), { notMerge: true });
-  }, [spec, runs, axis, theme]);
-  const last = runs.map(({ id, metrics }) => `${id}: ${lastValues(spec, metrics)}`).join('; ');
+    chart.current?.setOption(chartOption(spec, { series, view, theme }), { notMerge: true });
+  }, [spec, series, view, theme]);
+  const last = runs
+    .map(({ id }) => `${id}: ${lastValues(series.filter(({ of }) => of.id === id))}`)
+    .join('; ');
+  const outside = outsideOf(spec, { series, view });
+  const name = spec.title.toLowerCase().replaceAll(' ', '-');
+  const svg = () =>
+    decodeURIComponent((chart.current?.getDataURL({ type: 'svg' }) ?? '').replace(/^[^,]*,/, ''));
   return (
     <figure className="card chart">
       <figcaption>
         {spec.title} {spec.unit && <span className="quiet">({spec.unit})</span>}
       </figcaption>
       <div ref={container} className="plot" role="img" aria-label={`${spec.title}, last values: ${last}`} />
+      {outside !== undefined && <p className="quiet">{outside}</p>}
+      {picked !== undefined && <Picked series={series} at={picked} view={view} />}
+      <p className="downloads">
+        <button
+          type="button"
+          aria-label={`${spec.title} as SVG`}
+          onClick={() => save(new Blob([svg()], { type: 'image/svg+xml' }), `${name}.svg`)}
+        >
+          SVG
+        </button>
+        <button
+          type="button"
+          aria-label={`${spec.title} as PNG`}
+          onClick={() =>
+            void pngOf(svg(), container.current as HTMLElement).then((png) => save(png, `${name}.png`))
+          }
+        >
+          PNG
+        </button>
+        <button
+          type="button"
+          aria-label={`${spec.title} as CSV`}
+          onClick={() => save(new Blob([csvOf(series, view.axis)], { type: 'text/csv' }), `${name}.csv`)}
+        >
+          CSV
+        </button>
+      </p>
     </figure>
   );
 }
 
-function lastValues(spec: ChartSpec, metrics: RunCurves['metrics']): string {
-  const values = spec.curves.flatMap(({ name, kind, value }) => {
-    const line = metrics.findLast((candidate) => candidate.kind === kind);
-    return line ? [`${name} ${Number(value(line as never).toPrecision(3))}`] : [];
+const rounded = (value: number) => Number(value.toPrecision(4));
+
+/** The values nearest to where the chart was clicked. */
+function Picked({ series, at, view }: { series: readonly Series[]; at: number; view: ChartView }) {
+  const shown = series.flatMap(({ name, points, of }) => {
+    const [first] = points;
+    if (!first) return [];
+    const nearest = points.reduce(
+      (best: Point, point) => (Math.abs(point.x - at) < Math.abs(best.x - at) ? point : best),
+      first,
+    );
+    return [{ name, nearest, of }];
+  });
+  return (
+    <ul className="picked" aria-live="polite">
+      {shown.map(({ name, nearest: { x, y, deviation }, of }) => (
+        <li key={name}>
+          <span className="swatch" style={{ background: of.colour }} /> {name}: {rounded(y)}
+          {deviation !== undefined && ` ± ${rounded(deviation)}`}{' '}
+          <span className="quiet">
+            at {rounded(x)} ({axes[view.axis].title.toLowerCase()})
+          </span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function save(blob: Blob, name: string): void {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  // After the browser has begun to read it.
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+/** The drawing at twice its size, on the colour of its card. */
+async function pngOf(svg: string, element: HTMLElement): Promise<Blob> {
+  const url = URL.createObjectURL(new Blob([svg], { type: 'image/svg+xml' }));
+  try {
+    const image = new Image();
+    image.src = url;
+    await image.decode();
+    const canvas = document.createElement('canvas');
+    canvas.width = element.clientWidth * 2;
+    canvas.height = element.clientHeight * 2;
+    const context = canvas.getContext('2d') as CanvasRenderingContext2D;
+    context.fillStyle = getComputedStyle(element.parentElement as HTMLElement).backgroundColor;
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    context.drawImage(image, 0, 0, canvas.width, canvas.height);
+    return await new Promise((resolve, reject) =>
+      canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('no PNG was made'))), 'image/png'),
+    );
+  } finally {
+    URL.revokeObjectURL(url);
+  }
+}
+
+function lastValues(series: readonly Series[]): string {
+  const values = series.flatMap(({ curve, points }) => {
+    const last = points.at(-1);
+    return last ? [`${curve.name} ${Number(last.y.toPrecision(3))}`] : [];
   });
   return values.join(', ') || 'none yet';
 }

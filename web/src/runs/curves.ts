@@ -1,7 +1,8 @@
 /** The charts of the Runs page as data, and their ECharts options. */
-import type { LineSeriesOption } from 'echarts/charts';
+import type { CustomSeriesOption, LineSeriesOption } from 'echarts/charts';
 import type { Metrics, StepMetrics } from '../../../src/train/run/records.ts';
 import type { Theme } from '../theme.ts';
+import { meanOf } from './list.ts';
 
 export interface Curve {
   readonly name: string;
@@ -87,7 +88,21 @@ export const runColours: Readonly<Record<Theme, readonly string[]>> = {
 export interface RunCurves {
   readonly id: string;
   readonly colour: string;
-  readonly metrics: readonly Metrics[];
+  /** More runs than colours differ by their lines. */
+  readonly dash: 'solid' | 'dashed' | 'dotted';
+  /** One run, or the runs of a group, of which mean and band are drawn. */
+  readonly runs: readonly (readonly Metrics[])[];
+}
+
+const dashes = ['solid', 'dashed', 'dotted'] as const;
+
+/** The look of the curves with this number. */
+export function lookOf(index: number, theme: Theme): Pick<RunCurves, 'colour' | 'dash'> {
+  const colours = runColours[theme];
+  return {
+    colour: colours[index % colours.length] as string,
+    dash: dashes[Math.floor(index / colours.length) % dashes.length] as RunCurves['dash'],
+  };
 }
 
 const inks = {
@@ -95,32 +110,162 @@ const inks = {
   dark: { ink: '#e7ecf1', faint: '#2c353e', sheet: '#181d23' },
 } as const;
 
+export interface ChartView {
+  readonly axis: Axis;
+  /** Which axes are logarithmic. */
+  readonly logarithmic: { readonly x: boolean; readonly y: boolean };
+  /** Weight of what came before in the average of the training curves, 0 for none. */
+  readonly smoothing: number;
+  /** Part of the x axis that is shown. */
+  readonly from: number | undefined;
+  readonly to: number | undefined;
+  /** The y axis holds every value. */
+  readonly all: boolean;
+}
+
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+  readonly step: number;
+  /** Sample standard deviation over the runs of a group. */
+  readonly deviation?: number | undefined;
+}
+
+export interface Series {
+  /** `first, validation` */
+  readonly name: string;
+  readonly curve: Curve;
+  readonly of: RunCurves;
+  readonly points: readonly Point[];
+}
+
+/** The points of every curve in the shown part of the x axis; values that are no finite number have none. */
+export function seriesOf(
+  spec: ChartSpec,
+  { runs, view }: { readonly runs: readonly RunCurves[]; readonly view: ChartView },
+): readonly Series[] {
+  const { axis, smoothing, from = Number.NEGATIVE_INFINITY, to = Number.POSITIVE_INFINITY } = view;
+  return runs.flatMap((of) =>
+    spec.curves.map((curve) => {
+      const each = of.runs.map((metrics) => {
+        const points = pointsOf(curve, metrics, axis);
+        return curve.kind === 'train' ? smooth(points, smoothing) : points;
+      });
+      const points = each.length === 1 ? (each[0] as readonly Point[]) : meanPoints(each);
+      const name = spec.curves.length > 1 ? `${of.id}, ${curve.name}` : of.id;
+      return { name, curve, of, points: points.filter(({ x }) => x >= from && x <= to) };
+    }),
+  );
+}
+
+function pointsOf(curve: Curve, metrics: readonly Metrics[], axis: Axis): readonly Point[] {
+  return metrics.flatMap((line) => {
+    if (line.kind !== curve.kind) return [];
+    const point = {
+      x: axes[axis].value(line),
+      y: (curve.value as (entry: Metrics) => number)(line),
+      step: line.step,
+    };
+    return Number.isFinite(point.x) && Number.isFinite(point.y) ? [point] : [];
+  });
+}
+
+/** An exponential moving average, divided by the sum of its weights so that it begins at the first value. */
+export function smooth(points: readonly Point[], weight: number): readonly Point[] {
+  let [sum, weights] = [0, 0];
+  return points.map((point) => {
+    sum = weight * sum + (1 - weight) * point.y;
+    weights = weight * weights + (1 - weight);
+    return { ...point, y: sum / weights };
+  });
+}
+
+/** Mean and standard deviation at the steps that all runs with such values have. */
+export function meanPoints(each: readonly (readonly Point[])[]): readonly Point[] {
+  const [first, ...others] = each.filter((points) => points.length > 0);
+  if (!first) return [];
+  const bySteps = others.map((points) => new Map(points.map((point) => [point.step, point])));
+  return first.flatMap((point) => {
+    const points = [point, ...bySteps.flatMap((steps) => steps.get(point.step) ?? [])];
+    if (points.length < others.length + 1) return [];
+    const { mean, deviation } = meanOf(points.map(({ y }) => y));
+    return [{ x: meanOf(points.map(({ x }) => x)).mean, y: mean, step: point.step, deviation }];
+  });
+}
+
 /**
  * Upper limit of the axis. Averaged weights are at first worse than guessing, and the first steps are noisy; neither may squash
- * the rest into a flat line. If values far exceed those of training after its first steps, the axis is cut off there.
+ * the rest into a flat line. If values far exceed those of training after its first steps, the axis ends before them, and
+ * {@link outsideOf} says so. What a run ended with, and the score of its test, always lie on it.
  */
-function axisMaximum(spec: ChartSpec, runs: readonly RunCurves[]): number | undefined {
-  const [training, ...evaluated] = spec.curves as [Curve, ...Curve[]];
-  if (evaluated.length === 0) return undefined;
-  const values = (curve: Curve, start: number) =>
-    runs.flatMap(({ metrics }) =>
-      metrics
-        .filter(({ kind }) => kind === curve.kind)
-        .slice(start)
-        .map((line) => (curve.value as (entry: Metrics) => number)(line)),
-    );
-  const usual = Math.max(...values(training, 2), 0) * 1.2;
-  const maximum = Math.max(...evaluated.flatMap((curve) => values(curve, 0)), usual);
-  return usual > 0 && maximum > 2 * usual ? Number(usual.toPrecision(2)) : undefined;
+function axisMaximum(series: readonly Series[], spec: ChartSpec): number | undefined {
+  if (spec.curves.length === 1) return undefined;
+  let [usual, ends, maximum] = [0, 0, 0];
+  for (const { curve, points } of series) {
+    for (const [index, { y }] of points.entries()) {
+      maximum = Math.max(maximum, y);
+      if (curve.kind === 'train' && index >= 2) usual = Math.max(usual, y * 1.2);
+      if (curve.kind !== 'train' && index === points.length - 1) ends = Math.max(ends, y * 1.05);
+    }
+  }
+  const limit = Math.max(usual, ends);
+  return usual > 0 && maximum > 2 * limit ? Number(limit.toPrecision(2)) : undefined;
+}
+
+const isLogarithmic = (spec: ChartSpec, view: ChartView) => spec.logarithmic || view.logarithmic.y;
+const maximumOf = (series: readonly Series[], spec: ChartSpec, view: ChartView) =>
+  view.all || isLogarithmic(spec, view) ? undefined : axisMaximum(series, spec);
+
+const rounded = (value: number): string => String(Number(value.toPrecision(4)));
+
+/** What the axes do not show, in words; undefined if they show everything. */
+export function outsideOf(
+  spec: ChartSpec,
+  { series, view }: { readonly series: readonly Series[]; readonly view: ChartView },
+): string | undefined {
+  const sentences: string[] = [];
+  const maximum = maximumOf(series, spec, view);
+  const above =
+    maximum === undefined
+      ? []
+      : series.flatMap(({ name, points }) => {
+          const values = points.map(({ y }) => y).filter((y) => y > maximum);
+          if (values.length === 0) return [];
+          const largest = values.reduce((a, b) => Math.max(a, b));
+          return [
+            `${name}: ${values.length === 1 ? '' : `${values.length} values, up to `}${rounded(largest)}`,
+          ];
+        });
+  if (above.length > 0) sentences.push(`Above the axis, which ends at ${maximum}: ${above.join('; ')}.`);
+  const all = series.flatMap(({ points }) => points);
+  const below = isLogarithmic(spec, view) ? all.filter(({ y }) => y <= 0).length : 0;
+  if (below > 0) sentences.push(`A logarithmic axis has no place for ${below} values of 0 or less.`);
+  const left = view.logarithmic.x ? all.filter(({ x }) => x <= 0).length : 0;
+  if (left > 0) sentences.push(`The logarithmic x axis has no place for ${left} values at 0.`);
+  return sentences.join(' ') || undefined;
+}
+
+/** All points, for a spreadsheet. */
+export function csvOf(series: readonly Series[], axis: Axis): string {
+  const quoted = (text: string) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  const rows = series.flatMap(({ of, curve, points }) =>
+    points.map(({ x, y, step, deviation }) =>
+      [quoted(of.id), curve.name, step, x, y, deviation ?? ''].join(','),
+    ),
+  );
+  return `${['run,curve,step', axis === 'step' ? 'x' : axis, 'value', 'standard deviation'].join(',')}\n${rows.map((row) => `${row}\n`).join('')}`;
 }
 
 export function chartOption(
   spec: ChartSpec,
-  { runs, axis, theme }: { runs: readonly RunCurves[]; axis: Axis; theme: Theme },
+  { series, view, theme }: { series: readonly Series[]; view: ChartView; theme: Theme },
 ) {
+  const { axis, from, to } = view;
   const { ink, faint, sheet } = inks[theme];
   const label = { color: ink, fontSize: 12 };
   const line = { axisLine: { lineStyle: { color: ink } }, axisLabel: label, nameTextStyle: label };
+  const logarithmic = isLogarithmic(spec, view);
+  const shown = ({ x, y }: Point) => (!logarithmic || y > 0) && (!view.logarithmic.x || x > 0);
   return {
     animation: false,
     textStyle: { fontFamily: 'inherit' },
@@ -131,42 +276,67 @@ export function chartOption(
       backgroundColor: sheet,
       borderColor: faint,
       textStyle: { color: ink, fontSize: 12 },
-      valueFormatter: (value: unknown) => String(Number(Number(value).toPrecision(4))),
+      valueFormatter: (value: unknown) => rounded(Number(value)),
     },
     xAxis: {
       ...line,
-      type: 'value' as const,
+      type: view.logarithmic.x ? ('log' as const) : ('value' as const),
       name: axes[axis].title,
       nameLocation: 'middle' as const,
       nameGap: 26,
-      min: 0,
+      min: from ?? (view.logarithmic.x ? undefined : 0),
+      max: to,
       splitLine: { show: false },
     },
     yAxis: {
       ...line,
-      type: spec.logarithmic ? ('log' as const) : ('value' as const),
-      min: spec.logarithmic ? undefined : 0,
-      max: axisMaximum(spec, runs),
+      type: logarithmic ? ('log' as const) : ('value' as const),
+      min: logarithmic ? undefined : 0,
+      max: maximumOf(series, spec, view),
       splitLine: { lineStyle: { color: faint } },
     },
-    series: runs.flatMap(({ id, colour, metrics }) =>
-      spec.curves.map(
-        ({ name, kind, value }): LineSeriesOption => ({
+    series: series.flatMap(
+      ({ name, curve: { kind }, of, points }): (LineSeriesOption | CustomSeriesOption)[] => [
+        ...bandOf(points.filter(shown), of.colour),
+        {
           type: 'line',
-          name: spec.curves.length > 1 ? `${id}, ${name}` : id,
-          color: colour,
+          name,
+          color: of.colour,
           showSymbol: kind !== 'train',
           symbol: kind === 'test' ? 'diamond' : 'circle',
           symbolSize: kind === 'test' ? 13 : 7,
           lineStyle: {
             width: kind === 'evaluation' ? 2.5 : 1.3,
+            type: of.dash,
             opacity: spec.curves.length > 1 && kind === 'train' ? 0.65 : 1,
           },
-          data: metrics
-            .filter((entry) => entry.kind === kind)
-            .map((entry) => [axes[axis].value(entry), (value as (entry: Metrics) => number)(entry)]),
-        }),
-      ),
+          data: points.filter(shown).map(({ x, y }) => [x, y]),
+        },
+      ],
     ),
   };
+}
+
+/** Mean ± standard deviation as an area; its lower edge stays above 0, where a logarithmic axis has an end. */
+function bandOf(points: readonly Point[], colour: string): readonly CustomSeriesOption[] {
+  const spread = points.filter(({ deviation }) => deviation !== undefined);
+  if (spread.length < 2 || spread.every(({ deviation }) => deviation === 0)) return [];
+  const edge = (sign: number) =>
+    spread.map(({ x, y, deviation = 0 }) => [x, Math.max(y + sign * deviation, y / 100)]);
+  const outline = [...edge(1), ...edge(-1).reverse()];
+  return [
+    {
+      type: 'custom',
+      silent: true,
+      tooltip: { show: false },
+      clip: true,
+      // One item, which is the whole area.
+      data: [[spread[0]?.x, spread[0]?.y]],
+      renderItem: (_, api) => ({
+        type: 'polygon',
+        shape: { points: outline.map((point) => api.coord(point)) },
+        style: { fill: colour, opacity: 0.18 },
+      }),
+    },
+  ];
 }

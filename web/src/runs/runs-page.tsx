@@ -1,13 +1,15 @@
 /** Live training curves of any runs overlaid, and the mistakes of one run's last evaluation. */
 import { useId, useMemo } from 'react';
 import type { RunSummary } from '../../../src/dashboard/api.ts';
-import { percent } from '../format.ts';
-import { useChange } from '../location.ts';
+import { addressOf, useChange } from '../location.ts';
 import { useTheme } from '../theme.ts';
 import { Chart } from './chart.tsx';
-import { type Axis, axes, charts, runColours } from './curves.ts';
+import { type Axis, axes, type ChartView, charts, lookOf } from './curves.ts';
 import { EvaluationView } from './evaluation-view.tsx';
 import { LabelsView } from './labels-view.tsx';
+import { groupRuns } from './list.ts';
+import { RunPage } from './run-page.tsx';
+import { RunTable } from './run-table.tsx';
 import { type Connection, useLines, useRuns } from './use-runs.ts';
 import './runs.css';
 
@@ -18,33 +20,60 @@ const connectionTexts: Readonly<Record<Connection, string>> = {
   none: '',
 };
 
-/** One per distinguishable colour. */
-const maxRuns = runColours.light.length;
-
 export default function RunsPage({ settings }: { settings: URLSearchParams }) {
   const change = useChange('runs', settings);
   const { list, connection, version } = useRuns();
   const runs = list?.runs ?? [];
-  const chosen = chosenRuns(settings.get('show'), runs);
-  const key = chosen.map(({ id }) => id).join('\n');
+  const { chosen, unknown } = chosenRuns(settings.get('show'), runs);
+  const isGrouped = settings.get('group') === 'seed';
+  const key = (isGrouped ? groupRuns(chosen) : chosen.map((run) => [run]))
+    .map((group) => group.map(({ id }) => id).join('\t'))
+    .join('\n');
   // Every event creates a new list; charts are redrawn only if the runs or their lines change.
-  const ids = useMemo(() => (key === '' ? [] : key.split('\n')), [key]);
+  const groups = useMemo(() => (key === '' ? [] : key.split('\n').map((group) => group.split('\t'))), [key]);
+  const ids = useMemo(() => groups.flat(), [groups]);
   const lines = useLines(ids, version);
   const theme = useTheme();
-  const axis = Object.keys(axes).find((name) => name === settings.get('axis')) as Axis | undefined;
+  const view = useMemo(() => viewOf(settings), [settings]);
   const curves = useMemo(
     () =>
-      ids.map((id, index) => ({
-        id,
-        colour: runColours[theme][index % maxRuns] as string,
-        metrics: lines.get(id)?.metrics ?? [],
+      groups.map((group, index) => ({
+        id: group.length > 1 ? `mean of ${group.length} as ${group[0]}` : (group[0] as string),
+        ...lookOf(index, theme),
+        runs: group.map((id) => lines.get(id)?.metrics ?? []),
       })),
-    [ids, theme, lines],
+    [groups, theme, lines],
   );
   if (connection === 'none') return <NoServer />;
-  const toggle = (id: string, selected: boolean) => {
-    const next = selected ? [...ids, id] : ids.filter((other) => other !== id);
-    change({ show: next.join(',') });
+  const asked = settings.get('run');
+  if (asked !== null) {
+    const run = runs.find(({ id }) => id === asked);
+    const broken = list?.broken.find(({ id }) => id === asked);
+    return (
+      <div className="runs">
+        <h1 className="run-title">{asked}</h1>
+        <p className="lead">
+          <a href={addressOf('runs')}>All runs</a>
+        </p>
+        {run && <RunPage run={run} version={version} view={view} />}
+        {list && !run && (
+          <p role="alert">{broken ? broken.reason : `There is no run '${asked}' in this folder.`}</p>
+        )}
+      </div>
+    );
+  }
+  const colours = new Map(
+    groups.flatMap((group, index) => group.map((id) => [id, lookOf(index, theme).colour] as const)),
+  );
+  const problems = new Map(
+    ids.flatMap((id) => {
+      const problem = lines.get(id)?.problem;
+      return problem === undefined ? [] : [[id, problem] as const];
+    }),
+  );
+  const toggle = (toggled: readonly string[], selected: boolean) => {
+    const others = ids.filter((id) => !toggled.includes(id));
+    change({ show: (selected ? [...others, ...toggled] : others).map(encodeURIComponent).join(',') });
   };
   const examined =
     ids.find((id) => id === settings.get('of')) ??
@@ -56,32 +85,38 @@ export default function RunsPage({ settings }: { settings: URLSearchParams }) {
       <p className="lead" role="status">
         <span className={`dot ${connection}`} aria-hidden="true" /> {connectionTexts[connection]}
       </p>
+      {list && unknown.length > 0 && (
+        <p role="alert">The address names what is no run of this folder: '{unknown.join("', '")}'.</p>
+      )}
       {list && runs.length === 0 && (
         <p>
           No runs in this folder yet. <code>inception train … --out runs/first</code> starts one, and it
           appears here automatically.
         </p>
       )}
-      {list?.broken.map(({ id, reason }) => (
-        <p key={id} role="alert">
-          {reason}
-        </p>
-      ))}
+      {list && runs.length + list.broken.length > 0 && (
+        <RunTable
+          list={list}
+          settings={settings}
+          change={change}
+          colours={colours}
+          toggle={toggle}
+          problems={problems}
+        />
+      )}
       {runs.length > 0 && (
         <>
-          <RunTable runs={runs} curves={curves} toggle={toggle} />
-          <AxisChoice
-            axis={axis ?? 'epoch'}
-            choose={(next) => change({ axis: next === 'epoch' ? undefined : next })}
-          />
+          <ViewChoice view={view} change={change} />
           <div className="charts">
             {charts.map((spec) => (
-              <Chart key={spec.title} spec={spec} runs={curves} axis={axis ?? 'epoch'} />
+              <Chart key={spec.title} spec={spec} runs={curves} view={view} />
             ))}
           </div>
           <p className="quiet">
-            Thin lines: training; thick lines with dots: validation images; diamond: test images, scored once
-            at the end.
+            Thin lines: training{view.smoothing > 0 && ', smoothed'}; thick lines with dots: validation
+            images; diamond: test images, scored once at the end. Click a chart for its values there.
+            {isGrouped &&
+              ' Of a group: the mean of its runs, with a band of one standard deviation to each side, at the steps that all of them have.'}
           </p>
           {examined !== undefined && (
             <section aria-labelledby="evaluation" className="card">
@@ -97,103 +132,120 @@ export default function RunsPage({ settings }: { settings: URLSearchParams }) {
   );
 }
 
-/** The runs named in the URL, or the three most recently changed. */
-function chosenRuns(show: string | null, runs: readonly RunSummary[]): readonly RunSummary[] {
-  if (show === null) return runs.slice(0, 3);
-  const names = show.split(',');
-  return names.flatMap((id) => runs.find((run) => run.id === id) ?? []).slice(0, maxRuns);
+/** The runs named in the URL, or the three most recently changed; and names of runs that are not here. */
+function chosenRuns(show: string | null, runs: readonly RunSummary[]) {
+  if (show === null) return { chosen: runs.slice(0, 3), unknown: [] };
+  const byId = new Map(runs.map((run) => [run.id, run]));
+  const names = show.split(',').filter(Boolean).map(decoded);
+  return {
+    chosen: names.flatMap((id) => byId.get(id) ?? []),
+    unknown: names.filter((id) => !byId.has(id)),
+  };
 }
 
-interface RunTableProps {
-  readonly runs: readonly RunSummary[];
-  readonly curves: readonly { readonly id: string; readonly colour: string }[];
-  readonly toggle: (id: string, on: boolean) => void;
+/** Names are encoded in the address, because they may hold commas; one written by hand may be no encoding. */
+function decoded(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
 }
 
-function RunTable({ runs, curves, toggle }: RunTableProps) {
-  const colours = new Map(curves.map(({ id, colour }) => [id, colour]));
-  return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: scrollable regions must be focusable by keyboard
-    <section className="scroller card" tabIndex={0} aria-label="Runs in this folder">
-      <table className="run-table">
-        <thead>
-          <tr>
-            <th scope="col">Run</th>
-            <th scope="col">Status</th>
-            <th scope="col" className="number">
-              Epochs
-            </th>
-            <th scope="col" className="number">
-              Validation error
-            </th>
-            <th scope="col" className="number">
-              Test error
-            </th>
-            <th scope="col">Network</th>
-            <th scope="col">Data</th>
-          </tr>
-        </thead>
-        <tbody>
-          {runs.map((run) => {
-            const colour = colours.get(run.id);
-            return (
-              <tr key={run.id}>
-                <th scope="row">
-                  <label className="check">
-                    <input
-                      type="checkbox"
-                      checked={colour !== undefined}
-                      disabled={colour === undefined && colours.size >= maxRuns}
-                      onChange={({ target }) => toggle(run.id, target.checked)}
-                    />
-                    <span className="swatch" style={{ background: colour ?? 'transparent' }} />
-                    {run.id}
-                  </label>
-                </th>
-                <td>{statusOf(run)}</td>
-                <td className="number">
-                  {run.epoch.toFixed(1)} of {run.epochs}
-                </td>
-                <td className="number">{run.evaluation ? percent(run.evaluation.top1Error) : '–'}</td>
-                <td className="number">{run.test ? percent(run.test.top1Error) : '–'}</td>
-                <td>{describeNetwork(run)}</td>
-                <td>{run.data}</td>
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
-    </section>
-  );
+const numberIn = (text: string | null): number | undefined => {
+  const value = Number(text ?? '');
+  return text && Number.isFinite(value) && value >= 0 ? value : undefined;
+};
+
+function viewOf(settings: URLSearchParams): ChartView {
+  const logarithmic = settings.get('log')?.split(',') ?? [];
+  const axis = Object.keys(axes).find((name) => name === settings.get('axis')) as Axis | undefined;
+  return {
+    axis: axis ?? 'epoch',
+    logarithmic: { x: logarithmic.includes('x'), y: logarithmic.includes('y') },
+    smoothing: Math.min(numberIn(settings.get('smooth')) ?? 0, 0.99),
+    from: numberIn(settings.get('from')),
+    to: numberIn(settings.get('to')),
+    all: settings.has('all'),
+  };
 }
 
-const statusOf = ({ training, epoch, epochs }: RunSummary) =>
-  training ? <strong className="right">training</strong> : epoch >= epochs ? 'finished' : 'stopped';
-
-/** `inception-v4, width 0.5, 75 pixels` */
-function describeNetwork({ network, options }: RunSummary): string {
-  const { width, inputSize } = options;
-  return [
-    network,
-    width !== undefined && `width ${width}`,
-    inputSize !== undefined && `${[inputSize].flat().join('×')} pixels`,
-  ]
-    .filter(Boolean)
-    .join(', ');
+interface ViewChoiceProps {
+  readonly view: ChartView;
+  readonly change: (changes: Readonly<Record<string, string | undefined>>) => void;
 }
 
-function AxisChoice({ axis, choose }: { axis: Axis; choose: (axis: Axis) => void }) {
+function ViewChoice({ view, change }: ViewChoiceProps) {
   const id = useId();
+  const logarithm = (name: 'x' | 'y', on: boolean) =>
+    (['x', 'y'] as const).filter((each) => (each === name ? on : view.logarithmic[each])).join(',') ||
+    undefined;
   return (
-    <div className="field inline">
-      <label htmlFor={id}>x axis</label>
-      <select id={id} value={axis} onChange={({ target }) => choose(target.value as Axis)}>
-        {Object.entries(axes).map(([name, { title }]) => (
-          <option key={name} value={name}>
-            {title.toLowerCase()}
-          </option>
-        ))}
-      </select>
+    <div className="options view-choice">
+      <div className="field">
+        <label htmlFor={id}>x axis</label>
+        <select
+          id={id}
+          value={view.axis}
+          onChange={({ target }) =>
+            change({
+              axis: target.value === 'epoch' ? undefined : target.value,
+              from: undefined,
+              to: undefined,
+            })
+          }
+        >
+          {Object.entries(axes).map(([name, { title }]) => (
+            <option key={name} value={name}>
+              {title.toLowerCase()}
+            </option>
+          ))}
+        </select>
+      </div>
+      {(['from', 'to'] as const).map((name) => (
+        <div key={name} className="field">
+          <label htmlFor={`${id}${name}`}>{name}</label>
+          <input
+            id={`${id}${name}`}
+            type="number"
+            min={0}
+            step="any"
+            defaultValue={view[name]}
+            key={view.axis}
+            onChange={({ target }) => change({ [name]: target.value || undefined })}
+          />
+        </div>
+      ))}
+      <div className="field">
+        <label htmlFor={`${id}smooth`}>Smoothing of training: {view.smoothing}</label>
+        <input
+          id={`${id}smooth`}
+          type="range"
+          min={0}
+          max={0.99}
+          step={0.01}
+          value={view.smoothing}
+          onChange={({ target }) => change({ smooth: Number(target.value) === 0 ? undefined : target.value })}
+        />
+      </div>
+      {(['x', 'y'] as const).map((name) => (
+        <label key={name} className="check">
+          <input
+            type="checkbox"
+            checked={view.logarithmic[name]}
+            onChange={({ target }) => change({ log: logarithm(name, target.checked) })}
+          />
+          logarithmic {name}
+        </label>
+      ))}
+      <label className="check">
+        <input
+          type="checkbox"
+          checked={view.all}
+          onChange={({ target }) => change({ all: target.checked ? 'yes' : undefined })}
+        />
+        show every value
+      </label>
     </div>
   );
 }

@@ -58,8 +58,14 @@ export function useLines(ids: readonly string[], version: number): ReadonlyMap<s
       const entries = await Promise.all(
         names.map(async (id) => {
           const previous = loaded.current.get(id) ?? noLines;
-          // A run whose file cannot be read any more, which the list then says, leaves the others as they are.
-          return [id, await fetchLines(id, previous, controller.signal).catch(() => previous)] as const;
+          // A run whose file cannot be read leaves the others as they are; its line of the list says why.
+          return [
+            id,
+            await fetchLines(id, previous, controller.signal).catch((error: Error) => ({
+              ...previous,
+              problem: error instanceof NoServerError ? undefined : error.message,
+            })),
+          ] as const;
         }),
       );
       if (controller.signal.aborted) return;

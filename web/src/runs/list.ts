@@ -1,0 +1,174 @@
+/** The list of runs as data: columns, filter, order, groups of runs that differ by their seed alone. */
+import type { RunSummary } from '../../../src/dashboard/api.ts';
+import { duration, percent } from '../format.ts';
+
+export interface Column {
+  readonly key: string;
+  readonly title: string;
+  readonly numeric?: true;
+  /** What the cell says. */
+  readonly text: (run: RunSummary) => string;
+  /** What it is sorted by; undefined sorts last in either direction. */
+  readonly value: (run: RunSummary) => number | string | undefined;
+}
+
+export const statusOf = ({ training, epoch, epochs }: RunSummary): string =>
+  training ? 'training' : epoch >= epochs ? 'finished' : 'stopped';
+
+/** `inception-v4, width 0.5, 75 pixels` */
+export function describeNetwork({ network, options: { width, inputSize } }: RunSummary): string {
+  return [
+    network,
+    width !== undefined && `width ${width}`,
+    inputSize !== undefined && `${[inputSize].flat().join('×')} pixels`,
+  ]
+    .filter(Boolean)
+    .join(', ');
+}
+
+const errorText = (line: { readonly top1Error: number } | undefined) =>
+  line ? percent(line.top1Error) : '–';
+const same = (key: string, title: string, text: (run: RunSummary) => string): Column => ({
+  key,
+  title,
+  text,
+  value: text,
+});
+
+const metricColumns: readonly Column[] = [
+  same('status', 'Status', statusOf),
+  {
+    key: 'epochs',
+    title: 'Epochs',
+    numeric: true,
+    text: ({ epoch, epochs }) => `${epoch.toFixed(1)} of ${epochs}`,
+    value: ({ epoch }) => epoch,
+  },
+  {
+    key: 'validation',
+    title: 'Validation error',
+    numeric: true,
+    text: ({ evaluation }) => errorText(evaluation),
+    value: ({ evaluation }) => evaluation?.top1Error,
+  },
+  {
+    key: 'test',
+    title: 'Test error',
+    numeric: true,
+    text: ({ test }) => errorText(test),
+    value: ({ test }) => test?.top1Error,
+  },
+  same('network', 'Network', describeNetwork),
+  same('data', 'Data', ({ data }) => data),
+  {
+    key: 'time',
+    title: 'Training time',
+    numeric: true,
+    text: ({ elapsedSeconds }) => duration(elapsedSeconds),
+    value: ({ elapsedSeconds }) => elapsedSeconds,
+  },
+  {
+    key: 'seed',
+    title: 'Seed',
+    numeric: true,
+    text: ({ seed }) => String(seed),
+    value: ({ seed }) => seed,
+  },
+];
+
+export const usualColumns = ['status', 'epochs', 'validation', 'test', 'network', 'data'];
+
+const settingColumn = (key: string): Column => ({
+  key,
+  title: key,
+  text: ({ settings }) => settings[key] ?? '–',
+  value: ({ settings }) => {
+    const text = settings[key];
+    return text !== undefined && Number.isFinite(Number(text)) ? Number(text) : text;
+  },
+});
+
+/** All that can be chosen: metrics, then hyper-parameters, those that differ between the runs first. */
+export function columnsOf(runs: readonly RunSummary[]): readonly Column[] {
+  const values = new Map<string, Set<string>>();
+  for (const { settings } of runs)
+    for (const [key, value] of Object.entries(settings)) {
+      const seen = values.get(key);
+      if (seen) seen.add(value);
+      else values.set(key, new Set([value]));
+    }
+  const keys = [...values.keys()].sort();
+  const differs = (key: string) => (values.get(key)?.size ?? 0) > 1;
+  return [
+    ...metricColumns,
+    ...[...keys.filter(differs), ...keys.filter((key) => !differs(key))].map(settingColumn),
+  ];
+}
+
+/** Every word must occur in the run's name, status, network, data, or a setting as `name=value`. */
+export function filterRuns(runs: readonly RunSummary[], filter: string): readonly RunSummary[] {
+  const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
+  if (words.length === 0) return runs;
+  return runs.filter((run) => {
+    const settings = Object.entries(run.settings).map(([key, value]) => `${key}=${value}`);
+    const text = [run.id, statusOf(run), describeNetwork(run), run.data, `seed=${run.seed}`, ...settings]
+      .join('\n')
+      .toLowerCase();
+    return words.every((word) => text.includes(word));
+  });
+}
+
+/** @param order `test`, or `-test` for the largest first. Runs without a value are last. */
+export function sortRuns(
+  runs: readonly RunSummary[],
+  order: string,
+  columns: readonly Column[],
+): readonly RunSummary[] {
+  const key = order.replace(/^-/, '');
+  const value =
+    key === 'run' ? ({ id }: RunSummary) => id : columns.find((column) => column.key === key)?.value;
+  if (!value) return runs;
+  const sign = order.startsWith('-') ? -1 : 1;
+  return runs.toSorted((a, b) => {
+    const [left, right] = [value(a), value(b)];
+    if (left === undefined || right === undefined) return left === right ? 0 : left === undefined ? 1 : -1;
+    if (typeof left === 'number' && typeof right === 'number') return sign * (left - right);
+    return sign * String(left).localeCompare(String(right), 'en', { numeric: true });
+  });
+}
+
+/** Runs that differ by their seed alone, in the order of their first. */
+export function groupRuns(runs: readonly RunSummary[]): readonly (readonly RunSummary[])[] {
+  const groups = new Map<string, RunSummary[]>();
+  for (const run of runs) {
+    const key = JSON.stringify([run.network, run.data, Object.entries(run.settings).sort()]);
+    const group = groups.get(key);
+    if (group) group.push(run);
+    else groups.set(key, [run]);
+  }
+  return [...groups.values()];
+}
+
+/** Mean and sample standard deviation; the latter is undefined for one value. */
+export function meanOf(values: readonly number[]): { mean: number; deviation: number | undefined } {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { mean, deviation: values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : undefined };
+}
+
+/** The cell of a group: mean ± standard deviation of the errors and the time, and what its runs have in common of the rest. */
+export function groupText(group: readonly RunSummary[], column: Column): string {
+  const [first] = group as [RunSummary];
+  if (group.length === 1) return column.text(first);
+  if (column.key === 'validation' || column.key === 'test') {
+    const values = group.map(column.value).filter((value) => typeof value === 'number');
+    if (values.length === 0) return '–';
+    const { mean, deviation } = meanOf(values);
+    const part = values.length < group.length ? ` (${values.length} of ${group.length} runs)` : '';
+    return `${(mean * 100).toFixed(2)}${deviation === undefined ? '' : ` ± ${(deviation * 100).toFixed(2)}`}%${part}`;
+  }
+  if (column.key === 'time')
+    return `${duration(meanOf(group.map(({ elapsedSeconds }) => elapsedSeconds)).mean)} on average`;
+  const texts = [...new Set(group.map(column.text))];
+  return texts.length <= 3 ? texts.join(', ') : `${texts.length} different`;
+}
