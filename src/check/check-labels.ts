@@ -11,6 +11,7 @@ import { findPart } from '../features/parts.ts';
 import type { Preprocessing } from '../images/preprocess.ts';
 import type { Predictor } from '../predict/predict-images.ts';
 import { crossValidate } from '../probe/cross-validate.ts';
+import { openRegression } from '../probe/engine-regression.ts';
 import type { Checked } from './check-data.ts';
 import type { CrossValidated, LabelCheck, SuspectLabel } from './data-check.ts';
 import type { AllImages } from './open-all.ts';
@@ -154,7 +155,7 @@ async function byFolds(
   });
   const rowOf = new Map(table.indices.map((index, row) => [index, row]));
   const labels = table.indices.map((index) => dataset.label(index));
-  const { probabilities, folds, error } = await crossValidate(engine, {
+  const { probabilities, folds, error } = await crossValidate((data) => openRegression(engine, data), {
     values: table.parts[0]?.values as Float32Array,
     length: part.length,
     labels,

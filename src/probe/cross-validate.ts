@@ -1,9 +1,8 @@
-/** What a classifier on features says of each image, where it has not learnt from that image. */
-import type { Engine } from '../engine/engine.ts';
+/** What a classifier on features says of each image, where it has not learnt from that image. Pure; also for browsers. */
 import { UsageError } from '../errors.ts';
 import { probabilitiesOf } from './apply-probe.ts';
 import { chooseStrength, foldsOf } from './choose-strength.ts';
-import { openRegression } from './softmax-regression.ts';
+import type { Regression, RegressionData } from './softmax-regression.ts';
 import { scalingOf, standardise } from './standardise.ts';
 
 export interface CrossValidationOptions {
@@ -30,10 +29,11 @@ export interface CrossValidation {
 /**
  * Parts the images into folds, and has those of each fold judged by a softmax regression on the features of the others. The
  * strength of its regularisation is the one with the smallest cross-entropy over all images, each held out.
+ * @param open what solves the regressions: an engine's or the plain one.
  * @throws UsageError for images of which nothing can be held out.
  */
 export async function crossValidate(
-  engine: Engine,
+  open: (data: RegressionData) => Promise<Regression> | Regression,
   { values, length, labels, classes, groups = [], folds: count = 5 }: CrossValidationOptions,
 ): Promise<CrossValidation> {
   const rowWeights = labels.map(() => 1);
@@ -41,7 +41,7 @@ export async function crossValidate(
   if (folds.length < 2)
     throw new UsageError('a cross-validation needs at least two different images of some class');
   const scaled = standardise(values, scalingOf(values, { features: length }));
-  const regression = await openRegression(engine, { values: scaled, labels, classes });
+  const regression = await open({ values: scaled, labels, classes });
   try {
     const { best, fits } = await chooseStrength(regression, { folds, rowWeights });
     const probabilities: (Float64Array | undefined)[] = labels.map(() => undefined);

@@ -4,9 +4,12 @@ import type { Engine } from '../engine/engine.ts';
 import { openTorch } from '../engine/torch.ts';
 import { randomFor } from '../random.ts';
 import { chooseStrength, foldsOf, strengths } from './choose-strength.ts';
+import { crossValidate } from './cross-validate.ts';
+import { openRegression } from './engine-regression.ts';
 import { fitProbe } from './fit-probe.ts';
 import { nearestNeighbours, vote } from './nearest-neighbours.ts';
-import { openRegression } from './softmax-regression.ts';
+import { plainRegression } from './plain-regression.ts';
+import type { RegressionData } from './softmax-regression.ts';
 import { scalingOf, standardise, unscaled } from './standardise.ts';
 
 /** By scikit-learn 1.9.1: `python test/fixtures/probe/make.py`. */
@@ -55,28 +58,33 @@ describe('softmax regression', () => {
     expect(fit.predicted.filter((label, row) => label !== row).length).toBeLessThan(classes / 20);
   });
 
-  it.each([
-    { name: 'plain', strength: 0.1, classWeights: [1, 1, 1] },
-    { name: 'weighted', strength: 0.01, classWeights: [1, 3, 0.5] },
-  ])("has scikit-learn's solution: $name", async ({ name, strength, classWeights }) => {
-    const scaling = scalingOf(train.values, { features });
-    const regression = await openRegression(engine, {
-      values: standardise(values, scaling),
-      labels,
-      classes: 3,
+  describe.each([
+    { by: 'libtorch', open: (data: RegressionData) => openRegression(engine, data) },
+    { by: 'plain code', open: plainRegression },
+  ])('by $by', ({ open }) => {
+    it.each([
+      { name: 'plain', strength: 0.1, classWeights: [1, 1, 1] },
+      { name: 'weighted', strength: 0.01, classWeights: [1, 3, 0.5] },
+    ])("has scikit-learn's solution: $name", async ({ name, strength, classWeights }) => {
+      const scaling = scalingOf(train.values, { features });
+      const regression = await open({
+        values: standardise(values, scaling),
+        labels,
+        classes: 3,
+      });
+      const weights = labels.map((label, row) => (row < learnt ? (classWeights[label] as number) : 0));
+      const fit = await regression.fit({ weights, strength, tolerance: 1e-6 });
+      regression.release();
+      const solution = expected[name];
+      const { weight, bias } = unscaled(fit, scaling);
+      expect(fit.converged).toBe(true);
+      expect(maxDifference(weight, solution.weight.flat())).toBeLessThan(2e-4);
+      expect(maxDifference(bias, solution.bias)).toBeLessThan(2e-3);
+      const held = [...fit.losses].slice(learnt);
+      expect(held.reduce((sum, each) => sum + each, 0) / held.length).toBeCloseTo(solution.loss, 3);
+      const wrong = fit.predicted.slice(learnt).filter((each, row) => each !== validation.labels[row]);
+      expect(wrong.length / held.length).toBeCloseTo(solution.error, 9);
     });
-    const weights = labels.map((label, row) => (row < learnt ? (classWeights[label] as number) : 0));
-    const fit = await regression.fit({ weights, strength, tolerance: 1e-6 });
-    regression.release();
-    const solution = expected[name];
-    const { weight, bias } = unscaled(fit, scaling);
-    expect(fit.converged).toBe(true);
-    expect(maxDifference(weight, solution.weight.flat())).toBeLessThan(2e-4);
-    expect(maxDifference(bias, solution.bias)).toBeLessThan(2e-3);
-    const held = [...fit.losses].slice(learnt);
-    expect(held.reduce((sum, each) => sum + each, 0) / held.length).toBeCloseTo(solution.loss, 3);
-    const wrong = fit.predicted.slice(learnt).filter((each, row) => each !== validation.labels[row]);
-    expect(wrong.length / held.length).toBeCloseTo(solution.error, 9);
   });
 });
 
@@ -112,6 +120,17 @@ describe('foldsOf', () => {
       [0, 2],
       [1],
     ]);
+  });
+});
+
+describe('crossValidate', () => {
+  it('says the same by plain code as by libtorch', async () => {
+    const options = { values, length: features, labels, classes: 3, groups: [[0, 3]] };
+    const torch = await crossValidate((data) => openRegression(engine, data), options);
+    const plain = await crossValidate(plainRegression, options);
+    expect({ ...plain, probabilities: [] }).toEqual({ ...torch, probabilities: [] });
+    for (const [row, probabilities] of plain.probabilities.entries())
+      expect(maxDifference(probabilities ?? [], [...(torch.probabilities[row] ?? [])])).toBeLessThan(0.01);
   });
 });
 

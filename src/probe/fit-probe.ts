@@ -3,8 +3,8 @@ import type { Engine } from '../engine/engine.ts';
 import { UsageError } from '../errors.ts';
 import type { Part } from '../features/parts.ts';
 import { type ChosenStrength, chooseStrength, foldsOf, heldOutFigures } from './choose-strength.ts';
+import { openRegression } from './engine-regression.ts';
 import { nearestNeighbours, vote } from './nearest-neighbours.ts';
-import { openRegression } from './softmax-regression.ts';
 import { scalingOf, standardise, unscaled } from './standardise.ts';
 
 /** Features with their labels. */

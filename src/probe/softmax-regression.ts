@@ -1,10 +1,9 @@
 /**
  * Multinomial logistic regression with L2 regularisation on standardised features. Minimised is the weighted mean of the
  * cross-entropy plus strength / 2 · |weight|²; the bias is not regularised. scikit-learn's C is 1 / (strength · sum of the rows' weights).
+ * What computes the losses is given: an engine, or plain code in a page. Pure; also for browsers.
  */
-import type { Engine } from '../engine/engine.ts';
 import { minimise } from './lbfgs.ts';
-import { regressionProgram, regressionStore, stored } from './regression-program.ts';
 
 export interface RegressionData {
   /** [rows, features], standardised. */
@@ -42,43 +41,50 @@ export interface Fit {
 /** With a thousand classes the gradient of every component begins below what is a rough solution for ten. */
 const usualClasses = 2;
 
-/** Data in an engine, for several fits. */
+/** Losses and gradients of the weighted mean, without the regularisation, at a weight and a bias. */
+export interface RowsEvaluation {
+  /** Cross-entropy of every row, in nats. */
+  readonly losses: Float32Array;
+  /** Most probable class of every row. */
+  readonly predicted: ArrayLike<number | bigint>;
+  /** [classes, features] */
+  readonly weightGradient: ArrayLike<number>;
+  /** [classes] */
+  readonly biasGradient: ArrayLike<number>;
+}
+
+/** `point` is the weight and then the bias; `share` the part of each row in the mean. */
+export type EvaluateRows = (point: Float64Array, share: Float32Array) => Promise<RowsEvaluation>;
+
+/** Data that are ready for several fits. */
 export interface Regression {
   readonly data: RegressionData;
   fit(options: FitOptions): Promise<Fit>;
   release(): void;
 }
 
-export async function openRegression(engine: Engine, data: RegressionData): Promise<Regression> {
+/** The regression whose rows are evaluated by `evaluate`. */
+export function regressionBy(
+  evaluate: EvaluateRows,
+  { data, release }: Pick<Regression, 'data' | 'release'>,
+): Regression {
   const { values, labels, classes } = data;
   const rows = labels.length;
-  const features = values.length / rows;
-  const shape = { rows, features, classes };
-  const store = await engine.createStore(regressionStore(shape));
-  await store.write(stored.features, values);
-  await store.write(stored.labels, BigInt64Array.from(labels, BigInt));
-  const program = await engine.load(regressionProgram(shape), store);
-  const size = classes * features;
+  const size = classes * (values.length / rows);
   return {
     data,
+    release,
     fit: async ({ weights, strength, start, tolerance = 1e-4 }) => {
       const total = sumOf(Array.from(weights));
       const share = Float32Array.from(weights, (weight) => weight / total);
-      const run = (point: Float64Array) =>
-        program.run({
-          weight: Float32Array.from(point.subarray(0, size)),
-          bias: Float32Array.from(point.subarray(size)),
-          share,
-        });
       const objective = async (point: Float64Array) => {
-        const { losses, weightGradient, biasGradient } = await run(point);
+        const { losses, weightGradient, biasGradient } = await evaluate(point, share);
         const gradient = new Float64Array(point.length);
-        gradient.set(weightGradient?.data as Float32Array, 0);
-        gradient.set(biasGradient?.data as Float32Array, size);
-        const rowLosses = losses?.data as Float32Array;
+        gradient.set(weightGradient, 0);
+        gradient.set(biasGradient, size);
         let value = 0;
         // Rows' losses are summed in float64: a float32 sum would end the search early.
-        for (let row = 0; row < rows; row++) value += (share[row] as number) * (rowLosses[row] as number);
+        for (let row = 0; row < rows; row++) value += (share[row] as number) * (losses[row] as number);
         for (let at = 0; at < size; at++) {
           const weight = point[at] as number;
           gradient[at] = (gradient[at] as number) + strength * weight;
@@ -96,19 +102,15 @@ export async function openRegression(engine: Engine, data: RegressionData): Prom
         tolerance: tolerance * Math.min(1, usualClasses / classes),
       });
       // The last point that was tried need not be the one that was taken.
-      const { losses, predicted } = await run(point);
+      const { losses, predicted } = await evaluate(point, share);
       return {
         weight: point.slice(0, size),
         bias: point.slice(size),
-        losses: losses?.data as Float32Array,
-        predicted: Array.from(predicted?.data as BigInt64Array, Number),
+        losses,
+        predicted: Array.from(predicted, Number),
         iterations,
         converged,
       };
-    },
-    release: () => {
-      program.release();
-      store.release();
     },
   };
 }
