@@ -8,6 +8,7 @@ import { runFiles } from '../../model/run-layout.ts';
 import { namingFile, replaceFile } from '../../replace-file.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import type { EvaluationRecord, Metrics } from '../run/records.ts';
+import { eventFileName, isEventFile } from './event-file-name.ts';
 import { confusionImage, type EventImage } from './event-images.ts';
 import { beginning, concatenated, type EventValue, encodeEvent } from './event-messages.ts';
 import { hyperparametersOf, scalarsOf } from './flatten.ts';
@@ -33,7 +34,7 @@ export class EventFile {
     // TensorBoard reads the files of a folder in the order of their names.
     const last = Math.max(0, ...earlier.map((name) => Number(name.split('.')[3])));
     const seconds = Math.max(Math.floor(now()), last + 1);
-    const file = new EventFile(join(run, `${prefix}${seconds}.inception`));
+    const file = new EventFile(join(run, eventFileName(seconds)));
     const begun = now() - (metrics.at(-1)?.elapsedSeconds ?? 0);
     const of = ({ step, elapsedSeconds }: Metrics, value: EventValue) =>
       encodeEvent({ step, seconds: begun + elapsedSeconds, value });
@@ -84,11 +85,6 @@ export class EventFile {
 const withoutRepetitions = (lines: readonly Metrics[]): readonly Metrics[] => [
   ...new Map(lines.map((line) => [`${line.kind} ${line.step}`, line])).values(),
 ];
-
-const prefix = 'events.out.tfevents.';
-
-/** Whether a file is one of these; those that others wrote into the folder are left alone. */
-export const isEventFile = (name: string): boolean => /^events\.out\.tfevents\.\d+\.inception$/.test(name);
 
 const eventFiles = async (run: string): Promise<readonly string[]> =>
   (await readdir(run)).filter(isEventFile).sort();

@@ -18,7 +18,7 @@ import { withFigure } from '../../model/description.ts';
 import { checkpointFile, checkpointFolder, checkpointSteps, runFiles } from '../../model/run-layout.ts';
 import { namingFile, removeIncomplete, replaceText } from '../../replace-file.ts';
 import { type Configuration, parseConfiguration, RunError } from '../configuration/configuration.ts';
-import { isEventFile } from '../events/event-file.ts';
+import { isEventFile } from '../events/event-file-name.ts';
 import { type Metrics, metricsKinds, upgradeMetrics } from './records.ts';
 import { isLocked, releaseLock, takeLock } from './run-lock.ts';
 
