@@ -97,7 +97,8 @@ export function columnsOf(runs: readonly RunSummary[]): readonly Column[] {
       if (seen) seen.add(value);
       else values.set(key, new Set([value]));
     }
-  const keys = [...values.keys()].sort();
+  // The epochs of the recipe are in the column of that name already.
+  const keys = [...values.keys()].filter((key) => metricColumns.every((column) => column.key !== key)).sort();
   const differs = (key: string) => (values.get(key)?.size ?? 0) > 1;
   return [
     ...metricColumns,
