@@ -9,7 +9,6 @@ import type { Predictor } from '../predict/predict-images.ts';
 import type { TorchPredictor } from '../predict/torch-predictor.ts';
 import type { Configuration } from './configuration/configuration.ts';
 import type { DataRecorder } from './data-record.ts';
-import { explainGap, isWorseThanGuessing } from './evaluation-gap.ts';
 import { alone, isFirst, type Sharing, shareStore } from './replicas/sharing.ts';
 import { restoreModel } from './run/checkpoint.ts';
 import type { Recorder } from './run/recorder.ts';
@@ -17,7 +16,8 @@ import type { EvaluationMetrics, Metrics, TestMetrics } from './run/records.ts';
 import { modelProblem } from './run/restore-latest.ts';
 import type { RunFolder } from './run/run-folder.ts';
 import type { RunData } from './run-data.ts';
-import type { ResidualWatch } from './watch-residuals.ts';
+import { explainGap, isWorseThanGuessing } from './watch/evaluation-gap.ts';
+import type { ResidualWatch } from './watch/residuals.ts';
 
 /** Training images that tell why an evaluation is worse than guessing. */
 const gapImages = 256;

@@ -9,7 +9,6 @@ import type { ModelFile } from '../model/model-file.ts';
 import { runFiles } from '../model/run-layout.ts';
 import type { Configuration } from './configuration/configuration.ts';
 import { DataRecorder } from './data-record.ts';
-import { dyingNotice, guessingLoss, isDying, mostDyingSteps } from './dying.ts';
 import { concludeRun, evaluateRun } from './evaluate-run.ts';
 import { recordEvents } from './events/record-events.ts';
 import { deathNotice, explainSystemError, maxDeadSteps, refuseNonFinite } from './failures.ts';
@@ -36,7 +35,8 @@ import { emptyWindow, initialState, type Position } from './run/training-state.t
 import { openRunData, type RunData } from './run-data.ts';
 import { TrainingError } from './training-error.ts';
 import { type Asked, readAsked, readOutputs, stepInputs } from './training-step.ts';
-import { watchResiduals } from './watch-residuals.ts';
+import { dyingNotice, guessingLoss, isDying, mostDyingSteps } from './watch/dying.ts';
+import { watchResiduals } from './watch/residuals.ts';
 
 /** Progress after a training step. */
 export interface Progress {

@@ -1,4 +1,7 @@
-/** Trainings of a very small network on a few real images: started, killed and read. */
+/**
+ * Trainings of a very small network on a few real images: started, killed and read. Over 400 lines: all of them need the same network, data and
+ * recipe, of which one training takes seconds.
+ */
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';

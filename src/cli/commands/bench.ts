@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import type { CompareOptions } from '../../bench/compare-sides.ts';
 import type { Work, WorkOptions } from '../../bench/job.ts';
-import type { PeerName } from '../../bench/peers.ts';
+import { type PeerName, peerNames } from '../../bench/peers.ts';
 import type { Clock } from '../../bench/side.ts';
 import { describeReport } from '../../data/data-report.ts';
 import { openData } from '../../data/open-data.ts';
@@ -204,8 +204,6 @@ Examples:
 
 /** For subcommands without the option; memory peaks in the first steps. */
 const defaultValues = { rounds: 2, clock: 'wall', for: 'train' };
-
-const peerNames = ['pytorch', 'torch-compile', 'onnxruntime', 'openvino', 'tfjs'] as const;
 
 function parsePeers(text: string): PeerName[] {
   if (text === 'none') return [];

@@ -1,15 +1,15 @@
 /** Expected numbers are of the blocks' inputs and outputs as `loadModel`'s kind of program returns them, whole, added up here. */
 import { afterAll, describe, expect, it } from 'vitest';
-import { compileInference } from '../compile/inference/compile-inference.ts';
-import type { Dataset } from '../data/dataset.ts';
-import { openTorch } from '../engine/torch.ts';
-import { inputBytes, preprocess, standardPreprocessing } from '../images/preprocess.ts';
-import { graphOf } from '../model/description.ts';
-import { initialise } from '../model/initialise.ts';
-import type { NetworkOptions } from '../networks/network-options.ts';
-import { planPredictor } from '../predict/torch-predictor.ts';
-import { randomFor } from '../random.ts';
-import { watchResiduals } from './watch-residuals.ts';
+import { compileInference } from '../../compile/inference/compile-inference.ts';
+import type { Dataset } from '../../data/dataset.ts';
+import { openTorch } from '../../engine/torch.ts';
+import { inputBytes, preprocess, standardPreprocessing } from '../../images/preprocess.ts';
+import { graphOf } from '../../model/description.ts';
+import { initialise } from '../../model/initialise.ts';
+import type { NetworkOptions } from '../../networks/network-options.ts';
+import { planPredictor } from '../../predict/torch-predictor.ts';
+import { randomFor } from '../../random.ts';
+import { watchResiduals } from './residuals.ts';
 
 const engine = openTorch({ device: 'cpu', threads: 1 });
 afterAll(() => engine.close());

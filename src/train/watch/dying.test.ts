@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { graphOf } from '../model/description.ts';
+import { graphOf } from '../../model/description.ts';
 import { dyingNotice, guessingLoss, isDying } from './dying.ts';
 
 const graph = (network: string) =>

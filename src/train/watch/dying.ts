@@ -2,9 +2,9 @@
  * A network that is dying, told before its features are all zero: nearly all are, and the loss is that of guessing. Either alone means
  * little: features of a wide network that learns are sparse, and every loss begins as guessing does. docs/training.md has what was seen. Pure.
  */
-import type { DataSummary } from '../data/data-report.ts';
-import { maxDeadSteps, type Where } from './failures.ts';
-import type { BlockState, StepMetrics } from './run/records.ts';
+import type { DataSummary } from '../../data/data-report.ts';
+import { maxDeadSteps, type Where } from '../failures.ts';
+import type { BlockState, StepMetrics } from '../run/records.ts';
 
 /** Of the features, above which few enough are left. */
 const dyingShare = 0.95;

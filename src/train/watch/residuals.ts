@@ -2,17 +2,17 @@
  * The state of residual blocks during a training: how large each residual is beside what it is added to, and how much of the sum is zero.
  * It tells of a network that becomes unstable before its last features are all zero (docs/training.md).
  */
-import { compileInference } from '../compile/inference/compile-inference.ts';
-import { DataError } from '../data/data-error.ts';
-import type { Dataset } from '../data/dataset.ts';
-import { readViews } from '../data/read-view.ts';
-import { subset } from '../data/selection.ts';
-import type { Engine, LoadedProgram, Store } from '../engine/engine.ts';
-import type { Graph } from '../graph/graph.ts';
-import { isResidual } from '../graph/parts.ts';
-import { inputBytes } from '../images/preprocess.ts';
-import type { Configuration } from './configuration/configuration.ts';
-import type { BlockState } from './run/records.ts';
+import { compileInference } from '../../compile/inference/compile-inference.ts';
+import { DataError } from '../../data/data-error.ts';
+import type { Dataset } from '../../data/dataset.ts';
+import { readViews } from '../../data/read-view.ts';
+import { subset } from '../../data/selection.ts';
+import type { Engine, LoadedProgram, Store } from '../../engine/engine.ts';
+import type { Graph } from '../../graph/graph.ts';
+import { isResidual } from '../../graph/parts.ts';
+import { inputBytes } from '../../images/preprocess.ts';
+import type { Configuration } from '../configuration/configuration.ts';
+import type { BlockState } from '../run/records.ts';
 
 /** Of an evaluation's images: enough for a mean over positions and channels, and few enough to cost nothing. */
 const watchedImages = 16;
