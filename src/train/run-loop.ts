@@ -143,7 +143,7 @@ async function runSteps(
   const recorder = recordAmong(
     sharing,
     recordEvents(recordInto(folder, { store, graph, configuration, onWarning: options.onWarning }), {
-      ...{ folder, configuration },
+      ...{ folder, configuration, onWarning: options.onWarning },
     }),
   );
   let { position, window, deadSteps } = await firstState(options, { store, graph, recorder });

@@ -30,8 +30,8 @@ export async function batchSheet(
   return { png: await encodePng({ height: size[0], width: size[1], channels: 3, data }), size };
 }
 
-/** More would be less than two pixels each. */
-const maxClasses = 256;
+/** More would need more than 512 pixels a side. */
+export const maxClasses = 256;
 
 /**
  * The confusion matrix, a row for each label and a column for each prediction, in the order of the classes from 0: black for none of a

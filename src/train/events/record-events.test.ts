@@ -1,34 +1,39 @@
-/** What of a training's end and of its repairs is in the event file, with a recorder that writes nothing else. */
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+/** What a training says of the images that its event file lacks. */
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { evaluationLine, sampleConfiguration, writeSampleRun } from '../../../test/sample-run.ts';
+import { afterAll, expect, it } from 'vitest';
+import type { Configuration } from '../configuration/configuration.ts';
 import type { Recorder } from '../run/recorder.ts';
 import { RunFolder } from '../run/run-folder.ts';
 import { recordEvents } from './record-events.ts';
 
-let folder: RunFolder;
-beforeEach(async () => {
-  folder = new RunFolder(await mkdtemp(join(tmpdir(), 'inception-record-events-')));
-  await writeSampleRun(folder.path);
-});
-afterEach(() => rm(folder.path, { recursive: true }));
+const root = mkdtempSync(join(tmpdir(), 'inception-record-events-'));
+afterAll(() => rmSync(root, { recursive: true }));
 
-/** The bytes of the event file of a process that ends at once. */
-async function eventsAfter(at: { readonly isFinished: boolean }): Promise<string> {
-  const silent = { finish: async () => undefined } as Partial<Recorder> as Recorder;
-  await recordEvents(silent, { folder, configuration: sampleConfiguration }).finish(at);
-  const [name = ''] = (await readdir(folder.path)).filter((file) => file.includes('tfevents'));
-  return (await readFile(folder.file(name))).toString('latin1');
-}
+const finish: Pick<Recorder, 'finish'> = { finish: async () => undefined };
 
-it('a training that was stopped is not recorded as one that has succeeded', async () => {
-  expect(await eventsAfter({ isFinished: false })).not.toContain('session_end_info');
-  expect(await eventsAfter({ isFinished: true })).toContain('session_end_info');
-});
-
-it('an evaluation whose line was written again is there once', async () => {
-  await folder.append({ ...evaluationLine(20), chosen: true });
-  expect((await eventsAfter({ isFinished: false })).split('evaluation/top1Error')).toHaveLength(2);
-});
+it.each([
+  [256, []],
+  [
+    257,
+    [
+      "TensorBoard's images of this run have no confusion matrix: it has 257 classes, and more than 256 cannot be told apart; evaluation.json has it",
+    ],
+  ],
+])(
+  'a run of %d classes says once that it has no image of its confusion, where it has none',
+  async (count, said) => {
+    const classes = Array.from({ length: count }, (_, index) => `class ${index}`);
+    const configuration = { classes, options: {}, recipe: {} } as unknown as Configuration;
+    const warnings: string[] = [];
+    const folder = new RunFolder(mkdtempSync(join(root, 'run-')));
+    const recorder = recordEvents(finish as Recorder, {
+      ...{ folder, configuration },
+      onWarning: (line) => warnings.push(line),
+    });
+    for (let end = 0; end < 2; end++)
+      await recorder.finish({ isFinished: true } as Parameters<Recorder['finish']>[0]);
+    expect(warnings).toEqual(said);
+  },
+);

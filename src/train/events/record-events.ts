@@ -3,17 +3,30 @@ import type { Configuration } from '../configuration/configuration.ts';
 import type { Recorder } from '../run/recorder.ts';
 import type { RunFolder } from '../run/run-folder.ts';
 import { EventFile } from './event-file.ts';
-import { batchSheet } from './event-images.ts';
+import { batchSheet, maxClasses } from './event-images.ts';
 
 /** A recorder that adds to the run's event file what it has written. */
 export function recordEvents(
   recorder: Recorder,
-  { folder, configuration }: { readonly folder: RunFolder; readonly configuration: Configuration },
+  {
+    folder,
+    configuration,
+    onWarning,
+  }: {
+    readonly folder: RunFolder;
+    readonly configuration: Configuration;
+    readonly onWarning?: ((message: string) => void) | undefined;
+  },
 ): Recorder {
+  const { length: classes } = configuration.classes;
   let opened: Promise<EventFile> | undefined;
   let step = 0;
   /** Written anew by whoever trains on, from what metrics.jsonl then says. */
   const file = (): Promise<EventFile> => {
+    if (!opened && classes > maxClasses)
+      onWarning?.(
+        `TensorBoard's images of this run have no confusion matrix: it has ${classes} classes, and more than ${maxClasses} cannot be told apart; evaluation.json has it`,
+      );
     opened ??= folder.metrics().then((metrics) => EventFile.begin(folder.path, { configuration, metrics }));
     return opened;
   };
