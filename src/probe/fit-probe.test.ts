@@ -3,10 +3,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine } from '../engine/engine.ts';
 import { openTorch } from '../engine/torch.ts';
 import { randomFor } from '../random.ts';
+import { probabilitiesOf } from './apply-probe.ts';
 import { chooseStrength, foldsOf, strengths } from './choose-strength.ts';
 import { crossValidate } from './cross-validate.ts';
 import { openRegression } from './engine-regression.ts';
 import { fitProbe } from './fit-probe.ts';
+import { learnClasses } from './learn-classes.ts';
 import { nearestNeighbours, vote } from './nearest-neighbours.ts';
 import { plainRegression } from './plain-regression.ts';
 import type { RegressionData } from './softmax-regression.ts';
@@ -131,6 +133,56 @@ describe('crossValidate', () => {
     expect({ ...plain, probabilities: [] }).toEqual({ ...torch, probabilities: [] });
     for (const [row, probabilities] of plain.probabilities.entries())
       expect(maxDifference(probabilities ?? [], [...(torch.probabilities[row] ?? [])])).toBeLessThan(0.01);
+  });
+});
+
+describe('a regression of fewer rows than features', () => {
+  /** 30 rows of 200 features, two of them copies and one blank. */
+  const wide = () => {
+    const random = randomFor(7);
+    const [count, width] = [30, 200];
+    const each = Array.from({ length: count }, (_, row) => row % 3);
+    const drawn = Float32Array.from({ length: count * width }, (_, at) => {
+      const [row, feature] = [Math.floor(at / width), at % width];
+      return random() + (feature % 3 === (each[row] as number) ? 0.3 : 0);
+    });
+    drawn.copyWithin(width, 0, width);
+    drawn.fill(0, 5 * width, 6 * width);
+    return { values: drawn, length: width, labels: each, classes: 3 };
+  };
+
+  it("has libtorch's solution over all features", async () => {
+    const { values: drawn, length, labels: each, classes } = wide();
+    const data = {
+      values: standardise(drawn, scalingOf(drawn, { features: length })),
+      labels: each,
+      classes,
+    };
+    const options = { weights: each.map((_, row) => (row < 20 ? 1 : 0)), strength: 0.1, tolerance: 1e-6 };
+    const torch = await openRegression(engine, data);
+    const plain = plainRegression(data);
+    const [expectedFit, fit] = [await torch.fit(options), await plain.fit(options)];
+    torch.release();
+    expect(maxDifference(fit.weight, [...expectedFit.weight])).toBeLessThan(1e-4);
+    expect(maxDifference(fit.losses, [...expectedFit.losses])).toBeLessThan(1e-3);
+    expect(fit.predicted).toEqual(expectedFit.predicted);
+    // Begun at its own solution, it ends there.
+    const again = await plain.fit({ ...options, start: fit });
+    expect(again.iterations).toBe(0);
+  });
+
+  it('learns classes from features, and judges each image by what others say', async () => {
+    const images = { ...wide(), groups: [[0, 1]] };
+    const { weight, bias, crossValidation } = await learnClasses(images);
+    const torch = await crossValidate((data) => openRegression(engine, data), images);
+    // Strengths are compared by rough fits, whose losses differ in the third digit.
+    expect(Math.abs(crossValidation.error - torch.error)).toBeLessThan(1.5 / images.labels.length);
+    const judged = [...probabilitiesOf({ weight, bias, part: { length: images.length } }, images.values)].map(
+      (probabilities) => probabilities.indexOf(Math.max(...probabilities)),
+    );
+    // Row 1 is a copy of row 0 under another label, and row 5 is blank.
+    const right = judged.filter((label, row) => label === images.labels[row]).length;
+    expect(right).toBeGreaterThanOrEqual(28);
   });
 });
 

@@ -3,8 +3,11 @@
  * folds as an engine's. Pure; also for browsers.
  */
 import { type Regression, type RegressionData, regressionBy } from './softmax-regression.ts';
+import { regressionInSpan } from './span-of-rows.ts';
 
-export function plainRegression(data: RegressionData): Regression {
+export const plainRegression = (data: RegressionData): Regression => regressionInSpan(data, byRows);
+
+function byRows(data: RegressionData): Regression {
   const { values, labels, classes } = data;
   const rows = labels.length;
   const features = values.length / rows;
