@@ -2,16 +2,11 @@
 import { decodeImage } from '../../../src/classifier/web/decode-image.ts';
 import { inputBytes, type Preprocessing, preprocess } from '../../../src/images/preprocess.ts';
 import type { ModelDescription } from '../../../src/model/description.ts';
-import { describedBy, statedSoftmax } from '../../../src/onnx/model-metadata.ts';
-import { measureGraph } from '../../../src/onnx/run/measure-graph.ts';
-import { readGraph } from '../../../src/onnx/run/read-graph.ts';
-import { validateModel } from '../../../src/onnx/run/validate-model.ts';
-import { foreignFile } from './foreign-file.ts';
 import { type Insides, insidesOf } from './look-inside.ts';
 import type { Event, ModelSource, Request, Result } from './messages.ts';
-import { readModel } from './model-file.ts';
 import { occlusion } from './occlusion.ts';
-import { type Network, openNetwork } from './session.ts';
+import { factsOf, openReadModel, readValidModel } from './open-model.ts';
+import type { Network } from './session.ts';
 
 let network: Network | undefined;
 let description: ModelDescription | undefined;
@@ -25,47 +20,15 @@ const send = (event: Event): void => postMessage(event);
 
 async function load(source: ModelSource): Promise<void> {
   const begin = performance.now();
-  const file = await readModel(source, (done, total) => send({ kind: 'progress', done, total }));
-  const foreign = foreignFile(file.bytes);
-  if (foreign !== undefined) throw new Error(`${file.name}: ${foreign}`);
-  send({ kind: 'starting' });
-  const { metadata } = validateModel(file.bytes, file.name);
-  const described = describedBy(metadata, file.name);
-  const shaped = readGraph(file.bytes, file.name);
-  measureGraph(shaped, { path: file.name, size: described?.preprocessing.size });
-  if (!described) {
-    throw new Error(
-      `${file.name}: the file has no 'model' metadata with labels and preprocessing; use a file written by 'inception export'`,
-    );
-  }
-  if (described.classes.length === 0) throw new Error(`${file.name}: the network has no classifier`);
+  const model = await readValidModel(source, send);
   await network?.close();
   await insides?.close();
   [network, insides, input, probabilities] = [undefined, undefined, undefined, undefined];
-  network = await openNetwork(file.bytes, {
-    path: file.name,
-    preprocessing: described.preprocessing,
-    softmax: statedSoftmax(metadata),
-  });
-  description = described;
-  insides = insidesOf(file.bytes, { path: file.name, description: described, shaped });
-  // The first run allocates memory; measured times exclude it.
-  await network.predict(new Uint8Array(inputBytes(described.preprocessing)));
-  send({
-    kind: 'loaded',
-    model: {
-      name: file.name,
-      bytes: file.bytes.length,
-      description,
-      precision: metadata.get('precision'),
-      backend: network.backend,
-      activates: network.classActivation !== undefined,
-      parts: insides.parts,
-      cached: file.cached,
-      checked: file.checked,
-      loadMs: performance.now() - begin,
-    },
-  });
+  network = await openReadModel(model);
+  description = model.description;
+  insides = insidesOf(model.file.bytes, { path: model.file.name, description, shaped: model.shaped });
+  const loadMs = performance.now() - begin;
+  send({ kind: 'loaded', model: factsOf(model, { network, parts: insides.parts, loadMs }) });
 }
 
 async function classify(file: Blob): Promise<void> {
