@@ -43,7 +43,16 @@ export interface ChosenStrength {
  */
 export async function chooseStrength(
   regression: Regression,
-  { folds, rowWeights }: { readonly folds: readonly Fold[]; readonly rowWeights: ArrayLike<number> },
+  {
+    folds,
+    rowWeights,
+    onTried,
+  }: {
+    readonly folds: readonly Fold[];
+    readonly rowWeights: ArrayLike<number>;
+    /** Called after each strength. */
+    readonly onTried?: ((result: StrengthResult) => void) | undefined;
+  },
 ): Promise<ChosenStrength> {
   const tried: StrengthResult[] = [];
   let starts: readonly (Fit | undefined)[] = folds.map(() => undefined);
@@ -55,6 +64,7 @@ export async function chooseStrength(
     starts = fits;
     const result = { strength, ...heldOutFigures(fits, { regression, folds, rowWeights }) };
     tried.push(result);
+    onTried?.(result);
     if (!chosen || result.loss < chosen.best.loss) chosen = { best: result, fits };
     if (tried.length - 1 - tried.indexOf(chosen.best) >= patience) break;
   }

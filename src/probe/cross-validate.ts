@@ -1,7 +1,7 @@
 /** What a classifier on features says of each image, where it has not learnt from that image. Pure; also for browsers. */
 import { UsageError } from '../errors.ts';
 import { probabilitiesOf } from './apply-probe.ts';
-import { chooseStrength, foldsOf } from './choose-strength.ts';
+import { chooseStrength, foldsOf, type StrengthResult } from './choose-strength.ts';
 import type { Regression, RegressionData } from './softmax-regression.ts';
 import { scalingOf, standardise } from './standardise.ts';
 
@@ -15,6 +15,8 @@ export interface CrossValidationOptions {
   /** Images that are held out together, as copies of one; the smallest index first. */
   readonly groups?: readonly (readonly number[])[];
   readonly folds?: number;
+  /** Called after each strength that was tried. */
+  readonly onTried?: ((result: StrengthResult) => void) | undefined;
 }
 
 export interface CrossValidation {
@@ -34,7 +36,7 @@ export interface CrossValidation {
  */
 export async function crossValidate(
   open: (data: RegressionData) => Promise<Regression> | Regression,
-  { values, length, labels, classes, groups = [], folds: count = 5 }: CrossValidationOptions,
+  { values, length, labels, classes, groups = [], folds: count = 5, onTried }: CrossValidationOptions,
 ): Promise<CrossValidation> {
   const rowWeights = labels.map(() => 1);
   const folds = foldsOf(labels, { count, rowWeights, groups });
@@ -43,7 +45,7 @@ export async function crossValidate(
   const scaled = standardise(values, scalingOf(values, { features: length }));
   const regression = await open({ values: scaled, labels, classes });
   try {
-    const { best, fits } = await chooseStrength(regression, { folds, rowWeights });
+    const { best, fits } = await chooseStrength(regression, { folds, rowWeights, onTried });
     const probabilities: (Float64Array | undefined)[] = labels.map(() => undefined);
     for (const [fold, { heldOut, weights }] of folds.entries()) {
       const shown = new Set(labels.filter((_, row) => weights[row] !== 0));

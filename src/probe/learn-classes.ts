@@ -2,20 +2,9 @@
  * A classifier of images from the features of a trained network, and what it says of each of them while it has not seen it: a probe
  * in plain code, for a page. Pure; also for browsers.
  */
-import { type CrossValidation, crossValidate } from './cross-validate.ts';
+import { type CrossValidation, type CrossValidationOptions, crossValidate } from './cross-validate.ts';
 import { plainRegression } from './plain-regression.ts';
 import { scalingOf, standardise, unscaled } from './standardise.ts';
-
-export interface LabelledImages {
-  /** [images, length], as the network gives them. */
-  readonly values: Float32Array;
-  readonly length: number;
-  /** From 0, one for each image. */
-  readonly labels: readonly number[];
-  readonly classes: number;
-  /** Images that are held out together, as copies of one; the smallest index first. */
-  readonly groups?: readonly (readonly number[])[];
-}
 
 export interface LearntClasses {
   /** [classes, length], for the features as they are. */
@@ -29,7 +18,7 @@ export interface LearntClasses {
 const tolerance = 1e-5;
 
 /** @throws UsageError for images of which nothing can be held out. */
-export async function learnClasses(images: LabelledImages): Promise<LearntClasses> {
+export async function learnClasses(images: Omit<CrossValidationOptions, 'folds'>): Promise<LearntClasses> {
   const { values, length, labels, classes } = images;
   const crossValidation = await crossValidate(plainRegression, images);
   const scaling = scalingOf(values, { features: length });

@@ -22,12 +22,15 @@ describe.skipIf(browserPath === undefined)('every page', () => {
   const model = join(folder, 'first.onnx');
   let opened: Opened;
   let image: string;
+  /** Images of two classes. */
+  const examples: string[][] = [[], []];
   beforeAll(async () => {
     await writeSampleRun(join(folder, 'first'));
     await exportOnnx(sampleModel('inception-v4', { width: 0.125 }), {
       output: model,
     });
     image = await writeImage(folder, 18);
+    for (let index = 0; index < 8; index++) examples[index % 2]?.push(await writeImage(folder, index));
     opened = await openDashboard({ runs: folder });
   });
   afterAll(async () => {
@@ -42,8 +45,17 @@ describe.skipIf(browserPath === undefined)('every page', () => {
     ['#/networks?classes=-1', 'First network'],
     ['#/runs', 'Confusion matrix'],
     ['#/classify', 'The most probable labels'],
+    ['#/teach', 'Code for TypeScript'],
   ] as const)('%s is accessible, light and dark', async (hash, shown) => {
     const page = await opened.page(hash, { colorScheme: 'light' });
+    if (hash === '#/teach') {
+      await page.getByLabel('From this device').setInputFiles(model);
+      // The second class has one wrong label, so that there are mistakes to be shown.
+      for (const [index, name] of ['Class 1', 'Class 2'].entries())
+        await page.getByLabel(`Add images to ${name}`).setInputFiles(examples[index] as string[]);
+      await page.getByRole('button', { name: 'Train on 8 images of 2 classes' }).click();
+      await page.getByRole('button', { name: 'Camera: photograph Class 1' }).click();
+    }
     if (hash === '#/classify') {
       await page.getByLabel('From this device').setInputFiles(model);
       await page.getByLabel('Choose an image').setInputFiles(image);

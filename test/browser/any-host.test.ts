@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exportOnnx } from '../../src/onnx/write/export-onnx.ts';
 import { sampleModel } from '../sample-model.ts';
 import { browserPath, type Opened, openBrowser } from './harness.ts';
+import { writeImage } from './training.ts';
 
 const built = fileURLToPath(new URL('../../web/dist', import.meta.url));
 
@@ -62,6 +63,24 @@ describe.skipIf(browserPath === undefined)('the page on any web host', () => {
     const facts = page.getByLabel('The loaded model');
     await facts.getByText('WebAssembly, 1 thread').waitFor();
     await facts.getByText('not cross-origin isolated').waitFor();
+    rmSync(folder, { recursive: true });
+    await page.context().close();
+  });
+
+  it('teaches from local images, as with a server', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'any-host-'));
+    const page = await opened.page('#/teach');
+    await page
+      .getByLabel('From this device')
+      .setInputFiles(fileURLToPath(new URL('../fixtures/teach/fashion.onnx', import.meta.url)));
+    for (const [index, name] of ['Class 1', 'Class 2'].entries()) {
+      const images = [0, 2, 4, 6].map((image) => writeImage(folder, image + index));
+      await page.getByLabel(`Add images to ${name}`).setInputFiles(await Promise.all(images));
+    }
+    await page.getByRole('button', { name: 'Train on 8 images of 2 classes' }).click();
+    const download = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Save taught.onnx' }).click();
+    expect((await download).suggestedFilename()).toBe('taught.onnx');
     rmSync(folder, { recursive: true });
     await page.context().close();
   });

@@ -23,6 +23,9 @@ const flags = [
   '--disable-sync',
   '--disable-quic',
   '--no-first-run',
+  // A camera of moving colours, and nobody to ask whether it may be used.
+  '--use-fake-device-for-media-stream',
+  '--use-fake-ui-for-media-stream',
 ];
 
 export interface Opened {

@@ -1,4 +1,4 @@
-/** The frame around the three pages. */
+/** The frame around the pages. */
 import { lazy, Suspense, useEffect, useMemo, useRef } from 'react';
 import { addressOf, type PageName, pageNames, readLocation, useHash } from './location.ts';
 import { NetworksPage } from './networks/networks-page.tsx';
@@ -6,11 +6,13 @@ import { toggleTheme, useTheme } from './theme.ts';
 
 // The runtime and the charts are larger than the rest, so that they are loaded on demand.
 const ClassifyPage = lazy(() => import('./classify/classify-page.tsx'));
+const TeachPage = lazy(() => import('./teach/teach-page.tsx'));
 const RunsPage = lazy(() => import('./runs/runs-page.tsx'));
 
 const titles: Readonly<Record<PageName, string>> = {
   networks: 'Networks',
   classify: 'Classify',
+  teach: 'Teach',
   runs: 'Runs',
 };
 
@@ -57,6 +59,7 @@ export function App() {
         <Suspense fallback={<p className="quiet">Loading…</p>}>
           {page === 'networks' && <NetworksPage settings={settings} />}
           {page === 'classify' && <ClassifyPage />}
+          {page === 'teach' && <TeachPage />}
           {page === 'runs' && <RunsPage settings={settings} />}
         </Suspense>
       </main>

@@ -4,7 +4,7 @@
  */
 import { useCallback, useSyncExternalStore } from 'react';
 
-export const pageNames = ['networks', 'classify', 'runs'] as const;
+export const pageNames = ['networks', 'classify', 'teach', 'runs'] as const;
 export type PageName = (typeof pageNames)[number];
 
 export interface Location {

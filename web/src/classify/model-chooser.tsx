@@ -9,7 +9,7 @@ import { cachedBytes, clearCache } from './model-file.ts';
 import type { ClassifierState } from './use-classifier.ts';
 
 interface ChooserProps {
-  readonly state: ClassifierState;
+  readonly state: Pick<ClassifierState, 'model' | 'loading' | 'error'>;
   readonly load: (source: ModelSource) => void;
 }
 
