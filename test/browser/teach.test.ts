@@ -67,7 +67,7 @@ describe.skipIf(browserPath === undefined)('the page that teaches', () => {
     const learnt = page.getByRole('region', { name: 'What it learnt' });
     const wrong = learnt.getByRole('list', { name: 'The label looks wrong' });
     await wrong.getByText('Bag; looks like Trouser').waitFor();
-    await learnt.getByRole('button', { name: 'Move wrong-1.png to Trouser' }).click();
+    await learnt.getByRole('button', { name: 'Move to Trouser: wrong-1.png' }).click();
     await learnt.getByText('Classes or images have changed since: train again.').waitFor();
     await learnt.getByRole('button', { name: 'Remove wrong-2.png, mistaken for Dress' }).click();
     await page.getByRole('button', { name: 'Keep one of each' }).click();

@@ -93,7 +93,7 @@ function Mistakes({ title, about, state, classes, mistakes, change }: MistakesPr
               {target && target.id !== image.classId && (
                 <button
                   type="button"
-                  aria-label={`Move ${image.name} to ${name}`}
+                  aria-label={`Move to ${name}: ${image.name}`}
                   onClick={() => change({ kind: 'move image', id, classId: target.id })}
                 >
                   Move to {name}

@@ -82,7 +82,7 @@ function Code({ name, text }: { name: string; text: string }) {
       {navigator.clipboard && (
         <button
           type="button"
-          aria-label={`Copy the code for ${name}`}
+          aria-label={`${isCopied ? 'Copied' : 'Copy'}: the code for ${name}`}
           onClick={() => void navigator.clipboard.writeText(text).then(() => setCopied(true))}
         >
           {isCopied ? 'Copied' : 'Copy'}
