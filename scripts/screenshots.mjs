@@ -1,14 +1,17 @@
-// Takes the screenshots of docs/dashboard.md in a real browser, with real runs: npm run screenshots -- RUNS IMAGE
-// RUNS is a folder with at least one run that has a model.onnx; IMAGE is the image to classify.
-import { mkdirSync, writeFileSync } from 'node:fs';
+// Takes the screenshots of docs/dashboard.md in a real browser, with real runs: npm run screenshots -- RUNS IMAGE [NAME]
+// RUNS is a folder with at least one run that has a model.onnx; IMAGE is the image to classify; NAME is one screenshot's, for that alone.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import sharp from 'sharp';
 import { createDashboard, listen } from '../dist/dashboard/server.js';
+import { encodePng } from '../dist/data/decode.js';
+import { openData } from '../dist/data/open-data.js';
 
-const [runs, image] = process.argv.slice(2);
+const [runs, image, only] = process.argv.slice(2);
 if (runs === undefined || image === undefined) {
-  process.stderr.write('usage: npm run screenshots -- RUNS IMAGE\n');
+  process.stderr.write('usage: npm run screenshots -- RUNS IMAGE [NAME]\n');
   process.exit(2);
 }
 
@@ -26,6 +29,7 @@ const tall = { viewport: { width: 1280, height: 1180 } };
 const phone = { viewport: { width: 390, height: 844 } };
 
 async function take(name, hash, { options = desk, work = async () => {} } = {}) {
+  if (only !== undefined && only !== name) return;
   const context = await browser.newContext(options);
   const page = await context.newPage();
   await page.goto(`${address}/${hash}`);
@@ -57,7 +61,35 @@ async function classify(page) {
   await page.getByRole('heading', { name: 'Model' }).evaluate((element) => element.scrollIntoView());
 }
 
+/** Six kinds of Fashion-MNIST, with a trouser among the bags, taught to the network of the tests. */
+async function teach(page) {
+  const kinds = ['Ankle boot', 'Bag', 'Dress', 'Sandal', 'Sneaker', 'Trouser'];
+  const folder = mkdtempSync(join(tmpdir(), 'inception-teach-'));
+  const data = await openData('fashion-mnist', 'test');
+  const counts = new Map(kinds.map((kind) => [kind, 0]));
+  for (let index = 0; [...counts.values()].some((count) => count < 20); index++) {
+    const kind = data.classes[data.label(index)];
+    if (!(counts.get(kind) < 20)) continue;
+    counts.set(kind, counts.get(kind) + 1);
+    const png = await encodePng(await data.image(index));
+    const inside = index === 2 ? 'Bag' : kind;
+    mkdirSync(join(folder, inside), { recursive: true });
+    writeFileSync(join(folder, inside, `${index}.png`), png);
+  }
+  const model = new URL('../test/fixtures/teach/fashion.onnx', import.meta.url).pathname;
+  await page.getByLabel('From this device').setInputFiles(model);
+  await page.getByLabel('Choose a folder of classes').setInputFiles(folder);
+  await page.getByRole('button', { name: /^Train on 120/ }).click();
+  await page.getByRole('heading', { name: 'What it learnt' }).waitFor();
+  await page.getByRole('heading', { name: 'Classes' }).evaluate((element) => element.scrollIntoView());
+  rmSync(folder, { recursive: true });
+}
+
 try {
+  await take('dashboard-teach', '#/teach', {
+    options: { viewport: { width: 1280, height: 2000 } },
+    work: teach,
+  });
   await take('dashboard-network', '#/networks?network=inception-v4');
   await take('dashboard-block', '#/networks?network=inception-resnet-v2&at=inceptionResnetA/0', {
     options: tall,

@@ -1,9 +1,10 @@
 /** The application on a static web host, in a subfolder, without the dashboard's server and its headers. */
-import { createReadStream, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { createReadStream, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exportOnnx } from '../../src/onnx/write/export-onnx.ts';
 import { sampleModel } from '../sample-model.ts';
@@ -83,6 +84,13 @@ describe.skipIf(browserPath === undefined)('the page on any web host', () => {
     expect((await download).suggestedFilename()).toBe('taught.onnx');
     rmSync(folder, { recursive: true });
     await page.context().close();
+  });
+
+  it('has less than 600 kB without ONNX Runtime, compressed', () => {
+    const files = readdirSync(join(built, 'assets')).filter((name) => !name.startsWith('ort'));
+    const sizes = files.map((name) => gzipSync(readFileSync(join(built, 'assets', name))).length);
+    expect(files.length).toBeGreaterThan(8);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(600_000);
   });
 
   it('says where to see runs', async () => {
