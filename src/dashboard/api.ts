@@ -86,3 +86,20 @@ export interface AboutRun {
   /** The model card as Markdown, if there is one. */
   readonly card: string | undefined;
 }
+
+/** `GET /api/control` */
+export interface Control {
+  /** Whether runs can be stopped, resumed and started, with the token. */
+  readonly training: boolean;
+}
+
+/** `GET /api/weights` */
+export interface WeightsList {
+  readonly weights: readonly { readonly id: string; readonly name: string }[];
+}
+
+/** `POST /api/teach/NAME` */
+export interface TeachStarted {
+  /** The run's id. */
+  readonly run: string;
+}

@@ -1,4 +1,4 @@
-/** The HTTP server of `inception dashboard`: the page's static files and read-only access to runs and models. */
+/** The HTTP server of `inception dashboard`: the page's static files, runs and models to be read, and trainings where they are allowed. */
 
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -6,7 +6,9 @@ import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { InceptionError } from '../errors.ts';
+import { RequestError } from '../server/http/request-error.ts';
 import { aboutRun } from './about-run.ts';
+import { addControl } from './control/control-routes.ts';
 import { RunEvents } from './events.ts';
 import { ModelList } from './models.ts';
 import { RunFileError } from './run-file.ts';
@@ -26,6 +28,8 @@ export interface DashboardOptions {
   readonly page?: string;
   /** Host name or address, besides loopback, by which the page may be requested. */
   readonly host?: string;
+  /** Whoever has it may stop, resume and start trainings. Default: nobody may. */
+  readonly token?: string | undefined;
 }
 
 const builtPage = fileURLToPath(new URL('../../web/dist', import.meta.url));
@@ -82,7 +86,12 @@ export async function createDashboard(options: DashboardOptions): Promise<Fastif
   });
   app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
     // A file that is not served, or a request that is not one; both say what they are.
-    const status = error instanceof RunFileError ? 422 : (error.statusCode ?? 500);
+    const status =
+      error instanceof RunFileError
+        ? 422
+        : error instanceof RequestError
+          ? error.status
+          : (error.statusCode ?? 500);
     return reply.code(status).send({ error: error.message });
   });
   app.addHook('preClose', async () => events.close());
@@ -129,6 +138,8 @@ export async function createDashboard(options: DashboardOptions): Promise<Fastif
     if (size === 0) await model.close();
     return reply.type('application/octet-stream').header('content-length', size).send(bytes);
   });
+
+  addControl(app, { runs, models: options.models && resolve(options.models), token: options.token });
 
   // Asset names contain a hash of their content; index.html must be revalidated.
   await app.register(fastifyStatic, {

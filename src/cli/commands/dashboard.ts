@@ -1,7 +1,9 @@
 /** `inception dashboard`: the browser application over a folder of runs and models. */
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import type { Command } from 'commander';
 import { createDashboard, listen } from '../../dashboard/server.ts';
+import { isLoopback } from '../../server/http/access/allowed-hosts.ts';
 import { wholeNumber } from '../usage.ts';
 
 interface Values {
@@ -10,6 +12,7 @@ interface Values {
   readonly port: number;
   readonly host: string;
   readonly open: boolean;
+  readonly allowTraining?: boolean;
 }
 
 export function addDashboard(program: Command): void {
@@ -20,27 +23,40 @@ export function addDashboard(program: Command): void {
     .option('--models <folder>', 'folder with further .onnx files')
     .option('--port <n>', 'port to listen on; 0 picks a free one', wholeNumber('--port', 0), 4180)
     .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option(
+      '--allow-training',
+      'let the page stop, resume and start trainings; the address that is printed then carries the permission',
+    )
     .option('--no-open', 'print the address without opening a browser')
     .addHelpText(
       'after',
       `
-Files are only read, never written; curves update while a training runs. Ctrl-C stops the server.
+Files are only read, never written, unless --allow-training is given; curves update while a training runs. Ctrl-C stops the
+server, and no training.
 
 Examples:
   inception dashboard
+  inception dashboard --allow-training
   inception dashboard --runs /data/runs --port 8080 --no-open`,
     )
     .action(run);
 }
 
-async function run({ runs, models, port, host, open }: Values): Promise<void> {
-  const app = await createDashboard({ runs, models, host });
+async function run({ runs, models, port, host, open, allowTraining }: Values): Promise<void> {
+  const token = allowTraining ? randomBytes(24).toString('base64url') : undefined;
+  const app = await createDashboard({ runs, models, host, token });
   const exitCode = new Promise<number>((resolve) => {
     process.once('SIGINT', () => resolve(130));
     process.once('SIGTERM', () => resolve(143));
   });
-  const address = await listen(app, { port, host });
+  const root = await listen(app, { port, host });
+  // After the #, a browser sends it to no server.
+  const address = token === undefined ? root : `${root}/#/runs?token=${token}`;
   process.stdout.write(`${address}\n`);
+  if (token !== undefined)
+    process.stderr.write(
+      `whoever has this address may start and stop trainings${isLoopback(host) ? '' : '; on the way to other machines it can be read, as this is no https://'}\n`,
+    );
   if (open) openBrowser(address);
   process.exitCode = await exitCode;
   await app.close();

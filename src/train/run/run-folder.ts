@@ -20,7 +20,7 @@ import { namingFile, removeIncomplete, replaceText } from '../../replace-file.ts
 import { type Configuration, parseConfiguration, RunError } from '../configuration/configuration.ts';
 import { isEventFile } from '../events/event-file-name.ts';
 import { type Metrics, metricsKinds, upgradeMetrics } from './records.ts';
-import { isLocked, releaseLock, takeLock } from './run-lock.ts';
+import { holderOf, isLocked, releaseLock, takeLock } from './run-lock.ts';
 
 export type { EvaluationMetrics, Metrics, StepMetrics, TestMetrics } from './records.ts';
 
@@ -82,6 +82,11 @@ export class RunFolder {
   /** Whether a process is training in this folder, as far as this host can know. */
   isTraining(): Promise<boolean> {
     return isLocked(this.file('pid'));
+  }
+
+  /** The process that trains here. */
+  holder(): ReturnType<typeof holderOf> {
+    return holderOf(this.file('pid'));
   }
 
   async unlock(): Promise<void> {

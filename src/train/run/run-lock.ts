@@ -78,6 +78,14 @@ export async function isLocked(path: string): Promise<boolean> {
   return holder !== undefined && (await stateOf(holder)) !== 'gone';
 }
 
+/** The process that trains here, and what is known of it; undefined without a lock that is known here. */
+export async function holderOf(
+  path: string,
+): Promise<{ readonly holder: Holder; readonly state: HolderState } | undefined> {
+  const holder = readHolder((await readOptional(path)) ?? '');
+  return holder && { holder, state: await stateOf(holder) };
+}
+
 /** Gives the file a second name, which fails if there is one: this is atomic, on NFS too. */
 async function claim(file: string, path: string): Promise<boolean> {
   try {

@@ -10,6 +10,7 @@ import { type ChartView, charts, lookOf } from './curves.ts';
 import { EvaluationView } from './evaluation-view.tsx';
 import { LabelsView } from './labels-view.tsx';
 import { describeNetwork, statusOf } from './list.ts';
+import { RunControl } from './run-control.tsx';
 import { useRecord } from './use-record.ts';
 import { useLines } from './use-runs.ts';
 
@@ -47,6 +48,7 @@ export function RunPage({ run, version, view }: RunPageProps) {
             </dd>
           </div>
         </dl>
+        <RunControl run={run} />
       </section>
       <div className="charts">
         {charts.map((spec) => (

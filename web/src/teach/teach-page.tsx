@@ -7,6 +7,7 @@ import { ClassCard, LeftOut } from './class-card.tsx';
 import { chosenFiles, droppedFiles } from './dropped-files.ts';
 import { OddView } from './odd-view.tsx';
 import { OutcomeView } from './outcome-view.tsx';
+import { ServerView } from './server-view.tsx';
 import { type PlacedFile, sortIntoClasses } from './sort-into-classes.ts';
 import { TakeView } from './take-view.tsx';
 import { type Change, obstacle, type Teaching, waiting } from './teaching.ts';
@@ -63,6 +64,7 @@ export default function TeachPage() {
       {outcome && <OutcomeView state={state} outcome={outcome} change={change} />}
       {outcome && <TryView state={state} outcome={outcome} ask={ask} />}
       {outcome && <TakeView state={state} ask={ask} />}
+      <ServerView state={state} />
     </div>
   );
 }
