@@ -25,6 +25,8 @@ export interface RunSummary {
   /** The score on the test images at the end, if any. */
   readonly test: TestMetrics | undefined;
   readonly training: boolean;
+  /** Of notes.json; empty also where that cannot be read, which the page of the run says. */
+  readonly tags: readonly string[];
   /** Bytes of metrics.jsonl. */
   readonly size: number;
   /** Modification time of metrics.jsonl, milliseconds since 1970. */
@@ -85,6 +87,20 @@ export interface AboutRun {
   }[];
   /** The model card as Markdown, if there is one. */
   readonly card: string | undefined;
+}
+
+/** `GET /api/runs/ID/notes`, as in notes.json */
+export interface Notes {
+  readonly format: 1;
+  readonly text: string;
+  readonly tags: readonly string[];
+}
+
+/** `PUT /api/runs/ID/notes` */
+export interface NotesChange {
+  /** What the page had read; null for none. */
+  readonly before: Notes | null;
+  readonly notes: Notes;
 }
 
 /** `GET /api/control` */

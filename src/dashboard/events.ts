@@ -4,6 +4,7 @@
  * several machines are kept.
  */
 import type { ServerResponse } from 'node:http';
+import { notesFile } from './notes.ts';
 import { statusOf } from './run-file.ts';
 import { isTraining, runFolders } from './runs.ts';
 
@@ -73,10 +74,13 @@ export class RunEvents {
   async #sizes(): Promise<Map<string, string>> {
     const sizes = new Map<string, string>();
     for (const [id, folder] of await runFolders(this.#root)) {
-      const [metrics, evaluation, labels] = await Promise.all(
-        ['metrics.jsonl', 'evaluation.json', 'labels.json'].map((name) => statusOf(folder, name)),
+      const [metrics, evaluation, labels, notes] = await Promise.all(
+        ['metrics.jsonl', 'evaluation.json', 'labels.json', notesFile].map((name) => statusOf(folder, name)),
       );
-      sizes.set(id, `${metrics?.size} ${evaluation?.mtimeMs} ${labels?.mtimeMs} ${await isTraining(folder)}`);
+      sizes.set(
+        id,
+        `${metrics?.size} ${evaluation?.mtimeMs} ${labels?.mtimeMs} ${notes?.ino} ${notes?.mtimeMs} ${await isTraining(folder)}`,
+      );
     }
     return sizes;
   }

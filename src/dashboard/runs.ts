@@ -14,6 +14,7 @@ import type {
 import { RunFolder } from '../train/run/run-folder.ts';
 import type { MetricsPart, RunList, RunSummary } from './api.ts';
 import { parseMetrics } from './metrics-lines.ts';
+import { notesFile, readNotes } from './notes.ts';
 import { openRegular, RunFileError, readPart, readText, statusOf } from './run-file.ts';
 
 const mebibyte = 2 ** 20;
@@ -77,7 +78,9 @@ export class Summaries {
 
   /** @throws RunFileError, or a configuration's error */
   async of(id: string, folder: string): Promise<RunSummary> {
-    const files = await Promise.all(['config.json', 'metrics.jsonl'].map((name) => statusOf(folder, name)));
+    const files = await Promise.all(
+      ['config.json', 'metrics.jsonl', notesFile].map((name) => statusOf(folder, name)),
+    );
     const version = files.map((file) => `${file?.ino} ${file?.size} ${file?.mtimeMs}`).join(' ');
     const training = await isTraining(folder);
     const known = this.#cached.get(folder);
@@ -114,6 +117,7 @@ async function summarise(id: string, folder: string): Promise<RunSummary> {
     evaluation: metrics.findLast((line): line is EvaluationMetrics => line.kind === 'evaluation'),
     test: metrics.findLast((line): line is TestMetrics => line.kind === 'test'),
     training: false,
+    tags: (await readNotes(folder).catch(() => undefined))?.tags ?? [],
     size: file?.size ?? 0,
     changed: file?.mtimeMs ?? 0,
   };

@@ -11,6 +11,7 @@ import { aboutRun } from './about-run.ts';
 import { addControl } from './control/control-routes.ts';
 import { RunEvents } from './events.ts';
 import { ModelList } from './models.ts';
+import { readNotes } from './notes.ts';
 import { RunFileError } from './run-file.ts';
 import { listRuns, readEvaluation, readLabels, readMetrics, runFolders, Summaries } from './runs.ts';
 
@@ -112,6 +113,7 @@ export async function createDashboard(options: DashboardOptions): Promise<Fastif
     about: aboutRun,
     evaluation: readEvaluation,
     labels: readLabels,
+    notes: readNotes,
   }))
     app.get<RunRequest>(`/api/runs/:id/${name}`, async (request, reply) => {
       const folder = (await runFolders(runs)).get(request.params.id);

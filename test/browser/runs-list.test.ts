@@ -44,12 +44,18 @@ describe.skipIf(browserPath === undefined)('the list of runs', () => {
       await writeRun(index === 0 ? longName : `other-${index}`, { seed: 1, batch: 64 + index });
     await mkdir(join(runs, 'broken'));
     await writeFile(join(runs, 'broken', 'config.json'), '{');
-    opened = await openDashboard({ runs });
+    opened = await openDashboard({ runs, token: 'secret' });
   });
   afterAll(async () => {
     await opened?.close();
     rmSync(runs, { recursive: true, force: true });
   });
+  const violationsOf = async (page: Page) => {
+    await page.evaluate(axe);
+    return page.evaluate(
+      'axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ": " + nodes.map(({ html }) => html)))',
+    );
+  };
   const rows = (page: Page) => page.locator('.run-table tbody tr:not(.broken)');
 
   it('is sorted, filtered, paged and has the columns that one chooses', async () => {
@@ -132,15 +138,36 @@ describe.skipIf(browserPath === undefined)('the list of runs', () => {
   });
 
   it('has a page for each run, with what differs from the recipe', async () => {
-    const page = await opened.page('#/runs?filter=other-6');
+    const page = await opened.page('#/runs?filter=other-6&token=secret');
     await page.getByRole('link', { name: 'Open other-6' }).click();
     await page.getByRole('heading', { level: 1, name: 'other-6' }).waitFor();
     expect(page.url()).toContain('#/runs?run=other-6');
     const row = page.getByRole('region', { name: 'Recipe', exact: true }).getByRole('row').first();
     await row.getByText('recipe: 32').waitFor();
     expect(await row.textContent()).toBe('batch70 recipe: 32');
+    await page.getByLabel('Tags, with spaces between them').fill('baseline keep');
+    await page.getByLabel('What is to be remembered').fill('The warm-up was too short.');
+    await page.getByRole('button', { name: 'Save notes' }).press('Enter');
+    await page.getByText('Saved.').waitFor();
+    // Somebody else writes; what is being written here is not lost, and not saved over theirs.
+    await page.getByLabel('What is to be remembered').fill('mine');
+    await writeFile(join(runs, 'other-6', 'notes.json'), '{"format":1,"text":"theirs","tags":["keep"]}');
+    await page.getByRole('button', { name: 'Save notes' }).click();
+    await page.getByRole('alert').getByText('were changed elsewhere meanwhile').waitFor();
+    await page.getByRole('button', { name: 'Discard' }).click();
+    await expect.poll(() => page.getByLabel('What is to be remembered').inputValue()).toBe('theirs');
     await page.setViewportSize({ width: 390, height: 900 });
     expect(await overflow(page)).toBeLessThanOrEqual(0);
+    expect(await violationsOf(page)).toEqual([]);
+    // Without the token the notes are read only. A tag of the list filters it.
+    const other = await opened.page('#/runs?run=other-6');
+    await other.locator('.note-text').getByText('theirs').waitFor();
+    await other.getByText(/^To write them, open the address/).waitFor();
+    await other.getByRole('link', { name: 'All runs' }).click();
+    await other.getByRole('button', { name: 'Only runs tagged keep' }).press('Enter');
+    await other.getByText('1 of 57 runs').waitFor();
+    expect(await other.getByLabel('Filter').inputValue()).toBe('tag=keep');
+    await other.context().close();
     await page.goto(`${opened.address}/#/runs?run=gone`);
     await page.getByRole('alert').getByText("There is no run 'gone' in this folder.").waitFor();
     await page.context().close();
@@ -166,13 +193,12 @@ describe.skipIf(browserPath === undefined)('the list of runs', () => {
       "(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.querySelector('.scroller:has(.run-table)'))",
     );
     expect(hidden).toBeLessThanOrEqual(0);
-    await page.evaluate(axe);
-    const violations = await page.evaluate(
-      'axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ": " + nodes.map(({ html }) => html)))',
-    );
-    expect(violations).toEqual([]);
+    expect(await violationsOf(page)).toEqual([]);
     await page.context().close();
   });
 
-  it('writes nothing to the console', () => expect(opened.complaints).toEqual([]));
+  it('writes nothing to the console but what the browser says of a refused request', () =>
+    expect(opened.complaints).toEqual([
+      '#/runs?filter=other-6&token=secret: Failed to load resource: the server responded with a status of 409 (Conflict)',
+    ]));
 });

@@ -25,7 +25,7 @@ export function addDashboard(program: Command): void {
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option(
       '--allow-training',
-      'let the page stop, resume and start trainings; the address that is printed then carries the permission',
+      'let the page stop, resume and start trainings and write notes of runs; the address that is printed then carries the permission',
     )
     .option('--no-open', 'print the address without opening a browser')
     .addHelpText(

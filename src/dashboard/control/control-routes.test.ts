@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
@@ -9,6 +9,7 @@ import { RunFolder } from '../../train/run/run-folder.ts';
 import { createDashboard } from '../server.ts';
 
 const token = 'secret';
+const notes = { format: 1, text: 'warm-up too short', tags: ['baseline'] };
 
 describe('requests that change something', () => {
   let root: string;
@@ -52,7 +53,7 @@ describe('requests that change something', () => {
     });
     return {
       status: response.statusCode,
-      error: response.body && response.json().error,
+      error: response.body && response.json()?.error,
       body: response.body,
     };
   };
@@ -63,6 +64,7 @@ describe('requests that change something', () => {
     { method: 'PUT', url: '/api/teach/new/owl/1.jpg', body: Buffer.of(1) },
     { method: 'DELETE', url: '/api/teach/new' },
     { method: 'GET', url: '/api/weights' },
+    { method: 'PUT', url: '/api/runs/first/notes', body: { before: null, notes } },
   ];
 
   it('are refused by a dashboard that only reads, which says so', async () => {
@@ -113,6 +115,65 @@ describe('requests that change something', () => {
       status: 409,
       error: 'no process is training there',
     });
+  });
+
+  it('write notes that stay in the run folder, and over no notes that the page has not read', async () => {
+    const put = (before: object | null, after: object) =>
+      ask({ method: 'PUT', url: '/api/runs/first/notes', body: { before, notes: after } });
+    const read = async () =>
+      JSON.parse((await ask({ method: 'GET', url: '/api/runs/first/notes', of: closed })).body);
+    const tags = async () =>
+      JSON.parse((await ask({ method: 'GET', url: '/api/runs', of: closed })).body).runs[0].tags;
+    expect([await read(), await tags()]).toEqual([null, []]);
+    expect((await put(null, notes)).status).toBe(200);
+    expect([await read(), await tags()]).toEqual([notes, ['baseline']]);
+    expect(JSON.parse(await readFile(join(runs, 'first', 'notes.json'), 'utf8'))).toEqual(notes);
+    const other = { ...notes, text: 'theirs', tags: [] };
+    // Of two pages that had read the same, the second one is told.
+    const [first, second] = await Promise.all([put(notes, other), put(notes, { ...notes, text: 'mine' })]);
+    expect(first?.status).toBe(200);
+    expect([second?.status, second?.error]).toEqual([
+      409,
+      'the notes of this run were changed elsewhere meanwhile; nothing was saved. Copy what you wrote, and discard it to see theirs',
+    ]);
+    expect([await read(), await tags()]).toEqual([other, []]);
+    expect((await readdir(join(runs, 'first'))).toSorted()).toEqual([
+      'checkpoints',
+      'config.json',
+      'notes.json',
+    ]);
+  });
+
+  it.each([
+    [{ text: 'x'.repeat(20_001) }, /^notes\.text: /],
+    [
+      { tags: ['two words'] },
+      'notes.tags.0: expected a tag of letters, digits, dots, dashes and underscores, at most 40',
+    ],
+    [{ tags: ['a', 'a'] }, 'notes.tags: expected each tag once'],
+    [{ tags: Array.from({ length: 21 }, (_, index) => `t${index}`) }, /^notes\.tags: /],
+    [{ more: 1 }, /^notes: /],
+  ])('refuse notes that are none: %o', async (wrong, expected) => {
+    const body = { before: null, notes: { ...notes, ...wrong } };
+    const { status, error } = await ask({ method: 'PUT', url: '/api/runs/first/notes', body });
+    expect(status).toBe(400);
+    expect(error).toMatch(expected);
+  });
+
+  it('leave notes alone that are a link or that a newer version wrote', async () => {
+    const path = join(runs, 'first', 'notes.json');
+    const put = () => ask({ method: 'PUT', url: '/api/runs/first/notes', body: { before: null, notes } });
+    await writeFile(path, '{"format":2}');
+    expect([(await put()).status, (await put()).error]).toEqual([
+      422,
+      expect.stringMatching(/^notes\.json: format: /),
+    ]);
+    await rm(path);
+    await writeFile(join(root, 'elsewhere.json'), 'of another');
+    await symlink(join(root, 'elsewhere.json'), path);
+    expect((await put()).error).toBe('notes.json: expected a regular file of the folder, found a link');
+    expect(await readFile(join(root, 'elsewhere.json'), 'utf8')).toBe('of another');
+    expect((await ask({ method: 'GET', url: '/api/runs', of: closed })).body).toContain('"tags":[]');
   });
 
   it('keep images in a folder for each class, and write over nothing', async () => {

@@ -1,5 +1,5 @@
 /**
- * Requests that change something: stopping and resuming a run, and teaching from uploaded images. They need the token that the command
+ * Requests that change something: stopping and resuming a run, its notes, and teaching from uploaded images. They need the token that the command
  * printed, so that neither another user of this machine nor a page of another site can send them.
  */
 import { mkdir, open, rm, stat } from 'node:fs/promises';
@@ -11,6 +11,7 @@ import { checkOrigin } from '../../server/http/access/allowed-hosts.ts';
 import { checkToken } from '../../server/http/access/token.ts';
 import { RequestError } from '../../server/http/request-error.ts';
 import type { Control, TeachStarted } from '../api.ts';
+import { notesSchema, writeNotes } from '../notes.ts';
 import { runFolders } from '../runs.ts';
 import { ControlError, startTraining, stopTraining } from './trainings.ts';
 import { weightsIn } from './weights.ts';
@@ -43,6 +44,8 @@ const teachRequest = z.strictObject({
   method: z.enum(['probe', 'fine-tune']),
 });
 
+const notesRequest = z.strictObject({ before: notesSchema.nullable(), notes: notesSchema });
+
 export function addControl(app: FastifyInstance, { runs, models, token }: ControlOptions): void {
   app.get('/api/control', async (): Promise<Control> => ({ training: token !== undefined }));
   const permitted = async (request: FastifyRequest) => {
@@ -70,6 +73,19 @@ export function addControl(app: FastifyInstance, { runs, models, token }: Contro
     await startTraining(['--resume', '--out', folder], { folder });
     return reply.code(202).send({});
   });
+
+  app.put<Named>(
+    '/api/runs/:name/notes',
+    { onRequest: permitted, bodyLimit: 2 ** 18 },
+    async ({ params: { name }, body }, reply) => {
+      const folder = await folderOf(name);
+      const parsed = notesRequest.safeParse(body);
+      if (!parsed.success)
+        throw new RequestError(400, describeIssues(parsed.error.issues, { root: 'request' }));
+      await writeNotes(folder, parsed.data);
+      return reply.code(200).send({});
+    },
+  );
 
   app.get('/api/weights', { onRequest: permitted }, async () => ({
     weights: (await weightsIn(runs, models)).map(({ id, name }) => ({ id, name })),

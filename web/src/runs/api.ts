@@ -1,5 +1,5 @@
 /** Fetches the dashboard's data from its server. */
-import type { AboutRun, MetricsPart, RunList } from '../../../src/dashboard/api.ts';
+import type { AboutRun, MetricsPart, Notes, RunList } from '../../../src/dashboard/api.ts';
 import type { EvaluationRecord, LabelsRecord, Metrics } from '../../../src/train/run/records.ts';
 
 /** No dashboard server: nothing responds, or the page comes from a static web host. */
@@ -40,6 +40,9 @@ export const fetchAbout = (id: string, signal: AbortSignal): Promise<AboutRun | 
 
 export const fetchLabels = async (id: string, signal: AbortSignal): Promise<LabelsRecord | undefined> =>
   (await fetchJson<LabelsRecord | null>(`runs/${encodeURIComponent(id)}/labels`, signal)) ?? undefined;
+
+export const fetchNotes = async (id: string, signal: AbortSignal): Promise<Notes | undefined> =>
+  (await fetchJson<Notes | null>(`runs/${encodeURIComponent(id)}/notes`, signal)) ?? undefined;
 
 /** The lines of a run loaded so far, and the byte offset of the next ones. */
 export interface Lines {

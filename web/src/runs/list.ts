@@ -106,13 +106,22 @@ export function columnsOf(runs: readonly RunSummary[]): readonly Column[] {
   ];
 }
 
-/** Every word must occur in the run's name, status, network, data, or a setting as `name=value`. */
+/** Every word must occur in the run's name, status, network, data, tags as `tag=name`, or a setting as `name=value`. */
 export function filterRuns(runs: readonly RunSummary[], filter: string): readonly RunSummary[] {
   const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
   if (words.length === 0) return runs;
   return runs.filter((run) => {
     const settings = Object.entries(run.settings).map(([key, value]) => `${key}=${value}`);
-    const text = [run.id, statusOf(run), describeNetwork(run), run.data, `seed=${run.seed}`, ...settings]
+    const tags = run.tags.map((tag) => `tag=${tag}`);
+    const text = [
+      run.id,
+      statusOf(run),
+      describeNetwork(run),
+      run.data,
+      `seed=${run.seed}`,
+      ...tags,
+      ...settings,
+    ]
       .join('\n')
       .toLowerCase();
     return words.every((word) => text.includes(word));

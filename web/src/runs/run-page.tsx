@@ -10,6 +10,7 @@ import { type ChartView, charts, lookOf } from './curves.ts';
 import { EvaluationView } from './evaluation-view.tsx';
 import { LabelsView } from './labels-view.tsx';
 import { describeNetwork, statusOf } from './list.ts';
+import { NotesView } from './notes-view.tsx';
 import { RunControl } from './run-control.tsx';
 import { useRecord } from './use-record.ts';
 import { useLines } from './use-runs.ts';
@@ -50,6 +51,7 @@ export function RunPage({ run, version, view }: RunPageProps) {
         </dl>
         <RunControl run={run} />
       </section>
+      <NotesView key={`notes of ${id}`} id={id} version={version} />
       <div className="charts">
         {charts.map((spec) => (
           <Chart key={spec.title} spec={spec} runs={curves} view={view} />

@@ -31,6 +31,11 @@ export function RunTable({ list, settings, change, colours, toggle, problems }: 
   const pages = Math.max(1, Math.ceil(rows.length / perPage));
   const current = Math.min(page, pages - 1);
   const sortBy = (key: string) => change({ sort: order === key ? `-${key}` : key });
+  const chooseTag = (tag: string) => {
+    const word = `tag=${tag}`;
+    const words = filter.split(/\s+/).filter(Boolean);
+    if (!words.includes(word)) change({ filter: [...words, word].join(' ') });
+  };
   const chooseColumn = (key: string, on: boolean) => {
     const next = columns
       .map((column) => column.key)
@@ -46,7 +51,7 @@ export function RunTable({ list, settings, change, colours, toggle, problems }: 
             id={filterId}
             type="text"
             value={filter}
-            placeholder="name, network, seed=1 …"
+            placeholder="name, network, seed=1, tag=baseline …"
             onChange={({ target }) => change({ filter: target.value || undefined })}
           />
         </div>
@@ -96,6 +101,7 @@ export function RunTable({ list, settings, change, colours, toggle, problems }: 
                 columns={shown}
                 colours={colours}
                 toggle={toggle}
+                chooseTag={chooseTag}
                 problem={group.map(({ id }) => problems.get(id)).find((each) => each !== undefined)}
               />
             ))}
@@ -154,11 +160,13 @@ function Heading({ column: { key, title, numeric }, order, sortBy }: HeadingProp
 interface RowProps extends Pick<RunTableProps, 'colours' | 'toggle'> {
   readonly group: readonly RunSummary[];
   readonly columns: readonly Column[];
+  /** Filters the list by a tag. */
+  readonly chooseTag: (tag: string) => void;
   /** Why the curves of one of its runs cannot be read. */
   readonly problem: string | undefined;
 }
 
-function Row({ group, columns, colours, toggle, problem }: RowProps) {
+function Row({ group, columns, colours, toggle, problem, chooseTag }: RowProps) {
   const ids = group.map(({ id }) => id);
   const [first] = ids as [string];
   const colour = ids.map((id) => colours.get(id)).find((each) => each !== undefined);
@@ -184,6 +192,7 @@ function Row({ group, columns, colours, toggle, problem }: RowProps) {
             Open
           </a>
         )}
+        <TagButtons tags={[...new Set(group.flatMap(({ tags }) => tags))]} choose={chooseTag} />
         {problem !== undefined && <span className="wrong"> {problem}</span>}
       </th>
       {columns.map((column) => {
@@ -195,5 +204,19 @@ function Row({ group, columns, colours, toggle, problem }: RowProps) {
         );
       })}
     </tr>
+  );
+}
+
+/** Those of all runs of a line. */
+function TagButtons({ tags, choose }: { tags: readonly string[]; choose: (tag: string) => void }) {
+  if (tags.length === 0) return null;
+  return (
+    <span className="tags">
+      {tags.map((tag) => (
+        <button key={tag} type="button" aria-label={`Only runs tagged ${tag}`} onClick={() => choose(tag)}>
+          {tag}
+        </button>
+      ))}
+    </span>
   );
 }
