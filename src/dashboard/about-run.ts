@@ -56,7 +56,7 @@ async function checkpointsOf(folder: string): Promise<AboutRun['checkpoints']> {
     .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
   const found = await Promise.all(
     [...names, 'model.safetensors', 'last.safetensors'].map(async (name) => {
-      const status = await statusOf(folder, name);
+      const status = statusOf(folder, name);
       return status?.isFile() ? [{ name, bytes: status.size, changed: status.mtimeMs }] : [];
     }),
   );

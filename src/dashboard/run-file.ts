@@ -3,8 +3,8 @@
  * come from anywhere; a link in it would let everybody who sees the page read the file it leads to, and a pipe would block a thread
  * until somebody writes into it.
  */
-import { constants } from 'node:fs';
-import { type FileHandle, lstat, open, realpath } from 'node:fs/promises';
+import { constants, lstatSync, type Stats } from 'node:fs';
+import { type FileHandle, open, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InceptionError } from '../errors.ts';
 
@@ -21,7 +21,14 @@ const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
  * @param folder A real path, without links.
  * @throws RunFileError for links, pipes, devices, folders, and files that may not be read.
  */
-export async function openRegular(folder: string, name: string): Promise<FileHandle | undefined> {
+export const openRegular = async (folder: string, name: string): Promise<FileHandle | undefined> =>
+  (await openSized(folder, name))?.file;
+
+/** And its size when it was opened. */
+export async function openSized(
+  folder: string,
+  name: string,
+): Promise<{ readonly file: FileHandle; readonly size: number } | undefined> {
   const path = join(folder, name);
   const refuse = (what: string) => {
     throw new RunFileError(`${name}: expected a regular file of the folder, found ${what}`);
@@ -39,7 +46,7 @@ export async function openRegular(folder: string, name: string): Promise<FileHan
     const status = await file.stat();
     if (!status.isFile()) refuse(status.isDirectory() ? 'a folder' : status.isFIFO() ? 'a pipe' : 'a device');
     if ((await realpath(path)) !== path) refuse('a link');
-    return file;
+    return { file, size: status.size };
   } catch (error) {
     await file.close();
     throw error;
@@ -54,21 +61,20 @@ export async function readText(
   name: string,
   { maxBytes }: { readonly maxBytes: number },
 ): Promise<string | undefined> {
-  const file = await openRegular(folder, name);
-  if (!file) return undefined;
+  const opened = await openSized(folder, name);
+  if (!opened) return undefined;
   try {
-    return (await readPart(file, { name, from: 0, maxBytes })).bytes.toString('utf8');
+    return (await readPart(opened, { name, from: 0, maxBytes })).bytes.toString('utf8');
   } finally {
-    await file.close();
+    await opened.file.close();
   }
 }
 
 /** The bytes of an open file from an offset on, which is 0 if `from` is past the end. @throws RunFileError */
 export async function readPart(
-  file: FileHandle,
+  { file, size }: { readonly file: FileHandle; readonly size: number },
   { name, from, maxBytes }: { readonly name: string; readonly from: number; readonly maxBytes: number },
 ): Promise<{ readonly start: number; readonly bytes: Buffer }> {
-  const { size } = await file.stat();
   if (size > maxBytes)
     throw new RunFileError(
       `${name}: expected at most ${maxBytes / mebibyte} MiB, received ${Math.round(size / mebibyte)} MiB`,
@@ -78,5 +84,14 @@ export async function readPart(
   return { start, bytes: buffer.subarray(0, bytesRead) };
 }
 
-/** Size and time of a file, or of whatever else has its name, without opening it. */
-export const statusOf = (folder: string, name: string) => lstat(join(folder, name)).catch(() => undefined);
+/**
+ * Size and time of a file, or of whatever else has its name, without opening it. Synchronous: for a thousand runs that is a tenth of
+ * the time, since each answer is there in microseconds.
+ */
+export function statusOf(folder: string, name: string): Stats | undefined {
+  try {
+    return lstatSync(join(folder, name), { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}

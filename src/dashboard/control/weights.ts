@@ -15,7 +15,7 @@ export interface Weights {
 export async function weightsIn(runs: string, models: string | undefined): Promise<readonly Weights[]> {
   const found: Omit<Weights, 'id'>[] = [];
   for (const [name, folder] of await runFolders(runs))
-    if (await statusOf(folder, 'model.safetensors')) found.push({ name, path: folder });
+    if (statusOf(folder, 'model.safetensors')) found.push({ name, path: folder });
   const files = models === undefined ? [] : await readdir(models).catch(() => []);
   for (const name of files.toSorted())
     if (name.endsWith('.safetensors')) found.push({ name, path: join(models as string, name) });
