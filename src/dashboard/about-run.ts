@@ -1,7 +1,8 @@
 /** What the page of one run shows besides its curves: the configuration against its recipe, checkpoints, the model card. */
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { parseConfiguration } from '../train/configuration/configuration.ts';
+import { repeatCommand } from '../train/configuration/repeat-command.ts';
 import { recipeNames, resolveRecipe } from '../train/recipe/recipe.ts';
 import type { AboutRun, SettingOfRun } from './api.ts';
 import { readText, statusOf } from './run-file.ts';
@@ -43,6 +44,8 @@ export async function aboutRun(folder: string): Promise<AboutRun> {
     settings: Object.entries(others).map(([name, value]) => ({ name, value })),
     decisions,
     versions,
+    machine: configuration.machine,
+    repeat: repeatCommand(configuration, { output: `${basename(folder)}-again` }),
     checkpoints: await checkpointsOf(folder),
     card: await readText(folder, 'README.md', { maxBytes: 2 ** 20 }),
   };

@@ -1,5 +1,7 @@
 /** The dashboard's API as types, shared by server and page. Pure; also for browsers. */
 import type { NetworkOptions } from '../networks/networks.ts';
+import type { Configuration } from '../train/configuration/configuration.ts';
+import type { RepeatCommand } from '../train/configuration/repeat-command.ts';
 import type { EvaluationMetrics, Metrics, TestMetrics } from '../train/run/records.ts';
 
 export interface RunSummary {
@@ -79,6 +81,10 @@ export interface AboutRun {
   /** What was decided in the user's place. */
   readonly decisions: readonly string[];
   readonly versions: Readonly<Record<string, string>>;
+  /** Where it was begun; undefined for runs of earlier versions. */
+  readonly machine: Configuration['machine'];
+  /** What trains the same once more. */
+  readonly repeat: RepeatCommand;
   /** Files of weights; times in milliseconds since 1970. */
   readonly checkpoints: readonly {
     readonly name: string;

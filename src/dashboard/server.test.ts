@@ -57,6 +57,9 @@ describe('the dashboard', () => {
     await second.create({ ...sampleConfiguration, recipe: { ...recipe, epochs: 7, averageDecay: 0.5 } });
     await writeFile(second.file('model.safetensors'), 'weights');
     const about = (await get('/api/runs/second/about')).json();
+    expect(about.repeat.command).toMatch(
+      /^inception train inception-v4 --data photos --output second-again --recipe paper --epochs 7 .*--average-decay 0\.5/,
+    );
     const marked = about.recipe.filter(({ usual }: { usual?: string }) => usual !== undefined);
     expect(marked).toEqual([
       { name: 'epochs', value: '7', usual: '160' },

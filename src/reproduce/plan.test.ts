@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { createProgram } from '../cli/create-program.ts';
+import { commandText } from '../train/configuration/command-arguments.ts';
 import { deathNotice, refuseNonFinite } from '../train/failures.ts';
 import { scaleNames, type TrainingClaim } from './claim.ts';
 import { claims, findClaim } from './claims/claims.ts';
-import { commandText } from './command-arguments.ts';
 import { macsOf } from './match-costs.ts';
 import { planRuns, resolveArms } from './plan.ts';
 import { outcomeOf } from './run-trainings.ts';

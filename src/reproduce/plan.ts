@@ -1,9 +1,9 @@
 /** The trainings of a claim at a scale: every arm with every seed, each as a command. Pure. */
 import { UsageError } from '../errors.ts';
 import type { NetworkOptions } from '../networks/network-options.ts';
+import { networkArguments, recipeArguments, runArguments } from '../train/configuration/command-arguments.ts';
 import { type Plan, workOf } from '../train/estimate/work.ts';
 import type { Arm, RecipeChanges, ScaleName, TrainingClaim, TrainingScale } from './claim.ts';
-import { networkArguments, recipeArguments, runArguments } from './command-arguments.ts';
 import { figureFileOf, runFolderOf } from './experiment-folder.ts';
 import { atCostOf, graphOfArm } from './match-costs.ts';
 

@@ -1,10 +1,10 @@
 /** Runs the trainings of an experiment, several at a time; finished ones are not repeated, interrupted ones go on. */
 import pLimit from 'p-limit';
 import type { EngineFacts } from '../engine/engine.ts';
+import { commandText } from '../train/configuration/command-arguments.ts';
 import { RunFolder } from '../train/run/run-folder.ts';
 import { type Ended, runCommand } from './child-command.ts';
 import type { TrainingScale } from './claim.ts';
-import { commandText } from './command-arguments.ts';
 import { ExperimentError, logFile, runFolderOf } from './experiment-folder.ts';
 import type { PlannedRun } from './plan.ts';
 import { type Outcome, readRecord, writeRecord } from './records.ts';

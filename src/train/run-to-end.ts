@@ -10,6 +10,7 @@ import { addRunCard } from './card/write-card.ts';
 import { type Configuration, parseConfiguration } from './configuration/configuration.ts';
 import { changesBetween, continued, describeChanges, onEngine } from './configuration/continue-run.ts';
 import { networkOf } from './configuration/create-configuration.ts';
+import { machineOf } from './configuration/machine.ts';
 import { estimator } from './estimate/estimate.ts';
 import { isOfClassifier, isProbe, needingSteps, probeBefore } from './probe/around-training.ts';
 import { runProbe } from './probe/run-probe.ts';
@@ -121,7 +122,7 @@ async function start(options: TrainOptions, hooks: RunHooks): Promise<TrainResul
         };
         const onReady: Begun['onReady'] = async (ready) => {
           await folder.lock();
-          await folder.create(ready.configuration);
+          await folder.create({ ...ready.configuration, machine: machineOf(engine.facts) });
         };
         // Nothing is written before the data, the programs and the memory are there: a refused start leaves nothing behind.
         return { folder, configuration, onReady, starting };

@@ -1,6 +1,6 @@
 /** The library call, with trainings of a few steps. train.test.ts tests that resuming is exact. */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadClassifier } from '../classifier/classifier.ts';
@@ -70,6 +70,7 @@ describe('train', () => {
       limitTrain: 64,
       limitValidation: 16,
       versions: { libtorch: engine.facts.libtorch },
+      machine: { hardware: engine.facts.hardware, cores: availableParallelism() },
     });
     expect(readFileSync(join(run.folder, 'curves.svg'), 'utf8')).toContain('test error');
     expect(existsSync(join(run.folder, 'pid'))).toBe(false);

@@ -46,6 +46,10 @@ describe.skipIf(browserPath === undefined)('a dashboard that may train', () => {
     const [step] = await shoes.checkpoints();
     expect(step).toBeGreaterThan(0);
     expect(await readFile(shoes.file('output.log'), 'utf8')).toContain('SIGINT: saving a checkpoint');
+    await page
+      .getByLabel('Code for the command')
+      .getByText(/^inception train --weights .*--recipe fine-tune/)
+      .waitFor();
     await resume.click();
     await page.getByRole('button', { name: /^(Stop|Resuming)/ }).waitFor();
     await expect.poll(async () => (await shoes.checkpoints())[0]).toBeGreaterThan(step as number);

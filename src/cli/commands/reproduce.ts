@@ -110,7 +110,7 @@ async function run(id: string, values: Values): Promise<void> {
           `--${name}: has no effect on ${id}, which trains nothing and measures one process at a time`,
         );
   const { reproduce } = await import('../../reproduce/reproduce.ts');
-  const { commandText } = await import('../../reproduce/command-arguments.ts');
+  const { commandText } = await import('../../train/configuration/command-arguments.ts');
   const given = Object.entries({ out, scale, seeds, jobs, threads, data }).flatMap(([name, value]) =>
     value === undefined ? [] : [`--${name}`, String(value)],
   );

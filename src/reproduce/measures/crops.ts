@@ -4,8 +4,8 @@
  */
 import { stat } from 'node:fs/promises';
 import { z } from 'zod';
+import { commandText } from '../../train/configuration/command-arguments.ts';
 import { runCommand } from '../child-command.ts';
-import { commandText } from '../command-arguments.ts';
 import { ExperimentError, logFile, measureOnce, readMeasurement, runFolderOf } from '../experiment-folder.ts';
 import type { PlannedRun } from '../plan.ts';
 import type { ArmResult } from '../results.ts';

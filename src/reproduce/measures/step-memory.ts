@@ -5,10 +5,10 @@ import { compileTraining } from '../../compile/training/compile-training.ts';
 import type { EngineFacts } from '../../engine/engine.ts';
 import { buildGraph } from '../../graph/build-graph.ts';
 import { configure, findNetwork, type NetworkOptions } from '../../networks/networks.ts';
+import { commandText, networkArguments } from '../../train/configuration/command-arguments.ts';
 import { resolveRecipe, stepOptionsOf } from '../../train/recipe/recipe.ts';
 import { runCommand } from '../child-command.ts';
 import type { MemoryScale } from '../claim.ts';
-import { commandText, networkArguments } from '../command-arguments.ts';
 import { ExperimentError, logFile, measureOnce } from '../experiment-folder.ts';
 import { machineSchema } from '../records.ts';
 

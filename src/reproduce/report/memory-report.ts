@@ -1,6 +1,7 @@
 /** The report of a claim about memory: planned and measured, with and without. Pure but for compiling. */
+
+import { commandText } from '../../train/configuration/command-arguments.ts';
 import type { MemoryClaim, MemoryScale } from '../claim.ts';
-import { commandText } from '../command-arguments.ts';
 import {
   benchArguments,
   casesOf,

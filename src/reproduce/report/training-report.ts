@@ -1,7 +1,7 @@
 /** The report of trained arms: errors, epochs until given errors, deaths, residuals, crops. Pure. */
 
+import { commandText } from '../../train/configuration/command-arguments.ts';
 import type { Pair, TrainingClaim, TrainingScale } from '../claim.ts';
-import { commandText } from '../command-arguments.ts';
 import type { CropsScore } from '../measures/crops.ts';
 import type { PlannedRun } from '../plan.ts';
 import { type ArmResult, type ErrorKind, errorKindOf, finalError, pairBySeed } from '../results.ts';

@@ -131,6 +131,18 @@ const configuration = z
     /** Steps between additional checkpoints. */
     saveEverySteps: z.exactOptional(valueSchema(saveEvery)),
     versions: z.strictObject({ inception: z.string(), libtorch: z.string(), node: z.string() }).readonly(),
+    /** Where it was begun; runs of earlier versions do not have it. */
+    machine: z.exactOptional(
+      z
+        .strictObject({
+          /** The processor's name, or the accelerator's. */
+          hardware: z.string(),
+          cores: z.number().int().positive(),
+          memoryBytes: z.number().positive(),
+          system: z.string(),
+        })
+        .readonly(),
+    ),
     /** What was changed when the run was resumed, oldest first. */
     changes: z.exactOptional(z.array(change).readonly()),
   })

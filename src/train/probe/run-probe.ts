@@ -16,6 +16,7 @@ import type { NetworkOptions } from '../../networks/network-options.ts';
 import { addRunCard } from '../card/write-card.ts';
 import type { Configuration } from '../configuration/configuration.ts';
 import { createConfiguration, type NewRun } from '../configuration/create-configuration.ts';
+import { machineOf } from '../configuration/machine.ts';
 import { DataRecorder } from '../data-record.ts';
 import { EventFile } from '../events/event-file.ts';
 import { type ClassWeights, weightsOf } from '../recipe/class-weights.ts';
@@ -145,7 +146,7 @@ async function probeOn(
       target,
     });
     await folder.lock();
-    await folder.create(configuration);
+    await folder.create({ ...configuration, machine: machineOf(engine.facts) });
     const data = new DataRecorder(folder.file(runFiles.data), { ...images, onWarning: onNotice });
     for (const { file, reason } of skipped) data.skip(file, { reason, what: 'it is left out' });
     await data.save();

@@ -1,6 +1,7 @@
 /** The page of one run: what it is, how far it is, what differs from its recipe, and its curves. */
 import { useMemo } from 'react';
 import type { AboutRun, RunSummary, SettingOfRun } from '../../../src/dashboard/api.ts';
+import { Code } from '../code.tsx';
 import { bytes, duration, grouped, percent } from '../format.ts';
 import { addressOf } from '../location.ts';
 import { useTheme } from '../theme.ts';
@@ -58,6 +59,7 @@ export function RunPage({ run, version, view }: RunPageProps) {
         ))}
       </div>
       {about && <Configuration about={about} />}
+      {about && <Repeat about={about} />}
       {about && about.checkpoints.length > 0 && <Checkpoints about={about} />}
       <section aria-labelledby="evaluation" className="card">
         <h2 id="evaluation">Mistakes</h2>
@@ -96,12 +98,18 @@ function factsOf(run: RunSummary, about: AboutRun | undefined): (readonly [strin
     ...Object.entries(about?.images ?? {}).map(
       ([split, images]) => [`Images, ${split}`, grouped(images)] as const,
     ),
+    about?.machine && [
+      'Machine',
+      `${about.machine.hardware}, ${about.machine.cores} cores, ${gibibytes(about.machine.memoryBytes)}, ${about.machine.system}`,
+    ],
     ...Object.entries(about?.versions ?? {}).map(
       ([name, version]) => [`Version of ${name}`, version] as const,
     ),
   ];
   return facts.filter((fact) => fact !== undefined && fact !== false);
 }
+
+const gibibytes = (size: number): string => `${(size / 2 ** 30).toFixed(0)} GiB`;
 
 /** The network by its name; the page Networks has controls for its options. */
 const diagramOf = ({ network }: RunSummary) => addressOf('networks', new URLSearchParams({ network }));
@@ -129,6 +137,20 @@ function Configuration({ about: { recipe, settings, decisions } }: { about: Abou
           </ul>
         </>
       )}
+    </section>
+  );
+}
+
+function Repeat({ about: { repeat } }: { about: AboutRun }) {
+  return (
+    <section aria-labelledby="repeat" className="card">
+      <h2 id="repeat">To train the same again</h2>
+      <Code name="the command" text={repeat.command} />
+      <ul className="quiet">
+        {repeat.remarks.map((remark) => (
+          <li key={remark}>{remark}</li>
+        ))}
+      </ul>
     </section>
   );
 }

@@ -1,5 +1,6 @@
 /** The model as a file, and the lines that use it. */
 import { useEffect, useId, useRef, useState } from 'react';
+import { Code } from '../code.tsx';
 import { bytes } from '../format.ts';
 import type { Request } from './messages.ts';
 import type { Teaching } from './teaching.ts';
@@ -66,28 +67,5 @@ export function TakeView({ state: { written, writing, error, model, outcome, rev
         text={`inception classify photo.jpg --model ${file}\ninception serve ${file}\ncurl -F image=@photo.jpg http://127.0.0.1:8000/classify`}
       />
     </section>
-  );
-}
-
-function Code({ name, text }: { name: string; text: string }) {
-  const [isCopied, setCopied] = useState(false);
-  return (
-    <div className="code">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: scrollable regions must be focusable by keyboard */}
-      <section tabIndex={0} aria-label={`Code for ${name}`}>
-        <pre>
-          <code>{text}</code>
-        </pre>
-      </section>
-      {navigator.clipboard && (
-        <button
-          type="button"
-          aria-label={`${isCopied ? 'Copied' : 'Copy'}: the code for ${name}`}
-          onClick={() => void navigator.clipboard.writeText(text).then(() => setCopied(true))}
-        >
-          {isCopied ? 'Copied' : 'Copy'}
-        </button>
-      )}
-    </div>
   );
 }

@@ -1,11 +1,16 @@
 /** A training as the command line takes it, from its options as data: what is printed is what is run. Pure. */
-import { optimizers } from '../compile/optimizers/optimizers.ts';
-import { augmentationOptions } from '../images/augmentation.ts';
-import { networkOptions } from '../networks/network-options.ts';
-import type { Option, OptionTable } from '../option.ts';
-import { runNumbers } from '../train/configuration/run-options.ts';
-import { recipeNumbers, schedules } from '../train/recipe/recipe-options.ts';
-import type { RecipeChanges } from './claim.ts';
+import { optimizers } from '../../compile/optimizers/optimizers.ts';
+import { type Augmentation, augmentationOptions } from '../../images/augmentation.ts';
+import { networkOptions } from '../../networks/network-options.ts';
+import type { Option, OptionTable } from '../../option.ts';
+import type { Recipe } from '../recipe/recipe.ts';
+import { recipeNumbers, schedules } from '../recipe/recipe-options.ts';
+import { runNumbers } from './run-options.ts';
+
+/** What is changed of a named recipe. */
+export type RecipeChanges = Partial<Omit<Recipe, 'augmentation'>> & {
+  readonly augmentation?: Partial<Augmentation>;
+};
 
 /** `['--width', '0.25']`; an option that is undefined has none. */
 export function argumentsOf(table: OptionTable, values: object): string[] {
