@@ -7,6 +7,7 @@ import { RunFileError } from './run-file.ts';
 /** A number that the page may leave out of a chart: JSON has no infinity and writes it as null. */
 const optional = z.number().nullish();
 const common = { step: z.number(), epoch: z.number(), elapsedSeconds: optional };
+const remark = z.string().optional();
 const errors = { top1Error: z.number(), top5Error: z.number(), balancedAccuracy: optional };
 
 const metricsSchema = z.discriminatedUnion('kind', [
@@ -19,12 +20,17 @@ const metricsSchema = z.discriminatedUnion('kind', [
     gradientNorm: optional,
     imagesPerSecond: optional,
     waitShare: optional,
+    remark,
   }),
   z.object({
     ...common,
     ...errors,
     kind: z.literal('evaluation'),
     validationLoss: optional,
+    remark,
+    blocks: z
+      .array(z.object({ block: z.string(), residualRatio: z.number().nullable(), zeroShare: optional }))
+      .optional(),
   }),
   z.object({ ...common, ...errors, kind: z.literal('test'), testLoss: optional }),
 ]);

@@ -24,7 +24,12 @@ describe.skipIf(browserPath === undefined)('the list of runs', () => {
     await folder.create({ ...sampleConfiguration, seed, recipe: { ...sampleConfiguration.recipe, batch } });
     for (const step of [5, 10, 15, 20]) await folder.append(stepLine(step));
     await folder.append({ ...evaluationLine(10), validationLoss: 500 });
-    await folder.append({ ...evaluationLine(20), top1Error: 0.2 + 0.2 * seed });
+    const watched = { block: 'inceptionResnetA/0', residualRatio: 0.3, zeroShare: 0.5 };
+    await folder.append({
+      ...evaluationLine(20),
+      top1Error: 0.2 + 0.2 * seed,
+      ...(name === 'other-6' && { blocks: [watched], remark: 'worse than guessing' }),
+    });
     const test: TestMetrics = {
       kind: 'test',
       step: 20,
@@ -145,6 +150,12 @@ describe.skipIf(browserPath === undefined)('the list of runs', () => {
     const row = page.getByRole('region', { name: 'Recipe', exact: true }).getByRole('row').first();
     await row.getByText('recipe: 32').waitFor();
     expect(await row.textContent()).toBe('batch70 recipe: 32');
+    await page
+      .getByRole('img', {
+        name: 'Residual / shortcut by block, last values: other-6: inceptionResnetA/0 0.3',
+      })
+      .waitFor();
+    await page.getByRole('region', { name: 'Warnings' }).getByText('worse than guessing').waitFor();
     await page.getByLabel('Tags, with spaces between them').fill('baseline keep');
     await page.getByLabel('What is to be remembered').fill('The warm-up was too short.');
     await page.getByRole('button', { name: 'Save notes' }).press('Enter');

@@ -5,12 +5,14 @@ import { type EChartsType, init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { useTheme } from '../theme.ts';
+import type { ChartSpec } from './chart-specs.ts';
 import {
   axes,
-  type ChartSpec,
   type ChartView,
   chartOption,
+  colourOf,
   csvOf,
+  lookOf,
   outsideOf,
   type Point,
   type RunCurves,
@@ -63,6 +65,15 @@ export function Chart({ spec, runs, view }: ChartProps) {
         {spec.title} {spec.unit && <span className="quiet">({spec.unit})</span>}
       </figcaption>
       <div ref={container} className="plot" role="img" aria-label={`${spec.title}, last values: ${last}`} />
+      {spec.legend && (
+        <ul className="picked">
+          {spec.legend.map(({ name: stage, colour }) => (
+            <li key={stage}>
+              <span className="swatch" style={{ background: lookOf(colour, theme).colour }} /> {stage}
+            </li>
+          ))}
+        </ul>
+      )}
       {outside !== undefined && <p className="quiet">{outside}</p>}
       {picked !== undefined && <Picked series={series} at={picked} view={view} />}
       <p className="downloads">
@@ -98,20 +109,22 @@ const rounded = (value: number) => Number(value.toPrecision(4));
 
 /** The values nearest to where the chart was clicked. */
 function Picked({ series, at, view }: { series: readonly Series[]; at: number; view: ChartView }) {
-  const shown = series.flatMap(({ name, points, of }) => {
+  const theme = useTheme();
+  const shown = series.flatMap(({ name, curve, points, of }) => {
     const [first] = points;
     if (!first) return [];
     const nearest = points.reduce(
       (best: Point, point) => (Math.abs(point.x - at) < Math.abs(best.x - at) ? point : best),
       first,
     );
-    return [{ name, nearest, of }];
+    return [{ name, curve, nearest, of }];
   });
   return (
     <ul className="picked" aria-live="polite">
-      {shown.map(({ name, nearest: { x, y, deviation }, of }) => (
+      {shown.map(({ name, nearest: { x, y, deviation }, curve, of }) => (
         <li key={name}>
-          <span className="swatch" style={{ background: of.colour }} /> {name}: {rounded(y)}
+          <span className="swatch" style={{ background: colourOf({ curve, of }, theme) }} /> {name}:{' '}
+          {rounded(y)}
           {deviation !== undefined && ` ± ${rounded(deviation)}`}{' '}
           <span className="quiet">
             at {rounded(x)} ({axes[view.axis].title.toLowerCase()})
@@ -153,10 +166,16 @@ async function pngOf(svg: string, element: HTMLElement): Promise<Blob> {
   }
 }
 
+/** Of a chart's curves, in its name: of a curve for each block only the largest. */
+const mostNamed = 5;
+
 function lastValues(series: readonly Series[]): string {
   const values = series.flatMap(({ curve, points }) => {
     const last = points.at(-1);
-    return last ? [`${curve.name} ${Number(last.y.toPrecision(3))}`] : [];
+    return last ? [{ name: curve.name, value: last.y }] : [];
   });
-  return values.join(', ') || 'none yet';
+  const isMany = values.length > mostNamed;
+  const named = isMany ? values.toSorted((a, b) => b.value - a.value).slice(0, mostNamed) : values;
+  const text = named.map(({ name, value }) => `${name} ${Number(value.toPrecision(3))}`).join(', ');
+  return `${text || 'none yet'}${isMany ? `, the largest of ${values.length}` : ''}`;
 }

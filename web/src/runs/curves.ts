@@ -1,76 +1,11 @@
-/** The charts of the Runs page as data, and their ECharts options. */
+/** The points of the charts on the page Runs, and their ECharts options. */
 import type { CustomSeriesOption, LineSeriesOption } from 'echarts/charts';
-import type { Metrics, StepMetrics } from '../../../src/train/run/records.ts';
-import type { Theme } from '../theme.ts';
+import type { Metrics } from '../../../src/train/run/records.ts';
+import { type ChartSpec, type Curve, remarksOf } from './chart-specs.ts';
 import { meanOf } from './list.ts';
 
-export interface Curve {
-  readonly name: string;
-  readonly kind: Metrics['kind'];
-  readonly value: (line: never) => number;
-}
-
-export interface ChartSpec {
-  readonly title: string;
-  readonly unit: string;
-  readonly logarithmic?: boolean;
-  /** All curves of a run share its colour; that of the evaluations is thick, with dots, and the test is one diamond. */
-  readonly curves: readonly Curve[];
-}
-
-const stepCurve = (name: string, value: (line: StepMetrics) => number): Curve => ({
-  name,
-  kind: 'train',
-  value,
-});
-
-const errorPercent = ({ top1Error }: { top1Error: number }) => top1Error * 100;
-
-export const charts: readonly ChartSpec[] = [
-  {
-    title: 'Loss',
-    unit: 'nats',
-    curves: [
-      stepCurve('training', ({ loss }) => loss),
-      {
-        name: 'validation',
-        kind: 'evaluation',
-        value: ({ validationLoss }: { validationLoss: number }) => validationLoss,
-      },
-      { name: 'test', kind: 'test', value: ({ testLoss }: { testLoss: number }) => testLoss },
-    ],
-  },
-  {
-    title: 'Error',
-    unit: '%',
-    curves: [
-      stepCurve('training', ({ trainError }) => trainError * 100),
-      { name: 'validation', kind: 'evaluation', value: errorPercent },
-      { name: 'test', kind: 'test', value: errorPercent },
-    ],
-  },
-  {
-    title: 'Learning rate',
-    unit: '',
-    curves: [stepCurve('learning rate', ({ learningRate }) => learningRate)],
-  },
-  {
-    title: 'Throughput',
-    unit: 'images/s',
-    curves: [stepCurve('throughput', ({ imagesPerSecond }) => imagesPerSecond)],
-  },
-  {
-    title: 'Waiting for data',
-    unit: '% of the time',
-    curves: [stepCurve('waiting', ({ waitShare }) => waitShare * 100)],
-  },
-  {
-    title: 'Gradient norm',
-    unit: '',
-    logarithmic: true,
-    curves: [stepCurve('norm', ({ gradientNorm }) => gradientNorm)],
-  },
-];
+/** That of `theme.ts`, which needs a browser; this file does not. */
+type Theme = 'light' | 'dark';
 
 export const axes = {
   epoch: { title: 'Epochs', value: ({ epoch }: Metrics) => epoch },
@@ -106,8 +41,8 @@ export function lookOf(index: number, theme: Theme): Pick<RunCurves, 'colour' | 
 }
 
 const inks = {
-  light: { ink: '#1a2129', faint: '#e1e6eb', sheet: '#ffffff' },
-  dark: { ink: '#e7ecf1', faint: '#2c353e', sheet: '#181d23' },
+  light: { ink: '#1a2129', faint: '#e1e6eb', sheet: '#ffffff', warn: '#a3341f' },
+  dark: { ink: '#e7ecf1', faint: '#2c353e', sheet: '#181d23', warn: '#ff9d8a' },
 } as const;
 
 export interface ChartView {
@@ -256,12 +191,20 @@ export function csvOf(series: readonly Series[], axis: Axis): string {
   return `${['run,curve,step', axis === 'step' ? 'x' : axis, 'value', 'standard deviation'].join(',')}\n${rows.map((row) => `${row}\n`).join('')}`;
 }
 
+export function colourOf({ curve: { shade }, of }: Pick<Series, 'curve' | 'of'>, theme: Theme): string {
+  const colours = runColours[theme];
+  return shade ? (colours[shade.colour % colours.length] as string) : of.colour;
+}
+
 export function chartOption(
   spec: ChartSpec,
   { series, view, theme }: { series: readonly Series[]; view: ChartView; theme: Theme },
 ) {
   const { axis, from, to } = view;
-  const { ink, faint, sheet } = inks[theme];
+  const { ink, faint, sheet, warn } = inks[theme];
+  const marked = [...new Set(series.map(({ of }) => of))].flatMap(({ runs }) =>
+    runs.flatMap((metrics) => remarksOf(metrics).map(({ line: each }) => axes[axis].value(each))),
+  );
   const label = { color: ink, fontSize: 12 };
   const line = { axisLine: { lineStyle: { color: ink } }, axisLabel: label, nameTextStyle: label };
   const logarithmic = isLogarithmic(spec, view);
@@ -295,26 +238,55 @@ export function chartOption(
       max: maximumOf(series, spec, view),
       splitLine: { lineStyle: { color: faint } },
     },
-    series: series.flatMap(
-      ({ name, curve: { kind }, of, points }): (LineSeriesOption | CustomSeriesOption)[] => [
-        ...bandOf(points.filter(shown), of.colour),
-        {
-          type: 'line',
-          name,
-          color: of.colour,
-          showSymbol: kind !== 'train',
-          symbol: kind === 'test' ? 'diamond' : 'circle',
-          symbolSize: kind === 'test' ? 13 : 7,
-          lineStyle: {
-            width: kind === 'evaluation' ? 2.5 : 1.3,
-            type: of.dash,
-            opacity: spec.curves.length > 1 && kind === 'train' ? 0.65 : 1,
+    series: [
+      ...marksOf(marked, warn),
+      ...series.flatMap(({ name, curve, of, points }): (LineSeriesOption | CustomSeriesOption)[] => {
+        const { kind, shade } = curve;
+        return [
+          ...(shade ? [] : bandOf(points.filter(shown), of.colour)),
+          {
+            type: 'line',
+            name,
+            color: colourOf({ curve, of }, theme),
+            showSymbol: kind !== 'train',
+            symbol: kind === 'test' ? 'diamond' : 'circle',
+            symbolSize: kind === 'test' ? 13 : shade ? 3 : 7,
+            lineStyle: {
+              width: kind === 'evaluation' && !shade ? 2.5 : 1.3,
+              type: of.dash,
+              opacity: shade?.opacity ?? (spec.curves.length > 1 && kind === 'train' ? 0.65 : 1),
+            },
+            data: points.filter(shown).map(({ x, y }) => [x, y]),
           },
-          data: points.filter(shown).map(({ x, y }) => [x, y]),
-        },
-      ],
-    ),
+        ];
+      }),
+    ],
   };
+}
+
+/** A line at each step of a warning, over the whole height. */
+function marksOf(xs: readonly number[], colour: string): readonly CustomSeriesOption[] {
+  if (xs.length === 0) return [];
+  return [
+    {
+      type: 'custom',
+      silent: true,
+      tooltip: { show: false },
+      clip: true,
+      // Of the y axis it needs nothing; 1 lies on a logarithmic one as well.
+      data: xs.map((x) => [x, 1]),
+      encode: { x: 0, y: -1 },
+      renderItem: ({ coordSys }, api) => {
+        const { y, height } = coordSys as unknown as { y: number; height: number };
+        const [x = 0] = api.coord([api.value(0), 1]);
+        return {
+          type: 'line',
+          shape: { x1: x, x2: x, y1: y, y2: y + height },
+          style: { stroke: colour, lineWidth: 1.5, lineDash: [4, 3] },
+        };
+      },
+    },
+  ];
 }
 
 /** Mean ± standard deviation as an area; its lower edge stays above 0, where a logarithmic axis has an end. */

@@ -7,7 +7,8 @@ import { addressOf } from '../location.ts';
 import { useTheme } from '../theme.ts';
 import { fetchAbout } from './api.ts';
 import { Chart } from './chart.tsx';
-import { type ChartView, charts, lookOf } from './curves.ts';
+import { blocksChart, charts, remarksOf } from './chart-specs.ts';
+import { type ChartView, lookOf } from './curves.ts';
 import { EvaluationView } from './evaluation-view.tsx';
 import { LabelsView } from './labels-view.tsx';
 import { describeNetwork, statusOf } from './list.ts';
@@ -32,6 +33,8 @@ export function RunPage({ run, version, view }: RunPageProps) {
     () => [{ id, ...lookOf(0, theme), runs: [lines?.metrics ?? []] }],
     [id, theme, lines],
   );
+  const specs = useMemo(() => [...charts, blocksChart(lines?.metrics ?? []) ?? []].flat(), [lines]);
+  const remarks = remarksOf(lines?.metrics ?? []);
   return (
     <>
       {[problem, lines?.problem].map((text) => text !== undefined && <p key={text}>{text}</p>)}
@@ -54,10 +57,11 @@ export function RunPage({ run, version, view }: RunPageProps) {
       </section>
       <NotesView key={`notes of ${id}`} id={id} version={version} />
       <div className="charts">
-        {charts.map((spec) => (
+        {specs.map((spec) => (
           <Chart key={spec.title} spec={spec} runs={curves} view={view} />
         ))}
       </div>
+      {remarks.length > 0 && <Remarks remarks={remarks} />}
       {about && <Configuration about={about} />}
       {about && <Repeat about={about} />}
       {about && about.checkpoints.length > 0 && <Checkpoints about={about} />}
@@ -76,6 +80,31 @@ export function RunPage({ run, version, view }: RunPageProps) {
         </section>
       )}
     </>
+  );
+}
+
+/** A training that goes wrong may warn for as long as it goes on. */
+const mostRemarks = 20;
+
+function Remarks({ remarks }: { remarks: ReturnType<typeof remarksOf> }) {
+  return (
+    <section aria-labelledby="remarks" className="card">
+      <h2 id="remarks">Warnings</h2>
+      <p className="quiet">
+        Dashed lines in the charts.
+        {remarks.length > mostRemarks && ` The last ${mostRemarks} of ${grouped(remarks.length)}:`}
+      </p>
+      <ul>
+        {remarks.slice(-mostRemarks).map(({ step, epoch, text }) => (
+          <li key={`${step} ${text}`}>
+            {text}{' '}
+            <span className="quiet">
+              step {grouped(step)}, epoch {epoch.toFixed(1)}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }
 
