@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadClassifier } from '../../src/classifier/classifier.ts';
+import { exportOnnx } from '../../src/onnx/write/export-onnx.ts';
+import { sampleModel } from '../sample-model.ts';
 import { browserPath, type Opened, openDashboard, overflow } from './harness.ts';
 import { inception, trainSmall, writeImage } from './training.ts';
 
@@ -136,6 +138,13 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     await page.getByLabel('Part', { exact: true }).selectOption('the filters of the first convolution');
     await page.getByRole('button', { name: 'Look inside' }).click();
     await page.getByRole('img', { name: 'Filter 0' }).waitFor();
+    // A larger input has a grid before the classifier, whose cells say it in one run.
+    const larger = join(folder, 'larger.onnx');
+    await exportOnnx(sampleModel('inception-v4', { width: 0.125, inputSize: 139 }), { output: larger });
+    await page.getByLabel('From this device').setInputFiles(larger);
+    await page.getByLabel('Grid').selectOption('last grid, at once');
+    await page.getByRole('button', { name: 'Show' }).click();
+    await page.getByText(/(adds most to|No cell of the last grid speaks for) “class \d”/).waitFor();
     await page.context().close();
   });
 

@@ -10,8 +10,11 @@ import { gradCam } from '../../explain/value-maps.ts';
 import { syntheticImages } from '../../images/synthetic-images.ts';
 import { type Engine, openTorch } from '../../index.ts';
 import { loadModel } from '../../predict/load-model.ts';
+import { addOutputs } from '../add-outputs.ts';
 import { DeployError } from '../deploy-error.ts';
+import { activationOf, type ClassifierGrid, classifierGrid } from '../run/classifier-grid.ts';
 import { openOnnxPredictor } from '../run/onnx-predictor.ts';
+import { readGraph } from '../run/read-graph.ts';
 import { exportOnnx } from './export-onnx.ts';
 
 let engine: Engine;
@@ -49,6 +52,7 @@ describe('the class activation of an exported file', () => {
       });
       expect(await predictor.classActivation?.(images)).toEqual({ height: 3, width: 3, values: activations });
       await predictor.release();
+      await hasIt(await readFile(output), { images, activations, within });
       const loaded = await loadModel(source, { engine, precision: 'float32' });
       const { part } = choosePart(source.graph);
       const bias = await source.read(
@@ -71,6 +75,35 @@ describe('the class activation of an exported file', () => {
       await session.release();
     },
   );
+
+  /** The page finds the same in a file without that output. */
+  async function hasIt(
+    bytes: Uint8Array,
+    { images, activations, within }: { images: Uint8Array; activations: Float32Array; within: number },
+  ): Promise<void> {
+    const found = classifierGrid(readGraph(bytes, 'file'));
+    const { grid, weight } = found as ClassifierGrid;
+    const { preprocessing } = model(139).description;
+    const predictor = await openOnnxPredictor(addOutputs(bytes, [grid, weight]), {
+      path: 'file',
+      preprocessing,
+    });
+    const [cells, rows] = [await predictor.output(images, grid), await predictor.output(images, weight)];
+    await predictor.release();
+    for (const label of [0, 6]) {
+      const map = activationOf(cells, { weight: rows.values, label });
+      expect(map.length).toBe(9);
+      map.forEach((value, cell) => {
+        expect(Math.abs(value - (activations[label * 9 + cell] as number))).toBeLessThan(within);
+      });
+    }
+  }
+
+  it('is not found of a classifier with hidden layers', async () => {
+    const output = join(folder, 'hidden.onnx');
+    await exportOnnx(sampleModel('inception-v4', { width: 0.125, inputSize: 139, hidden: [8] }), { output });
+    expect(classifierGrid(readGraph(await readFile(output), output))).toBeUndefined();
+  });
 
   it('is refused for int8, and where there is no grid', async () => {
     const output = join(folder, 'none.onnx');

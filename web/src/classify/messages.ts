@@ -17,7 +17,7 @@ export type Request =
   | { readonly kind: 'classify'; readonly image: Blob }
   /**
    * How much each part of the last image contributes to a label: by covering `cells` squares per side, or by the class activation
-   * that the model gives.
+   * of the last grid.
    */
   | { readonly kind: 'saliency'; readonly label: number; readonly cells: number | 'activation' }
   | { readonly kind: 'stop saliency' }
@@ -54,7 +54,7 @@ export interface LoadedModel {
   /** `float32`, `float16` or `int8`, if the file states it. */
   readonly precision: string | undefined;
   readonly backend: Backend;
-  /** Whether it gives class activations, an output of `inception export --class-activation`. */
+  /** Whether its classifier reads the mean of a grid, so that its row of a label is a map. */
   readonly activates: boolean;
   /** Parts whose channels can be looked at, in the network's order. */
   readonly parts: readonly string[];

@@ -42,31 +42,42 @@ export async function readValidModel(source: ModelSource, send: Send): Promise<R
   return { file, description, metadata, shaped };
 }
 
-/** Opens it, with values inside it as further outputs, and runs it once: the first run allocates, and measured times exclude it. */
+/**
+ * Opens it, with values inside it as further outputs, and runs it once: the first run allocates, and measured times exclude it.
+ * `dims` are those of the first of the values.
+ */
 export async function openReadModel(
   { file, description, metadata }: ReadModel,
   inner: readonly string[] = [],
-): Promise<Network> {
+): Promise<{ readonly network: Network; readonly dims: readonly number[] }> {
   const network = await openNetwork(inner.length > 0 ? addOutputs(file.bytes, inner) : file.bytes, {
     path: file.name,
     preprocessing: description.preprocessing,
     softmax: statedSoftmax(metadata),
   });
-  await network.predict(new Uint8Array(inputBytes(description.preprocessing)));
-  return network;
+  const blank = new Uint8Array(inputBytes(description.preprocessing));
+  const [first] = inner;
+  if (first !== undefined) return { network, dims: (await network.output(blank, first)).dims };
+  await network.predict(blank);
+  return { network, dims: [] };
 }
 
 /** What the page says of it. */
 export const factsOf = (
   { file, description, metadata }: ReadModel,
-  { network, parts, loadMs }: { network: Network; parts: readonly string[]; loadMs: number },
+  {
+    network,
+    parts,
+    activates,
+    loadMs,
+  }: { network: Network; parts: readonly string[]; activates: boolean; loadMs: number },
 ): LoadedModel => ({
   name: file.name,
   bytes: file.bytes.length,
   description,
   precision: metadata.get('precision'),
   backend: network.backend,
-  activates: network.classActivation !== undefined,
+  activates,
   parts,
   cached: file.cached,
   checked: file.checked,

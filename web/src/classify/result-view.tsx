@@ -69,9 +69,7 @@ function Warning({ cells, result, activates }: { cells: number; result: Result; 
       This takes about <strong>{spelled(ms)}</strong>: {cells * cells} runs of {milliseconds(result.runMs)}.
       {coarser !== undefined &&
         ` A grid of ${coarser}×${coarser} takes about ${spelled(timeOf(coarser, result))}.`}
-      {activates
-        ? ' The last grid takes one run.'
-        : ' A model exported with --class-activation gives a map in one run.'}
+      {activates && ' The last grid takes one run.'}
     </p>
   );
 }
@@ -88,7 +86,7 @@ function SaliencyControls({ state, result, ask }: ResultProps) {
       <legend>What is this prediction based on?</legend>
       <p className="quiet">
         {cells === 'activation'
-          ? 'Warm colours mark the cells of the last grid that add most to the label, as the model itself gives them.'
+          ? 'Warm colours mark the cells of the last grid that add most to the label: class activation, which is Grad-CAM for this classifier.'
           : "A grey square covers each region of the image in turn; warm colours mark the regions whose covering lowers the label's probability most."}
       </p>
       <div className="options">

@@ -16,7 +16,6 @@ export interface Network {
   readonly backend: Backend;
   /** Maps bytes [n, height, width, channels] to probabilities, n rows. */
   predict(images: Uint8Array): Promise<Float32Array>;
-  readonly classActivation: OnnxPredictor['classActivation'];
   /** Any output of the file, by its name. */
   readonly output: OnnxPredictor['output'];
   close(): Promise<void>;
@@ -83,9 +82,6 @@ async function open(
     graphOptimizationLevel: 'all',
     logSeverityLevel: 3,
   });
-  const { predict, classActivation, output, release } = predictorOf(
-    { session, Tensor } as unknown as OnnxSession,
-    options,
-  );
-  return { predict, classActivation, output, close: release };
+  const { predict, output, release } = predictorOf({ session, Tensor } as unknown as OnnxSession, options);
+  return { predict, output, close: release };
 }

@@ -2,6 +2,7 @@
 import { decodeImage } from '../../../src/classifier/web/decode-image.ts';
 import { inputBytes, type Preprocessing, preprocess } from '../../../src/images/preprocess.ts';
 import type { ModelDescription } from '../../../src/model/description.ts';
+import { activationOf, type ClassifierGrid, classifierGrid } from '../../../src/onnx/run/classifier-grid.ts';
 import { type Insides, insidesOf } from './look-inside.ts';
 import type { Event, ModelSource, Request, Result } from './messages.ts';
 import { occlusion } from './occlusion.ts';
@@ -14,6 +15,10 @@ let input: Uint8Array<ArrayBuffer> | undefined;
 /** The probabilities of the last image. */
 let probabilities: Float32Array | undefined;
 let insides: Insides | undefined;
+/** Of the classifier, if it reads the mean of a grid. */
+let gridNames: ClassifierGrid | undefined;
+/** Read when it is first needed. */
+let gridWeight: Float32Array | undefined;
 let saliencyRun = 0;
 
 const send = (event: Event): void => postMessage(event);
@@ -24,11 +29,19 @@ async function load(source: ModelSource): Promise<void> {
   await network?.close();
   await insides?.close();
   [network, insides, input, probabilities] = [undefined, undefined, undefined, undefined];
-  network = await openReadModel(model);
+  const found = classifierGrid(model.shaped);
+  const opened = await openReadModel(model, found ? [found.grid, found.weight] : []);
+  network = opened.network;
+  const [, , height = 1, width = 1] = opened.dims;
+  // A map of one cell would say nothing.
+  [gridNames, gridWeight] = [height * width > 1 ? found : undefined, undefined];
   description = model.description;
   insides = insidesOf(model.file.bytes, { path: model.file.name, description, shaped: model.shaped });
   const loadMs = performance.now() - begin;
-  send({ kind: 'loaded', model: factsOf(model, { network, parts: insides.parts, loadMs }) });
+  send({
+    kind: 'loaded',
+    model: factsOf(model, { network, parts: insides.parts, activates: gridNames !== undefined, loadMs }),
+  });
 }
 
 async function classify(file: Blob): Promise<void> {
@@ -76,9 +89,11 @@ async function explain({ label, cells }: { label: number; cells: number | 'activ
   const run = ++saliencyRun;
   const begin = performance.now();
   if (cells === 'activation') {
-    if (!network.classActivation) throw new Error('this model gives no class activation');
-    const { height, width, values } = await network.classActivation(input);
-    const map = values.slice(label * height * width, (label + 1) * height * width);
+    if (!gridNames) throw new Error("this model's classifier does not read the mean of a grid");
+    const grid = await network.output(input, gridNames.grid);
+    gridWeight ??= (await network.output(input, gridNames.weight)).values;
+    const [width = 1] = grid.dims.slice(3);
+    const map = activationOf(grid, { weight: gridWeight, label });
     const elapsedMs = performance.now() - begin;
     send({
       kind: 'saliency',

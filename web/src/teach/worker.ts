@@ -45,11 +45,11 @@ async function load(source: ModelSource): Promise<void> {
   [open, learnt] = [undefined, undefined];
   features.clear();
   inputs.clear();
-  const network = await openReadModel(model, [input]);
+  const { network } = await openReadModel(model, [input]);
   open = { model, network, features: input };
   send({
     kind: 'loaded',
-    model: factsOf(model, { network, parts: [], loadMs: performance.now() - begin }),
+    model: factsOf(model, { network, parts: [], activates: false, loadMs: performance.now() - begin }),
   });
 }
 
@@ -208,7 +208,7 @@ async function write(): Promise<void> {
   if (input) {
     const file = { ...model.file, bytes };
     const metadata = new Map([...model.metadata, ['output', 'logits']]);
-    const reopened = await openReadModel({ ...model, file, description, metadata });
+    const { network: reopened } = await openReadModel({ ...model, file, description, metadata });
     try {
       const { values } = await network.output(input, opened().features);
       const [expected, received] = [guessOf(values), await reopened.predict(input)];
