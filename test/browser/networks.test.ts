@@ -1,4 +1,5 @@
 /** The Networks page in a real browser: zooming into figures, options, two networks side by side. */
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { browserPath, type Opened, openDashboard, overflow } from './harness.ts';
 
@@ -45,6 +46,34 @@ describe.skipIf(browserPath === undefined)('the page Networks', () => {
     await page.getByRole('button', { name: 'Reset' }).click();
     await costs.getByText('42,679,816').waitFor();
     expect(page.url()).not.toContain('classes');
+    await page.context().close();
+  });
+
+  it('draws with the input at the bottom, as printed, and gives figures away in three formats', async () => {
+    const page = await opened.page('#/networks?network=inception-v4&at=inceptionA/0');
+    const drawing = page.locator('svg').filter({ hasText: 'input at the' }).first();
+    const rows = () =>
+      drawing
+        .locator('rect.box')
+        .evaluateAll((boxes) =>
+          boxes.map((each) => Number(each.getAttribute('y')) + Number(each.getAttribute('height')) / 2),
+        );
+    const down = await rows();
+    await page.getByLabel('Input at the bottom, as printed').check();
+    await drawing.getByText('output at the top, input at the bottom').waitFor({ state: 'attached' });
+    expect(page.url()).toContain('direction=up');
+    const up = await rows();
+    // Each box is as far from the bottom as it was from the top.
+    const sums = up.map((y, at) => y + (down[at] as number));
+    expect(Math.max(...sums) - Math.min(...sums)).toBeLessThan(1e-6);
+    for (const [format, signature] of Object.entries({ SVG: '<svg', PNG: '\x89PNG', PDF: '%PDF' })) {
+      const download = page.waitForEvent('download');
+      await page.getByRole('button', { name: format, exact: true }).click();
+      const file = await download;
+      expect(file.suggestedFilename()).toBe(`inception-v4-inceptionA.${format.toLowerCase()}`);
+      const bytes = readFileSync(await file.path());
+      expect(bytes.toString('latin1', 0, signature.length)).toBe(signature);
+    }
     await page.context().close();
   });
 

@@ -1,6 +1,6 @@
 /** A drawing as SVG in which every box links to its contents. */
 import { useId, useState } from 'react';
-import type { Drawing, Item } from '../../../src/diagram/diagram-layout.ts';
+import { type Drawing, type Item, upsideDown } from '../../../src/diagram/diagram-layout.ts';
 import { markRadius } from '../../../src/diagram/sheet.ts';
 import type { Level } from './level.ts';
 
@@ -9,8 +9,12 @@ type Box = Extract<Item, { kind: 'box' }>;
 /** How a comparison highlights a box: it differs in kind, or only in size, which follows from other boxes. */
 export type Mark = 'differs' | 'follows';
 
+/** `up`: the input at the bottom, as the paper draws. */
+export type Direction = 'down' | 'up';
+
 interface FigureProps {
   readonly level: Level;
+  readonly direction: Direction;
   readonly addressOf: (path: string) => string;
   /** Paths highlighted by a comparison. */
   readonly marked?: ReadonlyMap<string, Mark>;
@@ -21,9 +25,11 @@ interface FigureProps {
 const margin = 14;
 const scales = [0.5, 0.7, 0.85, 1, 1.2, 1.5, 2];
 
-export function FigureView({ level, addressOf, marked, onPoint }: FigureProps) {
+export function FigureView({ level, direction, addressOf, marked, onPoint }: FigureProps) {
   const [scale, setScale] = useState(1);
-  const { drawing, title, path } = level;
+  const { title, path } = level;
+  const drawing = direction === 'up' ? upsideDown(level.drawing) : level.drawing;
+  const [top, bottom] = direction === 'up' ? ['output', 'input'] : ['input', 'output'];
   const width = drawing.width + 2 * margin;
   const height = drawing.height + 2 * margin;
   const arrow = useId();
@@ -48,7 +54,7 @@ export function FigureView({ level, addressOf, marked, onPoint }: FigureProps) {
           height={height * scale}
           viewBox={`${-margin} ${-margin} ${width} ${height}`}
         >
-          <title>{`${title}, input at the top, output at the bottom`}</title>
+          <title>{`${title}, ${top} at the top, ${bottom} at the bottom`}</title>
           <defs>
             <marker
               id={arrow}

@@ -3,6 +3,7 @@ import { useMemo, useState } from 'react';
 import { nodesAt } from '../../../src/diagram/cost-lines.ts';
 import { diagramSheet } from '../../../src/diagram/diagram.ts';
 import { pdfOf } from '../../../src/diagram/pdf.ts';
+import type { Sheet } from '../../../src/diagram/sheet.ts';
 import { svgOf } from '../../../src/diagram/svg.ts';
 import { buildGraph } from '../../../src/graph/build-graph.ts';
 import { compareGraphs, type PartDifference } from '../../../src/graph/compare-graphs.ts';
@@ -10,11 +11,12 @@ import { formatShape, type Graph } from '../../../src/graph/graph.ts';
 import { configure, findNetwork, networks } from '../../../src/networks/networks.ts';
 import { layersInside } from '../../../src/networks/notation.ts';
 import { addressOf, changed, useChange } from '../location.ts';
+import { pngOf, saveFile } from '../save-file.ts';
 import { type Change, Check, NetworkSelect, OptionControls } from './controls.tsx';
 import { CostTiles, StepTable } from './costs-view.tsx';
 import { blocksOf, Differences } from './differences.tsx';
 import { FieldView } from './field-view.tsx';
-import { FigureView, type Mark } from './figure-view.tsx';
+import { type Direction, FigureView, type Mark } from './figure-view.tsx';
 import { type Level, levelAt } from './level.ts';
 import { readNetwork, readOptions, type Side, unknownNetwork } from './network-settings.ts';
 import './networks.css';
@@ -57,7 +59,8 @@ export function NetworksPage({ settings }: { settings: URLSearchParams }) {
     // A stage whose blocks differ in kind and in size is of the former.
     return new Map([...marks(({ kind }) => kind === 'follows', 'follows'), ...marks(isInKind, 'differs')]);
   }, [graphs]);
-  const common = { settings, change, levelPath, urlAt };
+  const direction: Direction = settings.get('direction') === 'up' ? 'up' : 'down';
+  const common = { settings, change, levelPath, urlAt, direction };
   return (
     <div className="networks">
       <h1>Networks</h1>
@@ -69,6 +72,11 @@ export function NetworksPage({ settings }: { settings: URLSearchParams }) {
         label="Compare two networks"
         checked={comparing}
         onChange={(enabled) => change({ compare: enabled ? 'yes' : undefined })}
+      />{' '}
+      <Check
+        label="Input at the bottom, as printed"
+        checked={direction === 'up'}
+        onChange={(up) => change({ direction: up ? 'up' : undefined })}
       />
       <div className={comparing ? 'sides' : undefined}>
         <NetworkPanel {...common} {...first} side="first" compact={comparing} marked={marked} />
@@ -92,6 +100,7 @@ interface PanelProps {
   readonly side: Side;
   readonly levelPath: string;
   readonly urlAt: (path: string) => string;
+  readonly direction: Direction;
   readonly built: Built;
   readonly drawn: Graph;
   readonly compact: boolean;
@@ -107,6 +116,7 @@ function NetworkPanel({
   side,
   levelPath,
   urlAt,
+  direction,
   built,
   drawn,
   compact,
@@ -144,6 +154,7 @@ function NetworkPanel({
           key={level.path}
           graph={graph}
           level={level}
+          direction={direction}
           urlAt={urlAt}
           compact={compact}
           marked={marked}
@@ -156,6 +167,7 @@ function NetworkPanel({
 interface LevelProps {
   readonly graph: Graph;
   readonly level: Level;
+  readonly direction: Direction;
   readonly urlAt: (path: string) => string;
   readonly compact: boolean;
   readonly marked: ReadonlyMap<string, Mark>;
@@ -164,7 +176,7 @@ interface LevelProps {
 /** A wider drawing is placed above its table instead of beside it. */
 const maxWidthBeside = 560;
 
-function LevelView({ graph, level, urlAt, compact, marked }: LevelProps) {
+function LevelView({ graph, level, direction, urlAt, compact, marked }: LevelProps) {
   const [pointed, setPointed] = useState<string>();
   const isStacked = compact || level.drawing.width > maxWidthBeside;
   const shown = [pointed, level.path || level.steps[0]?.path].find(
@@ -204,13 +216,14 @@ function LevelView({ graph, level, urlAt, compact, marked }: LevelProps) {
         {isStacked && field}
         <FigureView
           level={level}
+          direction={direction}
           addressOf={urlAt}
           marked={marked}
           onPoint={compact ? undefined : setPointed}
         />
         <div>
           {!isStacked && field}
-          {level.printed && <PrintedNotes graph={graph} printed={level.printed} />}
+          {level.printed && <PrintedNotes graph={graph} printed={level.printed} direction={direction} />}
           <StepTable level={level} addressOf={urlAt} />
           <ParameterTable graph={graph} level={level} />
         </div>
@@ -219,26 +232,30 @@ function LevelView({ graph, level, urlAt, compact, marked }: LevelProps) {
   );
 }
 
-const formats = {
-  svg: ['image/svg+xml', svgOf],
-  pdf: ['application/pdf', pdfOf],
-} as const;
+/** A figure's file by its ending. */
+const formats: Readonly<Record<'svg' | 'png' | 'pdf', (sheet: Sheet) => Blob | Promise<Blob>>> = {
+  svg: (sheet) => new Blob([svgOf(sheet)], { type: 'image/svg+xml' }),
+  png: (sheet) => pngOf(svgOf(sheet), { ...sheet, background: '#ffffff' }),
+  pdf: (sheet) => new Blob([pdfOf(sheet) as BlobPart], { type: 'application/pdf' }),
+};
 
 /** Where the drawing departs from print, and the figure as a file, as `inception diagram` writes it. */
-function PrintedNotes({ graph, printed }: { graph: Graph; printed: NonNullable<Level['printed']> }) {
+function PrintedNotes({
+  graph,
+  printed,
+  direction,
+}: {
+  graph: Graph;
+  printed: NonNullable<Level['printed']>;
+  direction: Direction;
+}) {
   const { key, notes } = printed;
   const { network } = graph;
   const layer = network.layers[key];
   const hasFigure = key === '' || layer === undefined || layersInside(layer).length > 0;
-  const save = (format: keyof typeof formats) => () => {
-    const [type, write] = formats[format];
-    const sheet = diagramSheet(network, { ...(key !== '' && { part: key }), costs: true });
-    const address = URL.createObjectURL(new Blob([write(sheet) as BlobPart], { type }));
-    const link = document.createElement('a');
-    link.href = address;
-    link.download = `${[network.name, key].filter(Boolean).join('-')}.${format}`;
-    link.click();
-    URL.revokeObjectURL(address);
+  const save = (format: keyof typeof formats) => async () => {
+    const sheet = diagramSheet(network, { ...(key !== '' && { part: key }), direction, costs: true });
+    saveFile(await formats[format](sheet), `${[network.name, key].filter(Boolean).join('-')}.${format}`);
   };
   return (
     <div className="printed">
@@ -254,12 +271,11 @@ function PrintedNotes({ graph, printed }: { graph: Graph; printed: NonNullable<L
       {hasFigure && (
         <p className="buttons">
           <span className="quiet">Save {key === '' ? 'all figures' : 'this figure'} as</span>
-          <button type="button" onClick={save('svg')}>
-            SVG
-          </button>
-          <button type="button" onClick={save('pdf')}>
-            PDF
-          </button>
+          {(['svg', 'png', 'pdf'] as const).map((format) => (
+            <button key={format} type="button" onClick={() => void save(format)()}>
+              {format.toUpperCase()}
+            </button>
+          ))}
         </p>
       )}
     </div>

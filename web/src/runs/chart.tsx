@@ -4,6 +4,7 @@ import { GridComponent, TooltipComponent } from 'echarts/components';
 import { type EChartsType, init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
 import { useEffect, useMemo, useRef, useState } from 'react';
+import { pngOf, saveFile } from '../save-file.ts';
 import { useTheme } from '../theme.ts';
 import type { ChartSpec } from './chart-specs.ts';
 import {
@@ -80,7 +81,7 @@ export function Chart({ spec, runs, view }: ChartProps) {
         <button
           type="button"
           aria-label={`${spec.title} as SVG`}
-          onClick={() => save(new Blob([svg()], { type: 'image/svg+xml' }), `${name}.svg`)}
+          onClick={() => saveFile(new Blob([svg()], { type: 'image/svg+xml' }), `${name}.svg`)}
         >
           SVG
         </button>
@@ -88,7 +89,9 @@ export function Chart({ spec, runs, view }: ChartProps) {
           type="button"
           aria-label={`${spec.title} as PNG`}
           onClick={() =>
-            void pngOf(svg(), container.current as HTMLElement).then((png) => save(png, `${name}.png`))
+            void pngOf(svg(), sizeOf(container.current as HTMLElement)).then((png) =>
+              saveFile(png, `${name}.png`),
+            )
           }
         >
           PNG
@@ -96,7 +99,7 @@ export function Chart({ spec, runs, view }: ChartProps) {
         <button
           type="button"
           aria-label={`${spec.title} as CSV`}
-          onClick={() => save(new Blob([csvOf(series, view.axis)], { type: 'text/csv' }), `${name}.csv`)}
+          onClick={() => saveFile(new Blob([csvOf(series, view.axis)], { type: 'text/csv' }), `${name}.csv`)}
         >
           CSV
         </button>
@@ -104,6 +107,13 @@ export function Chart({ spec, runs, view }: ChartProps) {
     </figure>
   );
 }
+
+/** On the colour of its card. */
+const sizeOf = (element: HTMLElement) => ({
+  width: element.clientWidth,
+  height: element.clientHeight,
+  background: getComputedStyle(element.parentElement as HTMLElement).backgroundColor,
+});
 
 const rounded = (value: number) => Number(value.toPrecision(4));
 
@@ -133,37 +143,6 @@ function Picked({ series, at, view }: { series: readonly Series[]; at: number; v
       ))}
     </ul>
   );
-}
-
-function save(blob: Blob, name: string): void {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  // After the browser has begun to read it.
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-}
-
-/** The drawing at twice its size, on the colour of its card. */
-async function pngOf(svg: string, element: HTMLElement): Promise<Blob> {
-  const url = URL.createObjectURL(new Blob([svg], { type: 'image/svg+xml' }));
-  try {
-    const image = new Image();
-    image.src = url;
-    await image.decode();
-    const canvas = document.createElement('canvas');
-    canvas.width = element.clientWidth * 2;
-    canvas.height = element.clientHeight * 2;
-    const context = canvas.getContext('2d') as CanvasRenderingContext2D;
-    context.fillStyle = getComputedStyle(element.parentElement as HTMLElement).backgroundColor;
-    context.fillRect(0, 0, canvas.width, canvas.height);
-    context.drawImage(image, 0, 0, canvas.width, canvas.height);
-    return await new Promise((resolve, reject) =>
-      canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('no PNG was made'))), 'image/png'),
-    );
-  } finally {
-    URL.revokeObjectURL(url);
-  }
 }
 
 /** Of a chart's curves, in its name: of a curve for each block only the largest. */
