@@ -15,11 +15,15 @@ import {
   smooth,
 } from '../web/src/runs/curves.ts';
 import {
+  armOf,
+  bundleExperiments,
   columnsOf,
   filterRuns,
   groupRuns,
   groupText,
+  latestRuns,
   meanOf,
+  nameOfGroup,
   sortRuns,
   statusOf,
 } from '../web/src/runs/list.ts';
@@ -91,12 +95,50 @@ describe('the list of runs', () => {
   });
 
   it('groups what differs by its seed alone, whatever the order of its settings', () => {
-    const groups = groupRuns([
-      run('a', { seed: 1, settings: { x: '1', y: '2' } }),
-      run('other', { settings: { x: '2', y: '2' } }),
-      run('b', { seed: 2, settings: { y: '2', x: '1' } }),
-    ]);
+    const groups = groupRuns(
+      [
+        run('a', { seed: 1, settings: { x: '1', y: '2' } }),
+        run('other', { settings: { x: '2', y: '2' } }),
+        run('b', { seed: 2, settings: { y: '2', x: '1' } }),
+      ],
+      'seed',
+    );
     expect(groups.map(ids)).toEqual([['a', 'b'], ['other']]);
+  });
+
+  it('has the arms of an experiment as lines that stand together, where the first of them stands', () => {
+    const names = ['late', 'e/plain-seed2', 'early', 'e/residual-seed1', 'e/plain-seed1', 'f/plain-seed1'];
+    const runs = names.map((name) => run(name));
+    const lines = (grouping: 'arms' | 'none') => bundleExperiments(groupRuns(runs, grouping)).map(ids);
+    expect(lines('arms')).toEqual([
+      ['late'],
+      ['e/plain-seed2', 'e/plain-seed1'],
+      ['e/residual-seed1'],
+      ['early'],
+      ['f/plain-seed1'],
+    ]);
+    expect(lines('none')[1]).toEqual(['e/plain-seed2']);
+    expect(groupRuns(runs, 'seed').map(ids)).toEqual([
+      ['late', 'early'],
+      ['e/plain-seed2', 'e/plain-seed1'],
+      ['e/residual-seed1'],
+      ['f/plain-seed1'],
+    ]);
+    expect(armOf({ id: 'e/plain-seed12' })).toEqual({ experiment: 'e', arm: 'plain' });
+    expect(armOf({ id: 'plain-seed12' })).toBeUndefined();
+  });
+
+  it('shows at first the latest runs, with the other seeds of their arms', () => {
+    const runs = ['e/plain-seed2', 'late', 'early', 'e/plain-seed1'].map((name) => run(name));
+    const shown = (grouping: 'arms' | 'none') => ids(latestRuns(runs, { count: 2, grouping }));
+    expect(shown('arms')).toEqual(['e/plain-seed2', 'e/plain-seed1', 'late']);
+    expect(shown('none')).toEqual(['e/plain-seed2', 'late']);
+  });
+
+  it('calls a mean after its arm, or after its first run', () => {
+    expect(nameOfGroup(['a'])).toBe('a');
+    expect(nameOfGroup(['a', 'b'])).toBe('mean of 2 as a');
+    expect(nameOfGroup(['e/x-seed1', 'e/x-seed2'])).toBe('mean of 2 of e/x');
   });
 
   it('gives mean and sample standard deviation, as the statistics module of Python does', () => {

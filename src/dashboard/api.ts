@@ -5,7 +5,7 @@ import type { RepeatCommand } from '../train/configuration/repeat-command.ts';
 import type { EvaluationMetrics, Metrics, TestMetrics } from '../train/run/records.ts';
 
 export interface RunSummary {
-  /** The folder's name. */
+  /** The folder's name, `EXPERIMENT/ARM-seedN` of a training of an experiment. */
   readonly id: string;
   readonly network: string;
   readonly options: NetworkOptions;
@@ -44,11 +44,27 @@ export interface MetricsPart {
   readonly metrics: readonly Metrics[];
 }
 
+/** A folder of `inception reproduce`. */
+export interface ExperimentSummary {
+  /** The folder's name. */
+  readonly id: string;
+  readonly claim: string;
+  readonly scale: string;
+  readonly seeds: number;
+  readonly data?: string;
+  /** Trainings that have a record, whether their folders are here or not. */
+  readonly ended: number;
+  /** At `GET /api/experiments/ID/report`. */
+  readonly hasReport: boolean;
+}
+
 /** `GET /api/runs` */
 export interface RunList {
   /** Most recently changed first. */
   readonly runs: readonly RunSummary[];
-  /** Folders whose configuration cannot be read. */
+  /** By name. */
+  readonly experiments: readonly ExperimentSummary[];
+  /** Folders whose configuration, or whose experiment.json, cannot be read. */
   readonly broken: readonly { readonly id: string; readonly reason: string }[];
 }
 

@@ -1,12 +1,13 @@
 /**
- * Server-sent events: every open page is notified when a run's metrics.jsonl grows, shrinks, appears or disappears. File sizes are
- * polled twice a second while a page is connected, because `fs.watch` does not work on network file systems, where runs of
- * several machines are kept.
+ * Server-sent events: every open page is notified when a run's metrics.jsonl grows, shrinks, appears or disappears, and when an
+ * experiment's report or records change. File sizes are polled twice a second while a page is connected, because `fs.watch` does not
+ * work on network file systems, where runs of several machines are kept.
  */
 import type { ServerResponse } from 'node:http';
+import { versionOf } from './experiments.ts';
 import { notesFile } from './notes.ts';
 import { statusOf } from './run-file.ts';
-import { isTraining, runFolders } from './runs.ts';
+import { findRuns, isTraining } from './runs.ts';
 
 const pollMs = 500;
 /** Proxies close idle connections. */
@@ -73,7 +74,9 @@ export class RunEvents {
 
   async #sizes(): Promise<Map<string, string>> {
     const sizes = new Map<string, string>();
-    for (const [id, folder] of await runFolders(this.#root)) {
+    const { runs, experiments } = await findRuns(this.#root);
+    for (const [id, folder] of experiments) sizes.set(id, versionOf(folder));
+    for (const [id, folder] of runs) {
       const [metrics, evaluation, labels, notes] = await Promise.all(
         ['metrics.jsonl', 'evaluation.json', 'labels.json', notesFile].map((name) => statusOf(folder, name)),
       );

@@ -72,6 +72,21 @@ describe('a link in a run folder', () => {
   });
 });
 
+describe('a link in the folder of an experiment', () => {
+  it('is neither its description, its trainings nor its report', async () => {
+    const folder = run('bad');
+    await mkdir(folder);
+    await writeSampleRun(join(root, 'elsewhere', 'plain-seed1'));
+    await symlink(join(root, 'elsewhere'), join(folder, 'runs'));
+    await symlink(secret, join(folder, 'experiment.json'));
+    await symlink(secret, join(folder, 'report.html'));
+    await lists('experiment.json: expected a regular file of the folder, found a link');
+    expect((await get('/api/runs')).json().runs).toHaveLength(1);
+    expect((await get('/api/experiments/bad/report')).statusCode).toBe(422);
+    expect((await get('/api/experiments/..%2f..%2fbad/report')).statusCode).toBe(404);
+  });
+});
+
 describe('a file of a run folder', () => {
   it.each(['config.json', 'metrics.jsonl', 'evaluation.json', 'pid'])(
     'may be a pipe called %s, which holds nothing up',

@@ -12,7 +12,8 @@ import type {
   TestMetrics,
 } from '../train/run/records.ts';
 import { RunFolder } from '../train/run/run-folder.ts';
-import type { MetricsPart, RunList, RunSummary } from './api.ts';
+import type { ExperimentSummary, MetricsPart, RunList, RunSummary } from './api.ts';
+import { isExperiment, readExperiment, trainingsOf } from './experiments.ts';
 import { parseMetrics } from './metrics-lines.ts';
 import { notesFile, readNotes } from './notes.ts';
 import { openRegular, openSized, RunFileError, readPart, readText, statusOf } from './run-file.ts';
@@ -25,19 +26,44 @@ export const limits = {
   evaluation: { maxBytes: 64 * mebibyte },
 } as const;
 
-/** Real paths of run folders by id: those in `root`, or `root` itself if it is a run. Linked folders are not followed. */
-export async function runFolders(root: string): Promise<ReadonlyMap<string, string>> {
+/** What is in a folder: real paths by id. Linked folders are not followed. */
+export interface Found {
+  readonly runs: ReadonlyMap<string, string>;
+  readonly experiments: ReadonlyMap<string, string>;
+}
+
+/** Runs and experiments in `root`, with the experiments' runs; or `root` itself, if it is one. */
+export async function findRuns(root: string): Promise<Found> {
   const real = await realpath(root).catch(() => undefined);
-  if (real === undefined) return new Map();
-  if (isRun(real)) return new Map([[basename(resolve(root)), real]]);
-  const entries = await readdir(real, { withFileTypes: true }).catch(() => []);
+  if (real === undefined) return { runs: new Map(), experiments: new Map() };
+  const name = basename(resolve(root));
+  if (isRun(real)) return { runs: new Map([[name, real]]), experiments: new Map() };
+  const folders: ReadonlyMap<string, string> = isExperiment(real)
+    ? new Map([[name, real]])
+    : await foldersIn(real);
+  const experiments = new Map([...folders].filter(([, folder]) => !isRun(folder) && isExperiment(folder)));
+  const runs = new Map<string, string>();
+  for (const [id, folder] of folders) {
+    if (isRun(folder)) runs.set(id, folder);
+    const trainings = experiments.has(id) ? trainingsOf(folder) : undefined;
+    if (trainings !== undefined)
+      for (const [training, path] of await foldersIn(trainings))
+        if (isRun(path)) runs.set(`${id}/${training}`, path);
+  }
+  return { runs, experiments };
+}
+
+/** Run folders by id. */
+export const runFolders = async (root: string): Promise<Found['runs']> => (await findRuns(root)).runs;
+
+/** By name, in their order. */
+async function foldersIn(folder: string): Promise<ReadonlyMap<string, string>> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
   const names = entries
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => name)
     .sort();
-  // Asked for together: of a thousand runs the answers one after the other would take a quarter of a second.
-  const areRuns = await Promise.all(names.map((name) => isRun(join(real, name))));
-  return new Map(names.filter((_, index) => areRuns[index]).map((name) => [name, join(real, name)] as const));
+  return new Map(names.map((name) => [name, join(folder, name)] as const));
 }
 
 /** Whatever has the name: a run whose config.json is a link is listed with the reason why it is not read. */
@@ -56,7 +82,7 @@ export async function isTraining(folder: string): Promise<boolean> {
 export async function listRuns(root: string, summaries = new Summaries()): Promise<RunList> {
   const runs: RunSummary[] = [];
   const broken: { id: string; reason: string }[] = [];
-  const folders = await runFolders(root);
+  const { runs: folders, experiments: found } = await findRuns(root);
   const entries = [...folders];
   // Some at a time: the disk's answers are waited for together, without opening a file of every run at once.
   for (let start = 0; start < entries.length; start += 32) {
@@ -69,7 +95,14 @@ export async function listRuns(root: string, summaries = new Summaries()): Promi
     }
   }
   summaries.keepOnly(new Set(folders.values()));
-  return { runs: runs.sort((a, b) => b.changed - a.changed), broken };
+  const experiments: ExperimentSummary[] = [];
+  for (const [id, folder] of found)
+    try {
+      experiments.push(await readExperiment(id, folder));
+    } catch (error) {
+      broken.push({ id, reason: `${id}/${(error as Error).message.slice(0, 500)}` });
+    }
+  return { runs: runs.sort((a, b) => b.changed - a.changed), experiments, broken };
 }
 
 /** Summaries of runs, read again only when the size or time of one of their files has changed. */

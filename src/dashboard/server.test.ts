@@ -87,6 +87,43 @@ describe('the dashboard', () => {
     expect(await summary()).toMatchObject({ step: 20, evaluation: { step: 20 } });
   });
 
+  it('lists an experiment with its trainings, and serves its report as nothing that runs', async () => {
+    const folder = join(root, 'runs', 'claim');
+    const experiment = { format: 1, claim: 'residual-connections', scale: 'minutes', seeds: 2 };
+    for (const name of ['plain-seed1', 'plain-seed2'])
+      await new RunFolder(join(folder, 'runs', name)).create(sampleConfiguration);
+    await writeFile(join(folder, 'experiment.json'), JSON.stringify({ ...experiment, splits: ['train'] }));
+    const list = async () => (await get('/api/runs')).json();
+    const idsOf = ({ runs }: { runs: { id: string }[] }) => runs.map(({ id }) => id).toSorted();
+    const before = await list();
+    expect(idsOf(before)).toEqual(['claim/plain-seed1', 'claim/plain-seed2', 'first']);
+    const listed = { id: 'claim', claim: 'residual-connections', scale: 'minutes', seeds: 2 };
+    expect(before.experiments).toEqual([{ ...listed, ended: 0, hasReport: false }]);
+    expect((await get('/api/experiments/claim/report')).statusCode).toBe(404);
+    expect((await get('/api/runs/claim%2Fplain-seed1/about')).json()).toMatchObject({ data: 'photos' });
+    await mkdir(join(folder, 'records'));
+    await writeFile(join(folder, 'records', 'plain-seed1.json'), '{}');
+    await writeFile(join(folder, 'report.html'), '<h1>Report</h1>');
+    expect((await list()).experiments).toEqual([{ ...listed, ended: 1, hasReport: true }]);
+    const report = await get('/api/experiments/claim/report');
+    expect(report.body).toBe('<h1>Report</h1>');
+    expect(report.headers).toMatchObject({
+      'content-type': 'text/html; charset=utf-8',
+      'content-security-policy': "sandbox; default-src 'none'; style-src 'unsafe-inline'",
+    });
+    // The experiment's own folder is one to look at, too; and one that cannot be read is told, beside its runs.
+    const alone = await createDashboard({ runs: folder, page });
+    const shown = await alone.inject({ url: '/api/runs', headers: { host: 'localhost' } });
+    expect(idsOf(shown.json())).toEqual(['claim/plain-seed1', 'claim/plain-seed2']);
+    await alone.close();
+    await writeFile(join(folder, 'experiment.json'), '{"format":2}');
+    const after = await list();
+    expect(idsOf(after)).toHaveLength(3);
+    expect(after.broken).toEqual([
+      { id: 'claim', reason: expect.stringMatching(/^claim\/experiment\.json: format: /) },
+    ]);
+  });
+
   it('accepts a single run, and treats a missing folder as empty', async () => {
     const one = await createDashboard({ runs: join(root, 'runs', 'first'), page });
     const empty = await createDashboard({ runs: join(root, 'nothing'), page });

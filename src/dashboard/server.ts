@@ -10,10 +10,19 @@ import { RequestError } from '../server/http/request-error.ts';
 import { aboutRun } from './about-run.ts';
 import { addControl } from './control/control-routes.ts';
 import { RunEvents } from './events.ts';
+import { readReport } from './experiments.ts';
 import { ModelList } from './models.ts';
 import { readNotes } from './notes.ts';
 import { RunFileError } from './run-file.ts';
-import { listRuns, readEvaluation, readLabels, readMetrics, runFolders, Summaries } from './runs.ts';
+import {
+  findRuns,
+  listRuns,
+  readEvaluation,
+  readLabels,
+  readMetrics,
+  runFolders,
+  Summaries,
+} from './runs.ts';
 
 /** The dashboard cannot start: the page is not built, or the port is taken. */
 export class DashboardError extends InceptionError {
@@ -73,8 +82,8 @@ export async function createDashboard(options: DashboardOptions): Promise<Fastif
   const app = fastify({
     forceCloseConnections: true,
     bodyLimit: 1024,
-    // A folder's name of 255 bytes, each encoded in three.
-    routerOptions: { maxParamLength: 765 },
+    // Two folders' names of 255 bytes and what parts them, each byte encoded in three.
+    routerOptions: { maxParamLength: 1533 },
   });
   const hosts = new Set([...loopback, ...(options.host ? [options.host] : [])]);
 
@@ -121,6 +130,17 @@ export async function createDashboard(options: DashboardOptions): Promise<Fastif
       // A run before its first evaluation is not an error, which browsers would log.
       return reply.type('application/json; charset=utf-8').send(JSON.stringify((await read(folder)) ?? null));
     });
+  app.get<{ Params: { id: string } }>('/api/experiments/:id/report', async (request, reply) => {
+    const { id } = request.params;
+    const folder = (await findRuns(runs)).experiments.get(id);
+    const report = folder && (await readReport(folder));
+    if (report === undefined) return notFound(reply, `report of '${id}'`);
+    // A folder may come from anywhere: nothing in it runs, or is the page's own.
+    return reply
+      .header('content-security-policy', "sandbox; default-src 'none'; style-src 'unsafe-inline'")
+      .type('text/html; charset=utf-8')
+      .send(report);
+  });
   app.get('/api/events', (_, reply) => {
     reply.hijack();
     reply.raw.writeHead(200, {

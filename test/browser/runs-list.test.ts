@@ -184,6 +184,40 @@ describe.skipIf(browserPath === undefined)('the list of runs', () => {
     await page.context().close();
   });
 
+  it('shows an experiment as it comes, by its arms, with its report and each of its trainings', async () => {
+    const page = await opened.page('#/runs?filter=claim');
+    await page.getByText('0 of 57 runs').waitFor();
+    const folder = join(runs, 'claim');
+    for (const seed of [1, 2]) await writeRun(`claim/runs/plain-seed${seed}`, { seed });
+    await writeFile(
+      join(folder, 'report.html'),
+      '<!doctype html><title>Report</title><h1>What came out</h1>',
+    );
+    const experiment = { format: 1, claim: 'residual-connections', scale: 'minutes', seeds: 2 };
+    await writeFile(join(folder, 'experiment.json'), JSON.stringify(experiment));
+    await page.getByText('experiment residual-connections, scale minutes, 2 seeds; 0 trainings').waitFor();
+    await page
+      .getByRole('row', { name: /plain, 2 seeds/ })
+      .getByText('50.00 ± 14.14%')
+      .waitFor();
+    await page
+      .getByRole('img', { name: /^Error, last values: (.*; )?mean of 2 of claim\/plain: .*validation 50/ })
+      .waitFor();
+    const [report] = await Promise.all([
+      page.context().waitForEvent('page'),
+      page.getByRole('link', { name: 'Report of claim' }).press('Enter'),
+    ]);
+    await report.getByRole('heading', { name: 'What came out' }).waitFor();
+    await report.close();
+    expect(await violationsOf(page)).toEqual([]);
+    await page.setViewportSize({ width: 390, height: 900 });
+    expect(await overflow(page)).toBeLessThanOrEqual(0);
+    await page.getByRole('link', { name: 'Open seed 2 of claim/plain' }).press('Enter');
+    await page.getByRole('heading', { level: 1, name: 'claim/plain-seed2' }).waitFor();
+    await page.getByRole('heading', { name: 'Configuration' }).waitFor();
+    await page.context().close();
+  });
+
   it('says which runs of the address are not here', async () => {
     const page = await opened.page('#/runs?show=gone,alpha-1');
     await page.getByRole('alert').getByText("is no run of this folder: 'gone'").waitFor();

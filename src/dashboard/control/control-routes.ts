@@ -11,6 +11,7 @@ import { checkOrigin } from '../../server/http/access/allowed-hosts.ts';
 import { checkToken } from '../../server/http/access/token.ts';
 import { RequestError } from '../../server/http/request-error.ts';
 import type { Control, TeachStarted } from '../api.ts';
+import { isExperiment } from '../experiments.ts';
 import { notesSchema, writeNotes } from '../notes.ts';
 import { runFolders } from '../runs.ts';
 import { ControlError, startTraining, stopTraining } from './trainings.ts';
@@ -99,6 +100,10 @@ export function addControl(app: FastifyInstance, { runs, models, token }: Contro
     if (await exists(join(runs, 'config.json')))
       throw new ControlError(
         'the dashboard shows a single run; start it with the folder of runs to train others',
+      );
+    if (isExperiment(runs))
+      throw new ControlError(
+        'the dashboard shows a single experiment; start it with the folder of runs to train others',
       );
   };
   app.put<Upload>(

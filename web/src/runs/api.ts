@@ -26,7 +26,7 @@ export async function fetchJson<T>(path: string, signal?: AbortSignal): Promise<
 }
 
 export const fetchRuns = async (signal: AbortSignal): Promise<RunList> =>
-  (await fetchJson<RunList>('runs', signal)) ?? { runs: [], broken: [] };
+  (await fetchJson<RunList>('runs', signal)) ?? { runs: [], experiments: [], broken: [] };
 
 export const fetchEvaluation = async (
   id: string,

@@ -147,17 +147,76 @@ export function sortRuns(
   });
 }
 
-/** Runs that differ by their seed alone, in the order of their first. */
-export function groupRuns(runs: readonly RunSummary[]): readonly (readonly RunSummary[])[] {
+/** Of a training of an experiment, `EXPERIMENT/ARM-seedN`. */
+export function armOf({ id }: { readonly id: string }) {
+  const [experiment = '', training] = id.split('/');
+  return training === undefined ? undefined : { experiment, arm: training.replace(/-seed\d+$/, '') };
+}
+
+/** What a line of the list is: an arm of an experiment, else a run; the same, but runs that differ by their seed alone together; a run. */
+export const groupings = {
+  arms: 'arm of an experiment',
+  seed: 'configuration without seed',
+  none: 'nothing',
+} as const;
+export type Grouping = keyof typeof groupings;
+
+/** Of the address; arms of experiments are together unless it says otherwise. */
+export const groupingOf = (text: string | null): Grouping =>
+  text === 'seed' || text === 'none' ? text : 'arms';
+
+/** In the order of their first. */
+export function groupRuns(
+  runs: readonly RunSummary[],
+  grouping: Grouping,
+): readonly (readonly RunSummary[])[] {
   const groups = new Map<string, RunSummary[]>();
   for (const run of runs) {
-    const key = JSON.stringify([run.network, run.data, Object.entries(run.settings).sort()]);
+    const key = groupKey(run, grouping);
     const group = groups.get(key);
     if (group) group.push(run);
     else groups.set(key, [run]);
   }
   return [...groups.values()];
 }
+
+function groupKey(run: RunSummary, grouping: Grouping): string {
+  const arm = grouping === 'none' ? undefined : armOf(run);
+  if (arm) return JSON.stringify(arm);
+  if (grouping !== 'seed') return run.id;
+  return JSON.stringify([run.network, run.data, Object.entries(run.settings).sort()]);
+}
+
+/** Lines of the same experiment stand together, where the first of them stands. */
+export function bundleExperiments(
+  groups: readonly (readonly RunSummary[])[],
+): readonly (readonly RunSummary[])[] {
+  const bundles = new Map<string, (readonly RunSummary[])[]>();
+  for (const group of groups) {
+    const [first] = group as [RunSummary];
+    const key = armOf(first)?.experiment ?? `/${first.id}`;
+    bundles.set(key, [...(bundles.get(key) ?? []), group]);
+  }
+  return [...bundles.values()].flat();
+}
+
+/** What a chart calls the curves of a group. */
+export function nameOfGroup(ids: readonly string[]): string {
+  const [first] = ids as [string];
+  if (ids.length === 1) return first;
+  const arms = new Set(ids.map((id) => JSON.stringify(armOf({ id }))));
+  const arm = armOf({ id: first });
+  return arm && arms.size === 1
+    ? `mean of ${ids.length} of ${arm.experiment}/${arm.arm}`
+    : `mean of ${ids.length} as ${first}`;
+}
+
+/** The most recently changed runs, each with the other seeds of its arm. */
+export const latestRuns = (
+  runs: readonly RunSummary[],
+  { count, grouping }: { readonly count: number; readonly grouping: Grouping },
+): readonly RunSummary[] =>
+  grouping === 'arms' ? groupRuns(runs, grouping).slice(0, count).flat() : runs.slice(0, count);
 
 /** Mean and sample standard deviation; the latter is undefined for one value. */
 export function meanOf(values: readonly number[]): { mean: number; deviation: number | undefined } {

@@ -1,9 +1,21 @@
 /** The list of runs: choose, sort, filter, group; on a phone each run is a card. */
 import { useId, useState } from 'react';
-import type { RunList, RunSummary } from '../../../src/dashboard/api.ts';
+import type { ExperimentSummary, RunList, RunSummary } from '../../../src/dashboard/api.ts';
 import { grouped } from '../format.ts';
 import { addressOf } from '../location.ts';
-import { type Column, columnsOf, filterRuns, groupRuns, groupText, sortRuns, usualColumns } from './list.ts';
+import {
+  armOf,
+  bundleExperiments,
+  type Column,
+  columnsOf,
+  filterRuns,
+  groupingOf,
+  groupings,
+  groupRuns,
+  groupText,
+  sortRuns,
+  usualColumns,
+} from './list.ts';
 
 const perPage = 50;
 
@@ -27,7 +39,8 @@ export function RunTable({ list, settings, change, colours, toggle, problems }: 
   const filter = settings.get('filter') ?? '';
   const order = settings.get('sort') ?? '';
   const found = sortRuns(filterRuns(list.runs, filter), order, columns);
-  const rows = settings.get('group') === 'seed' ? groupRuns(found) : found.map((run) => [run]);
+  const grouping = groupingOf(settings.get('group'));
+  const rows = bundleExperiments(groupRuns(found, grouping));
   const pages = Math.max(1, Math.ceil(rows.length / perPage));
   const current = Math.min(page, pages - 1);
   const sortBy = (key: string) => change({ sort: order === key ? `-${key}` : key });
@@ -59,11 +72,14 @@ export function RunTable({ list, settings, change, colours, toggle, problems }: 
           <label htmlFor={groupId}>Group by</label>
           <select
             id={groupId}
-            value={settings.get('group') === 'seed' ? 'seed' : ''}
-            onChange={({ target }) => change({ group: target.value || undefined })}
+            value={grouping}
+            onChange={({ target }) => change({ group: target.value === 'arms' ? undefined : target.value })}
           >
-            <option value="">nothing</option>
-            <option value="seed">configuration without seed</option>
+            {Object.entries(groupings).map(([name, title]) => (
+              <option key={name} value={name}>
+                {title}
+              </option>
+            ))}
           </select>
         </div>
         <details>
@@ -93,18 +109,42 @@ export function RunTable({ list, settings, change, colours, toggle, problems }: 
               ))}
             </tr>
           </thead>
+          {sectionsOf(rows.slice(current * perPage, (current + 1) * perPage)).map(
+            ({ experiment, groups }) => (
+              <tbody key={groups[0]?.[0]?.id}>
+                {experiment !== undefined && (
+                  <ExperimentRow
+                    id={experiment}
+                    experiment={list.experiments.find(({ id }) => id === experiment)}
+                    columns={shown.length}
+                  />
+                )}
+                {groups.map((group) => (
+                  <Row
+                    key={group[0]?.id}
+                    group={group}
+                    columns={shown}
+                    colours={colours}
+                    toggle={toggle}
+                    chooseTag={chooseTag}
+                    problem={group.map(({ id }) => problems.get(id)).find((each) => each !== undefined)}
+                  />
+                ))}
+              </tbody>
+            ),
+          )}
           <tbody>
-            {rows.slice(current * perPage, (current + 1) * perPage).map((group) => (
-              <Row
-                key={group[0]?.id}
-                group={group}
-                columns={shown}
-                colours={colours}
-                toggle={toggle}
-                chooseTag={chooseTag}
-                problem={group.map(({ id }) => problems.get(id)).find((each) => each !== undefined)}
-              />
-            ))}
+            {/* Of which only records are left, or which has not begun. */}
+            {list.experiments
+              .filter(({ id }) => list.runs.every((run) => armOf(run)?.experiment !== id))
+              .map((experiment) => (
+                <ExperimentRow
+                  key={experiment.id}
+                  id={experiment.id}
+                  experiment={experiment}
+                  columns={shown.length}
+                />
+              ))}
             {list.broken.map(({ id, reason }) => (
               <tr key={id} className="broken">
                 <th scope="row">
@@ -139,6 +179,65 @@ export function RunTable({ list, settings, change, colours, toggle, problems }: 
   );
 }
 
+/** Lines between which no experiment begins or ends. */
+function sectionsOf(groups: readonly (readonly RunSummary[])[]) {
+  const sections: { experiment: string | undefined; groups: (readonly RunSummary[])[] }[] = [];
+  for (const group of groups) {
+    const experiment = armOf(group[0] as RunSummary)?.experiment;
+    const last = sections.at(-1);
+    if (last && last.experiment === experiment) last.groups.push(group);
+    else sections.push({ experiment, groups: [group] });
+  }
+  return sections;
+}
+
+interface ExperimentRowProps {
+  readonly id: string;
+  /** Undefined if experiment.json cannot be read, which another line says. */
+  readonly experiment: ExperimentSummary | undefined;
+  /** Besides that of the names. */
+  readonly columns: number;
+}
+
+function ExperimentRow({ id, experiment, columns }: ExperimentRowProps) {
+  return (
+    <tr className="experiment">
+      <th scope="rowgroup" colSpan={columns + 1}>
+        <strong>{id}</strong>{' '}
+        {experiment && (
+          <>
+            <span className="quiet">
+              experiment {experiment.claim}, scale {experiment.scale}, {experiment.seeds}{' '}
+              {experiment.seeds === 1 ? 'seed' : 'seeds'}
+              {experiment.data !== undefined && `, data ${experiment.data}`}; {experiment.ended}{' '}
+              {experiment.ended === 1 ? 'training has' : 'trainings have'} ended
+              {!experiment.hasReport && '; no report yet'}
+            </span>{' '}
+            {experiment.hasReport && (
+              <a
+                href={`./api/experiments/${encodeURIComponent(id)}/report`}
+                target="_blank"
+                rel="noreferrer"
+                aria-label={`Report of ${id}, in a new tab`}
+              >
+                Report
+              </a>
+            )}
+          </>
+        )}
+      </th>
+    </tr>
+  );
+}
+
+/** Below the line of its experiment, a training needs only its own name. */
+function rowName(ids: readonly string[]): string {
+  const [first] = ids as [string];
+  const arm = armOf({ id: first });
+  if (ids.length === 1) return arm ? first.slice(arm.experiment.length + 1) : first;
+  return arm ? `${arm.arm}, ${ids.length} seeds` : `${first} and ${ids.length - 1} more`;
+}
+
 interface HeadingProps {
   readonly column: Pick<Column, 'key' | 'title' | 'numeric'>;
   readonly order: string;
@@ -168,9 +267,8 @@ interface RowProps extends Pick<RunTableProps, 'colours' | 'toggle'> {
 
 function Row({ group, columns, colours, toggle, problem, chooseTag }: RowProps) {
   const ids = group.map(({ id }) => id);
-  const [first] = ids as [string];
   const colour = ids.map((id) => colours.get(id)).find((each) => each !== undefined);
-  const name = ids.length > 1 ? `${first} and ${ids.length - 1} more` : first;
+  const name = rowName(ids);
   return (
     <tr>
       <th scope="row" title={ids.join('\n')}>
@@ -183,15 +281,7 @@ function Row({ group, columns, colours, toggle, problem, chooseTag }: RowProps) 
           <span className="swatch" style={{ background: colour ?? 'transparent' }} />
           <span className="run-name">{name}</span>
         </label>
-        {ids.length === 1 && (
-          <a
-            className="open-run"
-            href={addressOf('runs', new URLSearchParams({ run: first }))}
-            aria-label={`Open ${first}`}
-          >
-            Open
-          </a>
-        )}
+        <OpenLinks ids={ids} />
         <TagButtons tags={[...new Set(group.flatMap(({ tags }) => tags))]} choose={chooseTag} />
         {problem !== undefined && <span className="wrong"> {problem}</span>}
       </th>
@@ -204,6 +294,31 @@ function Row({ group, columns, colours, toggle, problem, chooseTag }: RowProps) 
         );
       })}
     </tr>
+  );
+}
+
+/** To the page of a run, or to those of an arm's seeds. */
+function OpenLinks({ ids }: { ids: readonly string[] }) {
+  const [first] = ids as [string];
+  const arm = armOf({ id: first });
+  if (ids.length > 1 && !arm) return null;
+  const links = ids
+    .map((id) => ({ id, seed: /\d+$/.exec(id)?.[0] ?? id }))
+    .sort((a, b) => Number(a.seed) - Number(b.seed));
+  const isOne = ids.length === 1;
+  return (
+    <span className="open-run">
+      {!isOne && <span className="quiet">Open seed</span>}
+      {links.map(({ id, seed }) => (
+        <a
+          key={id}
+          href={addressOf('runs', new URLSearchParams({ run: id }))}
+          aria-label={isOne ? `Open ${id}` : `Open seed ${seed} of ${arm?.experiment}/${arm?.arm}`}
+        >
+          {isOne ? 'Open' : seed}
+        </a>
+      ))}
+    </span>
   );
 }
 

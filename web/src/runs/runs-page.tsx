@@ -8,7 +8,7 @@ import { charts } from './chart-specs.ts';
 import { type Axis, axes, type ChartView, lookOf } from './curves.ts';
 import { EvaluationView } from './evaluation-view.tsx';
 import { LabelsView } from './labels-view.tsx';
-import { groupRuns } from './list.ts';
+import { type Grouping, groupingOf, groupRuns, latestRuns, nameOfGroup } from './list.ts';
 import { RunPage } from './run-page.tsx';
 import { RunTable } from './run-table.tsx';
 import { type Connection, useLines, useRuns } from './use-runs.ts';
@@ -25,9 +25,9 @@ export default function RunsPage({ settings }: { settings: URLSearchParams }) {
   const change = useChange('runs', settings);
   const { list, connection, version } = useRuns();
   const runs = list?.runs ?? [];
-  const { chosen, unknown } = chosenRuns(settings.get('show'), runs);
-  const isGrouped = settings.get('group') === 'seed';
-  const key = (isGrouped ? groupRuns(chosen) : chosen.map((run) => [run]))
+  const grouping = groupingOf(settings.get('group'));
+  const { chosen, unknown } = chosenRuns(settings.get('show'), { runs, grouping });
+  const key = groupRuns(chosen, grouping)
     .map((group) => group.map(({ id }) => id).join('\t'))
     .join('\n');
   // Every event creates a new list; charts are redrawn only if the runs or their lines change.
@@ -39,7 +39,7 @@ export default function RunsPage({ settings }: { settings: URLSearchParams }) {
   const curves = useMemo(
     () =>
       groups.map((group, index) => ({
-        id: group.length > 1 ? `mean of ${group.length} as ${group[0]}` : (group[0] as string),
+        id: nameOfGroup(group),
         ...lookOf(index, theme),
         runs: group.map((id) => lines.get(id)?.metrics ?? []),
       })),
@@ -89,13 +89,13 @@ export default function RunsPage({ settings }: { settings: URLSearchParams }) {
       {list && unknown.length > 0 && (
         <p role="alert">The address names what is no run of this folder: '{unknown.join("', '")}'.</p>
       )}
-      {list && runs.length === 0 && (
+      {list && runs.length + list.experiments.length === 0 && (
         <p>
           No runs in this folder yet. <code>inception train … --out runs/first</code> starts one, and it
           appears here automatically.
         </p>
       )}
-      {list && runs.length + list.broken.length > 0 && (
+      {list && runs.length + list.broken.length + list.experiments.length > 0 && (
         <RunTable
           list={list}
           settings={settings}
@@ -116,7 +116,7 @@ export default function RunsPage({ settings }: { settings: URLSearchParams }) {
           <p className="quiet">
             Thin lines: training{view.smoothing > 0 && ', smoothed'}; thick lines with dots: validation
             images; diamond: test images, scored once at the end. Click a chart for its values there.
-            {isGrouped &&
+            {groups.some((group) => group.length > 1) &&
               ' Of a group: the mean of its runs, with a band of one standard deviation to each side, at the steps that all of them have.'}
           </p>
           {examined !== undefined && (
@@ -134,8 +134,11 @@ export default function RunsPage({ settings }: { settings: URLSearchParams }) {
 }
 
 /** The runs named in the URL, or the three most recently changed; and names of runs that are not here. */
-function chosenRuns(show: string | null, runs: readonly RunSummary[]) {
-  if (show === null) return { chosen: runs.slice(0, 3), unknown: [] };
+function chosenRuns(
+  show: string | null,
+  { runs, grouping }: { readonly runs: readonly RunSummary[]; readonly grouping: Grouping },
+) {
+  if (show === null) return { chosen: latestRuns(runs, { count: 3, grouping }), unknown: [] };
   const byId = new Map(runs.map((run) => [run.id, run]));
   const names = show.split(',').filter(Boolean).map(decoded);
   return {
