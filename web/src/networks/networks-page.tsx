@@ -68,16 +68,18 @@ export function NetworksPage({ settings }: { settings: URLSearchParams }) {
         Each network is its figures as data. Open a box to see inside; shapes, parameters and multiply-adds
         are derived from the definition that is also used for training.
       </p>
-      <Check
-        label="Compare two networks"
-        checked={comparing}
-        onChange={(enabled) => change({ compare: enabled ? 'yes' : undefined })}
-      />{' '}
-      <Check
-        label="Input at the bottom, as printed"
-        checked={direction === 'up'}
-        onChange={(up) => change({ direction: up ? 'up' : undefined })}
-      />
+      <div className="options">
+        <Check
+          label="Compare two networks"
+          checked={comparing}
+          onChange={(enabled) => change({ compare: enabled ? 'yes' : undefined })}
+        />
+        <Check
+          label="Input at the bottom, as printed"
+          checked={direction === 'up'}
+          onChange={(up) => change({ direction: up ? 'up' : undefined })}
+        />
+      </div>
       <div className={comparing ? 'sides' : undefined}>
         <NetworkPanel {...common} {...first} side="first" compact={comparing} marked={marked} />
         {comparing && <NetworkPanel {...common} {...second} side="second" compact marked={marked} />}
