@@ -175,7 +175,7 @@ describe.skipIf(browserPath === undefined)('the page that teaches', () => {
         );
       return data;
     })()`);
-    const card = page.locator('li.taught', { has: page.getByLabel(`Add images to ${name}`) });
+    const card = page.locator('.taught', { has: page.getByLabel(`Add images to ${name}`) });
     await card.dispatchEvent('drop', { dataTransfer: dropped });
   }
 });

@@ -1,12 +1,12 @@
 /** Image input: drop, paste, choose a file, take a photo. */
-import { useEffect, useId, useState } from 'react';
+import { useEffect, useId } from 'react';
+import { DropZone } from '../drop-zone.tsx';
 
 interface DropProps {
   readonly take: (image: Blob) => void;
 }
 
 export function ImageDrop({ take }: DropProps) {
-  const [isOver, setOver] = useState(false);
   const file = useId();
   const camera = useId();
   const takeFirst = (files: FileList | null | undefined) => {
@@ -22,27 +22,14 @@ export function ImageDrop({ take }: DropProps) {
     return () => removeEventListener('paste', paste);
   }, [take]);
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: a drop zone; the buttons inside serve the keyboard
-    <div
-      className={`drop${isOver ? ' over' : ''}`}
-      onDragOver={(event) => {
-        event.preventDefault();
-        setOver(true);
-      }}
-      onDragLeave={() => setOver(false)}
-      onDrop={(event) => {
-        event.preventDefault();
-        setOver(false);
-        takeFirst(event.dataTransfer.files);
-      }}
-    >
+    <DropZone className="drop" take={({ files }) => takeFirst(files)}>
       <p>Drop or paste an image here, or</p>
       <div className="buttons">
         <Picker id={file} label="Choose an image" main take={takeFirst} />
         <Picker id={camera} label="Take a photo" take={takeFirst} camera />
       </div>
       <p className="quiet">Images stay on this device.</p>
-    </div>
+    </DropZone>
   );
 }
 

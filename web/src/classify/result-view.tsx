@@ -1,6 +1,7 @@
 /** The result: labels with bars, the network's input, times, and the saliency map. */
 import { useEffect, useId, useRef, useState } from 'react';
 import { milliseconds, percent } from '../format.ts';
+import { Bars } from './bars.tsx';
 import type { Request, Result } from './messages.ts';
 import type { ClassifierState, Saliency } from './use-classifier.ts';
 
@@ -24,14 +25,7 @@ export function ResultView({ state, result, ask }: ResultProps) {
             </>
           )}
         </p>
-        <ol className="bars" aria-label="The most probable labels">
-          {result.top.map(({ label, probability }) => (
-            <li key={label} style={{ '--share': probability } as React.CSSProperties}>
-              <span>{classes[label]}</span>
-              <span className="number">{percent(probability)}</span>
-            </li>
-          ))}
-        </ol>
+        <Bars name="The most probable labels" bars={result.top} classes={classes} />
         <p className="quiet times">
           {result.image.width}×{result.image.height} pixels: decoded in {milliseconds(result.decodeMs)},
           resized in {milliseconds(result.preprocessMs)}, network {milliseconds(result.runMs)}

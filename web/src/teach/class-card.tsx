@@ -1,5 +1,6 @@
 /** One class: its name, its images, and the ways to add some. */
 import { useId, useRef, useState } from 'react';
+import { DropZone } from '../drop-zone.tsx';
 import { CameraView } from './camera-view.tsx';
 import { droppedFiles } from './dropped-files.ts';
 import { sortIntoClasses } from './sort-into-classes.ts';
@@ -16,7 +17,6 @@ const shownAtFirst = 8;
 
 export function ClassCard({ taught: { id, name }, images, change }: ClassProps) {
   const ids = { name: useId(), files: useId() };
-  const [isOver, setOver] = useState(false);
   const [photographs, setPhotographs] = useState(false);
   const [all, setAll] = useState(false);
   const [leftOut, setLeftOut] = useState<readonly string[]>([]);
@@ -30,95 +30,88 @@ export function ClassCard({ taught: { id, name }, images, change }: ClassProps) 
   const shown = all ? images : images.slice(0, shownAtFirst);
   const named = name.trim() || 'a class without a name';
   return (
-    <li
-      className={`card taught${isOver ? ' over' : ''}`}
-      onDragOver={(event) => {
-        event.preventDefault();
-        setOver(true);
-      }}
-      onDragLeave={() => setOver(false)}
-      onDrop={(event) => {
-        event.preventDefault();
-        setOver(false);
-        void droppedFiles(event.dataTransfer).then((files) => addSorted(sortIntoClasses(files)));
-      }}
-    >
-      <div className="taught-head">
-        <div className="field">
-          <label htmlFor={ids.name}>Name of the class</label>
-          <input
-            id={ids.name}
-            type="text"
-            value={name}
-            maxLength={200}
-            onChange={({ target }) => change({ kind: 'rename class', id, name: target.value })}
-          />
-        </div>
-        <span className="quiet">{images.length === 1 ? '1 image' : `${images.length} images`}</span>
-        <button
-          type="button"
-          className="round"
-          aria-label={`Remove ${named}`}
-          onClick={() => change({ kind: 'remove class', id })}
-        >
-          ×
-        </button>
-      </div>
-      <div className="buttons">
-        <span className="picker">
-          <input
-            id={ids.files}
-            className="file-input"
-            type="file"
-            accept="image/*"
-            multiple
-            aria-label={`Add images to ${named}`}
-            onChange={({ target }) => {
-              addSorted(sortIntoClasses([...(target.files ?? [])].map((file) => ({ path: [], file }))));
-              target.value = '';
-            }}
-          />
-          <label htmlFor={ids.files} className="button">
-            Add images
-          </label>
-        </span>
-        {!photographs && (
+    <li>
+      <DropZone
+        className="card taught"
+        take={(data) => void droppedFiles(data).then((files) => addSorted(sortIntoClasses(files)))}
+      >
+        <div className="taught-head">
+          <div className="field">
+            <label htmlFor={ids.name}>Name of the class</label>
+            <input
+              id={ids.name}
+              type="text"
+              value={name}
+              maxLength={200}
+              onChange={({ target }) => change({ kind: 'rename class', id, name: target.value })}
+            />
+          </div>
+          <span className="quiet">{images.length === 1 ? '1 image' : `${images.length} images`}</span>
           <button
             type="button"
-            aria-label={`Camera: photograph ${named}`}
-            onClick={() => setPhotographs(true)}
+            className="round"
+            aria-label={`Remove ${named}`}
+            onClick={() => change({ kind: 'remove class', id })}
           >
-            Camera
+            ×
+          </button>
+        </div>
+        <div className="buttons">
+          <span className="picker">
+            <input
+              id={ids.files}
+              className="file-input"
+              type="file"
+              accept="image/*"
+              multiple
+              aria-label={`Add images to ${named}`}
+              onChange={({ target }) => {
+                addSorted(sortIntoClasses([...(target.files ?? [])].map((file) => ({ path: [], file }))));
+                target.value = '';
+              }}
+            />
+            <label htmlFor={ids.files} className="button">
+              Add images
+            </label>
+          </span>
+          {!photographs && (
+            <button
+              type="button"
+              aria-label={`Camera: photograph ${named}`}
+              onClick={() => setPhotographs(true)}
+            >
+              Camera
+            </button>
+          )}
+        </div>
+        {images.length === 0 && !photographs && <p className="quiet">Or drop images here.</p>}
+        {leftOut.length > 0 && <LeftOut names={leftOut} />}
+        {photographs && (
+          <CameraView about={named} close={() => setPhotographs(false)}>
+            {(photograph, ready) => <Shutter {...{ photograph, ready, add }} />}
+          </CameraView>
+        )}
+        {images.length > 0 && (
+          <ul className="thumbnails" aria-label={`Images of ${named}`}>
+            {shown.map((image) => (
+              <Thumbnail key={image.id} image={image}>
+                <button
+                  type="button"
+                  aria-label={`Remove ${image.name}`}
+                  onClick={() => change({ kind: 'remove images', ids: [image.id] })}
+                >
+                  ×
+                </button>
+              </Thumbnail>
+            ))}
+          </ul>
+        )}
+        {images.length > shownAtFirst && (
+          <button type="button" aria-expanded={all} onClick={() => setAll(!all)}>
+            {all ? 'Show fewer' : `Show all ${images.length}`}
           </button>
         )}
-      </div>
-      {images.length === 0 && !photographs && <p className="quiet">Or drop images here.</p>}
-      {leftOut.length > 0 && <LeftOut names={leftOut} />}
-      {photographs && (
-        <CameraView about={named} close={() => setPhotographs(false)}>
-          {(photograph, ready) => <Shutter {...{ photograph, ready, add }} />}
-        </CameraView>
-      )}
-      {images.length > 0 && (
-        <ul className="thumbnails" aria-label={`Images of ${named}`}>
-          {shown.map((image) => (
-            <Thumbnail key={image.id} image={image}>
-              <button
-                type="button"
-                aria-label={`Remove ${image.name}`}
-                onClick={() => change({ kind: 'remove images', ids: [image.id] })}
-              >
-                ×
-              </button>
-            </Thumbnail>
-          ))}
-        </ul>
-      )}
-      {images.length > shownAtFirst && (
-        <button type="button" aria-expanded={all} onClick={() => setAll(!all)}>
-          {all ? 'Show fewer' : `Show all ${images.length}`}
-        </button>
-      )}
+      </DropZone>
     </li>
   );
 }

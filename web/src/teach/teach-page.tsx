@@ -2,6 +2,7 @@
 import { useId, useState } from 'react';
 import type { ModelSource } from '../classify/messages.ts';
 import { ModelChooser } from '../classify/model-chooser.tsx';
+import { DropZone } from '../drop-zone.tsx';
 import { duration } from '../format.ts';
 import { ClassCard, LeftOut } from './class-card.tsx';
 import { chosenFiles, droppedFiles } from './dropped-files.ts';
@@ -72,7 +73,6 @@ export default function TeachPage() {
 /** A folder with a folder for each class. */
 function Folder({ change }: { change: (change: Change) => void }) {
   const id = useId();
-  const [isOver, setOver] = useState(false);
   const [leftOut, setLeftOut] = useState<readonly string[]>([]);
   const take = (files: readonly PlacedFile[]) => {
     const sorted = sortIntoClasses(files);
@@ -83,20 +83,7 @@ function Folder({ change }: { change: (change: Change) => void }) {
     if (loose) setLeftOut([...sorted.leftOut, ...loose.files.map(({ name }) => `${name} (in no folder)`)]);
   };
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: a drop zone; the button inside serves the keyboard
-    <div
-      className={`drop folder${isOver ? ' over' : ''}`}
-      onDragOver={(event) => {
-        event.preventDefault();
-        setOver(true);
-      }}
-      onDragLeave={() => setOver(false)}
-      onDrop={(event) => {
-        event.preventDefault();
-        setOver(false);
-        void droppedFiles(event.dataTransfer).then(take);
-      }}
-    >
+    <DropZone className="drop folder" take={(data) => void droppedFiles(data).then(take)}>
       <p>Drop a folder with a folder of images for each class here, or</p>
       <div className="buttons">
         <span className="picker">
@@ -117,7 +104,7 @@ function Folder({ change }: { change: (change: Change) => void }) {
         </span>
       </div>
       {leftOut.length > 0 && <LeftOut names={leftOut} />}
-    </div>
+    </DropZone>
   );
 }
 

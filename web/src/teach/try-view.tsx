@@ -1,5 +1,6 @@
 /** Tries what was learnt: on an image, or on what the camera sees. */
 import { useEffect, useRef, useState } from 'react';
+import { Bars } from '../classify/bars.tsx';
 import { ImageDrop } from '../classify/image-drop.tsx';
 import { milliseconds, percent } from '../format.ts';
 import { CameraView } from './camera-view.tsx';
@@ -50,14 +51,7 @@ export function TryView({ state, outcome: { classes }, ask }: TryProps) {
             <p className="answer" role="status">
               {classes[best.label]} <span className="quiet">{percent(best.probability, 1)}</span>
             </p>
-            <ol className="bars" aria-label="Probabilities of the classes">
-              {ranked.slice(0, 10).map(({ label, probability }) => (
-                <li key={label} style={{ '--share': probability } as React.CSSProperties}>
-                  <span>{classes[label]}</span>
-                  <span className="number">{percent(probability)}</span>
-                </li>
-              ))}
-            </ol>
+            <Bars name="Probabilities of the classes" bars={ranked.slice(0, 10)} classes={classes} />
             <p className="quiet times">
               In {milliseconds(guess.elapsedMs)}. The classes share 100% among them, also of an image that
               shows none of them.
