@@ -9,8 +9,10 @@ import {
   csvOf,
   lookOf,
   meanPoints,
+  nearestIndex,
   outsideOf,
   type Point,
+  placesOf,
   seriesOf,
   smooth,
 } from '../web/src/runs/curves.ts';
@@ -243,6 +245,19 @@ describe('the charts of runs', () => {
     ).toBe(
       'A logarithmic axis has no place for 1 values of 0 or less. The logarithmic x axis has no place for 1 values at 0.',
     );
+  });
+
+  it('have places to move between, of which the nearest is found', () => {
+    const places = placesOf(
+      seriesOf(loss, {
+        runs: curvesOf([stepLine(20), stepLine(5), evaluationLine(5), evaluationLine(10)]),
+        view,
+      }),
+    );
+    expect(places).toEqual([0.5, 1, 2]);
+    expect([-1, 0.5, 0.7, 0.8, 1.4, 1.6, 9].map((x) => places[nearestIndex(places, x)])).toEqual([
+      0.5, 0.5, 0.5, 1, 1, 2, 2,
+    ]);
   });
 
   it('are given as CSV with names quoted where they need it', () => {

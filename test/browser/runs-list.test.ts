@@ -115,6 +115,33 @@ describe.skipIf(browserPath === undefined)('the list of runs', () => {
       .waitFor();
     await page.locator('.chart').first().locator('.plot').click();
     await page.locator('.picked').getByText('alpha-1, validation: 500 at 1').waitFor();
+    // By the keyboard alone, what is told is a live region.
+    const told = page.getByRole('list', { name: 'Learning rate: values' });
+    const slider = page.getByRole('slider', { name: 'Learning rate: point' });
+    await slider.press('Home');
+    await told.getByText('alpha-1: 0.01 at 0.5 (epochs)').waitFor();
+    await slider.press('ArrowRight');
+    await told.getByText('alpha-1: 0.01 at 1 (epochs)').waitFor();
+    expect(await slider.getAttribute('aria-valuetext')).toBe('1 epochs');
+    await page.getByRole('button', { name: 'Show the whole x axis' }).press('Enter');
+    expect(await page.getByLabel('to', { exact: true }).inputValue()).toBe('');
+    // A part of the axis by dragging: from the middle of the plot nearly to its end, 2 epochs.
+    const plot = await page.locator('.plot').first().boundingBox();
+    const { x, y, width, height } = plot as NonNullable<typeof plot>;
+    await page.mouse.move(x + width / 2, y + height / 2);
+    await page.mouse.down();
+    await page.mouse.move(x + width * 0.7, y + height / 2, { steps: 3 });
+    await page.locator('.zoom-band').waitFor();
+    await page.mouse.move(x + width * 0.9, y + height / 2);
+    await page.mouse.up();
+    await page.locator('.zoom-band').waitFor({ state: 'detached' });
+    const part = ['from', 'to'].map((name) => page.getByLabel(name, { exact: true }).inputValue());
+    const [from, to] = (await Promise.all(part)).map(Number) as [number, number];
+    expect(from).toBeGreaterThan(0.7);
+    expect(from).toBeLessThan(1.1);
+    expect(to).toBeGreaterThan(1.6);
+    expect(to).toBeLessThan(2);
+    expect(page.url()).toContain(`from=${from}&to=${to}`);
     await page.context().close();
   });
 

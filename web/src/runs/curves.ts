@@ -105,6 +105,18 @@ function pointsOf(curve: Curve, metrics: readonly Metrics[], axis: Axis): readon
   });
 }
 
+/** Where the curves have points, in order. */
+export const placesOf = (series: readonly Series[]): readonly number[] =>
+  [...new Set(series.flatMap(({ points }) => points.map(({ x }) => x)))].sort((a, b) => a - b);
+
+/** Of sorted places. */
+export function nearestIndex(places: readonly number[], x: number): number {
+  const after = places.findIndex((place) => place >= x);
+  if (after === -1) return places.length - 1;
+  const [below = Number.NEGATIVE_INFINITY, above = x] = [places[after - 1], places[after]];
+  return x - below < above - x ? after - 1 : after;
+}
+
 /** An exponential moving average, divided by the sum of its weights so that it begins at the first value. */
 export function smooth(points: readonly Point[], weight: number): readonly Point[] {
   let [sum, weights] = [0, 0];
@@ -198,7 +210,18 @@ export function colourOf({ curve: { shade }, of }: Pick<Series, 'curve' | 'of'>,
 
 export function chartOption(
   spec: ChartSpec,
-  { series, view, theme }: { series: readonly Series[]; view: ChartView; theme: Theme },
+  {
+    series,
+    view,
+    theme,
+    picked,
+  }: {
+    readonly series: readonly Series[];
+    readonly view: ChartView;
+    readonly theme: Theme;
+    /** Where a line marks the values that are told. */
+    readonly picked?: number | undefined;
+  },
 ) {
   const { axis, from, to } = view;
   const { ink, faint, sheet, warn } = inks[theme];
@@ -239,7 +262,8 @@ export function chartOption(
       splitLine: { lineStyle: { color: faint } },
     },
     series: [
-      ...marksOf(marked, warn),
+      ...marksOf(marked, { colour: warn, dash: [4, 3] }),
+      ...marksOf(picked === undefined ? [] : [picked], { colour: ink, dash: [] }),
       ...series.flatMap(({ name, curve, of, points }): (LineSeriesOption | CustomSeriesOption)[] => {
         const { kind, shade } = curve;
         return [
@@ -264,8 +288,11 @@ export function chartOption(
   };
 }
 
-/** A line at each step of a warning, over the whole height. */
-function marksOf(xs: readonly number[], colour: string): readonly CustomSeriesOption[] {
+/** A line at each place, over the whole height. */
+function marksOf(
+  xs: readonly number[],
+  { colour, dash }: { readonly colour: string; readonly dash: number[] },
+): readonly CustomSeriesOption[] {
   if (xs.length === 0) return [];
   return [
     {
@@ -282,7 +309,7 @@ function marksOf(xs: readonly number[], colour: string): readonly CustomSeriesOp
         return {
           type: 'line',
           shape: { x1: x, x2: x, y1: y, y2: y + height },
-          style: { stroke: colour, lineWidth: 1.5, lineDash: [4, 3] },
+          style: { stroke: colour, lineWidth: 1.5, lineDash: dash },
         };
       },
     },

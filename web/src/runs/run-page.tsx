@@ -6,7 +6,7 @@ import { bytes, duration, grouped, percent } from '../format.ts';
 import { addressOf } from '../location.ts';
 import { useTheme } from '../theme.ts';
 import { fetchAbout } from './api.ts';
-import { Chart } from './chart.tsx';
+import { Chart, ZoomReset } from './chart.tsx';
 import { blocksChart, charts, remarksOf } from './chart-specs.ts';
 import { type ChartView, lookOf } from './curves.ts';
 import { EvaluationView } from './evaluation-view.tsx';
@@ -21,9 +21,11 @@ interface RunPageProps {
   readonly run: RunSummary;
   readonly version: number;
   readonly view: ChartView;
+  readonly zoom: (from: number, to: number) => void;
+  readonly showAll: () => void;
 }
 
-export function RunPage({ run, version, view }: RunPageProps) {
+export function RunPage({ run, version, view, zoom, showAll }: RunPageProps) {
   const { id } = run;
   const { record: about, problem } = useRecord(fetchAbout, { id, version });
   const ids = useMemo(() => [id], [id]);
@@ -56,9 +58,10 @@ export function RunPage({ run, version, view }: RunPageProps) {
         <RunControl run={run} />
       </section>
       <NotesView key={`notes of ${id}`} id={id} version={version} />
+      <ZoomReset view={view} showAll={showAll} />
       <div className="charts">
         {specs.map((spec) => (
-          <Chart key={spec.title} spec={spec} runs={curves} view={view} />
+          <Chart key={spec.title} spec={spec} runs={curves} view={view} zoom={zoom} />
         ))}
       </div>
       {remarks.length > 0 && <Remarks remarks={remarks} />}

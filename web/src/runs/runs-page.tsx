@@ -1,10 +1,10 @@
 /** Live training curves of any runs overlaid, and the mistakes of one run's last evaluation. */
-import { useId, useMemo } from 'react';
+import { useId, useMemo, useState } from 'react';
 import type { RunSummary } from '../../../src/dashboard/api.ts';
 import { addressOf, useChange } from '../location.ts';
 import { useTheme } from '../theme.ts';
-import { Chart } from './chart.tsx';
-import { charts } from './chart-specs.ts';
+import { Chart, ZoomReset } from './chart.tsx';
+import { charts, remarksOf } from './chart-specs.ts';
 import { type Axis, axes, type ChartView, lookOf } from './curves.ts';
 import { EvaluationView } from './evaluation-view.tsx';
 import { LabelsView } from './labels-view.tsx';
@@ -45,6 +45,14 @@ export default function RunsPage({ settings }: { settings: URLSearchParams }) {
       })),
     [groups, theme, lines],
   );
+  // The fields of the x axis hold what is typed; a zoom gives them new values.
+  const [zooms, setZooms] = useState(0);
+  const show = (part: { from: string | undefined; to: string | undefined }) => {
+    change(part);
+    setZooms(zooms + 1);
+  };
+  const zoom = (from: number, to: number) => show({ from: String(from), to: String(to) });
+  const showAll = () => show({ from: undefined, to: undefined });
   if (connection === 'none') return <NoServer />;
   const asked = settings.get('run');
   if (asked !== null) {
@@ -56,7 +64,7 @@ export default function RunsPage({ settings }: { settings: URLSearchParams }) {
         <p className="lead">
           <a href={addressOf('runs')}>All runs</a>
         </p>
-        {run && <RunPage run={run} version={version} view={view} />}
+        {run && <RunPage run={run} version={version} view={view} zoom={zoom} showAll={showAll} />}
         {list && !run && (
           <p role="alert">{broken ? broken.reason : `There is no run '${asked}' in this folder.`}</p>
         )}
@@ -107,15 +115,19 @@ export default function RunsPage({ settings }: { settings: URLSearchParams }) {
       )}
       {runs.length > 0 && (
         <>
-          <ViewChoice view={view} change={change} />
+          <ViewChoice key={zooms} view={view} change={change} />
+          <ZoomReset view={view} showAll={showAll} />
           <div className="charts">
             {charts.map((spec) => (
-              <Chart key={spec.title} spec={spec} runs={curves} view={view} />
+              <Chart key={spec.title} spec={spec} runs={curves} view={view} zoom={zoom} />
             ))}
           </div>
           <p className="quiet">
             Thin lines: training{view.smoothing > 0 && ', smoothed'}; thick lines with dots: validation
-            images; diamond: test images, scored once at the end. Click a chart for its values there.
+            images; diamond: test images, scored once at the end. Click a chart for its values there, or move
+            its slider; drag over a part to see that alone.
+            {ids.some((id) => remarksOf(lines.get(id)?.metrics ?? []).length > 0) &&
+              ' Dashed upright lines: warnings, whose texts the page of the run has.'}
             {groups.some((group) => group.length > 1) &&
               ' Of a group: the mean of its runs, with a band of one standard deviation to each side, at the steps that all of them have.'}
           </p>
