@@ -59,7 +59,7 @@ function folderOf(file: string): string {
 describe('docs/architecture.md', () => {
   it('has a table of folders and a list of common files', () => {
     expect(Object.keys(allowed).length).toBeGreaterThan(15);
-    expect(allowed.graph).toEqual(['networks']);
+    expect(allowed.graph).toEqual(['networks', 'int8']);
     expect(common).toContain('errors.ts');
   });
 

@@ -345,6 +345,72 @@ void convert(const From* __restrict values, To* __restrict converted, int64_t co
   for (int64_t index = 0; index < count; index++) store(converted + index, load(values[index]));
 }
 
+// To nearest, ties to even, of a value between 0 and 255: adding 2^23 leaves no bits for a fraction.
+inline uint8_t toByte(float value) {
+  const float shifted = value + 8388608.f;
+  uint32_t bits;
+  std::memcpy(&bits, &shifted, sizeof bits);
+  return static_cast<uint8_t>(bits);
+}
+
+inline float clamped(float value, float low, float high) {
+  const float raised = value < low ? low : value;
+  return raised > high ? high : raised;
+}
+
+void quantise(const float* __restrict x, uint8_t* __restrict y, int64_t count, float scale, int32_t zero) {
+  const float low = static_cast<float>(-zero), high = static_cast<float>(255 - zero);
+  for (int64_t index = 0; index < count; index++) {
+    // Rounded before the zero point is added, which would move ties: adding 1.5 · 2^23 keeps the sign.
+    const float shifted = clamped(x[index] / scale, low, high) + 12582912.f;
+    uint32_t bits;
+    std::memcpy(&bits, &shifted, sizeof bits);
+    y[index] = static_cast<uint8_t>(bits + static_cast<uint32_t>(zero));
+  }
+}
+
+void dequantise(const uint8_t* __restrict x, float* __restrict y, int64_t count, float scale, int32_t zero) {
+  for (int64_t index = 0; index < count; index++) y[index] = static_cast<float>(static_cast<int32_t>(x[index]) - zero) * scale;
+}
+
+template <bool hasSecond>
+void combined(const uint8_t* x, const uint8_t* second, uint8_t* y, int64_t count, float factor, float secondFactor, float offset, float low) {
+  // The result may alias an input: element by element.
+#pragma GCC ivdep
+  for (int64_t index = 0; index < count; index++) {
+    const float sum = static_cast<float>(x[index]) * factor + (hasSecond ? static_cast<float>(second[index]) * secondFactor : 0.f);
+    y[index] = toByte(clamped(sum + offset, low, 255.f));
+  }
+}
+
+void combine(const uint8_t* x, const uint8_t* second, uint8_t* y, int64_t count, float factor, float secondFactor, float offset, float low) {
+  (second ? combined<true> : combined<false>)(x, second, y, count, factor, secondFactor, offset, low);
+}
+
+constexpr int64_t byteBlock = 128;
+
+void averageBytes(const uint8_t* const* x, int64_t count, int64_t channels, uint8_t* __restrict y, float factor, float offset, float low) {
+  // 256 bytes fit into 16 bits.
+  uint16_t sums[byteBlock];
+  for (int64_t begin = 0; begin < channels; begin += byteBlock) {
+    const int64_t length = channels - begin < byteBlock ? channels - begin : byteBlock;
+    std::memset(sums, 0, sizeof sums);
+    for (int64_t row = 0; row < count; row++) {
+      const uint8_t* __restrict values = x[row] + begin;
+      for (int64_t c = 0; c < length; c++) sums[c] = static_cast<uint16_t>(sums[c] + values[c]);
+    }
+    for (int64_t c = 0; c < length; c++) y[begin + c] = toByte(clamped(static_cast<float>(sums[c]) * factor + offset, low, 255.f));
+  }
+}
+
+void maximumBytes(const uint8_t* const* x, int64_t count, int64_t channels, uint8_t* __restrict y) {
+  std::memcpy(y, x[0], static_cast<size_t>(channels));
+  for (int64_t row = 1; row < count; row++) {
+    const uint8_t* __restrict values = x[row];
+    for (int64_t c = 0; c < channels; c++) y[c] = values[c] > y[c] ? values[c] : y[c];
+  }
+}
+
 template <typename T>
 constexpr Table<T> table{moments<T>, scaleRelu<T>, gradientMoments<T>, gradientInput<T>,
                          scaledAdd<T>, scaledAddBackward<T>, weightedSum<T>, maximum<T>, sumWhere<T>};
@@ -355,6 +421,7 @@ extern const Kernels KERNELS;
 #define TEXT_OF(name) #name
 #define NAME_OF(name) TEXT_OF(name)
 const Kernels KERNELS{NAME_OF(KERNELS), table<float>, table<uint16_t>, updateRmsProp, updateSgd, updateAdamW,
-                      {add<float>, add<uint16_t>, scale, convert<float, uint16_t>, convert<uint16_t, float>}};
+                      {add<float>, add<uint16_t>, scale, convert<float, uint16_t>, convert<uint16_t, float>},
+                      {quantise, dequantise, combine, averageBytes, maximumBytes}};
 
 }  // namespace inception::kernels

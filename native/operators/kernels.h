@@ -109,6 +109,17 @@ struct Sums {
   void (*widen)(const uint16_t* values, float* wide, int64_t count);
 };
 
+// Values in 8 bits: value = (byte − zero) · scale. Results are rounded to nearest, ties to even, and clamped to [low, 255].
+struct Bytes {
+  void (*quantise)(const float* x, uint8_t* y, int64_t count, float scale, int32_t zero);
+  void (*dequantise)(const uint8_t* x, float* y, int64_t count, float scale, int32_t zero);
+  // y = (x · factor) + offset, of two inputs their sum; `second` may be null. Results may alias the inputs.
+  void (*combine)(const uint8_t* x, const uint8_t* second, uint8_t* y, int64_t count, float factor, float secondFactor, float offset, float low);
+  // Pooling: computes one row of channels from `count` rows, at most 256. y = Σ x · factor + offset
+  void (*average)(const uint8_t* const* x, int64_t count, int64_t channels, uint8_t* y, float factor, float offset, float low);
+  void (*maximum)(const uint8_t* const* x, int64_t count, int64_t channels, uint8_t* y);
+};
+
 struct Kernels {
   const char* instructionSet;
   Table<float> float32;
@@ -117,6 +128,7 @@ struct Kernels {
   UpdateSgd updateSgd;
   UpdateAdamW updateAdamW;
   Sums sums;
+  Bytes bytes;
 };
 
 // The best kernels for this processor, or those chosen by useKernels().

@@ -1,4 +1,6 @@
 /** `inception-networks/onnx`: models as ONNX files. */
+
+export type { CalibrationMethod } from '../int8/range-finding.ts';
 export { DeployError } from '../onnx/deploy-error.ts';
 export type { ModelInput } from '../onnx/model-metadata.ts';
 export {
@@ -9,6 +11,5 @@ export {
   type OnnxReport,
 } from '../onnx/write/export-onnx.ts';
 export type { AccuracyReport } from '../onnx/write/int8/accuracy.ts';
-export type { CalibrationMethod } from '../onnx/write/int8/range-finding.ts';
 export type { ExportPasses } from '../onnx/write/onnx-graph-of.ts';
 export type { Parity, ParityReference } from '../onnx/write/parity.ts';

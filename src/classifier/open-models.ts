@@ -1,7 +1,7 @@
 /** Opens MODELs for prediction, each with the runtime chosen for it. */
-import type { Precision } from '../compile/options.ts';
 import type { Notices } from '../model/model-file.ts';
 import { modelKind } from '../model/model-kind.ts';
+import { chooseInferencePrecision } from '../predict/choose-inference-precision.ts';
 import { openModel } from '../predict/open-model.ts';
 import { applyOverrides } from './apply-overrides.ts';
 import type { ModelOverrides, PredictingModel } from './predicting-model.ts';
@@ -83,9 +83,12 @@ async function open(
   }
   const model = await openModel(path, options);
   try {
-    const precision = runtime.precision as Precision;
+    const precision = chooseInferencePrecision(options.precision ?? 'auto', model, engine.facts);
     const overridden = applyOverrides(model, overrides);
-    return { ...(await runByLibtorch(overridden, { engine, precision, batch, compiledBatch })), runtime };
+    return {
+      ...(await runByLibtorch(overridden, { engine, precision, batch, compiledBatch })),
+      runtime: { ...runtime, precision },
+    };
   } finally {
     await model.close();
   }

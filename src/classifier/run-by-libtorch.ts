@@ -1,5 +1,5 @@
 /** Runs a weights model with libtorch. */
-import type { Precision } from '../compile/options.ts';
+import type { InferencePrecision } from '../compile/options.ts';
 import type { Engine } from '../engine/engine.ts';
 import { inputBytes } from '../images/preprocess.ts';
 import { ModelError } from '../model/description.ts';
@@ -10,7 +10,7 @@ import type { PredictingModel } from './predicting-model.ts';
 
 export interface LibtorchOptions {
   readonly engine: Engine;
-  readonly precision: Precision;
+  readonly precision: InferencePrecision;
   /** Batch size. */
   readonly batch: number;
   /** Batch size of the program compiled now; programs for other sizes are compiled on demand. */

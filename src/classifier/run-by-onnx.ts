@@ -1,5 +1,6 @@
 /** Runs a model of any kind with ONNX Runtime, without libtorch. */
 import { readFile } from 'node:fs/promises';
+import type { InferencePrecision } from '../compile/options.ts';
 import { lfsPointerProblem } from '../git-lfs.ts';
 import { graphOf } from '../model/description.ts';
 import type { ModelFile, Notices } from '../model/model-file.ts';
@@ -13,8 +14,10 @@ import type { SessionOptions } from '../onnx/run/runtime.ts';
 import { softmaxOutputs } from '../onnx/run/softmax-outputs.ts';
 import { validateModel } from '../onnx/run/validate-model.ts';
 import { encodeModel } from '../onnx/write/encode-model.ts';
+import { quantiseByRanges } from '../onnx/write/int8/quantise.ts';
 import { onnxGraphOf } from '../onnx/write/onnx-graph-of.ts';
 import { writtenOperators } from '../onnx/written-operators.ts';
+import { requireRanges } from '../predict/choose-inference-precision.ts';
 import { openModel } from '../predict/open-model.ts';
 import { packageVersion } from '../version.ts';
 import { applyOverrides, labelsFor, preprocessingFor } from './apply-overrides.ts';
@@ -23,6 +26,8 @@ import type { ModelOverrides, PredictingModel } from './predicting-model.ts';
 
 export interface OnnxRunOptions extends SessionOptions, Notices {
   readonly overrides?: ModelOverrides | undefined;
+  /** Of weights; bfloat16 is refused before. Default `auto`: int8 for an int8 model, otherwise float32. */
+  readonly precision?: InferencePrecision | 'auto' | undefined;
   /** Batch size. Default 16. */
   readonly batch?: number | undefined;
   /** Batch size of a file that was not written here. Default: `batch`. */
@@ -108,10 +113,16 @@ async function runIsolated(
   };
 }
 
-async function runWeights(model: ModelFile, session: OnnxRunOptions): Promise<PredictingModel> {
+async function runWeights(
+  model: ModelFile,
+  { precision = 'auto', ...session }: OnnxRunOptions,
+): Promise<PredictingModel> {
   const { description, graph, source } = model;
+  if (precision === 'int8') requireRanges(model);
+  const ranges = precision === 'float32' ? undefined : description.int8?.ranges;
+  const float32 = await onnxGraphOf(model);
   const bytes = encodeModel({
-    graph: await onnxGraphOf(model),
+    graph: ranges ? quantiseByRanges(float32, ranges) : float32,
     metadata: {},
     producerVersion: packageVersion,
   });
@@ -122,7 +133,8 @@ async function runWeights(model: ModelFile, session: OnnxRunOptions): Promise<Pr
     preprocessing,
     softmax: false,
   });
-  return { description, graph, source, precision: 'float32', predictor, release: predictor.release };
+  const computed = ranges ? 'int8' : 'float32';
+  return { description, graph, source, precision: computed, predictor, release: predictor.release };
 }
 
 async function readBytes(path: string): Promise<Uint8Array> {

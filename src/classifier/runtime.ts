@@ -2,7 +2,7 @@
  * Chooses the runtime of a MODEL; the only place that does. An .onnx file runs on ONNX Runtime. Everything else runs on libtorch, or,
  * if that is not installed, on ONNX Runtime as well, exported to ONNX in memory.
  */
-import type { Precision } from '../compile/options.ts';
+import type { InferencePrecision } from '../compile/options.ts';
 import { type Device, type Engine, EngineUnavailableError } from '../engine/engine.ts';
 import { choosePrecision } from '../engine/precision.ts';
 import { openTorch } from '../engine/torch.ts';
@@ -20,8 +20,11 @@ export interface RuntimeOptions {
   readonly runtime?: RuntimeName | 'auto';
   /** For libtorch. Default `auto`: CUDA if available. */
   readonly device?: Device | 'auto';
-  /** For libtorch. Default `auto`: bfloat16 if the hardware supports it. */
-  readonly precision?: Precision | 'auto';
+  /**
+   * For libtorch. Default `auto`: int8 for an int8 model on the CPU, otherwise bfloat16 if the hardware supports it. ONNX Runtime computes
+   * an int8 model in int8 or float32.
+   */
+  readonly precision?: InferencePrecision | 'auto';
   /** Threads per operator. Default: all cores. */
   readonly threads?: number | undefined;
   /** A shared engine, which stays open. Default: a new one. */

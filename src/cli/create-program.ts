@@ -25,6 +25,7 @@ const commands: Readonly<Record<string, () => Promise<(program: Command) => void
   serve: async () => (await import('./commands/serve.ts')).addServe,
   import: async () => (await import('./commands/import.ts')).addImport,
   export: async () => (await import('./commands/export.ts')).addExport,
+  quantise: async () => (await import('./commands/quantise.ts')).addQuantise,
   'export-metrics': async () => (await import('./commands/export-metrics.ts')).addExportMetrics,
   pull: async () => (await import('./commands/pull.ts')).addPull,
   push: async () => (await import('./commands/push.ts')).addPush,

@@ -1,25 +1,16 @@
-/** `inception export -o FILE.onnx`: writes the file, compares it with libtorch if available, and prints a report. */
-import { describeReport } from '../data/data-report.ts';
-import { openUnlabelledFolder } from '../data/folders/image-folder.ts';
-import { isUnlabelled, openData } from '../data/open-data.ts';
-import { subset } from '../data/selection.ts';
-import { openEvaluationImages } from '../data/splits/evaluation-images.ts';
 import type { Engine } from '../engine/engine.ts';
 import { UsageError } from '../errors.ts';
+import type { CalibrationMethod } from '../int8/range-finding.ts';
 import type { ModelFile } from '../model/model-file.ts';
 import type { ModelInput } from '../onnx/model-metadata.ts';
-import {
-  type Calibration,
-  exportOnnx,
-  type OnnxPrecision,
-  type OnnxReport,
-} from '../onnx/write/export-onnx.ts';
-import type { CalibrationMethod } from '../onnx/write/int8/range-finding.ts';
+import { exportOnnx, type OnnxPrecision, type OnnxReport } from '../onnx/write/export-onnx.ts';
 import { type ExportPasses, exportPasses } from '../onnx/write/onnx-graph-of.ts';
 import type { ParityReference } from '../onnx/write/parity.ts';
 import { loadModel } from '../predict/load-model.ts';
+import { calibrationFor, describeAccuracy } from './calibration-data.ts';
 import { noticesTo } from './options/model-options.ts';
-import { grouped, percent } from './output/format.ts';
+import { counted, grouped } from './output/format.ts';
+import { flagOf } from './usage.ts';
 
 export interface OnnxValues {
   readonly output: string;
@@ -55,18 +46,27 @@ export async function exportToOnnx(model: ModelFile, values: OnnxValues): Promis
     if (!notices.has(line)) onNotice?.(line);
     notices.add(line);
   };
-  const calibration = values.precision === 'int8' ? await calibrationFor(model, values, say) : undefined;
+  const stored =
+    values.precision === 'int8' && values.calibrate === undefined ? model.description.int8 : undefined;
+  if (stored) refuseCalibration(model, values);
+  const calibration =
+    values.precision === 'int8' && !stored
+      ? await calibrationFor(model, values, { say, flag: '--calibrate' })
+      : undefined;
+  if (stored)
+    say(`${model.source}: with its own ranges, of ${counted(stored.images, 'image')} of ${stored.data}`);
   const engine = await libtorch(values);
   try {
     const report = await exportOnnx(model, {
       ...values,
       calibration,
-      reference: engine && referenceOf(model, engine),
+      // With its own ranges the same arithmetic is here, too.
+      reference: engine && referenceOf(model, engine, stored ? 'int8' : 'float32'),
     });
     const { network } = model.description;
     process.stdout.write(
       values.json
-        ? `${JSON.stringify({ network, ...report, ...(calibration && { notices: [...notices] }) }, null, 2)}\n`
+        ? `${JSON.stringify({ network, ...report, ...((calibration || stored) && { notices: [...notices] }) }, null, 2)}\n`
         : `${parityText(report)}${accuracyText(report)}${model.source}, ${network}: ${report.precision}, ${grouped(report.nodes)} nodes, ${(report.bytes / 1e6).toFixed(1)} MB in ${report.file}\n`,
     );
   } finally {
@@ -74,42 +74,15 @@ export async function exportToOnnx(model: ModelFile, values: OnnxValues): Promis
   }
 }
 
-/** Images for int8: training images to choose the scales, test images to measure the loss of accuracy. */
-async function calibrationFor(
-  model: ModelFile,
-  values: OnnxValues,
-  say: (line: string) => void,
-): Promise<Calibration> {
-  const data = values.calibrate ?? model.description.data;
-  if (data === undefined) {
+/** @throws UsageError for options of a calibration that does not happen */
+function refuseCalibration({ source }: ModelFile, values: OnnxValues): void {
+  const idle = (['calibrationMethod', 'calibrationImages', 'testImages'] as const).find(
+    (name) => values[name] !== undefined,
+  );
+  if (idle !== undefined)
     throw new UsageError(
-      `--calibrate: ${model.source} does not say what it was trained on; expected 'fashion-mnist' or a folder of representative images`,
+      `${flagOf(idle)}: has no effect without --calibrate on ${source}, which has ranges of its own`,
     );
-  }
-  const [train, test] = (await isUnlabelled(data))
-    ? [await openUnlabelledFolder(data), await openUnlabelledFolder(data)]
-    : [
-        await openData(data, 'train'),
-        await openEvaluationImages(data, [{ ...model.description, source: model.source }]),
-      ];
-  for (const line of [train, test].flatMap(describeReport)) say(line);
-  return {
-    dataset: subset(train, values.calibrationImages ?? 256),
-    test: subset(test, values.testImages ?? 1000),
-    method: values.calibrationMethod ?? 'min-max',
-    onProgress: progressTo(process.stderr),
-    onBroken: ({ message }) => say(`warning: ${message}; it is left out`),
-    onNotice: say,
-  };
-}
-
-function progressTo(output: NodeJS.WriteStream): (done: number, total: number) => void {
-  let last = performance.now();
-  return (done, total) => {
-    if (performance.now() - last < 5_000) return;
-    last = performance.now();
-    output.write(`calibrating: ${((100 * done) / total).toFixed(0)}%\n`);
-  };
 }
 
 /** Without libtorch the file is written nevertheless, with a warning that it was not compared. */
@@ -125,11 +98,11 @@ async function libtorch({ threads }: OnnxValues): Promise<Engine | undefined> {
   }
 }
 
-/** The same model in libtorch, in float32; loaded for the comparison and released afterwards. */
-const referenceOf = (model: ModelFile, engine: Engine): ParityReference => ({
-  name: `libtorch ${engine.facts.libtorch}`,
+/** The same model in libtorch; loaded for the comparison and released afterwards. */
+const referenceOf = (model: ModelFile, engine: Engine, precision: 'float32' | 'int8'): ParityReference => ({
+  name: `libtorch ${engine.facts.libtorch}${precision === 'int8' ? ' in int8' : ''}`,
   outputs: async (images) => {
-    const loaded = await loadModel(model, { engine, precision: 'float32' });
+    const loaded = await loadModel(model, { engine, precision });
     try {
       const { data } = await (model.graph.network.classes === 0
         ? loaded.embed(images)
@@ -148,11 +121,5 @@ function parityText({ parity }: OnnxReport): string {
 }
 
 function accuracyText({ accuracy, precision }: OnnxReport): string {
-  if (!accuracy) return '';
-  const { data, images, sameTop1, float32Error, error } = accuracy;
-  const errors =
-    float32Error === undefined || error === undefined
-      ? ''
-      : `, top-1 error ${percent(error)} (float32: ${percent(float32Error)})`;
-  return `${precision} against float32 on ${grouped(images)} images of ${data}: same top-1 on ${percent(sameTop1)}${errors}\n`;
+  return accuracy ? `${describeAccuracy(accuracy, precision)}\n` : '';
 }

@@ -14,7 +14,8 @@ export const evaluationLowering = (
   emitter,
   graph,
   batch,
-  precision,
+  // What is not int8 there is float32.
+  precision: precision === 'int8' ? 'float32' : precision,
   images,
   scaling,
   batchStatistics: false,

@@ -1,4 +1,5 @@
 /** The options and results of compilation. */
+import type { Int8Ranges } from '../int8/quantisation.ts';
 import type { Choices } from '../passes/pass.ts';
 import type { inferenceGraphPasses, inferenceProgramPasses } from './inference/inference-passes.ts';
 import type { Optimizer, RmsProp } from './optimizers/optimizers.ts';
@@ -7,6 +8,12 @@ import type { trainingGraphPasses, trainingProgramPasses } from './training/trai
 
 /** The type of activations and convolutions; weights, optimiser state, statistics and loss are always float32. */
 export type Precision = 'float32' | 'bfloat16';
+
+/**
+ * The precision of predictions. 'int8': convolutions, pooling and sums of bytes, by the ranges of an int8 model; the first convolution, the
+ * classifier and what has no range are float32.
+ */
+export type InferencePrecision = Precision | 'int8';
 
 /** Images as [n, h, w, c]: uint8 is scaled in the program (see {@link Scaling}), float32 must be scaled already. */
 export type ImageType = 'uint8' | 'float32';
@@ -136,7 +143,9 @@ export interface CompiledTraining {
 /** How a graph is compiled for predictions. */
 export interface InferenceOptions {
   readonly batch: number;
-  readonly precision: Precision;
+  readonly precision: InferencePrecision;
+  /** [low, high] of each value that is stored in 8 bits; for 'int8', and required there. */
+  readonly ranges?: Int8Ranges['ranges'] | undefined;
   readonly images?: ImageType;
   /** Default {@link inceptionScaling}. */
   readonly scaling?: Scaling;

@@ -20,7 +20,7 @@ export interface FeatureModel extends LoadedModel {
 /** Loads any MODEL with weights. @throws as `loadModel` */
 export async function loadFeatureModel(
   model: string | ModelFile,
-  options: LoadModelOptions,
+  options: Omit<LoadModelOptions, 'precision'> & { readonly precision?: Precision },
 ): Promise<FeatureModel> {
   const file = typeof model === 'string' ? await openModel(model, options) : model;
   try {

@@ -1,4 +1,5 @@
 /** The graph: every operation of a network with its inputs, shape and parameters. */
+import type { Quantisation } from '../int8/quantisation.ts';
 import type { ConfiguredNetwork } from '../networks/networks.ts';
 
 /** [height, width, channels], as the figures print them. Programs use [n, c, h, w] (see `compile/program.ts`). */
@@ -133,6 +134,8 @@ export interface Graph {
   readonly endpoints: ReadonlyMap<string, number>;
   /** Nodes with smaller ids are frozen in training: see `freeze`. Default 0. */
   readonly frozenNodes?: number;
+  /** How the results of nodes are stored in 8 bits, by node id; those of all others are not. Set for int8 inference only. */
+  readonly quantised?: ReadonlyMap<number, Quantisation>;
 }
 
 /** Every parameter and statistic of the graph, in the order of its nodes. */

@@ -9,6 +9,8 @@ import { buildGraph } from '../graph/build-graph.ts';
 import type { Graph } from '../graph/graph.ts';
 import { type Preprocessing, protocols } from '../images/preprocess.ts';
 import { resamplingKernels } from '../images/resize.ts';
+import type { Int8Ranges } from '../int8/quantisation.ts';
+import { calibrationMethods } from '../int8/range-finding.ts';
 import { maxSide, type NetworkOptions, networkOptions } from '../networks/network-options.ts';
 import { configure, findNetwork, registeredNetwork } from '../networks/networks.ts';
 import type { Network } from '../networks/notation.ts';
@@ -35,6 +37,8 @@ export interface ModelDescription {
   readonly data?: string;
   /** Its validation images: a `folder` of their own, or that fraction of the training images, 0 for none. */
   readonly validation?: 'folder' | number;
+  /** Of an int8 model: the ranges of its activations. Its weights are float32, like any model's. */
+  readonly int8?: Int8Ranges;
 }
 
 /** A model that is missing, or whose description is incomplete. */
@@ -76,6 +80,22 @@ export const preprocessingSchema: z.ZodType<Preprocessing> = z.strictObject({
   std: stdSchema,
 });
 
+const edge = z.number().min(-1e30).max(1e30);
+
+/** Every range contains 0, which padding and ReLUs need. */
+const rangeSchema = z
+  .tuple([edge, edge])
+  .refine(([low, high]) => low <= 0 && high >= 0, 'expected [low, high] with 0 between them');
+
+const int8Schema = z.strictObject({
+  method: z.enum(calibrationMethods),
+  data: z.string(),
+  images: z.int().min(1),
+  ranges: z
+    .record(z.string(), rangeSchema)
+    .refine((ranges) => Object.keys(ranges).length > 0, 'expected the range of at least one value'),
+});
+
 // Not strict: a run's configuration is a description with more keys.
 const description = z.object({
   network: z.string(),
@@ -88,6 +108,7 @@ const description = z.object({
   decisions: z.array(z.string()).optional(),
   data: z.string().optional(),
   validation: z.union([z.literal('folder'), z.number().min(0).lt(1)]).optional(),
+  int8: int8Schema.optional(),
 });
 
 /** Reads a description. @throws ModelError naming the file and every invalid key. */
@@ -112,8 +133,8 @@ export function withFigure<T extends Described>(description: T): T {
 
 /** The metadata of a model's file. */
 export const modelMetadata = (model: ModelDescription): Record<string, string> => {
-  const { network, figure, options, classes, classIds, preprocessing, source, decisions, data, validation } =
-    withFigure(model);
+  const { network, figure, options, classes, classIds, preprocessing, ...others } = withFigure(model);
+  const { source, decisions, data, validation, int8 } = others;
   return {
     format: 'pt',
     model: JSON.stringify({
@@ -127,6 +148,7 @@ export const modelMetadata = (model: ModelDescription): Record<string, string> =
       ...(decisions && { decisions }),
       ...(data !== undefined && { data }),
       ...(validation !== undefined && { validation }),
+      ...(int8 && { int8 }),
     }),
   };
 };

@@ -55,8 +55,19 @@ export class Rewriting {
     return this.#newIds.has(oldId);
   }
 
+  /** Where nodes became one, its result is that of the last of them. */
+  #quantised(quantised: Required<Graph>['quantised']): Required<Graph>['quantised'] {
+    const last = new Map([...this.#newIds].map(([oldId, newId]) => [newId, oldId]));
+    return new Map(
+      [...last].flatMap(([newId, oldId]) => {
+        const steps = quantised.get(oldId);
+        return steps ? [[newId, steps] as const] : [];
+      }),
+    );
+  }
+
   finish(): Graph {
-    const { network, logits, features, auxiliaryLogits, endpoints } = this.#graph;
+    const { network, logits, features, auxiliaryLogits, endpoints, quantised } = this.#graph;
     return {
       network,
       nodes: this.#nodes,
@@ -64,6 +75,7 @@ export class Rewriting {
       features: this.find(features),
       auxiliaryLogits: auxiliaryLogits === undefined ? undefined : this.find(auxiliaryLogits),
       endpoints: new Map([...endpoints].map(([name, id]) => [name, this.find(id)])),
+      ...(quantised && { quantised: this.#quantised(quantised) }),
     };
   }
 }

@@ -1,15 +1,15 @@
 /** A model loaded into an engine. */
 import { compileExplanation, type ExplanationOptions } from '../compile/explanation/compile-explanation.ts';
 import { compileInference } from '../compile/inference/compile-inference.ts';
-import type { Precision } from '../compile/options.ts';
+import type { InferencePrecision } from '../compile/options.ts';
 import type { Program } from '../compile/program.ts';
 import type { Engine, HostTensor, LoadedProgram, Store } from '../engine/engine.ts';
-import { choosePrecision } from '../engine/precision.ts';
 import { classifierParameters, type Graph, type Node, parametersOf } from '../graph/graph.ts';
 import { graphOf, type ModelDescription, ModelError } from '../model/description.ts';
 import { initialValues } from '../model/initialise.ts';
 import type { ModelFile, Notices } from '../model/model-file.ts';
 import { problemWith } from './check-values.ts';
+import { chooseInferencePrecision } from './choose-inference-precision.ts';
 import { openModel } from './open-model.ts';
 import { planPredictor, type TorchPredictor } from './torch-predictor.ts';
 
@@ -18,8 +18,8 @@ export interface LoadModelOptions extends Notices {
   readonly engine: Engine;
   /** Batch size. Default 1. */
   readonly batch?: number;
-  /** Default: the fastest precision of the hardware. */
-  readonly precision?: Precision;
+  /** Default: int8 for an int8 model on the CPU, otherwise the fastest precision of the hardware. */
+  readonly precision?: InferencePrecision;
 }
 
 /** Images [n, height, width, channels] as bytes of 0–255, or as floats that are already scaled. */
@@ -122,10 +122,14 @@ async function openInEngine(
   options: LoadModelOptions,
 ): Promise<LoadedModel> {
   const { engine, batch = 1 } = options;
-  const precision = choosePrecision(options.precision ?? 'auto', engine.facts);
+  const precision = chooseInferencePrecision(
+    options.precision ?? 'auto',
+    { description, source },
+    engine.facts,
+  );
   const { mean, std } = description.preprocessing;
   const kernels = engine.facts.kernels;
-  const common = { precision, scaling: { mean, std }, kernels } as const;
+  const common = { precision, scaling: { mean, std }, kernels, ranges: description.int8?.ranges } as const;
   const plan = planPredictor(graph, { batch, ...common });
   const store = await engine.createStore(plan.spec);
   await values((name, data) => store.write(name, data));

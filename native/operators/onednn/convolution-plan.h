@@ -30,6 +30,7 @@ enum class Purpose : int64_t {
   inferenceWithSum,
   inferenceWithRelu,
   inferenceWithSumAndRelu,
+  int8,
 };
 
 struct Geometry {
@@ -46,7 +47,7 @@ struct Geometry {
     TORCH_CHECK(input.size() == 4 && weight.size() == 4 && input[1] == weight[1], "input and weight channels differ: ", inputSizes, " and ",
                 weightSizes);
     // Packing rounds float32 weights, but does not widen bfloat16 ones.
-    TORCH_CHECK(weightType == type || weightType == memory::data_type::f32,
+    TORCH_CHECK(weightType == type || weightType == memory::data_type::f32 || type == memory::data_type::u8,
                 "weight: expected float32 or the type of the input, received bfloat16 with a float32 input");
     bias = {weight[0]};
     output = {input[0], weight[0], 0, 0};

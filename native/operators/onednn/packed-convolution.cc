@@ -3,13 +3,11 @@
 #include <ATen/ops/relu.h>
 #include <torch/library.h>
 
-#include <cstring>
-
 #include "../../dtypes.h"
 #include "convolution.h"
 
 #if defined(INCEPTION_ONEDNN)
-#include "convolution-plan.h"
+#include "packed-weight.h"
 #endif
 
 namespace inception {
@@ -57,35 +55,9 @@ const Plan& inferencePlan(const Geometry& g, bool sum, bool relu) {
   });
 }
 
-// A packed weight is one byte tensor: the values in the layout that oneDNN chose, then the descriptor of that layout. Where
-// oneDNN chooses the plain layout, it is the weight itself.
-using Layout = dnnl_memory_desc_t;
-
-at::Tensor packWithLayout(const Plan& plan, const at::Tensor& weight) {
-  const auto size = plan.weight.get_size();
-  auto packed = onednn::bytes(size + sizeof(Layout));
-  plan.pack.run(weight.data_ptr(), packed.data_ptr());
-  std::memcpy(static_cast<char*>(packed.data_ptr()) + size, &plan.weight.data, sizeof(Layout));
-  return packed;
-}
-
 memory::desc layoutOf(const at::Tensor& packed) {
   if (packed.dim() == 4) return onednn::channelsLast(packed.sizes().vec(), onednn::typeOf(packed));
-  const int64_t size = packed.numel() - static_cast<int64_t>(sizeof(Layout));
-  Layout layout{};
-  if (packed.scalar_type() == at::kByte && packed.is_contiguous() && size > 0) {
-    std::memcpy(&layout, static_cast<const char*>(packed.data_ptr()) + size, sizeof(Layout));
-  }
-  const memory::desc description(layout);
-  TORCH_CHECK(layout.ndims == 4 && description.get_size() == static_cast<size_t>(size),
-              "packed: expected the result of pack_convolution, received ", describe(packed));
-  return description;
-}
-
-at::Tensor repack(const memory::desc& target, const memory::desc& layout, const at::Tensor& packed) {
-  auto result = onednn::bytes(target.get_size());
-  onednn::Reorder(layout, target).run(packed.data_ptr(), result.data_ptr());
-  return result;
+  return onednn::layoutOf(packed, "pack_convolution");
 }
 
 at::Tensor unpack(const at::Tensor& packed, const memory::desc& layout, const at::Tensor& input) {
@@ -101,7 +73,7 @@ at::Tensor packConvolution(const at::Tensor& weight, at::IntArrayRef input, at::
                            bool relu) {
   const auto type = onednn::typeOf(weight);
   const auto& plan = inferencePlan(Geometry(input, type, weight.sizes(), type, stride, padding), sum, relu);
-  if (plan.possible() && plan.pack.needed()) return packWithLayout(plan, contiguousChannelsLast(weight));
+  if (plan.possible() && plan.pack.needed()) return onednn::packWithLayout(plan, contiguousChannelsLast(weight));
   return packConvolutionPortable(weight, input, stride, padding, sum, relu);
 }
 
@@ -117,9 +89,7 @@ at::Tensor convolutionPacked(const at::Tensor& input, const at::Tensor& packed, 
   auto y = sum.has_value() ? *sum : emptyChannelsLast(g.output, x.options());
   TORCH_CHECK(y.sizes().vec() == g.output && y.scalar_type() == x.scalar_type() && y.is_contiguous(at::MemoryFormat::ChannelsLast),
               "sum: expected channels-last ", x.scalar_type(), " ", g.output, ", received ", y.scalar_type(), " ", y.sizes());
-  // A program with another batch size reads the same packed weights. If oneDNN wants another layout for it, they are repacked
-  // in every call; with the networks here this never happens.
-  const auto weight = layout == plan.weight ? packed : repack(plan.weight, layout, packed);
+  const auto weight = onednn::repacked(packed, layout, plan.weight);
   const auto scratch = onednn::bytes(plan.scratchpad.get_size());
   plan.run.execute(onednn::stream(), {{DNNL_ARG_SRC, wrap(g.inputDesc(), x.data_ptr())},
                                       {DNNL_ARG_WEIGHTS, wrap(plan.weight, weight.data_ptr())},

@@ -6,6 +6,8 @@ export interface OpenOnnx {
   readonly path: string;
   readonly overrides?: ModelOverrides | undefined;
   readonly threads?: number | undefined;
+  /** Of weights; see `openByOnnx`. */
+  readonly precision?: 'float32' | 'int8' | undefined;
   /** The process ends itself when it takes more. */
   readonly memoryBytes?: number | undefined;
 }

@@ -7,7 +7,7 @@ import type { ImagePredictor } from '../predicting-model.ts';
 import type { OnnxFacts, OnnxJob, OpenOnnx } from './messages.ts';
 import { type JobLimits, WatchedProcess } from './watched-process.ts';
 
-export interface OnnxProcessOptions extends Pick<OpenOnnx, 'overrides' | 'threads'> {
+export interface OnnxProcessOptions extends Pick<OpenOnnx, 'overrides' | 'threads' | 'precision'> {
   /** Bounds the memory of the process by the size of the file. */
   readonly limitMemory: boolean;
   /** Asks the process now and then whether it still answers. Default false. */
@@ -41,13 +41,14 @@ const jobLimits = (expectedMs: number): JobLimits => ({
  * each call if two processes in turn were lost with it
  */
 export async function openOnnxProcess(path: string, options: OnnxProcessOptions): Promise<OnnxProcess> {
-  const { overrides, threads, limitMemory, keepAlive = false, onSpawn, onReplaced } = options;
+  const { overrides, threads, precision, limitMemory, keepAlive = false, onSpawn, onReplaced } = options;
   const info = await stat(path).catch(() => undefined);
   const fileBytes = info?.isFile() ? info.size : undefined;
   const opening: OpenOnnx = {
     path,
     overrides,
     threads,
+    precision,
     ...(limitMemory && { memoryBytes: memoryLimit(fileBytes ?? 0) }),
   };
   const watched = await WatchedProcess.open<OpenOnnx, OnnxFacts, OnnxJob, Float32Array>({

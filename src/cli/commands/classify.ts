@@ -8,7 +8,7 @@ import { decodeNamed } from '../../data/folders/named-images.ts';
 import { UsageError } from '../../errors.ts';
 import type { CropCount } from '../../images/crops.ts';
 import type { Image } from '../../images/image.ts';
-import { addEngineOptions, type EngineOptions, runtimeOptions } from '../options/engine-options.ts';
+import { addInferenceOptions, type InferenceOptions, runtimeOptions } from '../options/engine-options.ts';
 import { noticesTo, predictingArgument, readCrops } from '../options/model-options.ts';
 import {
   addCropOptions,
@@ -20,7 +20,7 @@ import {
 import { colours } from '../output/colours.ts';
 import { wholeNumber } from '../usage.ts';
 
-type Values = EngineOptions &
+type Values = InferenceOptions &
   OnnxOptions &
   CropOptions & {
     model: string;
@@ -31,7 +31,7 @@ type Values = EngineOptions &
   };
 
 export function addClassify(program: Command): void {
-  const command = addEngineOptions(
+  const command = addInferenceOptions(
     program
       .command('classify')
       .description('print the most probable labels of images')

@@ -23,7 +23,7 @@ import { type Preprocessing, standardPreprocessing } from '../../images/preproce
 import { ModelError } from '../../model/description.ts';
 import type { Member } from '../../predict/predict-images.ts';
 import { addGroupOptions, inGroup, type Joined } from '../in-group.ts';
-import { addEngineOptions, type EngineOptions, runtimeOptions } from '../options/engine-options.ts';
+import { addInferenceOptions, type InferenceOptions, runtimeOptions } from '../options/engine-options.ts';
 import { noNotices, noticesTo, predictingArgument, readCrops } from '../options/model-options.ts';
 import {
   addCropOptions,
@@ -40,7 +40,7 @@ import { progressOver } from '../output/image-progress.ts';
 import { onInterruption } from '../signals.ts';
 import { flagOf, wholeNumber } from '../usage.ts';
 
-type Values = EngineOptions &
+type Values = InferenceOptions &
   OnnxOptions &
   CropOptions & {
     data?: string;
@@ -63,7 +63,7 @@ type Values = EngineOptions &
 const batches = { batch: 64, foreignBatch: 4 } as const;
 
 export function addEvaluate(program: Command): void {
-  const command = addEngineOptions(
+  const command = addInferenceOptions(
     program
       .command('evaluate')
       .description('measure the top-1 and top-5 error of a model or an ensemble')

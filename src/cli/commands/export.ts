@@ -6,11 +6,11 @@ import { type DialectName, dialectNames, hubDialectNames } from '../../ecosystem
 import { type ExportReport, exportWeights } from '../../ecosystems/export/export-weights.ts';
 import { cardLibrary, differencesWith, misfit } from '../../ecosystems/export/fit-dialect.ts';
 import { UsageError } from '../../errors.ts';
+import { type CalibrationMethod, calibrationMethods } from '../../int8/range-finding.ts';
 import type { ModelFile } from '../../model/model-file.ts';
 import { isOnnxFile } from '../../model/model-kind.ts';
 import type { ModelInput } from '../../onnx/model-metadata.ts';
 import { onnxPrecisions } from '../../onnx/write/export-onnx.ts';
-import { type CalibrationMethod, calibrationMethods } from '../../onnx/write/int8/range-finding.ts';
 import { exportPasses } from '../../onnx/write/onnx-graph-of.ts';
 import { openModel } from '../../predict/open-model.ts';
 import type { CardLibrary } from '../../train/card/model-card.ts';

@@ -6,7 +6,7 @@ import { isLoopback } from '../../server/http/access/allowed-hosts.ts';
 import { namedModel, openServedModels } from '../../server/models/open-served-models.ts';
 import { defaultSettings, type ServerSettings } from '../../server/settings.ts';
 import { packageVersion } from '../../version.ts';
-import { addEngineOptions, type EngineOptions, runtimeOptions } from '../options/engine-options.ts';
+import { addInferenceOptions, type InferenceOptions, runtimeOptions } from '../options/engine-options.ts';
 import { noticesTo, predictingArgument } from '../options/model-options.ts';
 import {
   addCropOptions,
@@ -18,7 +18,7 @@ import {
 } from '../options/onnx-options.ts';
 import { oneOf, wholeNumber } from '../usage.ts';
 
-type Values = EngineOptions &
+type Values = InferenceOptions &
   OnnxOptions &
   CropOptions & {
     readonly host: string;
@@ -87,7 +87,7 @@ const timeOption = (name: string, about: string, ms: number): Option =>
     .default(ms, ms < units.s ? `${ms}ms` : `${ms / units.s}s`);
 
 export function addServe(program: Command): void {
-  const command = addEngineOptions(
+  const command = addInferenceOptions(
     program
       .command('serve')
       .description('serve models over HTTP: image classification and the Open Inference Protocol v2')

@@ -22,9 +22,10 @@ import { compilePreparation, storedNames } from './prepare.ts';
 export function compileInference(network: Graph, options: InferenceOptions): CompiledInference {
   const { batch, precision, kernels = 'native', passes: choices } = options;
   checkOptions({ batch: stepNumbers.batch }, { batch }, { what: 'option', Failure: CompileError });
+  checkInt8(options);
   const { endpoints: returned = [], summaries = { norms: [], zeros: [] } } = options;
   const named = [...new Set([...returned, ...summaries.norms, ...summaries.zeros])];
-  const context = { native: kernels === 'native', endpoints: named };
+  const context = { native: kernels === 'native', endpoints: named, ranges: rangesFor(options) };
   const graph = runPasses(network, inferenceGraphPasses, { context, choices });
   const endpoints = endpointIds(
     graph,
@@ -48,6 +49,19 @@ export function compileInference(network: Graph, options: InferenceOptions): Com
   checkProgram(prepare, store);
   checkProgram(predict, store);
   return { store, prepare, predict };
+}
+
+/** Other precisions of an int8 model need no ranges. */
+const rangesFor = ({ precision, ranges }: InferenceOptions) => (precision === 'int8' ? ranges : undefined);
+
+function checkInt8({ precision, ranges, kernels = 'native' }: InferenceOptions): void {
+  if (precision !== 'int8') return;
+  if (kernels !== 'native')
+    throw new CompileError(
+      `precision: int8 needs the native kernels of the CPU; expected float32 or bfloat16 with kernels '${kernels}'`,
+    );
+  if (!ranges)
+    throw new CompileError('precision: int8 needs the ranges of the activations; expected `ranges`');
 }
 
 /** Whether the program returns this endpoint anyway, as it does `logits`. */
@@ -82,7 +96,11 @@ function inferenceStore(network: Graph, prepare: Program, options: InferenceOpti
 /** What a later program with endpoints of the auxiliary head will prepare in the same store. */
 function auxiliaryNames(network: Graph, options: InferenceOptions): readonly string[] {
   if (network.auxiliaryLogits === undefined) return [];
-  const context = { native: (options.kernels ?? 'native') === 'native', endpoints: ['auxiliary/logits'] };
+  const context = {
+    native: (options.kernels ?? 'native') === 'native',
+    endpoints: ['auxiliary/logits'],
+    ranges: rangesFor(options),
+  };
   const whole = runPasses(network, inferenceGraphPasses, {
     context,
     choices: { ...options.passes, withoutAuxiliary: false },

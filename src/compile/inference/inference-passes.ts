@@ -1,5 +1,6 @@
 /** The inference passes: over the graph before lowering, and over the program after. */
 import type { Graph } from '../../graph/graph.ts';
+import type { Int8Ranges } from '../../int8/quantisation.ts';
 import { exchangePooling } from '../../passes/exchange-pooling.ts';
 import { foldBatchNorm, foldResidualScale } from '../../passes/fold.ts';
 import { fuseRelu } from '../../passes/fuse-relu.ts';
@@ -10,12 +11,15 @@ import { withoutAuxiliary } from '../../passes/rewrite.ts';
 import type { Program } from '../program.ts';
 import { compactParts } from '../program-passes/compact-parts.ts';
 import { reuseResults } from '../program-passes/reuse-results.ts';
+import { placeRanges } from './int8/place-ranges.ts';
 
 /** What the graph passes need besides the graph. */
 export interface InferenceContext {
   readonly native: boolean;
   /** Names of the requested endpoints. */
   readonly endpoints: readonly string[];
+  /** For int8. */
+  readonly ranges?: Int8Ranges['ranges'] | undefined;
 }
 
 const idsOf = (graph: Graph, { endpoints }: InferenceContext): readonly number[] =>
@@ -30,6 +34,11 @@ export const inferenceGraphPasses = [
   { name: 'foldBatchNorm', run: foldBatchNorm },
   { name: 'foldResidualScale', run: foldResidualScale },
   { name: 'exchangePooling', run: exchangePooling },
+  {
+    name: 'placeRanges',
+    run: (graph, { ranges }) => placeRanges(graph, ranges ?? {}),
+    when: (_, { ranges }) => ranges !== undefined,
+  },
   { name: 'mergeSiblings', run: mergeSiblings },
   {
     name: 'fuseConvSum',

@@ -7,6 +7,7 @@ import { aten } from '../rules/aten.ts';
 import { native } from '../rules/native.ts';
 import { nativeInference } from '../rules/native-inference.ts';
 import { lay, type Result, type Rules } from '../rules/rule.ts';
+import { lowerInt8 } from './int8/lower-int8.ts';
 import { preparedName, sourceName } from './prepare.ts';
 
 const rulesOf: Readonly<Record<Kernels, Rules<Result>>> = {
@@ -23,5 +24,6 @@ export function lowerInference(emitter: Emitter, graph: Graph, options: Inferenc
     stored: (name: string, node: Node, parameter: Parameter) =>
       node.op === 'conv' ? preparedName(name, options) : sourceName({ ...parameter, name }, options),
   };
-  return lowerForward(lowering, rulesOf[kernels]);
+  const rules = rulesOf[kernels];
+  return options.precision === 'int8' ? lowerInt8(lowering, rules) : lowerForward(lowering, rules);
 }

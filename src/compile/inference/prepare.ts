@@ -2,10 +2,11 @@
 import { type Graph, isStatistic, type Node, type NodeOf, type Parameter } from '../../graph/graph.ts';
 import { Emitter } from '../emitter.ts';
 import { mergedName } from '../layout.ts';
-import type { InferenceOptions } from '../options.ts';
+import type { InferenceOptions, Precision } from '../options.ts';
 import type { Program, Value } from '../program.ts';
 import { isPacked, packingOf } from '../rules/native-inference.ts';
 import { channelsLast, sizesOf } from '../rules/rule.ts';
+import { type Int8Convolution, int8Convolution, int8Names } from './int8/int8-convolution.ts';
 
 /** The stored name of a parameter, or of its running average. */
 export const sourceName = (
@@ -22,7 +23,10 @@ export function compilePreparation(graph: Graph, options: InferenceOptions): Pro
   for (const node of graph.nodes) {
     if (node.op !== 'conv') continue;
     emitter.layer = node.path;
-    prepareConvolution(node, { emitter, graph, options });
+    const preparation = { emitter, graph, options };
+    const int8 = int8Convolution(node, graph);
+    if (int8) prepareInt8(node, int8, preparation);
+    else prepareConvolution(node, preparation);
   }
   return emitter.finish(`${graph.network.name} prepare ${options.precision}`);
 }
@@ -39,11 +43,10 @@ interface Preparation {
 
 function prepareConvolution(node: NodeOf<'conv'>, preparation: Preparation): void {
   const { emitter, graph, options } = preparation;
-  const { batch, precision, kernels = 'native' } = options;
-  const members = node.parameters.members.map((_, index) => foldMember(node, index, preparation));
-  const joined = (parts: readonly Value[]): Value =>
-    parts.length === 1 ? (parts[0] as Value) : emitter.call('aten::cat', [parts, 0]);
-  const cast = (value: Value, dtype = precision, named = {}) =>
+  const { batch, kernels = 'native' } = options;
+  const precision = options.precision === 'int8' ? 'float32' : options.precision;
+  const { members, joined } = folded(node, preparation);
+  const cast = (value: Value, dtype: Precision = precision, named = {}) =>
     emitter.call('aten::_to_copy', [value], { dtype: { dtype }, ...named });
   const store = (part: 'weight' | 'bias', value: Value) =>
     emitter.store(preparedName(mergedName(partOf(node, part)), options), value);
@@ -60,6 +63,31 @@ function prepareConvolution(node: NodeOf<'conv'>, preparation: Preparation): voi
   const bias = cast(joined(members.flatMap((member) => member.bias ?? [])));
   // Native operators add the bias in float32; it is still rounded, to match libtorch's convolutions.
   store('bias', packed && precision !== 'float32' ? cast(bias, 'float32') : bias);
+}
+
+/** The folded members of a convolution, and how their parts become one tensor. */
+function folded(node: NodeOf<'conv'>, preparation: Preparation) {
+  const members = node.parameters.members.map((_, index) => foldMember(node, index, preparation));
+  const joined = (parts: readonly Value[]): Value =>
+    parts.length === 1 ? (parts[0] as Value) : preparation.emitter.call('aten::cat', [parts, 0]);
+  return { members, joined };
+}
+
+/** Stores int8 weights, and beside the bias the value of a product. */
+function prepareInt8(node: NodeOf<'conv'>, int8: Int8Convolution, preparation: Preparation): void {
+  const { emitter, options } = preparation;
+  const { members, joined } = folded(node, preparation);
+  const weight = joined(members.map((member) => member.weight));
+  const bias = joined(members.flatMap((member) => member.bias ?? []));
+  const { input, geometry } = int8;
+  const sizes = [options.batch, ...int8.inputSizes];
+  const results = emitter.calls(
+    'inception::pack_convolution_int8',
+    [weight, bias, input.scale, input.zeroPoint, sizes, ...geometry],
+    3,
+  );
+  const names = int8Names(node).map((name) => preparedName(name, options));
+  for (const [index, name] of names.entries()) emitter.store(name, results[index] as Value);
 }
 
 /** One part of the parameters of all members of a merged convolution. */

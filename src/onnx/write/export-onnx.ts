@@ -5,6 +5,7 @@ import { SkippedImages } from '../../data/skipped-images.ts';
 import { UsageError } from '../../errors.ts';
 import { inputBytes, preprocess } from '../../images/preprocess.ts';
 import { syntheticImages } from '../../images/synthetic-images.ts';
+import type { CalibrationMethod } from '../../int8/range-finding.ts';
 import type { ModelFile } from '../../model/model-file.ts';
 import { replaceFile } from '../../replace-file.ts';
 import { packageVersion } from '../../version.ts';
@@ -17,8 +18,7 @@ import { encodeModel } from './encode-model.ts';
 import { toFloat16 } from './float16.ts';
 import { type AccuracyReport, compareAccuracy } from './int8/accuracy.ts';
 import { calibrate } from './int8/calibrate.ts';
-import { planQuantisation, quantise } from './int8/quantise.ts';
-import type { CalibrationMethod } from './int8/range-finding.ts';
+import { planQuantisation, quantise, quantiseByRanges } from './int8/quantise.ts';
 import { type GraphOptions, onnxGraphOf } from './onnx-graph-of.ts';
 import { checkParity, type Parity, type ParityReference, parityTolerance } from './parity.ts';
 
@@ -44,7 +44,7 @@ export interface ExportOnnxOptions extends GraphOptions {
   readonly output: string;
   /** Default 'float32'. */
   readonly precision?: OnnxPrecision;
-  /** Required for 'int8'. */
+  /** For 'int8'. Required for a model without ranges of its own. */
   readonly calibration?: Calibration | undefined;
   /** Another engine with the same model, for comparison. */
   readonly reference?: ParityReference | undefined;
@@ -105,6 +105,8 @@ async function inPrecision(
   const { precision, calibration, threads } = options;
   if (precision === 'float16') return toFloat16(graph);
   if (precision !== 'int8') return graph;
+  const { int8 } = model.description;
+  if (!calibration && int8) return quantiseByRanges(graph, int8.ranges);
   if (!calibration)
     throw new DeployError(`${options.output}: int8 needs images for calibration; received none`);
   const plan = planQuantisation(graph);

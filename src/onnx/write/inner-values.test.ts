@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { sampleModel } from '../../../test/sample-model.ts';
+import { valueNames } from '../../graph/value-names.ts';
 import { networks } from '../../networks/networks.ts';
 import { writtenOperators } from '../written-operators.ts';
 import { toFloat16 } from './float16.ts';
 import { innerValues } from './inner-values.ts';
 import { exportGraph, onnxGraphOf } from './onnx-graph-of.ts';
-import { valueNames } from './value-names.ts';
 
 describe('the values inside a file', () => {
   it.each(networks.map(({ name }) => name))('have the shapes that the network says: %s', async (network) => {

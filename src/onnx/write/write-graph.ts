@@ -9,11 +9,11 @@ import {
   type Pair,
   type Parameter,
 } from '../../graph/graph.ts';
+import { parameterName, valueNames } from '../../graph/value-names.ts';
 import { DeployError } from '../deploy-error.ts';
 import { classActivationName, featuresName, type ModelInput } from '../model-metadata.ts';
 import type { AttributeValue, OnnxGraph, OnnxNode, OnnxTensor, OnnxValue, Part } from '../onnx-graph.ts';
 import { convolutionWeights, type ReadParameter } from './folded-weights.ts';
-import { parameterName, valueNames } from './value-names.ts';
 
 export interface WriteOptions {
   readonly read: ReadParameter;

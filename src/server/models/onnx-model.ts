@@ -13,6 +13,8 @@ export interface ServeOnnxOptions extends ServeModelOptions {
   readonly overrides?: ModelOverrides | undefined;
   /** Threads per operator. Default: every core. */
   readonly threads?: number | undefined;
+  /** Of weights; see `openByOnnx`. */
+  readonly precision?: 'float32' | 'int8';
   readonly onNotice?: ((line: string) => void) | undefined;
 }
 
@@ -23,12 +25,13 @@ export interface ServeOnnxOptions extends ServeModelOptions {
  */
 export async function serveByOnnx(
   path: string,
-  { name, batch: fixed, overrides, threads, onNotice }: ServeOnnxOptions,
+  { name, batch: fixed, overrides, threads, precision, onNotice }: ServeOnnxOptions,
 ): Promise<ServedModel> {
   let listener: ((reason: string) => void) | undefined;
   const onnx = await openOnnxProcess(path, {
     overrides,
     threads,
+    precision,
     limitMemory: modelKind(path) === 'onnx',
     keepAlive: true,
     onSpawn: (pid) => lowerPriority(pid, niceness.computing),

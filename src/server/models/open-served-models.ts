@@ -4,10 +4,10 @@ import { basename } from 'node:path';
 import { applyOverrides } from '../../classifier/apply-overrides.ts';
 import type { ModelOverrides } from '../../classifier/predicting-model.ts';
 import { describeRuntime, type RuntimeOptions, Runtimes } from '../../classifier/runtime.ts';
-import type { Precision } from '../../compile/options.ts';
 import { UsageError } from '../../errors.ts';
 import type { Notices } from '../../model/model-file.ts';
 import { modelKind } from '../../model/model-kind.ts';
+import { chooseInferencePrecision, requireRanges } from '../../predict/choose-inference-precision.ts';
 import { loadModel } from '../../predict/load-model.ts';
 import { openModel } from '../../predict/open-model.ts';
 import { withLowerThreads } from '../priority.ts';
@@ -89,7 +89,14 @@ export async function openServedModels(
 
 async function openServed(
   { name, path }: NamedModel,
-  { runtimes, overridesOf, batch, threads, ...notices }: ServedModelsOptions & { runtimes: Runtimes },
+  {
+    runtimes,
+    overridesOf,
+    batch,
+    threads,
+    precision: requested = 'auto',
+    ...notices
+  }: ServedModelsOptions & { runtimes: Runtimes },
 ): Promise<ServedModel> {
   const { engine, runtime } = await runtimes.choose(path);
   const about = { runtime: describeRuntime(runtime) };
@@ -102,10 +109,20 @@ async function openServed(
   // Downloaded, where it is on a hub, before a process of its own opens it.
   const model = await openModel(path, notices);
   try {
-    if (!engine) return { ...(await serveByOnnx(path, { name, batch, threads, overrides })), ...about };
-    const precision = runtime.precision as Precision;
+    if (!engine) {
+      if (requested === 'int8') requireRanges(model);
+      const precision = requested !== 'float32' && model.description.int8 ? 'int8' : 'float32';
+      return {
+        ...(await serveByOnnx(path, { name, batch, threads, overrides, precision })),
+        runtime: describeRuntime({ ...runtime, precision }),
+      };
+    }
+    const precision = chooseInferencePrecision(requested, model, engine.facts);
     const loaded = await loadModel(applyOverrides(model, overrides), { engine, precision, batch: 1 });
-    return { ...(await serveLoadedModel(loaded, { name, batch })), ...about };
+    return {
+      ...(await serveLoadedModel(loaded, { name, batch })),
+      runtime: describeRuntime({ ...runtime, precision }),
+    };
   } finally {
     await model.close();
   }

@@ -7,7 +7,7 @@ import { findImages } from '../../../data/folders/find-images.ts';
 import { UsageError } from '../../../errors.ts';
 import type { CropCount } from '../../../images/crops.ts';
 import { addGroupOptions, inGroup, type Joined } from '../../in-group.ts';
-import { addEngineOptions, type EngineOptions, runtimeOptions } from '../../options/engine-options.ts';
+import { addInferenceOptions, type InferenceOptions, runtimeOptions } from '../../options/engine-options.ts';
 import { noNotices, noticesTo, predictingArgument, readCrops } from '../../options/model-options.ts';
 import {
   addCropOptions,
@@ -21,7 +21,7 @@ import { progressOver } from '../../output/image-progress.ts';
 import { onInterruption } from '../../signals.ts';
 import { addOutput, wholeNumber } from '../../usage.ts';
 
-type Values = EngineOptions &
+type Values = InferenceOptions &
   OnnxOptions &
   CropOptions & {
     output: string;
@@ -49,7 +49,7 @@ export function addPredict(program: Command): void {
     .option('--test-flip', 'average the single crop with its mirror image')
     .option('--batch <n>', `crops per batch (default: ${batches.batch})`, wholeNumber('--batch'))
     .option('--json', 'print a summary as JSON');
-  addOnnxOptions(addCropOptions(addGroupOptions(addEngineOptions(command)), "the model's own"))
+  addOnnxOptions(addCropOptions(addGroupOptions(addInferenceOptions(command)), "the model's own"))
     .addHelpText(
       'after',
       `

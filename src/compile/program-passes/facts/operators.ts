@@ -48,6 +48,7 @@ const operators: Readonly<Record<string, OperatorFacts>> = {
   'inception::scaled_add_backward': { out: ['out', 'scaled_out'], over: [0, 1], adds: [0, 1] },
   'inception::convolution': { copiesParts: true },
   'inception::convolution_packed': { copiesParts: true, views: 3 },
+  'inception::convolution_int8': { copiesParts: true, views: 4 },
   'inception::convolution_backward': { out: [null, 'weight_out', 'bias_out'] },
   'aten::relu': { inPlace: 'aten::relu_', over: [0] },
   'aten::convolution': { copiesParts: true },

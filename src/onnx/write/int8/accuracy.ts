@@ -1,8 +1,8 @@
-/** Measures the accuracy cost of a precision: the same images through the float32 file and the other one. */
+/** Measures the accuracy cost of a precision: the same images in float32 and in the other one. */
 import type { Dataset } from '../../../data/dataset.ts';
 import { ClassesError, matchClasses } from '../../../evaluate/match-classes.ts';
 import type { Preprocessing } from '../../../images/preprocess.ts';
-import { predictImages } from '../../../predict/predict-images.ts';
+import { type Predictor, predictImages } from '../../../predict/predict-images.ts';
 import { topClasses } from '../../../predict/top-classes.ts';
 import { type OnnxPredictor, openOnnxPredictor, type PredictorOptions } from '../../run/onnx-predictor.ts';
 
@@ -42,23 +42,44 @@ export async function compareAccuracy(
 ): Promise<AccuracyReport> {
   const reference = await openOnnxPredictor(float32, { ...options, preprocessing });
   try {
-    const input = { dataset, preprocessing: reference.preprocessing };
-    // The second time the same images cannot be used.
-    const expected = await bestClasses(reference, { ...input, onBroken });
-    const received = await bestClasses(other, input);
-    const outputs = outputsFor(dataset, { description, path: options.path, onNotice: options.onNotice });
-    const errorOf = (predictions: BestClasses): number | undefined =>
-      outputs && fraction(predictions, (best, index) => best !== outputs[dataset.label(index)]);
-    return {
-      data: dataset.name,
-      images: received.size,
-      sameTop1: fraction(received, (best, index) => best === expected.get(index)),
-      float32Error: errorOf(expected),
-      error: errorOf(received),
-    };
+    const { path, onNotice } = options;
+    const common = { description, preprocessing: reference.preprocessing, path, onBroken, onNotice };
+    return await compareClasses(dataset, { ...common, expected: reference, received: other });
   } finally {
     await reference.release();
   }
+}
+
+interface Comparing {
+  readonly expected: Predictor;
+  readonly received: Predictor;
+  readonly preprocessing: Preprocessing;
+  readonly description: Labels;
+  /** The model, for errors. */
+  readonly path: string;
+  readonly onBroken?: ((index: number, error: Error) => void) | undefined;
+  readonly onNotice?: ((line: string) => void) | undefined;
+}
+
+/** Predicts a data set by float32 (`expected`) and by the other precision, on any runtime. */
+export async function compareClasses(
+  dataset: Dataset,
+  { expected: float32, received: other, preprocessing, description, path, onBroken, onNotice }: Comparing,
+): Promise<AccuracyReport> {
+  const input = { dataset, preprocessing };
+  // The second time the same images cannot be used.
+  const expected = await bestClasses(float32, { ...input, onBroken });
+  const received = await bestClasses(other, input);
+  const outputs = outputsFor(dataset, { description, path, onNotice });
+  const errorOf = (predictions: BestClasses): number | undefined =>
+    outputs && fraction(predictions, (best, index) => best !== outputs[dataset.label(index)]);
+  return {
+    data: dataset.name,
+    images: received.size,
+    sameTop1: fraction(received, (best, index) => best === expected.get(index)),
+    float32Error: errorOf(expected),
+    error: errorOf(received),
+  };
 }
 
 /** The model's output for each class; undefined if the images have no labels, or labels of other classes. */
@@ -89,7 +110,7 @@ const fraction = (values: BestClasses, counts: (value: number, index: number) =>
   [...values].filter(([index, value]) => counts(value, index)).length / values.size;
 
 async function bestClasses(
-  predictor: OnnxPredictor,
+  predictor: Predictor,
   {
     dataset,
     preprocessing,

@@ -2,17 +2,17 @@
 import type { Dataset } from '../../../data/dataset.ts';
 import { SkippedImages } from '../../../data/skipped-images.ts';
 import { inputBytes, type Preprocessing, preprocess } from '../../../images/preprocess.ts';
-import type { OnnxGraph } from '../../onnx-graph.ts';
-import { scaledPlanes } from '../../run/image-tensors.ts';
-import { type InferenceSession, loadRuntime, openSession, type Tensor } from '../../run/runtime.ts';
-import { encodeModel } from '../encode-model.ts';
 import {
   type CalibrationMethod,
   chooseRange,
   type Histogram,
   histogramBins,
   type Range,
-} from './range-finding.ts';
+} from '../../../int8/range-finding.ts';
+import type { OnnxGraph } from '../../onnx-graph.ts';
+import { scaledPlanes } from '../../run/image-tensors.ts';
+import { type InferenceSession, loadRuntime, openSession, type Tensor } from '../../run/runtime.ts';
+import { encodeModel } from '../encode-model.ts';
 
 export interface CalibrationOptions {
   readonly dataset: Dataset;

@@ -4,9 +4,10 @@
  * computes the same in float.
  */
 
+import { type Int8Ranges, quantisationOf } from '../../../int8/quantisation.ts';
+import type { Range } from '../../../int8/range-finding.ts';
 import { type OnnxGraph, type OnnxNode, type OnnxTensor, readersOf } from '../../onnx-graph.ts';
 import { scaledImages } from '../float16.ts';
-import type { Range } from './range-finding.ts';
 
 /** Operators that compute in 8 bits; pooling to 1×1 and the classifier cost little and stay float32. */
 const quantisedOperators: readonly string[] = [
@@ -137,6 +138,13 @@ export function quantise(
   return { ...graph, nodes, constants };
 }
 
+/** Rewrites a graph by the ranges of an int8 model. @throws Error for a value without a range: they are those of another network */
+export const quantiseByRanges = (graph: OnnxGraph, ranges: Int8Ranges['ranges']): OnnxGraph =>
+  quantise(graph, {
+    plan: planQuantisation(graph),
+    ranges: new Map(Object.entries(ranges).map(([name, [low, high]]) => [name, { low, high }])),
+  });
+
 const linear = (
   op: 'QuantizeLinear' | 'DequantizeLinear',
   { source, scaleOf, target, axis }: { source: string; scaleOf: string; target: string; axis?: number },
@@ -147,6 +155,15 @@ const linear = (
   outputs: [target],
   attributes: axis === undefined ? {} : { axis },
 });
+
+/** The range of every value, where values that share one have the union of theirs. */
+export function sharedRangesOf(
+  plan: QuantisationPlan,
+  ranges: ReadonlyMap<string, Range>,
+): ReadonlyMap<string, Range> {
+  const unions = unionsOf(plan, ranges);
+  return new Map(plan.values.map((value) => [value, unions.get(plan.shared.get(value) as string) as Range]));
+}
 
 /** Merges the ranges of values that share one. */
 function unionsOf(
@@ -164,18 +181,29 @@ function unionsOf(
   return unions;
 }
 
-/** Scale and zero point for uint8. */
-export function quantisationOf({ low, high }: Range): { scale: number; zeroPoint: number } {
-  const scale = Math.fround((high - low) / 255);
-  // A value that is always zero.
-  if (scale === 0) return { scale: 1, zeroPoint: 0 };
-  return { scale, zeroPoint: Math.min(Math.max(Math.round(-low / scale), 0), 255) };
-}
-
 function floats(constants: ReadonlyMap<string, OnnxTensor>, name: string): Float32Array {
   const tensor = constants.get(name);
   if (tensor?.type !== 'float32') throw new Error(`quantisation: expected '${name}' in float32`);
   return tensor.data as Float32Array;
+}
+
+/**
+ * The largest sum of two neighbouring weights of one sign in a filter [in, …], in the order in which processors read them: channels
+ * innermost. Those without VNNI add the products of two bytes in 16 bits, and their kernels saturate beyond 255 · 128: where no two weights add
+ * up to more, all processors give the same numbers.
+ */
+function largestPair(filter: Float32Array, channels: number): number {
+  const positions = filter.length / channels;
+  let [largest, above, below] = [0, 0, 0];
+  for (let position = 0; position < positions; position++) {
+    for (let channel = 0; channel < channels; channel++) {
+      const value = filter[channel * positions + position] as number;
+      const [positive, negative] = [Math.max(value, 0), Math.max(-value, 0)];
+      largest = Math.max(largest, positive + above, negative + below);
+      [above, below] = [positive, negative];
+    }
+  }
+  return largest;
 }
 
 /** Replaces a weight [out, …] by int8 with one scale per filter. Returns the scales. */
@@ -191,12 +219,10 @@ function quantiseWeight(
   const data = new Int8Array(values.length);
   const scales = new Float32Array(filters);
   for (let filter = 0; filter < filters; filter++) {
-    let maxMagnitude = 0;
-    for (let index = filter * length; index < (filter + 1) * length; index++)
-      maxMagnitude = Math.max(maxMagnitude, Math.abs(values[index] as number));
+    const largest = largestPair(values.subarray(filter * length, (filter + 1) * length), dims[1] as number);
     // The bias of a filter with tiny weights must still fit into int32.
     const minScale = Math.abs(biases?.[filter] ?? 0) / inputScale / 2 ** 30;
-    scales[filter] = Math.max(maxMagnitude / 127, minScale) || 1;
+    scales[filter] = Math.max(largest / 127, minScale) || 1;
     const scale = scales[filter] as number;
     for (let index = filter * length; index < (filter + 1) * length; index++)
       data[index] = Math.round((values[index] as number) / scale);

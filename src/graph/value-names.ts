@@ -1,5 +1,5 @@
-/** Names of the values of an ONNX graph, following the graph's paths. */
-import type { Graph, Node } from '../../graph/graph.ts';
+/** Names of the values of a graph, following its paths: those of an exported ONNX graph, and of the ranges of an int8 model. */
+import type { Graph, Node } from './graph.ts';
 
 /**
  * A name for every node's result. The last node of a layer has the layer's path (`stem/conv1`, `inceptionA/0`); earlier ones have
