@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { appendFile, mkdir, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, type FileHandle, mkdir, open, stat, truncate, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { evaluationLine, sampleConfiguration, stepLine } from '../../test/sample-run.ts';
 import { RunFolder } from '../train/run/run-folder.ts';
 import { createDashboard, listen } from './server.ts';
@@ -85,6 +85,34 @@ describe('the dashboard', () => {
     expect(await summary()).toMatchObject({ step: 11, evaluation: { step: 10 } });
     await folder.append(evaluationLine(20));
     expect(await summary()).toMatchObject({ step: 20, evaluation: { step: 20 } });
+  });
+
+  it('reads of each run of a list its configuration and an end of its metrics, once', async () => {
+    const lines = Array.from({ length: 200 }, (_, index) => evaluationLine(10 * (index + 1)));
+    const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+    const runs = Array.from({ length: 20 }, (_, index) => new RunFolder(join(root, 'runs', `run-${index}`)));
+    for (const folder of runs) {
+      await folder.create(sampleConfiguration);
+      await writeFile(folder.file('metrics.jsonl'), text);
+    }
+    const handle = await open(join(page, 'index.html'));
+    const read = vi.spyOn(Object.getPrototypeOf(handle) as FileHandle, 'read');
+    await handle.close();
+    const bytesOf = async () => {
+      read.mockClear();
+      expect((await get('/api/runs')).json().runs).toHaveLength(21);
+      const results = await Promise.all(read.mock.results.map(({ value }) => value));
+      return results.reduce((sum: number, { bytesRead }) => sum + bytesRead, 0);
+    };
+    const { size } = await stat(join(root, 'runs', 'first', 'config.json'));
+    const { length } = text;
+    expect(length).toBeGreaterThan(24_000);
+    // 2 KiB of each run with metrics, of which 'first' has none.
+    expect(await bytesOf()).toBe(21 * size + 20 * 2048);
+    expect(await bytesOf()).toBe(0);
+    await runs[0]?.append(evaluationLine(3000));
+    expect(await bytesOf()).toBe(size + 2048);
+    read.mockRestore();
   });
 
   it('lists an experiment with its trainings, and serves its report as nothing that runs', async () => {
