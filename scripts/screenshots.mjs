@@ -1,5 +1,5 @@
 // Takes the screenshots of docs/dashboard.md in a real browser, with real runs: npm run screenshots -- RUNS IMAGE [NAME]
-// RUNS is a folder with at least one run that has a model.onnx; IMAGE is the image to classify; NAME is one screenshot's, for that alone.
+// RUNS is a folder with a run 'inception-resnet-v2', which gets a note, and at least one run that has a model.onnx; IMAGE is the image to classify; NAME is one screenshot's, for that alone.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ if (runs === undefined || image === undefined) {
 
 const target = new URL('../docs/images/', import.meta.url).pathname;
 mkdirSync(target, { recursive: true });
-const app = await createDashboard({ runs });
+const app = await createDashboard({ runs, token: 'screenshots' });
 const address = await listen(app, { port: 0, host: '127.0.0.1' });
 const browser = await chromium.launch({
   executablePath: '/usr/bin/chromium',
@@ -51,6 +51,17 @@ const scrollTo = (text) => async (page) => {
     .first()
     .evaluate((element) => element.scrollIntoView());
 };
+
+async function writeNotes(page) {
+  await page.getByLabel('Tags, with spaces').fill('baseline keep');
+  await page
+    .getByLabel('What is to be remembered')
+    .fill('Begins to learn in the second epoch. Next: a longer warm-up, with the same seed.');
+  await page.getByRole('button', { name: 'Save notes' }).click();
+  await page.getByText('Saved.').waitFor();
+  await page.getByRole('slider', { name: 'Loss: point' }).press('End');
+  await page.getByRole('list', { name: 'Loss: values' }).getByText('validation').waitFor();
+}
 
 async function classify(page) {
   await page.getByLabel('From the dashboard').selectOption({ index: 1 });
@@ -98,6 +109,10 @@ try {
   await take('dashboard-compare', '#/networks?compare=yes&at=inceptionResnetB/0', { options: tall });
   await take('dashboard-classify', '#/classify', { options: tall, work: classify });
   await take('dashboard-runs', '#/runs', { options: { ...desk, colorScheme: 'dark' } });
+  await take('dashboard-run', '#/runs?run=inception-resnet-v2&token=screenshots', {
+    options: tall,
+    work: writeNotes,
+  });
   await take('dashboard-mistakes', '#/runs', { work: scrollTo('Mistakes') });
   await take('dashboard-phone', '#/networks?network=inception-v4&at=inceptionA/0', {
     options: phone,
