@@ -17,6 +17,7 @@ if (runs === undefined || image === undefined) {
 
 const target = new URL('../docs/images/', import.meta.url).pathname;
 mkdirSync(target, { recursive: true });
+rmSync(join(runs, 'inception-resnet-v2', 'notes.json'), { force: true });
 const app = await createDashboard({ runs, token: 'screenshots' });
 const address = await listen(app, { port: 0, host: '127.0.0.1' });
 const browser = await chromium.launch({
@@ -56,11 +57,12 @@ async function writeNotes(page) {
   await page.getByLabel('Tags, with spaces').fill('baseline keep');
   await page
     .getByLabel('What is to be remembered')
-    .fill('Begins to learn in the second epoch. Next: a longer warm-up, with the same seed.');
+    .fill('The loss rises once within the first epoch. Next: a longer warm-up, with the same seed.');
   await page.getByRole('button', { name: 'Save notes' }).click();
   await page.getByText('Saved.').waitFor();
   await page.getByRole('slider', { name: 'Loss: point' }).press('End');
   await page.getByRole('list', { name: 'Loss: values' }).getByText('validation').waitFor();
+  await page.getByRole('heading', { name: 'Notes' }).evaluate((element) => element.scrollIntoView());
 }
 
 async function classify(page) {
@@ -108,9 +110,12 @@ try {
   });
   await take('dashboard-compare', '#/networks?compare=yes&at=inceptionResnetB/0', { options: tall });
   await take('dashboard-classify', '#/classify', { options: tall, work: classify });
-  await take('dashboard-runs', '#/runs', { options: { ...desk, colorScheme: 'dark' } });
+  await take('dashboard-runs', '#/runs', {
+    options: { ...desk, colorScheme: 'dark' },
+    work: (page) => page.getByRole('img', { name: /^Loss, last values: .*validation.*validation/ }).waitFor(),
+  });
   await take('dashboard-run', '#/runs?run=inception-resnet-v2&token=screenshots', {
-    options: tall,
+    options: { viewport: { width: 1280, height: 1530 } },
     work: writeNotes,
   });
   await take('dashboard-mistakes', '#/runs', { work: scrollTo('Mistakes') });

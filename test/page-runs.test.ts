@@ -296,10 +296,7 @@ describe('what is watched of a training', () => {
       ['a, A/1', [0.2, 0.4], { colour: 0, opacity: 1 }],
       ['a, B/0', [0.5], { colour: 1, opacity: 1 }],
     ]);
-    expect(spec?.legend?.map(({ name }) => name)).toEqual([
-      'A, the deeper, the stronger',
-      'B, the deeper, the stronger',
-    ]);
+    expect(spec?.legend?.map(({ name }) => name)).toEqual(['A, the deeper, the stronger', 'B']);
     expect(blocksChart([stepLine(5), evaluationLine(10)])).toBeUndefined();
   });
 

@@ -92,7 +92,13 @@ export function blocksChart(metrics: readonly Metrics[]): ChartSpec | undefined 
   return {
     title: 'Residual / shortcut by block',
     unit: '',
-    legend: stages.map((stage, colour) => ({ name: `${stage}, the deeper, the stronger`, colour })),
+    legend: stages.map((stage, colour) => ({
+      name:
+        blocks.filter((block) => stageOf(block) === stage).length > 1
+          ? `${stage}, the deeper, the stronger`
+          : stage,
+      colour,
+    })),
     curves: blocks.map((block) => {
       const siblings = blocks.filter((other) => stageOf(other) === stageOf(block));
       const depth = siblings.length === 1 ? 1 : siblings.indexOf(block) / (siblings.length - 1);

@@ -1,5 +1,5 @@
 /** The list of runs as data: columns, filter, order, groups of runs that differ by their seed alone. */
-import type { RunSummary } from '../../../src/dashboard/api.ts';
+import type { RunList, RunSummary } from '../../../src/dashboard/api.ts';
 import { duration, percent } from '../format.ts';
 
 export interface Column {
@@ -154,12 +154,21 @@ export function armOf({ id }: { readonly id: string }) {
 }
 
 /** What a line of the list is: an arm of an experiment, else a run; the same, but runs that differ by their seed alone together; a run. */
-export const groupings = {
+const groupings = {
   arms: 'arm of an experiment',
   seed: 'configuration without seed',
   none: 'nothing',
 } as const;
 export type Grouping = keyof typeof groupings;
+
+/** What the list offers: without experiments there are no arms, and a line is a run. */
+export const groupingsOf = (list: Pick<RunList, 'experiments'>): readonly (readonly [Grouping, string])[] =>
+  list.experiments.length > 0
+    ? (Object.entries(groupings) as [Grouping, string][])
+    : [
+        ['arms', groupings.none],
+        ['seed', groupings.seed],
+      ];
 
 /** Of the address; arms of experiments are together unless it says otherwise. */
 export const groupingOf = (text: string | null): Grouping =>

@@ -10,7 +10,7 @@ import {
   columnsOf,
   filterRuns,
   groupingOf,
-  groupings,
+  groupingsOf,
   groupRuns,
   groupText,
   sortRuns,
@@ -75,7 +75,7 @@ export function RunTable({ list, settings, change, colours, toggle, problems }: 
             value={grouping}
             onChange={({ target }) => change({ group: target.value === 'arms' ? undefined : target.value })}
           >
-            {Object.entries(groupings).map(([name, title]) => (
+            {groupingsOf(list).map(([name, title]) => (
               <option key={name} value={name}>
                 {title}
               </option>
