@@ -12,9 +12,9 @@ import { type Engine, openTorch } from '../../index.ts';
 import { loadModel } from '../../predict/load-model.ts';
 import { addOutputs } from '../add-outputs.ts';
 import { DeployError } from '../deploy-error.ts';
-import { activationOf, type ClassifierGrid, classifierGrid } from '../run/classifier-grid.ts';
 import { openOnnxPredictor } from '../run/onnx-predictor.ts';
 import { readGraph } from '../run/read-graph.ts';
+import { activationOf, type ClassifierGrid, classifierGrid } from '../shapes/classifier-grid.ts';
 import { exportOnnx } from './export-onnx.ts';
 
 let engine: Engine;

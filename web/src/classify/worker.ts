@@ -2,7 +2,11 @@
 import { decodeImage } from '../../../src/classifier/web/decode-image.ts';
 import { inputBytes, type Preprocessing, preprocess } from '../../../src/images/preprocess.ts';
 import type { ModelDescription } from '../../../src/model/description.ts';
-import { activationOf, type ClassifierGrid, classifierGrid } from '../../../src/onnx/run/classifier-grid.ts';
+import {
+  activationOf,
+  type ClassifierGrid,
+  classifierGrid,
+} from '../../../src/onnx/shapes/classifier-grid.ts';
 import { type Insides, insidesOf } from './look-inside.ts';
 import type { Event, ModelSource, Request, Result } from './messages.ts';
 import { occlusion } from './occlusion.ts';

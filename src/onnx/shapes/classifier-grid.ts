@@ -3,7 +3,7 @@
  * sums up to the logit without the bias. For such classifiers Grad-CAM (arXiv 1610.02391) is the same, but for its ReLU. Pure; also for
  * browsers.
  */
-import type { ShapedGraph, ShapedNode } from '../shapes/value.ts';
+import type { ShapedGraph, ShapedNode } from './value.ts';
 
 /** Names of values in the file. */
 export interface ClassifierGrid {
