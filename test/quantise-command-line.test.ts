@@ -16,7 +16,7 @@ const data = join(folder, 'images');
 
 beforeAll(async () => {
   const classes = ['bright', 'dark'];
-  const opened = sampleModel('inception-resnet-v2', { classes: 2 }, { classes });
+  const opened = sampleModel('inception-resnet-v2-released', { classes: 2 }, { classes });
   await writeModel(model, { ...opened, parameters: parametersOf(opened.graph) });
   for (const [label, name] of classes.entries()) {
     mkdirSync(join(data, name), { recursive: true });
@@ -47,7 +47,7 @@ describe('inception quantise', () => {
     expect(status).toBe(0);
     expect(stdout).toMatch(/^int8 against float32 on 8 images of .*images.*: same top-1 on \d/);
     expect(stdout).toMatch(
-      /model\.safetensors, inception-resnet-v2: ranges of 54 values on \d images, \d\.\d MB in .*model-int8\.safetensors\n$/,
+      /model\.safetensors, inception-resnet-v2-released: ranges of \d+ values on \d images, \d\.\d MB in .*model-int8\.safetensors\n$/,
     );
     expect(stderr.match(/broken\.png/g)).toHaveLength(1);
     expect(existsSync(int8)).toBe(true);
@@ -76,6 +76,25 @@ describe('inception quantise', () => {
     const refused = await run(['export', int8, '--precision', 'int8', '-o', onnx, '--test-images', '5']);
     expect(refused.stderr).toMatch(
       /--test-images: has no effect without --calibrate on .*int8\.safetensors, which has ranges of its own/,
+    );
+  });
+
+  it('says what is without its ranges: weights of another ecosystem, and measurements', async () => {
+    const weights = await run(['export', int8, '--to', 'timm', '-o', join(folder, 'timm.safetensors')]);
+    expect(weights.stderr).toContain('the ranges of int8 are left out: timm has no place for them\n');
+    const measured = await run([
+      'bench',
+      'infer',
+      int8,
+      '--batch',
+      '1',
+      '--rounds',
+      '1',
+      '--against',
+      'none',
+    ]);
+    expect(measured.stderr).toContain(
+      "model-int8.safetensors: an int8 model, measured in float32 or bfloat16; 'bench infer' of its export in int8 measures that\n",
     );
   });
 

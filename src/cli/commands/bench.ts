@@ -226,6 +226,10 @@ async function run(kind: Kind, values: Values): Promise<string> {
     );
   const notices = noticesTo(process.stderr);
   const model = await openModel(values.model, notices);
+  if (model.description.int8)
+    notices.onNotice?.(
+      `${model.source}: an int8 model, measured in float32 or bfloat16; 'bench infer' of its export in int8 measures that`,
+    );
   notices.end();
   try {
     const { network } = model.description;

@@ -159,10 +159,15 @@ async function exportToDialect(
   const card =
     library && exported.files.length > 1 ? await cardOf(model, { path, folder: output, library }) : undefined;
   const misfits = misfit(model, to) ?? [];
+  const ranges = model.description.int8
+    ? [`the ranges of int8 are left out: ${to} has no place for them`]
+    : [];
   const result = {
     ...exported,
     files: [...exported.files, ...(card === undefined ? [] : [card])],
-    differences: [...new Set([...exported.differences, ...differencesWith(model, to), ...misfits])],
+    differences: [
+      ...new Set([...exported.differences, ...differencesWith(model, to), ...misfits, ...ranges]),
+    ],
   };
   if (json) {
     process.stdout.write(`${JSON.stringify({ network, to, ...result }, null, 2)}\n`);
