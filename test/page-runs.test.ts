@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { RunSummary } from '../src/dashboard/api.ts';
 import type { EvaluationMetrics, Metrics, TestMetrics } from '../src/train/run/records.ts';
-import { blocksChart, charts, remarksOf } from '../web/src/runs/chart-specs.ts';
+import { blockCharts, charts, remarksOf } from '../web/src/runs/chart-specs.ts';
 import {
   type ChartView,
   chartOption,
@@ -279,7 +279,7 @@ describe('what is watched of a training', () => {
     ratios.map((residualRatio, index) => ({
       block: ['A/0', 'A/1', 'B/0'][index] as string,
       residualRatio,
-      zeroShare: 0,
+      zeroShare: 0.25,
     }));
   const metrics: readonly Metrics[] = [
     { ...stepLine(5), remark: 'dying' },
@@ -289,7 +289,7 @@ describe('what is watched of a training', () => {
   ];
 
   it('is a curve for each residual block, coloured by stage, stronger with depth', () => {
-    const spec = blocksChart(metrics);
+    const [spec, zeros] = blockCharts(metrics);
     const series = spec ? seriesOf(spec, { runs: curvesOf(metrics), view }) : [];
     expect(series.map(({ name, points, curve }) => [name, points.map(({ y }) => y), curve.shade])).toEqual([
       ['a, A/0', [0.1, 0.3], { colour: 0, opacity: 0.4 }],
@@ -297,7 +297,13 @@ describe('what is watched of a training', () => {
       ['a, B/0', [0.5], { colour: 1, opacity: 1 }],
     ]);
     expect(spec?.legend?.map(({ name }) => name)).toEqual(['A, the deeper, the stronger', 'B']);
-    expect(blocksChart([stepLine(5), evaluationLine(10)])).toBeUndefined();
+    const shares = zeros ? seriesOf(zeros, { runs: curvesOf(metrics), view }) : [];
+    expect(shares.map(({ points }) => points.map(({ y }) => y))).toEqual([
+      [25, 25],
+      [25, 25],
+      [25, 25],
+    ]);
+    expect(blockCharts([stepLine(5), evaluationLine(10)])).toEqual([]);
   });
 
   it('is a warning with its step, which every chart marks', () => {

@@ -4,10 +4,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadClassifier } from '../../src/classifier/classifier.ts';
+import { loadEmbedder } from '../../src/embedder/embedder.ts';
 import { exportOnnx } from '../../src/onnx/write/export-onnx.ts';
 import { sampleModel } from '../sample-model.ts';
 import { browserPath, type Opened, openDashboard, overflow } from './harness.ts';
@@ -18,6 +19,7 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
   const runs = join(folder, 'runs');
   const models = join(folder, 'models');
   const model = join(runs, 'second', 'model.onnx');
+  const searched = join(folder, 'searched');
   let opened: Opened;
   let image: string;
   let training: Promise<void>;
@@ -27,6 +29,8 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     await mkdir(models);
     opened = await openDashboard({ runs, models });
     image = await writeImage(folder, 18);
+    await mkdir(searched);
+    for (let index = 0; index < 6; index++) await writeImage(searched, index);
   });
   afterAll(async () => {
     await opened?.close();
@@ -138,6 +142,27 @@ describe.skipIf(browserPath === undefined)('the pages Runs and Classify', () => 
     await page.getByLabel('Part', { exact: true }).selectOption('the filters of the first convolution');
     await page.getByRole('button', { name: 'Look inside' }).click();
     await page.getByRole('img', { name: 'Filter 0' }).waitFor();
+    // And the images in which a channel is strongest, as the command line finds them.
+    await page.getByLabel('Part', { exact: true }).selectOption('reductionA');
+    await page.getByLabel('Channel of reductionA').fill('3');
+    await page.getByLabel('Search a folder of images').setInputFiles(searched);
+    await page
+      .getByText('6 of 6 images; those with the largest mean of channel 3 of reductionA first')
+      .waitFor();
+    const strongest = page.getByRole('list', { name: 'Strongest images of channel 3' });
+    const means = (await strongest.locator('figcaption').allTextContents()).map(Number);
+    const embedder = await loadEmbedder(join(runs, 'first'), { features: 'reductionA' });
+    const { files, values } = await embedder.embedFiles([searched]);
+    await embedder.close();
+    const expected = files
+      .map((file, row) => ({ name: basename(file), mean: values[row * embedder.length + 3] as number }))
+      .sort((a, b) => b.mean - a.mean);
+    const [best] = expected;
+    expect(await strongest.getByRole('img').first().getAttribute('alt')).toBe(best?.name);
+    expect(means.length).toBe(6);
+    expected.forEach(({ mean }, at) => {
+      expect(Math.abs(mean - (means[at] as number))).toBeLessThan(0.01 * (best?.mean ?? 0));
+    });
     // A larger input has a grid before the classifier, whose cells say it in one run.
     const larger = join(folder, 'larger.onnx');
     await exportOnnx(sampleModel('inception-v4', { width: 0.125, inputSize: 139 }), { output: larger });

@@ -3,6 +3,7 @@ import { useEffect, useId, useMemo, useRef, useState } from 'react';
 import { inferno } from '../../../src/images/heatmap/colour-map.ts';
 import { milliseconds } from '../format.ts';
 import { firstFilters, type Inside, type Request } from './messages.ts';
+import { StrongestView } from './strongest-view.tsx';
 import type { ClassifierState } from './use-classifier.ts';
 
 interface InsideProps {
@@ -13,7 +14,7 @@ interface InsideProps {
 /** As many as are looked at without scrolling far. */
 const shownAtOnce = 48;
 
-export function InsideView({ state: { model, inside, looking }, ask }: InsideProps) {
+export function InsideView({ state: { model, inside, looking, strongest }, ask }: InsideProps) {
   const parts = model?.parts ?? [];
   const [part, setPart] = useState(parts[0] ?? firstFilters);
   const id = useId();
@@ -40,6 +41,7 @@ export function InsideView({ state: { model, inside, looking }, ask }: InsidePro
         <p role="status">Computing {looking}… The first look opens the model a second time.</p>
       )}
       {inside && <Sheet key={`${inside.part} ${inside.elapsedMs}`} inside={inside} />}
+      {part !== firstFilters && <StrongestView part={part} strongest={strongest} ask={ask} />}
     </section>
   );
 }

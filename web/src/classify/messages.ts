@@ -22,7 +22,14 @@ export type Request =
   | { readonly kind: 'saliency'; readonly label: number; readonly cells: number | 'activation' }
   | { readonly kind: 'stop saliency' }
   /** The channels of a part for the last image, or the filters of the first convolution. */
-  | { readonly kind: 'inside'; readonly part: string };
+  | { readonly kind: 'inside'; readonly part: string }
+  /** The images in which a channel's mean is largest. */
+  | {
+      readonly kind: 'strongest';
+      readonly part: string;
+      readonly channel: number;
+      readonly files: readonly File[];
+    };
 
 /** Instead of a part's name: the weights of the first convolution. */
 export const firstFilters = 'the filters of the first convolution';
@@ -37,6 +44,18 @@ export interface Inside {
   /** [images, height, width, colours] */
   readonly values: Float32Array;
   readonly elapsedMs: number;
+}
+
+/** The images in which a channel is strongest, of those that were seen so far. */
+export interface Strongest {
+  readonly part: string;
+  readonly channel: number;
+  readonly done: number;
+  readonly of: number;
+  /** Names of files that cannot be decoded. */
+  readonly broken: readonly string[];
+  /** Strongest first: the place among the files, and the channel's mean over its grid. */
+  readonly found: readonly { readonly index: number; readonly mean: number }[];
 }
 
 /** What the model runs on, shown on the page. */
@@ -96,4 +115,5 @@ export type Event =
       readonly elapsedMs: number;
     }
   | { readonly kind: 'inside'; readonly inside: Inside }
+  | { readonly kind: 'strongest'; readonly strongest: Strongest }
   | { readonly kind: 'failed'; readonly during: Request['kind']; readonly message: string };

@@ -1,6 +1,6 @@
 /** The worker's state for the page. */
 import { useCallback, useEffect, useReducer, useRef } from 'react';
-import type { Event, Inside, LoadedModel, Request, Result } from './messages.ts';
+import type { Event, Inside, LoadedModel, Request, Result, Strongest } from './messages.ts';
 
 export interface Saliency {
   readonly by: 'covering' | 'activation';
@@ -21,6 +21,7 @@ export interface ClassifierState {
   readonly inside: Inside | undefined;
   /** The part that is being looked into. */
   readonly looking: string | undefined;
+  readonly strongest: Strongest | undefined;
   /** The last map was stopped before it was complete. */
   readonly stopped: boolean;
   readonly error: { readonly during: Request['kind']; readonly message: string } | undefined;
@@ -35,6 +36,7 @@ const initial: ClassifierState = {
   explaining: false,
   inside: undefined,
   looking: undefined,
+  strongest: undefined,
   stopped: false,
   error: undefined,
 };
@@ -59,6 +61,8 @@ function reduce(state: ClassifierState, event: Event | { kind: 'asked'; request:
     }
     case 'inside':
       return { ...state, inside: event.inside, looking: undefined };
+    case 'strongest':
+      return { ...state, strongest: event.strongest };
     case 'failed':
       return {
         ...state,
@@ -85,6 +89,7 @@ function stateAfter(request: Request, { explaining }: ClassifierState): Partial<
         result: undefined,
         saliency: undefined,
         inside: undefined,
+        strongest: undefined,
         looking: undefined,
         loading: { done: 0, total: 1 },
       };
@@ -97,6 +102,8 @@ function stateAfter(request: Request, { explaining }: ClassifierState): Partial<
     case 'inside':
       // A map in progress ends with any other request.
       return { error: undefined, stopped: explaining, explaining: false, looking: request.part };
+    case 'strongest':
+      return { error: undefined, stopped: explaining, explaining: false, strongest: undefined };
   }
 }
 

@@ -131,6 +131,45 @@ async function lookInside(part: string): Promise<void> {
   send({ kind: 'inside', inside: await insides.look(input, part) });
 }
 
+/** As many as are shown. */
+const mostFound = 12;
+
+/** Any later request ends it, with what was found until then. */
+async function findStrongest({
+  part,
+  channel,
+  files,
+}: Extract<Request, { kind: 'strongest' }>): Promise<void> {
+  if (!insides || !description) throw new Error('no model loaded: choose one first');
+  const run = ++saliencyRun;
+  const { preprocessing } = description;
+  let found: { readonly index: number; readonly mean: number }[] = [];
+  const broken: string[] = [];
+  for (const [index, file] of files.entries()) {
+    try {
+      const seen = new Uint8Array(inputBytes(preprocessing));
+      preprocess(await decodeImage(file), preprocessing, seen);
+      const { values, height, width } = await insides.look(seen, part);
+      const cells = height * width;
+      if (channel >= values.length / cells)
+        throw new RangeError(
+          `channel: expected 0 to ${values.length / cells - 1}, the channels of ${part}, received ${channel}`,
+        );
+      const own = values.subarray(channel * cells, (channel + 1) * cells);
+      const mean = own.reduce((sum, value) => sum + value, 0) / cells;
+      found = [...found, { index, mean }].sort((a, b) => b.mean - a.mean).slice(0, mostFound);
+    } catch (error) {
+      if (error instanceof RangeError) throw error;
+      broken.push(file.name);
+    }
+    send({
+      kind: 'strongest',
+      strongest: { part, channel, done: index + 1, of: files.length, broken: [...broken], found },
+    });
+    if (run !== saliencyRun) return;
+  }
+}
+
 /** Requests are handled in sequence; a new one cancels a saliency map in progress. */
 let last: Promise<void> = Promise.resolve();
 
@@ -142,6 +181,7 @@ addEventListener('message', ({ data: request }: MessageEvent<Request>) => {
       if (request.kind === 'load') await load(request.source);
       else if (request.kind === 'classify') await classify(request.image);
       else if (request.kind === 'inside') await lookInside(request.part);
+      else if (request.kind === 'strongest') await findStrongest(request);
       else await explain(request);
     } catch (error) {
       send({ kind: 'failed', during: request.kind, message: (error as Error).message });

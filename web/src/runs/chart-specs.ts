@@ -1,5 +1,5 @@
 /** What the charts of the page Runs show: curves as functions of the lines of metrics.jsonl. Pure. */
-import type { EvaluationMetrics, Metrics, StepMetrics } from '../../../src/train/run/records.ts';
+import type { BlockState, EvaluationMetrics, Metrics, StepMetrics } from '../../../src/train/run/records.ts';
 
 export interface Curve {
   readonly name: string;
@@ -76,22 +76,32 @@ export const charts: readonly ChartSpec[] = [
 /** Of `inceptionResnetA/0`, the stage. */
 const stageOf = (block: string): string => block.replace(/\/[^/]*$/, '');
 
+/** What is measured of each residual block. */
+const blockValues: readonly {
+  readonly title: string;
+  readonly unit: string;
+  readonly value: (state: BlockState) => number | null;
+}[] = [
+  { title: 'Residual / shortcut by block', unit: '', value: ({ residualRatio }) => residualRatio },
+  { title: 'Zeros after each block', unit: '%', value: ({ zeroShare }) => zeroShare * 100 },
+];
+
 /**
- * How large each residual is beside what it is added to, a curve for each block: a colour for each stage, the deeper, the stronger.
- * Undefined for networks without residual blocks, and for runs of versions that did not watch them.
+ * How large each residual is beside what it is added to, and how much of what leaves the block is zero, a curve for each block: a
+ * colour for each stage, the deeper, the stronger. None for networks without residual blocks, and for runs of versions that did not
+ * watch them.
  */
-export function blocksChart(metrics: readonly Metrics[]): ChartSpec | undefined {
+export function blockCharts(metrics: readonly Metrics[]): readonly ChartSpec[] {
   const names = new Set(
     metrics.flatMap((line) =>
       line.kind === 'evaluation' ? (line.blocks ?? []).map(({ block }) => block) : [],
     ),
   );
-  if (names.size === 0) return undefined;
+  if (names.size === 0) return [];
   const blocks = [...names];
   const stages = [...new Set(blocks.map(stageOf))];
-  return {
-    title: 'Residual / shortcut by block',
-    unit: '',
+  return blockValues.map(({ title, unit, value }) => ({
+    ...{ title, unit },
     legend: stages.map((stage, colour) => ({
       name:
         blocks.filter((block) => stageOf(block) === stage).length > 1
@@ -105,12 +115,14 @@ export function blocksChart(metrics: readonly Metrics[]): ChartSpec | undefined 
       return {
         name: block,
         kind: 'evaluation',
-        value: (line: EvaluationMetrics) =>
-          line.blocks?.find((each) => each.block === block)?.residualRatio ?? Number.NaN,
+        value: (line: EvaluationMetrics) => {
+          const state = line.blocks?.find((each) => each.block === block);
+          return (state && value(state)) ?? Number.NaN;
+        },
         shade: { colour: stages.indexOf(stageOf(block)), opacity: 0.4 + 0.6 * depth },
       };
     }),
-  };
+  }));
 }
 
 /** Warnings of a training, as they were given. */

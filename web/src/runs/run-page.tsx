@@ -7,7 +7,7 @@ import { addressOf } from '../location.ts';
 import { useTheme } from '../theme.ts';
 import { fetchAbout } from './api.ts';
 import { Chart, ZoomReset } from './chart.tsx';
-import { blocksChart, charts, remarksOf } from './chart-specs.ts';
+import { blockCharts, charts, remarksOf } from './chart-specs.ts';
 import { type ChartView, lookOf } from './curves.ts';
 import { EvaluationView } from './evaluation-view.tsx';
 import { LabelsView } from './labels-view.tsx';
@@ -35,7 +35,7 @@ export function RunPage({ run, version, view, zoom, showAll }: RunPageProps) {
     () => [{ id, ...lookOf(0, theme), runs: [lines?.metrics ?? []] }],
     [id, theme, lines],
   );
-  const specs = useMemo(() => [...charts, blocksChart(lines?.metrics ?? []) ?? []].flat(), [lines]);
+  const specs = useMemo(() => [...charts, ...blockCharts(lines?.metrics ?? [])], [lines]);
   const remarks = remarksOf(lines?.metrics ?? []);
   return (
     <>
