@@ -8,6 +8,7 @@ import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { InceptionError } from '../errors.ts';
 import { RequestError } from '../server/http/request-error.ts';
 import { aboutRun } from './about-run.ts';
+import type { RunList } from './api.ts';
 import { addControl } from './control/control-routes.ts';
 import { RunEvents } from './events.ts';
 import { readReport } from './experiments.ts';
@@ -106,7 +107,17 @@ export async function createDashboard(options: DashboardOptions): Promise<Fastif
   });
   app.addHook('preClose', async () => events.close());
 
-  app.get('/api/runs', async () => listRuns(runs, summaries));
+  let reading: Promise<RunList> | undefined;
+  // Asked twice at a time, folders are read once; what changes meanwhile is an event, after which the page asks again.
+  const list = (): Promise<RunList> => {
+    reading ??= listRuns(runs, summaries).finally(() => {
+      reading = undefined;
+    });
+    return reading;
+  };
+  // While the browser starts: the first list of a thousand runs takes a second.
+  app.addHook('onListen', async () => void list().catch(() => undefined));
+  app.get('/api/runs', list);
   app.get<RunRequest>('/api/runs/:id/metrics', async (request, reply) => {
     const folder = (await runFolders(runs)).get(request.params.id);
     if (!folder) return notFound(reply, `run '${request.params.id}'`);
