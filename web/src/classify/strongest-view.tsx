@@ -11,10 +11,12 @@ interface StrongestProps {
 export function StrongestView({ part, strongest, ask }: StrongestProps) {
   const [channel, setChannel] = useState(0);
   const [files, setFiles] = useState<readonly File[]>([]);
+  const [others, setOthers] = useState(0);
   const ids = [useId(), useId()];
   const take = (list: FileList | null) => {
     const images = [...(list ?? [])].filter(({ type }) => type.startsWith('image/'));
     setFiles(images);
+    setOthers((list?.length ?? 0) - images.length);
     if (images.length > 0) ask({ kind: 'strongest', part, channel, files: images });
   };
   return (
@@ -50,6 +52,12 @@ export function StrongestView({ part, strongest, ask }: StrongestProps) {
           </label>
         </span>
       </div>
+      {others > 0 && (
+        <p role="status">
+          {others === 1 ? '1 file is no image and is' : `${others} files are no images and are`} left out
+          {files.length === 0 && '; there is no image in the folder'}.
+        </p>
+      )}
       {strongest && <Found strongest={strongest} files={files} />}
     </>
   );

@@ -86,7 +86,8 @@ export type Change =
   | { readonly kind: 'remove images'; readonly ids: readonly number[] }
   | { readonly kind: 'undo' };
 
-type WorkerEvent = Event | { readonly kind: 'thumbnail'; readonly id: number; readonly url: string };
+/** An image that was seen comes with the address of its small image. */
+type WorkerEvent = Event & { readonly url?: string };
 
 export type Action =
   | WorkerEvent
@@ -196,12 +197,9 @@ const steps: { readonly [K in Exclude<Action['kind'], Change['kind']>]: Step<K> 
   progress: (_, { done, total }) => ({ loading: { done, total } }),
   starting: () => ({ loading: 'starting' }),
   loaded: (_, { model }) => ({ model, loading: undefined }),
-  seen: ({ images }, { id, seen, elapsedMs }) => ({
-    images: images.map((image) => (image.id === id ? { ...image, seen } : image)),
+  seen: ({ images }, { id, seen, elapsedMs, url }) => ({
+    images: images.map((image) => (image.id === id ? { ...image, seen, url: url ?? image.url } : image)),
     msPerImage: elapsedMs,
-  }),
-  thumbnail: ({ images }, { id, url }) => ({
-    images: images.map((image) => (image.id === id ? { ...image, url } : image)),
   }),
   'not seen': ({ images }, { id, problem }) => ({
     images: images.map((image) => (image.id === id ? { ...image, problem } : image)),

@@ -21,9 +21,7 @@ export function useTeaching(): TeachingHook {
   useEffect(() => {
     const created = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
     created.addEventListener('message', ({ data }: MessageEvent<Event>) => {
-      dispatch(data);
-      if (data.kind === 'seen')
-        dispatch({ kind: 'thumbnail', id: data.id, url: URL.createObjectURL(data.seen.thumbnail) });
+      dispatch(data.kind === 'seen' ? { ...data, url: URL.createObjectURL(data.seen.thumbnail) } : data);
     });
     created.addEventListener('error', ({ message }) =>
       dispatch({ kind: 'failed', during: 'load', message: message || 'the worker could not be started' }),
